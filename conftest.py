@@ -1,0 +1,3 @@
+"""Hands pytest the plugin."""
+
+pytest_plugins = ["perf.plugin.hooks", "perf.plugin.fixtures"]

@@ -1,0 +1,99 @@
+"""The folder that keeps builds between sessions: where it is, who may write to it now, what it forgets."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+
+import filelock
+import platformdirs
+
+from perf.errors import PerfError
+
+VARIABLE = "MXNET_PERF_CACHE"
+OPTION = "--perf-cache"
+WAIT = 60 * 60.0
+"""Longer than every timeout of the session that holds the lock."""
+
+
+def cache_folder(option: str | None) -> Path:
+    """Return the cache: the option's folder, else MXNET_PERF_CACHE's, else the user's; it is made when missing.
+
+    Raises PerfError when it cannot be written to.
+    """
+    chosen = option or os.environ.get(VARIABLE)
+    folder = Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("mxnet-perf")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder.resolve()
+    except OSError as error:
+        raise unusable(folder, error) from error
+
+
+def unusable(folder: Path, error: OSError) -> PerfError:
+    """Return the error for a cache that cannot be used: read-only, full, or not a folder."""
+    step = f"choose another folder with {OPTION} FOLDER or the variable {VARIABLE}"
+    return PerfError(f"the cache cannot be written to: {error.strerror or error}", subject=str(folder), next_step=step)
+
+
+@contextmanager
+def locked(builds: Path, name: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock of one build's folder, telling the user when another session has it.
+
+    The kernel frees it when its holder dies. Raises PerfError when it stays taken, OSError when the cache cannot be
+    written to.
+    """
+    lock = filelock.FileLock(_lock_file(builds, name))
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        say(f"build {name}: waiting for another session that is making or checking it")
+        try:
+            lock.acquire(timeout=WAIT, poll_interval=0.2)
+        except filelock.Timeout as error:
+            message = f"another session has held {lock.lock_file} for {WAIT / 60:g} minutes"
+            raise PerfError(message, subject=f"build {name}", next_step="end that session, then run again") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def unfinished(builds: Path, name: str) -> Path:
+    """Return a new path for a folder that is not finished: what `remove_leftovers` may remove."""
+    # A new name for each attempt: uv may outlive a session that was killed, and go on writing to the old one.
+    return builds / f"{name}.{token_hex(4)}.tmp"
+
+
+def remove_leftovers(builds: Path, mine: str) -> None:
+    """Remove what killed sessions left: unfinished folders of `mine`, whose lock the caller holds, or of free locks.
+
+    Raises OSError when the cache cannot be read or locked.
+    """
+    for folder in builds.glob("*.tmp"):
+        name = folder.name.partition(".")[0]
+        if name == mine:
+            remove(folder)
+            continue
+        lock = filelock.FileLock(_lock_file(builds, name))
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            continue  # somebody is working there
+        try:
+            remove(folder)
+        finally:
+            lock.release()
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder as far as that is possible; what stays is tried again by the next session."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lock_file(builds: Path, name: str) -> Path:
+    return builds / f"{name}.lock"

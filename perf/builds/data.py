@@ -1,0 +1,108 @@
+"""The data of this room: `builds.toml`, and the builds' dependency groups in `pyproject.toml`."""
+
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from perf.errors import PerfError
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The checkout: it holds pyproject.toml, uv.lock and the package `perf`."""
+
+DATA = Path(__file__).with_name("builds.toml")
+
+
+class Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One role a build can play: its dependency group, what must hold for it, and its processes' variables."""
+
+    group: str
+    mkldnn: bool
+    version: str
+    imports: tuple[str, ...]
+    variables: dict[str, str]
+
+
+class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole of `builds.toml`."""
+
+    python: str
+    scrub: tuple[str, ...]
+    roles: dict[str, Role]
+
+
+@cache
+def load() -> Data:
+    """Read `builds.toml`, once.
+
+    Raises PerfError when the file is not what this room expects.
+    """
+    return read(DATA)
+
+
+def read(path: Path) -> Data:
+    """Read a file shaped like `builds.toml`.
+
+    Raises PerfError when it is missing, is not TOML, lacks a field or has one that is not known.
+    """
+    try:
+        return msgspec.convert(_toml(path), Data)
+    except msgspec.ValidationError as error:
+        raise PerfError(str(error), subject=str(path), next_step="correct the file") from error
+
+
+def role_named(name: str) -> Role:
+    """Return the role of that name.
+
+    Raises PerfError when there is none, naming those there are.
+    """
+    roles = load().roles
+    if name not in roles:
+        raise PerfError(f"there is no build {name!r}", next_step=f"use one of {', '.join(roles)}")
+    return roles[name]
+
+
+def group_requirements(group: str, root: Path = ROOT) -> tuple[str, tuple[str, ...]]:
+    """Return a dependency group of pyproject.toml as (MXNet's own requirement, everything else it pins).
+
+    Raises PerfError when the group is missing or names no MXNet, or more than one.
+    """
+    path = root / "pyproject.toml"
+    entries = _toml(path).get("dependency-groups", {}).get(group, [])
+    own = [entry for entry in entries if distribution(entry).startswith("mxnet")]
+    if len(own) != 1:
+        message = f"the dependency group {group!r} must name one MXNet wheel, found {own or 'none'}"
+        raise PerfError(message, subject=str(path), next_step="correct [dependency-groups]")
+    return own[0], tuple(entry for entry in entries if entry not in own)
+
+
+def locked_wheel(requirement: str, machine: str, root: Path = ROOT) -> str | None:
+    """Return the sha256 that uv.lock holds for the Linux wheel of `name==version`, or None when it is not clear which.
+
+    Raises PerfError when uv.lock cannot be read.
+    """
+    name, _, version = requirement.partition("==")
+    digests = {
+        wheel["hash"].removeprefix("sha256:")
+        for package in _toml(root / "uv.lock").get("package", [])
+        if package["name"] == name and package.get("version") == version
+        for wheel in package.get("wheels", [])
+        if "linux" in wheel["url"] and wheel["url"].endswith(f"_{machine}.whl")
+    }
+    return digests.pop() if len(digests) == 1 else None
+
+
+def distribution(requirement: str) -> str:
+    """Return the distribution a requirement names, in its normal form (`mxnet_MKL>=1` is `mxnet-mkl`)."""
+    name = re.split(r"[^A-Za-z0-9._-]", requirement.strip(), maxsplit=1)[0]
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise PerfError(f"cannot be read: {error}", subject=str(path), next_step="restore the file with git") from error

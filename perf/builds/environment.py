@@ -1,0 +1,161 @@
+"""Making and reusing builds: one uv environment each, in the cache, checked by importing MXNet before every use."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from perf.builds.cache import locked, remove, remove_leftovers, unfinished, unusable
+from perf.builds.data import ROOT, group_requirements, load
+from perf.builds.facts import Facts, check, probe
+from perf.builds.process import run_uv, worker_variables
+from perf.builds.recipe import Recipe, recipe_for
+from perf.errors import PerfError
+
+INSTALL_TIMEOUT = 20 * 60.0
+MARKER = "mxnet-perf.json"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Build:
+    """One isolated MXNet installation that has proved that it imports and is of its role's kind."""
+
+    role: str
+    folder: Path
+    variables: Mapping[str, str]
+    requirement: str
+    locked: bool
+    facts: Facts
+    wheel_sha256: str | None
+
+    @property
+    def python(self) -> Path:
+        """The build's own interpreter."""
+        return self.folder / "bin" / "python"
+
+    @property
+    def library(self) -> Path:
+        """The libmxnet.so that is measured."""
+        return self.folder / self.facts.library
+
+    @property
+    def record_sha256(self) -> str:
+        """The sha256 of the installed wheel's RECORD: what tells two installations apart."""
+        return self.facts.record_sha256
+
+
+class Marker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is written last into a finished environment: that it was checked, and what it was then."""
+
+    requirement: str
+    wheel_sha256: str | None
+    facts: Facts
+
+
+def process_environment(build: Build, threads: int, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment variables for a process that runs in `build` with that many OpenMP threads.
+
+    The user's own, without those that change measurements, then the build's, then `extra`. Raises ValueError when
+    `threads` is not positive.
+    """
+    return worker_variables(build.variables, threads, extra or {})
+
+
+def provision(role: str, *, override: str | None, cache: Path, say: Say) -> Build:
+    """Return the build for `role` (from uv.lock, or the requirement in `override`), making it when it is not cached.
+
+    A requirement without a version is resolved when it is first installed and then kept. Raises PerfError when it
+    cannot be installed, does not import, is of the wrong kind, or the cache cannot be used.
+    """
+    recipe = recipe_for(role, override)
+    builds = cache / "builds"
+    try:
+        builds.mkdir(parents=True, exist_ok=True)
+        with locked(builds, recipe.folder, say):
+            remove_leftovers(builds, recipe.folder)
+            return _reuse(builds, recipe, say) or _make(builds, recipe, say)
+    except OSError as error:
+        raise unusable(cache, error) from error
+
+
+def _reuse(builds: Path, recipe: Recipe, say: Say) -> Build | None:
+    folder = builds / recipe.folder
+    if not folder.exists():
+        return None
+    try:
+        marker = msgspec.json.decode((folder / MARKER).read_bytes(), type=Marker)
+        broken = marker.facts.differences(probe(folder, recipe))
+    except (OSError, msgspec.MsgspecError) as error:
+        broken = f"its record cannot be read: {error}"
+    except PerfError as error:
+        broken = error.what.splitlines()[-1].strip()
+    else:
+        if not broken:
+            return _build(folder, recipe, marker.facts)
+    say(f"{recipe.subject}: the cached environment is broken and is made again: {broken}")
+    # First out of the way in one step: a half-removed environment must never look like a finished one.
+    doomed = unfinished(builds, recipe.folder)
+    folder.rename(doomed)
+    remove(doomed)
+    return None
+
+
+def _make(builds: Path, recipe: Recipe, say: Say) -> Build:
+    say(f"{recipe.subject}: installing")
+    started = time.monotonic()
+    folder = unfinished(builds, recipe.folder)
+    final = builds / recipe.folder
+    try:
+        _install(folder, recipe)
+        facts = probe(folder, recipe)
+        check(facts, recipe, example=group_requirements(recipe.role.group)[0])
+        _write(folder / MARKER, msgspec.json.encode(Marker(recipe.requirement, recipe.wheel_sha256, facts)))
+        folder.rename(final)
+    except BaseException:  # KeyboardInterrupt too
+        remove(folder)
+        raise
+    say(f"{recipe.subject}: ready after {time.monotonic() - started:.1f} s, {facts.distribution} {facts.mxnet}")
+    return _build(final, recipe, facts)
+
+
+def _install(folder: Path, recipe: Recipe) -> None:
+    python = load().python
+    if recipe.locked:
+        sync = ("sync", "--frozen", "--only-group", recipe.role.group, "--python", python, "--project", str(ROOT))
+        _uv(recipe, *sync, project_environment=str(folder))
+        return
+    _uv(recipe, "venv", "--python", python, str(folder))
+    _uv(recipe, "pip", "install", "--python", str(folder / "bin" / "python"), *recipe.installs)
+
+
+def _uv(recipe: Recipe, *arguments: str, project_environment: str | None = None) -> None:
+    finished = run_uv(
+        *arguments, timeout=INSTALL_TIMEOUT, subject=recipe.subject, project_environment=project_environment
+    )
+    if finished.code:
+        message = f"uv {arguments[0]} failed: {finished.last_lines()}"
+        step = "check the requirement, the network and the free disk space, then run again"
+        raise PerfError(message, subject=recipe.subject, next_step=step)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _build(folder: Path, recipe: Recipe, facts: Facts) -> Build:
+    return Build(
+        role=recipe.name,
+        folder=folder,
+        variables=recipe.role.variables,
+        requirement=recipe.requirement,
+        locked=recipe.locked,
+        facts=facts,
+        wheel_sha256=recipe.wheel_sha256,
+    )

@@ -1,0 +1,73 @@
+"""Asking an installed build what it is, and whether it may play its role."""
+
+from pathlib import Path
+
+import msgspec
+
+from perf.builds.data import load
+from perf.builds.process import run, worker_variables
+from perf.builds.recipe import OPTION, Recipe
+from perf.errors import PerfError
+
+PROBE_TIMEOUT = 300.0
+"""Importing takes one second from a warm disk; a cold or shared one may need minutes."""
+
+
+class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `perf.worker.probe` tells; `library` is relative to the environment's folder."""
+
+    mxnet: str
+    mkldnn: bool
+    numpy: str
+    python: str
+    library: str
+    library_bytes: int
+    distribution: str
+    record_sha256: str
+
+    def differences(self, other: "Facts") -> str:
+        """Return the facts in which `other` differs, as text; empty when both are the same."""
+        before, after = msgspec.to_builtins(self), msgspec.to_builtins(other)
+        return ", ".join(
+            f"{name} was {before[name]}, is {after[name]}" for name in before if before[name] != after[name]
+        )
+
+
+def probe(folder: Path, recipe: Recipe) -> Facts:
+    """Import MXNet (and what else the role needs) in the environment at `folder`, and return what it says of itself.
+
+    Raises PerfError, with the last lines of the failure, when anything does not import.
+    """
+    command = [str(folder / "bin" / "python"), "-m", "perf.worker.probe", *recipe.role.imports]
+    environment = worker_variables(recipe.role.variables, threads=1, extra={})
+    finished = run(command, environment=environment, timeout=PROBE_TIMEOUT, subject=recipe.subject)
+    step = "uv cache clean mxnet mxnet-mkl, then run again"  # a wheel in uv's cache may be damaged
+    if not recipe.locked:
+        step = f"name a wheel that works on Python {load().python}; or {step}"
+    if finished.code:
+        message = f"MXNet cannot be imported: {finished.last_lines()}"
+        raise PerfError(message, subject=recipe.subject, next_step=step)
+    try:
+        return msgspec.json.decode(finished.stdout.rstrip().rpartition("\n")[2], type=Facts)
+    except msgspec.MsgspecError as error:
+        message = f"the probe's answer is not understood: {error}"
+        raise PerfError(message, subject=recipe.subject, next_step=step) from error
+
+
+def check(facts: Facts, recipe: Recipe, example: str) -> None:
+    """Refuse a build that is not of its role's kind; `example` is a requirement that is.
+
+    Raises PerfError naming what was found and what to do. Another version than expected is an error only for a
+    locked build: to measure one is why users name wheels.
+    """
+    found = f"{facts.distribution} {facts.mxnet}"
+    if facts.mkldnn != recipe.role.mkldnn:
+        has, must = ("has", "must not have") if facts.mkldnn else ("does not have", "must have")
+        step = f"name another wheel, such as {OPTION} {recipe.name}={example}"
+        if facts.mkldnn:
+            step += " (from MXNet 1.7.0 on, the wheel without MKL-DNN is called mxnet-native)"
+        message = f"{found} {has} MKL-DNN compiled in, and this build {must} it"
+        raise PerfError(message, subject=recipe.subject, next_step=step)
+    if recipe.locked and facts.mxnet != recipe.role.version:
+        message = f"the lock installs {found}, and perf/builds/builds.toml expects {recipe.role.version}"
+        raise PerfError(message, subject=recipe.subject, next_step="make uv.lock and builds.toml agree")

@@ -1,0 +1,108 @@
+"""Starting uv and builds' Pythons: with which variables, for how long at most, and never leaving a child behind."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psutil
+import uv
+
+from perf.builds.data import ROOT, load
+from perf.errors import PerfError
+
+SHOWN_LINES = 12
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A child process that ended by itself."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    def last_lines(self) -> str:
+        """Return how it ended and the last lines it wrote to stderr, for an error message."""
+        how = f"ended by {signal.Signals(-self.code).name}" if self.code < 0 else f"exit code {self.code}"
+        lines = [line.rstrip() for line in self.stderr.splitlines() if line.strip()]
+        return "\n".join([how, *(f"  {line}" for line in lines[-SHOWN_LINES:])])
+
+
+def run(command: Sequence[str], *, environment: Mapping[str, str], timeout: float, subject: str) -> Finished:
+    """Run a program to its end and return what it wrote; on any interruption it and its children are killed.
+
+    Raises PerfError when it cannot be started or does not end within `timeout` seconds.
+    """
+    try:
+        with subprocess.Popen(
+            command,
+            env=environment,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,  # nobody is there to answer a question
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        ) as process:
+            try:
+                stdout, stderr = process.communicate(timeout=timeout)
+            except BaseException:  # KeyboardInterrupt too
+                _kill_family(process)
+                process.wait()  # `with` does not on KeyboardInterrupt
+                raise
+    except subprocess.TimeoutExpired as error:
+        message = f"{command[0]} did not finish within {timeout / 60:g} minutes and was stopped"
+        raise PerfError(message, subject=subject, next_step="check the network and the disk, then run again") from error
+    except OSError as error:
+        raise PerfError(f"{command[0]} cannot be started: {error}", subject=subject) from error
+    return Finished(process.returncode, stdout, stderr)
+
+
+def run_uv(*arguments: str, timeout: float, subject: str, project_environment: str | None = None) -> Finished:
+    """Run uv on this project with the user's own settings (indexes, certificates, proxies) and return what it wrote.
+
+    Raises PerfError when uv is missing, cannot be started or takes too long.
+    """
+    environment = {k: v for k, v in os.environ.items() if k not in {"VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT"}}
+    # uv's default is hard links: one damaged file in a build would then be damaged in uv's cache and in every other
+    # environment, and making the build again would bring the damage back.
+    environment["UV_LINK_MODE"] = "copy"
+    if project_environment is not None:
+        environment["UV_PROJECT_ENVIRONMENT"] = project_environment
+    try:
+        executable = uv.find_uv_bin()
+    except FileNotFoundError as error:
+        raise PerfError("uv is not installed", subject=subject, next_step="uv sync, or pip install uv") from error
+    return run([executable, *arguments, "--quiet"], environment=environment, timeout=timeout, subject=subject)
+
+
+def worker_variables(variables: Mapping[str, str], threads: int, extra: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a process that runs MXNet: the user's, scrubbed, then `variables`, then `extra`.
+
+    Raises ValueError when `threads` is not positive, PerfError when the room's data cannot be read.
+    """
+    if threads < 1:
+        raise ValueError(f"threads must be positive, not {threads}")
+    scrub = load().scrub
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(scrub)},
+        "PYTHONPATH": str(ROOT),  # for perf.worker
+        "PYTHONSAFEPATH": "1",  # a folder called mxnet or numpy where the user stands is not the one under test
+        **variables,
+        **extra,
+        "OMP_NUM_THREADS": str(threads),  # MXNet's own default is half of the CPUs
+    }
+
+
+def _kill_family(process: subprocess.Popen[str]) -> None:
+    # uv starts Pythons and, for source distributions, compilers: they would go on writing into the folder.
+    family: list[psutil.Process] = []
+    with suppress(psutil.NoSuchProcess):
+        family = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    for child in family:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()

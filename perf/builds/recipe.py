@@ -1,0 +1,113 @@
+"""What goes into a build, and the key its folder is named by: locked from uv.lock, or a wheel the user names."""
+
+import hashlib
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from perf.builds.data import Role, distribution, group_requirements, load, locked_wheel, role_named
+from perf.builds.process import run_uv
+from perf.errors import PerfError
+
+EXPORT_TIMEOUT = 120.0
+OPTION = "--perf-build"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what one build is; `installs` is empty for a locked one."""
+
+    name: str
+    role: Role
+    requirement: str
+    installs: tuple[str, ...]
+    wheel_sha256: str | None
+    key: str
+
+    @property
+    def locked(self) -> bool:
+        """Whether uv.lock decides every package and hash."""
+        return not self.installs
+
+    @property
+    def folder(self) -> str:
+        """The name of the build's folder in the cache."""
+        return f"{self.name}-{self.key[:12]}"
+
+    @property
+    def subject(self) -> str:
+        """How messages call this build."""
+        return f"build {self.name} ({self.requirement})"
+
+
+def recipe_for(name: str, override: str | None) -> Recipe:
+    """Return the recipe of a role, from uv.lock or from the requirement that overrides it.
+
+    Raises PerfError when the role is not known, uv.lock cannot be exported or the wheel file is missing.
+    """
+    role = role_named(name)
+    if override is None:
+        return _locked(name, role)
+    return _overridden(name, role, override.strip())
+
+
+def parse_overrides(options: Sequence[str]) -> dict[str, str]:
+    """Turn `--perf-build` values such as `mkl=mxnet-mkl==1.5.1` or `mkl=./some.whl` into requirements by role.
+
+    Raises PerfError when a value has no `=`, names no known role, the same role twice or nothing to install.
+    """
+    overrides: dict[str, str] = {}
+    for option in options:
+        subject = f"{OPTION} {option}"
+        name, separator, requirement = (part.strip() for part in option.partition("="))
+        if name not in load().roles:
+            known = ", ".join(load().roles)
+            step = f"write {OPTION} ROLE=REQUIREMENT, with one of these roles: {known}"
+            raise PerfError(f"there is no build {name!r}", subject=subject, next_step=step)
+        if not separator or not requirement or requirement.startswith(("-", "=")):
+            step = f"write for example {OPTION} {name}=mxnet-mkl==1.5.1 or {OPTION} {name}=./some.whl"
+            raise PerfError("no requirement or wheel file is named", subject=subject, next_step=step)
+        if name in overrides:
+            step = f"give one of {name}={overrides[name]} and {name}={requirement}"
+            raise PerfError(f"the build {name} is named twice", subject=subject, next_step=step)
+        overrides[name] = requirement
+    return overrides
+
+
+def _locked(name: str, role: Role) -> Recipe:
+    requirement, _ = group_requirements(role.group)
+    subject = f"build {name} ({requirement})"
+    arguments = ("export", "--frozen", "--only-group", role.group, "--no-header", "--no-annotate")
+    exported = run_uv(*arguments, timeout=EXPORT_TIMEOUT, subject=subject)
+    if exported.code:
+        message = f"uv could not read the lock: {exported.last_lines()}"
+        raise PerfError(message, subject=subject, next_step="restore pyproject.toml and uv.lock, or run uv lock")
+    digest = locked_wheel(requirement, platform.machine())
+    return Recipe(name, role, requirement, (), digest, _key(role, [exported.stdout]))
+
+
+def _overridden(name: str, role: Role, requirement: str) -> Recipe:
+    own, others = group_requirements(role.group)
+    if not requirement.endswith(".whl") or "://" in requirement:
+        if not distribution(requirement) or ("/" in requirement and "://" not in requirement):
+            step = f"write for example {OPTION} {name}={own} or {OPTION} {name}=./some.whl"
+            raise PerfError(
+                f"{requirement!r} is no requirement and no .whl file", subject=f"build {name}", next_step=step
+            )
+        return Recipe(name, role, requirement, (requirement, *others), None, _key(role, [requirement, *others]))
+    wheel = Path(requirement).expanduser().resolve()
+    try:
+        with wheel.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        message = f"the wheel cannot be read: {error.strerror} ({wheel})"
+        raise PerfError(message, subject=f"{OPTION} {name}={requirement}", next_step="check the path") from error
+    key = _key(role, [wheel.name, digest, *others])  # not its folder: the same file elsewhere is the same build
+    return Recipe(name, role, requirement, (str(wheel), *others), digest, key)
+
+
+def _key(role: Role, parts: Iterable[str]) -> str:
+    return hashlib.sha256(msgspec.json.encode([load().python, role, list(parts)], order="sorted")).hexdigest()

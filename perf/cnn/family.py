@@ -1,0 +1,119 @@
+"""The CNN family: its cases, and how a network becomes a plan."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from perf.cnn.networks import INPUT, REFERENCE, catalogue
+from perf.cnn.prepare import CalibrationMode, prepare
+from perf.cnn.verify import Verified, verify
+from perf.measure.family import Resources
+from perf.measure.plan import Plan, Program, Variant, Workload
+
+PUBLISHED = Path(__file__).resolve().parents[2] / "baselines" / "published" / "table2-cnn.csv"
+# What a pass costs besides its arithmetic, in the unit of `weight`: slots have a shortest duration.
+SLOT_WEIGHT = 12.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """One pytest item: a network at a batch size in one variant."""
+
+    network: str
+    batch: int
+    variant: str
+
+    @property
+    def subject(self) -> str:
+        return self.network
+
+    @property
+    def workload(self) -> str:
+        """The workload's name, such as "resnet50_v1-b8"."""
+        return f"{self.network}-b{self.batch}"
+
+    @property
+    def id(self) -> str:
+        """The pytest id, such as "resnet50_v1-b8-mkl-int8"."""
+        return f"{self.workload}-{self.variant}"
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Its own build, the reference's, and the one that prepares networks."""
+        variants = catalogue().variants
+        return frozenset({variants[self.variant].build, variants[REFERENCE].build, "zoo"})
+
+    @property
+    def weight(self) -> float:
+        return self.batch * catalogue().gmacs(self.network) + SLOT_WEIGHT
+
+
+def cases(tier: str, networks: Sequence[str], batches: Sequence[int]) -> list[Case]:
+    """Every case of a tier, network by network; `networks` and `batches` replace the tier's own when given."""
+    share = catalogue().tiers[tier]
+    return [
+        Case(network, batch, variant)
+        for network in networks or share.networks
+        for batch in batches or share.batches
+        for variant in catalogue().variants
+    ]
+
+
+@dataclass(frozen=True)
+class CnnFamily:
+    """Networks from GluonCV, trained or synthetic, with one way of calibration."""
+
+    pretrained: bool
+    calibration: CalibrationMode
+
+    def plan(self, subject: str, cases: Sequence[Case], resources: Resources) -> Plan:
+        """The plan that measures the cases of one network; the reference is measured even when it is not selected.
+
+        PerfError when the network cannot be prepared.
+        """
+        artifacts = prepare(
+            subject,
+            zoo=resources.build("zoo"),
+            threads=resources.cores,
+            cache=resources.cache,
+            pretrained=self.pretrained,
+            calibration=self.calibration,
+            say=resources.say,
+        )
+        size = catalogue().image_size(subject)
+        wanted = {case.variant for case in cases} | {REFERENCE}
+        variants = tuple(
+            Variant(
+                name,
+                resources.build(data.build),
+                Program(artifacts.symbol(data.artifact), artifacts.params(data.artifact), data.subgraph),
+            )
+            for name, data in catalogue().variants.items()
+            if name in wanted
+        )
+        batches = {case.batch: case for case in sorted(cases, key=lambda case: case.batch)}
+        workloads = tuple(
+            Workload(case.workload, {INPUT: (batch, 3, size, size)}, items=batch, weight=case.weight)
+            for batch, case in batches.items()
+        )
+        return Plan(subject, variants, workloads, REFERENCE)
+
+    def check(self, plan: Plan, resources: Resources) -> dict[str, Verified]:
+        """Run every variant once, untimed, on the same input."""
+        return verify(plan, resources.placements[0], resources.scratch, timeout_s=resources.timeout_s)
+
+    def published(self, case: Case) -> float | None:
+        """Table 2's speedup; None for the reference itself and for what the table does not hold."""
+        return table2().get((case.network, case.batch, case.variant))
+
+
+@cache
+def table2() -> Mapping[tuple[str, int, str], float]:
+    """The announcement's Table 2: speedup over native-fp32 by network, batch and variant."""
+    with PUBLISHED.open(newline="") as stream:
+        return {
+            (row["model"], int(row["batch"]), f"mkl-{row['precision']}"): float(row["speedup_vs_native_fp32"])
+            for row in csv.DictReader(stream)
+        }

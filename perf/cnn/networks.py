@@ -1,0 +1,67 @@
+"""What is known about the networks, from `networks.toml`."""
+
+import tomllib
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+DATA = Path(__file__).with_name("networks.toml")
+INPUT = "data"
+REFERENCE = "native-fp32"
+
+
+class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    networks: list[str]
+    batches: list[int]
+
+
+class VariantData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    build: str
+    artifact: Literal["fp32", "int8"]
+    subgraph: str | None = None
+
+
+class ImageSize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pattern: str
+    size: int
+
+
+class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Multiply-adds of an image in 10^9, roughly; and how many operators must run fused and quantised."""
+
+    gmacs: float
+    fused: int
+    quantized: int
+    unfused: int
+
+
+class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of `networks.toml`."""
+
+    tiers: dict[str, Tier]
+    variants: dict[str, VariantData]
+    image_sizes: list[ImageSize]
+    exclusions: dict[str, list[str]]
+    agreement: dict[str, float]
+    networks: dict[str, Expected]
+
+    def image_size(self, network: str) -> int:
+        """Height and width of the network's input, in pixels: the first pattern that its name matches."""
+        return next(entry.size for entry in self.image_sizes if fnmatch(network, entry.pattern))
+
+    def exclusions_of(self, network: str) -> list[str]:
+        """The operators whose nodes stay FP32 in the quantised network."""
+        return self.exclusions.get(network, self.exclusions["default"])
+
+    def gmacs(self, network: str) -> float:
+        """Multiply-adds of one image in 10^9; for a network that is not listed, a middling guess."""
+        return self.networks[network].gmacs if network in self.networks else 2.0
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The catalogue, read once."""
+    return msgspec.convert(tomllib.loads(DATA.read_text()), Catalogue)

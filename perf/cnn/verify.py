@@ -1,0 +1,141 @@
+"""Before any timing counts: do all variants of a network compute the same, fused and quantised as they should?"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perf.cnn.networks import REFERENCE, catalogue
+from perf.machine import Placement
+from perf.measure.crew import Crew
+from perf.measure.instance import WorkerError
+from perf.measure.plan import Plan, Variant, Workload
+from perf.measure.results import Failure
+
+# Names a kernel and its instruction set for every primitive that runs (MKL-DNN 0.19, "Performance profiling").
+VERBOSE = {"MKLDNN_VERBOSE": "1"}
+_EXECUTED = re.compile(r"^mkldnn_verbose,exec,convolution,([^,]+),", re.MULTILINE)
+_HEAVY = ("Convolution", "FullyConnected", "BatchNorm", "Activation", "elemwise_add", "broadcast_add")
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was found out about one variant: its operators, the instruction set of its convolutions' kernels, and how
+    far its outputs are from the reference's, relative to the largest of them.
+    """
+
+    operators: Mapping[str, int]
+    isa: str
+    output_difference: float | None
+    problem: Failure | None = None
+
+    @property
+    def fused(self) -> int:
+        """Operators that are fused subgraphs, quantised or not."""
+        return sum(n for name, n in self.operators.items() if name.startswith("_sg_mkldnn"))
+
+    @property
+    def quantized(self) -> int:
+        """Operators that compute in INT8; conversions (quantize, dequantize, requantize) do not count."""
+        return sum(
+            n for name, n in self.operators.items() if name.endswith("[quantized]") or name.startswith("_contrib_quantized")
+        )
+
+    @property
+    def unfused(self) -> int:
+        """Operators that fusion could have taken into a subgraph and did not."""
+        return sum(n for name, n in self.operators.items() if name in _HEAVY)
+
+    def record(self) -> dict[str, Any]:
+        """What of it belongs into the stored run."""
+        return {
+            "isa": self.isa,
+            "operators_fused": self.fused,
+            "operators_quantized": self.quantized,
+            "operators_unfused": self.unfused,
+            "output_difference": self.output_difference,
+        }
+
+
+def verify(plan: Plan, placement: Placement, scratch: Path, *, timeout_s: float) -> dict[str, Verified]:
+    """Run each variant of the plan once on the same input, one after the other, and judge what it did.
+
+    A variant's problem is in its result; the others are judged all the same.
+    """
+    workload = plan.workloads[0]
+    outputs: dict[str, NDArray[np.float32]] = {}
+    verified = {}
+    for variant in sorted(plan.variants, key=lambda variant: variant.name != plan.reference):
+        try:
+            operators, log, outputs[variant.name] = _observe(variant, workload, placement, scratch, timeout_s)
+        except WorkerError as error:
+            problem = Failure(f"while its answers were checked: {error.what}", error.last_words)
+            verified[variant.name] = Verified({}, "unknown", None, problem)
+            continue
+        verified[variant.name] = _judge(plan, variant, operators, log, outputs)
+    return verified
+
+
+def _observe(
+    variant: Variant, workload: Workload, placement: Placement, scratch: Path, timeout_s: float
+) -> tuple[dict[str, int], str, NDArray[np.float32]]:
+    crew = Crew(variant, [placement], scratch, timeout_s=timeout_s, variables=VERBOSE)
+    try:
+        operators = crew.load()
+        crew.bind(workload)
+        path = scratch / f"{variant.name}-outputs.npz"
+        crew.save_outputs(path)
+        with np.load(path) as saved:
+            return operators, crew.log_text, saved["out0"]
+    finally:
+        crew.close()
+
+
+def _judge(
+    plan: Plan, variant: Variant, operators: dict[str, int], log: str, outputs: Mapping[str, NDArray[np.float32]]
+) -> Verified:
+    difference = None
+    problems = []
+    output, reference = outputs[variant.name], outputs.get(REFERENCE)
+    if not np.isfinite(output).all():
+        problems.append("its outputs are not finite")
+    elif reference is not None:
+        difference = float(np.abs(output - reference).max() / np.abs(reference).max())
+        limit = catalogue().agreement.get(variant.name)
+        if limit is not None and difference > limit:
+            problems.append(f"its outputs differ from {REFERENCE}'s by {difference:.2g} of the largest, over {limit:g}")
+    verified = Verified(operators, instruction_set(log), difference)
+    problems += check_operators(plan.subject, variant.name, verified)
+    problem = Failure("; ".join(problems), "") if problems else None
+    return Verified(operators, verified.isa, difference, problem)
+
+
+def instruction_set(log: str) -> str:
+    """The kernel that most convolutions ran, as MKL-DNN names it ("jit_int8:avx512_core"); "unknown" without a trace."""
+    kernels = Counter(_EXECUTED.findall(log))
+    return kernels.most_common(1)[0][0] if kernels else "unknown"
+
+
+def check_operators(network: str, variant: str, verified: Verified) -> list[str]:
+    """Whether a variant fused and quantised what it should; one sentence for each thing that is wrong.
+
+    A listed network must have exactly the stored counts; any other must at least have fused, or quantised, something.
+    The native build must have done neither.
+    """
+    found = {"fused": verified.fused, "quantized": verified.quantized, "unfused": verified.unfused}
+    expected = catalogue().networks.get(network)
+    if variant == REFERENCE:
+        return [f"{found[kind]} {kind} operators in {variant}" for kind in ("fused", "quantized") if found[kind]]
+    kinds = ("quantized",) if variant == "mkl-int8" else ("fused", "unfused")
+    if expected is None:
+        return [] if found[kinds[0]] else [f"no operator is {kinds[0]} in {variant}"]
+    return [
+        f"{found[kind]} operators are {kind}, {wanted} expected"
+        for kind, wanted in ((kind, getattr(expected, kind)) for kind in kinds)
+        if found[kind] != wanted
+    ]

@@ -1,0 +1,186 @@
+"""Runs inside the `zoo` build's Python: makes one network's artifacts (FP32 and INT8 symbols with parameters).
+
+Started as `python -m perf.cnn.zoo REQUEST.json`, it writes its artifacts into the folder the request names and
+`result.json` beside them, last. A fault a user can mend is one line of JSON there under "error".
+"""
+
+import difflib
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import gluoncv
+import mxnet as mx
+import numpy as np
+from mxnet.contrib.quantization import quantize_model
+from mxnet.gluon import nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+# Batch-norm statistics are taken from this many images in one training-mode pass.
+STATISTICS_IMAGES = 16
+SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
+
+
+class Refusal(Exception):
+    """A fault of the request, told to the user in one line."""
+
+
+def main() -> None:
+    request = json.loads(Path(sys.argv[1]).read_text())
+    folder = Path(request["folder"])
+    try:
+        result = prepare(request, folder)
+    except Refusal as refusal:
+        result = {"error": str(refusal)}
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+def prepare(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Make the artifacts of one network; what was found out about its activations on the way."""
+    mx.random.seed(request["seed"])
+    rng = np.random.RandomState(request["seed"])  # noqa: NPY002 - the stream must not change with numpy
+    size = request["image_size"]
+    network = _network(request["network"], request["pretrained"])
+    if not request["pretrained"]:
+        _behave_as_trained(network, rng, _images(rng, STATISTICS_IMAGES, size))
+    network.hybridize()
+    outputs = network(_images(rng, 1, size))
+    if isinstance(outputs, list | tuple) or outputs.ndim != 2:  # noqa: PLR2004 - images by classes
+        raise Refusal(f"{request['network']} is not a classification network: its output is not (images, classes)")
+    symbol, arguments, auxiliary = _export(network, folder)
+    activations = _check_activations(symbol, arguments, auxiliary, _images(rng, 2, size))
+    calibration = request["calibration"]
+    images = _images(rng, calibration["batches"] * calibration["batch_size"], size)
+    quantised = _quantise(symbol, arguments, auxiliary, images, calibration, request["exclusions"])
+    _save(folder / "int8", *quantised)
+    return {"activations": activations}
+
+
+def _network(name: str, pretrained: bool) -> Any:
+    known = list(gluoncv.model_zoo.get_model_list())
+    if name.lower() not in known:
+        near = difflib.get_close_matches(name, known, n=3)
+        raise Refusal(f"GluonCV has no network {name!r}; near: {', '.join(near) or 'none'}")
+    try:
+        network = gluoncv.model_zoo.get_model(name, pretrained=pretrained)
+    except (OSError, RuntimeError, ValueError) as error:
+        if not pretrained:
+            raise
+        raise Refusal(f"the pretrained weights of {name} could not be fetched ({_last_line(error)})") from None
+    if not pretrained:
+        # He et al., "Delving Deep into Rectifiers", 2015: the variance of activations survives ReLU and depth.
+        network.initialize(mx.init.MSRAPrelu(factor_type="in", slope=0))
+    return network
+
+
+def _behave_as_trained(network: Any, rng: Any, images: Any) -> None:
+    """Give random weights the statistics of trained ones.
+
+    Scales and shifts of batch norms are spread around 1 and 0, and running statistics are those of a training-mode
+    pass: otherwise activations vanish into denormals with depth and calibration means nothing (apache/mxnet#19218).
+    """
+    norms: list[Any] = []
+    network.apply(lambda block: norms.append(block) if isinstance(block, nn.BatchNorm) else None)
+    network(images[:1]).wait_to_read()
+    for norm in norms:
+        norm.gamma.set_data(mx.nd.array(rng.uniform(0.5, 1.5, norm.gamma.shape)))
+        norm.beta.set_data(mx.nd.array(rng.normal(0.0, 0.2, norm.beta.shape)))
+    if not norms:
+        return
+    # MXNet updates running statistics in the backward pass; momentum 0 replaces them by this batch's own.
+    momenta = [norm._kwargs["momentum"] for norm in norms]  # noqa: SLF001 - Gluon has no public way
+    for norm in norms:
+        norm._kwargs["momentum"] = 0.0  # noqa: SLF001
+    with mx.autograd.record():
+        outputs = network(images)
+    mx.autograd.backward(outputs if isinstance(outputs, list | tuple) else [outputs])
+    mx.nd.waitall()
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm._kwargs["momentum"] = momentum  # noqa: SLF001
+
+
+def _images(rng: Any, count: int, size: int) -> Any:
+    """`count` images of uniform random pixels, normalised as ImageNet's are; shape (count, 3, size, size)."""
+    pixels = rng.randint(0, 256, (count, 3, size, size)).astype("float32") / 255
+    mean, std = (np.array(values, "float32").reshape(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return mx.nd.array((pixels - mean) / std)
+
+
+def _export(network: Any, folder: Path) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    network.export(str(folder / "exported"))
+    symbol, arguments, auxiliary = mx.model.load_checkpoint(str(folder / "exported"), 0)
+    for exported in folder.glob("exported-*"):
+        exported.unlink()
+    _save(folder / "fp32", symbol, arguments, auxiliary)
+    return symbol, arguments, auxiliary
+
+
+def _check_activations(symbol: Any, arguments: Any, auxiliary: Any, images: Any) -> dict[str, Any]:
+    """Run every layer and refuse a network whose activations are not finite, vanish, or are denormal."""
+    internals = symbol.get_internals()
+    names = [name for name in internals.list_outputs() if name.endswith("_output")]
+    group = mx.sym.Group([internals[name] for name in names])
+    bound = {name: images if name == "data" else arguments[name] for name in group.list_arguments()}
+    states = {name: auxiliary[name] for name in group.list_auxiliary_states()}
+    executor = group.bind(mx.cpu(), bound, aux_states=states, grad_req="null")
+    spreads = []
+    for name, output in zip(names, executor.forward(is_train=False), strict=True):
+        values = output.asnumpy()
+        sizes = np.abs(values[values != 0])
+        if not np.isfinite(values).all():
+            raise Refusal(f"layer {name} has activations that are not finite")
+        if not sizes.size:
+            raise Refusal(f"layer {name} has no activation but zero")
+        if (sizes < SMALLEST_NORMAL).any():
+            raise Refusal(f"layer {name} has denormal activations")
+        spreads.append(float(values.std()))
+    return {"layers": len(names), "smallest_spread": min(spreads), "largest_spread": max(spreads)}
+
+
+def _quantise(
+    symbol: Any, arguments: Any, auxiliary: Any, images: Any, calibration: dict[str, Any], exclusions: list[str]
+) -> tuple[Any, Any, Any]:
+    """Fuse, quantise with calibrated thresholds, fuse again: the way of 1.5.0's own quantisation example."""
+    fused = symbol.get_backend_symbol("MKLDNN_QUANTIZE")
+    nodes = json.loads(fused.tojson())["nodes"]
+    layers = re.compile(r"_output$|^data$")
+    quantised, arguments, auxiliary = quantize_model(
+        fused,
+        arguments,
+        auxiliary,
+        ctx=mx.cpu(),
+        excluded_sym_names=[node["name"] for node in nodes if node["op"] in exclusions],
+        calib_mode=calibration["mode"],
+        calib_data=mx.io.NDArrayIter(images, batch_size=calibration["batch_size"]),
+        num_calib_examples=images.shape[0],
+        calib_layer=lambda name: bool(layers.search(name)),
+        quantized_dtype="auto",
+    )
+    return quantised.get_backend_symbol("MKLDNN_QUANTIZE"), arguments, auxiliary
+
+
+def _save(prefix: Path, symbol: Any, arguments: Any, auxiliary: Any) -> None:
+    """Write PREFIX.json and PREFIX.params, flushed to the disk, and read them back: mxnet ignores a full disk."""
+    tensors = {f"arg:{name}": value for name, value in arguments.items()}
+    tensors.update({f"aux:{name}": value for name, value in auxiliary.items()})
+    symbol_file, params_file = f"{prefix}.json", f"{prefix}.params"
+    symbol.save(symbol_file)
+    mx.nd.save(params_file, tensors)
+    for file in (symbol_file, params_file):
+        descriptor = os.open(file, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+    if mx.sym.load(symbol_file).tojson() != symbol.tojson() or mx.nd.load(params_file).keys() != tensors.keys():
+        raise OSError(f"{prefix} could not be read back as it was written")
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[-1]
+
+
+if __name__ == "__main__":
+    main()

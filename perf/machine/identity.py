@@ -1,0 +1,115 @@
+"""What machine this is, and the class name under which its runs may be compared with others."""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from perf.errors import PerfError
+from perf.machine.topology import SYS_ROOT, Topology, read_online, read_topology
+
+PROC_ROOT = Path("/proc")
+# Words of a model name that say nothing, or say again what the class states elsewhere (the core count).
+_NOISE = re.compile(
+    r"\((?:R|TM)\)|@.*|\bwith radeon.*|\b(?:\d+|dual|quad|six|eight|twelve|sixteen)-core\b|\b(?:CPU|processor)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The machine as far as this process may use it: cores, threads and nodes are counted within its CPU mask.
+
+    `isa` is a name from isa.toml; `memory_bytes` is the whole machine's; `instance_type` is EC2's name or None;
+    `masked` says that the mask leaves out part of the machine.
+    """
+
+    cpu_model: str
+    physical_cores: int
+    hardware_threads: int
+    nodes: int
+    isa: str
+    memory_bytes: int
+    kernel: str
+    instance_type: str | None = None
+    masked: bool = False
+
+    @property
+    def machine_class(self) -> str:
+        """The name of comparable runs, of [a-z0-9.-] and safe as a folder: "c5.metal" or "intel-xeon-2c-1n-avx2"."""
+        size = f"{self.physical_cores}c-{self.nodes}n"
+        if self.instance_type and (instance := _slug(self.instance_type)):
+            # Half of a c5.metal must not be judged by the baseline of a whole one.
+            return f"{instance}-{size}" if self.masked else instance
+        model = _slug(_NOISE.sub(" ", self.cpu_model)) or "unknown"
+        return f"{model}-{size}-{_slug(self.isa)}"
+
+
+def read_machine(sys_root: Path = SYS_ROOT, proc_root: Path = PROC_ROOT, topology: Topology | None = None) -> Machine:
+    """Read what machine this is; `topology` defaults to `read_topology(sys_root)`.
+
+    PerfError when /proc/cpuinfo, /proc/meminfo or the CPU topology cannot be read or understood; missing DMI only
+    leaves the instance type unknown.
+    """
+    usable = read_topology(sys_root) if topology is None else topology
+    model, flags = parse_cpuinfo(_read(proc_root / "cpuinfo"))
+    return Machine(
+        cpu_model=model,
+        physical_cores=usable.physical_cores,
+        hardware_threads=usable.hardware_threads,
+        nodes=len(usable.nodes),
+        isa=highest_isa(flags),
+        memory_bytes=_read_memory(proc_root / "meminfo"),
+        kernel=_read(proc_root / "sys/kernel/osrelease").strip(),
+        instance_type=_read_instance_type(sys_root / "class/dmi/id"),
+        masked=usable.hardware_threads < len(read_online(sys_root)),
+    )
+
+
+def parse_cpuinfo(text: str) -> tuple[str, frozenset[str]]:
+    """Model name ("unknown" when not told) and flags of the first CPU in the text of /proc/cpuinfo."""
+    first_cpu = text.strip().partition("\n\n")[0]
+    lines = (line.partition(":") for line in first_cpu.splitlines())
+    fields = {name.strip(): value.strip() for name, _, value in lines}
+    return fields.get("model name") or "unknown", frozenset(fields.get("flags", "").split())
+
+
+def highest_isa(flags: frozenset[str]) -> str:
+    """The best instruction set of isa.toml whose flags are all in `flags`; "generic" when none is."""
+    return next(name for name, needed in _isa_table() if needed <= flags)
+
+
+@cache
+def _isa_table() -> tuple[tuple[str, frozenset[str]], ...]:
+    table = tomllib.loads((files("perf.machine") / "isa.toml").read_text(encoding="utf-8"))
+    return tuple((entry["name"], frozenset(entry["flags"])) for entry in table["isa"])
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise PerfError(
+            f"cannot be read: {error.strerror}", subject=str(path), next_step="run on Linux with /proc mounted"
+        ) from error
+
+
+def _read_memory(path: Path) -> int:
+    match = re.search(r"^MemTotal:\s+(\d+) kB$", _read(path), re.MULTILINE)
+    if match is None:
+        raise PerfError("has no MemTotal line", subject=str(path), next_step="run on Linux with /proc mounted")
+    return int(match[1]) * 1024
+
+
+def _read_instance_type(dmi: Path) -> str | None:
+    try:
+        vendor, product = ((dmi / name).read_text(encoding="utf-8").strip() for name in ("sys_vendor", "product_name"))
+    except (OSError, UnicodeDecodeError):  # virtual machines and containers often have no DMI
+        return None
+    return product or None if vendor == "Amazon EC2" else None

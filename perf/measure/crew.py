@@ -1,0 +1,176 @@
+"""All instances of one variant, acting as one: started, warmed up and timed together."""
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from perf.machine import Placement, check_pinning
+from perf.measure.instance import Instance, Reply, WorkerError
+from perf.measure.plan import Effort, Variant, Workload
+from perf.measure.results import WarmUp
+
+# All instances are told a moment to start at; this far ahead, the word has reached every one of them.
+LEAD_NS = 20_000_000
+# A pass counts when at least this share of it ran while all instances of the variant were running.
+OVERLAP = 0.99
+SEED = 20190713
+
+
+class Ready(msgspec.Struct):
+    pid: int
+
+
+class Loaded(msgspec.Struct):
+    operators: dict[str, int]
+
+
+class Done(msgspec.Struct):
+    pass
+
+
+class WarmedUp(msgspec.Struct):
+    durations_ns: list[int]
+    steady: bool
+
+
+class Proof(msgspec.Struct):
+    launch_cpus: str
+    thread_cpus: dict[str, str]
+    policies: dict[str, int]
+    anon_pages: dict[str, int]
+
+
+class Enough(msgspec.Struct):
+    enough: bool
+
+
+class Passes(msgspec.Struct):
+    passes_ns: list[tuple[int, int]]
+
+
+class Freed(msgspec.Struct):
+    peak_memory_bytes: int
+
+
+class Crew:
+    """The instances of a variant, one worker process for each placement. WorkerError from any method is final."""
+
+    def __init__(
+        self,
+        variant: Variant,
+        placements: Sequence[Placement],
+        scratch: Path,
+        *,
+        timeout_s: float,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        self.variant = variant
+        self._exits = ExitStack()
+        self._instances: list[Instance] = []
+        try:
+            for placement in placements:
+                log = scratch / f"{variant.name}-{placement.instance}.log"
+                instance = Instance(variant.build, placement, log, timeout_s=timeout_s, variables=variables)
+                self._instances.append(self._exits.enter_context(instance))
+        except BaseException:
+            self._exits.close()
+            raise
+
+    @property
+    def pids(self) -> list[int]:
+        return [instance.pid for instance in self._instances]
+
+    @property
+    def log_text(self) -> str:
+        """What the first instance has written so far."""
+        return self._instances[0].log_text
+
+    def close(self) -> None:
+        """End all instances; nothing of them is left afterwards."""
+        self._exits.close()
+
+    def load(self) -> dict[str, int]:
+        """Wait until the instances are up and let them load the variant's program; its operators and their counts."""
+        for instance in self._instances:
+            instance.receive(Ready)
+        program = self.variant.program
+        replies = self._ask_all(
+            Loaded, "load", symbol=str(program.symbol), params=str(program.params), subgraph=program.subgraph
+        )
+        return replies[0].operators
+
+    def bind(self, workload: Workload) -> None:
+        """Bind the program to the workload's inputs: the same seeded values in every variant and instance."""
+        self._ask_all(Done, "bind", inputs=workload.inputs, seed=SEED)
+
+    def unbind(self) -> int:
+        """Free the binding; the peak memory of the instances so far, summed, in bytes."""
+        return sum(reply.peak_memory_bytes for reply in self._ask_all(Freed, "unbind"))
+
+    def warm_up(self, effort: Effort) -> WarmUp:
+        """Run untimed passes on all instances at once until their pace is steady."""
+        replies = self._ask_all(WarmedUp, "warm_up", limit_ns=int(effort.warm_up_s * 1e9))
+        slowest = max(replies, key=lambda reply: sum(reply.durations_ns))
+        return WarmUp(len(slowest.durations_ns), sum(slowest.durations_ns), all(reply.steady for reply in replies))
+
+    def prove_pinning(self) -> None:
+        """Let every instance read back where it runs. WorkerError when it is not where it was placed."""
+        for instance, proof in zip(self._instances, self._ask_all(Proof, "prove"), strict=True):
+            problems = check_pinning(instance.placement, msgspec.to_builtins(proof))
+            if problems:
+                raise WorkerError("the worker is not pinned where it was placed: " + "; ".join(problems), "")
+
+    def save_outputs(self, path: Path) -> None:
+        """Let the first instance run one pass and write its outputs to an .npz file."""
+        self._instances[0].ask(Done, "save_outputs", path=str(path))
+
+    def run(self, effort: Effort) -> tuple[tuple[int, ...], ...]:
+        """One slot: start all instances at one moment, time passes, and keep those that all instances overlapped.
+
+        Returns pass durations in ns, one tuple for each instance.
+        """
+        together = len(self._instances) > 1
+        request = {
+            "do": "run",
+            "start_at_ns": time.monotonic_ns() + LEAD_NS,
+            "min_passes": effort.slot_passes,
+            "min_duration_ns": int(effort.slot_s * 1e9),
+            "hold": together,
+        }
+        for instance in self._instances:
+            instance.send(request)
+        if together:
+            for instance in self._instances:
+                instance.receive(Enough)
+            for instance in self._instances:
+                instance.send({"do": "stop"})
+        counted = overlapping([instance.receive(Passes).passes_ns for instance in self._instances])
+        if not all(counted):
+            raise WorkerError("no pass of one instance ran while all the others were running", "")
+        return counted
+
+    def _ask_all(self, reply: type[Reply], do: str, **arguments: object) -> list[Reply]:
+        for instance in self._instances:
+            instance.send({"do": do, **arguments})
+        return [instance.receive(reply) for instance in self._instances]
+
+
+def overlapping(passes: Sequence[Sequence[tuple[int, int]]]) -> tuple[tuple[int, ...], ...]:
+    """Durations of the passes that ran while all instances were running.
+
+    `passes` holds (start, end) in ns on one clock, a sequence for each instance. The window reaches from the last
+    first start to the first last end; a pass counts when at least `OVERLAP` of it lies inside.
+    """
+    opens = max(instance[0][0] for instance in passes)
+    closes = min(instance[-1][1] for instance in passes)
+    return tuple(
+        tuple(
+            end - start
+            for start, end in instance
+            if min(end, closes) - max(start, opens) >= OVERLAP * (end - start)
+        )
+        for instance in passes
+    )

@@ -1,0 +1,168 @@
+"""Measuring a plan: invocations of fresh workers, workloads within them, interleaved blocks within those."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from perf.judge.speedup import estimate_speedup
+from perf.machine import Placement
+from perf.measure.crew import Crew
+from perf.measure.instance import WorkerError
+from perf.measure.plan import Effort, Plan, Workload
+from perf.measure.quiet import wait_until_quiet
+from perf.measure.results import Block, Failure, Invocation, Slot, Spent, WarmUp, WorkloadResult
+
+# Told what is being done, which share of the plan is done, and how many pass-nanoseconds were spent.
+Tell = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """Under which a plan is measured: where instances run, how hard, and how long a worker may take to answer."""
+
+    placements: tuple[Placement, ...]
+    effort: Effort
+    timeout_s: float
+    scratch: Path
+
+
+def measure(
+    plan: Plan, problems: Mapping[str, Failure], conditions: Conditions, tell: Tell, spent: Spent
+) -> dict[str, WorkloadResult]:
+    """Measure a plan; results by workload name. A variant's failure is in its results; it stops nothing else.
+
+    `problems` are variants that failed before, by name: they are not timed, and fail in every workload.
+    """
+    run = _Run(plan, problems, conditions, tell, spent)
+    for number in range(conditions.effort.max_invocations):
+        open_workloads = [workload for workload in plan.workloads if not run.settled(workload)]
+        if not open_workloads:
+            break
+        run.invoke(number, open_workloads)
+    return {workload.name: run.result(workload) for workload in plan.workloads}
+
+
+class _Run:
+    """The state of one plan's measurement."""
+
+    def __init__(
+        self, plan: Plan, problems: Mapping[str, Failure], conditions: Conditions, tell: Tell, spent: Spent
+    ) -> None:
+        self._plan = plan
+        self._conditions = conditions
+        self._effort = conditions.effort
+        self._tell = tell
+        self._spent = spent
+        self._invocations: dict[str, list[Invocation]] = {workload.name: [] for workload in plan.workloads}
+        self._failures: dict[str, dict[str, Failure]] = {w.name: dict(problems) for w in plan.workloads}
+        self._elapsed_s = dict.fromkeys(self._invocations, 0.0)
+        self._done = 0.0
+
+    def result(self, workload: Workload) -> WorkloadResult:
+        return WorkloadResult(tuple(self._invocations[workload.name]), self._failures[workload.name])
+
+    def settled(self, workload: Workload) -> bool:
+        """Whether a workload needs no further invocation: precise enough, out of budget, or nothing left to run."""
+        if len(self._failures[workload.name]) == len(self._plan.variants):
+            return True
+        if len(self._invocations[workload.name]) < self._effort.min_invocations:
+            return False
+        return self._elapsed_s[workload.name] >= self._effort.workload_budget_s or self._precise(
+            self.result(workload), self._effort.precision
+        )
+
+    def invoke(self, number: int, workloads: Sequence[Workload]) -> None:
+        """One invocation: fresh workers for every variant, all open workloads, each in its own blocks."""
+        crews: dict[str, Crew] = {}
+        try:
+            for workload in workloads:
+                started = time.monotonic()
+                self._tell(f"{workload.name}, invocation {number + 1}", self._done)
+                wanted = [v.name for v in self._plan.variants if v.name not in self._failures[workload.name]]
+                self._start_missing(crews, wanted, workload)
+                self._invocations[workload.name].append(self._measure(crews, workload))
+                self._elapsed_s[workload.name] += time.monotonic() - started
+                total = self._effort.min_invocations * sum(w.weight for w in self._plan.workloads)
+                self._done = min(1.0, self._done + workload.weight / total)
+        finally:
+            for crew in crews.values():
+                crew.close()
+
+    def _start_missing(self, crews: dict[str, Crew], wanted: Sequence[str], workload: Workload) -> None:
+        """Start crews all at once, since starting costs seconds, then let each load; failures belong to `workload`."""
+        variants = {variant.name: variant for variant in self._plan.variants}
+        missing = [name for name in wanted if name not in crews]
+        for name in missing:
+            crews[name] = Crew(
+                variants[name],
+                self._conditions.placements,
+                self._conditions.scratch,
+                timeout_s=self._conditions.timeout_s,
+            )
+        for name in missing:
+            with self._failing(crews, name, workload, "starting"):
+                crews[name].load()
+
+    def _measure(self, crews: dict[str, Crew], workload: Workload) -> Invocation:
+        order = [variant.name for variant in self._plan.variants if variant.name in crews]
+        order = [name for name in order if name not in self._failures[workload.name]]
+        warm_ups: dict[str, WarmUp] = {}
+        for name in order:
+            with self._failing(crews, name, workload, "warming up"):
+                crews[name].bind(workload)
+                self._quieten(crews, name)
+                warm_ups[name] = crews[name].warm_up(self._effort)
+                self._spent.passes_ns += warm_ups[name].duration_ns
+                crews[name].prove_pinning()
+        blocks = list(self._blocks(crews, order, workload))
+        peaks = {}
+        for name in [name for name in order if name in crews]:
+            with self._failing(crews, name, workload, "being freed"):
+                peaks[name] = crews[name].unbind()
+        return Invocation(tuple(blocks), warm_ups, peaks)
+
+    def _blocks(self, crews: dict[str, Crew], order: list[str], workload: Workload) -> Iterator[Block]:
+        """Blocks in alternating order until the ratios within this invocation are precise or the budget is spent."""
+        started = time.monotonic()
+        blocks: list[Block] = []
+        while len(blocks) < self._effort.max_blocks:
+            order = [name for name in order if name in crews]
+            slots = {}
+            for name in order:
+                with self._failing(crews, name, workload, "being timed"):
+                    quiet = self._quieten(crews, name)
+                    slots[name] = Slot(crews[name].run(self._effort), quiet)
+                    self._spent.passes_ns += sum(slots[name].instances_ns[0])
+            if not slots:
+                return
+            blocks.append(Block(slots))
+            yield blocks[-1]
+            order.reverse()
+            if len(blocks) >= self._effort.min_blocks and (
+                time.monotonic() - started >= self._effort.block_budget_s
+                or self._precise(WorkloadResult((Invocation(tuple(blocks), {}, {}),), {}), self._effort.precision)
+            ):
+                return
+
+    def _precise(self, result: WorkloadResult, precision: float) -> bool:
+        """Whether every speedup that can be had is known to within `precision`."""
+        reference = self._plan.reference
+        others = [v.name for v in self._plan.variants if v.name != reference and v.name not in result.failures]
+        ratios = [result.log_ratios(reference, name) for name in others]
+        return all(estimate_speedup(r).half_width <= precision for r in ratios if any(r))
+
+    def _quieten(self, crews: Mapping[str, Crew], name: str) -> bool:
+        """Wait until all workers but the named variant's stand still."""
+        return wait_until_quiet([pid for other, crew in crews.items() if other != name for pid in crew.pids])
+
+    @contextmanager
+    def _failing(self, crews: dict[str, Crew], name: str, workload: Workload, stage: str) -> Iterator[None]:
+        """Turn a worker's error into the failure of one variant in one workload, and end its crew."""
+        try:
+            yield
+        except WorkerError as error:
+            crews.pop(name).close()
+            what = f"while {stage}: {error.what}"
+            self._failures[workload.name][name] = Failure(what, error.last_words)

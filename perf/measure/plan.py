@@ -1,0 +1,70 @@
+"""What is to be measured, as plain data: variants of one subject, its workloads, and how much of each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from perf.builds import Build
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a worker loads: a symbol file, its parameters, and the subgraph backend that partitions it, if any."""
+
+    symbol: Path
+    params: Path
+    subgraph: str | None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A build running a program, under the name that cases, tables and baselines use (`mkl-int8`)."""
+
+    name: str
+    build: Build
+    program: Program
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A subject at one size. `inputs` are shapes by name, `items` what one pass counts for (images, samples);
+    `weight` is how long it takes relative to other workloads, roughly: only the time to go is reckoned from it.
+    """
+
+    name: str
+    inputs: Mapping[str, tuple[int, ...]]
+    items: int
+    weight: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything measured together: one subject's workloads over its variants, `reference` being one of them.
+
+    A plan shares worker processes between its workloads, and the slow reference between its variants.
+    """
+
+    subject: str
+    variants: tuple[Variant, ...]
+    workloads: tuple[Workload, ...]
+    reference: str
+
+    def __post_init__(self) -> None:
+        if self.reference not in [variant.name for variant in self.variants]:
+            raise ValueError(f"{self.subject}: the reference {self.reference} is not among the variants")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How hard to measure; a tier's share of `tiers.toml`. Times in seconds, precision as half a relative interval."""
+
+    min_invocations: int
+    max_invocations: int
+    min_blocks: int
+    max_blocks: int
+    slot_s: float
+    slot_passes: int
+    warm_up_s: float
+    precision: float
+    block_budget_s: float
+    workload_budget_s: float

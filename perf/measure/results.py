@@ -1,0 +1,84 @@
+"""What was measured, as plain data: samples in slots, slots in blocks, blocks in invocations."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from perf.judge.statistics import median
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One variant's turn in one block: counted pass durations in ns, one tuple for each instance."""
+
+    instances_ns: tuple[tuple[int, ...], ...]
+    quiet: bool
+
+    @property
+    def latency_ns(self) -> float:
+        """The mean over instances of each one's median pass, as the announcement's appendix averages instances."""
+        return sum(median(passes) for passes in self.instances_ns) / len(self.instances_ns)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Every variant of a workload measured once, back to back: slots by variant, in the order they ran."""
+
+    slots: Mapping[str, Slot]
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """The untimed passes before a variant's first slot: how many, how long in all, and whether the pace was steady."""
+
+    passes: int
+    duration_ns: int
+    steady: bool
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One fresh set of worker processes' share of a workload."""
+
+    blocks: tuple[Block, ...]
+    warm_ups: Mapping[str, WarmUp]
+    peak_memory_bytes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a variant has no result: what happened, in which stage, and the worker's last words."""
+
+    what: str
+    last_words: str
+
+
+@dataclass(frozen=True)
+class WorkloadResult:
+    """All invocations of a workload; variants that failed are in `failures` and in no later block."""
+
+    invocations: tuple[Invocation, ...]
+    failures: Mapping[str, Failure]
+
+    def log_ratios(self, reference: str, variant: str) -> list[list[float]]:
+        """log(reference latency / variant latency) of every block that holds both, a list for each invocation."""
+        return [
+            [
+                math.log(block.slots[reference].latency_ns / block.slots[variant].latency_ns)
+                for block in invocation.blocks
+                if reference in block.slots and variant in block.slots
+            ]
+            for invocation in self.invocations
+        ]
+
+    def blocks_of(self, variant: str) -> list[list[Slot]]:
+        """The variant's slots, a list for each invocation that has any."""
+        found = [[b.slots[variant] for b in i.blocks if variant in b.slots] for i in self.invocations]
+        return [slots for slots in found if slots]
+
+
+@dataclass
+class Spent:
+    """Where the wall time of measuring went: inside passes (timed and warm-up), in ns."""
+
+    passes_ns: int = 0

@@ -1,0 +1,141 @@
+"""The hooks: what pytest is told at each stage of a session."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import cast
+
+import pytest
+from rich.console import Console
+
+from perf.errors import PerfError
+from perf.machine import read_machine
+from perf.measure.family import Case
+from perf.plugin.options import Options, add_options, read_options
+from perf.plugin.session import PerfSession, start_session
+from perf.report.progress import ProgressLine
+from perf.report.summary import Summary, print_summary, write_markdown
+
+ROOT = Path(__file__).resolve().parents[2]
+BASELINES = ROOT / "baselines"
+OPTIONS = pytest.StashKey[Options]()
+SESSION = pytest.StashKey[PerfSession]()
+NO_BASELINE = pytest.StashKey[str]()
+COLUMNS = ["min", "median", "iqr", "rounds"]
+# The fixture that every measured item uses; it tells them from other tests.
+FIXTURE = "outcome"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-benchmark reads its own options
+def pytest_configure(config: pytest.Config) -> None:
+    try:
+        config.stash[OPTIONS] = read_options(config)
+    except PerfError as error:
+        raise pytest.UsageError(str(error)) from error
+    _set_benchmark_options(config)
+
+
+def _set_benchmark_options(config: pytest.Config) -> None:
+    """Keep runs by machine class under baselines/, and see to it that a missing baseline is no error."""
+    option = config.option
+    if option.benchmark_storage == "file://./.benchmarks":
+        option.benchmark_storage = f"file://{BASELINES / read_machine().machine_class}"
+    if option.benchmark_columns is None:
+        option.benchmark_columns = COLUMNS
+    storage = Path(option.benchmark_storage.removeprefix("file://"))
+    if option.benchmark_compare is True and not any(storage.rglob("[0-9][0-9][0-9][0-9]_*.json")):
+        option.benchmark_compare = None
+        config.stash[NO_BASELINE] = storage.name
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse what would measure nonsense, once it is clear that something is to be measured."""
+    if not _measured(items):
+        return
+    if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
+        raise pytest.UsageError(
+            "the performance suite cannot run under xdist: tests at the same time would take each other's cores; "
+            "leave out -n"
+        )
+    if config.option.benchmark_cprofile:
+        raise pytest.UsageError("--benchmark-cprofile would profile the replay of stored samples, not MXNet")
+
+
+def _measured(items: Sequence[pytest.Item]) -> list[Case]:
+    functions = [item for item in items if isinstance(item, pytest.Function) and FIXTURE in item.fixturenames]
+    return [cast("Case", item.callspec.params["case"]) for item in functions]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Set up machine and builds before the first item, so that what cannot work ends the session with one message."""
+    config = session.config
+    selected = _measured(session.items)
+    if not selected or config.option.collectonly or why_not_measured(config):
+        return
+    weight = sum({case.workload: case.weight for case in selected}.values())
+    progress = ProgressLine(_console(config), weight)
+    scratch = Path(tempfile.mkdtemp(prefix="mxnet-perf-"))
+    config.add_cleanup(lambda: shutil.rmtree(scratch, ignore_errors=True))
+    try:
+        config.stash[SESSION] = start_session(
+            config.stash[OPTIONS], selected, scratch, progress, lambda: _uncaptured(config)
+        )
+    except PerfError as error:
+        raise pytest.UsageError(str(error)) from error
+    with _uncaptured(config):
+        for line in config.stash[SESSION].header():
+            progress.say(line)
+
+
+def why_not_measured(config: pytest.Config) -> str | None:
+    """Why pytest-benchmark's options keep cases from being measured, if they do."""
+    option = config.option
+    if option.benchmark_skip and not option.benchmark_only:
+        return "not measured: --benchmark-skip"
+    if option.benchmark_disable and not option.benchmark_enable:
+        return "not measured: --benchmark-disable"
+    return None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    session = config.stash.get(SESSION, None)
+    if session is None:
+        return
+    summary = Summary(
+        records=session.records,
+        header=session.header(),
+        footer=[*session.footer(), *_baseline_lines(config)],
+    )
+    terminalreporter.ensure_newline()
+    print_summary(summary, _console(config))
+    path = config.stash[OPTIONS].summary
+    if path is not None:
+        write_markdown(summary, path, f"CNN inference, {config.stash[OPTIONS].tier} tier")
+        terminalreporter.line(f"Summary written to {path}")
+
+
+def _baseline_lines(config: pytest.Config) -> list[str]:
+    if NO_BASELINE not in config.stash:
+        return []
+    return [
+        f"No baseline is stored for machine class {config.stash[NO_BASELINE]}; the published figures stand beside the "
+        "measured ones.",
+        "Store one with: uv run pytest perf/ --benchmark-save=NAME",
+    ]
+
+
+def _console(config: pytest.Config) -> Console:
+    """A console on what pytest itself writes to, whatever is captured."""
+    return Console(file=config.get_terminal_writer()._file)  # noqa: SLF001 - pytest has no public way
+
+
+def _uncaptured(config: pytest.Config) -> AbstractContextManager[None]:
+    capture = config.pluginmanager.getplugin("capturemanager")
+    return capture.global_and_fixture_disabled() if capture else nullcontext()

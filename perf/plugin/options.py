@@ -1,0 +1,117 @@
+"""The command-line options, and what they say as one frozen value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from perf.builds import parse_overrides
+
+TIERS = ("quick", "nightly")
+DEFAULT_TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user asked for; None and () mean: as the tier or the machine has it. `timeout_s` is in seconds."""
+
+    tier: str
+    models: tuple[str, ...]
+    batches: tuple[int, ...]
+    overrides: Mapping[str, str]
+    cache: str | None
+    instances: int | None
+    threads: int | None
+    pretrained: bool
+    calibration: Literal["naive", "entropy"]
+    timeout_s: float
+    summary: Path | None
+
+    def words(self) -> list[str]:
+        """The command-line words that make another session measure the same way; defaults are left out."""
+        single = {
+            "tier": self.tier if self.tier != TIERS[0] else None,
+            "cache": self.cache,
+            "instances": self.instances,
+            "threads": self.threads,
+            "calibration": self.calibration if self.calibration != "naive" else None,
+            "timeout": f"{self.timeout_s:g}" if self.timeout_s != DEFAULT_TIMEOUT_S else None,
+        }
+        words = [f"--perf-{name}={value}" for name, value in single.items() if value is not None]
+        words += [f"--perf-model={model}" for model in self.models]
+        words += [f"--perf-batch={batch}" for batch in self.batches]
+        words += [f"--perf-build={role}={wheel}" for role, wheel in self.overrides.items()]
+        return words + ["--perf-pretrained"] * self.pretrained
+
+
+def add_options(parser: pytest.Parser) -> None:
+    group = parser.getgroup("perf", "MXNet performance suite")
+    group.addoption("--perf-tier", choices=TIERS, default="quick", help="how much is run (default: quick)")
+    group.addoption(
+        "--perf-model",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="measure this GluonCV classification network instead of the tier's; may be repeated",
+    )
+    group.addoption(
+        "--perf-batch",
+        action="append",
+        default=[],
+        type=int,
+        metavar="N",
+        help="measure this batch size instead of the tier's; may be repeated",
+    )
+    group.addoption(
+        "--perf-build",
+        action="append",
+        default=[],
+        metavar="ROLE=WHEEL",
+        help="put another wheel in a role: mkl=mxnet-mkl==1.5.1, mkl=./some.whl; may be repeated",
+    )
+    group.addoption(
+        "--perf-cache", metavar="DIR", help="where environments and networks are kept (or MXNET_PERF_CACHE)"
+    )
+    group.addoption("--perf-instances", type=int, metavar="N", help="instances at a time (default: one per NUMA node)")
+    group.addoption(
+        "--perf-threads", type=int, metavar="N", help="OpenMP threads per instance (default: its physical cores)"
+    )
+    group.addoption("--perf-pretrained", action="store_true", help="fetch trained weights instead of synthetic ones")
+    group.addoption(
+        "--perf-calibration",
+        choices=("naive", "entropy"),
+        default="naive",
+        help="how INT8 thresholds are found (default: naive, as the announcement did)",
+    )
+    group.addoption(
+        "--perf-timeout",
+        type=float,
+        default=DEFAULT_TIMEOUT_S,
+        metavar="SECONDS",
+        help="how long a worker may take to answer before it is killed (default: 300)",
+    )
+    group.addoption("--perf-summary", type=Path, metavar="FILE.md", help="write the summary as Markdown to this file")
+
+
+def read_options(config: pytest.Config) -> Options:
+    """The options of a session; PerfError for a malformed --perf-build, UsageError for a number out of range."""
+    get = config.getoption
+    if any(batch < 1 for batch in get("perf_batch")):
+        raise pytest.UsageError("--perf-batch must be at least 1")
+    if get("perf_timeout") <= 0:
+        raise pytest.UsageError("--perf-timeout must be above 0 seconds")
+    return Options(
+        tier=get("perf_tier"),
+        models=tuple(dict.fromkeys(get("perf_model"))),
+        batches=tuple(sorted(set(get("perf_batch")))),
+        overrides=parse_overrides(get("perf_build")),
+        cache=get("perf_cache"),
+        instances=get("perf_instances"),
+        threads=get("perf_threads"),
+        pretrained=get("perf_pretrained"),
+        calibration=get("perf_calibration"),
+        timeout_s=get("perf_timeout"),
+        summary=get("perf_summary"),
+    )

@@ -1,0 +1,93 @@
+"""What is stored of a case in pytest-benchmark's `extra_info`: plain JSON values, units in the names."""
+
+from typing import Any
+
+from perf.judge.speedup import Estimate, estimate_speedup
+from perf.judge.statistics import quantile
+from perf.machine import Machine, Placement
+from perf.measure.plan import Variant
+from perf.measure.results import Slot
+from perf.plugin.session import Outcome
+
+NS_PER_S = 1e9
+
+
+def passes_of(outcome: Outcome) -> list[int]:
+    """All counted passes of a case in ns, over invocations, blocks and instances."""
+    slots = outcome.result.blocks_of(outcome.case.variant)
+    return [ns for invocation in slots for slot in invocation for instance in slot.instances_ns for ns in instance]
+
+
+def record_of(
+    outcome: Outcome, machine: Machine, placements: tuple[Placement, ...], published: float | None
+) -> dict[str, Any]:
+    """The `extra_info` of a case that was measured."""
+    case, plan, result = outcome.case, outcome.plan, outcome.result
+    variant = next(v for v in plan.variants if v.name == case.variant)
+    workload = next(w for w in plan.workloads if w.name == case.workload)
+    slots = [slot for invocation in result.blocks_of(case.variant) for slot in invocation]
+    passes = [ns / NS_PER_S for ns in passes_of(outcome)]
+    warm_ups = [i.warm_ups[case.variant] for i in result.invocations if case.variant in i.warm_ups]
+    return {
+        "subject": case.subject,
+        "workload": case.workload,
+        "variant": case.variant,
+        **_build_record(variant),
+        "machine_class": machine.machine_class,
+        "instances": len(placements),
+        "pinning": [placement.describe() for placement in placements],
+        "items_per_pass": workload.items,
+        "throughput_items_per_s": sum(throughputs(slots, workload.items)),
+        "latency_mean_s": sum(slot.latency_ns for slot in slots) / len(slots) / NS_PER_S,
+        "latency_p50_s": quantile(passes, 0.50),
+        "latency_p90_s": quantile(passes, 0.90),
+        "latency_p99_s": quantile(passes, 0.99),
+        "invocations": len(result.blocks_of(case.variant)),
+        "blocks": len(slots),
+        "blocks_not_quiet": sum(not slot.quiet for slot in slots),
+        "passes": len(passes),
+        "warm_up_passes": [warm_up.passes for warm_up in warm_ups],
+        "warm_up_steady": [warm_up.steady for warm_up in warm_ups],
+        "peak_memory_bytes": max(i.peak_memory_bytes.get(case.variant, 0) for i in result.invocations),
+        "reference": plan.reference,
+        **_speedup_record(speedup_of(outcome)),
+        "published_speedup": published,
+        **outcome.check.record(),
+    }
+
+
+def speedup_of(outcome: Outcome) -> Estimate | None:
+    """The case's speedup over its plan's reference; None for the reference itself, or when the reference failed."""
+    ratios = outcome.result.log_ratios(outcome.plan.reference, outcome.case.variant)
+    if outcome.case.variant == outcome.plan.reference or not any(ratios):
+        return None
+    return estimate_speedup(ratios)
+
+
+def throughputs(slots: list[Slot], items: int) -> list[float]:
+    """Each instance's items per second over its counted passes; the run's throughput is their sum."""
+    instances = range(len(slots[0].instances_ns))
+    passes = [[ns for slot in slots for ns in slot.instances_ns[instance]] for instance in instances]
+    return [items * len(durations) * NS_PER_S / sum(durations) for durations in passes]
+
+
+def _build_record(variant: Variant) -> dict[str, Any]:
+    build = variant.build
+    return {
+        "build": build.role,
+        "wheel": build.requirement,
+        "wheel_locked": build.locked,
+        "wheel_sha256": build.wheel_sha256,
+        "installed_record_sha256": build.record_sha256,
+    }
+
+
+def _speedup_record(estimate: Estimate | None) -> dict[str, Any]:
+    if estimate is None:
+        return {"speedup": None, "speedup_low": None, "speedup_high": None, "speedup_level": None}
+    return {
+        "speedup": estimate.speedup,
+        "speedup_low": estimate.low,
+        "speedup_high": estimate.high,
+        "speedup_level": estimate.level,
+    }

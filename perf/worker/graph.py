@@ -1,0 +1,98 @@
+"""A symbolic MXNet network in this process: loaded, bound to inputs, run. Works with every MXNet 1.x build."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, TextIO
+
+import mxnet as mx
+import numpy as np
+
+from perf.worker.proof import peak_memory_bytes
+from perf.worker.timing import Hold, timed_passes, warm_up
+
+
+class Graph:
+    """Loaded once, bound to one set of inputs at a time; each public method is a request of the protocol."""
+
+    def __init__(self) -> None:
+        self._symbol: Any = None
+        self._arguments: dict[str, Any] = {}
+        self._auxiliary: dict[str, Any] = {}
+        self._executor: Any = None
+
+    def load(self, symbol: str, params: str, subgraph: str | None) -> dict[str, Any]:
+        """Load a symbol file and a parameter file; partition the symbol for `subgraph` ("MKLDNN": operator fusion).
+
+        Answers the operators that will run and how many of each (`operators`).
+        """
+        loaded = mx.sym.load(symbol)
+        self._symbol = loaded.get_backend_symbol(subgraph) if subgraph else loaded
+        for key, value in mx.nd.load(params).items():
+            kind, name = key.split(":", 1)
+            (self._arguments if kind == "arg" else self._auxiliary)[name] = value
+        return {"operators": count_operators(self._symbol)}
+
+    def bind(self, inputs: dict[str, list[int]], seed: int) -> dict[str, Any]:
+        """Bind to inputs (name: shape) of seeded standard normal values; an earlier binding is freed first.
+
+        Every array is bound as it was loaded: shape and type inference would make a quantised weight FP32.
+        """
+        self._executor = None
+        draw = np.random.RandomState(seed)  # noqa: NPY002 - the same stream in every numpy a build may bring
+        arrays = {name: mx.nd.array(draw.standard_normal(shape).astype("float32")) for name, shape in inputs.items()}
+        arguments = {name: arrays.get(name, self._arguments.get(name)) for name in self._symbol.list_arguments()}
+        auxiliary = {name: self._auxiliary[name] for name in self._symbol.list_auxiliary_states()}
+        self._executor = self._symbol.bind(mx.cpu(), arguments, aux_states=auxiliary, grad_req="null")
+        mx.nd.waitall()
+        return {}
+
+    def unbind(self) -> dict[str, Any]:
+        """Free the binding's memory; answers the process's peak so far."""
+        self._executor = None
+        mx.nd.waitall()
+        return {"peak_memory_bytes": peak_memory_bytes()}
+
+    def warm_up(self, limit_ns: int) -> dict[str, Any]:
+        """Run untimed passes until the pace is steady or the limit is over."""
+        durations, steady = warm_up(self._pass, limit_ns)
+        return {"durations_ns": durations, "steady": steady}
+
+    def run(
+        self,
+        start_at_ns: int,
+        min_passes: int,
+        min_duration_ns: int,
+        hold: bool,
+        requests: TextIO,
+        announce: Callable[[], None],
+    ) -> dict[str, Any]:
+        """Time passes; with `hold`, run on until the next line on `requests` says that every instance has enough."""
+        passes = timed_passes(
+            self._pass,
+            start_at_ns=start_at_ns,
+            min_passes=min_passes,
+            min_duration_ns=min_duration_ns,
+            hold=Hold(requests, announce) if hold else None,
+        )
+        return {"passes_ns": passes}
+
+    def save_outputs(self, path: str) -> dict[str, Any]:
+        """Run one pass and write its outputs to an .npz file as out0, out1, ..."""
+        self._pass()
+        np.savez(path, **{f"out{i}": output.asnumpy() for i, output in enumerate(self._executor.outputs)})
+        return {}
+
+    def _pass(self) -> None:
+        for output in self._executor.forward(is_train=False):
+            output.wait_to_read()
+
+
+def count_operators(symbol: Any) -> dict[str, int]:
+    """How many nodes of each operator a symbol holds; quantised subgraphs count apart, as `name[quantized]`."""
+    counts: Counter[str] = Counter()
+    for node in json.loads(symbol.tojson())["nodes"]:
+        if node["op"] != "null":
+            quantized = node.get("attrs", {}).get("quantized", "").lower() == "true"
+            counts[node["op"] + ("[quantized]" if quantized else "")] += 1
+    return dict(counts)

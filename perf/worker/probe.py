@@ -1,0 +1,80 @@
+"""What an MXNet installation is, told by itself: `python -m perf.worker.probe [module ...]` inside a build.
+
+It imports MXNet and every module named, and prints one line of JSON. Whatever fails leaves its traceback on stderr
+and a non-zero exit code, so success means that the import really works.
+"""
+
+import hashlib
+import importlib
+import json
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+
+def facts(modules: list[str]) -> dict[str, Any]:
+    """Import MXNet and `modules`, and return what is installed as plain data; paths are relative to the environment.
+
+    Raises ImportError or OSError when something does not load, RuntimeError when MXNet comes from outside this
+    environment or from several distributions at once.
+    """
+    # By name, and only here: the host type-checks this file without MXNet, and main() makes stdout safe first.
+    mxnet, libinfo, numpy = (importlib.import_module(name) for name in ("mxnet", "mxnet.libinfo", "numpy"))
+    for module in modules:
+        importlib.import_module(module)
+    library = Path(libinfo.find_lib_path()[0]).resolve()
+    prefix = Path(sys.prefix).resolve()
+    if not library.is_relative_to(prefix):
+        raise RuntimeError(f"MXNet was loaded from {library}, outside of {prefix}")
+    owners = sorted(set(metadata.packages_distributions().get("mxnet", [])))
+    if len(owners) != 1:
+        raise RuntimeError(f"the package mxnet must come from one distribution, found {owners}")
+    return {
+        "mxnet": mxnet.__version__,
+        "mkldnn": has_mkldnn(),
+        "numpy": numpy.__version__,
+        "python": platform.python_version(),
+        "library": str(library.relative_to(prefix)),
+        "library_bytes": library.stat().st_size,
+        "distribution": owners[0],
+        "record_sha256": record_sha256(owners[0]),
+    }
+
+
+def has_mkldnn() -> bool:
+    """Return whether MXNet was compiled with MKL-DNN, which 2.0 calls oneDNN.
+
+    Raises ImportError on releases before 1.5.0, which cannot tell.
+    """
+    # Not `mx.runtime`: `import mxnet` alone does not load that module in 1.5.0.
+    features = importlib.import_module("mxnet.runtime").Features()
+    return any(features.is_enabled(name) for name in ("MKLDNN", "ONEDNN") if name in features)
+
+
+def record_sha256(distribution: str) -> str:
+    """Return the sha256 of the RECORD of an installed distribution: it lists every file with its own hash.
+
+    Raises PackageNotFoundError when it is not installed, RuntimeError when it has no RECORD.
+    """
+    for file in metadata.files(distribution) or []:
+        if file.name == "RECORD" and file.parent.suffix == ".dist-info":
+            return hashlib.sha256(file.read_binary()).hexdigest()
+    raise RuntimeError(f"{distribution} was installed without a RECORD")
+
+
+def main(modules: list[str]) -> None:
+    """Print the facts as one line of JSON on stdout, and nothing else.
+
+    Raises whatever importing raises.
+    """
+    # MXNet and its libraries print on file descriptor 1 as they please: send that to stderr.
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as stdout:
+        os.dup2(2, 1)
+        stdout.write(json.dumps(facts(modules)) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

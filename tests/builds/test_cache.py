@@ -1,0 +1,94 @@
+"""Where the cache is, and who may write to it."""
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import filelock
+import pytest
+
+from perf.builds import cache as room
+from perf.builds import cache_folder, provision
+from perf.builds.cache import locked, remove_leftovers, unfinished
+from perf.errors import PerfError
+
+SmallDisk = tuple[Path, Callable[[], object]]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A folder that holds 20 MB, and a function that makes it read-only."""
+    mount = shutil.which("mount")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() or not mount:
+        pytest.skip("only root may mount a small disk")
+    command = [mount, "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    yield folder, lambda: subprocess.run([mount, "-o", "remount,ro", str(folder)], check=True)
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_option_then_variable_then_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.delenv("MXNET_PERF_CACHE", raising=False)
+    assert cache_folder(None) == tmp_path / "xdg" / "mxnet-perf"
+    monkeypatch.setenv("MXNET_PERF_CACHE", str(tmp_path / "variable"))
+    assert cache_folder(None) == tmp_path / "variable"
+    assert cache_folder(str(tmp_path / "a" / "b")) == tmp_path / "a" / "b"
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.parametrize("inside", ["", "cache"])
+def test_file_in_the_place_of_the_folder(tmp_path: Path, inside: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PerfError, match=r"--perf-cache FOLDER or the variable MXNET_PERF_CACHE"):
+        cache_folder(str(tmp_path / "file" / inside))
+
+
+def test_read_only_disk(small_disk: SmallDisk) -> None:
+    folder, make_read_only = small_disk
+    assert cache_folder(str(folder)) == folder
+    make_read_only()
+    with pytest.raises(PerfError, match="cannot be written to: Read-only file system"):
+        cache_folder(str(folder))
+
+
+@pytest.mark.real
+def test_full_disk(small_disk: SmallDisk, said: list[str]) -> None:
+    folder, _ = small_disk
+    with pytest.raises(PerfError, match="No space left on device"):
+        provision("native", override=None, cache=folder, say=said.append)
+    assert [path.suffix for path in (folder / "builds").iterdir()] == [".lock"]
+
+
+def test_waiting_is_told(tmp_path: Path, said: list[str]) -> None:
+    other = filelock.FileLock(tmp_path / "mkl-1.lock", thread_local=False)
+    other.acquire()
+    threading.Timer(0.3, other.release).start()
+    with locked(tmp_path, "mkl-1", said.append):
+        assert said == ["build mkl-1: waiting for another session that is making or checking it"]
+
+
+def test_waiting_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+    monkeypatch.setattr(room, "WAIT", 0.1)
+    with (
+        filelock.FileLock(tmp_path / "mkl-1.lock"),
+        pytest.raises(PerfError, match="another session has held"),
+        locked(tmp_path, "mkl-1", said.append),
+    ):
+        pass
+
+
+def test_leftovers_go_unless_somebody_works_there(tmp_path: Path) -> None:
+    mine, dead, alive = (unfinished(tmp_path, name) for name in ("mkl-1", "mkl-2", "zoo-3"))
+    finished = tmp_path / "mkl-4"
+    for folder in (mine, dead, alive, finished):
+        (folder / "lib").mkdir(parents=True)
+    with filelock.FileLock(tmp_path / "zoo-3.lock"):
+        remove_leftovers(tmp_path, "mkl-1")
+    assert [folder.exists() for folder in (mine, dead, alive, finished)] == [False, False, True, True]

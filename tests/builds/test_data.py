@@ -1,0 +1,64 @@
+"""builds.toml, and what is read from pyproject.toml and uv.lock."""
+
+from pathlib import Path
+
+import pytest
+
+from perf.builds.data import DATA, distribution, group_requirements, load, locked_wheel, read, role_named
+from perf.errors import PerfError
+
+
+def test_roles_and_what_they_must_prove() -> None:
+    roles = load().roles
+    assert {name: role.mkldnn for name, role in roles.items()} == {"native": False, "mkl": True, "zoo": True}
+    assert roles["zoo"].imports == ("gluoncv",)
+
+
+def test_binding_is_for_mkl_only() -> None:
+    assert load().roles["mkl"].variables == {"KMP_AFFINITY": "granularity=fine,noduplicates,compact,1,0"}
+    assert load().roles["native"].variables == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("group =", "grupp =", "grupp"),
+        ("mkldnn = true", 'mkldnn = "yes"', "bool"),
+        ("[roles.mkl]", "[roles.mkl", "read"),
+    ],
+)
+def test_a_mistake_in_the_data_is_told(tmp_path: Path, before: str, after: str, told: str) -> None:
+    path = tmp_path / "builds.toml"
+    path.write_text(DATA.read_text().replace(before, after))
+    with pytest.raises(PerfError, match=told):
+        read(path)
+
+
+def test_unknown_role() -> None:
+    with pytest.raises(PerfError, match=r"no build 'gpu'\nnext: use one of native, mkl, zoo"):
+        role_named("gpu")
+
+
+def test_group_tells_mxnet_from_the_rest() -> None:
+    assert group_requirements("mkl") == ("mxnet-mkl==1.5.0", ("numpy==1.23.5",))
+    assert "gluoncv==0.10.5.post0" in group_requirements("zoo")[1]
+
+
+@pytest.mark.parametrize("group", ["gpu", "host"])
+def test_group_without_mxnet(group: str) -> None:
+    with pytest.raises(PerfError, match="must name one MXNet wheel"):
+        group_requirements(group)
+
+
+def test_locked_wheel_is_that_of_this_platform() -> None:
+    digest = locked_wheel("mxnet==1.5.0", "x86_64")
+    assert digest == "1a1439cf9c6d4001755fc87816e67b0840dba15e711de01e818dd200714316b0"
+    assert locked_wheel("mxnet==1.5.0", "riscv64") is None
+    assert locked_wheel("mxnet==9.9.9", "x86_64") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["mxnet_MKL==1.5.1", "mxnet-mkl", "mxnet.mkl >=1", "mxnet-mkl[x]", "mxnet-mkl@ file:x"]
+)
+def test_distribution(text: str) -> None:
+    assert distribution(text) == "mxnet-mkl"

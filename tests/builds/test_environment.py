@@ -1,0 +1,148 @@
+"""Builds from real wheels: made once, reused, noticed when broken, never half-made."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from perf.builds import Build, environment, process_environment, provision
+from perf.builds.data import ROOT
+from perf.builds.recipe import Recipe
+from perf.errors import PerfError
+
+pytestmark = pytest.mark.real
+
+START = (
+    "import sys; from pathlib import Path; from perf.builds import provision; "
+    "print(provision('native', override=None, cache=Path(sys.argv[1]), say=lambda text: None).folder)"
+)
+
+
+def start(cache: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", START, str(cache)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def kept(cache: Path) -> list[str]:
+    return [path.name for path in (cache / "builds").iterdir() if path.suffix != ".lock"]
+
+
+def test_build_tells_what_it_is(native: Build) -> None:
+    assert (native.role, native.requirement, native.locked) == ("native", "mxnet==1.5.0", True)
+    assert (native.facts.mxnet, native.facts.mkldnn, native.facts.numpy) == ("1.5.0", False, "1.23.5")
+    assert native.facts.python.startswith("3.11.")
+    assert native.library.stat().st_size == native.facts.library_bytes
+    assert native.library.stat().st_nlink == 1, "shared with uv's cache: damage would spread"
+    assert len(native.record_sha256) == len(native.wheel_sha256 or "") == 64
+
+
+def test_build_computes_where_it_was_moved_to(native: Build, tmp_path: Path) -> None:
+    (tmp_path / "mxnet").mkdir()  # a folder of that name where the user stands must not be imported
+    code = "import mxnet as mx, os; print(mx.nd.ones(3).sum().asscalar(), mx.__file__, os.environ['OMP_NUM_THREADS'])"
+    variables = process_environment(native, 2)
+    command = [str(native.python), "-c", code]
+    done = subprocess.run(command, env=variables, cwd=tmp_path, capture_output=True, text=True, check=True)
+    total, where, threads = done.stdout.split()
+    assert (total, threads) == ("3.0", "2")
+    assert Path(where).is_relative_to(native.folder)
+
+
+def test_second_time_is_quick_and_silent(native: Build, cache: Path, said: list[str]) -> None:
+    started = time.monotonic()
+    assert provision("native", override=None, cache=cache, say=said.append) == native
+    assert time.monotonic() - started < 10
+    assert said == []
+
+
+def test_probe_prints_one_line_whatever_mxnet_prints(native: Build, tmp_path: Path) -> None:
+    (tmp_path / "noisy.py").write_text("import os; os.write(1, b'noise'); print('more')")
+    variables = process_environment(native, 1, {"PYTHONPATH": f"{ROOT}:{tmp_path}"})
+    command = [str(native.python), "-m", "perf.worker.probe", "noisy"]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["library_bytes"] == native.facts.library_bytes
+    assert "noise" in done.stderr
+
+
+@pytest.mark.parametrize("damage", ["library", "marker"])
+def test_damage_is_noticed_and_mended(native: Build, cache: Path, said: list[str], damage: str) -> None:
+    path = native.library if damage == "library" else native.folder / environment.MARKER
+    os.truncate(path, path.stat().st_size // 2)
+    assert provision("native", override=None, cache=cache, say=said.append) == native
+    assert "is broken and is made again" in said[0]
+    assert native.library.stat().st_size == native.facts.library_bytes
+    assert kept(cache) == [native.folder.name]
+
+
+def test_still_broken_is_told(empty_cache: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+    install = environment._install
+
+    def install_badly(folder: Path, recipe: Recipe) -> None:
+        install(folder, recipe)
+        os.truncate(next(folder.rglob("libmxnet.so")), 10_000)
+
+    monkeypatch.setattr(environment, "_install", install_badly)
+    with pytest.raises(PerfError, match=r"(?s)MXNet cannot be imported: .*(libmxnet.so|SIGBUS).*next: uv cache clean"):
+        provision("native", override=None, cache=empty_cache, say=said.append)
+    assert kept(empty_cache) == []
+
+
+def test_wrong_kind_is_refused_and_not_kept(empty_cache: Path, said: list[str]) -> None:
+    with pytest.raises(PerfError, match="this build must have it"):
+        provision("mkl", override="mxnet==1.5.0", cache=empty_cache, say=said.append)
+    assert kept(empty_cache) == []
+
+
+def test_override_needs_no_lock(empty_cache: Path, said: list[str]) -> None:
+    build = provision("native", override="mxnet==1.5.0", cache=empty_cache, say=said.append)
+    assert (build.locked, build.wheel_sha256, build.facts.numpy) == (False, None, "1.23.5")
+    assert kept(empty_cache) == [build.folder.name]
+
+
+@pytest.mark.parametrize("content", [None, b"no zip"])
+def test_what_uv_says_is_shown(empty_cache: Path, tmp_path: Path, content: bytes | None, said: list[str]) -> None:
+    override = "mxnet-mkl==9.9.9"
+    if content is not None:
+        override = str(tmp_path / "mxnet_mkl-9.9.9-py3-none-any.whl")
+        Path(override).write_bytes(content)
+    with pytest.raises(PerfError, match=r"(?s)uv pip failed: exit code .*mxnet.mkl.*9.9.9"):
+        provision("mkl", override=override, cache=empty_cache, say=said.append)
+    assert kept(empty_cache) == []
+
+
+def test_interruption_leaves_nothing(empty_cache: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+    def interrupted(folder: Path, _: object) -> None:
+        (folder / "lib").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(environment, "_install", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        provision("native", override=None, cache=empty_cache, say=said.append)
+    assert kept(empty_cache) == []
+
+
+def test_two_sessions_at_once_share_one_build(empty_cache: Path) -> None:
+    sessions = [start(empty_cache), start(empty_cache)]
+    answers = {session.communicate(timeout=120)[0].strip() for session in sessions}
+    assert [session.returncode for session in sessions] == [0, 0]
+    assert {Path(answer).name for answer in answers} == set(kept(empty_cache))
+    assert len(answers) == 1
+
+
+def test_killed_session_leaves_no_build_and_is_cleaned_up_after(empty_cache: Path, said: list[str]) -> None:
+    session = start(empty_cache)
+    assert session.stdout is not None
+    while not list(empty_cache.glob("builds/*.tmp/lib")):
+        assert session.poll() is None
+        time.sleep(0.005)
+    orphans = psutil.Process(session.pid).children(recursive=True)
+    os.kill(session.pid, signal.SIGKILL)
+    session.communicate()
+    psutil.wait_procs(orphans, timeout=20)
+    assert [Path(name).suffix for name in kept(empty_cache)] == [".tmp"]
+    build = provision("native", override=None, cache=empty_cache, say=said.append)
+    assert kept(empty_cache) == [build.folder.name]

@@ -1,0 +1,47 @@
+"""What a build must prove."""
+
+import msgspec
+import pytest
+
+from perf.builds import Facts
+from perf.builds.facts import check
+from perf.builds.recipe import recipe_for
+from perf.errors import PerfError
+
+PLAIN = Facts(
+    mxnet="1.5.0",
+    mkldnn=False,
+    numpy="1.23.5",
+    python="3.11.7",
+    library="lib/libmxnet.so",
+    library_bytes=1,
+    distribution="mxnet",
+    record_sha256="0",
+)
+
+
+def test_differences_name_what_changed() -> None:
+    assert PLAIN.differences(PLAIN) == ""
+    assert PLAIN.differences(msgspec.structs.replace(PLAIN, library_bytes=2)) == "library_bytes was 1, is 2"
+
+
+def test_wheel_without_mkldnn_is_refused_for_mkl() -> None:
+    told = (
+        r"build mkl \(mxnet==1.5.0\): mxnet 1.5.0 does not have MKL-DNN compiled in, and this build must have it\n"
+        r"next: name another wheel, such as --perf-build mkl=mxnet-mkl==1.5.0$"
+    )
+    with pytest.raises(PerfError, match=told):
+        check(PLAIN, recipe_for("mkl", "mxnet==1.5.0"), "mxnet-mkl==1.5.0")
+
+
+def test_wheel_with_mkldnn_is_refused_for_native() -> None:
+    with_mkldnn = msgspec.structs.replace(PLAIN, mkldnn=True, mxnet="1.7.0")
+    with pytest.raises(PerfError, match=r"has MKL-DNN compiled in, and this build must not have it.*\n.*mxnet-native"):
+        check(with_mkldnn, recipe_for("native", "mxnet==1.7.0"), "mxnet==1.5.0")
+
+
+def test_another_version_is_an_error_only_when_locked() -> None:
+    newer = msgspec.structs.replace(PLAIN, mxnet="1.5.1")
+    check(newer, recipe_for("native", "mxnet==1.5.1"), "mxnet==1.5.0")
+    with pytest.raises(PerfError, match=r"the lock installs mxnet 1.5.1, and .* expects 1.5.0"):
+        check(newer, recipe_for("native", None), "mxnet==1.5.0")

@@ -1,0 +1,74 @@
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from perf.machine.numactl import Numactl, find_numactl
+from perf.machine.placement import place_instances
+from perf.machine.topology import Node, Topology, format_cpulist, read_topology
+
+ONE_NODE = Topology((Node(0, (0,), ((0,),)),))
+needs_numactl = pytest.mark.skipif(find_numactl(read_topology()).path is None, reason="numactl cannot bind here")
+
+
+@pytest.fixture
+def fake_numactl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "numactl"
+    path.touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    return path
+
+
+def test_a_missing_numactl_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    numactl = find_numactl(ONE_NODE)
+    assert (numactl.path, numactl.problem) == (None, "numactl is not installed")
+    assert "apt-get install numactl" in numactl.remedy
+    assert "yum install numactl" in numactl.remedy
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        (
+            "echo 'set_mempolicy: Operation not permitted' >&2; echo more >&2; exit 1",
+            "numactl cannot bind here (set_mempolicy: Operation not permitted)",
+        ),
+        ("exit 3", "numactl cannot bind here (exit code 3)"),
+        ("echo 7f00 default heap; echo 7f01 bind:0 stack", "numactl had no effect (memory policy: bind:0, default)"),
+        ("echo 7f00 bind:1 heap", "numactl had no effect (memory policy: bind:1)"),
+        ("true", "numactl had no effect (memory policy: nothing)"),
+    ],
+)
+def test_a_numactl_that_does_not_bind_is_explained(fake_numactl: Path, script: str, problem: str) -> None:
+    fake_numactl.write_text(f"#!/bin/sh\n{script}\n")
+    numactl = find_numactl(ONE_NODE)
+    assert (numactl.path, numactl.problem) == (None, problem)
+    assert "SYS_NICE" in numactl.remedy
+
+
+@pytest.mark.parametrize("script", ["#!/nonexistent\n", "#!/bin/sh\nexec sleep 9\n"])
+def test_a_numactl_that_does_not_run_is_explained(fake_numactl: Path, script: str) -> None:
+    fake_numactl.write_text(script)
+    assert "does not run" in find_numactl(ONE_NODE, timeout_s=0.1).problem
+
+
+def test_a_numactl_that_binds_is_used(fake_numactl: Path) -> None:
+    fake_numactl.write_text("#!/bin/sh\necho 7f00 bind:0 heap\n")
+    assert find_numactl(ONE_NODE) == Numactl(str(fake_numactl))
+
+
+@needs_numactl
+def test_the_prefix_binds_on_this_machine() -> None:
+    topology = read_topology()
+    for placement in place_instances(topology, threads=1, numactl=find_numactl(topology)):
+        command = [*placement.prefix, "grep", "Cpus_allowed_list", "/proc/self/status"]
+        status = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
+        assert status.split() == ["Cpus_allowed_list:", format_cpulist(placement.cpus)]
+
+
+@needs_numactl
+def test_the_trial_fails_outside_the_mask() -> None:
+    beyond = max(os.sched_getaffinity(0)) + 1000
+    assert "cannot bind here" in find_numactl(Topology((Node(0, (beyond,), ((beyond,),)),))).problem
