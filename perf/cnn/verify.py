@@ -43,7 +43,9 @@ class Verified:
     def quantized(self) -> int:
         """Operators that compute in INT8; conversions (quantize, dequantize, requantize) do not count."""
         return sum(
-            n for name, n in self.operators.items() if name.endswith("[quantized]") or name.startswith("_contrib_quantized")
+            n
+            for name, n in self.operators.items()
+            if name.endswith("[quantized]") or name.startswith("_contrib_quantized")
         )
 
     @property

@@ -25,7 +25,7 @@ STATISTICS_IMAGES = 16
 SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """A fault of the request, told to the user in one line."""
 
 
@@ -34,7 +34,7 @@ def main() -> None:
     folder = Path(request["folder"])
     try:
         result = prepare(request, folder)
-    except Refusal as refusal:
+    except RefusalError as refusal:
         result = {"error": str(refusal)}
     (folder / "result.json").write_text(json.dumps(result))
 
@@ -50,7 +50,7 @@ def prepare(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     network.hybridize()
     outputs = network(_images(rng, 1, size))
     if isinstance(outputs, list | tuple) or outputs.ndim != 2:  # noqa: PLR2004 - images by classes
-        raise Refusal(f"{request['network']} is not a classification network: its output is not (images, classes)")
+        raise RefusalError(f"{request['network']} is not a classification network: its output is not (images, classes)")
     symbol, arguments, auxiliary = _export(network, folder)
     activations = _check_activations(symbol, arguments, auxiliary, _images(rng, 2, size))
     calibration = request["calibration"]
@@ -64,13 +64,13 @@ def _network(name: str, pretrained: bool) -> Any:
     known = list(gluoncv.model_zoo.get_model_list())
     if name.lower() not in known:
         near = difflib.get_close_matches(name, known, n=3)
-        raise Refusal(f"GluonCV has no network {name!r}; near: {', '.join(near) or 'none'}")
+        raise RefusalError(f"GluonCV has no network {name!r}; near: {', '.join(near) or 'none'}")
     try:
         network = gluoncv.model_zoo.get_model(name, pretrained=pretrained)
     except (OSError, RuntimeError, ValueError) as error:
         if not pretrained:
             raise
-        raise Refusal(f"the pretrained weights of {name} could not be fetched ({_last_line(error)})") from None
+        raise RefusalError(f"the pretrained weights of {name} could not be fetched ({_last_line(error)})") from None
     if not pretrained:
         # He et al., "Delving Deep into Rectifiers", 2015: the variance of activations survives ReLU and depth.
         network.initialize(mx.init.MSRAPrelu(factor_type="in", slope=0))
@@ -132,11 +132,11 @@ def _check_activations(symbol: Any, arguments: Any, auxiliary: Any, images: Any)
         values = output.asnumpy()
         sizes = np.abs(values[values != 0])
         if not np.isfinite(values).all():
-            raise Refusal(f"layer {name} has activations that are not finite")
+            raise RefusalError(f"layer {name} has activations that are not finite")
         if not sizes.size:
-            raise Refusal(f"layer {name} has no activation but zero")
+            raise RefusalError(f"layer {name} has no activation but zero")
         if (sizes < SMALLEST_NORMAL).any():
-            raise Refusal(f"layer {name} has denormal activations")
+            raise RefusalError(f"layer {name} has denormal activations")
         spreads.append(float(values.std()))
     return {"layers": len(names), "smallest_spread": min(spreads), "largest_spread": max(spreads)}
 

@@ -167,10 +167,6 @@ def overlapping(passes: Sequence[Sequence[tuple[int, int]]]) -> tuple[tuple[int,
     opens = max(instance[0][0] for instance in passes)
     closes = min(instance[-1][1] for instance in passes)
     return tuple(
-        tuple(
-            end - start
-            for start, end in instance
-            if min(end, closes) - max(start, opens) >= OVERLAP * (end - start)
-        )
+        tuple(end - start for start, end in instance if min(end, closes) - max(start, opens) >= OVERLAP * (end - start))
         for instance in passes
     )

@@ -23,12 +23,13 @@ class Case(Protocol):
     @property
     def roles(self) -> frozenset[str]:
         """The builds it needs."""
+
     @property
     def weight(self) -> float:
         """How long its workload takes relative to others, roughly."""
 
 
-CaseT = TypeVar("CaseT", bound=Case, contravariant=True)
+CaseT_contra = TypeVar("CaseT_contra", bound=Case, contravariant=True)
 
 
 class Check(Protocol):
@@ -54,14 +55,14 @@ class Resources:
     say: Callable[[str], None]
 
 
-class Family(Protocol[CaseT]):
+class Family(Protocol[CaseT_contra]):
     """A kind of subject: how to plan its cases, and what must be right before their timing counts."""
 
-    def plan(self, subject: str, cases: Sequence[CaseT], resources: Resources) -> Plan:
+    def plan(self, subject: str, cases: Sequence[CaseT_contra], resources: Resources) -> Plan:
         """The plan for a subject's selected cases. PerfError when the subject cannot be prepared."""
 
     def check(self, plan: Plan, resources: Resources) -> Mapping[str, Check]:
         """Look at every variant of the plan, untimed."""
 
-    def published(self, case: CaseT) -> float | None:
+    def published(self, case: CaseT_contra) -> float | None:
         """The announcement's speedup for the case, if it has one."""

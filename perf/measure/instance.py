@@ -101,7 +101,9 @@ class Instance:
                 return msgspec.json.decode(line, type=reply)
         except msgspec.DecodeError as error:
             words = line.decode(errors="replace").strip()
-            raise self._failed(f"the worker answered with something that is no reply ({error}): {words[:200]}") from None
+            raise self._failed(
+                f"the worker answered with something that is no reply ({error}): {words[:200]}"
+            ) from None
         raise self._failed(refusal.error)
 
     def close(self) -> None:

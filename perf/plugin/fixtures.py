@@ -54,9 +54,7 @@ def record(
 
     def hand_over() -> dict[str, Any]:
         benchmark = request.getfixturevalue("benchmark")
-        figures = record_of(
-            outcome, perf_session.machine, perf_session.placements, family.published(outcome.case)
-        )
+        figures = record_of(outcome, perf_session.machine, perf_session.placements, family.published(outcome.case))
         benchmark.group = outcome.case.workload
         benchmark.extra_info.update(figures)
         clock.replay(benchmark, passes_of(outcome))

@@ -23,6 +23,7 @@ BASELINES = ROOT / "baselines"
 OPTIONS = pytest.StashKey[Options]()
 SESSION = pytest.StashKey[PerfSession]()
 NO_BASELINE = pytest.StashKey[str]()
+PLAIN_WIDTH = 120
 COLUMNS = ["min", "median", "iqr", "rounds"]
 # The fixture that every measured item uses; it tells them from other tests.
 FIXTURE = "outcome"
@@ -132,8 +133,11 @@ def _baseline_lines(config: pytest.Config) -> list[str]:
 
 
 def _console(config: pytest.Config) -> Console:
-    """A console on what pytest itself writes to, whatever is captured."""
-    return Console(file=config.get_terminal_writer()._file)  # noqa: SLF001 - pytest has no public way
+    """A console on what pytest itself writes to, whatever is captured; wide where no terminal sets a width."""
+    console = Console(file=config.get_terminal_writer()._file)  # noqa: SLF001 - pytest has no public way
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
+    return console
 
 
 def _uncaptured(config: pytest.Config) -> AbstractContextManager[None]:

@@ -9,7 +9,7 @@ import pytest
 
 from perf.builds import parse_overrides
 
-TIERS = ("quick", "nightly")
+TIERS = ("quick", "nightly", "smoke")
 DEFAULT_TIMEOUT_S = 300.0
 
 
