@@ -11,12 +11,13 @@ def write_whole(path: Path, content: bytes) -> None:
     OSError when the folder cannot be written to; `path` is then as it was.
     """
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as stream:
+        written = Path(stream.name)
         try:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-            os.chmod(stream.name, 0o644)
-            os.replace(stream.name, path)
+            written.chmod(0o644)
+            written.replace(path)
         except BaseException:
-            os.unlink(stream.name)
+            written.unlink()
             raise

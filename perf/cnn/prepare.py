@@ -1,5 +1,6 @@
 """Artifacts: one network's FP32 and INT8 symbols and parameters, made once by the `zoo` build and kept by content."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -29,6 +30,8 @@ CALIBRATION_BATCH_SIZE = 32
 # Entropy calibration searches thresholds in Python, about 5 s a layer in 1.5.0; ResNet-152 has 152 of them.
 TIMEOUT_S = 3600.0
 LAST_WORDS = 8
+# A disk with less than this left is why preparing failed.
+FULL_BYTES = 1 << 16
 
 CalibrationMode = Literal["naive", "entropy"]
 
@@ -181,6 +184,9 @@ def _run_zoo(network: str, request: Path, work: Path, zoo: Build, threads: int) 
     if "error" in result:
         raise PerfError(result["error"], subject=network, next_step="name another network with --perf-model")
     if code != 0 or not result:
+        # MXNet does not say why a write failed, and the log lies on the same disk.
+        if shutil.disk_usage(work).free < FULL_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         last_words = "\n".join(log.read_text(errors="replace").splitlines()[-LAST_WORDS:])
         raise PerfError(f"preparing it failed (exit code {code}); its last words:\n{last_words}", subject=network)
     return result

@@ -1,4 +1,4 @@
-"""Before any timing counts: do all variants of a network compute the same, fused and quantised as they should?"""
+"""Before any timing counts: all variants of a network must compute the same, fused and quantised as they should."""
 
 import re
 from collections import Counter

@@ -42,7 +42,7 @@ def main() -> None:
 def prepare(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Make the artifacts of one network; what was found out about its activations on the way."""
     mx.random.seed(request["seed"])
-    rng = np.random.RandomState(request["seed"])  # noqa: NPY002 - the stream must not change with numpy
+    rng = np.random.RandomState(request["seed"])
     size = request["image_size"]
     network = _network(request["network"], request["pretrained"])
     if not request["pretrained"]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 def quantile(values: Sequence[float], q: float) -> float:
     """The q-quantile (0 <= q <= 1) by linear interpolation between order statistics.
 
-    Definition 7 of Hyndman & Fan, "Sample Quantiles in Statistical Packages", 1996. ValueError when there are no values.
+    Definition 7 of Hyndman & Fan, "Sample Quantiles in Statistical Packages", 1996. ValueError when there are none.
     """
     if not values:
         raise ValueError("a quantile of no values")

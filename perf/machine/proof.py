@@ -2,7 +2,7 @@
 
 The proof is a JSON object: `launch_cpus`, the Cpus_allowed_list of the worker's main thread at its start;
 `thread_cpus`, the same of every thread after warm-up, by thread id; `policies`, how many mappings of numa_maps have
-each memory policy; `anon_pages`, how much anonymous memory is on each node (in any one unit: only the share counts).
+each memory policy; `anonymous_kb`, how much anonymous memory is on each node (in any one unit: only the share counts).
 The last two are null when the kernel has no numa_maps (built without NUMA).
 """
 
@@ -24,8 +24,8 @@ def check_pinning(placement: Placement, proof: Mapping[str, Any]) -> list[str]:
     """
     problems = _check_launch(placement, proof.get("launch_cpus"))
     problems += _check_threads(placement, proof.get("thread_cpus"))
-    policies, pages = proof.get("policies"), proof.get("anon_pages")
-    no_numa = policies is None and pages is None and {"policies", "anon_pages"} <= proof.keys()
+    policies, pages = proof.get("policies"), proof.get("anonymous_kb")
+    no_numa = policies is None and pages is None and {"policies", "anonymous_kb"} <= proof.keys()
     # Such a kernel has one memory and nothing to bind; where numactl works the kernel has numa_maps.
     if not (no_numa and placement.method == "affinity"):
         problems += _check_policies(placement, policies) + _check_pages(placement, pages)
@@ -79,7 +79,7 @@ def _check_pages(placement: Placement, pages: object) -> list[str]:
     counts = _counts(pages)
     total = sum(counts.values())
     if not total:
-        return [f"sent no anon_pages: {pages!r}"]
+        return [f"sent no anonymous_kb: {pages!r}"]
     local = counts.get(str(placement.node), 0)
     if 100 * local < MIN_LOCAL_PERCENT * total:
         spread = ", ".join(f"node {node}: {100 * count / total:.1f} %" for node, count in sorted(counts.items()))

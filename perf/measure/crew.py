@@ -39,8 +39,8 @@ class WarmedUp(msgspec.Struct):
 class Proof(msgspec.Struct):
     launch_cpus: str
     thread_cpus: dict[str, str]
-    policies: dict[str, int]
-    anon_pages: dict[str, int]
+    policies: dict[str, int] | None
+    anonymous_kb: dict[str, int] | None
 
 
 class Enough(msgspec.Struct):

@@ -127,7 +127,9 @@ class Instance:
         with selectors.DefaultSelector() as selector:
             selector.register(stdout, selectors.EVENT_READ)
             while b"\n" not in self._buffer:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
+                left_s = deadline - time.monotonic()
+                # Time runs out for a worker that floods the pipe with no end of line, too.
+                if left_s <= 0 or not selector.select(left_s):
                     self.kill()
                     raise self._failed(f"the worker did not answer within {timeout_s:g} s and was killed")
                 received = os.read(stdout.fileno(), 1 << 20)
@@ -138,7 +140,11 @@ class Instance:
         return line
 
     def _gone(self) -> WorkerError:
-        code = self._process.wait()
+        try:
+            code = self._process.wait(self._timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self._failed("the worker closed its pipe, did not end and was killed")
         if code < 0:
             return self._failed(f"the worker was ended by {signal.Signals(-code).name}")
         return self._failed(f"the worker exited with code {code}")

@@ -32,36 +32,38 @@ def numactl(perf_session: PerfSession) -> tuple[tuple[str, ...], ...]:
 
 
 @pytest.fixture
-def outcome(case: Case, family: Family[Any], perf_session: PerfSession, request: pytest.FixtureRequest) -> Outcome:
-    """What came of the item's case, measured with all selected cases of its subject when the first of them asks."""
-    try:
-        found = perf_session.outcome(family, case)
-    except PerfError as error:
-        pytest.fail(str(error), pytrace=False)
-    if found.failure is not None:
-        words = f"\nlast words of the worker:\n{found.failure.last_words}" if found.failure.last_words else ""
-        again = reproduction(request.config, request.node.nodeid)
-        message = f"{case.workload} {case.variant}: {found.failure.what}{words}\nalone: {again}"
-        pytest.fail(message, pytrace=False)
-    return found
-
-
-@pytest.fixture
 def record(
-    outcome: Outcome, family: Family[Any], perf_session: PerfSession, request: pytest.FixtureRequest
+    case: Case, family: Family[Any], perf_session: PerfSession, request: pytest.FixtureRequest
 ) -> Callable[[], dict[str, Any]]:
-    """Call it to hand the case's samples and figures to pytest-benchmark; returns the figures (`extra_info`)."""
+    """Call it to measure the item's case, with all selected cases of its subject when it is the first of them, and to
+    hand samples and figures to pytest-benchmark; returns the figures (`extra_info`). What failed fails the test, told
+    in a few lines.
+    """
 
     def hand_over() -> dict[str, Any]:
+        try:
+            outcome = perf_session.outcome(family, case)
+        except PerfError as error:
+            pytest.fail(str(error), pytrace=False)
+        if outcome.failure is not None:
+            pytest.fail(_told(outcome, reproduction(request.config, request.node.nodeid)), pytrace=False)
+        # Asked for only now: pytest-benchmark warns of a fixture that a failed test never used.
         benchmark = request.getfixturevalue("benchmark")
-        figures = record_of(outcome, perf_session.machine, perf_session.placements, family.published(outcome.case))
-        benchmark.group = outcome.case.workload
+        figures = record_of(outcome, perf_session.machine, perf_session.placements, family.published(case))
+        benchmark.group = case.workload
         benchmark.extra_info.update(figures)
         clock.replay(benchmark, passes_of(outcome))
         perf_session.records.append(figures)
         return figures
 
     return hand_over
+
+
+def _told(outcome: Outcome, command: str) -> str:
+    lines = [f"{outcome.case.workload} {outcome.case.variant}: {outcome.failure.what}"] if outcome.failure else []
+    if outcome.failure and outcome.failure.last_words:
+        lines += ["last words of the worker:", outcome.failure.last_words]
+    return "\n".join([*lines, f"alone: {command}"])
 
 
 def reproduction(config: pytest.Config, nodeid: str) -> str:

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import cast
 
@@ -26,7 +26,9 @@ NO_BASELINE = pytest.StashKey[str]()
 PLAIN_WIDTH = 120
 COLUMNS = ["min", "median", "iqr", "rounds"]
 # The fixture that every measured item uses; it tells them from other tests.
-FIXTURE = "outcome"
+FIXTURE = "record"
+# The folder, in pytest's ids, that holds nothing but measured items.
+FAMILIES = "perf"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[OPTIONS] = read_options(config)
     except PerfError as error:
         raise pytest.UsageError(str(error)) from error
+    # An error here would end a session that has nothing to save, such as an interrupted one, in a traceback.
+    config.addinivalue_line("filterwarnings", "default::pytest_benchmark.logger.PytestBenchmarkWarning")
     _set_benchmark_options(config)
 
 
@@ -59,13 +63,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Refuse what would measure nonsense, once it is clear that something is to be measured."""
     if not _measured(items):
         return
-    if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
+    if config.option.benchmark_cprofile:
+        raise pytest.UsageError("--benchmark-cprofile would profile the replay of stored samples, not MXNet")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(ids: Sequence[str]) -> None:
+    """Refuse xdist where the controller learns what its workers would run: an error in a worker only crashes it."""
+    if any(Path(nodeid).parts[0] == FAMILIES for nodeid in ids):
         raise pytest.UsageError(
             "the performance suite cannot run under xdist: tests at the same time would take each other's cores; "
             "leave out -n"
         )
-    if config.option.benchmark_cprofile:
-        raise pytest.UsageError("--benchmark-cprofile would profile the replay of stored samples, not MXNet")
 
 
 def _measured(items: Sequence[pytest.Item]) -> list[Case]:
@@ -140,6 +149,12 @@ def _console(config: pytest.Config) -> Console:
     return console
 
 
-def _uncaptured(config: pytest.Config) -> AbstractContextManager[None]:
+@contextmanager
+def _uncaptured(config: pytest.Config) -> Iterator[None]:
+    """Let what is printed meanwhile reach the user, on lines of its own."""
     capture = config.pluginmanager.getplugin("capturemanager")
-    return capture.global_and_fixture_disabled() if capture else nullcontext()
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    with capture.global_and_fixture_disabled() if capture else nullcontext():
+        if terminal:
+            terminal.ensure_newline()
+        yield

@@ -39,7 +39,7 @@ class Graph:
         Every array is bound as it was loaded: shape and type inference would make a quantised weight FP32.
         """
         self._executor = None
-        draw = np.random.RandomState(seed)  # noqa: NPY002 - the same stream in every numpy a build may bring
+        draw = np.random.RandomState(seed)
         arrays = {name: mx.nd.array(draw.standard_normal(shape).astype("float32")) for name, shape in inputs.items()}
         arguments = {name: arrays.get(name, self._arguments.get(name)) for name in self._symbol.list_arguments()}
         auxiliary = {name: self._auxiliary[name] for name in self._symbol.list_auxiliary_states()}

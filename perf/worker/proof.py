@@ -20,12 +20,15 @@ def proof_of_pinning(launch_cpus: str) -> dict[str, Any]:
     (node: kibibytes), with the mask this process was started with.
     """
     threads = {task.name: cpus_of(f"self/task/{task.name}") for task in Path("/proc/self/task").iterdir()}
-    policies, anonymous_kb = summarise_numa_maps(Path("/proc/self/numa_maps").read_text())
+    try:
+        policies, anonymous_kb = summarise_numa_maps(Path("/proc/self/numa_maps").read_text())
+    except FileNotFoundError:  # a kernel without NUMA
+        return {"launch_cpus": launch_cpus, "thread_cpus": threads, "policies": None, "anonymous_kb": None}
     return {
         "launch_cpus": launch_cpus,
         "thread_cpus": threads,
         "policies": policies,
-        "anon_pages": anonymous_kb,
+        "anonymous_kb": anonymous_kb,
     }
 
 

@@ -12,13 +12,13 @@ BOUND_PROOF = {
     "launch_cpus": "4-7",
     "thread_cpus": {"10": "4-7", "11": "5", "12": "6-7"},
     "policies": {"bind:1": 312},
-    "anon_pages": {"1": 990, "0": 10},
+    "anonymous_kb": {"1": 990, "0": 10},
 }
 UNBOUND_PROOF = {
     "launch_cpus": "0-1",
     "thread_cpus": {"10": "0-1"},
     "policies": {"default": 80},
-    "anon_pages": {"0": 500},
+    "anonymous_kb": {"0": 500},
 }
 
 
@@ -62,7 +62,7 @@ def test_a_policy_is_told_where_none_was_set() -> None:
     [(BOUND, BOUND_PROOF, {"1": 989, "0": 11}), (BOUND, BOUND_PROOF, {"0": 1}), (UNBOUND, UNBOUND_PROOF, {"1": 500})],
 )
 def test_memory_on_another_node_is_told(placement: Placement, proof: dict[str, Any], pages: dict[str, int]) -> None:
-    assert f"must be on node {placement.node} to 99 %" in problem(placement, proof | {"anon_pages": pages})
+    assert f"must be on node {placement.node} to 99 %" in problem(placement, proof | {"anonymous_kb": pages})
 
 
 @pytest.mark.parametrize("key", BOUND_PROOF)
@@ -77,6 +77,6 @@ def test_an_empty_proof_proves_nothing() -> None:
 
 
 def test_a_kernel_without_numa_has_no_memory_to_check() -> None:
-    none = {"policies": None, "anon_pages": None}
+    none = {"policies": None, "anonymous_kb": None}
     assert check_pinning(UNBOUND, UNBOUND_PROOF | none) == []
     assert len(check_pinning(BOUND, BOUND_PROOF | none)) == 2

@@ -65,8 +65,9 @@ def test_a_node_with_memory_only_is_dropped(tmp_path: Path) -> None:
 
 
 def test_nodes_are_ordered_by_number_not_by_name(tmp_path: Path) -> None:
-    nodes = read_topology(write_sysfs(tmp_path, {10: "0", 2: "1"}, ["0", "1"]), EVERY_CPU).nodes
-    assert [node.id for node in nodes] == [2, 10]
+    cpus = [str(cpu) for cpu in range(12)]
+    nodes = read_topology(write_sysfs(tmp_path, dict(enumerate(cpus)), cpus), EVERY_CPU).nodes
+    assert [node.id for node in nodes] == list(range(12))
 
 
 def test_a_kernel_without_numa_is_one_node(tmp_path: Path) -> None:
