@@ -106,8 +106,7 @@ def _recipe(network: str, zoo: Build, *, pretrained: bool, calibration: Calibrat
             "batch_size": CALIBRATION_BATCH_SIZE,
         },
         "exclusions": catalogue().exclusions_of(network),
-        "zoo": zoo.requirement,
-        "zoo_record_sha256": zoo.record_sha256,
+        "zoo": zoo.folder.name,  # names its lock content, GluonCV's version among it
         "script_sha256": _sha256(ZOO),
     }
 

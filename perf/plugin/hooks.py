@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -42,7 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except PerfError as error:
         raise pytest.UsageError(str(error)) from error
     # An error here would end a session that has nothing to save, such as an interrupted one, in a traceback.
-    config.addinivalue_line("filterwarnings", "default::pytest_benchmark.logger.PytestBenchmarkWarning")
+    warnings.filterwarnings("default", "Not saving anything")
     _set_benchmark_options(config)
 
 
@@ -127,8 +128,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     print_summary(summary, _console(config))
     path = config.stash[OPTIONS].summary
     if path is not None:
-        write_markdown(summary, path, f"CNN inference, {config.stash[OPTIONS].tier} tier")
-        terminalreporter.line(f"Summary written to {path}")
+        try:
+            write_markdown(summary, path, f"CNN inference, {config.stash[OPTIONS].tier} tier")
+        except PerfError as error:
+            terminalreporter.line(str(error), red=True)
+        else:
+            terminalreporter.line(f"Summary written to {path}")
 
 
 def _baseline_lines(config: pytest.Config) -> list[str]:

@@ -102,6 +102,9 @@ def read_options(config: pytest.Config) -> Options:
         raise pytest.UsageError("--perf-batch must be at least 1")
     if get("perf_timeout") <= 0:
         raise pytest.UsageError("--perf-timeout must be above 0 seconds")
+    summary = get("perf_summary")
+    if summary is not None and not summary.parent.is_dir():
+        raise pytest.UsageError(f"--perf-summary: there is no folder {summary.parent}")
     return Options(
         tier=get("perf_tier"),
         models=tuple(dict.fromkeys(get("perf_model"))),
@@ -113,5 +116,5 @@ def read_options(config: pytest.Config) -> Options:
         pretrained=get("perf_pretrained"),
         calibration=get("perf_calibration"),
         timeout_s=get("perf_timeout"),
-        summary=get("perf_summary"),
+        summary=summary,
     )

@@ -1,0 +1,181 @@
+"""How far the suite's numbers can be trusted, as ratios taken side by side in one run.
+
+`uv run python -m benchmarks.fidelity` prints two tables: the suite's latency over a bare loop's, for three networks,
+and the ratio of two identical variants while another process loads one core on and off. Run it with nothing else
+running; it takes about ten minutes.
+"""
+
+import json
+import math
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from perf.builds import cache_folder, process_environment, provision
+from perf.cnn.family import Case, CnnFamily
+from perf.cnn.networks import INPUT
+from perf.judge.speedup import estimate_speedup
+from perf.machine import Placement, find_numactl, place_instances, read_topology
+from perf.measure.crew import Crew
+from perf.measure.engine import Conditions, measure
+from perf.measure.family import Resources
+from perf.measure.plan import Plan, Variant, Workload
+from perf.measure.quiet import wait_until_quiet
+from perf.measure.results import Spent
+from perf.measure.tiers import effort_of
+
+NETWORKS = ("resnet50_v1", "mobilenet1.0", "squeezenet1.0")
+BATCH = 1
+VARIANT = "mkl-fp32"
+INVOCATIONS = 10
+BLOCKS = 6
+SLOT_S = 0.6
+LOADED_WORKLOAD = ("resnet50_v1", 1)
+# Burns one core for a random time, sleeps for a random time, and so on until it is killed.
+LOADER = """
+import random, time
+draw = random.Random(1)
+while True:
+    until = time.monotonic() + draw.uniform(0.05, 1.5)
+    while time.monotonic() < until:
+        pass
+    time.sleep(draw.uniform(0.05, 1.5))
+"""
+
+
+def main() -> None:
+    console = Console()
+    topology = read_topology()
+    resources = Resources(
+        build={
+            role: provision(role, override=None, cache=cache_folder(None), say=print)
+            for role in ("mkl", "zoo", "native")
+        }.__getitem__,
+        placements=place_instances(topology, numactl=find_numactl(topology)),
+        cores=topology.physical_cores,
+        cache=cache_folder(None),
+        scratch=Path(tempfile.mkdtemp(prefix="fidelity-")),
+        timeout_s=300.0,
+        say=print,
+    )
+    table = Table(title=f"Suite's median latency / bare loop's, {VARIANT}, batch {BATCH}, {INVOCATIONS} invocations")
+    for name in ("network", "ratio", "95 % interval", "lowest invocation", "highest invocation"):
+        table.add_column(name)
+    for network in NETWORKS:
+        ratios = against_bare_loop(network, resources)
+        estimate = estimate_speedup(ratios)
+        means = [math.exp(statistics.fmean(blocks)) for blocks in ratios]
+        interval = f"[{estimate.low:.4f}, {estimate.high:.4f}]"
+        table.add_row(network, f"{estimate.speedup:.4f}", interval, f"{min(means):.4f}", f"{max(means):.4f}")
+        print(network, f"{estimate.speedup:.4f}", interval, flush=True)
+    console.print(table)
+
+    twins = identical_variants(resources)
+    table = Table(title=f"Two identical {VARIANT} variants under an on-off load on one core, {LOADED_WORKLOAD}")
+    for name in ("median ratio", "invocations", "lowest", "highest"):
+        table.add_column(name)
+    table.add_row(f"{statistics.median(twins):.4f}", str(len(twins)), f"{min(twins):.4f}", f"{max(twins):.4f}")
+    console.print(table)
+    print("each invocation:", " ".join(f"{ratio:.4f}" for ratio in twins))
+
+
+def against_bare_loop(network: str, resources: Resources) -> list[list[float]]:
+    """log(suite's median latency / bare loop's), block by block, a list for each invocation of fresh processes."""
+    plan = _plan(network, BATCH, resources)
+    variant = next(v for v in plan.variants if v.name == VARIANT)
+    effort = replace(effort_of("nightly"), slot_s=SLOT_S, slot_passes=10)
+    ratios = []
+    for _ in range(INVOCATIONS):
+        crew = Crew(variant, resources.placements[:1], resources.scratch, timeout_s=resources.timeout_s)
+        try:
+            with _bare_loop(variant, plan.workloads[0], resources.placements[0]) as bare:
+                crew.load()
+                crew.bind(plan.workloads[0])
+                _bare_latency(bare, 1.0)
+                wait_until_quiet([bare.pid])
+                crew.warm_up(effort)
+                blocks = []
+                for block in range(BLOCKS):
+                    suite = 0.0
+                    loop = 0.0
+                    for turn in ("suite", "bare")[:: 1 if block % 2 else -1]:
+                        if turn == "suite":
+                            wait_until_quiet([bare.pid])
+                            suite = statistics.median(crew.run(effort)[0]) / 1e9
+                        else:
+                            wait_until_quiet(crew.pids)
+                            loop = _bare_latency(bare, SLOT_S)
+                    blocks.append(math.log(suite / loop))
+                ratios.append(blocks)
+        finally:
+            crew.close()
+    return ratios
+
+
+def identical_variants(resources: Resources) -> list[float]:
+    """The ratio of two identical variants in each invocation, by the suite's own engine, under load."""
+    network, batch = LOADED_WORKLOAD
+    plan = _plan(network, batch, resources)
+    variant = next(v for v in plan.variants if v.name == VARIANT)
+    twins = replace(plan, variants=(replace(variant, name="one"), replace(variant, name="other")), reference="one")
+    effort = replace(
+        effort_of("nightly"), min_invocations=INVOCATIONS, max_invocations=INVOCATIONS, workload_budget_s=math.inf
+    )
+    conditions = Conditions(
+        placements=resources.placements, effort=effort, timeout_s=resources.timeout_s, scratch=resources.scratch
+    )
+    loader = subprocess.Popen([sys.executable, "-c", LOADER])
+    try:
+        results = measure(twins, {}, conditions, lambda text, _: print(text, flush=True), Spent())
+    finally:
+        loader.kill()
+        loader.wait()
+    ratios = results[plan.workloads[0].name].log_ratios("one", "other")
+    return [math.exp(statistics.fmean(blocks)) for blocks in ratios]
+
+
+def _plan(network: str, batch: int, resources: Resources) -> Plan:
+    return CnnFamily(pretrained=False, calibration="naive").plan(network, [Case(network, batch, VARIANT)], resources)
+
+
+@contextmanager
+def _bare_loop(variant: Variant, workload: Workload, placement: Placement) -> Iterator["subprocess.Popen[str]"]:
+    batch, _, size, _ = workload.inputs[INPUT]
+    program = variant.program
+    arguments = [program.symbol, program.params, program.subgraph, batch, size]
+    script = Path(__file__).with_name("bare_loop.py")
+    command = [*placement.prefix, str(variant.build.python), str(script), *map(str, arguments)]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=process_environment(variant.build, placement.threads),
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _bare_latency(bare: "subprocess.Popen[str]", seconds: float) -> float:
+    if bare.stdin is None or bare.stdout is None:
+        raise TypeError("the bare loop has no pipes")
+    bare.stdin.write(f"{seconds}\n")
+    bare.stdin.flush()
+    durations: list[float] = json.loads(bare.stdout.readline())
+    return statistics.median(durations)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""The builds of the user's cache and one tiny network, made once for the session."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from perf.builds import Build, cache_folder, provision
+from perf.cnn.prepare import Artifacts, prepare
+
+Prepare = Callable[..., Artifacts]
+
+
+@pytest.fixture(scope="session")
+def builds() -> Mapping[str, Build]:
+    roles = ("native", "mkl", "zoo")
+    get = partial(provision, override=None, cache=cache_folder(None), say=print)
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(roles, pool.map(get, roles), strict=True))
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def make(builds: Mapping[str, Build], cache: Path) -> Prepare:
+    """`prepare` into a cache of the tests' own, quickly and without trained weights unless told otherwise."""
+    return partial(
+        prepare, zoo=builds["zoo"], threads=2, cache=cache, pretrained=False, calibration="naive", say=print
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny(make: Prepare) -> Artifacts:
+    return make("cifar_resnet20_v1")

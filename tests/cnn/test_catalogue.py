@@ -1,0 +1,111 @@
+"""The networks' data, the cases made from it, and the announcement's Table 2."""
+
+import csv
+from collections import Counter
+
+import pytest
+
+from perf.cnn.family import PUBLISHED, Case, CnnFamily, cases
+from perf.cnn.networks import REFERENCE, catalogue
+from perf.measure.tiers import effort_of
+from perf.plugin.options import TIERS
+
+TABLE_2 = {
+    "inceptionv3",
+    "mobilenet1.0",
+    "mobilenetv2_1.0",
+    "resnet101_v1",
+    "resnet152_v2",
+    "resnet18_v1",
+    "resnet50_v1",
+    "squeezenet1.0",
+}
+FAMILY = CnnFamily(pretrained=False, calibration="naive")
+
+
+def test_nightly_is_the_whole_of_table_2() -> None:
+    nightly = catalogue().tiers["nightly"]
+    assert set(nightly.networks) == set(catalogue().networks) == TABLE_2
+    assert nightly.batches == [1, 2, 4, 8, 16, 32, 64]
+    assert len(cases("nightly", (), ())) == 8 * 7 * 3
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_each_tier_has_cases_of_its_own_and_an_effort(tier: str) -> None:
+    found = cases(tier, (), ())
+    assert effort_of(tier).min_invocations >= 1
+    assert Counter(case.id for case in found).most_common(1)[0][1] == 1
+    assert Counter(case.variant for case in found).keys() == catalogue().variants.keys()
+
+
+def test_no_other_tiers() -> None:
+    assert set(catalogue().tiers) == set(TIERS)
+
+
+def test_networks_and_batches_replace_the_tiers_own() -> None:
+    assert [case.id for case in cases("nightly", ["vgg11"], [3])] == [
+        "vgg11-b3-native-fp32",
+        "vgg11-b3-mkl-fp32",
+        "vgg11-b3-mkl-int8",
+    ]
+    assert {case.batch for case in cases("quick", ["vgg11"], ())} == {1, 8}
+    assert {case.network for case in cases("smoke", (), [2])} == {"cifar_resnet20_v1"}
+
+
+@pytest.mark.parametrize(
+    ("variant", "roles"),
+    [("native-fp32", {"native", "zoo"}), ("mkl-fp32", {"native", "mkl", "zoo"}), ("mkl-int8", {"native", "mkl", "zoo"})],
+)
+def test_a_case_needs_its_build_the_references_and_the_zoo(variant: str, roles: set[str]) -> None:
+    assert Case("resnet50_v1", 8, variant).roles == roles
+
+
+def test_larger_batches_and_networks_weigh_more() -> None:
+    small, batch, network = (Case(*case, REFERENCE).weight for case in [("a", 1), ("a", 8), ("resnet152_v2", 1)])
+    assert 0 < small < batch
+    assert small < network
+
+
+@pytest.mark.parametrize(
+    ("network", "size"),
+    [
+        ("resnet50_v1", 224),
+        ("inceptionv3", 299),
+        ("cifar_resnet20_v1", 32),
+        ("cifar_wideresnet16_10", 32),
+        ("nasnet_5_1538", 331),
+        ("nasnet_4_1056", 224),
+        ("xception", 299),
+    ],
+)
+def test_image_size(network: str, size: int) -> None:
+    assert catalogue().image_size(network) == size
+
+
+def test_flatten_is_never_quantised() -> None:
+    assert all("Flatten" in catalogue().exclusions_of(network) for network in [*TABLE_2, "vgg11"])
+    assert "Pooling" in catalogue().exclusions_of("mobilenet1.0")
+
+
+def test_every_published_row_is_found_by_its_case() -> None:
+    with PUBLISHED.open() as stream:
+        rows = list(csv.reader(stream))[1:]
+    assert len(rows) == 8 * 7 * 2
+    nightly = set(cases("nightly", (), ()))
+    for network, batch, precision, speedup in rows:
+        case = Case(network, int(batch), f"mkl-{precision}")
+        assert case in nightly
+        assert FAMILY.published(case) == float(speedup)
+
+
+@pytest.mark.parametrize(
+    ("batch", "variant", "speedup"),
+    [(1, "mkl-fp32", 9.32), (1, "mkl-int8", 26.50), (64, "mkl-fp32", 20.67), (64, "mkl-int8", 82.01)],
+)
+def test_the_announcements_own_claims(batch: int, variant: str, speedup: float) -> None:
+    assert FAMILY.published(Case("resnet50_v1", batch, variant)) == speedup
+
+
+@pytest.mark.parametrize("case", [Case("resnet50_v1", 1, REFERENCE), Case("vgg11", 1, "mkl-int8")])
+def test_what_was_not_published_has_no_figure(case: Case) -> None:
+    assert FAMILY.published(case) is None

@@ -1,0 +1,97 @@
+"""What a variant's operators and its trace prove."""
+
+import pytest
+
+from perf.cnn.networks import catalogue
+from perf.cnn.verify import Verified, check_operators, instruction_set
+
+LISTED = sorted(catalogue().networks)
+
+INT8 = (
+    "mkldnn_verbose,exec,convolution,jit_int8:avx512_core,forward_inference,fsrc:nhwc fwei:OIhw4i16o4i fbia:x "
+    "fdst:nhwc,alg:convolution_direct,mb1_g1ic64oc64_ih56oh56kh1sh1dh0ph0_iw56ow56kw1sw1dw0pw0,0.0349121\n"
+)
+FP32 = INT8.replace("jit_int8:avx512_core", "jit:avx512_common")
+REORDER = "mkldnn_verbose,exec,reorder,simple:any,undef,in:f32_nchw out:u8_nhwc,num:1,1x3x224x224,0.1\n"
+
+
+def verified(fused: int = 0, quantized: int = 0, unfused: int = 0) -> Verified:
+    operators = {"_sg_mkldnn_conv": fused, "_contrib_quantized_conv": quantized, "Convolution": unfused, "Flatten": 1}
+    return Verified(operators, "unknown", None)
+
+
+def as_listed(network: str, more: int = 0) -> Verified:
+    expected = catalogue().networks[network]
+    return verified(expected.fused + more, expected.quantized + more, expected.unfused + more)
+
+
+def test_operators_are_counted_by_kind() -> None:
+    operators = {
+        "_sg_mkldnn_conv": 1,
+        "_sg_mkldnn_conv[quantized]": 3,
+        "_contrib_quantized_pooling": 2,
+        "_contrib_quantize_v2": 10,
+        "_contrib_requantize": 20,
+        "_contrib_dequantize": 30,
+        "Convolution": 4,
+        "elemwise_add": 5,
+        "Flatten": 40,
+    }
+    found = Verified(operators, "unknown", 0.5)
+    assert (found.fused, found.quantized, found.unfused) == (4, 5, 9)
+    assert found.record() == {
+        "isa": "unknown",
+        "operators_fused": 4,
+        "operators_quantized": 5,
+        "operators_unfused": 9,
+        "output_difference": 0.5,
+    }
+
+
+@pytest.mark.parametrize("variant", ["mkl-fp32", "mkl-int8"])
+@pytest.mark.parametrize("network", LISTED)
+def test_a_listed_network_has_exactly_its_counts(network: str, variant: str) -> None:
+    expected = catalogue().networks[network]
+    kinds = ["quantized"] if variant == "mkl-int8" else ["fused", "unfused"]
+    assert check_operators(network, variant, as_listed(network)) == []
+    assert check_operators(network, variant, as_listed(network, more=1)) == [
+        f"{getattr(expected, kind) + 1} operators are {kind}, {getattr(expected, kind)} expected" for kind in kinds
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variant", "found", "problems"),
+    [
+        ("mkl-fp32", verified(fused=1, unfused=9), []),
+        ("mkl-fp32", verified(quantized=1), ["no operator is fused in mkl-fp32"]),
+        ("mkl-int8", verified(quantized=1), []),
+        ("mkl-int8", verified(fused=1), ["no operator is quantized in mkl-int8"]),
+    ],
+)
+def test_any_other_network_has_at_least_one(variant: str, found: Verified, problems: list[str]) -> None:
+    assert check_operators("vgg11", variant, found) == problems
+
+
+@pytest.mark.parametrize("network", ["resnet50_v1", "vgg11"])
+def test_the_native_build_neither_fuses_nor_quantises(network: str) -> None:
+    assert check_operators(network, "native-fp32", verified(unfused=99)) == []
+    assert check_operators(network, "native-fp32", verified(fused=2, quantized=3)) == [
+        "2 fused operators in native-fp32",
+        "3 quantized operators in native-fp32",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("log", "isa"),
+    [
+        ("", "unknown"),
+        (REORDER, "unknown"),
+        (INT8, "jit_int8:avx512_core"),
+        (f"[12:00:00] loading\n{REORDER * 5}{INT8 * 3}{FP32 * 2}", "jit_int8:avx512_core"),
+        (FP32 * 2 + INT8, "jit:avx512_common"),
+        (INT8.replace(",exec,", ",create,"), "unknown"),
+        ("said " + INT8, "unknown"),
+    ],
+)
+def test_the_instruction_set_is_that_of_most_convolutions(log: str, isa: str) -> None:
+    assert instruction_set(log) == isa

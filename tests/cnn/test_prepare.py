@@ -1,0 +1,138 @@
+"""Artifacts: made whole, reused, mended, and refused in words a user can act on."""
+
+import hashlib
+import multiprocessing
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import pytest
+from cnn.conftest import Prepare
+
+from perf.builds import Build
+from perf.cnn.prepare import FILES, MANIFEST, Artifacts, Manifest, _verified, prepare
+from perf.errors import PerfError
+
+
+def stamps(folder: Path) -> dict[str, tuple[int, int]]:
+    return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    """A folder as `prepare` leaves it, with four files of arbitrary content."""
+    folder = tmp_path / "tiny-0123456789ab"
+    folder.mkdir()
+    for name in FILES:
+        (folder / name).write_text(name * 10)
+    manifest = Manifest({}, {name: digest(folder / name) for name in FILES}, {})
+    (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
+    return folder
+
+
+def test_a_whole_folder_is_kept(whole: Path) -> None:
+    before = stamps(whole)
+    assert _verified(whole) is not None
+    assert stamps(whole) == before
+
+
+@pytest.mark.parametrize("name", [*FILES, MANIFEST])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "other content", "empty"])
+def test_a_damaged_folder_is_removed(whole: Path, name: str, damage: str) -> None:
+    path = whole / name
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "missing":
+        path.write_bytes({"truncated": content[:-1], "other content": b"x" * len(content), "empty": b""}[damage])
+    assert _verified(whole) is None
+    assert not whole.exists()
+
+
+@pytest.mark.real
+def test_four_files_and_their_manifest(tiny: Artifacts, builds: Mapping[str, Build]) -> None:
+    assert {path.name for path in tiny.folder.iterdir()} == {*FILES, MANIFEST}
+    manifest = msgspec.json.decode((tiny.folder / MANIFEST).read_bytes(), type=Manifest)
+    assert manifest == tiny.manifest
+    assert manifest.sha256 == {name: digest(tiny.folder / name) for name in FILES}
+    assert manifest.recipe["image_size"] == 32
+    assert manifest.recipe["zoo_record_sha256"] == builds["zoo"].record_sha256
+    assert manifest.activations["layers"] > 20
+    assert 0.01 < manifest.activations["smallest_spread"] <= manifest.activations["largest_spread"] < 100
+    assert tiny.params("int8").stat().st_size < tiny.params("fp32").stat().st_size
+
+
+@pytest.mark.real
+def test_a_second_time_reuses_and_removes_what_killed_attempts_left(tiny: Artifacts, make: Prepare) -> None:
+    before = stamps(tiny.folder)
+    leftover = tiny.folder.with_name(f".{tiny.folder.name}-abcd")
+    other = tiny.folder.with_name(".another_network-0123456789ab-abcd")
+    for folder in (leftover, other):
+        (folder / "artifacts").mkdir(parents=True)
+    said: list[str] = []
+    assert make(tiny.manifest.recipe["network"], say=said.append) == tiny
+    assert (stamps(tiny.folder), said) == (before, [])
+    assert not leftover.exists()
+    assert other.exists(), "another process may be writing there"
+
+
+def prepare_elsewhere(zoo: Build, cache: Path) -> tuple[Artifacts, list[str]]:
+    said: list[str] = []
+    found = prepare(
+        "cifar_resnet20_v1",
+        zoo=zoo,
+        threads=1,
+        cache=cache,
+        pretrained=False,
+        calibration="naive",
+        say=said.append,
+    )
+    return found, said
+
+
+@pytest.mark.real
+def test_two_processes_at_once_mend_a_truncated_file_once(
+    tiny: Artifacts, builds: Mapping[str, Build], cache: Path
+) -> None:
+    os.truncate(tiny.params("fp32"), 1000)
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        (one, one_said), (other, other_said) = pool.starmap(prepare_elsewhere, [(builds["zoo"], cache)] * 2)
+    assert one == other
+    assert one.folder == tiny.folder
+    assert sorted([*one_said, *other_said]) == [
+        "preparing cifar_resnet20_v1: export, calibration (naive), quantisation",
+        "waiting for another process that prepares cifar_resnet20_v1",
+    ]
+    assert one.manifest.sha256["fp32.params"] == tiny.manifest.sha256["fp32.params"] == digest(tiny.params("fp32"))
+    assert [path.name for path in tiny.folder.parent.glob("*cifar_resnet20_v1-*") if path.suffix != ".lock"] == [
+        tiny.folder.name
+    ]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("network", "told"),
+    [
+        ("cifar_resnet20", r"GluonCV has no network 'cifar_resnet20'; near: .*cifar_resnet20_v1"),
+        ("mobile_pose_mobilenet1.0", r"is not a classification network: its output is not \(images, classes\)"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(make: Prepare, network: str, told: str) -> None:
+    with pytest.raises(PerfError, match=told) as caught:
+        make(network)
+    assert caught.value.subject == network
+    assert caught.value.next_step == "name another network with --perf-model"
+
+
+@pytest.mark.real
+def test_trained_weights_that_cannot_be_fetched_are_told(
+    make: Prepare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # GluonCV keeps weights there
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # nobody listens
+    with pytest.raises(PerfError, match=r"the pretrained weights of cifar_resnet20_v1 could not be fetched \(.*proxy"):
+        make("cifar_resnet20_v1", pretrained=True)

@@ -1,0 +1,82 @@
+"""Verifying a network for real: the builds agree, and a network that was spoilt is found out."""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from perf.builds import Build, process_environment
+from perf.cnn.networks import REFERENCE, catalogue
+from perf.cnn.prepare import Artifacts
+from perf.cnn.verify import Verified, verify
+from perf.machine import Placement, find_numactl, place_instances, read_topology
+from perf.measure.plan import Plan, Program, Variant, Workload
+
+pytestmark = pytest.mark.real
+
+WORKLOAD = Workload("cifar_resnet20_v1-b2", {"data": (2, 3, 32, 32)}, items=2, weight=1.0)
+
+SPOIL = """
+import sys
+import mxnet as mx
+source, target, factor = sys.argv[1:]
+tensors = mx.nd.load(source)
+(name,) = [name for name in tensors if name.endswith("dense0_weight")]
+tensors[name] *= float(factor)
+mx.nd.save(target, tensors)
+"""
+
+
+@pytest.fixture(scope="module")
+def placement() -> Placement:
+    topology = read_topology()
+    return place_instances(topology, numactl=find_numactl(topology))[0]
+
+
+@pytest.fixture
+def variants(tiny: Artifacts, builds: Mapping[str, Build]) -> dict[str, Variant]:
+    return {
+        name: Variant(
+            name, builds[data.build], Program(tiny.symbol(data.artifact), tiny.params(data.artifact), data.subgraph)
+        )
+        for name, data in catalogue().variants.items()
+    }
+
+
+def verified(variants: list[Variant], placement: Placement, scratch: Path) -> dict[str, Verified]:
+    return verify(Plan("cifar_resnet20_v1", tuple(variants), (WORKLOAD,), REFERENCE), placement, scratch, timeout_s=60)
+
+
+def test_the_builds_agree(variants: dict[str, Variant], placement: Placement, tmp_path: Path) -> None:
+    found = verified(list(variants.values()), placement, tmp_path)
+    native, fp32, int8 = (found[name] for name in ("native-fp32", "mkl-fp32", "mkl-int8"))
+    assert [check.problem for check in (native, fp32, int8)] == [None] * 3
+    assert (native.fused, native.quantized, native.isa, native.output_difference) == (0, 0, "unknown", 0)
+    assert fp32.output_difference is not None
+    assert fp32.output_difference < 1e-5
+    assert fp32.fused > fp32.quantized == 0
+    assert int8.output_difference is not None
+    assert 1e-5 < int8.output_difference < 0.5, "INT8 that is as exact as FP32 did not run, and half is no answer"
+    assert int8.quantized > 15
+    assert "int8" in int8.isa
+    assert "int8" not in fp32.isa != "unknown"
+
+
+@pytest.mark.parametrize(
+    ("factor", "told"),
+    [("1.01", r"its outputs differ from native-fp32's by 0\.01"), ("nan", "its outputs are not finite")],
+)
+def test_a_spoilt_tensor_is_found_out(
+    variants: dict[str, Variant], placement: Placement, tmp_path: Path, factor: str, told: str
+) -> None:
+    native, fp32 = variants["native-fp32"], variants["mkl-fp32"]
+    target = tmp_path / "spoilt.params"
+    command = [str(fp32.build.python), "-c", SPOIL, str(fp32.program.params), str(target), factor]
+    subprocess.run(command, env=process_environment(fp32.build, 1), check=True)
+    spoilt = Variant(fp32.name, fp32.build, Program(fp32.program.symbol, target, fp32.program.subgraph))
+    found = verified([spoilt, native], placement, tmp_path)
+    assert found["native-fp32"].problem is None
+    problem = found["mkl-fp32"].problem
+    assert problem is not None
+    assert told.replace("\\", "") in problem.what

@@ -1,0 +1,44 @@
+"""Order statistics, held against numpy's."""
+
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perf.judge.statistics import median, quantile
+
+DURATIONS = st.lists(st.integers(0, 10**12), min_size=1, max_size=40)
+SHARES = st.floats(0, 1)
+
+
+@settings(deadline=None)  # the cores are shared
+@given(DURATIONS, SHARES)
+def test_quantile_is_numpys_linear_one(values: list[int], q: float) -> None:
+    assert quantile(values, q) == pytest.approx(float(np.quantile(values, q, method="linear")), rel=1e-12, abs=1e-9)
+
+
+@settings(deadline=None)
+@given(DURATIONS)
+def test_median_is_numpys(values: list[int]) -> None:
+    assert median(values) == float(np.median(values))
+
+
+@settings(deadline=None)
+@given(DURATIONS, SHARES, SHARES, st.randoms(use_true_random=False))
+def test_quantile_grows_with_its_share_whatever_the_order(values: list[int], one: float, other: float, luck: Random) -> None:
+    shuffled = luck.sample(values, len(values))
+    low, high = sorted((one, other))
+    assert min(values) <= quantile(values, low) <= quantile(shuffled, high) <= max(values)
+
+
+def test_values_are_not_sorted_in_place() -> None:
+    values = [3, 1, 2]
+    assert median(values) == 2
+    assert values == [3, 1, 2]
+
+
+def test_no_values_have_no_quantile() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        median([])

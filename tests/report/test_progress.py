@@ -1,0 +1,84 @@
+"""Progress: plain lines where nobody watches, a live line on a terminal, and no thread that would take cores."""
+
+import re
+import threading
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from perf.report.progress import ProgressLine, time_to_go
+
+
+@pytest.fixture
+def out() -> StringIO:
+    return StringIO()
+
+
+@pytest.fixture
+def terminal(out: StringIO, monkeypatch: pytest.MonkeyPatch) -> Console:
+    monkeypatch.setenv("TERM", "xterm")
+    return Console(file=out, force_terminal=True, width=100)
+
+
+@pytest.mark.parametrize(
+    ("elapsed_s", "share", "text"),
+    [
+        (0, 0, "time to go unknown yet"),
+        (10, 0.5, "10 s to go"),
+        (10, 0.25, "30 s to go"),
+        (89, 0.5, "89 s to go"),
+        (90, 0.5, "2 min to go"),
+        (600, 0.1, "90 min to go"),
+        (600, 1, "0 s to go"),
+    ],
+)
+def test_time_to_go(elapsed_s: float, share: float, text: str) -> None:
+    assert time_to_go(elapsed_s, share) == text
+
+
+def test_elsewhere_each_word_is_a_plain_line(out: StringIO) -> None:
+    line = ProgressLine(Console(file=out, width=30), total_weight=8)
+    with line.shown():
+        line.say("[build] mkl: ready " + "x" * 60)
+        line.tell("resnet50_v1-b1, invocation 1", 0)
+        line.tell("resnet50_v1-b8, invocation 1", 2)
+        line.tell("end", 8)
+    assert out.getvalue().splitlines() == [
+        "[build] mkl: ready " + "x" * 60,
+        "[  0%] resnet50_v1-b1, invocation 1; time to go unknown yet",
+        "[ 25%] resnet50_v1-b8, invocation 1; 0 s to go",
+        "[100%] end; 0 s to go",
+    ]
+
+
+def test_a_terminal_shows_a_live_line(out: StringIO, terminal: Console) -> None:
+    line = ProgressLine(terminal, total_weight=8)
+    threads = threading.active_count()
+    with line.shown():
+        line.tell("resnet50_v1-b8", 2)
+        assert threading.active_count() == threads, "a thread would run on the cores that are measured"
+        assert re.search(r" 25 % .*resnet50_v1-b8; 0 s to go", out.getvalue())
+        drawn = out.tell()
+        line.say("build mkl: ready")
+        assert "build mkl: ready\n" in out.getvalue()[drawn:]
+    assert out.getvalue().endswith("\x1b[2K"), "the live line is erased at the end"
+
+
+def test_a_second_live_line_goes_on_where_the_first_ended(out: StringIO, terminal: Console) -> None:
+    line = ProgressLine(terminal, total_weight=4)
+    with line.shown():
+        line.tell("first", 3)
+    before = out.tell()
+    with line.shown():
+        pass
+    assert " 75 % " in out.getvalue()[before:]
+
+
+def test_a_terminal_without_the_live_line_gets_plain_lines(out: StringIO, terminal: Console) -> None:
+    line = ProgressLine(terminal, total_weight=2)
+    with line.shown():
+        pass
+    before = out.tell()
+    line.tell("later", 1)
+    assert out.getvalue()[before:] == "[ 50%] later; 0 s to go\n"

@@ -1,0 +1,79 @@
+"""Files are written whole or not at all."""
+
+import os
+import resource
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from perf.files import write_whole
+
+
+@contextmanager
+def files_limited_to(size: int) -> Iterator[None]:
+    """Let the kernel refuse to write files beyond `size` bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("content", [b"", b"text\n", bytes(range(256)) * 1000])
+def test_content_arrives_and_nothing_else(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "summary.md"
+    write_whole(path, content)
+    assert path.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_reader_keeps_the_old_content_whole(tmp_path: Path) -> None:
+    path = tmp_path / "summary.md"
+    write_whole(path, b"old content")
+    with path.open("rb") as reader:
+        write_whole(path, b"new")
+        assert reader.read() == b"old content"
+    assert path.read_bytes() == b"new"
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "summary.md"
+    write_whole(path, b"old")
+    with files_limited_to(100_000), pytest.raises(OSError, match="File too large"):
+        write_whole(path, bytes(200_000))
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_in_the_files_place_is_told_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "summary.md"
+    path.mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_whole(path, b"new")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_whole(tmp_path / "missing" / "summary.md", b"new")
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_everyone_may_read_it_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+    path = tmp_path / "summary.md"
+    with umask(mask):
+        write_whole(path, b"new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644

@@ -1,0 +1,61 @@
+"""The workflows: right by GitHub's schema, one command a step, the nightly run on the announcement's machine."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+FOLDER = Path(__file__).resolve().parents[1] / ".github" / "workflows"
+WORKFLOWS = sorted([*FOLDER.glob("*.yml"), *FOLDER.glob("*.yaml")])
+NIGHTLY_RUNNER = ["self-hosted", "linux", "x64", "c5.metal"]
+
+BROKEN = """\
+on: push
+jobs:
+  check:
+    runs-on: ubuntu-latest
+    steps:
+      - runs: echo
+"""
+
+
+def validated(*paths: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("check-jsonschema")), "--builtin-schema", "vendor.github-workflows"]
+    return subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, check=False)
+
+
+def jobs(path: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = YAML(typ="safe").load(path)["jobs"]
+    return loaded
+
+
+def test_there_are_workflows() -> None:
+    assert WORKFLOWS, f"{FOLDER} is empty"
+
+
+def test_workflows_are_right_by_githubs_schema() -> None:
+    done = validated(*WORKFLOWS)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_schema_refuses_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "broken.yml"
+    path.write_text(BROKEN)
+    assert "runs" in validated(path).stdout
+    path.write_text(BROKEN.replace("runs:", "run:"))
+    assert validated(path).returncode == 0
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_each_step_runs_one_line(path: Path) -> None:
+    commands = [step["run"] for job in jobs(path).values() for step in job.get("steps", []) if "run" in step]
+    assert commands
+    assert [command for command in commands if "\n" in command.strip()] == []
+
+
+def test_nightly_runs_on_the_announcements_machine() -> None:
+    found = jobs(FOLDER / "nightly.yml")
+    assert {name: job["runs-on"] for name, job in found.items()} == dict.fromkeys(found, NIGHTLY_RUNNER)
