@@ -74,7 +74,7 @@ def prepare(
 
     PerfError for a network that GluonCV lacks, weights that cannot be fetched, unusable activations or a full disk.
     """
-    recipe = _recipe(network, zoo, pretrained=pretrained, calibration=calibration)
+    recipe = _recipe(network, zoo, threads=threads, pretrained=pretrained, calibration=calibration)
     key = hashlib.sha256(msgspec.json.encode(recipe, order="sorted")).hexdigest()[:12]
     folder = cache / "networks" / f"{network}-{key}"
     try:
@@ -83,7 +83,7 @@ def prepare(
             manifest = _verified(folder)
             if manifest is None:
                 say(f"preparing {network}: export, calibration ({calibration}), quantisation")
-                manifest = _make(recipe, folder, zoo, threads)
+                manifest = _make(recipe, folder, cache / "weights", zoo)
     except OSError as error:
         raise PerfError(
             f"its artifacts could not be written: {error}",
@@ -93,7 +93,9 @@ def prepare(
     return Artifacts(folder, manifest)
 
 
-def _recipe(network: str, zoo: Build, *, pretrained: bool, calibration: CalibrationMode) -> dict[str, Any]:
+def _recipe(
+    network: str, zoo: Build, *, threads: int, pretrained: bool, calibration: CalibrationMode
+) -> dict[str, Any]:
     """Everything that the artifacts depend on; its hash is their address."""
     return {
         "network": network,
@@ -107,6 +109,7 @@ def _recipe(network: str, zoo: Build, *, pretrained: bool, calibration: Calibrat
         },
         "exclusions": catalogue().exclusions_of(network),
         "zoo": zoo.folder.name,  # names its lock content, GluonCV's version among it
+        "threads": threads,  # sums of batch-norm statistics round differently
         "script_sha256": _sha256(ZOO),
     }
 
@@ -140,14 +143,14 @@ def _verified(folder: Path) -> Manifest | None:
     return None
 
 
-def _make(recipe: dict[str, Any], folder: Path, zoo: Build, threads: int) -> Manifest:
+def _make(recipe: dict[str, Any], folder: Path, weights: Path, zoo: Build) -> Manifest:
     """Let the zoo write into a temporary folder beside the final one, then move it into place whole."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-", ignore_cleanup_errors=True) as made:
         work = Path(made) / "artifacts"
         work.mkdir()
         request = Path(made) / "request.json"
-        request.write_bytes(msgspec.json.encode({**recipe, "folder": str(work)}))
-        result = _run_zoo(recipe["network"], request, work, zoo, threads)
+        request.write_bytes(msgspec.json.encode({**recipe, "folder": str(work), "weights": str(weights)}))
+        result = _run_zoo(recipe["network"], request, work, zoo, recipe["threads"])
         manifest = Manifest(recipe, {name: _sha256(work / name) for name in FILES}, result["activations"])
         with (work / MANIFEST).open("wb") as stream:
             stream.write(msgspec.json.encode(manifest))
@@ -181,7 +184,7 @@ def _run_zoo(network: str, request: Path, work: Path, zoo: Build, threads: int) 
         result = msgspec.json.decode((work / "result.json").read_bytes())
         (work / "result.json").unlink()
     if "error" in result:
-        raise PerfError(result["error"], subject=network, next_step="name another network with --perf-model")
+        raise PerfError(result["error"], subject=network, next_step=result["next"])
     if code != 0 or not result:
         # MXNet does not say why a write failed, and the log lies on the same disk.
         if shutil.disk_usage(work).free < FULL_BYTES:

@@ -118,7 +118,7 @@ def _judge(
 
 
 def instruction_set(log: str) -> str:
-    """The kernel that most convolutions ran, as MKL-DNN names it ("jit_int8:avx512_core"); "unknown" without a trace."""
+    """The kernel that most convolutions ran, as MKL-DNN names it: "jit_int8:avx512_core"; "unknown" without a trace."""
     kernels = Counter(_EXECUTED.findall(log))
     return kernels.most_common(1)[0][0] if kernels else "unknown"
 

@@ -18,6 +18,8 @@ import numpy as np
 from mxnet.contrib.quantization import quantize_model
 from mxnet.gluon import nn
 
+from perf.worker.parent import die_with_parent
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 # Batch-norm statistics are taken from this many images in one training-mode pass.
@@ -26,16 +28,23 @@ SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 
 
 class RefusalError(Exception):
-    """A fault of the request, told to the user in one line."""
+    """A fault of the request, told to the user in one line, with what to do next."""
+
+    OTHER = "name another network with --perf-model"
+
+    def __init__(self, message: str, next_step: str = OTHER) -> None:
+        super().__init__(message)
+        self.next_step = next_step
 
 
 def main() -> None:
+    die_with_parent()
     request = json.loads(Path(sys.argv[1]).read_text())
     folder = Path(request["folder"])
     try:
         result = prepare(request, folder)
     except RefusalError as refusal:
-        result = {"error": str(refusal)}
+        result = {"error": str(refusal), "next": refusal.next_step}
     (folder / "result.json").write_text(json.dumps(result))
 
 
@@ -44,7 +53,7 @@ def prepare(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     mx.random.seed(request["seed"])
     rng = np.random.RandomState(request["seed"])
     size = request["image_size"]
-    network = _network(request["network"], request["pretrained"])
+    network = _network(request["network"], Path(request["weights"]) if request["pretrained"] else None)
     if not request["pretrained"]:
         _behave_as_trained(network, rng, _images(rng, STATISTICS_IMAGES, size))
     network.hybridize()
@@ -60,18 +69,20 @@ def prepare(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {"activations": activations}
 
 
-def _network(name: str, pretrained: bool) -> Any:
+def _network(name: str, weights: Path | None) -> Any:
+    """The network, with trained weights kept in the folder `weights`, or with random ones."""
     known = list(gluoncv.model_zoo.get_model_list())
     if name.lower() not in known:
         near = difflib.get_close_matches(name, known, n=3)
         raise RefusalError(f"GluonCV has no network {name!r}; near: {', '.join(near) or 'none'}")
+    trained = {} if weights is None else {"pretrained": True, "root": str(weights)}
     try:
-        network = gluoncv.model_zoo.get_model(name, pretrained=pretrained)
+        network = gluoncv.model_zoo.get_model(name, **trained)
     except (OSError, RuntimeError, ValueError) as error:
-        if not pretrained:
-            raise
-        raise RefusalError(f"the pretrained weights of {name} could not be fetched ({_last_line(error)})") from None
-    if not pretrained:
+        # Some networks for detection fetch a trained backbone even when no trained weights are asked for.
+        next_step = "leave out --perf-pretrained, or see to the network connection" if weights else RefusalError.OTHER
+        raise RefusalError(f"its pretrained weights could not be fetched ({_last_line(error)})", next_step) from None
+    if weights is None:
         # He et al., "Delving Deep into Rectifiers", 2015: the variance of activations survives ReLU and depth.
         network.initialize(mx.init.MSRAPrelu(factor_type="in", slope=0))
     return network

@@ -107,7 +107,7 @@ class Crew:
         self._ask_all(Done, "bind", inputs=workload.inputs, seed=SEED)
 
     def unbind(self) -> int:
-        """Free the binding; the peak memory of the instances so far, summed, in bytes."""
+        """Free the binding; the peak memory of the instances since it was bound, summed, in bytes."""
         return sum(reply.peak_memory_bytes for reply in self._ask_all(Freed, "unbind"))
 
     def warm_up(self, effort: Effort) -> WarmUp:

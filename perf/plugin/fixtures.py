@@ -33,7 +33,11 @@ def numactl(perf_session: PerfSession) -> tuple[tuple[str, ...], ...]:
 
 @pytest.fixture
 def record(
-    case: Case, family: Family[Any], perf_session: PerfSession, request: pytest.FixtureRequest
+    case: Case,
+    family: Family[Any],
+    perf_session: PerfSession,
+    numactl: tuple[tuple[str, ...], ...],
+    request: pytest.FixtureRequest,
 ) -> Callable[[], dict[str, Any]]:
     """Call it to measure the item's case, with all selected cases of its subject when it is the first of them, and to
     hand samples and figures to pytest-benchmark; returns the figures (`extra_info`). What failed fails the test, told
@@ -44,12 +48,14 @@ def record(
         try:
             outcome = perf_session.outcome(family, case)
         except PerfError as error:
-            pytest.fail(str(error), pytrace=False)
+            # From None: otherwise pytest tells the same twice, as the cause and as its consequence.
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
         if outcome.failure is not None:
             pytest.fail(_told(outcome, reproduction(request.config, request.node.nodeid)), pytrace=False)
         # Asked for only now: pytest-benchmark warns of a fixture that a failed test never used.
         benchmark = request.getfixturevalue("benchmark")
         figures = record_of(outcome, perf_session.machine, perf_session.placements, family.published(case))
+        figures["launch_prefixes"] = [shlex.join(prefix) for prefix in numactl]
         benchmark.group = case.workload
         benchmark.extra_info.update(figures)
         clock.replay(benchmark, passes_of(outcome))

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
@@ -69,9 +69,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_node_collection_finished(ids: Sequence[str]) -> None:
+def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
     """Refuse xdist where the controller learns what its workers would run: an error in a worker only crashes it."""
     if any(Path(nodeid).parts[0] == FAMILIES for nodeid in ids):
+        node.config.pluginmanager.getplugin("dsession").triggershutdown()  # or xdist waits ten seconds for its workers
         raise pytest.UsageError(
             "the performance suite cannot run under xdist: tests at the same time would take each other's cores; "
             "leave out -n"
@@ -88,7 +89,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     """Set up machine and builds before the first item, so that what cannot work ends the session with one message."""
     config = session.config
     selected = _measured(session.items)
-    if not selected or config.option.collectonly or why_not_measured(config):
+    # An xdist worker only waits for the controller to refuse the run.
+    if not selected or config.option.collectonly or why_not_measured(config) or hasattr(config, "workerinput"):
         return
     weight = sum({case.workload: case.weight for case in selected}.values())
     progress = ProgressLine(_console(config), weight)

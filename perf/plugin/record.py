@@ -3,7 +3,7 @@
 from typing import Any
 
 from perf.judge.speedup import Estimate, estimate_speedup
-from perf.judge.statistics import quantile
+from perf.judge.statistics import median, quantile
 from perf.machine import Machine, Placement
 from perf.measure.plan import Variant
 from perf.measure.results import Slot
@@ -38,7 +38,7 @@ def record_of(
         "pinning": [placement.describe() for placement in placements],
         "items_per_pass": workload.items,
         "throughput_items_per_s": sum(throughputs(slots, workload.items)),
-        "latency_mean_s": sum(slot.latency_ns for slot in slots) / len(slots) / NS_PER_S,
+        "latency_s": median([slot.latency_ns for slot in slots]) / NS_PER_S,
         "latency_p50_s": quantile(passes, 0.50),
         "latency_p90_s": quantile(passes, 0.90),
         "latency_p99_s": quantile(passes, 0.99),

@@ -99,4 +99,4 @@ def _number(value: float | None) -> str:
 
 
 def _milliseconds(record: Mapping[str, Any] | None) -> str:
-    return f"{record['latency_mean_s'] * 1e3:.2f}" if record else "-"
+    return f"{record['latency_s'] * 1e3:.2f}" if record else "-"

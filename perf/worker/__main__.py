@@ -6,17 +6,14 @@ start. Standard output itself is redirected to standard error, because MXNet and
 """
 
 import argparse
-import ctypes
 import json
 import os
-import signal
 import sys
 import traceback
 from typing import Any, TextIO
 
+from perf.worker.parent import die_with_parent
 from perf.worker.proof import cpus_of, proof_of_pinning
-
-PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -25,8 +22,7 @@ def main() -> None:
     options = parser.parse_args()
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    # A worker must not outlive a killed session: it would steal the cores of the next one.
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     if options.affinity:
         os.sched_setaffinity(0, {int(cpu) for cpu in options.affinity.split(",")})
     launch_cpus = cpus_of("self")

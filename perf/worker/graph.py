@@ -8,7 +8,7 @@ from typing import Any, TextIO
 import mxnet as mx
 import numpy as np
 
-from perf.worker.proof import peak_memory_bytes
+from perf.worker.proof import peak_memory_bytes, restart_peak_memory
 from perf.worker.timing import Hold, timed_passes, warm_up
 
 
@@ -39,6 +39,7 @@ class Graph:
         Every array is bound as it was loaded: shape and type inference would make a quantised weight FP32.
         """
         self._executor = None
+        restart_peak_memory()
         draw = np.random.RandomState(seed)
         arrays = {name: mx.nd.array(draw.standard_normal(shape).astype("float32")) for name, shape in inputs.items()}
         arguments = {name: arrays.get(name, self._arguments.get(name)) for name in self._symbol.list_arguments()}
@@ -48,7 +49,7 @@ class Graph:
         return {}
 
     def unbind(self) -> dict[str, Any]:
-        """Free the binding's memory; answers the process's peak so far."""
+        """Free the binding's memory; answers the process's peak since it was bound."""
         self._executor = None
         mx.nd.waitall()
         return {"peak_memory_bytes": peak_memory_bytes()}

@@ -49,7 +49,17 @@ def summarise_numa_maps(text: str) -> tuple[dict[str, int], dict[str, int]]:
 
 
 def peak_memory_bytes() -> int:
-    """The largest resident set this process has had, in bytes (`VmHWM`)."""
+    """The largest resident set of this process since `restart_peak_memory`, in bytes (`VmHWM`)."""
     status = Path("/proc/self/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
+
+
+def restart_peak_memory() -> None:
+    """Let the kernel count the peak anew from what is resident now (proc(5), clear_refs); without the right to, the
+    peak goes on counting from the start of the process.
+    """
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return

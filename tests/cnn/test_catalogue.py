@@ -54,7 +54,11 @@ def test_networks_and_batches_replace_the_tiers_own() -> None:
 
 @pytest.mark.parametrize(
     ("variant", "roles"),
-    [("native-fp32", {"native", "zoo"}), ("mkl-fp32", {"native", "mkl", "zoo"}), ("mkl-int8", {"native", "mkl", "zoo"})],
+    [
+        ("native-fp32", {"native", "zoo"}),
+        ("mkl-fp32", {"native", "mkl", "zoo"}),
+        ("mkl-int8", {"native", "mkl", "zoo"}),
+    ],
 )
 def test_a_case_needs_its_build_the_references_and_the_zoo(variant: str, roles: set[str]) -> None:
     assert Case("resnet50_v1", 8, variant).roles == roles

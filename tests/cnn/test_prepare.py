@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from cnn.conftest import Prepare
 
+from cnn.conftest import Prepare
 from perf.builds import Build
 from perf.cnn.prepare import FILES, MANIFEST, Artifacts, Manifest, _verified, prepare
 from perf.errors import PerfError
@@ -60,7 +60,7 @@ def test_four_files_and_their_manifest(tiny: Artifacts, builds: Mapping[str, Bui
     assert manifest == tiny.manifest
     assert manifest.sha256 == {name: digest(tiny.folder / name) for name in FILES}
     assert manifest.recipe["image_size"] == 32
-    assert manifest.recipe["zoo_record_sha256"] == builds["zoo"].record_sha256
+    assert manifest.recipe["zoo"] == builds["zoo"].folder.name
     assert manifest.activations["layers"] > 20
     assert 0.01 < manifest.activations["smallest_spread"] <= manifest.activations["largest_spread"] < 100
     assert tiny.params("int8").stat().st_size < tiny.params("fp32").stat().st_size
@@ -85,7 +85,7 @@ def prepare_elsewhere(zoo: Build, cache: Path) -> tuple[Artifacts, list[str]]:
     found = prepare(
         "cifar_resnet20_v1",
         zoo=zoo,
-        threads=1,
+        threads=2,
         cache=cache,
         pretrained=False,
         calibration="naive",

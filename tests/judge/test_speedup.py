@@ -42,7 +42,7 @@ def test_twice_as_fast_is_two() -> None:
 
 
 @settings(deadline=None)  # the cores are shared
-@given(st.lists(st.floats(-5, 5), min_size=2, max_size=8, unique=True))
+@given(st.lists(st.integers(-5000, 5000).map(lambda n: n / 1000), min_size=2, max_size=8, unique=True))
 def test_interval_is_students_over_invocations(means: list[float]) -> None:
     found = estimate_speedup([[mean - 0.1, mean + 0.1] for mean in means])
     expected = stats.t.interval(0.95, len(means) - 1, loc=np.mean(means), scale=stats.sem(means))
@@ -87,7 +87,8 @@ def test_the_speedup_lies_in_the_middle_of_its_interval(latencies: Latencies) ->
 
 def test_one_invocation_is_judged_by_its_blocks() -> None:
     found = estimate_speedup([[0.0, 1.0]])
-    assert (found.level, found.observations, found.speedup) == ("blocks", 2, pytest.approx(math.exp(0.5)))
+    assert (found.level, found.observations) == ("blocks", 2)
+    assert found.speedup == pytest.approx(math.exp(0.5))
     assert found.low is not None
 
 
@@ -101,8 +102,8 @@ def test_invocations_weigh_the_same_however_many_blocks_they_have() -> None:
 
 def test_one_block_allows_no_interval() -> None:
     found = estimate_speedup([[math.log(3)]])
-    assert (found.speedup, found.low, found.high) == (pytest.approx(3), None, None)
-    assert found.half_width == math.inf
+    assert found.speedup == pytest.approx(3)
+    assert (found.low, found.high, found.half_width) == (None, None, math.inf)
 
 
 @pytest.mark.parametrize("nothing", [[], [[]], [[], []]])

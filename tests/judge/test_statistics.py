@@ -27,7 +27,9 @@ def test_median_is_numpys(values: list[int]) -> None:
 
 @settings(deadline=None)
 @given(DURATIONS, SHARES, SHARES, st.randoms(use_true_random=False))
-def test_quantile_grows_with_its_share_whatever_the_order(values: list[int], one: float, other: float, luck: Random) -> None:
+def test_quantile_grows_with_its_share_whatever_the_order(
+    values: list[int], one: float, other: float, luck: Random
+) -> None:
     shuffled = luck.sample(values, len(values))
     low, high = sorted((one, other))
     assert min(values) <= quantile(values, low) <= quantile(shuffled, high) <= max(values)

@@ -4,6 +4,7 @@ import re
 import tempfile
 from collections import Counter
 from io import StringIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +21,22 @@ FIGURE = re.compile(r"\d+\.\d+")
 
 def record(variant: str, speedup: float | None = None, **other: Any) -> dict[str, Any]:
     """A record of resnet50_v1 at batch 8; its interval reaches 10 % to either side."""
-    known = speedup is not None
     return {
         "subject": "resnet50_v1",
         "workload": "resnet50_v1-b8",
         "variant": variant,
         "reference": "native-fp32",
         "items_per_pass": 8,
-        "latency_mean_s": 0.25,
+        "latency_s": 0.25,
         "speedup": speedup,
-        "speedup_low": speedup * 0.9 if known else None,
-        "speedup_high": speedup * 1.1 if known else None,
+        "speedup_low": None if speedup is None else speedup * 0.9,
+        "speedup_high": None if speedup is None else speedup * 1.1,
         "published_speedup": None,
         **other,
     }
 
 
-NATIVE = record("native-fp32", latency_mean_s=1.2345678)
+NATIVE = record("native-fp32", latency_s=1.2345678)
 FP32 = record("mkl-fp32", 15.554, published_speedup=18.83)
 INT8 = record("mkl-int8", 123.456, published_speedup=65.03)
 OTHER = {"subject": "mobilenetv2_1.0", "workload": "mobilenetv2_1.0-b64", "items_per_pass": 64}
@@ -97,13 +97,15 @@ def test_markdown_holds_the_records_figures_to_the_printed_digit(
     speedup: float, published: float, seconds: float
 ) -> None:
     found = record("mkl-int8", speedup, published_speedup=published)
-    summary = Summary([record("native-fp32", latency_mean_s=seconds), found], [], [])
+    summary = Summary([record("native-fp32", latency_s=seconds), found], [], [])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "summary.md")
         write_markdown(summary, path, "CNN inference")
         (row,) = re.findall(r"^\| resnet50_v1 \| 8 \|(.*)$", path.read_text(), re.MULTILINE)
     expected = [seconds * 1e3, speedup, found["speedup_low"], found["speedup_high"], published]
-    assert [float(figure) for figure in FIGURE.findall(row)] == [pytest.approx(value, abs=0.00501) for value in expected]
+    assert [float(figure) for figure in FIGURE.findall(row)] == [
+        pytest.approx(value, abs=0.00501) for value in expected
+    ]
 
 
 def test_markdown_is_one_table_between_two_lists(tmp_path: Path) -> None:
@@ -128,7 +130,7 @@ def test_a_missing_folder_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("width", [30, 40, 61, 80, 100])
 def test_a_narrow_console_folds_and_loses_no_digit(width: int) -> None:
     names, rows = table_of(RECORDS)
-    texts = ["Speedup [95 % interval], Table 2", *names, *sum(rows, []), *SUMMARY.header, *SUMMARY.footer]
+    texts = ["Speedup [95 % interval], Table 2", *names, *chain(*rows), *SUMMARY.header, *SUMMARY.footer]
     out = printed(SUMMARY, width)
     assert Counter(re.findall(r"\d", out)) == Counter(re.findall(r"\d", "".join(texts)))
     assert "…" not in out
