@@ -134,5 +134,5 @@ def test_trained_weights_that_cannot_be_fetched_are_told(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))  # GluonCV keeps weights there
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # nobody listens
-    with pytest.raises(PerfError, match=r"the pretrained weights of cifar_resnet20_v1 could not be fetched \(.*proxy"):
+    with pytest.raises(PerfError, match=r"its pretrained weights could not be fetched \(.*proxy"):
         make("cifar_resnet20_v1", pretrained=True)

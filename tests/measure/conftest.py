@@ -1,0 +1,48 @@
+"""The builds of the user's own cache, and the plan of the smoke tier's network."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from perf.builds import Build, cache_folder, provision
+from perf.cnn.family import CnnFamily, cases
+from perf.machine import Placement, find_numactl, place_instances, read_topology
+from perf.measure.family import Resources
+from perf.measure.plan import Plan
+
+NETWORK = "cifar_resnet20_v1"
+
+
+@pytest.fixture(scope="session")
+def builds() -> Mapping[str, Build]:
+    cache = cache_folder(None)
+    return {role: provision(role, override=None, cache=cache, say=print) for role in ("native", "mkl", "zoo")}
+
+
+@pytest.fixture(scope="session")
+def placements() -> tuple[Placement, ...]:
+    topology = read_topology()
+    return place_instances(topology, instances=1, numactl=find_numactl(topology))
+
+
+@pytest.fixture(scope="session")
+def plan(
+    builds: Mapping[str, Build], placements: tuple[Placement, ...], tmp_path_factory: pytest.TempPathFactory
+) -> Plan:
+    """Three variants at batch sizes 1 and 4."""
+    resources = Resources(
+        build=builds.__getitem__,
+        placements=placements,
+        cores=2,
+        cache=cache_folder(None),
+        scratch=tmp_path_factory.mktemp("scratch"),
+        timeout_s=60,
+        say=print,
+    )
+    return CnnFamily(pretrained=False, calibration="naive").plan(NETWORK, cases("smoke", [], []), resources)
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    return tmp_path

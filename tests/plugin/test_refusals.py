@@ -1,0 +1,98 @@
+"""What the suite refuses before anything is measured: exit code, reason, and what to do."""
+
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from .session import SMOKE, Finished, run
+
+USAGE_ERROR = 4
+
+
+REFUSED = {
+    "--perf-build=mkl": "no requirement or wheel file is named\nnext: write for example --perf-build mkl=",
+    "--perf-batch=0": "--perf-batch must be at least 1",
+    "--perf-instances=1000": "1000 instances do not fit",
+    "--benchmark-cprofile=ncalls": "--benchmark-cprofile would profile the replay of stored samples",
+    "-n2": "the performance suite cannot run under xdist: tests at the same time would take each other's cores",
+    "--perf-build=mkl=mxnet==1.5.0": "build mkl (mxnet==1.5.0): mxnet 1.5.0 does not have MKL-DNN compiled in, and "
+    "this build must have it\nnext: name another wheel",
+}
+# Nothing is to be made for these, so they are given a cache that is not there.
+EMPTY = ("--collect-only", "--benchmark-skip", "--benchmark-disable")
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Finished]:
+    """A session for each option, two at a time: none of them measures, so none disturbs another."""
+    folders = {option: tmp_path_factory.mktemp("session") for option in (*REFUSED, *EMPTY)}
+
+    def end(option: str) -> Finished:
+        cache = [f"--perf-cache={folders[option] / 'cache'}"] if option in EMPTY else []
+        finished = run(folders[option], *SMOKE, option, *cache)
+        assert not (folders[option] / "cache").exists()
+        return finished
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(folders, pool.map(end, folders), strict=True))
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("option", REFUSED)
+def test_options_that_cannot_work(ended: dict[str, Finished], option: str) -> None:
+    assert ended[option].code == USAGE_ERROR
+    assert REFUSED[option] in ended[option].part("ERROR: ", "\n\n")
+    assert "Traceback" not in ended[option].output
+    assert "INTERNALERROR" not in ended[option].output
+
+
+@pytest.mark.real
+def test_collecting_starts_nothing(ended: dict[str, Finished]) -> None:
+    collected = ended["--collect-only"]
+    assert collected.code == 0
+    assert "test_inference[cifar_resnet20_v1-b4-mkl-int8]" in collected.output
+    assert "6 tests collected" in collected.output
+    assert "build " not in collected.output
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("option", ["--benchmark-skip", "--benchmark-disable"])
+def test_nothing_measured_is_told_for_every_case(ended: dict[str, Finished], option: str) -> None:
+    assert ended[option].code == 0
+    assert f"not measured: {option}" in ended[option].part("SKIPPED [6] ")
+    assert "6 skipped" in ended[option].output
+
+
+def mounting(folder: Path, options: str, then: str = "true") -> tuple[str, ...]:
+    """Words before a command: it sees a tmpfs on `folder` that nobody else sees and that ends with it.
+
+    `then` is run after it in the same place.
+    """
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        pytest.skip("needs unshare")
+    mount = (
+        unshare,
+        "--mount",
+        "sh",
+        "-c",
+        f'mount -t tmpfs -o {options} tmpfs "$0" && "$@"; code=$?; {then}; exit $code',
+    )
+    trial = subprocess.run([*mount, str(folder), "true"], capture_output=True, check=False)
+    if trial.returncode:
+        pytest.skip("only root may mount, and not everywhere")
+    return (*mount, str(folder))
+
+
+def test_read_only_cache(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    finished = run(tmp_path, *SMOKE, f"--perf-cache={cache}", before=mounting(cache, "ro"))
+    assert finished.code == USAGE_ERROR
+    assert finished.part("ERROR: ", "\n\n") == (
+        f"{cache}: the cache cannot be written to: Read-only file system\n"
+        "next: choose another folder with --perf-cache FOLDER or the variable MXNET_PERF_CACHE"
+    )
