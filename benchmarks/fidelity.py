@@ -19,7 +19,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from perf.builds import cache_folder, process_environment, provision
+from perf.builds import process_environment, provision
+from perf.cache import cache_folder
 from perf.cnn.family import Case, CnnFamily
 from perf.cnn.networks import INPUT
 from perf.judge.speedup import estimate_speedup

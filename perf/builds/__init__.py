@@ -1,8 +1,8 @@
 """Isolated MXNet installations: made with uv from this project's lock or from a wheel the user names, and proved."""
 
-from perf.builds.cache import cache_folder
 from perf.builds.environment import Build, process_environment, provision
 from perf.builds.facts import Facts
+from perf.builds.process import run
 from perf.builds.recipe import parse_overrides
 
-__all__ = ["Build", "Facts", "cache_folder", "parse_overrides", "process_environment", "provision"]
+__all__ = ["Build", "Facts", "parse_overrides", "process_environment", "provision", "run"]

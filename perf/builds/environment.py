@@ -1,6 +1,5 @@
 """Making and reusing builds: one uv environment each, in the cache, checked by importing MXNet before every use."""
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,12 +7,13 @@ from pathlib import Path
 
 import msgspec
 
-from perf.builds.cache import locked, remove, remove_leftovers, unfinished, unusable
 from perf.builds.data import ROOT, group_requirements, load
 from perf.builds.facts import Facts, check, probe
 from perf.builds.process import run_uv, worker_variables
 from perf.builds.recipe import Recipe, recipe_for
+from perf.cache import locked, remove, remove_leftovers, unfinished, unusable
 from perf.errors import PerfError
+from perf.files import write_whole
 
 INSTALL_TIMEOUT = 20 * 60.0
 MARKER = "mxnet-perf.json"
@@ -113,7 +113,7 @@ def _make(builds: Path, recipe: Recipe, say: Say) -> Build:
         _install(folder, recipe)
         facts = probe(folder, recipe)
         check(facts, recipe, example=group_requirements(recipe.role.group)[0])
-        _write(folder / MARKER, msgspec.json.encode(Marker(recipe.requirement, recipe.wheel_sha256, facts)))
+        write_whole(folder / MARKER, msgspec.json.encode(Marker(recipe.requirement, recipe.wheel_sha256, facts)))
         folder.rename(final)
     except BaseException:  # KeyboardInterrupt too
         remove(folder)
@@ -140,13 +140,6 @@ def _uv(recipe: Recipe, *arguments: str, project_environment: str | None = None)
         message = f"uv {arguments[0]} failed: {finished.last_lines()}"
         step = "check the requirement, the network and the free disk space, then run again"
         raise PerfError(message, subject=recipe.subject, next_step=step)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _build(folder: Path, recipe: Recipe, facts: Facts) -> Build:

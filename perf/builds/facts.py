@@ -1,5 +1,6 @@
 """Asking an installed build what it is, and whether it may play its role."""
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,9 @@ from perf.errors import PerfError
 
 PROBE_TIMEOUT = 300.0
 """Importing takes one second from a warm disk; a cold or shared one may need minutes."""
+
+
+MISSING_LIBRARY = re.compile(r"(lib\S+): cannot open shared object file")
 
 
 class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,6 +49,10 @@ def probe(folder: Path, recipe: Recipe) -> Facts:
     if not recipe.locked:
         step = f"name a wheel that works on Python {load().python}; or {step}"
     if finished.code:
+        if missing := MISSING_LIBRARY.search(finished.last_lines()):
+            step = (
+                f"install the system library {missing[1]} (apt-get install libgomp1 for libgomp.so.1), then run again"
+            )
         message = f"MXNet cannot be imported: {finished.last_lines()}"
         raise PerfError(message, subject=recipe.subject, next_step=step)
     try:

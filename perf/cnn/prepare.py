@@ -4,22 +4,19 @@ import errno
 import hashlib
 import os
 import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-from filelock import FileLock, Timeout
 
-from perf.builds import Build, process_environment
+from perf.builds import Build, process_environment, run
+from perf.cache import locked, remove, remove_leftovers, unfinished, unusable
 from perf.cnn.networks import catalogue
 from perf.errors import PerfError
+from perf.files import write_whole
 
-ROOT = Path(__file__).resolve().parents[2]
 ZOO = Path(__file__).with_name("zoo.py")
 MANIFEST = "manifest.json"
 FILES = ("fp32.json", "fp32.params", "int8.json", "int8.params")
@@ -29,7 +26,6 @@ CALIBRATION_BATCHES = 5
 CALIBRATION_BATCH_SIZE = 32
 # Entropy calibration searches thresholds in Python, about 5 s a layer in 1.5.0; ResNet-152 has 152 of them.
 TIMEOUT_S = 3600.0
-LAST_WORDS = 8
 # A disk with less than this left is why preparing failed.
 FULL_BYTES = 1 << 16
 
@@ -76,21 +72,18 @@ def prepare(
     """
     recipe = _recipe(network, zoo, threads=threads, pretrained=pretrained, calibration=calibration)
     key = hashlib.sha256(msgspec.json.encode(recipe, order="sorted")).hexdigest()[:12]
-    folder = cache / "networks" / f"{network}-{key}"
+    shelf, name = cache / "networks", f"{network}-{key}"
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(folder, network, say):
-            manifest = _verified(folder)
+        shelf.mkdir(parents=True, exist_ok=True)
+        with locked(shelf, name, say):
+            remove_leftovers(shelf, name)
+            manifest = _verified(shelf / name)
             if manifest is None:
                 say(f"preparing {network}: export, calibration ({calibration}), quantisation")
-                manifest = _make(recipe, folder, cache / "weights", zoo)
+                manifest = _make(recipe, shelf, name, cache / "weights", zoo)
     except OSError as error:
-        raise PerfError(
-            f"its artifacts could not be written: {error}",
-            subject=f"{network} ({folder.parent})",
-            next_step="free some space, or name another folder with --perf-cache",
-        ) from error
-    return Artifacts(folder, manifest)
+        raise unusable(shelf, error) from error
+    return Artifacts(shelf / name, manifest)
 
 
 def _recipe(
@@ -114,23 +107,6 @@ def _recipe(
     }
 
 
-@contextmanager
-def _locked(folder: Path, network: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold the folder's lock, saying so when another process has it; leftovers of killed attempts are removed."""
-    lock = FileLock(folder.with_name(folder.name + ".lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say(f"waiting for another process that prepares {network}")
-        lock.acquire()
-    try:
-        for leftover in folder.parent.glob(f".{folder.name}-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        yield
-    finally:
-        lock.release()
-
-
 def _verified(folder: Path) -> Manifest | None:
     """The manifest when the folder is whole and its files are as they were made; what is not is removed."""
     try:
@@ -143,55 +119,42 @@ def _verified(folder: Path) -> Manifest | None:
     return None
 
 
-def _make(recipe: dict[str, Any], folder: Path, weights: Path, zoo: Build) -> Manifest:
-    """Let the zoo write into a temporary folder beside the final one, then move it into place whole."""
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-", ignore_cleanup_errors=True) as made:
-        work = Path(made) / "artifacts"
+def _make(recipe: dict[str, Any], shelf: Path, name: str, weights: Path, zoo: Build) -> Manifest:
+    """Let the zoo write into a folder beside the final one, then move it into place whole."""
+    work = unfinished(shelf, name)
+    try:
         work.mkdir()
-        request = Path(made) / "request.json"
+        request = work / "request.json"
         request.write_bytes(msgspec.json.encode({**recipe, "folder": str(work), "weights": str(weights)}))
-        result = _run_zoo(recipe["network"], request, work, zoo, recipe["threads"])
-        manifest = Manifest(recipe, {name: _sha256(work / name) for name in FILES}, result["activations"])
-        with (work / MANIFEST).open("wb") as stream:
-            stream.write(msgspec.json.encode(manifest))
-            stream.flush()
-            os.fsync(stream.fileno())
-        work.rename(folder)
+        result = _run_zoo(recipe["network"], request, zoo, recipe["threads"])
+        request.unlink()
+        manifest = Manifest(recipe, {file: _sha256(work / file) for file in FILES}, result["activations"])
+        write_whole(work / MANIFEST, msgspec.json.encode(manifest))
+        work.rename(shelf / name)
+    except BaseException:  # KeyboardInterrupt too
+        remove(work)
+        raise
     return manifest
 
 
-def _run_zoo(network: str, request: Path, work: Path, zoo: Build, threads: int) -> dict[str, Any]:
-    command = [str(zoo.python), "-P", "-m", "perf.cnn.zoo", str(request)]
-    log = request.with_suffix(".log")
-    with log.open("wb") as words:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=words,
-            stderr=subprocess.STDOUT,
-            cwd=work,
-            env=process_environment(zoo, threads, {"PYTHONPATH": str(ROOT)}),
-        )
-        try:
-            code = process.wait(TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            raise PerfError(f"not prepared within {TIMEOUT_S:g} s", subject=network) from None
-        finally:
-            process.kill()
-            process.wait()
-    result: dict[str, Any] = {}
-    if (work / "result.json").exists():
-        result = msgspec.json.decode((work / "result.json").read_bytes())
-        (work / "result.json").unlink()
+def _run_zoo(network: str, request: Path, zoo: Build, threads: int) -> dict[str, Any]:
+    command = [str(zoo.python), "-m", "perf.cnn.zoo", str(request)]
+    finished = run(command, environment=process_environment(zoo, threads), timeout=TIMEOUT_S, subject=network)
+    file = request.with_name("result.json")
+    result = {}
+    if finished.code == 0:
+        result = msgspec.json.decode(file.read_bytes())
+        file.unlink()
     if "error" in result:
         raise PerfError(result["error"], subject=network, next_step=result["next"])
-    if code != 0 or not result:
-        # MXNet does not say why a write failed, and the log lies on the same disk.
-        if shutil.disk_usage(work).free < FULL_BYTES:
+    if not result:
+        # MXNet does not say why a write failed.
+        if shutil.disk_usage(request.parent).free < FULL_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        last_words = "\n".join(log.read_text(errors="replace").splitlines()[-LAST_WORDS:])
-        raise PerfError(f"preparing it failed (exit code {code}); its last words:\n{last_words}", subject=network)
-    return result
+        raise PerfError(
+            f"preparing it failed: {finished.last_lines()}", subject=network, next_step="name another with --perf-model"
+        )
+    return dict(result)
 
 
 def _sha256(path: Path) -> str:

@@ -16,7 +16,7 @@ from perf.plugin.session import Outcome, PerfSession
 
 @pytest.fixture(scope="session")
 def perf_session(pytestconfig: pytest.Config) -> PerfSession:
-    """The machine, the builds and what has been measured in this session."""
+    """The machine, the builds and what has been measured with them."""
     reason = why_not_measured(pytestconfig)
     if reason:
         pytest.skip(reason)
@@ -73,5 +73,5 @@ def _told(outcome: Outcome, command: str) -> str:
 
 
 def reproduction(config: pytest.Config, nodeid: str) -> str:
-    """The command that runs one item alone, with the options of this session that change what is measured."""
+    """The command that runs one item alone, with the options given here that change what is measured."""
     return shlex.join(["uv", "run", "pytest", nodeid, *config.stash[OPTIONS].words()])

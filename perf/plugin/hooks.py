@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -16,16 +15,13 @@ from perf.machine import read_machine
 from perf.measure.family import Case
 from perf.plugin.options import Options, add_options, read_options
 from perf.plugin.session import PerfSession, start_session
+from perf.plugin.storage import baseline_lines, set_benchmark_options
 from perf.report.progress import ProgressLine
 from perf.report.summary import Summary, print_summary, write_markdown
 
-ROOT = Path(__file__).resolve().parents[2]
-BASELINES = ROOT / "baselines"
 OPTIONS = pytest.StashKey[Options]()
 SESSION = pytest.StashKey[PerfSession]()
-NO_BASELINE = pytest.StashKey[str]()
 PLAIN_WIDTH = 120
-COLUMNS = ["min", "median", "iqr", "rounds"]
 # The fixture that every measured item uses; it tells them from other tests.
 FIXTURE = "record"
 # The folder, in pytest's ids, that holds nothing but measured items.
@@ -40,24 +36,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     try:
         config.stash[OPTIONS] = read_options(config)
+        set_benchmark_options(config)
     except PerfError as error:
         raise pytest.UsageError(str(error)) from error
-    # An error here would end a session that has nothing to save, such as an interrupted one, in a traceback.
-    warnings.filterwarnings("default", "Not saving anything")
-    _set_benchmark_options(config)
 
 
-def _set_benchmark_options(config: pytest.Config) -> None:
-    """Keep runs by machine class under baselines/, and see to it that a missing baseline is no error."""
-    option = config.option
-    if option.benchmark_storage == "file://./.benchmarks":
-        option.benchmark_storage = f"file://{BASELINES / read_machine().machine_class}"
-    if option.benchmark_columns is None:
-        option.benchmark_columns = COLUMNS
-    storage = Path(option.benchmark_storage.removeprefix("file://"))
-    if option.benchmark_compare is True and not any(storage.rglob("[0-9][0-9][0-9][0-9]_*.json")):
-        option.benchmark_compare = None
-        config.stash[NO_BASELINE] = storage.name
+def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
+    """Name the machine class, and leave out the momentary clock frequency: every comparison would warn of it."""
+    machine_info["machine_class"] = read_machine().machine_class
+    for reading in ("hz_actual", "hz_actual_friendly"):
+        machine_info["cpu"].pop(reading, None)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -124,28 +112,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     summary = Summary(
         records=session.records,
         header=session.header(),
-        footer=[*session.footer(), *_baseline_lines(config)],
+        footer=[*session.footer(), *baseline_lines(config, session.machine.machine_class)],
     )
     terminalreporter.ensure_newline()
     print_summary(summary, _console(config))
     path = config.stash[OPTIONS].summary
     if path is not None:
         try:
-            write_markdown(summary, path, f"CNN inference, {config.stash[OPTIONS].tier} tier")
+            write_markdown(summary, path, f"Speedup over native, {config.stash[OPTIONS].tier} tier")
         except PerfError as error:
             terminalreporter.line(str(error), red=True)
         else:
             terminalreporter.line(f"Summary written to {path}")
-
-
-def _baseline_lines(config: pytest.Config) -> list[str]:
-    if NO_BASELINE not in config.stash:
-        return []
-    return [
-        f"No baseline is stored for machine class {config.stash[NO_BASELINE]}; the published figures stand beside the "
-        "measured ones.",
-        "Store one with: uv run pytest perf/ --benchmark-save=NAME",
-    ]
 
 
 def _console(config: pytest.Config) -> Console:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from perf.builds import Build, cache_folder, provision
+from perf.builds import Build, provision
+from perf.cache import cache_folder
 from perf.errors import PerfError
 from perf.machine import Machine, Placement, find_numactl, place_instances, read_machine, read_topology
 from perf.measure.engine import Conditions, measure

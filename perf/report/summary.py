@@ -67,7 +67,7 @@ def table_of(records: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list
     """Column names and rows: subject, items a pass, the reference's latency, and for each other variant its speedup
     with the 95 % interval and the published speedup.
     """
-    variants = list(dict.fromkeys(r["variant"] for r in records if r["variant"] != r["reference"]))
+    variants = sorted({r["variant"] for r in records if r["variant"] != r["reference"]})
     names = ["Network", "Batch", "native ms"]
     for variant in variants:
         names += [f"{variant}", "published"]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from perf.builds import Build, cache_folder, provision
+from perf.builds import Build, provision
+from perf.cache import cache_folder
 from perf.cnn.prepare import Artifacts, prepare
 
 Prepare = Callable[..., Artifacts]

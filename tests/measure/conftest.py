@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from perf.builds import Build, cache_folder, provision
+from perf.builds import Build, provision
+from perf.cache import cache_folder
 from perf.cnn.family import CnnFamily, cases
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 from perf.measure.family import Resources

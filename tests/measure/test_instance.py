@@ -136,7 +136,8 @@ def test_killed_worker(builds: Mapping[str, Build], placements: tuple[Placement,
 ORPHAN = """
 import sys
 from pathlib import Path
-from perf.builds import cache_folder, provision
+from perf.builds import provision
+from perf.cache import cache_folder
 from perf.machine import Placement
 from perf.measure.crew import Ready
 from perf.measure.instance import Instance

@@ -80,7 +80,7 @@ class Session:
         return Finished(self.process.wait(), "".join(self._printed))
 
     def workers(self) -> dict[str, psutil.Process]:
-        """The workers of this session that are alive, by variant; found by where they write, whoever their parent."""
+        """The session's workers that are alive, by variant; found by where they write, whoever their parent."""
         found = {}
         for process in psutil.process_iter(["cmdline"]):
             log = words_of(process)

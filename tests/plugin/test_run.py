@@ -89,11 +89,20 @@ def test_table(sound: Finished) -> None:
 def test_summary_in_markdown(sound: Finished, written: Path) -> None:
     text = (written / "summary.md").read_text()
     assert f"Summary written to {written / 'summary.md'}" in sound.output
-    assert text.startswith("# CNN inference, smoke tier\n")
+    assert text.startswith("# Speedup over native, smoke tier\n")
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| cifar_resnet20_v1")]
     assert [row[1] for row in rows] == ["1", "4"]
     assert all(len(row) == 7 for row in rows)
     assert [path.name for path in written.iterdir() if path.name.startswith(".")] == [], "no half-written file"
+
+
+def test_stored_machine_is_named_and_holds_nothing_momentary(
+    benchmarks: Benchmarks, written: Path, store: Path
+) -> None:
+    assert benchmarks
+    machine = json.loads((written / "run.json").read_text())["machine_info"]
+    assert machine["machine_class"] == store.name
+    assert not [reading for reading in machine["cpu"] if reading.startswith("hz_actual")]
 
 
 def test_first_comparison_tells_how_to_store_a_baseline(sound: Finished, store: Path) -> None:

@@ -1,4 +1,4 @@
-"""The folder that keeps builds between sessions: where it is, who may write to it now, what it forgets."""
+"""The folder that keeps builds and networks between sessions: where it is, who may write to it, what it forgets."""
 
 import os
 import shutil
@@ -36,50 +36,50 @@ def cache_folder(option: str | None) -> Path:
 
 def unusable(folder: Path, error: OSError) -> PerfError:
     """Return the error for a cache that cannot be used: read-only, full, or not a folder."""
-    step = f"choose another folder with {OPTION} FOLDER or the variable {VARIABLE}"
+    step = f"free some space there, or choose another folder with {OPTION} FOLDER or the variable {VARIABLE}"
     return PerfError(f"the cache cannot be written to: {error.strerror or error}", subject=str(folder), next_step=step)
 
 
 @contextmanager
-def locked(builds: Path, name: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock of one build's folder, telling the user when another session has it.
+def locked(shelf: Path, name: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock of the entry `name` on a shelf of the cache, telling the user when another session has it.
 
     The kernel frees it when its holder dies. Raises PerfError when it stays taken, OSError when the cache cannot be
     written to.
     """
-    lock = filelock.FileLock(_lock_file(builds, name))
+    lock = filelock.FileLock(_lock_file(shelf, name))
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        say(f"build {name}: waiting for another session that is making or checking it")
+        say(f"{name}: waiting for another session that is making or checking it")
         try:
             lock.acquire(timeout=WAIT, poll_interval=0.2)
         except filelock.Timeout as error:
             message = f"another session has held {lock.lock_file} for {WAIT / 60:g} minutes"
-            raise PerfError(message, subject=f"build {name}", next_step="end that session, then run again") from error
+            raise PerfError(message, subject=name, next_step="end that session, then run again") from error
     try:
         yield
     finally:
         lock.release()
 
 
-def unfinished(builds: Path, name: str) -> Path:
+def unfinished(shelf: Path, name: str) -> Path:
     """Return a new path for a folder that is not finished: what `remove_leftovers` may remove."""
     # A new name for each attempt: uv may outlive a session that was killed, and go on writing to the old one.
-    return builds / f"{name}.{token_hex(4)}.tmp"
+    return shelf / f"{name}.{token_hex(4)}.tmp"
 
 
-def remove_leftovers(builds: Path, mine: str) -> None:
+def remove_leftovers(shelf: Path, mine: str) -> None:
     """Remove what killed sessions left: unfinished folders of `mine`, whose lock the caller holds, or of free locks.
 
     Raises OSError when the cache cannot be read or locked.
     """
-    for folder in builds.glob("*.tmp"):
-        name = folder.name.partition(".")[0]
+    for folder in shelf.glob("*.tmp"):
+        name = folder.name.rsplit(".", 2)[0]
         if name == mine:
             remove(folder)
             continue
-        lock = filelock.FileLock(_lock_file(builds, name))
+        lock = filelock.FileLock(_lock_file(shelf, name))
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
@@ -95,5 +95,5 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _lock_file(builds: Path, name: str) -> Path:
-    return builds / f"{name}.lock"
+def _lock_file(shelf: Path, name: str) -> Path:
+    return shelf / f"{name}.lock"

@@ -10,12 +10,17 @@ from pathlib import Path
 import filelock
 import pytest
 
-from perf.builds import cache as room
-from perf.builds import cache_folder, provision
-from perf.builds.cache import locked, remove_leftovers, unfinished
+from perf import cache as room
+from perf.builds import provision
+from perf.cache import cache_folder, locked, remove_leftovers, unfinished
 from perf.errors import PerfError
 
 SmallDisk = tuple[Path, Callable[[], object]]
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
 
 
 @pytest.fixture
@@ -71,7 +76,7 @@ def test_waiting_is_told(tmp_path: Path, said: list[str]) -> None:
     other.acquire()
     threading.Timer(0.3, other.release).start()
     with locked(tmp_path, "mkl-1", said.append):
-        assert said == ["build mkl-1: waiting for another session that is making or checking it"]
+        assert said == ["mkl-1: waiting for another session that is making or checking it"]
 
 
 def test_waiting_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
@@ -85,7 +90,7 @@ def test_waiting_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: lis
 
 
 def test_leftovers_go_unless_somebody_works_there(tmp_path: Path) -> None:
-    mine, dead, alive = (unfinished(tmp_path, name) for name in ("mkl-1", "mkl-2", "zoo-3"))
+    mine, dead, alive = (unfinished(tmp_path, name) for name in ("mkl-1", "mobilenet1.0-2", "zoo-3"))
     finished = tmp_path / "mkl-4"
     for folder in (mine, dead, alive, finished):
         (folder / "lib").mkdir(parents=True)
