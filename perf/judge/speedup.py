@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from scipy.special import stdtrit
 
+from perf.judge.statistics import median
+
 CONFIDENCE = 0.95
 
 
@@ -39,16 +41,17 @@ class Estimate:
 def estimate_speedup(log_ratios: Sequence[Sequence[float]]) -> Estimate:
     """The speedup from log latency ratios, one list of blocks for each invocation.
 
-    With several invocations each one's mean over its blocks is one observation: blocks of one invocation share their
-    processes' memory layout and are not independent. The interval is Student's t at 95 % over those means
-    (Kalibera & Jones, "Rigorous Benchmarking in Reasonable Time", 2013, section 6: repeat at the highest level
-    that varies). It assumes that the means are exchangeable and near normal. ValueError when there is no block.
+    With several invocations each one's median over its blocks is one observation: blocks of one invocation share
+    their processes' memory layout and are not independent, and a block in which another program woke up under one
+    variant only says nothing about the variants. The interval is Student's t at 95 % over those medians (Kalibera &
+    Jones, "Rigorous Benchmarking in Reasonable Time", 2013, section 6: repeat at the highest level that varies). It
+    assumes that they are exchangeable and near normal. ValueError when there is no block.
     """
     invocations = [list(blocks) for blocks in log_ratios if blocks]
     if not invocations:
         raise ValueError("a speedup of no blocks")
     if len(invocations) > 1:
-        level, observations = "invocations", [sum(blocks) / len(blocks) for blocks in invocations]
+        level, observations = "invocations", [median(blocks) for blocks in invocations]
     else:
         level, observations = "blocks", invocations[0]
     n = len(observations)

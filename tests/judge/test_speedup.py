@@ -125,3 +125,9 @@ def test_the_interval_holds_the_truth_95_times_in_100(invocations: int, blocks: 
         low, high = bounds(estimate_speedup(ratios.tolist()))
         held += low <= math.exp(truth) <= high
     assert held / runs == pytest.approx(0.95, abs=0.012)  # three standard errors of such a share
+
+
+def test_one_disturbed_block_moves_nothing() -> None:
+    calm = [[0.69, 0.70, 0.71], [0.70, 0.71, 0.72], [0.68, 0.69, 0.70]]
+    disturbed = [[0.69, 0.70, 3.0], *calm[1:]]
+    assert estimate_speedup(disturbed) == estimate_speedup(calm)

@@ -94,5 +94,6 @@ def test_read_only_cache(tmp_path: Path) -> None:
     assert finished.code == USAGE_ERROR
     assert finished.part("ERROR: ", "\n\n") == (
         f"{cache}: the cache cannot be written to: Read-only file system\n"
-        "next: free some space there, or choose another folder with --perf-cache FOLDER or the variable MXNET_PERF_CACHE"
+        "next: free some space there, or choose another folder with --perf-cache FOLDER or the variable "
+        "MXNET_PERF_CACHE"
     )
