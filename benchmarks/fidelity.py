@@ -76,7 +76,12 @@ def main() -> None:
         table.add_column(name)
     nightly = effort_of("nightly")
     fine = replace(nightly, slot_s=FINE_SLOT_S, min_blocks=FINE_BLOCKS, max_blocks=FINE_BLOCKS)
-    for name, effort in (("nightly tier", nightly), (f"{FINE_BLOCKS} blocks of {FINE_SLOT_S} s slots", fine)):
+    efforts = {
+        "quick tier": effort_of("quick"),
+        "nightly tier": nightly,
+        f"{FINE_BLOCKS} blocks of {FINE_SLOT_S} s slots": fine,
+    }
+    for name, effort in efforts.items():
         twins = identical_variants(resources, effort)
         table.add_row(name, f"{statistics.median(twins):.4f}", f"{min(twins):.4f}", f"{max(twins):.4f}")
         print(f"{name}, each invocation:", " ".join(f"{ratio:.4f}" for ratio in twins), flush=True)
