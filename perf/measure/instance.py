@@ -15,7 +15,6 @@ import msgspec
 from perf.builds import Build, process_environment
 from perf.machine import Placement
 
-ROOT = Path(__file__).resolve().parents[2]
 LAST_WORDS = 12
 
 Reply = TypeVar("Reply", bound=msgspec.Struct)
@@ -47,7 +46,7 @@ class Instance:
         self._log = log
         self._buffer = b""
         affinity = [] if placement.prefix else ["--affinity", ",".join(map(str, placement.cpus))]
-        environment = process_environment(build, placement.threads, {"PYTHONPATH": str(ROOT), **(variables or {})})
+        environment = process_environment(build, placement.threads, variables)
         with log.open("wb") as words:
             # A session of its own: Ctrl-C reaches the measuring process alone, which then ends its workers in order,
             # and one signal to the group reaches everything a worker may have started.

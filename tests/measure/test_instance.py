@@ -13,9 +13,10 @@ import psutil
 import pytest
 
 from perf.builds import Build, Facts
+from perf.builds.data import ROOT
 from perf.machine import Placement
 from perf.measure.crew import Loaded, Proof, Ready
-from perf.measure.instance import LAST_WORDS, ROOT, Instance, WorkerError
+from perf.measure.instance import LAST_WORDS, Instance, WorkerError
 
 FACTS = Facts(
     mxnet="1.5.0",
