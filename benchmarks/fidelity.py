@@ -10,7 +10,6 @@ import math
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,12 +18,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from perf.builds import process_environment, provision
-from perf.cache import cache_folder
+from benchmarks.load import on_off_load
+from benchmarks.setting import resources
+from perf.builds import process_environment
 from perf.cnn.family import Case, CnnFamily
 from perf.cnn.networks import INPUT
 from perf.judge.speedup import estimate_speedup
-from perf.machine import Placement, find_numactl, place_instances, read_topology
+from perf.machine import Placement
 from perf.measure.crew import Crew
 from perf.measure.engine import Conditions, measure
 from perf.measure.family import Resources
@@ -42,35 +42,13 @@ SLOT_S = 0.6
 FINE_SLOT_S = 0.2
 FINE_BLOCKS = 24
 LOADED_WORKLOAD = ("resnet50_v1", 1)
-# Burns one core for a random time, sleeps for a random time, and so on until it is killed.
-LOADER = """
-import random, time
-draw = random.Random(1)
-while True:
-    until = time.monotonic() + draw.uniform(0.05, 1.5)
-    while time.monotonic() < until:
-        pass
-    time.sleep(draw.uniform(0.05, 1.5))
-"""
 
 
 def main() -> None:
     console = Console()
-    topology = read_topology()
-    resources = Resources(
-        build={
-            role: provision(role, override=None, cache=cache_folder(None), say=print)
-            for role in ("mkl", "zoo", "native")
-        }.__getitem__,
-        placements=place_instances(topology, numactl=find_numactl(topology)),
-        cores=topology.physical_cores,
-        cache=cache_folder(None),
-        scratch=Path(tempfile.mkdtemp(prefix="fidelity-")),
-        timeout_s=300.0,
-        say=print,
-    )
+    found = resources()
     if "twins" not in sys.argv:
-        show_bare_loops(resources, console)
+        show_bare_loops(found, console)
     table = Table(title=f"Two identical {VARIANT} variants under an on-off load on one core, {LOADED_WORKLOAD}")
     for name in ("effort", "median ratio", "lowest invocation", "highest invocation"):
         table.add_column(name)
@@ -82,19 +60,19 @@ def main() -> None:
         f"{FINE_BLOCKS} blocks of {FINE_SLOT_S} s slots": fine,
     }
     for name, effort in efforts.items():
-        twins = identical_variants(resources, effort)
+        twins = identical_variants(found, effort)
         table.add_row(name, f"{statistics.median(twins):.4f}", f"{min(twins):.4f}", f"{max(twins):.4f}")
         print(f"{name}, each invocation:", " ".join(f"{ratio:.4f}" for ratio in twins), flush=True)
     console.print(table)
 
 
-def show_bare_loops(resources: Resources, console: Console) -> None:
+def show_bare_loops(found: Resources, console: Console) -> None:
     """Print how far the suite's latencies are from a bare loop's."""
     table = Table(title=f"Suite's median latency / bare loop's, {VARIANT}, batch {BATCH}, {INVOCATIONS} invocations")
     for name in ("network", "ratio", "95 % interval", "lowest invocation", "highest invocation"):
         table.add_column(name)
     for network in NETWORKS:
-        ratios = against_bare_loop(network, resources)
+        ratios = against_bare_loop(network, found)
         estimate = estimate_speedup(ratios)
         medians = [math.exp(statistics.median(blocks)) for blocks in ratios]
         interval = f"[{estimate.low:.4f}, {estimate.high:.4f}]"
@@ -103,16 +81,16 @@ def show_bare_loops(resources: Resources, console: Console) -> None:
     console.print(table)
 
 
-def against_bare_loop(network: str, resources: Resources) -> list[list[float]]:
+def against_bare_loop(network: str, found: Resources) -> list[list[float]]:
     """log(suite's median latency / bare loop's), block by block, a list for each invocation of fresh processes."""
-    plan = _plan(network, BATCH, resources)
+    plan = _plan(network, BATCH, found)
     variant = next(v for v in plan.variants if v.name == VARIANT)
     effort = replace(effort_of("nightly"), slot_s=SLOT_S, slot_passes=10)
     ratios = []
     for _ in range(INVOCATIONS):
-        crew = Crew(variant, resources.placements[:1], resources.scratch, timeout_s=resources.timeout_s)
+        crew = Crew(variant, found.placements[:1], found.scratch, timeout_s=found.timeout_s)
         try:
-            with _bare_loop(variant, plan.workloads[0], resources.placements[0]) as bare:
+            with _bare_loop(variant, plan.workloads[0], found.placements[0]) as bare:
                 crew.load()
                 crew.bind(plan.workloads[0])
                 _bare_latency(bare, 1.0)
@@ -125,7 +103,7 @@ def against_bare_loop(network: str, resources: Resources) -> list[list[float]]:
                     for turn in ("suite", "bare")[:: 1 if block % 2 else -1]:
                         if turn == "suite":
                             wait_until_quiet([bare.pid])
-                            suite = statistics.median(crew.run(effort)[0]) / 1e9
+                            suite = statistics.median(crew.run(effort, quiet=True).instances_ns[0]) / 1e9
                         else:
                             wait_until_quiet(crew.pids)
                             loop = _bare_latency(bare, SLOT_S)
@@ -136,28 +114,24 @@ def against_bare_loop(network: str, resources: Resources) -> list[list[float]]:
     return ratios
 
 
-def identical_variants(resources: Resources, effort: Effort) -> list[float]:
+def identical_variants(found: Resources, effort: Effort) -> list[float]:
     """The ratio of two identical variants in each invocation, by the suite's own engine, under load."""
     network, batch = LOADED_WORKLOAD
-    plan = _plan(network, batch, resources)
+    plan = _plan(network, batch, found)
     variant = next(v for v in plan.variants if v.name == VARIANT)
     twins = replace(plan, variants=(replace(variant, name="one"), replace(variant, name="other")), reference="one")
     effort = replace(effort, min_invocations=INVOCATIONS, max_invocations=INVOCATIONS)
     conditions = Conditions(
-        placements=resources.placements, effort=effort, timeout_s=resources.timeout_s, scratch=resources.scratch
+        placements=found.placements, effort=effort, timeout_s=found.timeout_s, scratch=found.scratch
     )
-    loader = subprocess.Popen([sys.executable, "-c", LOADER])
-    try:
+    with on_off_load():
         results = measure(twins, {}, conditions, lambda text, _: print(text, flush=True), Spent())
-    finally:
-        loader.kill()
-        loader.wait()
     ratios = results[plan.workloads[0].name].log_ratios("one", "other")
     return [math.exp(statistics.median(blocks)) for blocks in ratios]
 
 
-def _plan(network: str, batch: int, resources: Resources) -> Plan:
-    return CnnFamily(pretrained=False, calibration="naive").plan(network, [Case(network, batch, VARIANT)], resources)
+def _plan(network: str, batch: int, found: Resources) -> Plan:
+    return CnnFamily(pretrained=False, calibration="naive").plan(network, [Case(network, batch, VARIANT)], found)
 
 
 @contextmanager

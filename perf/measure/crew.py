@@ -10,7 +10,7 @@ import msgspec
 from perf.machine import Placement, check_pinning
 from perf.measure.instance import Instance, Reply, WorkerError
 from perf.measure.plan import Effort, Variant, Workload
-from perf.measure.results import WarmUp
+from perf.measure.results import Slot, WarmUp
 
 # All instances are told a moment to start at; this far ahead, the word has reached every one of them.
 LEAD_NS = 20_000_000
@@ -49,6 +49,14 @@ class Enough(msgspec.Struct):
 
 class Passes(msgspec.Struct):
     passes_ns: list[tuple[int, int]]
+    held_up_ns: int | None
+    stolen_ns: int | None
+
+    @property
+    def lost_share(self) -> float | None:
+        """What others took of the time of these passes, as a share; None where the kernel does not count."""
+        lost = [ns for ns in (self.held_up_ns, self.stolen_ns) if ns is not None]
+        return sum(lost) / (self.passes_ns[-1][1] - self.passes_ns[0][0]) if lost else None
 
 
 class Freed(msgspec.Struct):
@@ -98,7 +106,12 @@ class Crew:
             instance.receive(Ready)
         program = self.variant.program
         replies = self._ask_all(
-            Loaded, "load", symbol=str(program.symbol), params=str(program.params), subgraph=program.subgraph
+            Loaded,
+            "load",
+            symbol=str(program.symbol),
+            params=str(program.params),
+            subgraph=program.subgraph,
+            extra_work=self.variant.extra_work,
         )
         return replies[0].operators
 
@@ -127,11 +140,8 @@ class Crew:
         """Let the first instance run one pass and write its outputs to an .npz file."""
         self._instances[0].ask(Done, "save_outputs", path=str(path))
 
-    def run(self, effort: Effort) -> tuple[tuple[int, ...], ...]:
-        """One slot: start all instances at one moment, time passes, and keep those that all instances overlapped.
-
-        Returns pass durations in ns, one tuple for each instance.
-        """
+    def run(self, effort: Effort, *, quiet: bool) -> Slot:
+        """One slot: start all instances at one moment, time passes, and keep those that all instances overlapped."""
         together = len(self._instances) > 1
         request = {
             "do": "run",
@@ -147,10 +157,12 @@ class Crew:
                 instance.receive(Enough)
             for instance in self._instances:
                 instance.send({"do": "stop"})
-        counted = overlapping([instance.receive(Passes).passes_ns for instance in self._instances])
+        replies = [instance.receive(Passes) for instance in self._instances]
+        counted = overlapping([reply.passes_ns for reply in replies])
         if not all(counted):
             raise WorkerError("no pass of one instance ran while all the others were running", "")
-        return counted
+        lost = [reply.lost_share for reply in replies if reply.lost_share is not None]
+        return Slot(counted, quiet, max(lost, default=None))
 
     def _ask_all(self, reply: type[Reply], do: str, **arguments: object) -> list[Reply]:
         for instance in self._instances:

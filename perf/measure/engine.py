@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from perf.judge.speedup import estimate_speedup
@@ -67,10 +67,11 @@ class _Run:
         """Whether a workload needs no further invocation: precise enough, out of budget, or nothing left to run."""
         if len(self._failures[workload.name]) == len(self._plan.variants):
             return True
-        if len(self._invocations[workload.name]) < self._effort.min_invocations:
+        undisturbed = self.result(workload).undisturbed
+        if len(undisturbed.invocations) < self._effort.min_invocations:
             return False
         return self._elapsed_s[workload.name] >= self._effort.workload_budget_s or self._precise(
-            self.result(workload), self._effort.precision
+            undisturbed, self._effort.precision
         )
 
     def invoke(self, number: int, workloads: Sequence[Workload]) -> None:
@@ -124,7 +125,10 @@ class _Run:
         return Invocation(tuple(blocks), warm_ups, peaks)
 
     def _blocks(self, crews: dict[str, Crew], order: list[str], workload: Workload) -> Iterator[Block]:
-        """Blocks in alternating order until the ratios within this invocation are precise or the budget is spent."""
+        """Blocks in alternating order until the ratios within this invocation are precise or the budget is spent.
+
+        Disturbed blocks do not count towards the least number of blocks, for which twice the budget may be spent.
+        """
         started = time.monotonic()
         blocks: list[Block] = []
         while len(blocks) < self._effort.max_blocks:
@@ -132,19 +136,40 @@ class _Run:
             slots = {}
             for name in order:
                 with self._failing(crews, name, workload, "being timed"):
-                    quiet = self._quieten(crews, name)
-                    slots[name] = Slot(crews[name].run(self._effort), quiet)
-                    self._spent.passes_ns += sum(slots[name].instances_ns[0])
+                    slots[name] = self._slot(crews, name)
             if not slots:
                 return
-            blocks.append(Block(slots))
+            blocks.append(Block(slots, any(self._disturbed(slot) for slot in slots.values())))
             yield blocks[-1]
             order.reverse()
-            if len(blocks) >= self._effort.min_blocks and (
-                time.monotonic() - started >= self._effort.block_budget_s
-                or self._precise(WorkloadResult((Invocation(tuple(blocks), {}, {}),), {}), self._effort.precision)
+            elapsed_s = time.monotonic() - started
+            undisturbed = tuple(block for block in blocks if not block.disturbed)
+            if len(undisturbed) >= self._effort.min_blocks and (
+                elapsed_s >= self._effort.block_budget_s
+                or self._precise(WorkloadResult((Invocation(undisturbed, {}, {}),), {}), self._effort.precision)
             ):
                 return
+            if len(blocks) >= self._effort.min_blocks and elapsed_s >= 2 * self._effort.block_budget_s:
+                return
+
+    def _slot(self, crews: Mapping[str, Crew], name: str) -> Slot:
+        """One slot; a disturbed one is measured again, and the least disturbed attempt counts.
+
+        The choice looks at what the kernel says of the attempts, never at how fast they were.
+        """
+        started = time.monotonic()
+        attempts: list[Slot] = []
+        while True:
+            attempts.append(crews[name].run(self._effort, quiet=self._quieten(crews, name)))
+            self._spent.passes_ns += sum(attempts[-1].instances_ns[0])
+            patient = len(attempts) == 1 or time.monotonic() - started < self._effort.patience_s
+            if not self._disturbed(attempts[-1]) or not patient:
+                break
+        best = min(attempts, key=lambda slot: slot.lost_share or 0.0)
+        return replace(best, attempts=len(attempts))
+
+    def _disturbed(self, slot: Slot) -> bool:
+        return slot.lost_share is not None and slot.lost_share > self._effort.max_lost_share
 
     def _precise(self, result: WorkloadResult, precision: float) -> bool:
         """Whether every speedup that can be had is known to within `precision`."""

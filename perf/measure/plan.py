@@ -18,11 +18,15 @@ class Program:
 
 @dataclass(frozen=True)
 class Variant:
-    """A build running a program, under the name that cases, tables and baselines use (`mkl-int8`)."""
+    """A build running a program, under the name that cases, tables and baselines use (`mkl-int8`).
+
+    `extra_work` is a slowdown made on purpose, as a share of each pass: 0 except when the gate itself is tested.
+    """
 
     name: str
     build: Build
     program: Program
+    extra_work: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,3 +72,5 @@ class Effort:
     precision: float
     block_budget_s: float
     workload_budget_s: float
+    max_lost_share: float
+    patience_s: float

@@ -2,17 +2,24 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from perf.judge.statistics import median
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One variant's turn in one block: counted pass durations in ns, one tuple for each instance."""
+    """One variant's turn in one block: counted pass durations in ns, one tuple for each instance.
+
+    `quiet`: all other workers stood still before. `lost_share`: the share of its time for which other programs or the
+    hypervisor held up an instance, None where the kernel does not count. `attempts`: how often it was measured until
+    it was not disturbed, or patience ended.
+    """
 
     instances_ns: tuple[tuple[int, ...], ...]
     quiet: bool
+    lost_share: float | None
+    attempts: int = 1
 
     @property
     def latency_ns(self) -> float:
@@ -22,9 +29,13 @@ class Slot:
 
 @dataclass(frozen=True)
 class Block:
-    """Every variant of a workload measured once, back to back: slots by variant, in the order they ran."""
+    """Every variant of a workload measured once, back to back: slots by variant, in the order they ran.
+
+    A block is disturbed when one of its slots is.
+    """
 
     slots: Mapping[str, Slot]
+    disturbed: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,15 @@ class WorkloadResult:
 
     invocations: tuple[Invocation, ...]
     failures: Mapping[str, Failure]
+
+    @property
+    def undisturbed(self) -> "WorkloadResult":
+        """The same without disturbed blocks, and without the invocations that had no others."""
+        kept = [
+            replace(invocation, blocks=tuple(block for block in invocation.blocks if not block.disturbed))
+            for invocation in self.invocations
+        ]
+        return replace(self, invocations=tuple(invocation for invocation in kept if invocation.blocks))
 
     def log_ratios(self, reference: str, variant: str) -> list[list[float]]:
         """log(reference latency / variant latency) of every block that holds both, a list for each invocation."""

@@ -25,11 +25,11 @@ def main() -> None:
     die_with_parent()
     if options.affinity:
         os.sched_setaffinity(0, {int(cpu) for cpu in options.affinity.split(",")})
-    launch_cpus = cpus_of("self")
-    # MXNet is imported only now: the proof must show the mask as it was before any library could change it.
+    launch_cpus, cpus = cpus_of("self"), os.sched_getaffinity(0)
+    # MXNet is imported only now: Intel's OpenMP narrows this thread's mask, and the proof must show it as it was.
     from perf.worker.graph import Graph  # noqa: PLC0415
 
-    serve(Graph(), launch_cpus, sys.stdin, replies)
+    serve(Graph(cpus), launch_cpus, sys.stdin, replies)
 
 
 def serve(graph: Any, launch_cpus: str, requests: TextIO, replies: TextIO) -> None:

@@ -2,12 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TextIO
 
 import mxnet as mx
 import numpy as np
 
+from perf.worker import disturbance
+from perf.worker.injection import with_extra_work
 from perf.worker.proof import peak_memory_bytes, restart_peak_memory
 from perf.worker.timing import Hold, timed_passes, warm_up
 
@@ -15,22 +17,27 @@ from perf.worker.timing import Hold, timed_passes, warm_up
 class Graph:
     """Loaded once, bound to one set of inputs at a time; each public method is a request of the protocol."""
 
-    def __init__(self) -> None:
+    def __init__(self, cpus: Collection[int]) -> None:
+        self._cpus = cpus
         self._symbol: Any = None
         self._arguments: dict[str, Any] = {}
         self._auxiliary: dict[str, Any] = {}
         self._executor: Any = None
+        self._pass: Callable[[], None] = self._forward
 
-    def load(self, symbol: str, params: str, subgraph: str | None) -> dict[str, Any]:
+    def load(self, symbol: str, params: str, subgraph: str | None, extra_work: float = 0.0) -> dict[str, Any]:
         """Load a symbol file and a parameter file; partition the symbol for `subgraph` ("MKLDNN": operator fusion).
 
-        Answers the operators that will run and how many of each (`operators`).
+        `extra_work` above 0 slows every pass down on purpose, by that share. Answers the operators that will run and
+        how many of each (`operators`).
         """
         loaded = mx.sym.load(symbol)
         self._symbol = loaded.get_backend_symbol(subgraph) if subgraph else loaded
         for key, value in mx.nd.load(params).items():
             kind, name = key.split(":", 1)
             (self._arguments if kind == "arg" else self._auxiliary)[name] = value
+        if extra_work > 0:
+            self._pass = with_extra_work(self._forward, extra_work)
         return {"operators": count_operators(self._symbol)}
 
     def bind(self, inputs: dict[str, list[int]], seed: int) -> dict[str, Any]:
@@ -68,7 +75,11 @@ class Graph:
         requests: TextIO,
         announce: Callable[[], None],
     ) -> dict[str, Any]:
-        """Time passes; with `hold`, run on until the next line on `requests` says that every instance has enough."""
+        """Time passes; with `hold`, run on until the next line on `requests` says that every instance has enough.
+
+        Answers them (`passes_ns`) and what held them up meanwhile, in ns, null where the kernel does not count.
+        """
+        before = disturbance.read(self._cpus)
         passes = timed_passes(
             self._pass,
             start_at_ns=start_at_ns,
@@ -76,7 +87,12 @@ class Graph:
             min_duration_ns=min_duration_ns,
             hold=Hold(requests, announce) if hold else None,
         )
-        return {"passes_ns": passes}
+        after = disturbance.read(self._cpus)
+        return {
+            "passes_ns": passes,
+            "held_up_ns": disturbance.held_up_ns(before, after, len(self._cpus)),
+            "stolen_ns": disturbance.stolen_ns(before, after),
+        }
 
     def save_outputs(self, path: str) -> dict[str, Any]:
         """Run one pass and write its outputs to an .npz file as out0, out1, ..."""
@@ -84,7 +100,7 @@ class Graph:
         np.savez(path, **{f"out{i}": output.asnumpy() for i, output in enumerate(self._executor.outputs)})
         return {}
 
-    def _pass(self) -> None:
+    def _forward(self) -> None:
         for output in self._executor.forward(is_train=False):
             output.wait_to_read()
 

@@ -22,7 +22,12 @@ def estimate(latencies: Latencies, reference: str = "native", variant: str = "mk
     """The speedup from (native, mkl) latencies in ns, a list of blocks for each invocation."""
     invocations = [
         tuple(
-            Block({"native": Slot(((native * scale,),), quiet=True), "mkl": Slot(((mkl * scale,),), quiet=True)})
+            Block(
+                {
+                    "native": Slot(((native * scale,),), quiet=True, lost_share=0.0),
+                    "mkl": Slot(((mkl * scale,),), quiet=True, lost_share=0.0),
+                }
+            )
             for native, mkl in blocks
         )
         for blocks in latencies

@@ -105,7 +105,7 @@ def test_two_instances_run_together_on_cpus_of_their_own(plan: Plan, scratch: Pa
         warm_up = crew.warm_up(effort)
         crew.prove_pinning()
         where = [set(psutil.Process(pid).cpu_affinity()) for pid in crew.pids]
-        slots = crew.run(effort)
+        slots = crew.run(effort, quiet=True).instances_ns
         peak = crew.unbind()
     finally:
         crew.close()

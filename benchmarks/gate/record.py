@@ -1,0 +1,77 @@
+"""Record invocations of real workers, for the gate to be tried on.
+
+`uv run python -m benchmarks.gate.record FOLDER` measures 60 invocations of fresh workers for each of four workloads,
+a quarter of them with an on-off load on one core, and half of them with three more variants: `mkl-fp32` doing 3, 5 and
+10 % more work in every pass. It takes about 80 minutes with nothing else running, appends each invocation to
+FOLDER/WORKLOAD.jsonl, and goes on where it was interrupted.
+"""
+
+import sys
+import time
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.gate.recording import append, read, recorded
+from benchmarks.load import on_off_load
+from benchmarks.setting import resources
+from perf.cnn.family import Case, CnnFamily
+from perf.cnn.networks import catalogue
+from perf.measure.engine import Conditions, measure
+from perf.measure.family import Resources
+from perf.measure.plan import Plan
+from perf.measure.results import Spent
+from perf.measure.tiers import effort_of
+
+WORKLOADS = (("resnet50_v1", 1), ("mobilenet1.0", 1), ("squeezenet1.0", 8), ("resnet18_v1", 8))
+INVOCATIONS = 60
+# The kinds of invocations, over and over: interleaved, so that each kind has seen the same hours.
+KINDS = ("injected", "loaded", "injected", "quiet")
+SLOWED = "mkl-fp32"
+EXTRA_WORK = {"mkl-fp32+3%": 0.03, "mkl-fp32+5%": 0.05, "mkl-fp32+10%": 0.10}
+
+
+def main(folder: Path) -> None:
+    found = resources()
+    plans = {f"{network}-b{batch}": _plan(network, batch, found) for network, batch in WORKLOADS}
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(INVOCATIONS):
+        for name, plan in plans.items():
+            path = folder / f"{name}.jsonl"
+            if len(read(path)) <= number:
+                record(plan, KINDS[number % len(KINDS)], path, found)
+                print(f"{time.strftime('%H:%M:%S')} {name} {number + 1} of {INVOCATIONS}", flush=True)
+
+
+def record(plan: Plan, kind: str, path: Path, found: Resources) -> None:
+    """Measure one invocation as the nightly tier does and append it."""
+    effort = replace(effort_of("nightly"), min_invocations=1, max_invocations=1)
+    if kind == "injected":
+        plan = _with_slowed_variants(plan)
+        # As many blocks as the gate would have of its three variants.
+        scale = len(plan.variants) / len(catalogue().variants)
+        effort = replace(effort, block_budget_s=effort.block_budget_s * scale)
+    conditions = Conditions(
+        placements=found.placements, effort=effort, timeout_s=found.timeout_s, scratch=found.scratch
+    )
+    started_s = time.time()
+    with on_off_load() if kind == "loaded" else nullcontext():
+        ((name, result),) = measure(plan, {}, conditions, lambda *_: None, Spent()).items()
+    if result.failures:
+        sys.exit(f"{name}: {result.failures}")
+    append(path, recorded(name, kind, started_s, result.invocations[0]))
+
+
+def _with_slowed_variants(plan: Plan) -> Plan:
+    original = next(variant for variant in plan.variants if variant.name == SLOWED)
+    slowed = tuple(replace(original, name=name, extra_work=share) for name, share in EXTRA_WORK.items())
+    return replace(plan, variants=plan.variants + slowed)
+
+
+def _plan(network: str, batch: int, found: Resources) -> Plan:
+    cases = [Case(network, batch, variant) for variant in catalogue().variants]
+    return CnnFamily(pretrained=False, calibration="naive").plan(network, cases, found)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,25 @@
+"""The machine and the builds, for benchmarks that drive the suite's engine themselves."""
+
+import tempfile
+from pathlib import Path
+
+from perf.builds import provision
+from perf.cache import cache_folder
+from perf.machine import find_numactl, place_instances, read_topology
+from perf.measure.family import Resources
+
+
+def resources() -> Resources:
+    """What a session would have with no option given."""
+    topology = read_topology()
+    cache = cache_folder(None)
+    builds = {role: provision(role, override=None, cache=cache, say=print) for role in ("native", "mkl", "zoo")}
+    return Resources(
+        build=builds.__getitem__,
+        placements=place_instances(topology, numactl=find_numactl(topology)),
+        cores=topology.physical_cores,
+        cache=cache,
+        scratch=Path(tempfile.mkdtemp(prefix="mxnet-perf-")),
+        timeout_s=300.0,
+        say=print,
+    )

@@ -1,0 +1,56 @@
+"""What others took from a process: pure differences, and two real processes on one CPU."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from perf.worker.disturbance import Reading, held_up_ns, read, stolen_ns
+
+BEFORE = Reading({"1": (100, 10), "2": (100, 10), "3": (5, 0)}, {"cpu0": 0, "cpu1": 10})
+
+
+def test_only_the_longest_wait_of_the_working_threads_counts() -> None:
+    after = Reading({"1": (1100, 10), "2": (700, 410), "3": (5, 900)}, None)
+    assert held_up_ns(BEFORE, after, cpus=2) == 400
+
+
+def test_waiting_for_its_own_other_threads_is_no_disturbance() -> None:
+    after = Reading({"1": (1100, 60), "2": (1050, 90), "3": (105, 0)}, None)
+    assert held_up_ns(BEFORE, after, cpus=2) == 0
+
+
+def test_a_thread_that_began_meanwhile_counts_from_zero() -> None:
+    after = Reading({"1": (1100, 10), "9": (600, 300)}, None)
+    assert held_up_ns(BEFORE, after, cpus=2) == 300
+
+
+def test_the_most_stolen_cpu_counts() -> None:
+    assert stolen_ns(BEFORE, Reading(None, {"cpu0": 30, "cpu1": 20})) == 30
+
+
+@pytest.mark.parametrize(("before", "after"), [(BEFORE, Reading(None, None)), (Reading(None, None), BEFORE)])
+def test_what_the_kernel_does_not_count_is_unknown(before: Reading, after: Reading) -> None:
+    assert held_up_ns(before, after, cpus=2) is None
+    assert stolen_ns(before, after) is None
+
+
+def test_a_process_that_shares_its_cpu_is_held_up() -> None:
+    cpus = os.sched_getaffinity(0)
+    one = {min(cpus)}
+    spin = "import time\nend = time.monotonic() + 20\nwhile time.monotonic() < end: pass"
+    os.sched_setaffinity(0, one)
+    rival = subprocess.Popen([sys.executable, "-c", spin])  # inherits the mask
+    try:
+        before, started = read(one), time.monotonic_ns()
+        while time.monotonic_ns() - started < 400_000_000:
+            pass
+        held_up = held_up_ns(before, read(one), cpus=1)
+    finally:
+        rival.kill()
+        rival.wait()
+        os.sched_setaffinity(0, cpus)
+    assert held_up is not None, "this kernel counts no waiting"
+    assert held_up > 40_000_000
