@@ -68,7 +68,7 @@ def test_every_way_to_import_is_seen(source: str, name: str) -> None:
 
 
 def test_the_rooms_are_there() -> None:
-    assert {"builds", "cnn", "judge", "machine", "measure", "plugin", "report", "worker"} <= ROOMS
+    assert {"builds", "cli", "cnn", "judge", "machine", "measure", "plugin", "report", "worker"} <= ROOMS
     assert GRAPH["measure"] >= {"builds", "machine", "judge"}, "the graph is empty: nothing was read"
 
 
@@ -91,6 +91,14 @@ def test_worker_imports_nothing_a_build_does_not_have() -> None:
 @pytest.mark.parametrize("room", ["builds", "machine", "measure"])
 def test_who_measures_knows_neither_families_nor_pytest(room: str) -> None:
     assert GRAPH[room] & (FAMILIES | {"plugin"}) == set()
+
+
+def test_the_command_reads_judges_and_shows_but_never_measures() -> None:
+    assert GRAPH["cli"] <= {"machine", "report", "judge"}
+
+
+def test_nothing_needs_the_command() -> None:
+    assert [room for room, others in GRAPH.items() if "cli" in others] == []
 
 
 def test_mxnet_is_imported_in_the_builds_own_processes_only() -> None:

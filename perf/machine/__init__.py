@@ -1,22 +1,30 @@
-"""The machine: its topology, where instances are put on it and whether they stayed, and the class it belongs to."""
+"""The machine: its topology, where instances are put on it and whether they stayed, its class and its state."""
 
-from perf.machine.identity import Machine, read_machine
+from perf.machine.identity import Machine, read_host_id, read_machine
 from perf.machine.numactl import Numactl, find_numactl
 from perf.machine.placement import Placement, place_instances
 from perf.machine.proof import check_pinning
+from perf.machine.state import CHECKS, Finding, State, findings, read_state, settings
 from perf.machine.topology import Node, Topology, format_cpulist, parse_cpulist, read_topology
 
 __all__ = [
+    "CHECKS",
+    "Finding",
     "Machine",
     "Node",
     "Numactl",
     "Placement",
+    "State",
     "Topology",
     "check_pinning",
     "find_numactl",
+    "findings",
     "format_cpulist",
     "parse_cpulist",
     "place_instances",
+    "read_host_id",
     "read_machine",
+    "read_state",
     "read_topology",
+    "settings",
 ]

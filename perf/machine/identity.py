@@ -1,5 +1,6 @@
 """What machine this is, and the class name under which its runs may be compared with others."""
 
+import hashlib
 import re
 import tomllib
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from perf.errors import PerfError
 from perf.machine.topology import SYS_ROOT, Topology, read_online, read_topology
 
 PROC_ROOT = Path("/proc")
+MACHINE_ID = Path("/etc/machine-id")
 # Words of a model name that say nothing, or say again what the class states elsewhere (the core count).
 _NOISE = re.compile(
     r"\((?:R|TM)\)|@.*|\bwith radeon.*|\b(?:\d+|dual|quad|six|eight|twelve|sixteen)-core\b|\b(?:CPU|processor)\b",
@@ -66,6 +68,20 @@ def read_machine(sys_root: Path = SYS_ROOT, proc_root: Path = PROC_ROOT, topolog
         instance_type=_read_instance_type(sys_root / "class/dmi/id"),
         masked=usable.hardware_threads < len(read_online(sys_root)),
     )
+
+
+def read_host_id(path: Path = MACHINE_ID) -> str | None:
+    """A name for this very machine, 16 hex digits; None when it has no machine ID.
+
+    It is a hash because machine-id(5) forbids to show the ID itself, and it is salted to be no other program's hash.
+    """
+    try:
+        machine_id = path.read_bytes().strip()
+    except OSError:
+        return None
+    if machine_id in {b"", b"uninitialized"}:  # the latter during a machine's first boot
+        return None
+    return hashlib.sha256(b"mxnet-perf host\0" + machine_id).hexdigest()[:16]
 
 
 def parse_cpuinfo(text: str) -> tuple[str, frozenset[str]]:

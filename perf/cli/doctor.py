@@ -1,0 +1,64 @@
+"""The subcommand doctor: whether this machine is fit for measuring."""
+
+import time
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from perf.machine import Finding, findings, read_machine, read_state, settings
+from perf.machine.state import Value
+from perf.report.doctor import print_findings
+
+PLAIN_WIDTH = 120
+MIN_WINDOW_S = 0.1
+MAX_WINDOW_S = 3600.0
+DOUBTFUL = 1
+"""The exit code for a machine that makes measurements doubtful."""
+
+WINDOW = typer.Option(min=MIN_WINDOW_S, max=MAX_WINDOW_S, help="How long to watch the counters, in seconds.")
+
+
+class Diagnosis(msgspec.Struct, frozen=True):
+    """What --json prints: `window_s` is how long counters were watched, in seconds."""
+
+    machine_class: str
+    window_s: float
+    findings: list[Finding]
+    settings: dict[str, Value]
+
+
+def doctor(
+    window: Annotated[float, WINDOW] = 2.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Tell what makes measurements on this machine doubtful.
+
+    Exit code 0: nothing is doubtful; 1: something is; 4: the machine cannot be read.
+    """
+    diagnosis = _diagnose(window)
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(diagnosis)).decode())
+    else:
+        console = Console()
+        if not console.is_terminal:
+            console.width = PLAIN_WIDTH
+        header = f"machine class {diagnosis.machine_class}, watched for {diagnosis.window_s:.1f} s"
+        console.print(header, highlight=False, markup=False, soft_wrap=True)
+        print_findings(diagnosis.findings, console)
+    if any(finding.verdict == "doubtful" for finding in diagnosis.findings):
+        raise typer.Exit(DOUBTFUL)
+
+
+def _diagnose(window_s: float) -> Diagnosis:
+    machine_class = read_machine().machine_class
+    before = read_state()
+    time.sleep(window_s)
+    after = read_state()
+    return Diagnosis(
+        machine_class=machine_class,
+        window_s=(after.time_ns - before.time_ns) / 1e9,
+        findings=findings(before, after),
+        settings=settings(after),
+    )

@@ -1,0 +1,28 @@
+"""The command's entry point and the list of its subcommands."""
+
+import sys
+
+import typer
+
+from perf.cli.doctor import doctor
+from perf.errors import PerfError
+
+USAGE_ERROR = 4
+"""The exit code that pytest, too, ends with for what the user can mend."""
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.command()(doctor)
+
+
+@app.callback()  # without it, typer takes an only subcommand for the command itself
+def mxperf() -> None:
+    """Performance-regression suite for MXNet's CPU backend. What is measured is run with pytest: see README.md."""
+
+
+def main() -> None:
+    """Run the command; a PerfError ends it with its message and exit code 4."""
+    try:
+        app()
+    except PerfError as error:
+        print(error, file=sys.stderr)
+        sys.exit(USAGE_ERROR)

@@ -1,0 +1,85 @@
+"""The command: its answers for people and for programs, its exit codes, and errors without a traceback."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from perf.cli import doctor, main
+from perf.errors import PerfError
+from perf.machine import CHECKS, Finding
+
+MXPERF = Path(sys.executable).with_name("mxperf")
+DOUBTFUL = Finding("swapping", "7 pages moved", "doubtful", "A thread waits.", "sudo swapoff -a")
+FINE = Finding("governor", "performance", "fine", "Governors differ.", None)
+UNKNOWN = Finding("turbo", None, "unknown", "the host decides", None)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, found: tuple[Finding, ...] = ()) -> int:
+    """The exit code of the command, whose machine has what was `found`."""
+    monkeypatch.setattr(sys, "argv", ["mxperf", *arguments])
+    monkeypatch.setattr(doctor, "findings", lambda _before, _after: list(found))
+    with pytest.raises(SystemExit) as caught:
+        main.main()
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+def test_the_installed_command_tells_every_check_once() -> None:
+    command = [str(MXPERF), "doctor", "--json", "--window", "0.2"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    told = json.loads(finished.stdout)
+    assert [finding["check"] for finding in told["findings"]] == [check.name for check in CHECKS]
+    assert finished.returncode == any(finding["verdict"] == "doubtful" for finding in told["findings"])
+    assert told["window_s"] >= 0.2
+    assert told["machine_class"]
+    assert told["settings"]["kernel"]
+    assert finished.stderr == ""
+
+
+@pytest.mark.parametrize(("found", "code"), [((FINE, UNKNOWN), 0), ((FINE, DOUBTFUL), 1)])
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_the_exit_code_tells_doubt(
+    monkeypatch: pytest.MonkeyPatch, found: tuple[Finding, ...], code: int, form: list[str]
+) -> None:
+    assert run(monkeypatch, "doctor", "--window", "0.1", *form, found=found) == code
+
+
+def test_elsewhere_than_on_a_terminal_lines_are_wide(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "doctor", "--window", "0.1", found=(DOUBTFUL,))
+    out = capsys.readouterr().out
+    assert max(len(line) for line in out.splitlines()) <= doctor.PLAIN_WIDTH
+    assert "machine class " in out
+    assert "  swapping: sudo swapoff -a\n" in out
+
+
+def test_an_error_is_a_message_and_exit_code_4(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unreadable() -> None:
+        raise PerfError("cannot be read", subject="/proc/cpuinfo", next_step="mount it")
+
+    monkeypatch.setattr(doctor, "read_machine", unreadable)
+    assert run(monkeypatch, "doctor") == 4
+    assert capsys.readouterr().err == "/proc/cpuinfo: cannot be read\nnext: mount it\n"
+
+
+@pytest.mark.parametrize("window", ["0", "-1", "nan", "inf", "soon"])
+def test_a_window_that_counts_nothing_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], window: str
+) -> None:
+    assert run(monkeypatch, "doctor", "--window", window) == 2
+    assert "--window" in capsys.readouterr().err
+
+
+def test_help_names_the_subcommand_and_no_shell_completion(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--help") == 0
+    out = capsys.readouterr().out
+    assert "doctor  Tell what makes" in out
+    assert "completion" not in out
