@@ -19,14 +19,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.load import on_off_load
-from benchmarks.setting import resources
+from benchmarks.setting import conditions_of, resources
 from perf.builds import process_environment
 from perf.cnn.family import Case, CnnFamily
 from perf.cnn.networks import INPUT
 from perf.judge.speedup import estimate_speedup
 from perf.machine import Placement
 from perf.measure.crew import Crew
-from perf.measure.engine import Conditions, measure
+from perf.measure.engine import measure
 from perf.measure.family import Resources
 from perf.measure.plan import Effort, Plan, Variant, Workload
 from perf.measure.quiet import wait_until_quiet
@@ -121,9 +121,7 @@ def identical_variants(found: Resources, effort: Effort) -> list[float]:
     variant = next(v for v in plan.variants if v.name == VARIANT)
     twins = replace(plan, variants=(replace(variant, name="one"), replace(variant, name="other")), reference="one")
     effort = replace(effort, min_invocations=INVOCATIONS, max_invocations=INVOCATIONS)
-    conditions = Conditions(
-        placements=found.placements, effort=effort, timeout_s=found.timeout_s, scratch=found.scratch
-    )
+    conditions = conditions_of(found, effort)
     with on_off_load():
         results = measure(twins, {}, conditions, lambda text, _: print(text, flush=True), Spent())
     ratios = results[plan.workloads[0].name].log_ratios("one", "other")

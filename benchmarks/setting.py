@@ -6,7 +6,10 @@ from pathlib import Path
 from perf.builds import provision
 from perf.cache import cache_folder
 from perf.machine import find_numactl, place_instances, read_topology
+from perf.measure.engine import Conditions
 from perf.measure.family import Resources
+from perf.measure.journal import Journal
+from perf.measure.plan import Effort
 
 
 def resources() -> Resources:
@@ -22,4 +25,16 @@ def resources() -> Resources:
         scratch=Path(tempfile.mkdtemp(prefix="mxnet-perf-")),
         timeout_s=300.0,
         say=print,
+    )
+
+
+def conditions_of(found: Resources, effort: Effort) -> Conditions:
+    """Conditions for measuring with this effort, with a journal that nobody goes on with."""
+    journal = Journal(Path(tempfile.mkdtemp(dir=found.scratch)), {})
+    return Conditions(
+        placements=found.placements,
+        effort=effort,
+        timeout_s=found.timeout_s,
+        scratch=found.scratch,
+        journal=journal,
     )

@@ -94,7 +94,7 @@ def test_who_measures_knows_neither_families_nor_pytest(room: str) -> None:
 
 
 def test_the_command_reads_judges_and_shows_but_never_measures() -> None:
-    assert GRAPH["cli"] <= {"machine", "report", "judge"}
+    assert GRAPH["cli"] <= {"machine", "report", "runs"}
 
 
 def test_nothing_needs_the_command() -> None:

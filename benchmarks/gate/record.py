@@ -14,10 +14,10 @@ from pathlib import Path
 
 from benchmarks.gate.recording import append, read, recorded
 from benchmarks.load import on_off_load
-from benchmarks.setting import resources
+from benchmarks.setting import conditions_of, resources
 from perf.cnn.family import Case, CnnFamily
 from perf.cnn.networks import catalogue
-from perf.measure.engine import Conditions, measure
+from perf.measure.engine import measure
 from perf.measure.family import Resources
 from perf.measure.plan import Plan
 from perf.measure.results import Spent
@@ -51,9 +51,7 @@ def record(plan: Plan, kind: str, path: Path, found: Resources) -> None:
         # As many blocks as the gate would have of its three variants.
         scale = len(plan.variants) / len(catalogue().variants)
         effort = replace(effort, block_budget_s=effort.block_budget_s * scale)
-    conditions = Conditions(
-        placements=found.placements, effort=effort, timeout_s=found.timeout_s, scratch=found.scratch
-    )
+    conditions = conditions_of(found, effort)
     started_s = time.time()
     with on_off_load() if kind == "loaded" else nullcontext():
         ((name, result),) = measure(plan, {}, conditions, lambda *_: None, Spent()).items()

@@ -27,7 +27,7 @@ class RecordedBlock(msgspec.Struct, frozen=True, array_like=True):
         return math.log(self.slots[reference].latency_ns / self.slots[variant].latency_ns)
 
 
-class RecordedInvocation(msgspec.Struct, frozen=True):
+class RecordedInvocation(msgspec.Struct, frozen=True, eq=False):
     """One fresh set of workers. `kind` says under which conditions, `started_s` when (Unix time, in seconds)."""
 
     workload: str

@@ -5,6 +5,7 @@ import sys
 import typer
 
 from perf.cli.doctor import doctor
+from perf.cli.judge import judge
 from perf.errors import PerfError
 
 USAGE_ERROR = 4
@@ -12,9 +13,10 @@ USAGE_ERROR = 4
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(doctor)
+app.command()(judge)
 
 
-@app.callback()  # without it, typer takes an only subcommand for the command itself
+@app.callback()
 def mxperf() -> None:
     """Performance-regression suite for MXNet's CPU backend. What is measured is run with pytest: see README.md."""
 

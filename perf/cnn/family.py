@@ -8,8 +8,8 @@ from pathlib import Path
 
 from perf.cnn.networks import INPUT, REFERENCE, catalogue
 from perf.cnn.prepare import CalibrationMode, prepare
-from perf.cnn.verify import Verified, verify
-from perf.measure.family import Resources
+from perf.cnn.verify import verify
+from perf.measure.family import Checked, Resources
 from perf.measure.plan import Plan, Program, Variant, Workload
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "baselines" / "published" / "table2-cnn.csv"
@@ -68,6 +68,10 @@ class CnnFamily:
     pretrained: bool
     calibration: CalibrationMode
 
+    @property
+    def name(self) -> str:
+        return "cnn"
+
     def plan(self, subject: str, cases: Sequence[Case], resources: Resources) -> Plan:
         """The plan that measures the cases of one network; the reference is measured even when it is not selected.
 
@@ -89,6 +93,7 @@ class CnnFamily:
                 name,
                 resources.build(data.build),
                 Program(artifacts.symbol(data.artifact), artifacts.params(data.artifact), data.subgraph),
+                over=tuple(other for other in data.over if other in wanted),
             )
             for name, data in catalogue().variants.items()
             if name in wanted
@@ -100,9 +105,10 @@ class CnnFamily:
         )
         return Plan(subject, variants, workloads, REFERENCE)
 
-    def check(self, plan: Plan, resources: Resources) -> dict[str, Verified]:
+    def check(self, plan: Plan, resources: Resources) -> dict[str, Checked]:
         """Run every variant once, untimed, on the same input."""
-        return verify(plan, resources.placements[0], resources.scratch, timeout_s=resources.timeout_s)
+        verified = verify(plan, resources.placements[0], resources.scratch, timeout_s=resources.timeout_s)
+        return {name: Checked(found.problem, found.facts()) for name, found in verified.items()}
 
     def published(self, case: Case) -> float | None:
         """Table 2's speedup; None for the reference itself and for what the table does not hold."""

@@ -22,6 +22,7 @@ class VariantData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     build: str
     artifact: Literal["fp32", "int8"]
     subgraph: str | None = None
+    over: tuple[str, ...] = ()
 
 
 class ImageSize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

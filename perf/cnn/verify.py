@@ -53,7 +53,7 @@ class Verified:
         """Operators that fusion could have taken into a subgraph and did not."""
         return sum(n for name, n in self.operators.items() if name in _HEAVY)
 
-    def record(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """What of it belongs into the stored run."""
         return {
             "isa": self.isa,

@@ -10,37 +10,42 @@ from perf.judge.speedup import estimate_speedup
 from perf.machine import Placement
 from perf.measure.crew import Crew
 from perf.measure.instance import WorkerError
+from perf.measure.journal import Journal
 from perf.measure.plan import Effort, Plan, Workload
 from perf.measure.quiet import wait_until_quiet
 from perf.measure.results import Block, Failure, Invocation, Slot, Spent, WarmUp, WorkloadResult
 
-# Told what is being done, which share of the plan is done, and how many pass-nanoseconds were spent.
+# What is measured in the first place; shown to the user as "invocation 1".
+FIRST = "invocation"
+# Told what is being done and which share of the plan is done.
 Tell = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """Under which a plan is measured: where instances run, how hard, and how long a worker may take to answer."""
+    """Under which a plan is measured: where instances run, how hard, how long a worker may take to answer, and where
+    each invocation is written down. `phase` keeps apart what is measured of one workload for different reasons.
+    """
 
     placements: tuple[Placement, ...]
     effort: Effort
     timeout_s: float
     scratch: Path
+    journal: Journal
+    phase: str = FIRST
 
 
 def measure(
     plan: Plan, problems: Mapping[str, Failure], conditions: Conditions, tell: Tell, spent: Spent
 ) -> dict[str, WorkloadResult]:
-    """Measure a plan; results by workload name. A variant's failure is in its results; it stops nothing else.
+    """Measure what the journal does not hold yet of a plan; all results by workload name. A variant's failure is in its
+    results; it stops nothing else.
 
     `problems` are variants that failed before, by name: they are not timed, and fail in every workload.
     """
     run = _Run(plan, problems, conditions, tell, spent)
-    for number in range(conditions.effort.max_invocations):
-        open_workloads = [workload for workload in plan.workloads if not run.settled(workload)]
-        if not open_workloads:
-            break
-        run.invoke(number, open_workloads)
+    while open_workloads := [workload for workload in plan.workloads if not run.settled(workload)]:
+        run.invoke(open_workloads)
     return {workload.name: run.result(workload) for workload in plan.workloads}
 
 
@@ -55,41 +60,47 @@ class _Run:
         self._effort = conditions.effort
         self._tell = tell
         self._spent = spent
-        self._invocations: dict[str, list[Invocation]] = {workload.name: [] for workload in plan.workloads}
-        self._failures: dict[str, dict[str, Failure]] = {w.name: dict(problems) for w in plan.workloads}
-        self._elapsed_s = dict.fromkeys(self._invocations, 0.0)
-        self._done = 0.0
+        earlier = {w.name: conditions.journal.result(conditions.phase, w.name) for w in plan.workloads}
+        self._invocations = {name: list(result.invocations) for name, result in earlier.items()}
+        self._failures = {name: {**problems, **result.failures} for name, result in earlier.items()}
 
     def result(self, workload: Workload) -> WorkloadResult:
         return WorkloadResult(tuple(self._invocations[workload.name]), self._failures[workload.name])
 
     def settled(self, workload: Workload) -> bool:
         """Whether a workload needs no further invocation: precise enough, out of budget, or nothing left to run."""
-        if len(self._failures[workload.name]) == len(self._plan.variants):
+        invocations = self._invocations[workload.name]
+        nothing_left = len(self._failures[workload.name]) == len(self._plan.variants)
+        if nothing_left or len(invocations) >= self._effort.max_invocations:
             return True
         undisturbed = self.result(workload).undisturbed
         if len(undisturbed.invocations) < self._effort.min_invocations:
             return False
-        return self._elapsed_s[workload.name] >= self._effort.workload_budget_s or self._precise(
-            undisturbed, self._effort.precision
-        )
+        elapsed_s = sum(invocation.elapsed_s for invocation in invocations)
+        return elapsed_s >= self._effort.workload_budget_s or self._precise(undisturbed, self._effort.precision)
 
-    def invoke(self, number: int, workloads: Sequence[Workload]) -> None:
+    def invoke(self, workloads: Sequence[Workload]) -> None:
         """One invocation: fresh workers for every variant, all open workloads, each in its own blocks."""
         crews: dict[str, Crew] = {}
         try:
             for workload in workloads:
+                invocations = self._invocations[workload.name]
+                self._tell(f"{workload.name}, {self._conditions.phase} {len(invocations) + 1}", self._share_done())
                 started = time.monotonic()
-                self._tell(f"{workload.name}, invocation {number + 1}", self._done)
                 wanted = [v.name for v in self._plan.variants if v.name not in self._failures[workload.name]]
                 self._start_missing(crews, wanted, workload)
-                self._invocations[workload.name].append(self._measure(crews, workload))
-                self._elapsed_s[workload.name] += time.monotonic() - started
-                total = self._effort.min_invocations * sum(w.weight for w in self._plan.workloads)
-                self._done = min(1.0, self._done + workload.weight / total)
+                measured = self._measure(crews, workload)
+                invocations.append(replace(measured, elapsed_s=time.monotonic() - started))
+                failures = self._failures[workload.name]
+                self._conditions.journal.keep(self._conditions.phase, workload.name, invocations[-1], failures)
         finally:
             for crew in crews.values():
                 crew.close()
+
+    def _share_done(self) -> float:
+        least = self._effort.min_invocations
+        done = sum(w.weight * min(1.0, len(self._invocations[w.name]) / least) for w in self._plan.workloads)
+        return done / sum(workload.weight for workload in self._plan.workloads)
 
     def _start_missing(self, crews: dict[str, Crew], wanted: Sequence[str], workload: Workload) -> None:
         """Start crews all at once, since starting costs seconds, then let each load; failures belong to `workload`."""
@@ -122,7 +133,8 @@ class _Run:
         for name in [name for name in order if name in crews]:
             with self._failing(crews, name, workload, "being freed"):
                 peaks[name] = crews[name].unbind()
-        return Invocation(tuple(blocks), warm_ups, peaks)
+        disturbed = sum(not block.disturbed for block in blocks) < self._effort.min_blocks
+        return Invocation(tuple(blocks), warm_ups, peaks, disturbed=disturbed)
 
     def _blocks(self, crews: dict[str, Crew], order: list[str], workload: Workload) -> Iterator[Block]:
         """Blocks in alternating order until the ratios within this invocation are precise or the budget is spent.

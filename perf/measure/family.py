@@ -15,6 +15,10 @@ class Case(Protocol):
     """One pytest item. Cases of one subject are measured together, by one plan."""
 
     @property
+    def id(self) -> str:
+        """Its pytest id and its name in stored runs: workload and variant, joined by "-"."""
+
+    @property
     def subject(self) -> str: ...
     @property
     def workload(self) -> str: ...
@@ -32,14 +36,14 @@ class Case(Protocol):
 CaseT_contra = TypeVar("CaseT_contra", bound=Case, contravariant=True)
 
 
-class Check(Protocol):
-    """What a family found out about a variant before it was timed."""
+@dataclass(frozen=True)
+class Checked:
+    """What a family found out about a variant before it was timed: why it must not be, if so, and `facts`, plain JSON
+    values that belong into the stored run.
+    """
 
-    @property
-    def problem(self) -> Failure | None: ...
-
-    def record(self) -> Mapping[str, Any]:
-        """What of it belongs into the stored run."""
+    problem: Failure | None
+    facts: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,14 @@ class Resources:
 class Family(Protocol[CaseT_contra]):
     """A kind of subject: how to plan its cases, and what must be right before their timing counts."""
 
+    @property
+    def name(self) -> str:
+        """The family's folder, such as "cnn"."""
+
     def plan(self, subject: str, cases: Sequence[CaseT_contra], resources: Resources) -> Plan:
         """The plan for a subject's selected cases. PerfError when the subject cannot be prepared."""
 
-    def check(self, plan: Plan, resources: Resources) -> Mapping[str, Check]:
+    def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked]:
         """Look at every variant of the plan, untimed."""
 
     def published(self, case: CaseT_contra) -> float | None:

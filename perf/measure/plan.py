@@ -20,12 +20,14 @@ class Program:
 class Variant:
     """A build running a program, under the name that cases, tables and baselines use (`mkl-int8`).
 
-    `extra_work` is a slowdown made on purpose, as a share of each pass: 0 except when the gate itself is tested.
+    `over` names the variants that its speedup is judged over, the plan's reference first. `extra_work` is a slowdown
+    made on purpose, as a share of each pass: 0 except when the gate itself is tested.
     """
 
     name: str
     build: Build
     program: Program
+    over: tuple[str, ...] = ()
     extra_work: float = 0.0
 
 
@@ -64,6 +66,7 @@ class Effort:
 
     min_invocations: int
     max_invocations: int
+    again_invocations: int
     min_blocks: int
     max_blocks: int
     slot_s: float

@@ -49,11 +49,15 @@ class WarmUp:
 
 @dataclass(frozen=True)
 class Invocation:
-    """One fresh set of worker processes' share of a workload."""
+    """One fresh set of worker processes' share of a workload, and the wall time it took. It is disturbed when it has
+    fewer undisturbed blocks than its effort asks for.
+    """
 
     blocks: tuple[Block, ...]
     warm_ups: Mapping[str, WarmUp]
     peak_memory_bytes: Mapping[str, int]
+    elapsed_s: float = 0.0
+    disturbed: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,12 +77,13 @@ class WorkloadResult:
 
     @property
     def undisturbed(self) -> "WorkloadResult":
-        """The same without disturbed blocks, and without the invocations that had no others."""
+        """The same without disturbed invocations, and without disturbed blocks in the others."""
         kept = [
             replace(invocation, blocks=tuple(block for block in invocation.blocks if not block.disturbed))
             for invocation in self.invocations
+            if not invocation.disturbed
         ]
-        return replace(self, invocations=tuple(invocation for invocation in kept if invocation.blocks))
+        return replace(self, invocations=tuple(kept))
 
     def log_ratios(self, reference: str, variant: str) -> list[list[float]]:
         """log(reference latency / variant latency) of every block that holds both, a list for each invocation."""

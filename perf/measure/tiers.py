@@ -1,6 +1,7 @@
 """The tiers' efforts, from `tiers.toml`."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,10 @@ from perf.measure.plan import Effort
 DATA = Path(__file__).with_name("tiers.toml")
 
 
-def effort_of(tier: str) -> Effort:
-    """How hard a tier measures; KeyError for a tier that `tiers.toml` does not hold."""
-    return msgspec.convert(tomllib.loads(DATA.read_text())[tier], Effort)
+def effort_of(tier: str, invocations: int | None = None) -> Effort:
+    """How hard a tier measures, in `invocations` at least if given; KeyError for a tier that `tiers.toml` lacks."""
+    effort = msgspec.convert(tomllib.loads(DATA.read_text())[tier], Effort)
+    if invocations is None:
+        return effort
+    more = invocations - effort.min_invocations
+    return replace(effort, min_invocations=invocations, max_invocations=effort.max_invocations + more)

@@ -8,10 +8,13 @@ import pytest
 
 from perf.errors import PerfError
 from perf.measure.family import Case, Family
-from perf.plugin.hooks import OPTIONS, SESSION, why_not_measured
-from perf.plugin.record import passes_of, record_of
+from perf.measure.results import Failure
+from perf.plugin.hooks import OPTIONS, SESSION, STORAGE, why_not_measured
+from perf.plugin.record import passes_of
 from perf.plugin.replay import clock
-from perf.plugin.session import Outcome, PerfSession
+from perf.plugin.session import PerfSession
+from perf.report.verdicts import verdict_lines, verdict_record
+from perf.runs.gate import fails
 
 
 @pytest.fixture(scope="session")
@@ -50,28 +53,38 @@ def record(
         except PerfError as error:
             # From None: otherwise pytest tells the same twice, as the cause and as its consequence.
             raise pytest.fail.Exception(str(error), pytrace=False) from None
+        command = reproduction(request.config, request.node.nodeid)
         if outcome.failure is not None:
-            pytest.fail(_told(outcome, reproduction(request.config, request.node.nodeid)), pytrace=False)
+            pytest.fail(_told(outcome.case, outcome.failure, command), pytrace=False)
         # Asked for only now: pytest-benchmark warns of a fixture that a failed test never used.
         benchmark = request.getfixturevalue("benchmark")
-        figures = record_of(outcome, perf_session.machine, perf_session.placements, family.published(case))
+        figures = perf_session.figures(family, outcome)
         figures["launch_prefixes"] = [shlex.join(prefix) for prefix in numactl]
+        verdict = perf_session.judging.verdict(figures) if perf_session.judging else None
+        if verdict is not None:
+            figures["verdict"] = verdict_record(verdict)
+            perf_session.verdicts.append(verdict)
         benchmark.group = case.workload
         benchmark.extra_info.update(figures)
         clock.replay(benchmark, passes_of(outcome))
         perf_session.records.append(figures)
+        options = perf_session.options
+        if verdict is not None and not options.advisory and fails(verdict.kind, strict=options.strict):
+            gate = perf_session.judging.gate if perf_session.judging else None
+            pytest.fail("\n".join(verdict_lines(verdict, gate, command)), pytrace=False)
         return figures
 
     return hand_over
 
 
-def _told(outcome: Outcome, command: str) -> str:
-    lines = [f"{outcome.case.workload} {outcome.case.variant}: {outcome.failure.what}"] if outcome.failure else []
-    if outcome.failure and outcome.failure.last_words:
-        lines += ["last words of the worker:", outcome.failure.last_words]
+def _told(case: Case, failure: Failure, command: str) -> str:
+    lines = [f"{case.workload} {case.variant}: {failure.what}"]
+    if failure.last_words:
+        lines += ["last words of the worker:", failure.last_words]
     return "\n".join([*lines, f"alone: {command}"])
 
 
 def reproduction(config: pytest.Config, nodeid: str) -> str:
-    """The command that runs one item alone, with the options given here that change what is measured."""
-    return shlex.join(["uv", "run", "pytest", nodeid, *config.stash[OPTIONS].words()])
+    """The command that runs one item alone, with the options given here that change what is measured or judged."""
+    words = [*config.stash[OPTIONS].words(), *config.stash[STORAGE].words]
+    return shlex.join(["uv", "run", "pytest", nodeid, *words])

@@ -2,25 +2,31 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from perf.errors import PerfError
 from perf.machine import read_machine
 from perf.measure.family import Case
+from perf.plugin.keeping import Kept, document_of, keep_run
 from perf.plugin.options import Options, add_options, read_options
 from perf.plugin.session import PerfSession, start_session
-from perf.plugin.storage import baseline_lines, set_benchmark_options
+from perf.plugin.storage import Storage, take_over
 from perf.report.progress import ProgressLine
 from perf.report.summary import Summary, print_summary, write_markdown
+from perf.report.verdicts import print_verdicts
 
 OPTIONS = pytest.StashKey[Options]()
+STORAGE = pytest.StashKey[Storage]()
 SESSION = pytest.StashKey[PerfSession]()
+KEPT = pytest.StashKey[Kept]()
+ENDED = pytest.StashKey[dict[str, str]]()
 PLAIN_WIDTH = 120
 # The fixture that every measured item uses; it tells them from other tests.
 FIXTURE = "record"
@@ -36,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     try:
         config.stash[OPTIONS] = read_options(config)
-        set_benchmark_options(config)
+        config.stash[STORAGE] = take_over(config)
     except PerfError as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -46,6 +52,12 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
     machine_info["machine_class"] = read_machine().machine_class
     for reading in ("hz_actual", "hz_actual_friendly"):
         machine_info["cpu"].pop(reading, None)
+
+
+def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
+    """Add the suite's own part. pytest-benchmark calls this for each file that it writes."""
+    if SESSION in config.stash:
+        output_json["perf"] = config.stash[SESSION].document()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -86,10 +98,12 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     config.add_cleanup(lambda: shutil.rmtree(scratch, ignore_errors=True))
     try:
         config.stash[SESSION] = start_session(
-            config.stash[OPTIONS], selected, scratch, progress, lambda: _uncaptured(config)
+            config.stash[OPTIONS], config.stash[STORAGE], selected, scratch, progress, lambda: _uncaptured(config)
         )
     except PerfError as error:
         raise pytest.UsageError(str(error)) from error
+    config.add_cleanup(config.stash[SESSION].journal.close)
+    config.stash[ENDED] = {}
     with _uncaptured(config):
         for line in config.stash[SESSION].header():
             progress.say(line)
@@ -105,17 +119,51 @@ def why_not_measured(config: pytest.Config) -> str | None:
     return None
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note of every measured item how it ended."""
+    report = yield
+    ended = item.config.stash.get(ENDED, None)
+    if ended is not None and _measured([item]):
+        if report.failed:
+            ended[item.nodeid] = _reason(report)
+        elif report.when == "teardown":
+            ended.setdefault(item.nodeid, "passed")
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # outermost: pytest-benchmark writes its JSON inside of it
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
+    """Keep the run, whatever became of it; a baseline that could not be used or stored is a usage error."""
+    config = session.config
+    perf = config.stash.get(SESSION, None)
+    if perf is None:
+        return (yield)
+    regular = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
+    ended = config.stash[ENDED]
+    complete = regular and {item.nodeid for item in session.items if _measured([item])} == set(ended)
+    perf.context = msgspec.structs.replace(perf.context, complete=complete)
+    result = yield
+    kept = Kept([])
+    if perf.records:
+        kept = keep_run(document_of(config), perf.context, ended, config.stash[STORAGE], perf.journal.folder)
+    config.stash[KEPT] = kept
+    if regular and (kept.failed or (perf.judging is not None and perf.judging.problem is not None)):
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+    return result
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     session = config.stash.get(SESSION, None)
     if session is None:
         return
-    summary = Summary(
-        records=session.records,
-        header=session.header(),
-        footer=[*session.footer(), *baseline_lines(config, session.machine.machine_class)],
-    )
+    kept = config.stash.get(KEPT, Kept([]))
+    summary = Summary(records=session.records, header=session.header(), footer=[*session.footer(), *kept.lines])
     terminalreporter.ensure_newline()
     print_summary(summary, _console(config))
+    if session.judging is not None:
+        selected = [case.id for case in session.selected]
+        print_verdicts(session.verdicts, session.judging.gate, selected, _console(config))
     path = config.stash[OPTIONS].summary
     if path is not None:
         try:
@@ -124,6 +172,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.line(str(error), red=True)
         else:
             terminalreporter.line(f"Summary written to {path}")
+
+
+def _reason(report: pytest.TestReport) -> str:
+    """The first line of what a failed item said."""
+    return (report.longreprtext.strip().splitlines() or [f"failed in {report.when}"])[0]
 
 
 def _console(config: pytest.Config) -> Console:

@@ -11,6 +11,7 @@ from perf.builds import parse_overrides
 
 TIERS = ("quick", "nightly", "smoke")
 DEFAULT_TIMEOUT_S = 300.0
+MAX_INJECTED = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,11 @@ class Options:
     pretrained: bool
     calibration: Literal["naive", "entropy"]
     timeout_s: float
+    invocations: int | None
+    injected: Mapping[str, float]
+    strict: bool
+    advisory: bool
+    resume: bool
     summary: Path | None
 
     def words(self) -> list[str]:
@@ -37,12 +43,14 @@ class Options:
             "instances": self.instances,
             "threads": self.threads,
             "calibration": self.calibration if self.calibration != "naive" else None,
+            "invocations": self.invocations,
             "timeout": f"{self.timeout_s:g}" if self.timeout_s != DEFAULT_TIMEOUT_S else None,
         }
         words = [f"--perf-{name}={value}" for name, value in single.items() if value is not None]
         words += [f"--perf-model={model}" for model in self.models]
         words += [f"--perf-batch={batch}" for batch in self.batches]
         words += [f"--perf-build={role}={wheel}" for role, wheel in self.overrides.items()]
+        words += [f"--perf-inject={variant}={share * 100:g}" for variant, share in self.injected.items()]
         return words + ["--perf-pretrained"] * self.pretrained
 
 
@@ -92,6 +100,34 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="SECONDS",
         help="how long a worker may take to answer before it is killed (default: 300)",
     )
+    group.addoption(
+        "--perf-invocations",
+        type=int,
+        metavar="N",
+        help="measure every workload in at least N sets of fresh processes (default: as the tier says)",
+    )
+    group.addoption(
+        "--perf-strict",
+        action="store_true",
+        help="let a case fail that was not judged, or not conclusively: inconclusive, no-baseline, invalid",
+    )
+    group.addoption(
+        "--perf-advisory",
+        action="store_true",
+        help="tell verdicts, and let no case fail for one: for machines that are no gate",
+    )
+    group.addoption(
+        "--perf-resume",
+        action="store_true",
+        help="go on with the latest session of the same command that did not come to its end",
+    )
+    group.addoption(
+        "--perf-inject",
+        action="append",
+        default=[],
+        metavar="VARIANT=PERCENT",
+        help="slow a variant down on purpose, to see whether the gate notices: mkl-fp32=5; may be repeated",
+    )
     group.addoption("--perf-summary", type=Path, metavar="FILE.md", help="write the summary as Markdown to this file")
 
 
@@ -102,6 +138,10 @@ def read_options(config: pytest.Config) -> Options:
         raise pytest.UsageError("--perf-batch must be at least 1")
     if get("perf_timeout") <= 0:
         raise pytest.UsageError("--perf-timeout must be above 0 seconds")
+    if get("perf_invocations") is not None and get("perf_invocations") < 1:
+        raise pytest.UsageError("--perf-invocations must be at least 1")
+    if get("perf_strict") and get("perf_advisory"):
+        raise pytest.UsageError("--perf-strict and --perf-advisory contradict each other")
     summary = get("perf_summary")
     if summary is not None and not summary.parent.is_dir():
         raise pytest.UsageError(f"--perf-summary: there is no folder {summary.parent}")
@@ -116,5 +156,22 @@ def read_options(config: pytest.Config) -> Options:
         pretrained=get("perf_pretrained"),
         calibration=get("perf_calibration"),
         timeout_s=get("perf_timeout"),
+        invocations=get("perf_invocations"),
+        injected=dict(_injected(words) for words in get("perf_inject")),
+        strict=get("perf_strict"),
+        advisory=get("perf_advisory"),
+        resume=get("perf_resume"),
         summary=summary,
     )
+
+
+def _injected(words: str) -> tuple[str, float]:
+    """Variant and share of a --perf-inject such as "mkl-fp32=5"; UsageError when it is none."""
+    variant, _, percent = words.partition("=")
+    try:
+        share = float(percent) / 100
+    except ValueError:
+        share = 0.0
+    if not variant or not 0 < share <= MAX_INJECTED:
+        raise pytest.UsageError(f"--perf-inject={words}: write VARIANT=PERCENT, such as mkl-fp32=5")
+    return variant, share

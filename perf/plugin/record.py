@@ -7,28 +7,30 @@ from perf.judge.statistics import median, quantile
 from perf.machine import Machine, Placement
 from perf.measure.plan import Variant
 from perf.measure.results import Slot
-from perf.plugin.session import Outcome
+from perf.plugin.outcome import Outcome
 
 NS_PER_S = 1e9
+DIGITS = 6  # of a log speedup: a millionth of the speedup
 
 
 def passes_of(outcome: Outcome) -> list[int]:
     """All counted passes of a case in ns, over invocations, blocks and instances."""
-    slots = outcome.result.blocks_of(outcome.case.variant)
+    slots = outcome.whole.blocks_of(outcome.case.variant)
     return [ns for invocation in slots for slot in invocation for instance in slot.instances_ns for ns in instance]
 
 
 def record_of(
-    outcome: Outcome, machine: Machine, placements: tuple[Placement, ...], published: float | None
+    outcome: Outcome, family: str, machine: Machine, placements: tuple[Placement, ...], published: float | None
 ) -> dict[str, Any]:
     """The `extra_info` of a case that was measured."""
-    case, plan, result = outcome.case, outcome.plan, outcome.result
+    case, plan, result = outcome.case, outcome.plan, outcome.whole
     variant = next(v for v in plan.variants if v.name == case.variant)
     workload = next(w for w in plan.workloads if w.name == case.workload)
     slots = [slot for invocation in result.blocks_of(case.variant) for slot in invocation]
     passes = [ns / NS_PER_S for ns in passes_of(outcome)]
     warm_ups = [i.warm_ups[case.variant] for i in result.invocations if case.variant in i.warm_ups]
     return {
+        "family": family,
         "subject": case.subject,
         "workload": case.workload,
         "variant": case.variant,
@@ -36,6 +38,7 @@ def record_of(
         "machine_class": machine.machine_class,
         "instances": len(placements),
         "pinning": [placement.describe() for placement in placements],
+        "program": f"{variant.program.symbol.parent.name}/{variant.program.symbol.stem}",
         "items_per_pass": workload.items,
         "throughput_items_per_s": sum(throughputs(slots, workload.items)),
         "latency_s": median([slot.latency_ns for slot in slots]) / NS_PER_S,
@@ -45,23 +48,46 @@ def record_of(
         "invocations": len(result.blocks_of(case.variant)),
         "blocks": len(slots),
         "blocks_not_quiet": sum(not slot.quiet for slot in slots),
+        "blocks_disturbed": sum(block.disturbed for i in result.invocations for block in i.blocks),
+        "invocations_disturbed": len(result.invocations) - len(result.undisturbed.invocations),
+        "attempts": sum(slot.attempts for slot in slots),
+        "lost_share": max((slot.lost_share for slot in slots if slot.lost_share is not None), default=None),
         "passes": len(passes),
         "warm_up_passes": [warm_up.passes for warm_up in warm_ups],
         "warm_up_steady": [warm_up.steady for warm_up in warm_ups],
         "peak_memory_bytes": max(i.peak_memory_bytes.get(case.variant, 0) for i in result.invocations),
         "reference": plan.reference,
         **_speedup_record(speedup_of(outcome)),
+        "samples": {over: _sample(outcome, over) for over in variant.over},
         "published_speedup": published,
-        **outcome.check.record(),
+        **({"injected_share": variant.extra_work} if variant.extra_work else {}),
+        **outcome.check.facts,
     }
 
 
 def speedup_of(outcome: Outcome) -> Estimate | None:
-    """The case's speedup over its plan's reference; None for the reference itself, or when the reference failed."""
-    ratios = outcome.result.log_ratios(outcome.plan.reference, outcome.case.variant)
+    """The case's speedup over its plan's reference, from undisturbed blocks where there are any; None for the reference
+    itself, or when the reference failed.
+    """
+    pair = outcome.plan.reference, outcome.case.variant
+    undisturbed = outcome.whole.undisturbed.log_ratios(*pair)
+    ratios = undisturbed if any(undisturbed) else outcome.whole.log_ratios(*pair)
     if outcome.case.variant == outcome.plan.reference or not any(ratios):
         return None
     return estimate_speedup(ratios)
+
+
+def _sample(outcome: Outcome, over: str) -> dict[str, list[float]]:
+    """One log speedup for each undisturbed invocation: the median of its blocks (perf.runs.document.Sample)."""
+    phases = {"first": outcome.result, "again": outcome.again}
+    return {
+        phase: [
+            round(median(blocks), DIGITS)
+            for blocks in result.undisturbed.log_ratios(over, outcome.case.variant)
+            if blocks
+        ]
+        for phase, result in phases.items()
+    }
 
 
 def throughputs(slots: list[Slot], items: int) -> list[float]:

@@ -39,7 +39,7 @@ def test_operators_are_counted_by_kind() -> None:
     }
     found = Verified(operators, "unknown", 0.5)
     assert (found.fused, found.quantized, found.unfused) == (4, 5, 9)
-    assert found.record() == {
+    assert found.facts() == {
         "isa": "unknown",
         "operators_fused": 4,
         "operators_quantized": 5,

@@ -9,11 +9,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cnn.conftest import Prepare
 from perf.builds import Build
 from perf.cache import unfinished
 from perf.cnn.prepare import FILES, MANIFEST, Artifacts, Manifest, _verified, prepare
 from perf.errors import PerfError
+from tests.cnn.conftest import Prepare
 
 
 def stamps(folder: Path) -> dict[str, tuple[int, int]]:

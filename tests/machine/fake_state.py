@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from fake_sysfs import write_sysfs
-
 from perf.machine.state import Finding, State, findings, read_state
+from tests.machine.fake_sysfs import write_sysfs
 
 CPUS = range(4)
 CPU = "sys/devices/system/cpu"

@@ -3,13 +3,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_sysfs import write_c5_metal, write_sysfs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perf.errors import PerfError
 from perf.machine.identity import Machine, highest_isa, parse_cpuinfo, read_machine
 from perf.machine.topology import read_topology
+from tests.machine.fake_sysfs import write_c5_metal, write_sysfs
 
 CASCADE_LAKE = "sse4_1 sse4_2 avx fma avx2 avx512f avx512cd avx512bw avx512dq avx512vl avx512_vnni"
 XEON = Machine("Intel(R) Xeon(R) Processor @ 2.50GHz", 2, 2, 1, "avx512_vnni", 2**30, "6.1")

@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-from fake_sysfs import write_c5_metal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +8,7 @@ from perf.errors import PerfError
 from perf.machine.numactl import Numactl
 from perf.machine.placement import Placement, place_instances
 from perf.machine.topology import Node, Topology, read_topology
+from tests.machine.fake_sysfs import write_c5_metal
 
 NUMACTL = Numactl("/usr/bin/numactl")
 MISSING = Numactl(None, "numactl is not installed", "install numactl")

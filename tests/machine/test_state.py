@@ -4,12 +4,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from fake_state import CPU, CPUS, FILES, PER_CPU, Tree, write_quiet
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from perf.machine.state import CHECKS, State, findings, read_state, settings
+from tests.machine.fake_state import CPU, CPUS, FILES, PER_CPU, Tree, write_quiet
 
 NAMES = [check.name for check in CHECKS]
 COUNTERS = {check.name for check in CHECKS if check.kind == "counter"}

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from fake_state import CPU, CPUS, Tree, write_quiet
 
 from perf.machine.state import Finding
+from tests.machine.fake_state import CPU, CPUS, Tree, write_quiet
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@ import os
 from pathlib import Path
 
 import pytest
-from fake_sysfs import write_c5_metal, write_sysfs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perf.errors import PerfError
 from perf.machine.topology import Node, Topology, format_cpulist, parse_cpulist, read_topology
+from tests.machine.fake_sysfs import write_c5_metal, write_sysfs
 
 EVERY_CPU = range(4096)
 

@@ -12,6 +12,7 @@ import pytest
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 from perf.measure.crew import Crew
 from perf.measure.engine import Conditions, measure
+from perf.measure.journal import Journal
 from perf.measure.plan import Effort, Plan
 from perf.measure.results import Failure, Spent
 from perf.measure.tiers import effort_of
@@ -28,7 +29,8 @@ def no_survivors() -> Iterator[None]:
 
 
 def conditions(placements: tuple[Placement, ...], scratch: Path, effort: Effort = SMOKE) -> Conditions:
-    return Conditions(placements=placements, effort=effort, timeout_s=60, scratch=scratch)
+    journal = Journal(scratch / "journal", {})
+    return Conditions(placements=placements, effort=effort, timeout_s=60, scratch=scratch, journal=journal)
 
 
 def test_order_alternates_and_what_failed_before_is_not_run(
@@ -135,6 +137,38 @@ def test_worker_elsewhere_than_placed_is_refused(plan: Plan, placements: tuple[P
         "while warming up: the worker is not pinned where it was placed: instance 0: started on CPUs"
     )
     assert "the kernel narrows masks silently" in told
+
+
+def test_what_the_journal_holds_is_not_measured_again(
+    plan: Plan, placements: tuple[Placement, ...], scratch: Path
+) -> None:
+    workload = plan.workloads[0]
+    plan = dataclasses.replace(plan, variants=plan.variants[1:2], workloads=(workload,), reference="mkl-fp32")
+    first = measure(plan, {}, conditions(placements, scratch), lambda *_: None, Spent())[workload.name]
+    more = dataclasses.replace(SMOKE, min_invocations=2, max_invocations=2)
+    told: list[str] = []
+    taken_up = conditions(placements, scratch, more)
+    second = measure(plan, {}, taken_up, lambda text, _: told.append(text), Spent())[workload.name]
+    assert told == [f"{workload.name}, invocation 2"]
+    assert second.invocations[0] == first.invocations[0]
+    assert second.invocations[0].elapsed_s > 0
+    assert len(second.invocations) == 2
+    again = measure(plan, {}, dataclasses.replace(taken_up, phase="repetition"), lambda *_: None, Spent())
+    assert len(again[workload.name].invocations) == 2, "another phase begins anew"
+
+
+def test_what_is_disturbed_is_measured_again_and_does_not_count(
+    plan: Plan, placements: tuple[Placement, ...], scratch: Path
+) -> None:
+    workload = plan.workloads[0]
+    plan = dataclasses.replace(plan, variants=plan.variants[1:2], workloads=(workload,), reference="mkl-fp32")
+    # A share below nothing: every slot is disturbed.
+    effort = dataclasses.replace(SMOKE, max_invocations=2, max_lost_share=-1.0)
+    result = measure(plan, {}, conditions(placements, scratch, effort), lambda *_: None, Spent())[workload.name]
+    assert [slot.attempts for slots in result.blocks_of("mkl-fp32") for slot in slots] == [2] * 4
+    assert all(block.disturbed for invocation in result.invocations for block in invocation.blocks)
+    assert [invocation.disturbed for invocation in result.invocations] == [True, True], "a second one was tried"
+    assert result.undisturbed.invocations == ()
 
 
 def writes_to(pid: int) -> Path | None:

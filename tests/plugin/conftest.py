@@ -30,6 +30,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory, store: Path, written: Path) 
     return run(
         tmp_path_factory.mktemp("sound"),
         *SMOKE,
+        "--perf-invocations=3",
         f"--benchmark-json={written / 'run.json'}",
         f"--perf-summary={written / 'summary.md'}",
         f"--benchmark-storage=file://{store}",
@@ -47,19 +48,25 @@ def benchmarks(sound: Finished, written: Path) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def second(tmp_path_factory: pytest.TempPathFactory, sound: Finished, store: Path) -> Finished:
-    """Fewer cases than `sound`, compared with it; and a network that does not exist."""
+def slowed(tmp_path_factory: pytest.TempPathFactory, sound: Finished, store: Path) -> tuple[Finished, Path]:
+    """One batch size, mkl-fp32 slowed down to a fifth on purpose, compared with `sound` and not to be stored; and a
+    network that does not exist. With the run that it leaves in its cache.
+    """
     assert sound.code == 0, sound.output
-    return run(
-        tmp_path_factory.mktemp("second"),
+    temporary = tmp_path_factory.mktemp("slowed")
+    finished = run(
+        temporary,
         *SMOKE,
         "--perf-model=resnet5_v1",
         "--perf-model=cifar_resnet20_v1",
         "--perf-batch=1",
-        "-knative",
+        "--perf-invocations=3",
+        "--perf-inject=mkl-fp32=400",
         f"--benchmark-storage=file://{store}",
-        "--benchmark-compare",
+        "--benchmark-compare=0001",
     )
+    (kept,) = temporary.glob("cache/runs/*/run.json")
+    return finished, kept
 
 
 @pytest.fixture(scope="session")

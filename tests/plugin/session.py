@@ -14,6 +14,8 @@ from typing import Self
 
 import psutil
 
+from perf.cache import cache_folder
+
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = ("perf/cnn", "--perf-tier=smoke")
 HANG_S = 120.0
@@ -35,13 +37,15 @@ class Finished:
 class Session:
     """`python -m pytest OPTIONS` in a process group of its own; on leaving, the group is gone.
 
-    Its temporary files go into `temporary`, which tells its workers from those of others.
+    Its temporary files go into `temporary`, which tells its workers from those of others. Its cache is there as well,
+    with the user's own builds and networks: what tests measure must not push out what the user measured.
     """
 
     def __init__(self, temporary: Path, *options: str, before: Sequence[str] = ()) -> None:
         self._temporary = temporary
         self._printed: list[str] = []
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "MXNET_PERF"))}
+        environment["MXNET_PERF_CACHE"] = str(cache_of(temporary))
         self.process = subprocess.Popen(
             [*before, sys.executable, "-m", "pytest", *options],
             cwd=ROOT,
@@ -101,6 +105,18 @@ class Session:
     def _kill(self) -> None:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
+
+
+def cache_of(temporary: Path) -> Path:
+    """A cache in `temporary` that shares builds and networks with the user's, and nothing else."""
+    cache = temporary / "cache"
+    cache.mkdir(exist_ok=True)
+    for shelf in ("builds", "networks"):
+        if not (cache / shelf).exists():
+            users = cache_folder(None) / shelf
+            users.mkdir(exist_ok=True)
+            (cache / shelf).symlink_to(users)
+    return cache
 
 
 def words_of(process: psutil.Process) -> Path | None:

@@ -1,11 +1,11 @@
 """What the suite refuses before anything is measured: exit code, reason, and what to do."""
 
-import shutil
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from tests.tmpfs import mounting
 
 from .session import SMOKE, Finished, run
 
@@ -17,6 +17,14 @@ REFUSED = {
     "--perf-batch=0": "--perf-batch must be at least 1",
     "--perf-instances=1000": "1000 instances do not fit",
     "--benchmark-cprofile=ncalls": "--benchmark-cprofile would profile the replay of stored samples",
+    "--benchmark-compare-fail=median:5%": "--benchmark-compare-fail would judge absolute times",
+    "--benchmark-storage=elasticsearch+http://localhost": "--benchmark-storage: runs are kept in folders only",
+    "--benchmark-compare=0042": "--benchmark-compare=0042 matches no stored run; in ",
+    "--benchmark-compare=perf/": "--benchmark-compare took perf/ for a stored run: name folders before this option",
+    "--benchmark-compare=published": "--benchmark-compare=published: the tables hold for c5.24xlarge and c5.metal, not",
+    "--perf-resume": "there is no session to resume\nnext: leave out --perf-resume",
+    "--perf-inject=mkl-fp32": "--perf-inject=mkl-fp32: write VARIANT=PERCENT, such as mkl-fp32=5",
+    "--perf-invocations=0": "--perf-invocations must be at least 1",
     "-n2": "the performance suite cannot run under xdist: tests at the same time would take each other's cores",
     "--perf-build=mkl=mxnet==1.5.0": "build mkl (mxnet==1.5.0): mxnet 1.5.0 does not have MKL-DNN compiled in, and "
     "this build must have it\nnext: name another wheel",
@@ -31,9 +39,9 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Finished]:
     folders = {option: tmp_path_factory.mktemp("session") for option in (*REFUSED, *EMPTY)}
 
     def end(option: str) -> Finished:
-        cache = [f"--perf-cache={folders[option] / 'cache'}"] if option in EMPTY else []
+        cache = [f"--perf-cache={folders[option] / 'unmade'}"] if option in EMPTY else []
         finished = run(folders[option], *SMOKE, option, *cache)
-        assert not (folders[option] / "cache").exists()
+        assert not (folders[option] / "unmade").exists()
         return finished
 
     with ThreadPoolExecutor(2) as pool:
@@ -66,29 +74,8 @@ def test_nothing_measured_is_told_for_every_case(ended: dict[str, Finished], opt
     assert "6 skipped" in ended[option].output
 
 
-def mounting(folder: Path, options: str, then: str = "true") -> tuple[str, ...]:
-    """Words before a command: it sees a tmpfs on `folder` that nobody else sees and that ends with it.
-
-    `then` is run after it in the same place.
-    """
-    unshare = shutil.which("unshare")
-    if unshare is None:
-        pytest.skip("needs unshare")
-    mount = (
-        unshare,
-        "--mount",
-        "sh",
-        "-c",
-        f'mount -t tmpfs -o {options} tmpfs "$0" && "$@"; code=$?; {then}; exit $code',
-    )
-    trial = subprocess.run([*mount, str(folder), "true"], capture_output=True, check=False)
-    if trial.returncode:
-        pytest.skip("only root may mount, and not everywhere")
-    return (*mount, str(folder))
-
-
 def test_read_only_cache(tmp_path: Path) -> None:
-    cache = tmp_path / "cache"
+    cache = tmp_path / "read-only"
     cache.mkdir()
     finished = run(tmp_path, *SMOKE, f"--perf-cache={cache}", before=mounting(cache, "ro"))
     assert finished.code == USAGE_ERROR

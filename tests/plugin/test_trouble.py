@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from perf.cache import cache_folder
+from tests.tmpfs import mounting
 
 from .session import SMOKE, Finished, Session, run
-from .test_refusals import mounting
 
 pytestmark = pytest.mark.real
 
@@ -46,12 +46,15 @@ def test_the_other_cases_pass(wounded: Finished) -> None:
     assert "Traceback" not in wounded.output
 
 
-def test_interruption_leaves_nothing(tmp_path: Path) -> None:
+def test_an_interrupted_run_is_no_baseline_and_leaves_no_worker(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
-    kept.mkdir()
-    options = (f"--benchmark-storage=file://{kept}", "--benchmark-save=half", f"--benchmark-json={kept / 'half.json'}")
-    with Session(tmp_path, *SMOKE, "-kb1-mkl-fp32", *options) as session:
-        session.wait_for("invocation 1")
+    options = (
+        f"--benchmark-storage=file://{kept}",
+        "--benchmark-save=half",
+        f"--benchmark-json={tmp_path / 'half.json'}",
+    )
+    with Session(tmp_path, *SMOKE, "-kb1-mkl", *options, "--perf-invocations=2") as session:
+        session.wait_for("invocation 2")
         session.worker("mkl-fp32", speaking=True)
         session.process.send_signal(signal.SIGINT)
         finished = session.finish()
@@ -64,7 +67,7 @@ def test_interruption_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_full_disk_while_preparing_is_told_and_leaves_nothing(tmp_path: Path) -> None:
-    cache = tmp_path / "cache"
+    cache = tmp_path / "full"
     networks = cache / "networks"
     networks.mkdir(parents=True)
     (cache / "builds").symlink_to(cache_folder(None) / "builds")

@@ -1,0 +1,69 @@
+"""How much a speedup varies from one invocation to the next: what all cases of a run say about each one.
+
+Three invocations of a case alone say little about its variance; the cases of a run are measured by the same workers on
+the same machine, and together they say how large such a variance is and how much it differs between cases. This is the
+empirical-Bayes variance of Smyth, "Linear Models and Empirical Bayes Methods for Assessing Differential Expression",
+2004, sections 3 and 6.2 ("moderated t", the R package limma).
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from scipy.optimize import brentq
+from scipy.special import digamma, polygamma
+
+# The prior never counts for more than so many degrees of freedom, however alike the cases' variances are: a case whose
+# workers behave unlike all others must be able to say so.
+MAX_DEGREES = 20.0
+_SMALLEST_DEGREES = 1e-3
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The prior of a case's variance between invocations (of log speedups), and the degrees of freedom it is worth."""
+
+    variance: float
+    degrees: float
+
+
+NO_PRIOR = Spread(0.0, 0.0)
+
+
+def sum_of_squares(values: Sequence[float]) -> float:
+    """The sum of squared deviations from the mean; 0 for one value or none."""
+    if not values:
+        return 0.0
+    mean = sum(values) / len(values)
+    return sum((value - mean) ** 2 for value in values)
+
+
+def fit_spread(samples: Iterable[Sequence[float]]) -> Spread:
+    """The prior from all samples of a run, one list of log speedups for each case and reference.
+
+    Samples without any variance (a single invocation) say nothing. NO_PRIOR when fewer than two say something.
+    """
+    groups = [(sum_of_squares(sample) / (len(sample) - 1), len(sample) - 1) for sample in samples if len(sample) > 1]
+    groups = [(variance, degrees) for variance, degrees in groups if variance > 0]
+    if len(groups) < 2:  # noqa: PLR2004 - one group says nothing of how groups differ
+        return NO_PRIOR
+    # Smyth's e: the log of a sample variance, freed from the bias that its degrees of freedom give it.
+    logs = [math.log(variance) - float(digamma(d / 2)) + math.log(d / 2) for variance, d in groups]
+    mean = sum(logs) / len(logs)
+    noise = sum(float(polygamma(1, d / 2)) for _, d in groups) / len(groups)
+    between = sum_of_squares(logs) / (len(logs) - 1) - noise
+    degrees = _degrees_of(between)
+    return Spread(math.exp(mean + float(digamma(degrees / 2)) - math.log(degrees / 2)), degrees)
+
+
+def _degrees_of(between: float) -> float:
+    """The degrees d for which trigamma(d / 2) is the variance of log variances between cases."""
+
+    def excess(degrees: float) -> float:
+        return float(polygamma(1, degrees / 2)) - between
+
+    if excess(MAX_DEGREES) >= 0:
+        return MAX_DEGREES
+    if excess(_SMALLEST_DEGREES) <= 0:
+        return _SMALLEST_DEGREES
+    return float(brentq(excess, _SMALLEST_DEGREES, MAX_DEGREES))

@@ -1,0 +1,172 @@
+"""From two samples of a speedup, now and then, to a verdict. Pure: no I/O, no other room.
+
+Everything is done on log speedups of invocations. The change is the difference of their means; its standard error comes
+from both samples' variance and the prior that all cases of the baseline give (spread.py). Assumed: invocations are
+exchangeable within a run, their medians over blocks near normal, and equally spread then and now.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from scipy.special import stdtr, stdtrit
+
+from perf.judge.spread import Spread, sum_of_squares
+
+Kind = Literal["ok", "regressed", "improved", "inconclusive", "no-baseline", "invalid"]
+
+# An alarm in a run with no regression at all, over all its comparisons: once in a hundred runs.
+RUN_ERROR = 0.01
+# The confidence of intervals that are shown, and of whatever is not an alarm.
+CONFIDENCE = 0.95
+# What is surer than this is told as "over" it.
+MOST = 0.99999
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What matters of a case, as shares of its speedup: no alarm is raised for a loss up to `change`, and `ok` means
+    that a change by `resolution` or more is excluded.
+    """
+
+    change: float
+    resolution: float
+
+    @property
+    def log_change(self) -> float:
+        """The loss that is allowed, on the log scale, as a positive number; a gain is as large turned around."""
+        return -math.log1p(-self.change)
+
+
+@dataclass(frozen=True)
+class Then:
+    """What a speedup is judged by: the log speedups of the baseline's invocations, and what its cases say about their
+    variance. `exact`: a published figure, one value that comes with no variance of its own.
+    """
+
+    values: Sequence[float]
+    spread: Spread
+    exact: bool = False
+
+    @property
+    def inverse_size(self) -> float:
+        """What the baseline's own error adds, in units of one invocation's variance."""
+        return 0.0 if self.exact else 1 / len(self.values)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A speedup now over the same speedup then, on the log scale: estimate, standard error, degrees of freedom."""
+
+    log_ratio: float
+    error: float
+    degrees: float
+
+    @property
+    def ratio(self) -> float:
+        return math.exp(self.log_ratio)
+
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
+        """The two-sided confidence interval of the ratio; from 0 to infinity when nothing is known of the error."""
+        if not self.degrees:
+            return 0.0, math.inf
+        half = float(stdtrit(self.degrees, (1 + confidence) / 2)) * self.error
+        return math.exp(self.log_ratio - half), math.exp(self.log_ratio + half)
+
+    def confidence_of_loss(self, tolerance: float) -> float:
+        """How sure it is that the speedup fell by more than a share `tolerance` (one-sided, between 0 and 1)."""
+        return self._confidence(math.log1p(-tolerance) - self.log_ratio)
+
+    def confidence_of_gain(self, tolerance: float) -> float:
+        """How sure it is that the speedup rose by as much as makes a loss of `tolerance` when turned around."""
+        return self._confidence(self.log_ratio + math.log1p(-tolerance))
+
+    def _confidence(self, distance: float) -> float:
+        if not self.degrees:
+            return 0.0
+        if not self.error:
+            return 1.0 if distance > 0 else 0.0
+        return float(stdtr(self.degrees, distance / self.error))
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict on one ratio. `needed` is how many invocations would settle an inconclusive one; None when no number
+    of them would, because the baseline has too few.
+    """
+
+    kind: Kind
+    reason: str
+    change: Change | None = None
+    needed: int | None = None
+
+
+def change_from(then: Then, now: Sequence[float]) -> Change:
+    """The change from `then` to the log speedups `now`. ValueError when either holds none."""
+    if not now or not then.values:
+        raise ValueError("a change needs something now and something then")
+    degrees = then.spread.degrees + len(now) - 1 + (0 if then.exact else len(then.values) - 1)
+    squares = then.spread.degrees * then.spread.variance + sum_of_squares(now) + sum_of_squares(then.values)
+    error = math.sqrt(squares / degrees * (1 / len(now) + then.inverse_size)) if degrees else math.inf
+    return Change(sum(now) / len(now) - sum(then.values) / len(then.values), error, degrees)
+
+
+def suspicious(now: Sequence[float], then: Then, tolerance: Tolerance) -> bool:
+    """Whether a first look calls for a second measurement: its estimate lies beyond the tolerance."""
+    return bool(now and then.values) and abs(change_from(then, now).log_ratio) > tolerance.log_change
+
+
+def judge(
+    first: Sequence[float], again: Sequence[float], then: Then, tolerance: Tolerance, comparisons: int
+) -> Judgement:
+    """The verdict on log speedups: `first` measured, then `again` in fresh processes if the first look was suspicious,
+    against `then`, as one of the `comparisons` of a run.
+
+    A change is called when three things hold. All invocations together say that there is one, at the level that keeps
+    the error of the whole run at `RUN_ERROR` (Bonferroni's share of it). They say at 95 % that it exceeds the
+    tolerance. And the second measurement alone lies beyond the tolerance too. To look at all data a second time only
+    when the first look was suspicious cannot raise the error: it only takes chances to err away.
+    """
+    if not first:
+        return Judgement("invalid", "nothing undisturbed was measured")
+    if not then.values:
+        return Judgement("no-baseline", "the baseline has no undisturbed measurement of it")
+    now = [*first, *again]
+    change = change_from(then, now)
+    strict = 1 - RUN_ERROR / comparisons
+    repeated = change_from(then, again).log_ratio if again else 0.0
+    lost, gained = change.confidence_of_loss(tolerance.change), change.confidence_of_gain(tolerance.change)
+    if lost >= CONFIDENCE and change.confidence_of_loss(0) > strict and repeated < -tolerance.log_change:
+        return Judgement("regressed", _sure(change.confidence_of_loss(0), lost), change)
+    if gained >= CONFIDENCE and change.confidence_of_gain(0) > strict and repeated > tolerance.log_change:
+        return Judgement("improved", f"{_sure(change.confidence_of_gain(0), gained)}: the baseline is stale", change)
+    low, high = change.interval()
+    if max(lost, gained) >= CONFIDENCE:
+        why = "it may have changed by more than its tolerance, and that is not sure enough for an alarm"
+    elif low <= 1 - tolerance.resolution or high >= 1 / (1 - tolerance.resolution):
+        why = f"a change by {tolerance.resolution:.0%} cannot be excluded"
+    else:
+        return Judgement("ok", "", change)
+    return Judgement("inconclusive", why, change, invocations_needed(change, len(now), then, tolerance))
+
+
+def invocations_needed(change: Change, now: int, then: Then, tolerance: Tolerance) -> int | None:
+    """How many invocations would bring the 95 % interval within half the resolution to each side, with the variance
+    as it is; None when the baseline's own invocations are too few for that, or nothing is known of the variance.
+    """
+    if not change.degrees:
+        return None
+    variance = change.error**2 / (1 / now + then.inverse_size)
+    half = -math.log1p(-tolerance.resolution) / 2
+    quantile = float(stdtrit(change.degrees, (1 + CONFIDENCE) / 2))
+    left = (half / quantile) ** 2 / variance - then.inverse_size if variance else math.inf
+    return math.ceil(1 / left) if left > 0 else None
+
+
+def _sure(changed: float, beyond: float) -> str:
+    """How sure a change is, in words that never round up to certainty."""
+    at_all, exceeding = (
+        f"{math.floor(share * 1e5) / 1e3:g} %" if share < MOST else "over 99.999 %" for share in (changed, beyond)
+    )
+    return f"sure at {at_all} that it changed and at {exceeding} that it exceeds the tolerance, and measured again"

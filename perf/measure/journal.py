@@ -1,0 +1,186 @@
+"""What has been measured, on the disk as soon as it is: one line of JSON each, so that a session can be taken up again.
+
+A line is written and flushed as a whole; the part of one that a power cut leaves behind is dropped on the next start.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import filelock
+import msgspec
+
+from perf.errors import PerfError
+from perf.measure.family import Checked
+from perf.measure.results import Failure, Invocation, WorkloadResult
+
+NAME = "journal.jsonl"
+VERSION = 1
+AFRESH = "leave out --perf-resume to measure afresh"
+
+
+class Header(msgspec.Struct, frozen=True):
+    """Under which conditions a session measures; two parts of one session must agree in all of `conditions`."""
+
+    version: int
+    conditions: dict[str, Any]
+
+
+class ChecksLine(msgspec.Struct, frozen=True):
+    """What a family found out about the variants of a subject, by variant."""
+
+    subject: str
+    checks: dict[str, Checked]
+
+
+class InvocationLine(msgspec.Struct, frozen=True):
+    """One invocation's share of a workload, and every failure of the workload until then."""
+
+    phase: str
+    workload: str
+    invocation: Invocation
+    failures: dict[str, Failure]
+
+
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line holds one of these."""
+
+    header: Header | None = None
+    checks: ChecksLine | None = None
+    measured: InvocationLine | None = None
+
+
+class Journal:
+    """One session's journal, held against other sessions by a lock while it is open.
+
+    When it cannot be written to, measuring goes on: `problem` then says what happened, and the session cannot be
+    resumed.
+    """
+
+    def __init__(self, folder: Path, conditions: Mapping[str, Any]) -> None:
+        """Begin the journal in `folder`, or take it up. PerfError when it was written under other conditions, cannot be
+        read, or is being written by another session; OSError when there can be no such folder.
+        """
+        self.folder = folder
+        self.problem: str | None = None
+        self._path = folder / NAME
+        self._checks: dict[str, dict[str, Checked]] = {}
+        self._results: dict[tuple[str, str], WorkloadResult] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = filelock.FileLock(folder / ".lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            message = "another session is still writing this journal"
+            raise PerfError(message, subject=str(self._path), next_step="wait for its end, or end it") from error
+        try:
+            self._take_up(conditions)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let other sessions take it up."""
+        self._lock.release()
+
+    def checks(self, subject: str) -> Mapping[str, Checked] | None:
+        """What was found out about a subject before, by variant; None when it was not checked yet."""
+        return self._checks.get(subject)
+
+    def keep_checks(self, subject: str, checks: Mapping[str, Checked]) -> None:
+        """Write down what was found out about a subject."""
+        self._checks[subject] = dict(checks)
+        self._write(Line(checks=ChecksLine(subject, dict(checks))))
+
+    def result(self, phase: str, workload: str) -> WorkloadResult:
+        """All that was measured of a workload in a phase so far."""
+        return self._results.get((phase, workload), WorkloadResult((), {}))
+
+    def keep(self, phase: str, workload: str, invocation: Invocation, failures: Mapping[str, Failure]) -> None:
+        """Write down one more invocation of a workload, with its failures so far."""
+        line = InvocationLine(phase, workload, invocation, dict(failures))
+        self._add(line)
+        self._write(Line(measured=line))
+
+    def _add(self, line: InvocationLine) -> None:
+        before = self.result(line.phase, line.workload)
+        self._results[line.phase, line.workload] = WorkloadResult((*before.invocations, line.invocation), line.failures)
+
+    def _take_up(self, conditions: Mapping[str, Any]) -> None:
+        lines = _read(self._path)
+        if not lines:
+            self._write(Line(header=Header(VERSION, msgspec.to_builtins(conditions))))
+            return
+        differing = _differing(lines[0].header, conditions)
+        if differing:
+            raise _other_conditions(self._path, differing)
+        for line in lines[1:]:
+            if line.checks is not None:
+                self._checks[line.checks.subject] = line.checks.checks
+            if line.measured is not None:
+                self._add(line.measured)
+
+    def _write(self, line: Line) -> None:
+        try:
+            with self._path.open("ab") as stream:
+                stream.write(msgspec.json.encode(line) + b"\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            self.problem = self.problem or f"{self._path}: {error.strerror}"
+
+
+def find_journal(runs: Path, conditions: Mapping[str, Any]) -> Path:
+    """The folder of the newest journal below `runs` that was written under these conditions. PerfError when there is
+    none; it tells what differs from the newest of all.
+    """
+    folders = sorted((path.parent for path in runs.glob(f"*/{NAME}")), reverse=True)
+    newest: PerfError | None = None
+    for folder in folders:
+        try:
+            lines = _read(folder / NAME)
+        except PerfError as error:
+            newest = newest or error
+            continue
+        if not lines:
+            continue
+        differing = _differing(lines[0].header, conditions)
+        if not differing:
+            return folder
+        newest = newest or _other_conditions(folder / NAME, differing)
+    raise newest or PerfError("there is no session to resume", subject=str(runs), next_step=AFRESH)
+
+
+def _differing(header: Header | None, conditions: Mapping[str, Any]) -> list[str]:
+    if header is None or header.version != VERSION:
+        return [f"its version is not {VERSION}"]
+    now = msgspec.to_builtins(conditions)
+    return [
+        f"{name} {header.conditions.get(name)} then, {now.get(name)} now"
+        for name in sorted({*header.conditions, *now})
+        if header.conditions.get(name) != now.get(name)
+    ]
+
+
+def _other_conditions(path: Path, differing: Sequence[str]) -> PerfError:
+    message = f"was written under other conditions and cannot be gone on with: {'; '.join(differing)}"
+    return PerfError(message, subject=str(path), next_step=AFRESH)
+
+
+def _read(path: Path) -> list[Line]:
+    """The whole lines of a journal, oldest first; none when there is no file. The start of a line that was never
+    finished is cut off, so that the next one does not continue it.
+    """
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) < len(content):
+        with path.open("r+b") as stream:
+            stream.truncate(len(whole))
+    try:
+        return [msgspec.json.decode(line, type=Line) for line in whole.splitlines()]
+    except msgspec.DecodeError as error:
+        message = f"is damaged: {error}"
+        raise PerfError(message, subject=str(path), next_step=AFRESH) from error

@@ -1,0 +1,31 @@
+"""What came of one case."""
+
+from dataclasses import dataclass
+
+from perf.measure.family import Case, Checked
+from perf.measure.plan import Plan
+from perf.measure.results import Failure, WorkloadResult
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A case's plan, its workload's result, what its family found out before, and why it failed, if it did. `again`
+    holds what was measured after a suspicious first look.
+    """
+
+    plan: Plan
+    case: Case
+    result: WorkloadResult
+    again: WorkloadResult
+    check: Checked
+
+    @property
+    def whole(self) -> WorkloadResult:
+        """Everything that was measured of the workload."""
+        invocations = (*self.result.invocations, *self.again.invocations)
+        return WorkloadResult(invocations, {**self.result.failures, **self.again.failures})
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the case has no result, or None."""
+        return self.whole.failures.get(self.case.variant)

@@ -1,0 +1,152 @@
+"""Verdicts for people: what a regressed case says, the table at the end, and what is stored of each."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from perf.judge.speedup import Estimate
+from perf.judge.statistics import median
+from perf.judge.verdict import Judgement
+from perf.runs.gate import GRAVITY, Gate, Ratio, Verdict
+
+_STYLES: Mapping[str, str] = {
+    "regressed": "bold red",
+    "improved": "green",
+    "inconclusive": "yellow",
+    "invalid": "yellow",
+}
+
+
+def verdict_lines(verdict: Verdict, gate: Gate | None, command: str) -> list[str]:
+    """What a person needs in ten seconds: the case, then and now, how sure, what else changed, and how to reproduce it.
+
+    `command` is the command line that runs the case alone.
+    """
+    lines = [f"{verdict.case}: {verdict.kind}{_by_how_much(verdict)}: {verdict.reason}"]
+    for ratio in verdict.ratios:
+        lines.append(f"  over {ratio.reference}: now {estimate_text(ratio.now)}, then {estimate_text(ratio.then)}")
+        if ratio.judgement.change is not None:
+            lines.append(f"    change {_change_text(ratio.judgement)}: {ratio.judgement.kind}")
+        if ratio.judgement.kind == "inconclusive":
+            lines.append(f"    {_budget(ratio)}")
+    if verdict.latency_ratio is not None:
+        lines.append(f"  latency now over then, on this same machine: {verdict.latency_ratio:.3f} (told, not judged)")
+    if gate is not None:
+        lines.append(f"  baseline: {gate.name}, {gate.comparisons} comparisons in this run")
+        lines += [f"  changed since then: {change}" for change in gate.changes or ["nothing that is recorded"]]
+    return [*lines, f"  alone: {command}"]
+
+
+def print_verdicts(verdicts: Sequence[Verdict], gate: Gate | None, selected: Sequence[str], console: Console) -> None:
+    """Print what was said of each case that is not `ok`, and how many of each verdict there are. Nothing that was
+    selected and not judged, and nothing that only the baseline holds, is left unsaid. `selected` holds case names.
+    """
+    if gate is not None:
+        when = f", stored {gate.baseline.datetime[:16]}" if gate.baseline else ""
+        _say(console, f"Judged by {gate.name}{when}.")
+        for change in gate.changes:
+            _say(console, f"changed since then: {change}")
+    shown = [v for v in verdicts if v.kind not in {"ok", "no-baseline"}]
+    if shown:
+        console.print(_table(shown))
+    for reason in dict.fromkeys(v.reason for v in verdicts if v.kind == "no-baseline"):
+        names = [v.case for v in verdicts if v.kind == "no-baseline" and v.reason == reason]
+        _say(console, f"no-baseline: {reason}: {_listed(names)}")
+    latencies = [v.latency_ratio for v in verdicts if v.latency_ratio is not None]
+    if latencies:
+        told = f"{median(latencies):.3f} in the middle, {min(latencies):.3f} to {max(latencies):.3f}"
+        _say(console, f"Latency now over then, on this same machine: {told}; told, not judged.")
+    only_then = gate.only_then(selected) if gate else []
+    if only_then:
+        _say(console, f"Only in the baseline: {_listed(only_then)}")
+    counts = Counter(verdict.kind for verdict in verdicts)
+    _say(
+        console, "Verdicts: " + (", ".join(f"{counts[k]} {k}" for k in reversed(GRAVITY) if counts[k]) or "none") + "."
+    )
+
+
+def verdict_record(verdict: Verdict) -> dict[str, Any]:
+    """What is stored of a verdict, as plain JSON values."""
+    return {
+        "kind": verdict.kind,
+        "reason": verdict.reason,
+        "latency_ratio": verdict.latency_ratio,
+        "ratios": [
+            {
+                "reference": ratio.reference,
+                "kind": ratio.judgement.kind,
+                "reason": ratio.judgement.reason,
+                "now": ratio.now.speedup if ratio.now else None,
+                "then": ratio.then.speedup if ratio.then else None,
+                **_change_record(ratio.judgement),
+            }
+            for ratio in verdict.ratios
+        ],
+    }
+
+
+def estimate_text(estimate: Estimate | None) -> str:
+    """A speedup with its 95 % interval and how much it rests on, such as "4.52 [4.47, 4.58] (10 invocations)"."""
+    if estimate is None:
+        return "-"
+    interval = f" [{estimate.low:.2f}, {estimate.high:.2f}]" if estimate.low and estimate.high else ""
+    plural = "" if estimate.observations == 1 else "s"
+    return f"{estimate.speedup:.2f}{interval} ({estimate.observations} invocation{plural})"
+
+
+def _table(verdicts: Sequence[Verdict]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("Case", "Verdict", "Over", "Now", "Then", "Change", "Why"):
+        table.add_column(name, overflow="fold")
+    for verdict in verdicts:
+        kind = Text(verdict.kind, _STYLES[verdict.kind])
+        telling = [ratio for ratio in verdict.ratios if ratio.judgement.kind == verdict.kind]
+        for ratio in telling:
+            why = f"{verdict.reason}. {_budget(ratio)}" if verdict.kind == "inconclusive" else verdict.reason
+            cells = (ratio.reference, *map(_short, (ratio.now, ratio.then)), _change_text(ratio.judgement), why)
+            table.add_row(Text(verdict.case), kind, *map(Text, cells))
+        if not telling:
+            table.add_row(Text(verdict.case), kind, "-", "-", "-", "-", Text(verdict.reason))
+    return table
+
+
+def _by_how_much(verdict: Verdict) -> str:
+    changes = [r.judgement.change for r in verdict.ratios if r.judgement.kind == verdict.kind and r.judgement.change]
+    return f" by {abs(changes[0].ratio - 1):.1%}" if changes and verdict.kind in {"regressed", "improved"} else ""
+
+
+def _change_text(judgement: Judgement) -> str:
+    if judgement.change is None:
+        return "-"
+    low, high = judgement.change.interval()
+    return f"{judgement.change.ratio - 1:+.1%} [{low - 1:+.1%}, {high - 1:+.1%}]"
+
+
+def _change_record(judgement: Judgement) -> dict[str, float | None]:
+    if judgement.change is None:
+        return {"change": None, "change_low": None, "change_high": None}
+    low, high = judgement.change.interval()
+    return {"change": judgement.change.ratio, "change_low": low, "change_high": high}
+
+
+def _budget(ratio: Ratio) -> str:
+    if ratio.judgement.needed is None:
+        return "More invocations here would not settle it: the baseline has too few"
+    return f"About {ratio.judgement.needed} invocations would settle it: --perf-invocations={ratio.judgement.needed}"
+
+
+def _short(estimate: Estimate | None) -> str:
+    return f"{estimate.speedup:.2f}" if estimate else "-"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{len(names)} cases: {', '.join(names)}" if len(names) > 1 else "".join(names)
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)

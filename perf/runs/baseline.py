@@ -1,0 +1,33 @@
+"""Which stored runs others may be judged by."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+
+from perf.errors import PerfError
+from perf.runs.document import Run, read_run
+
+BASELINES = Path(__file__).resolve().parents[2] / "baselines"
+TOLERANCES = BASELINES / "tolerances.toml"
+PUBLISHED = "published"
+
+
+def usable_baseline(path: Path, machine_class: str) -> Run:
+    """The run in a file, to judge another one of this machine class by. PerfError when it cannot be."""
+    run = read_run(path)
+    step = "compare with another run"
+    if run.perf.machine_class != machine_class:
+        message = f"was measured on machine class {run.perf.machine_class}, and this is {machine_class}"
+        raise PerfError(message, subject=str(path), next_step=step)
+    if not run.perf.complete:
+        raise PerfError("is a run that did not come to its end", subject=str(path), next_step=step)
+    if run.perf.injected:
+        raise PerfError("was slowed down on purpose (--perf-inject)", subject=str(path), next_step=step)
+    return run
+
+
+@cache
+def published_classes() -> tuple[str, ...]:
+    """The machine classes that the announcement's tables hold for."""
+    found: list[str] = tomllib.loads((BASELINES / PUBLISHED / "published.toml").read_text())["machine_classes"]
+    return tuple(found)

@@ -1,0 +1,151 @@
+"""The format of a stored run: pytest-benchmark's JSON, with the suite's own part under `perf`.
+
+Only what judging needs is described and checked here; everything else in the file is pytest-benchmark's business.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from perf.errors import PerfError
+
+SCHEMA = 1
+# A nightly run takes half a megabyte; what is a hundred times as large is no stored run.
+MAX_BYTES = 50_000_000
+
+Value = str | int | float | bool | None
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """What was observed of one ratio: one log speedup for each undisturbed invocation, in the order of measurement.
+
+    `first` was measured in the first place, `again` when the first look called for more.
+    """
+
+    first: list[float]
+    again: list[float] = []
+
+
+class Case(msgspec.Struct, frozen=True):
+    """A case's `extra_info`, as far as it is judged: its samples by the variant that the speedup refers to."""
+
+    family: str
+    subject: str
+    workload: str
+    variant: str
+    reference: str
+    program: str
+    latency_s: float
+    invocations_disturbed: int
+    published_speedup: float | None
+    samples: dict[str, Sample]
+
+    @property
+    def name(self) -> str:
+        """The case's name, such as "resnet50_v1-b8-mkl-int8"."""
+        return f"{self.workload}-{self.variant}"
+
+
+class Statistics(msgspec.Struct, frozen=True):
+    """pytest-benchmark's figures over the counted passes, in seconds."""
+
+    min: float
+    median: float
+    max: float
+
+
+class Benchmark(msgspec.Struct, frozen=True):
+    fullname: str
+    extra_info: Case
+    stats: Statistics
+
+
+class Context(msgspec.Struct, frozen=True):
+    """Everything that is not about one case. `comparable` must be equal in two runs that are judged against each other,
+    `settings` and `wheels` are told when they differ. `left_out` says why selected cases are not in the file.
+    """
+
+    schema: int
+    machine_class: str
+    host_id: str | None
+    comparable: dict[str, Value]
+    settings: dict[str, Value]
+    wheels: dict[str, str]
+    left_out: dict[str, str]
+    injected: dict[str, float]
+    complete: bool
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A stored run. `datetime` is when it ended, in ISO 8601."""
+
+    datetime: str
+    perf: Context
+    benchmarks: list[Benchmark]
+
+    @property
+    def cases(self) -> dict[str, Case]:
+        """The cases by name."""
+        return {benchmark.extra_info.name: benchmark.extra_info for benchmark in self.benchmarks}
+
+
+class _Version(msgspec.Struct):
+    schema: int
+
+
+class _Head(msgspec.Struct):
+    perf: _Version | None = None
+
+
+def read_run(path: Path) -> Run:
+    """The run in a file. PerfError, naming the file, when it is anything but a whole stored run of this schema whose
+    figures are possible.
+    """
+    step = "name another file, or store the run again with --benchmark-save=NAME"
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise PerfError(f"is no stored run: {size / 1e6:.0f} MB", subject=str(path), next_step=step)
+        content = path.read_bytes()
+    except OSError as error:
+        raise PerfError(f"cannot be read: {error.strerror}", subject=str(path), next_step=step) from error
+    if not content.strip():
+        raise PerfError("is empty", subject=str(path), next_step=step)
+    try:
+        head = msgspec.json.decode(content, type=_Head)
+        if head.perf is None:
+            message = "was not stored by this suite: it has no part `perf`"
+            raise PerfError(message, subject=str(path), next_step=step)
+        if head.perf.schema != SCHEMA:
+            message = f"has schema {head.perf.schema}, and this version of the suite reads schema {SCHEMA}"
+            raise PerfError(message, subject=str(path), next_step=step)
+        run = msgspec.json.decode(content, type=Run)
+    except msgspec.DecodeError as error:
+        raise PerfError(f"is damaged or no stored run: {error}", subject=str(path), next_step=step) from error
+    for problem in _impossible(run):
+        raise PerfError(problem, subject=str(path), next_step=step)
+    return run
+
+
+def _impossible(run: Run) -> Iterator[str]:
+    names = Counter(benchmark.extra_info.name for benchmark in run.benchmarks)
+    yield from (f"holds the case {name} {count} times" for name, count in names.items() if count > 1)
+    for benchmark in run.benchmarks:
+        case, stats = benchmark.extra_info, benchmark.stats
+        times = (stats.min, stats.median, stats.max, case.latency_s)
+        if any(not math.isfinite(time) or time <= 0 for time in times):
+            yield f"holds impossible times for {case.name}: {', '.join(f'{time:g} s' for time in times)}"
+        for reference, sample in case.samples.items():
+            if any(not math.isfinite(value) for value in sample.first + sample.again):
+                yield f"holds an impossible speedup of {case.name} over {reference}"
+    if run.perf.machine_class in {"", ".", ".."}:
+        yield "names no machine class"
+
+
+def as_run(document: dict[str, Any]) -> Run:
+    """The run in a document that has just been made."""
+    return msgspec.convert(document, Run)

@@ -1,0 +1,48 @@
+"""How much change is allowed of each case, from `baselines/tolerances.toml`."""
+
+import tomllib
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import msgspec
+
+from perf.errors import PerfError
+from perf.judge.verdict import Tolerance
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Both are shares of a speedup, between 0 and 1; what is missing is taken from the next wider entry."""
+
+    change: float | None = None
+    resolution: float | None = None
+
+
+class Tolerances(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of the file. `cases` maps names, or patterns of names, to entries; the first that matches counts."""
+
+    default: Tolerance
+    published: Tolerance
+    families: dict[str, Entry] = {}
+    cases: dict[str, Entry] = {}
+
+    def of(self, family: str, case: str) -> Tolerance:
+        """The tolerance of a case, such as "resnet50_v1-b8-mkl-int8" of the family "cnn"."""
+        entries = [entry for pattern, entry in self.cases.items() if fnmatchcase(case, pattern)][:1]
+        entries += [self.families.get(family, Entry())]
+        changes = [entry.change for entry in entries if entry.change is not None]
+        resolutions = [entry.resolution for entry in entries if entry.resolution is not None]
+        return Tolerance(next(iter(changes), self.default.change), next(iter(resolutions), self.default.resolution))
+
+
+def read_tolerances(path: Path) -> Tolerances:
+    """The tolerances in a file. PerfError, naming it, when it is not what this module expects."""
+    step = "correct it, or take the version in the repository: git checkout " + path.name
+    try:
+        found = msgspec.convert(tomllib.loads(path.read_text()), Tolerances)
+    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise PerfError(f"cannot be used: {error}", subject=str(path), next_step=step) from error
+    every: list[Tolerance | Entry] = [found.default, found.published, *found.families.values(), *found.cases.values()]
+    numbers = [number for entry in every for number in (entry.change, entry.resolution) if number is not None]
+    if not all(0 < number < 1 for number in numbers):
+        raise PerfError("holds a share that is not between 0 and 1", subject=str(path), next_step=step)
+    return found

@@ -1,0 +1,68 @@
+"""Numbers of stored runs: the next free one, also when several processes store at once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from perf.errors import PerfError
+from perf.runs.shelf import check_inside, next_number, save
+
+ROOT = Path(__file__).resolve().parents[2]
+SAVER = """
+import sys
+from pathlib import Path
+from perf.runs.shelf import save
+for turn in range(5):
+    save(Path(sys.argv[1]), sys.argv[2] + str(turn), sys.argv[2].encode() * 100_000)
+"""
+
+
+def test_numbers_go_up(tmp_path: Path) -> None:
+    folder = tmp_path / "c5.metal"
+    assert [save(folder, name, b"{}").name for name in ("a", "b")] == ["0001_a.json", "0002_b.json"]
+    assert save(folder, "a", b"{}").name == "0003_a.json"
+
+
+def test_the_largest_number_counts_also_in_pytest_benchmarks_own_layout(tmp_path: Path) -> None:
+    (tmp_path / "Linux-CPython-3.11-64bit").mkdir()
+    (tmp_path / "Linux-CPython-3.11-64bit" / "0007_old.json").touch()
+    (tmp_path / "0002_new.json").touch()
+    (tmp_path / "notes.json").touch()
+    assert next_number(tmp_path) == 8
+
+
+def test_processes_that_store_at_once_get_a_number_each_and_whole_files(tmp_path: Path) -> None:
+    savers = [
+        subprocess.Popen(
+            [sys.executable, "-c", SAVER, str(tmp_path), name], env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
+        for name in "abcd"
+    ]
+    assert [saver.wait(60) for saver in savers] == [0] * 4
+    found = sorted(path.name for path in tmp_path.glob("*.json"))
+    assert [name[:4] for name in found] == [f"{number:04}" for number in range(1, 21)]
+    for path in tmp_path.glob("*.json"):
+        assert path.read_text() == path.name[5] * 100_000
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(PerfError, match="the run cannot be stored") as caught:
+        save(tmp_path / "file" / "c5.metal", "a", b"{}")
+    assert "--perf-resume" in str(caught.value)
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "c5.metal", tmp_path / "elsewhere.json"
+    folder.mkdir()
+    outside.touch()
+    (folder / "0001_link.json").symlink_to(outside)
+    (folder / "0002_inside.json").touch()
+    (folder / "0003_link.json").symlink_to("0002_inside.json")
+    with pytest.raises(PerfError, match=r"0001_link\.json: is a link to .*elsewhere\.json, outside of"):
+        check_inside(folder / "0001_link.json", folder)
+    check_inside(folder / "0002_inside.json", folder)
+    check_inside(folder / "0003_link.json", folder)
