@@ -7,7 +7,6 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
 import pytest
 from rich.console import Console
 
@@ -26,7 +25,8 @@ OPTIONS = pytest.StashKey[Options]()
 STORAGE = pytest.StashKey[Storage]()
 SESSION = pytest.StashKey[PerfSession]()
 KEPT = pytest.StashKey[Kept]()
-ENDED = pytest.StashKey[dict[str, str]]()
+# How each measured item ended, by its id: "passed", why it failed, or None while it has not.
+ENDED = pytest.StashKey[dict[str, str | None]]()
 PLAIN_WIDTH = 120
 # The fixture that every measured item uses; it tells them from other tests.
 FIXTURE = "record"
@@ -57,7 +57,7 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Add the suite's own part. pytest-benchmark calls this for each file that it writes."""
     if SESSION in config.stash:
-        output_json["perf"] = config.stash[SESSION].document()
+        output_json["perf"] = config.stash[SESSION].document(complete=None not in config.stash[ENDED].values())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -103,7 +103,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     except PerfError as error:
         raise pytest.UsageError(str(error)) from error
     config.add_cleanup(config.stash[SESSION].journal.close)
-    config.stash[ENDED] = {}
+    config.stash[ENDED] = dict.fromkeys(item.nodeid for item in session.items if _measured([item]))
     with _uncaptured(config):
         for line in config.stash[SESSION].header():
             progress.say(line)
@@ -123,34 +123,28 @@ def why_not_measured(config: pytest.Config) -> str | None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Note of every measured item how it ended."""
     report = yield
-    ended = item.config.stash.get(ENDED, None)
-    if ended is not None and _measured([item]):
+    ended = item.config.stash.get(ENDED, {})
+    if item.nodeid in ended:
         if report.failed:
             ended[item.nodeid] = _reason(report)
         elif report.when == "teardown":
-            ended.setdefault(item.nodeid, "passed")
+            ended[item.nodeid] = ended[item.nodeid] or "passed"
     return report
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)  # outermost: pytest-benchmark writes its JSON inside of it
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
+def pytest_sessionfinish(session: pytest.Session) -> None:
     """Keep the run, whatever became of it; a baseline that could not be used or stored is a usage error."""
     config = session.config
-    perf = config.stash.get(SESSION, None)
-    if perf is None:
-        return (yield)
-    regular = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
-    ended = config.stash[ENDED]
-    complete = regular and {item.nodeid for item in session.items if _measured([item])} == set(ended)
-    perf.context = msgspec.structs.replace(perf.context, complete=complete)
-    result = yield
-    kept = Kept([])
-    if perf.records:
-        kept = keep_run(document_of(config), perf.context, ended, config.stash[STORAGE], perf.journal.folder)
+    if SESSION not in config.stash:
+        return
+    perf, ended = config.stash[SESSION], config.stash[ENDED]
+    kept = (
+        keep_run(document_of(config), ended, config.stash[STORAGE], perf.journal.folder) if perf.records else Kept([])
+    )
     config.stash[KEPT] = kept
-    if regular and (kept.failed or (perf.judging is not None and perf.judging.problem is not None)):
+    unusable = perf.judging is not None and perf.judging.problem is not None
+    if session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED} and (kept.failed or unusable):
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
-    return result
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

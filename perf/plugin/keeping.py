@@ -12,7 +12,6 @@ import pytest
 from perf.errors import PerfError
 from perf.files import write_whole
 from perf.plugin.storage import Storage
-from perf.runs.document import Context
 from perf.runs.shelf import save
 
 RUN = "run.json"
@@ -28,35 +27,33 @@ class Kept:
     failed: bool = False
 
 
-def keep_run(
-    document: Mapping[str, Any], context: Context, outcomes: Mapping[str, str], storage: Storage, folder: Path
-) -> Kept:
+def keep_run(document: Mapping[str, Any], outcomes: Mapping[str, str | None], storage: Storage, folder: Path) -> Kept:
     """Write the run into the session's folder and, when asked for, among the stored runs of its machine class.
 
-    `outcomes` says of each selected case, by its pytest id, "passed" or why it failed; a case that never ended is not
-    in it. Stored are only runs that came to their end, and of those only cases that passed and were not disturbed.
+    `outcomes` says of each selected case, by its pytest id, "passed", why it failed, or None when it never ended.
+    Stored are only runs that came to their end, and of those only cases that passed and were not disturbed.
     """
     lines = []
     path = folder / RUN
     try:
-        write_whole(path, _encoded(document, context))
+        write_whole(path, _encoded(document))
     except OSError as error:
         lines.append(f"This run could not be kept: {path}: {error.strerror}")
     else:
         lines.append(f"This run: {path}")
     if storage.save is None:
         return Kept(lines)
-    if not context.complete:
+    if not document["perf"]["complete"]:
         why = "it did not come to its end; add --perf-resume to go on with it"
         return Kept([*lines, f"Not stored as a baseline: {why}"], failed=True)
-    if context.injected:
+    if document["perf"]["injected"]:
         return Kept([*lines, "Not stored as a baseline: it was slowed down on purpose (--perf-inject)"], failed=True)
-    left_out = {**_unfit(document), **{name: why for name, why in outcomes.items() if why != "passed"}}
+    left_out = {**_unfit(document), **{name: why for name, why in outcomes.items() if why and why != "passed"}}
     fit = [benchmark for benchmark in document["benchmarks"] if benchmark["fullname"] not in left_out]
     lines += [f"Left out of the baseline: {name}: {why}" for name, why in left_out.items()]
     if not fit:
         return Kept([*lines, "Not stored as a baseline: no case is left"], failed=True)
-    content = _encoded({**document, "benchmarks": fit}, msgspec.structs.replace(context, left_out=left_out))
+    content = _encoded({**document, "benchmarks": fit, "perf": {**document["perf"], "left_out": left_out}})
     try:
         stored = save(storage.folder, storage.save, content)
     except PerfError as error:
@@ -95,6 +92,5 @@ def _unfit(document: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _encoded(document: Mapping[str, Any], context: Context) -> bytes:
-    content = msgspec.json.encode({**document, "perf": {**document["perf"], **msgspec.to_builtins(context)}})
-    return msgspec.json.format(content, indent=1) + b"\n"
+def _encoded(document: Mapping[str, Any]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"

@@ -137,10 +137,10 @@ class PerfSession:
         published = family.published(outcome.case)
         return record_of(outcome, family.name, self.machine, self.placements, published)
 
-    def document(self) -> dict[str, Any]:
-        """The session's own part of the stored run."""
+    def document(self, *, complete: bool) -> dict[str, Any]:
+        """The session's own part of the stored run; `complete` when every selected case came to its end."""
         return {
-            **msgspec.to_builtins(self.context),
+            **msgspec.to_builtins(msgspec.structs.replace(self.context, complete=complete)),
             "tier": self.options.tier,
             "state": state_report(self.state, read_state()),
         }

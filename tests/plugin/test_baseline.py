@@ -69,24 +69,21 @@ def test_the_part_of_the_suite_is_in_both_files_that_are_written(sound: Finished
     assert len(both[0]["benchmarks"]) == len(both[1]["benchmarks"]) == 6
 
 
-def test_a_regression_fails_its_own_case_and_says_all_that_matters(slowed: tuple[Finished, Path], store: Path) -> None:
+def test_a_regression_fails_its_own_case_and_says_all_that_matters(slowed: tuple[Finished, Path]) -> None:
     finished, _ = slowed
     assert finished.code == 1
     case = f"{NETWORK}-b1-mkl-fp32"
     told = finished.part(f"{case}: regressed by ", "\n____")
-    lines = told.splitlines()
-    assert re.match(
-        r"[78]\d\.\d%: sure at 99\.9+ ?%?.*, and measured again", lines[0].replace("sure at 100", "sure at 99.999")
-    ), lines[0]
+    assert re.match(r"\d\d\.\d%: sure at .* % that it changed and at .* %", told), told
+    assert told.partition("\n")[0].endswith("and measured again")
     assert re.search(
         r"over native-fp32: now \d+\.\d\d \[.*\] \(5 invocations\), then \d+\.\d\d \[.*\] \(3 invocations\)", told
     )
-    assert "baseline: 0001_first.json, 6 comparisons in this run" in told or "comparisons in this run" in told
+    assert "baseline: 0001_first.json, 3 comparisons in this run" in told
     assert "changed since then: nothing that is recorded" in told
     assert f"alone: uv run pytest 'perf/cnn/test_inference.py::test_inference[{case}]' --perf-tier=smoke" in told
     assert "--benchmark-compare=0001" in told
     assert "Traceback" not in finished.output
-    assert str(store)
 
 
 def test_the_second_measurement_is_told(slowed: tuple[Finished, Path]) -> None:
@@ -108,7 +105,7 @@ def test_cases_that_only_the_baseline_holds_are_listed(slowed: tuple[Finished, P
 def test_unknown_network_names_near_ones_and_stops_no_other(slowed: tuple[Finished, Path]) -> None:
     output = slowed[0].output
     told = output.partition("short test summary info")[0]  # which repeats it whole under CI
-    assert told.count("GluonCV has no network 'resnet5_v1'; near: resnet50_v1") == 1
+    assert told.count("GluonCV has no network 'resnet5_v1'; near: resnet50_v1") == 3, "once for each of its cases"
     assert "name another network with --perf-model" in output
     assert "another exception occurred" not in output
 
