@@ -123,13 +123,14 @@ def identical_variants(found: Resources, effort: Effort) -> list[float]:
     effort = replace(effort, min_invocations=INVOCATIONS, max_invocations=INVOCATIONS)
     conditions = conditions_of(found, effort)
     with on_off_load():
-        results = measure(twins, {}, conditions, lambda text, _: print(text, flush=True), Spent())
+        results = measure([twins], {}, conditions, lambda text, _: print(text, flush=True), Spent())
     ratios = results[plan.workloads[0].name].log_ratios("one", "other")
     return [math.exp(statistics.median(blocks)) for blocks in ratios]
 
 
 def _plan(network: str, batch: int, found: Resources) -> Plan:
-    return CnnFamily(pretrained=False, calibration="naive").plan(network, [Case(network, batch, VARIANT)], found)
+    family = CnnFamily(pretrained=False, calibration="naive")
+    return family.plan(network, [Case(network, batch, VARIANT, family)], found)
 
 
 @contextmanager

@@ -1,9 +1,10 @@
 """Record invocations of real workers, for the gate to be tried on.
 
 `uv run python -m benchmarks.gate.record FOLDER` measures 60 invocations of fresh workers for each of four workloads,
-a quarter of them with an on-off load on one core, and half of them with three more variants: `mkl-fp32` doing 3, 5 and
-10 % more work in every pass. It takes about 80 minutes with nothing else running, appends each invocation to
-FOLDER/WORKLOAD.jsonl, and goes on where it was interrupted.
+each with the optimised variants twice: as a candidate and, the same wheel again, as the baseline's
+(`mkl-fp32@baseline`). A quarter of the invocations have an on-off load on one core. Half of them have three more
+variants: `mkl-fp32` doing 3, 5 and 10 % more work in every pass. It takes about 90 minutes with nothing else running,
+appends each invocation to FOLDER/WORKLOAD.jsonl, and goes on where it was interrupted.
 """
 
 import sys
@@ -15,13 +16,13 @@ from pathlib import Path
 from benchmarks.gate.recording import append, read, recorded
 from benchmarks.load import on_off_load
 from benchmarks.setting import conditions_of, resources
-from perf.cnn.family import Case, CnnFamily
-from perf.cnn.networks import catalogue
+from perf.cnn.family import CnnFamily
 from perf.measure.engine import measure
 from perf.measure.family import Resources
 from perf.measure.plan import Plan
 from perf.measure.results import Spent
 from perf.measure.tiers import effort_of
+from perf.plugin.outcome import OF_BASELINE
 
 WORKLOADS = (("resnet50_v1", 1), ("mobilenet1.0", 1), ("squeezenet1.0", 8), ("resnet18_v1", 8))
 INVOCATIONS = 60
@@ -44,17 +45,16 @@ def main(folder: Path) -> None:
 
 
 def record(plan: Plan, kind: str, path: Path, found: Resources) -> None:
-    """Measure one invocation as the nightly tier does and append it."""
+    """Measure one invocation as the second look of the nightly tier does and append it."""
+    gates = len(plan.variants)
+    plan = _with_slowed_variants(plan) if kind == "injected" else plan
     effort = replace(effort_of("nightly"), min_invocations=1, max_invocations=1)
-    if kind == "injected":
-        plan = _with_slowed_variants(plan)
-        # As many blocks as the gate would have of its three variants.
-        scale = len(plan.variants) / len(catalogue().variants)
-        effort = replace(effort, block_budget_s=effort.block_budget_s * scale)
+    # As many blocks as the gate would have of its own variants.
+    effort = replace(effort, block_budget_s=effort.block_budget_s * len(plan.variants) / gates)
     conditions = conditions_of(found, effort)
     started_s = time.time()
     with on_off_load() if kind == "loaded" else nullcontext():
-        ((name, result),) = measure(plan, {}, conditions, lambda *_: None, Spent()).items()
+        ((name, result),) = measure([plan], {}, conditions, lambda *_: None, Spent()).items()
     if result.failures:
         sys.exit(f"{name}: {result.failures}")
     append(path, recorded(name, kind, started_s, result.invocations[0]))
@@ -67,8 +67,10 @@ def _with_slowed_variants(plan: Plan) -> Plan:
 
 
 def _plan(network: str, batch: int, found: Resources) -> Plan:
-    cases = [Case(network, batch, variant) for variant in catalogue().variants]
-    return CnnFamily(pretrained=False, calibration="naive").plan(network, cases, found)
+    family = CnnFamily(pretrained=False, calibration="naive")
+    plan = family.plan(network, family.cases("nightly", [network], [batch]), found)
+    twins = tuple(replace(variant, name=variant.name + OF_BASELINE) for variant in plan.variants if variant.over)
+    return replace(plan, variants=plan.variants + twins)
 
 
 if __name__ == "__main__":

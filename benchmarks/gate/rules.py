@@ -9,7 +9,8 @@ from scipy.stats import mannwhitneyu, ttest_ind
 from benchmarks.gate.recording import RecordedInvocation
 from benchmarks.gate.samples import latencies_ns, log_speedup
 from perf.judge.spread import Spread
-from perf.judge.verdict import Kind, Then, Tolerance, judge, suspicious
+from perf.judge.verdict import LOOKS, Kind, Then, Tolerance, judge, settle, suspicious
+from perf.plugin.outcome import OF_BASELINE
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,10 @@ class Trial:
     variant: str
     slowed: str
 
-    def speedups(self, invocations: Sequence[RecordedInvocation], variant: str) -> list[float]:
+    @staticmethod
+    def speedups(invocations: Sequence[RecordedInvocation], reference: str, variant: str) -> list[float]:
         """The log speedups of the invocations that had undisturbed blocks."""
-        found = [log_speedup(invocation, self.reference, variant) for invocation in invocations]
+        found = [log_speedup(invocation, reference, variant) for invocation in invocations]
         return [value for value in found if value is not None]
 
     def latencies(self) -> tuple[list[int], list[int]]:
@@ -36,12 +38,22 @@ class Trial:
         return then, [ns for slots in latencies_ns([*self.first, *self.again], self.slowed) for ns in slots]
 
 
-def verdict(trial: Trial, spread: Spread, tolerance: Tolerance, comparisons: int) -> Kind:
-    """The gate's verdict: `again` is looked at only when the first look is suspicious."""
-    first = trial.speedups(trial.first, trial.slowed)
-    then = Then(trial.speedups(trial.then, trial.variant), spread)
-    again = trial.speedups(trial.again, trial.slowed) if suspicious(first, then, tolerance) else []
-    return judge(first, again, then, tolerance, comparisons).kind
+def verdict(trial: Trial, spread: Spread, tolerance: Tolerance, comparisons: int) -> tuple[Kind, int]:
+    """The gate's verdict, and how many invocations it took: a first look against the baseline and, when that is
+    suspicious, up to `LOOKS` parts of `again`, side by side with the baseline's own wheel, until it is settled.
+    """
+    first = trial.speedups(trial.first, trial.reference, trial.slowed)
+    then = Then(trial.speedups(trial.then, trial.reference, trial.variant), spread)
+    if not suspicious(first, then, tolerance):
+        return judge(first, [], then, tolerance, comparisons).kind, len(trial.first)
+    step = len(trial.again) // LOOKS
+    kind: Kind = "inconclusive"
+    for taken in range(step, len(trial.again) + 1, step):
+        beside = trial.speedups(trial.again[:taken], trial.variant + OF_BASELINE, trial.slowed)
+        kind = settle(beside, spread, tolerance, comparisons).kind if beside else "inconclusive"
+        if kind != "inconclusive":
+            break
+    return kind, len(trial.first) + taken
 
 
 def pytest_benchmark_median(trial: Trial) -> bool:

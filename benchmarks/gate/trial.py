@@ -17,7 +17,7 @@ from benchmarks.gate.recording import RecordedInvocation
 from benchmarks.gate.rules import OTHERS, Trial, verdict
 from benchmarks.gate.samples import load, log_speedup, spread_percent
 from perf.judge.spread import Spread, fit_spread
-from perf.judge.verdict import Tolerance
+from perf.judge.verdict import LOOKS, Tolerance
 from perf.measure.tiers import effort_of
 from perf.runs.baseline import TOLERANCES
 from perf.runs.tolerances import read_tolerances
@@ -32,7 +32,10 @@ DRAWS = 100
 NIGHTS = 1000
 SEED = 20190713
 
+NATIVE, ORIGINAL = "native-fp32", "mkl-fp32"
 Recordings = dict[str, list[RecordedInvocation]]
+# Of a trial: invocations in the baseline, at the first look, and measured again.
+Sizes = tuple[int, int, int]
 
 
 def main(folder: Path) -> None:
@@ -40,8 +43,8 @@ def main(folder: Path) -> None:
     recordings = load(folder)
     tolerance = read_tolerances(TOLERANCES).of("cnn", "")
     effort = effort_of("nightly")
-    first, again = effort.min_invocations, effort.again_invocations
-    console.print(f"{first} invocations, {again} more when suspicious, against {BASELINE}; tolerance {tolerance}")
+    first, again = effort.min_invocations, effort.again_invocations * LOOKS
+    console.print(f"{first} invocations, up to {again} more while unsettled, against {BASELINE}; tolerance {tolerance}")
     print_recordings(recordings, console)
     sizes = (BASELINE, first, again)
     spread = fit_spread(_groups(recordings))
@@ -72,36 +75,39 @@ def print_recordings(recordings: Recordings, console: Console) -> None:
     console.print(table)
 
 
-def print_rules(
-    recordings: Recordings, sizes: tuple[int, int, int], spread: Spread, tolerance: Tolerance, console: Console
-) -> None:
+def print_rules(recordings: Recordings, sizes: Sizes, spread: Spread, tolerance: Tolerance, console: Console) -> None:
     """False alarms and misses of every rule, on the same draws."""
-    table = Table("rule", "false alarms", *(f"missed, {name.removeprefix('mkl-fp32+')} slower" for name in SLOWED))
-    same = [trial for variant, reference in PAIRS for trial in _draws(recordings, sizes, reference, variant, variant)]
-    slower = [list(_draws(recordings, sizes, "native-fp32", "mkl-fp32", slowed)) for slowed in SLOWED]
-    kinds = [Counter(verdict(trial, spread, tolerance, COMPARISONS) for trial in trials) for trials in (same, *slower)]
+    table = Table("rule", "false alarms", *(f"missed, {name.removeprefix(ORIGINAL + '+')} slower" for name in SLOWED))
+    draw = random.Random(SEED)
+    drawn = [invocations for invocations in recordings.values() for _ in range(DRAWS)]
+    same = [_unchanged(i, sizes, reference, variant, draw) for variant, reference in PAIRS for i in drawn]
+    slower = [[_slower(i, sizes, slowed, draw) for i in drawn] for slowed in SLOWED]
+    verdicts = [[verdict(trial, spread, tolerance, COMPARISONS) for trial in trials] for trials in (same, *slower)]
+    kinds = [Counter(kind for kind, _ in found) for found in verdicts]
     hits = [count["regressed"] for count in kinds]
     table.add_row("this suite's gate", *_cells(hits, (same, *slower)))
     for name, rule in OTHERS.items():
         hits = [sum(rule(trial) for trial in trials) for trials in (same, *slower)]
         table.add_row(name, *_cells(hits, (same, *slower)))
     console.print(table)
-    for name, count in zip(("no change", *SLOWED), kinds, strict=True):
-        console.print(f"the gate's verdicts, {name}: {', '.join(f'{n} {kind}' for kind, n in count.most_common())}")
+    for name, count, found in zip(("no change", *SLOWED), kinds, verdicts, strict=True):
+        told = ", ".join(f"{n} {kind}" for kind, n in count.most_common())
+        mean = sum(invocations for _, invocations in found) / len(found)
+        console.print(f"the gate's verdicts, {name}: {told}; {mean:.1f} invocations on average")
 
 
-def print_nights(recordings: Recordings, sizes: tuple[int, int, int], tolerance: Tolerance, console: Console) -> None:
+def print_nights(recordings: Recordings, sizes: Sizes, tolerance: Tolerance, console: Console) -> None:
     """How many of `NIGHTS` nights with nothing wrong raise an alarm: each a whole matrix of resampled comparisons."""
     draw = random.Random(SEED)
     pairs = [(workload, *pair) for workload in recordings for pair in PAIRS]
     alarms = improvements = 0
     for _ in range(NIGHTS):
         trials = [
-            _shuffled(recordings[workload], sizes, reference, variant, draw)
+            _unchanged(recordings[workload], sizes, reference, variant, draw)
             for workload, variant, reference in draw.choices(pairs, k=COMPARISONS)
         ]
-        spread = fit_spread(trial.speedups(trial.then, trial.variant) for trial in trials)
-        kinds = Counter(verdict(trial, spread, tolerance, COMPARISONS) for trial in trials)
+        spread = fit_spread(trial.speedups(trial.then, trial.reference, trial.variant) for trial in trials)
+        kinds = Counter(verdict(trial, spread, tolerance, COMPARISONS)[0] for trial in trials)
         alarms += kinds["regressed"] > 0
         improvements += kinds["improved"] > 0
     console.print(
@@ -110,33 +116,24 @@ def print_nights(recordings: Recordings, sizes: tuple[int, int, int], tolerance:
     )
 
 
-def _draws(
-    recordings: Recordings, sizes: tuple[int, int, int], reference: str, variant: str, slowed: str
-) -> Iterator[Trial]:
-    """`DRAWS` trials for each workload: a baseline of consecutive invocations, and others, consecutive as well."""
-    draw = random.Random(f"{SEED} {reference} {slowed}")
-    then_size, first, again = sizes
-    for invocations in recordings.values():
-        capable = [i for i in invocations if slowed in i.blocks[0].slots]
-        for _ in range(DRAWS):
-            start = draw.randrange(len(invocations) - then_size + 1)
-            then = invocations[start : start + then_size]
-            others = [i for i in capable if i not in then]
-            begin = draw.randrange(len(others) - first - again + 1)
-            now = others[begin : begin + first + again]
-            yield Trial(then, now[:first], now[first:], reference, variant, slowed)
-
-
-def _shuffled(
-    invocations: Sequence[RecordedInvocation],
-    sizes: tuple[int, int, int],
-    reference: str,
-    variant: str,
-    draw: random.Random,
+def _unchanged(
+    invocations: Sequence[RecordedInvocation], sizes: Sizes, reference: str, variant: str, draw: random.Random
 ) -> Trial:
+    """A comparison with nothing changed: the baseline from one half of the recorded time, now from the other half."""
     then, first, again = sizes
-    drawn = draw.sample(invocations, then + first + again)
-    return Trial(drawn[:then], drawn[then : then + first], drawn[then + first :], reference, variant, variant)
+    middle = len(invocations) // 2
+    halves = [invocations[:middle], invocations[middle:]]
+    draw.shuffle(halves)
+    now = draw.sample(halves[1], first + again)
+    return Trial(draw.sample(halves[0], then), now[:first], now[first:], reference, variant, variant)
+
+
+def _slower(invocations: Sequence[RecordedInvocation], sizes: Sizes, slowed: str, draw: random.Random) -> Trial:
+    """A comparison of the slowed variant with a baseline from other invocations of the original."""
+    then, first, again = sizes
+    now = draw.sample([i for i in invocations if slowed in i.blocks[0].slots], first + again)
+    others = draw.sample([i for i in invocations if i not in now], then)
+    return Trial(others, now[:first], now[first:], NATIVE, ORIGINAL, slowed)
 
 
 def _groups(recordings: Recordings) -> Iterator[list[float]]:

@@ -24,6 +24,7 @@ class Case:
     network: str
     batch: int
     variant: str
+    family: "CnnFamily"
 
     @property
     def subject(self) -> str:
@@ -50,17 +51,6 @@ class Case:
         return self.batch * catalogue().gmacs(self.network) + SLOT_WEIGHT
 
 
-def cases(tier: str, networks: Sequence[str], batches: Sequence[int]) -> list[Case]:
-    """Every case of a tier, network by network; `networks` and `batches` replace the tier's own when given."""
-    share = catalogue().tiers[tier]
-    return [
-        Case(network, batch, variant)
-        for network in networks or share.networks
-        for batch in batches or share.batches
-        for variant in catalogue().variants
-    ]
-
-
 @dataclass(frozen=True)
 class CnnFamily:
     """Networks from GluonCV, trained or synthetic, with one way of calibration."""
@@ -71,6 +61,16 @@ class CnnFamily:
     @property
     def name(self) -> str:
         return "cnn"
+
+    def cases(self, tier: str, networks: Sequence[str] = (), batches: Sequence[int] = ()) -> list[Case]:
+        """Every case of a tier, network by network; `networks` and `batches` replace the tier's own when given."""
+        share = catalogue().tiers[tier]
+        return [
+            Case(network, batch, variant, self)
+            for network in networks or share.networks
+            for batch in batches or share.batches
+            for variant in catalogue().variants
+        ]
 
     def plan(self, subject: str, cases: Sequence[Case], resources: Resources) -> Plan:
         """The plan that measures the cases of one network; the reference is measured even when it is not selected.

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from perf.cnn.family import Case, CnnFamily, cases
+from perf.cnn.family import Case, CnnFamily
 from perf.cnn.networks import REFERENCE
 from perf.plugin.hooks import OPTIONS
 from perf.plugin.replay import clock
@@ -13,14 +13,9 @@ from perf.plugin.replay import clock
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = metafunc.config.stash[OPTIONS]
-    selected = cases(options.tier, options.models, options.batches)
+    family = CnnFamily(pretrained=options.pretrained, calibration=options.calibration)
+    selected = family.cases(options.tier, options.models, options.batches)
     metafunc.parametrize("case", selected, ids=[case.id for case in selected])
-
-
-@pytest.fixture(scope="session")
-def family(pytestconfig: pytest.Config) -> CnnFamily:
-    options = pytestconfig.stash[OPTIONS]
-    return CnnFamily(pretrained=options.pretrained, calibration=options.calibration)
 
 
 @pytest.mark.benchmark(timer=clock)

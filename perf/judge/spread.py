@@ -15,8 +15,8 @@ from scipy.special import digamma, polygamma
 
 # The prior never counts for more than so many degrees of freedom, however alike the cases' variances are: a case whose
 # workers behave unlike all others must be able to say so.
-MAX_DEGREES = 20.0
-_SMALLEST_DEGREES = 1e-3
+MAX_DEGREES = 10.0
+_SMALLEST_DEGREES, _LARGEST_DEGREES = 1e-3, 1e6
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ def fit_spread(samples: Iterable[Sequence[float]]) -> Spread:
     noise = sum(float(polygamma(1, d / 2)) for _, d in groups) / len(groups)
     between = sum_of_squares(logs) / (len(logs) - 1) - noise
     degrees = _degrees_of(between)
-    return Spread(math.exp(mean + float(digamma(degrees / 2)) - math.log(degrees / 2)), degrees)
+    variance = math.exp(mean + float(digamma(degrees / 2)) - math.log(degrees / 2))
+    return Spread(variance, min(degrees, MAX_DEGREES))
 
 
 def _degrees_of(between: float) -> float:
@@ -62,8 +63,8 @@ def _degrees_of(between: float) -> float:
     def excess(degrees: float) -> float:
         return float(polygamma(1, degrees / 2)) - between
 
-    if excess(MAX_DEGREES) >= 0:
-        return MAX_DEGREES
+    if excess(_LARGEST_DEGREES) >= 0:
+        return _LARGEST_DEGREES
     if excess(_SMALLEST_DEGREES) <= 0:
         return _SMALLEST_DEGREES
-    return float(brentq(excess, _SMALLEST_DEGREES, MAX_DEGREES))
+    return float(brentq(excess, _SMALLEST_DEGREES, _LARGEST_DEGREES))

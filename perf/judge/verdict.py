@@ -1,8 +1,12 @@
-"""From two samples of a speedup, now and then, to a verdict. Pure: no I/O, no other room.
+"""From samples of a speedup to a verdict. Pure: no I/O, no other room.
 
-Everything is done on log speedups of invocations. The change is the difference of their means; its standard error comes
-from both samples' variance and the prior that all cases of the baseline give (spread.py). Assumed: invocations are
-exchangeable within a run, their medians over blocks near normal, and equally spread then and now.
+Everything is done on log speedups of invocations. There are two questions. Did the speedup over the control change
+since the baseline (`judge`)? And, where it seems so, is the build slower than the baseline's own build when the two are
+measured side by side (`settle`)? The second answer counts: it is free of whatever happened to the machine since the
+baseline.
+
+Standard errors come from the samples and from the prior that all cases of the baseline give (spread.py). Assumed:
+invocations are exchangeable within a run, their medians over blocks near normal, and equally spread then and now.
 """
 
 import math
@@ -18,6 +22,8 @@ Kind = Literal["ok", "regressed", "improved", "inconclusive", "no-baseline", "in
 
 # An alarm in a run with no regression at all, over all its comparisons: once in a hundred runs.
 RUN_ERROR = 0.01
+# How often a case may be measured again, each time with a chance to err: the error of a run is shared among them.
+LOOKS = 4
 # The confidence of intervals that are shown, and of whatever is not an alarm.
 CONFIDENCE = 0.95
 # What is surer than this is told as "over" it.
@@ -112,21 +118,42 @@ def change_from(then: Then, now: Sequence[float]) -> Change:
     return Change(sum(now) / len(now) - sum(then.values) / len(then.values), error, degrees)
 
 
+def change_beside(beside: Sequence[float], spread: Spread) -> Change:
+    """The change from the baseline's own build, measured side by side: `beside` holds log(its latency / latency) of
+    each invocation. ValueError when there is none.
+    """
+    if not beside:
+        raise ValueError("a change needs something measured side by side")
+    degrees = spread.degrees + len(beside) - 1
+    squares = spread.degrees * spread.variance + sum_of_squares(beside)
+    error = math.sqrt(squares / degrees / len(beside)) if degrees else math.inf
+    return Change(sum(beside) / len(beside), error, degrees)
+
+
 def suspicious(now: Sequence[float], then: Then, tolerance: Tolerance) -> bool:
     """Whether a first look calls for a second measurement: its estimate lies beyond the tolerance."""
     return bool(now and then.values) and abs(change_from(then, now).log_ratio) > tolerance.log_change
 
 
+def settle(beside: Sequence[float], spread: Spread, tolerance: Tolerance, comparisons: int) -> Judgement:
+    """The verdict on what was measured side by side with the baseline's own build, as one of the `comparisons` of a
+    run.
+
+    A change is called when it is sure at the level that keeps the error of the whole run at `RUN_ERROR` (Bonferroni's
+    share of it, for each of `LOOKS` looks at each comparison), and sure at 95 % to exceed the tolerance.
+    """
+    change = change_beside(beside, spread)
+    needed = _needed(change, change.error**2 * len(beside), 0.0, tolerance)
+    return _decide(change, tolerance, comparisons, needed, may_call=True)
+
+
 def judge(
     first: Sequence[float], again: Sequence[float], then: Then, tolerance: Tolerance, comparisons: int
 ) -> Judgement:
-    """The verdict on log speedups: `first` measured, then `again` in fresh processes if the first look was suspicious,
-    against `then`, as one of the `comparisons` of a run.
+    """The verdict on the change since the baseline, as one of the `comparisons` of a run: `first` measured, then
+    `again` in fresh processes if the first look was suspicious.
 
-    A change is called when three things hold. All invocations together say that there is one, at the level that keeps
-    the error of the whole run at `RUN_ERROR` (Bonferroni's share of it). They say at 95 % that it exceeds the
-    tolerance. And the second measurement alone lies beyond the tolerance too. To look at all data a second time only
-    when the first look was suspicious cannot raise the error: it only takes chances to err away.
+    A change is called as in `settle`, and only when what was measured again alone lies beyond the tolerance too.
     """
     if not first:
         return Judgement("invalid", "nothing undisturbed was measured")
@@ -134,33 +161,41 @@ def judge(
         return Judgement("no-baseline", "the baseline has no undisturbed measurement of it")
     now = [*first, *again]
     change = change_from(then, now)
-    strict = 1 - RUN_ERROR / comparisons
     repeated = change_from(then, again).log_ratio if again else 0.0
-    lost, gained = change.confidence_of_loss(tolerance.change), change.confidence_of_gain(tolerance.change)
-    if lost >= CONFIDENCE and change.confidence_of_loss(0) > strict and repeated < -tolerance.log_change:
-        return Judgement("regressed", _sure(change.confidence_of_loss(0), lost), change)
-    if gained >= CONFIDENCE and change.confidence_of_gain(0) > strict and repeated > tolerance.log_change:
-        return Judgement("improved", f"{_sure(change.confidence_of_gain(0), gained)}: the baseline is stale", change)
+    confirmed = math.copysign(repeated, repeated * change.log_ratio) > tolerance.log_change
+    variance = change.error**2 / (1 / len(now) + then.inverse_size)
+    needed = _needed(change, variance, then.inverse_size, tolerance)
+    return _decide(change, tolerance, comparisons, needed, may_call=confirmed)
+
+
+def _decide(change: Change, tolerance: Tolerance, comparisons: int, needed: int | None, *, may_call: bool) -> Judgement:
+    if change.log_ratio < 0:
+        sure, beyond = change.confidence_of_loss(0), change.confidence_of_loss(tolerance.change)
+    else:
+        sure, beyond = change.confidence_of_gain(0), change.confidence_of_gain(tolerance.change)
     low, high = change.interval()
-    if max(lost, gained) >= CONFIDENCE:
+    if may_call and sure > 1 - RUN_ERROR / (comparisons * LOOKS) and beyond >= CONFIDENCE:
+        if change.log_ratio < 0:
+            return Judgement("regressed", _sure(sure, beyond), change)
+        return Judgement("improved", f"{_sure(sure, beyond)}: the baseline is stale", change)
+    if beyond >= CONFIDENCE:
         why = "it may have changed by more than its tolerance, and that is not sure enough for an alarm"
     elif low <= 1 - tolerance.resolution or high >= 1 / (1 - tolerance.resolution):
         why = f"a change by {tolerance.resolution:.0%} cannot be excluded"
     else:
         return Judgement("ok", "", change)
-    return Judgement("inconclusive", why, change, invocations_needed(change, len(now), then, tolerance))
+    return Judgement("inconclusive", why, change, needed)
 
 
-def invocations_needed(change: Change, now: int, then: Then, tolerance: Tolerance) -> int | None:
-    """How many invocations would bring the 95 % interval within half the resolution to each side, with the variance
-    as it is; None when the baseline's own invocations are too few for that, or nothing is known of the variance.
+def _needed(change: Change, variance: float, inverse_size: float, tolerance: Tolerance) -> int | None:
+    """How many invocations of this variance would bring the 95 % interval within half the resolution to each side; None
+    when the baseline's own invocations (`inverse_size`) are too few for that, or nothing is known of the variance.
     """
     if not change.degrees:
         return None
-    variance = change.error**2 / (1 / now + then.inverse_size)
     half = -math.log1p(-tolerance.resolution) / 2
     quantile = float(stdtrit(change.degrees, (1 + CONFIDENCE) / 2))
-    left = (half / quantile) ** 2 / variance - then.inverse_size if variance else math.inf
+    left = (half / quantile) ** 2 / variance - inverse_size if variance else math.inf
     return math.ceil(1 / left) if left > 0 else None
 
 
@@ -169,4 +204,4 @@ def _sure(changed: float, beyond: float) -> str:
     at_all, exceeding = (
         f"{math.floor(share * 1e5) / 1e3:g} %" if share < MOST else "over 99.999 %" for share in (changed, beyond)
     )
-    return f"sure at {at_all} that it changed and at {exceeding} that it exceeds the tolerance, and measured again"
+    return f"sure at {at_all} that it changed, and at {exceeding} that it exceeds the tolerance"

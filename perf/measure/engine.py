@@ -36,29 +36,47 @@ class Conditions:
 
 
 def measure(
-    plan: Plan, problems: Mapping[str, Failure], conditions: Conditions, tell: Tell, spent: Spent
+    plans: Sequence[Plan],
+    problems: Mapping[str, Mapping[str, Failure]],
+    conditions: Conditions,
+    tell: Tell,
+    spent: Spent,
 ) -> dict[str, WorkloadResult]:
-    """Measure what the journal does not hold yet of a plan; all results by workload name. A variant's failure is in its
-    results; it stops nothing else.
+    """Measure what the journal does not hold yet of the plans; all results by workload name. A variant's failure is in
+    its results; it stops nothing else.
 
-    `problems` are variants that failed before, by name: they are not timed, and fail in every workload.
+    Invocations go round: the first of every plan, then the second of every plan. What a workload's invocations have in
+    common is then the program, not the minute in which they ran. `problems` are variants that failed before, by subject
+    and name: they are not timed, and fail in every workload.
     """
-    run = _Run(plan, problems, conditions, tell, spent)
-    while open_workloads := [workload for workload in plan.workloads if not run.settled(workload)]:
-        run.invoke(open_workloads)
-    return {workload.name: run.result(workload) for workload in plan.workloads}
+    total = sum(workload.weight for plan in plans for workload in plan.workloads)
+
+    def told(text: str) -> None:
+        tell(text, sum(run.weight_done() for run in runs) / total)
+
+    runs = [_Run(plan, problems.get(plan.subject, {}), conditions, told, spent) for plan in plans]
+    while any(run.open_workloads() for run in runs):
+        for run in runs:
+            run.invoke(run.open_workloads())
+    return {workload.name: run.result(workload) for run in runs for workload in run.workloads}
 
 
 class _Run:
     """The state of one plan's measurement."""
 
     def __init__(
-        self, plan: Plan, problems: Mapping[str, Failure], conditions: Conditions, tell: Tell, spent: Spent
+        self,
+        plan: Plan,
+        problems: Mapping[str, Failure],
+        conditions: Conditions,
+        tell: Callable[[str], None],
+        spent: Spent,
     ) -> None:
+        self.workloads = plan.workloads
         self._plan = plan
+        self._tell = tell
         self._conditions = conditions
         self._effort = conditions.effort
-        self._tell = tell
         self._spent = spent
         earlier = {w.name: conditions.journal.result(conditions.phase, w.name) for w in plan.workloads}
         self._invocations = {name: list(result.invocations) for name, result in earlier.items()}
@@ -67,25 +85,22 @@ class _Run:
     def result(self, workload: Workload) -> WorkloadResult:
         return WorkloadResult(tuple(self._invocations[workload.name]), self._failures[workload.name])
 
-    def settled(self, workload: Workload) -> bool:
-        """Whether a workload needs no further invocation: precise enough, out of budget, or nothing left to run."""
-        invocations = self._invocations[workload.name]
-        nothing_left = len(self._failures[workload.name]) == len(self._plan.variants)
-        if nothing_left or len(invocations) >= self._effort.max_invocations:
-            return True
-        undisturbed = self.result(workload).undisturbed
-        if len(undisturbed.invocations) < self._effort.min_invocations:
-            return False
-        elapsed_s = sum(invocation.elapsed_s for invocation in invocations)
-        return elapsed_s >= self._effort.workload_budget_s or self._precise(undisturbed, self._effort.precision)
+    def open_workloads(self) -> list[Workload]:
+        """The workloads that need a further invocation."""
+        return [workload for workload in self.workloads if not self._settled(workload)]
+
+    def weight_done(self) -> float:
+        """The weight of what has been measured, of all that must be."""
+        least = self._effort.min_invocations
+        return sum(w.weight * min(1.0, len(self._invocations[w.name]) / least) for w in self.workloads)
 
     def invoke(self, workloads: Sequence[Workload]) -> None:
-        """One invocation: fresh workers for every variant, all open workloads, each in its own blocks."""
+        """One invocation: fresh workers for every variant, all given workloads, each in its own blocks."""
         crews: dict[str, Crew] = {}
         try:
             for workload in workloads:
                 invocations = self._invocations[workload.name]
-                self._tell(f"{workload.name}, {self._conditions.phase} {len(invocations) + 1}", self._share_done())
+                self._tell(f"{workload.name}, {self._conditions.phase} {len(invocations) + 1}")
                 started = time.monotonic()
                 wanted = [v.name for v in self._plan.variants if v.name not in self._failures[workload.name]]
                 self._start_missing(crews, wanted, workload)
@@ -97,10 +112,17 @@ class _Run:
             for crew in crews.values():
                 crew.close()
 
-    def _share_done(self) -> float:
-        least = self._effort.min_invocations
-        done = sum(w.weight * min(1.0, len(self._invocations[w.name]) / least) for w in self._plan.workloads)
-        return done / sum(workload.weight for workload in self._plan.workloads)
+    def _settled(self, workload: Workload) -> bool:
+        """Whether a workload needs no further invocation: precise enough, out of budget, or nothing left to run."""
+        invocations = self._invocations[workload.name]
+        nothing_left = len(self._failures[workload.name]) == len(self._plan.variants)
+        if nothing_left or len(invocations) >= self._effort.max_invocations:
+            return True
+        undisturbed = self.result(workload).undisturbed
+        if len(undisturbed.invocations) < self._effort.min_invocations:
+            return False
+        elapsed_s = sum(invocation.elapsed_s for invocation in invocations)
+        return elapsed_s >= self._effort.workload_budget_s or self._precise(undisturbed, self._effort.precision)
 
     def _start_missing(self, crews: dict[str, Crew], wanted: Sequence[str], workload: Workload) -> None:
         """Start crews all at once, since starting costs seconds, then let each load; failures belong to `workload`."""

@@ -12,20 +12,20 @@ from perf.machine import Machine, Placement, State, findings, read_host_id, sett
 from perf.measure.family import Case
 from perf.measure.plan import Effort
 from perf.plugin.options import Options
-from perf.runs.document import SCHEMA, Context
+from perf.runs.document import SCHEMA, Context, Wheel
 
 
 def context_of(
     options: Options, machine: Machine, placements: Sequence[Placement], builds: Mapping[str, Build], state: State
 ) -> Context:
     """The `perf` part of the session's run, before anything was measured; `state` is the machine's at that time."""
-    wheels = {role: f"{build.requirement} ({build.record_sha256[:12]})" for role, build in builds.items()}
+    wheels = {role: Wheel(build.requirement, build.record_sha256) for role, build in builds.items()}
     return Context(
         schema=SCHEMA,
         machine_class=machine.machine_class,
         host_id=read_host_id(),
         comparable={
-            "control": wheels.get("native"),
+            "control": str(wheels["native"]),
             "instances": len(placements),
             "threads": placements[0].threads,
             "pretrained": options.pretrained,
@@ -47,7 +47,7 @@ def journal_conditions(context: Context, selected: Sequence[Case], effort: Effor
         "host": context.host_id,
         "machine class": context.machine_class,
         "cases": f"{len(names)} ({digest[:8]})",
-        **{f"wheel of {role}": wheel for role, wheel in context.wheels.items()},
+        **{f"wheel of {role}": str(wheel) for role, wheel in context.wheels.items()},
         **context.comparable,
         "injected": context.injected,
         "effort": asdict(effort),

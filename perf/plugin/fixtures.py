@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from perf.errors import PerfError
-from perf.measure.family import Case, Family
+from perf.measure.family import Case
 from perf.measure.results import Failure
 from perf.plugin.hooks import OPTIONS, SESSION, STORAGE, why_not_measured
 from perf.plugin.record import passes_of
@@ -37,19 +37,17 @@ def numactl(perf_session: PerfSession) -> tuple[tuple[str, ...], ...]:
 @pytest.fixture
 def record(
     case: Case,
-    family: Family[Any],
     perf_session: PerfSession,
     numactl: tuple[tuple[str, ...], ...],
     request: pytest.FixtureRequest,
 ) -> Callable[[], dict[str, Any]]:
-    """Call it to measure the item's case, with all selected cases of its subject when it is the first of them, and to
-    hand samples and figures to pytest-benchmark; returns the figures (`extra_info`). What failed fails the test, told
-    in a few lines.
+    """Call it to measure the item's case, with all selected cases when it is the first of them, and to hand samples and
+    figures to pytest-benchmark; returns the figures (`extra_info`). What failed fails the test, told in a few lines.
     """
 
     def hand_over() -> dict[str, Any]:
         try:
-            outcome = perf_session.outcome(family, case)
+            outcome = perf_session.outcome(case)
         except PerfError as error:
             # From None: otherwise pytest tells the same twice, as the cause and as its consequence.
             raise pytest.fail.Exception(str(error), pytrace=False) from None
@@ -58,7 +56,7 @@ def record(
             pytest.fail(_told(outcome.case, outcome.failure, command), pytrace=False)
         # Asked for only now: pytest-benchmark warns of a fixture that a failed test never used.
         benchmark = request.getfixturevalue("benchmark")
-        figures = perf_session.figures(family, outcome)
+        figures = perf_session.figures(outcome)
         figures["launch_prefixes"] = [shlex.join(prefix) for prefix in numactl]
         verdict = perf_session.judging.verdict(figures) if perf_session.judging else None
         if verdict is not None:

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -92,8 +93,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     # An xdist worker only waits for the controller to refuse the run.
     if not selected or config.option.collectonly or why_not_measured(config) or hasattr(config, "workerinput"):
         return
-    weight = sum({case.workload: case.weight for case in selected}.values())
-    progress = ProgressLine(_console(config), weight)
+    progress = ProgressLine(_console(config))
     scratch = Path(tempfile.mkdtemp(prefix="mxnet-perf-"))
     config.add_cleanup(lambda: shutil.rmtree(scratch, ignore_errors=True))
     try:
@@ -152,6 +152,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if session is None:
         return
     kept = config.stash.get(KEPT, Kept([]))
+    unfinished = sum(how is None for how in config.stash[ENDED].values())
+    if unfinished:
+        lines = [
+            f"{unfinished} cases did not come to their end; the same command with --perf-resume goes on with them."
+        ]
+        kept = replace(kept, lines=[*kept.lines, *lines])
     summary = Summary(records=session.records, header=session.header(), footer=[*session.footer(), *kept.lines])
     terminalreporter.ensure_newline()
     print_summary(summary, _console(config))

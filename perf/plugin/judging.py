@@ -11,7 +11,7 @@ from perf.measure.family import Case
 from perf.plugin.storage import Storage, find_baseline
 from perf.runs import document
 from perf.runs.baseline import TOLERANCES
-from perf.runs.document import Context
+from perf.runs.document import Context, Wheel
 from perf.runs.gate import Gate, Verdict, comparisons_of
 from perf.runs.tolerances import read_tolerances
 
@@ -26,9 +26,14 @@ class Judging:
     why_none: str = ""
     problem: PerfError | None = None
 
-    def suspicious(self, figures: Mapping[str, Any]) -> bool:
-        """Whether a case, by its `extra_info`, must be measured again before it is judged."""
-        return self.gate is not None and self.gate.suspicious(msgspec.convert(figures, document.Case))
+    def unsettled(self, figures: Mapping[str, Any]) -> bool:
+        """Whether a case, by its `extra_info`, must be measured (once more) again before it is judged."""
+        return self.gate is not None and self.gate.unsettled(msgspec.convert(figures, document.Case))
+
+    def wheel(self, role: str) -> Wheel | None:
+        """What the baseline was measured with in a role, if that is known."""
+        baseline = self.gate.baseline if self.gate else None
+        return baseline.perf.wheels.get(role) if baseline else None
 
     def verdict(self, figures: Mapping[str, Any]) -> Verdict | None:
         """The verdict on a case, by its `extra_info`; None for a reference, by which others are judged."""

@@ -6,11 +6,15 @@ from perf.measure.family import Case, Checked
 from perf.measure.plan import Plan
 from perf.measure.results import Failure, WorkloadResult
 
+# A variant's name and this: the same variant with the wheel that the baseline was measured with.
+OF_BASELINE = "@baseline"
+
 
 @dataclass(frozen=True)
 class Outcome:
     """A case's plan, its workload's result, what its family found out before, and why it failed, if it did. `again`
-    holds what was measured after a suspicious first look.
+    holds what was measured after a suspicious first look, side by side with the wheel of the baseline when there is a
+    `beside_wheel`.
     """
 
     plan: Plan
@@ -18,6 +22,7 @@ class Outcome:
     result: WorkloadResult
     again: WorkloadResult
     check: Checked
+    beside_wheel: str | None = None
 
     @property
     def whole(self) -> WorkloadResult:

@@ -6,8 +6,8 @@ from perf.judge.speedup import Estimate, estimate_speedup
 from perf.judge.statistics import median, quantile
 from perf.machine import Machine, Placement
 from perf.measure.plan import Variant
-from perf.measure.results import Slot
-from perf.plugin.outcome import Outcome
+from perf.measure.results import Slot, WorkloadResult
+from perf.plugin.outcome import OF_BASELINE, Outcome
 
 NS_PER_S = 1e9
 DIGITS = 6  # of a log speedup: a millionth of the speedup
@@ -19,9 +19,7 @@ def passes_of(outcome: Outcome) -> list[int]:
     return [ns for invocation in slots for slot in invocation for instance in slot.instances_ns for ns in instance]
 
 
-def record_of(
-    outcome: Outcome, family: str, machine: Machine, placements: tuple[Placement, ...], published: float | None
-) -> dict[str, Any]:
+def record_of(outcome: Outcome, machine: Machine, placements: tuple[Placement, ...]) -> dict[str, Any]:
     """The `extra_info` of a case that was measured."""
     case, plan, result = outcome.case, outcome.plan, outcome.whole
     variant = next(v for v in plan.variants if v.name == case.variant)
@@ -30,7 +28,7 @@ def record_of(
     passes = [ns / NS_PER_S for ns in passes_of(outcome)]
     warm_ups = [i.warm_ups[case.variant] for i in result.invocations if case.variant in i.warm_ups]
     return {
-        "family": family,
+        "family": case.family.name,
         "subject": case.subject,
         "workload": case.workload,
         "variant": case.variant,
@@ -59,7 +57,9 @@ def record_of(
         "reference": plan.reference,
         **_speedup_record(speedup_of(outcome)),
         "samples": {over: _sample(outcome, over) for over in variant.over},
-        "published_speedup": published,
+        "beside": _log_speedups(outcome.again, case.variant + OF_BASELINE, case.variant),
+        "beside_wheel": outcome.beside_wheel,
+        "published_speedup": case.family.published(case),
         **({"injected_share": variant.extra_work} if variant.extra_work else {}),
         **outcome.check.facts,
     }
@@ -78,16 +78,15 @@ def speedup_of(outcome: Outcome) -> Estimate | None:
 
 
 def _sample(outcome: Outcome, over: str) -> dict[str, list[float]]:
-    """One log speedup for each undisturbed invocation: the median of its blocks (perf.runs.document.Sample)."""
+    """What is stored of a ratio (perf.runs.document.Sample)."""
     phases = {"first": outcome.result, "again": outcome.again}
-    return {
-        phase: [
-            round(median(blocks), DIGITS)
-            for blocks in result.undisturbed.log_ratios(over, outcome.case.variant)
-            if blocks
-        ]
-        for phase, result in phases.items()
-    }
+    return {phase: _log_speedups(result, over, outcome.case.variant) for phase, result in phases.items()}
+
+
+def _log_speedups(result: WorkloadResult, over: str, variant: str) -> list[float]:
+    """One log speedup for each undisturbed invocation: the median of its blocks."""
+    ratios = result.undisturbed.log_ratios(over, variant)
+    return [round(median(blocks), DIGITS) for blocks in ratios if blocks]
 
 
 def throughputs(slots: list[Slot], items: int) -> list[float]:

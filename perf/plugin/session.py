@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,16 @@ from perf.machine import (
     read_state,
     read_topology,
 )
-from perf.measure.engine import Conditions, measure
-from perf.measure.family import Case, Family, Resources
+from perf.measure.engine import Conditions
+from perf.measure.family import Case, Resources
 from perf.measure.journal import Journal, find_journal
-from perf.measure.plan import Effort, Plan
-from perf.measure.results import Spent, WorkloadResult
+from perf.measure.plan import Effort
+from perf.measure.results import Spent
 from perf.measure.tiers import effort_of
 from perf.plugin.context import context_of, journal_conditions, state_report
 from perf.plugin.judging import Judging, start_judging
 from perf.plugin.keeping import forget_old_sessions
+from perf.plugin.measuring import Measuring
 from perf.plugin.options import Options
 from perf.plugin.outcome import Outcome
 from perf.plugin.record import record_of
@@ -42,8 +43,8 @@ from perf.runs.document import Context
 from perf.runs.gate import Verdict
 
 RUNS = "runs"
-# What is measured because the first look was suspicious; shown to the user as "repetition 1".
-AGAIN = "repetition"
+# These counters grow by the session's own work; what others did meanwhile is counted slot by slot.
+OWN_DOING = frozenset({"cpu_pressure"})
 
 
 @dataclass(kw_only=True)
@@ -70,8 +71,7 @@ class PerfSession:
     spent: Spent = field(default_factory=Spent)
     records: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
-    _measured: dict[str, dict[str, Outcome] | PerfError] = field(default_factory=dict)
-    _done_weight: float = 0.0
+    _outcomes: dict[str, Outcome | PerfError] | None = None
 
     @property
     def wall_s(self) -> float:
@@ -110,8 +110,9 @@ class PerfSession:
             f"{self.wall_s:.0f} s in all, {passes_s:.0f} s ({passes_s / self.wall_s:.0%}) of it inside timed or "
             "warm-up passes."
         ]
+        lines += _disturbance(self.records)
         changed = [f for f in findings(self.state, read_state()) if f.verdict == "doubtful"]
-        early = {f.check for f in findings(self.state) if f.verdict == "doubtful"}
+        early = OWN_DOING | {f.check for f in findings(self.state) if f.verdict == "doubtful"}
         lines += [f"doubtful while it ran: {f.check} {f.reading}: {f.advice}" for f in changed if f.check not in early]
         if self.journal.problem:
             lines.append(
@@ -119,23 +120,21 @@ class PerfSession:
             )
         return lines
 
-    def outcome(self, family: Family[Any], case: Case) -> Outcome:
-        """What came of a case; the first case of a subject has its whole subject measured. PerfError when it could
-        not be prepared, the same one for each of its cases.
+    def outcome(self, case: Case) -> Outcome:
+        """What came of a case; the first one that is asked for has all selected cases measured. PerfError when its
+        subject could not be prepared.
         """
-        key = f"{family.name} {case.subject}"
-        if key not in self._measured:
+        if self._outcomes is None:
             with self.uncaptured(), self.progress.shown():
-                self._measured[key] = self._measure(family, case.subject)
-        measured = self._measured[key]
-        if isinstance(measured, PerfError):
-            raise measured
-        return measured[_key(case)]
+                self._outcomes = self._measuring().outcomes(self.selected)
+        outcome = self._outcomes[case.id]
+        if isinstance(outcome, PerfError):
+            raise outcome
+        return outcome
 
-    def figures(self, family: Family[Any], outcome: Outcome) -> dict[str, Any]:
+    def figures(self, outcome: Outcome) -> dict[str, Any]:
         """A case's `extra_info`."""
-        published = family.published(outcome.case)
-        return record_of(outcome, family.name, self.machine, self.placements, published)
+        return record_of(outcome, self.machine, self.placements)
 
     def document(self, *, complete: bool) -> dict[str, Any]:
         """The session's own part of the stored run; `complete` when every selected case came to its end."""
@@ -145,84 +144,60 @@ class PerfSession:
             "state": state_report(self.state, read_state()),
         }
 
-    def _measure(self, family: Family[Any], subject: str) -> dict[str, Outcome] | PerfError:
-        cases = [case for case in self.selected if case.subject == subject]
-        weight = sum({case.workload: case.weight for case in cases}.values())
+    def _measuring(self) -> Measuring:
+        judging = self.judging
+        return Measuring(
+            resources=Resources(
+                build=self.builds.__getitem__,
+                placements=self.placements,
+                cores=self.machine.physical_cores,
+                cache=self.cache,
+                scratch=self.scratch,
+                timeout_s=self.options.timeout_s,
+                say=self.progress.say,
+            ),
+            conditions=Conditions(
+                placements=self.placements,
+                effort=self.effort,
+                timeout_s=self.options.timeout_s,
+                scratch=self.scratch,
+                journal=self.journal,
+            ),
+            injected=self.options.injected,
+            progress=self.progress,
+            spent=self.spent,
+            unsettled=lambda outcome: judging is not None and judging.unsettled(self.figures(outcome)),
+            of_baseline=self._of_baseline,
+        )
+
+    def _of_baseline(self, build: Build) -> Build | None:
+        """The build that the baseline was measured with in this one's role; None when it cannot be had."""
+        wheel = self.judging.wheel(build.role) if self.judging else None
+        if wheel is None or wheel.record_sha256 == build.record_sha256:
+            return build if wheel else None
         try:
-            return self._measure_subject(family, subject, cases, weight)
+            found = provision(build.role, override=wheel.requirement, cache=self.cache, say=self.progress.say)
         except PerfError as error:
-            return error
-        finally:
-            self._done_weight += weight
-
-    def _measure_subject(
-        self, family: Family[Any], subject: str, cases: Sequence[Case], weight: float
-    ) -> dict[str, Outcome]:
-        resources = Resources(
-            build=self.builds.__getitem__,
-            placements=self.placements,
-            cores=self.machine.physical_cores,
-            cache=self.cache,
-            scratch=self.scratch,
-            timeout_s=self.options.timeout_s,
-            say=self.progress.say,
-        )
-        plan = _injected(family.plan(subject, cases, resources), self.options.injected)
-        checks = self.journal.checks(subject)
-        if checks is None:
-            self.progress.tell(f"{subject}: checking answers", self._done_weight)
-            checks = family.check(plan, resources)
-            self.journal.keep_checks(subject, checks)
-        conditions = Conditions(
-            placements=self.placements,
-            effort=self.effort,
-            timeout_s=self.options.timeout_s,
-            scratch=self.scratch,
-            journal=self.journal,
-        )
-
-        def tell(text: str, share: float) -> None:
-            self.progress.tell(text, self._done_weight + share * weight)
-
-        problems = {name: check.problem for name, check in checks.items() if check.problem}
-        results = measure(plan, problems, conditions, tell, self.spent)
-        nothing = WorkloadResult((), {})
-        outcomes = [Outcome(plan, case, results[case.workload], nothing, checks[case.variant]) for case in cases]
-        suspects = {outcome.case.workload for outcome in outcomes if self._suspicious(family, outcome)}
-        if suspects:
-            again = replace(plan, workloads=tuple(w for w in plan.workloads if w.name in suspects))
-            count = self.effort.again_invocations
-            effort = replace(self.effort, min_invocations=count, max_invocations=count)
-            conditions = replace(conditions, effort=effort, phase=AGAIN)
-            repeated = measure(again, problems, conditions, lambda text, _: tell(text, 1.0), self.spent)
-            outcomes = [replace(outcome, again=repeated.get(outcome.case.workload, nothing)) for outcome in outcomes]
-        return {_key(outcome.case): outcome for outcome in outcomes}
-
-    def _suspicious(self, family: Family[Any], outcome: Outcome) -> bool:
-        if self.judging is None or outcome.failure is not None:
-            return False
-        return self.judging.suspicious(self.figures(family, outcome))
+            self.progress.say(f"The wheel of the baseline cannot be measured side by side: {error}")
+            return None
+        return found if found.record_sha256 == wheel.record_sha256 else None
 
 
-def _injected(plan: Plan, injected: Mapping[str, float]) -> Plan:
-    """The plan with slowdowns made on purpose. PerfError when it has no such variant."""
-    names = [variant.name for variant in plan.variants]
-    for name in injected:
-        if name not in names:
-            message = f"{plan.subject} has no variant {name}"
-            raise PerfError(message, subject="--perf-inject", next_step=f"name one of {', '.join(names)}")
-    variants = tuple(replace(variant, extra_work=injected.get(variant.name, 0.0)) for variant in plan.variants)
-    return replace(plan, variants=variants)
+def _disturbance(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How much was measured again because others took the CPUs, and what stayed disturbed nevertheless."""
+    attempts, slots = (sum(record[name] for record in records) for name in ("attempts", "blocks"))
+    blocks = {record["workload"]: (record["blocks"], record["blocks_disturbed"]) for record in records}
+    whole, disturbed = (sum(counts) for counts in zip(*blocks.values(), strict=True)) if blocks else (0, 0)
+    return [
+        f"{attempts - slots} of {attempts} slots were disturbed and measured again; {disturbed} of {whole} blocks "
+        "stayed disturbed and do not count."
+    ]
 
 
 def _describe(build: Build) -> str:
     features = "MKL-DNN" if build.facts.mkldnn else "no MKL-DNN"
     origin = "locked" if build.locked else "not locked"
     return f"build {build.role}: {build.requirement} ({features}, {origin})"
-
-
-def _key(case: Case) -> str:
-    return f"{case.workload} {case.variant}"
 
 
 def start_session(

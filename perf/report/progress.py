@@ -13,9 +13,8 @@ class ProgressLine:
     spinner meanwhile would run on the cores that are measured.
     """
 
-    def __init__(self, console: Console, total_weight: float) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._total = total_weight
         self._done = 0.0
         self._started: float | None = None
         self._bar: Progress | None = None
@@ -28,7 +27,7 @@ class ProgressLine:
             return
         columns = (TextColumn("{task.percentage:3.0f} %"), BarColumn(20), TextColumn("{task.description}"))
         with Progress(*columns, console=self._console, auto_refresh=False, transient=True) as self._bar:
-            self._task = self._bar.add_task("starting", total=self._total)
+            self._task = self._bar.add_task("starting", total=1.0)
             self._bar.update(self._task, completed=self._done)
             yield
         self._bar = None
@@ -37,17 +36,22 @@ class ProgressLine:
         """Tell something that happens once, on a line of its own."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def tell(self, text: str, done_weight: float) -> None:
-        """Tell what is measured now, `done_weight` of the session's weight being done."""
-        self._done = done_weight
+    def restart(self) -> None:
+        """Begin to count anew: what is told from now on has its own share and time to go."""
+        self._done = 0.0
+        self._started = None
+
+    def tell(self, text: str, share: float) -> None:
+        """Tell what is measured now, `share` (0 to 1) of it all being done."""
+        self._done = share
         if self._started is None:
             self._started = time.monotonic()
-        text = f"{text}; {time_to_go(time.monotonic() - self._started, done_weight / self._total)}"
+        text = f"{text}; {time_to_go(time.monotonic() - self._started, share)}"
         if self._bar is not None:
-            self._bar.update(self._task, completed=done_weight, description=text)
+            self._bar.update(self._task, completed=share, description=text)
             self._bar.refresh()
         else:
-            self.say(f"[{done_weight / self._total:4.0%}] {text}")
+            self.say(f"[{share:4.0%}] {text}")
 
 
 def time_to_go(elapsed_s: float, share: float) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 from perf.judge.speedup import Estimate
 from perf.judge.statistics import median
 from perf.judge.verdict import Judgement
-from perf.runs.gate import GRAVITY, Gate, Ratio, Verdict
+from perf.runs.gate import GRAVITY, Gate, Verdict
 
 _STYLES: Mapping[str, str] = {
     "regressed": "bold red",
@@ -32,8 +32,10 @@ def verdict_lines(verdict: Verdict, gate: Gate | None, command: str) -> list[str
         lines.append(f"  over {ratio.reference}: now {estimate_text(ratio.now)}, then {estimate_text(ratio.then)}")
         if ratio.judgement.change is not None:
             lines.append(f"    change {_change_text(ratio.judgement)}: {ratio.judgement.kind}")
-        if ratio.judgement.kind == "inconclusive":
-            lines.append(f"    {_budget(ratio)}")
+        if ratio.judgement.kind == "inconclusive" == verdict.kind:
+            lines.append(f"    {_budget(ratio.judgement)}")
+    if verdict.beside is not None:
+        lines.append(f"  side by side with {verdict.beside_wheel}, the baseline's: {_change_text(verdict.beside)}")
     if verdict.latency_ratio is not None:
         lines.append(f"  latency now over then, on this same machine: {verdict.latency_ratio:.3f} (told, not judged)")
     if gate is not None:
@@ -54,9 +56,12 @@ def print_verdicts(verdicts: Sequence[Verdict], gate: Gate | None, selected: Seq
     shown = [v for v in verdicts if v.kind not in {"ok", "no-baseline"}]
     if shown:
         console.print(_table(shown))
-    for reason in dict.fromkeys(v.reason for v in verdicts if v.kind == "no-baseline"):
-        names = [v.case for v in verdicts if v.kind == "no-baseline" and v.reason == reason]
-        _say(console, f"no-baseline: {reason}: {_listed(names)}")
+    reasons = {
+        (v.kind, _why(v)): [w.case for w in verdicts if (w.kind, _why(w)) == (v.kind, _why(v))] for v in verdicts
+    }
+    for (kind, why), names in reasons.items():
+        if kind != "ok":
+            _say(console, f"{kind}: {why}: {_listed(names)}")
     latencies = [v.latency_ratio for v in verdicts if v.latency_ratio is not None]
     if latencies:
         told = f"{median(latencies):.3f} in the middle, {min(latencies):.3f} to {max(latencies):.3f}"
@@ -76,6 +81,7 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
         "kind": verdict.kind,
         "reason": verdict.reason,
         "latency_ratio": verdict.latency_ratio,
+        "beside": None if verdict.beside is None else _change_record(verdict.beside),
         "ratios": [
             {
                 "reference": ratio.reference,
@@ -101,22 +107,32 @@ def estimate_text(estimate: Estimate | None) -> str:
 
 def _table(verdicts: Sequence[Verdict]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("Case", "Verdict", "Over", "Now", "Then", "Change", "Why"):
+    for name in ("Case", "Verdict", "Over", "Now", "Then", "Change [95 % interval]"):
         table.add_column(name, overflow="fold")
     for verdict in verdicts:
         kind = Text(verdict.kind, _STYLES[verdict.kind])
-        telling = [ratio for ratio in verdict.ratios if ratio.judgement.kind == verdict.kind]
-        for ratio in telling:
-            why = f"{verdict.reason}. {_budget(ratio)}" if verdict.kind == "inconclusive" else verdict.reason
-            cells = (ratio.reference, *map(_short, (ratio.now, ratio.then)), _change_text(ratio.judgement), why)
+        for ratio in verdict.ratios:
+            cells = (ratio.reference, _short(ratio.now), _short(ratio.then), _change_text(ratio.judgement))
             table.add_row(Text(verdict.case), kind, *map(Text, cells))
-        if not telling:
-            table.add_row(Text(verdict.case), kind, "-", "-", "-", "-", Text(verdict.reason))
+        if verdict.beside is not None:
+            cells = (f"{verdict.beside_wheel}, side by side", "-", "-", _change_text(verdict.beside))
+            table.add_row(Text(verdict.case), kind, *map(Text, cells))
+        if not verdict.ratios:
+            table.add_row(Text(verdict.case), kind, *map(Text, "----"))
     return table
 
 
+def _why(verdict: Verdict) -> str:
+    """A verdict's reason, with what would settle it."""
+    if verdict.kind != "inconclusive":
+        return verdict.reason
+    judgements = [verdict.beside, *(ratio.judgement for ratio in verdict.ratios)]
+    return f"{verdict.reason}. {_budget(next(j for j in judgements if j and j.kind == 'inconclusive'))}"
+
+
 def _by_how_much(verdict: Verdict) -> str:
-    changes = [r.judgement.change for r in verdict.ratios if r.judgement.kind == verdict.kind and r.judgement.change]
+    judgements = [verdict.beside, *(ratio.judgement for ratio in verdict.ratios)]
+    changes = [j.change for j in judgements if j and j.kind == verdict.kind and j.change]
     return f" by {abs(changes[0].ratio - 1):.1%}" if changes and verdict.kind in {"regressed", "improved"} else ""
 
 
@@ -134,10 +150,10 @@ def _change_record(judgement: Judgement) -> dict[str, float | None]:
     return {"change": judgement.change.ratio, "change_low": low, "change_high": high}
 
 
-def _budget(ratio: Ratio) -> str:
-    if ratio.judgement.needed is None:
+def _budget(judgement: Judgement) -> str:
+    if judgement.needed is None:
         return "More invocations here would not settle it: the baseline has too few"
-    return f"About {ratio.judgement.needed} invocations would settle it: --perf-invocations={ratio.judgement.needed}"
+    return f"About {judgement.needed} invocations would settle it: --perf-invocations={judgement.needed}"
 
 
 def _short(estimate: Estimate | None) -> str:
@@ -145,7 +161,7 @@ def _short(estimate: Estimate | None) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return f"{len(names)} cases: {', '.join(names)}" if len(names) > 1 else "".join(names)
+    return f"{len(names)} case{'s' * (len(names) > 1)}: {', '.join(names)}"
 
 
 def _say(console: Console, line: str) -> None:

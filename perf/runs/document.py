@@ -31,7 +31,10 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class Case(msgspec.Struct, frozen=True):
-    """A case's `extra_info`, as far as it is judged: its samples by the variant that the speedup refers to."""
+    """A case's `extra_info`, as far as it is judged: its samples by the variant that the speedup refers to. `beside`
+    holds log(latency of the baseline's own build / latency) of each undisturbed invocation of a second look, in which
+    the two were measured side by side; `beside_wheel` says which wheel that was.
+    """
 
     family: str
     subject: str
@@ -43,6 +46,8 @@ class Case(msgspec.Struct, frozen=True):
     invocations_disturbed: int
     published_speedup: float | None
     samples: dict[str, Sample]
+    beside: list[float] = []
+    beside_wheel: str | None = None
 
     @property
     def name(self) -> str:
@@ -64,9 +69,21 @@ class Benchmark(msgspec.Struct, frozen=True):
     stats: Statistics
 
 
+class Wheel(msgspec.Struct, frozen=True):
+    """What a build was installed from, as a requirement, and the hash of the installed RECORD, which tells two
+    installations apart.
+    """
+
+    requirement: str
+    record_sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.requirement} ({self.record_sha256[:12]})"
+
+
 class Context(msgspec.Struct, frozen=True):
     """Everything that is not about one case. `comparable` must be equal in two runs that are judged against each other,
-    `settings` and `wheels` are told when they differ. `left_out` says why selected cases are not in the file.
+    `settings` and `wheels` (by role) are told when they differ. `left_out` says why selected cases are not in the file.
     """
 
     schema: int
@@ -74,7 +91,7 @@ class Context(msgspec.Struct, frozen=True):
     host_id: str | None
     comparable: dict[str, Value]
     settings: dict[str, Value]
-    wheels: dict[str, str]
+    wheels: dict[str, Wheel]
     left_out: dict[str, str]
     injected: dict[str, float]
     complete: bool
@@ -140,7 +157,7 @@ def _impossible(run: Run) -> Iterator[str]:
         if any(not math.isfinite(time) or time <= 0 for time in times):
             yield f"holds impossible times for {case.name}: {', '.join(f'{time:g} s' for time in times)}"
         for reference, sample in case.samples.items():
-            if any(not math.isfinite(value) for value in sample.first + sample.again):
+            if any(not math.isfinite(value) for value in sample.first + sample.again + case.beside):
                 yield f"holds an impossible speedup of {case.name} over {reference}"
     if run.perf.machine_class in {"", ".", ".."}:
         yield "names no machine class"

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from perf.judge.speedup import Estimate, estimate_speedup
 from perf.judge.spread import NO_PRIOR, Spread, fit_spread
-from perf.judge.verdict import Judgement, Kind, Then, Tolerance, judge, suspicious
+from perf.judge.verdict import Judgement, Kind, Then, Tolerance, judge, settle, suspicious
 from perf.runs.document import Case, Context, Run
 from perf.runs.tolerances import Tolerances
 
@@ -29,14 +29,17 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of a case, with its reason. `latency_ratio` is the latency now over the latency then, where the two
-    can be compared: on the same machine with the same settings.
+    """What is said of a case, with its reason. `beside` is the judgement of a second look side by side with the wheel
+    that the baseline was measured with. `latency_ratio` is the latency now over the latency then, where the two can be
+    compared: on the same machine with the same settings.
     """
 
     case: str
     kind: Kind
     reason: str
     ratios: tuple[Ratio, ...] = ()
+    beside: Judgement | None = None
+    beside_wheel: str | None = None
     latency_ratio: float | None = None
 
 
@@ -87,9 +90,15 @@ class Gate:
     def _then(self) -> Mapping[str, Case]:
         return self.baseline.cases if self.baseline else {}
 
-    def suspicious(self, case: Case) -> bool:
-        """Whether a case must be measured again before it is judged."""
-        return not self.incomparable and any(
+    def unsettled(self, case: Case) -> bool:
+        """Whether a case must be measured (once more) again before it is judged."""
+        if self.incomparable or not case.samples:
+            return False
+        if case.beside:
+            return self._beside(case).kind == "inconclusive"
+        if any(sample.again for sample in case.samples.values()):
+            return any(ratio.judgement.kind == "inconclusive" for ratio in self._ratios(case))
+        return any(
             suspicious(sample.first, self._of(case, reference), self._tolerance(case))
             for reference, sample in case.samples.items()
         )
@@ -98,24 +107,36 @@ class Gate:
         """The verdict on a case that has something to be judged: `samples` must not be empty."""
         if self.incomparable:
             return Verdict(case.name, "invalid", f"measured under other conditions: {self.incomparable}")
-        main, *others = case.samples
-        # What was once stored without a ratio (its other variant not selected) is judged by those it has.
-        judged = [main, *(other for other in others if self._of(case, other).values)]
-        ratios = [self._ratio(case, reference) for reference in judged]
-        ratios = [_excused(ratio, ratios[0], case) for ratio in ratios]
-        gravest = max(ratios, key=lambda ratio: GRAVITY.index(ratio.judgement.kind))
-        reason = gravest.judgement.reason
-        if gravest.judgement.kind == "invalid" and case.invocations_disturbed:
-            reason = f"other programs or the hypervisor disturbed all {case.invocations_disturbed} invocations"
-        if gravest.judgement.kind == "no-baseline":
-            reason = f"{self.name} does not hold it"
+        ratios = self._ratios(case)
         then = self._then.get(case.name)
         latency_ratio = case.latency_s / then.latency_s if then and self.same_machine else None
-        return Verdict(case.name, gravest.judgement.kind, reason, tuple(ratios), latency_ratio)
+        if case.beside:
+            beside = self._beside(case)
+            reason = beside.reason or "the wheel of the baseline moved with it: the machine changed, not the build"
+            return Verdict(
+                case.name, beside.kind, reason, tuple(ratios), beside, case.beside_wheel, latency_ratio=latency_ratio
+            )
+        gravest = max(ratios, key=lambda ratio: GRAVITY.index(ratio.judgement.kind)).judgement
+        reason = gravest.reason
+        if gravest.kind == "invalid" and case.invocations_disturbed:
+            reason = f"other programs or the hypervisor disturbed all {case.invocations_disturbed} invocations"
+        if gravest.kind == "no-baseline":
+            reason = f"{self.name} does not hold it"
+        return Verdict(case.name, gravest.kind, reason, tuple(ratios), latency_ratio=latency_ratio)
 
     def only_then(self, selected: Collection[str]) -> list[str]:
         """The baseline's cases that were not selected, by name."""
         return sorted(set(self._then) - set(selected))
+
+    def _beside(self, case: Case) -> Judgement:
+        return settle(case.beside, self.spread, self._tolerance(case), self.comparisons)
+
+    def _ratios(self, case: Case) -> list[Ratio]:
+        main, *others = case.samples
+        # What was once stored without a ratio (its other variant not selected) is judged by those it has.
+        judged = [main, *(other for other in others if self._of(case, other).values)]
+        ratios = [self._ratio(case, reference) for reference in judged]
+        return [_excused(ratio, ratios[0], case) for ratio in ratios]
 
     def _ratio(self, case: Case, reference: str) -> Ratio:
         sample, then = case.samples[reference], self._of(case, reference)

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from perf.cnn.family import PUBLISHED, Case, CnnFamily, cases
+from perf.cnn.family import PUBLISHED, Case, CnnFamily
 from perf.cnn.networks import REFERENCE, catalogue
 from perf.measure.tiers import effort_of
 from perf.plugin.options import TIERS
@@ -27,12 +27,12 @@ def test_nightly_is_the_whole_of_table_2() -> None:
     nightly = catalogue().tiers["nightly"]
     assert set(nightly.networks) == set(catalogue().networks) == TABLE_2
     assert nightly.batches == [1, 2, 4, 8, 16, 32, 64]
-    assert len(cases("nightly", (), ())) == 8 * 7 * 3
+    assert len(FAMILY.cases("nightly")) == 8 * 7 * 3
 
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_each_tier_has_cases_of_its_own_and_an_effort(tier: str) -> None:
-    found = cases(tier, (), ())
+    found = FAMILY.cases(tier)
     assert effort_of(tier).min_invocations >= 1
     assert Counter(case.id for case in found).most_common(1)[0][1] == 1
     assert Counter(case.variant for case in found).keys() == catalogue().variants.keys()
@@ -43,13 +43,13 @@ def test_no_other_tiers() -> None:
 
 
 def test_networks_and_batches_replace_the_tiers_own() -> None:
-    assert [case.id for case in cases("nightly", ["vgg11"], [3])] == [
+    assert [case.id for case in FAMILY.cases("nightly", ["vgg11"], [3])] == [
         "vgg11-b3-native-fp32",
         "vgg11-b3-mkl-fp32",
         "vgg11-b3-mkl-int8",
     ]
-    assert {case.batch for case in cases("quick", ["vgg11"], ())} == {1, 8}
-    assert {case.network for case in cases("smoke", (), [2])} == {"cifar_resnet20_v1"}
+    assert {case.batch for case in FAMILY.cases("quick", ["vgg11"], ())} == {1, 8}
+    assert {case.network for case in FAMILY.cases("smoke", (), [2])} == {"cifar_resnet20_v1"}
 
 
 @pytest.mark.parametrize(
@@ -61,11 +61,13 @@ def test_networks_and_batches_replace_the_tiers_own() -> None:
     ],
 )
 def test_a_case_needs_its_build_the_references_and_the_zoo(variant: str, roles: set[str]) -> None:
-    assert Case("resnet50_v1", 8, variant).roles == roles
+    assert Case("resnet50_v1", 8, variant, FAMILY).roles == roles
 
 
 def test_larger_batches_and_networks_weigh_more() -> None:
-    small, batch, network = (Case(*case, REFERENCE).weight for case in [("a", 1), ("a", 8), ("resnet152_v2", 1)])
+    small, batch, network = (
+        Case(*case, REFERENCE, FAMILY).weight for case in [("a", 1), ("a", 8), ("resnet152_v2", 1)]
+    )
     assert 0 < small < batch
     assert small < network
 
@@ -95,9 +97,9 @@ def test_every_published_row_is_found_by_its_case() -> None:
     with PUBLISHED.open() as stream:
         rows = list(csv.reader(stream))[1:]
     assert len(rows) == 8 * 7 * 2
-    nightly = set(cases("nightly", (), ()))
+    nightly = set(FAMILY.cases("nightly"))
     for network, batch, precision, speedup in rows:
-        case = Case(network, int(batch), f"mkl-{precision}")
+        case = Case(network, int(batch), f"mkl-{precision}", FAMILY)
         assert case in nightly
         assert FAMILY.published(case) == float(speedup)
 
@@ -107,9 +109,9 @@ def test_every_published_row_is_found_by_its_case() -> None:
     [(1, "mkl-fp32", 9.32), (1, "mkl-int8", 26.50), (64, "mkl-fp32", 20.67), (64, "mkl-int8", 82.01)],
 )
 def test_the_announcements_own_claims(batch: int, variant: str, speedup: float) -> None:
-    assert FAMILY.published(Case("resnet50_v1", batch, variant)) == speedup
+    assert FAMILY.published(Case("resnet50_v1", batch, variant, FAMILY)) == speedup
 
 
-@pytest.mark.parametrize("case", [Case("resnet50_v1", 1, REFERENCE), Case("vgg11", 1, "mkl-int8")])
+@pytest.mark.parametrize("case", [Case("resnet50_v1", 1, REFERENCE, FAMILY), Case("vgg11", 1, "mkl-int8", FAMILY)])
 def test_what_was_not_published_has_no_figure(case: Case) -> None:
     assert FAMILY.published(case) is None

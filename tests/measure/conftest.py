@@ -7,7 +7,7 @@ import pytest
 
 from perf.builds import Build, provision
 from perf.cache import cache_folder
-from perf.cnn.family import CnnFamily, cases
+from perf.cnn.family import CnnFamily
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 from perf.measure.family import Resources
 from perf.measure.plan import Plan
@@ -41,7 +41,8 @@ def plan(
         timeout_s=60,
         say=print,
     )
-    return CnnFamily(pretrained=False, calibration="naive").plan(NETWORK, cases("smoke", [], []), resources)
+    family = CnnFamily(pretrained=False, calibration="naive")
+    return family.plan(NETWORK, family.cases("smoke"), resources)
 
 
 @pytest.fixture

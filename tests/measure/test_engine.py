@@ -42,8 +42,8 @@ def test_order_alternates_and_what_failed_before_is_not_run(
     told: list[tuple[str, float]] = []
     spent = Spent()
     results = measure(
-        plan,
-        {"mkl-int8": problem},
+        [plan],
+        {plan.subject: {"mkl-int8": problem}},
         conditions(placements, scratch, effort),
         lambda text, share: told.append((text, share)),
         spent,
@@ -80,7 +80,7 @@ def test_variant_killed_while_timed_fails_in_that_workload_alone(
 
     killer = threading.Thread(target=kill_while_timed, daemon=True)
     killer.start()
-    results = measure(plan, {}, conditions(placements, scratch, effort), lambda *_: None, spent)
+    results = measure([plan], {}, conditions(placements, scratch, effort), lambda *_: None, spent)
     killer.join(timeout=1)
     one, four = results["cifar_resnet20_v1-b1"], results["cifar_resnet20_v1-b4"]
     assert killed
@@ -130,7 +130,7 @@ def test_worker_elsewhere_than_placed_is_refused(plan: Plan, placements: tuple[P
     )
     effort = dataclasses.replace(SMOKE, min_blocks=1, max_blocks=1)
     alone = dataclasses.replace(plan, variants=plan.variants[:1], workloads=plan.workloads[:1])
-    results = measure(alone, {}, conditions((narrowed,), scratch, effort), lambda *_: None, Spent())
+    results = measure([alone], {}, conditions((narrowed,), scratch, effort), lambda *_: None, Spent())
     (result,) = results.values()
     told = result.failures["native-fp32"].what
     assert told.startswith(
@@ -144,16 +144,16 @@ def test_what_the_journal_holds_is_not_measured_again(
 ) -> None:
     workload = plan.workloads[0]
     plan = dataclasses.replace(plan, variants=plan.variants[1:2], workloads=(workload,), reference="mkl-fp32")
-    first = measure(plan, {}, conditions(placements, scratch), lambda *_: None, Spent())[workload.name]
+    first = measure([plan], {}, conditions(placements, scratch), lambda *_: None, Spent())[workload.name]
     more = dataclasses.replace(SMOKE, min_invocations=2, max_invocations=2)
     told: list[str] = []
     taken_up = conditions(placements, scratch, more)
-    second = measure(plan, {}, taken_up, lambda text, _: told.append(text), Spent())[workload.name]
+    second = measure([plan], {}, taken_up, lambda text, _: told.append(text), Spent())[workload.name]
     assert told == [f"{workload.name}, invocation 2"]
     assert second.invocations[0] == first.invocations[0]
     assert second.invocations[0].elapsed_s > 0
     assert len(second.invocations) == 2
-    again = measure(plan, {}, dataclasses.replace(taken_up, phase="repetition"), lambda *_: None, Spent())
+    again = measure([plan], {}, dataclasses.replace(taken_up, phase="repetition"), lambda *_: None, Spent())
     assert len(again[workload.name].invocations) == 2, "another phase begins anew"
 
 
@@ -164,7 +164,7 @@ def test_what_is_disturbed_is_measured_again_and_does_not_count(
     plan = dataclasses.replace(plan, variants=plan.variants[1:2], workloads=(workload,), reference="mkl-fp32")
     # A share below nothing: every slot is disturbed.
     effort = dataclasses.replace(SMOKE, max_invocations=2, max_lost_share=-1.0)
-    result = measure(plan, {}, conditions(placements, scratch, effort), lambda *_: None, Spent())[workload.name]
+    result = measure([plan], {}, conditions(placements, scratch, effort), lambda *_: None, Spent())[workload.name]
     assert [slot.attempts for slots in result.blocks_of("mkl-fp32") for slot in slots] == [2] * 4
     assert all(block.disturbed for invocation in result.invocations for block in invocation.blocks)
     assert [invocation.disturbed for invocation in result.invocations] == [True, True], "a second one was tried"

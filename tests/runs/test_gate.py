@@ -20,6 +20,7 @@ from .made import FIRST, benchmark, document, int8, native
 
 WIDE = Tolerances(default=Tolerance(0.01, 0.05), published=Tolerance(0.25, 0.5))
 CASE = "resnet50_v1-b1-mkl-fp32"
+NATIVE = {"requirement": "mxnet==1.5.0", "record_sha256": "a" * 64}
 
 
 def gate(then: dict[str, Any] | None = None, **context: Any) -> Gate:
@@ -48,7 +49,7 @@ def int8_case(over_native: float, over_fp32: float) -> Case:
 
 def test_unchanged_is_ok_and_a_loss_is_not() -> None:
     assert gate().verdict(case(FIRST)).kind == "ok"
-    assert gate().suspicious(case(moved(-0.1)))
+    assert gate().unsettled(case(moved(-0.1)))
     verdict = gate().verdict(case(moved(-0.1), moved(-0.1) * 3))
     assert verdict.kind == "regressed"
     assert verdict.ratios[0].now is not None
@@ -58,7 +59,7 @@ def test_unchanged_is_ok_and_a_loss_is_not() -> None:
 
 def test_a_case_that_the_baseline_lacks_has_no_baseline() -> None:
     new = case(FIRST, workload="resnet50_v1-b2")
-    assert not gate().suspicious(new)
+    assert not gate().unsettled(new)
     verdict = gate().verdict(new)
     assert (verdict.kind, verdict.reason) == ("no-baseline", "0001_a.json does not hold it")
 
@@ -79,21 +80,40 @@ def test_a_case_whose_invocations_were_all_disturbed_is_invalid() -> None:
     ids=str,
 )
 def test_another_control_or_placement_makes_every_case_invalid(name: str, value: object) -> None:
-    then = {"control": "mxnet==1.5.0 (aaa)", "instances": 1, "threads": 2}
+    then = {"control": "mxnet==1.5.0 (aaaaaaaaaaaa)", "instances": 1, "threads": 2}
     other = gate(comparable={**then, name: value})
-    assert not other.suspicious(case(moved(-0.3)))
+    assert not other.unsettled(case(moved(-0.3)))
     verdict = other.verdict(case(FIRST))
     assert verdict.kind == "invalid"
     assert f"{name}: {then[name]} -> {value}" in verdict.reason
 
 
+def beside(*log_speedups: float) -> Case:
+    """A case that looked slower than the baseline, and was measured side by side with the baseline's own wheel."""
+    return case(moved(-0.1), moved(-0.1), beside=list(log_speedups), beside_wheel="mxnet-mkl==1.5.0")
+
+
+def test_side_by_side_counts_whatever_the_baseline_says() -> None:
+    drifted = gate().verdict(beside(0.001, -0.002, 0.0, 0.001, 0.002))
+    assert drifted.kind == "ok"
+    assert "the machine changed, not the build" in drifted.reason
+    slower = gate().verdict(beside(-0.1, -0.11, -0.1, -0.1, -0.105))
+    assert slower.kind == "regressed"
+    assert slower.beside_wheel == "mxnet-mkl==1.5.0"
+
+
+def test_side_by_side_goes_on_until_it_is_settled() -> None:
+    assert gate().unsettled(beside(-0.1, 0.1, 0.0))
+    assert not gate().unsettled(beside(0.001, -0.002, 0.0, 0.001, 0.002))
+
+
 def test_what_changed_since_the_baseline_is_listed() -> None:
     other = gate(
         settings={"kernel": "6.2.0", "governor": "performance", "turbo": "off"},
-        wheels={"native": "mxnet==1.5.0 (aaa)", "mkl": "./new.whl (ddd)"},
+        wheels={"native": NATIVE, "mkl": {"requirement": "./new.whl", "record_sha256": "d" * 64}},
     )
     assert other.changes == [
-        "wheel of mkl: mxnet-mkl==1.5.0 (bbb) -> ./new.whl (ddd)",
+        "wheel of mkl: mxnet-mkl==1.5.0 (bbbbbbbbbbbb) -> ./new.whl (dddddddddddd)",
         "kernel: 6.1.0 -> 6.2.0",
         "turbo: not there -> off",
     ]
@@ -129,7 +149,7 @@ def test_the_published_tables_judge_with_a_wide_tolerance_and_no_other_ratio() -
     near, far = [math.log(9.32 * share) for share in (0.85, 0.5)]
     assert published.verdict(case([near, near + 0.01, near - 0.01])).kind in {"ok", "inconclusive"}
     slow = [far, far + 0.01, far - 0.01]
-    assert published.suspicious(case(slow))
+    assert published.unsettled(case(slow))
     assert published.verdict(case(slow, slow * 3)).kind == "regressed"
     assert published.verdict(case(FIRST, published_speedup=None)).kind == "no-baseline"
 

@@ -1,0 +1,132 @@
+"""Measuring the selected cases of all families: prepared and checked, a first look, and a second where it is needed."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from perf.builds import Build
+from perf.errors import PerfError
+from perf.judge.verdict import LOOKS
+from perf.measure.engine import Conditions, measure
+from perf.measure.family import Case, Checked, Resources
+from perf.measure.plan import Plan, Variant
+from perf.measure.results import Spent, WorkloadResult
+from perf.plugin.outcome import OF_BASELINE, Outcome
+from perf.report.progress import ProgressLine
+
+# What is measured because the first look was suspicious; shown to the user as "second look 1".
+AGAIN = "second look"
+NOTHING = WorkloadResult((), {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measuring:
+    """What is needed to measure cases. `injected` are slowdowns made on purpose, as shares by variant. `unsettled` says
+    of a case whether it must be measured (once more) again, and `of_baseline` finds the build that the baseline was
+    measured with in the role of another one, when it can be had.
+    """
+
+    resources: Resources
+    conditions: Conditions
+    injected: Mapping[str, float]
+    progress: ProgressLine
+    spent: Spent
+    unsettled: Callable[[Outcome], bool]
+    of_baseline: Callable[[Build], Build | None]
+
+    def outcomes(self, selected: Sequence[Case]) -> dict[str, Outcome | PerfError]:
+        """What came of each case, by its id; the error of a subject that could not be prepared for all of its cases."""
+        found: dict[str, Outcome | PerfError] = {}
+        plans: list[Plan] = []
+        checks: dict[str, Mapping[str, Checked]] = {}
+        subjects: dict[tuple[str, str], list[Case]] = {}
+        for case in selected:
+            subjects.setdefault((case.family.name, case.subject), []).append(case)
+        for (_, subject), cases in subjects.items():
+            try:
+                plan = _slowed(cases[0].family.plan(subject, cases, self.resources), self.injected)
+                checks[subject] = self._checks(plan, cases[0])
+                plans.append(plan)
+            except PerfError as error:
+                found |= dict.fromkeys((case.id for case in cases), error)
+        results = self._measure(plans, checks, self.conditions)
+        for plan in plans:
+            for case in (case for case in selected if case.subject == plan.subject):
+                check = checks[plan.subject][case.variant]
+                found[case.id] = Outcome(plan, case, results[case.workload], NOTHING, check)
+        measured = {name: outcome for name, outcome in found.items() if isinstance(outcome, Outcome)}
+        for look in range(1, LOOKS + 1):
+            suspects = {o.case.workload for o in measured.values() if not o.failure and self.unsettled(o)}
+            if not suspects:
+                break
+            measured = self._look_again(look, suspects, measured, plans, checks)
+        return found | measured
+
+    def _look_again(
+        self,
+        look: int,
+        suspects: Collection[str],
+        measured: Mapping[str, Outcome],
+        plans: Sequence[Plan],
+        checks: Mapping[str, Mapping[str, Checked]],
+    ) -> dict[str, Outcome]:
+        """Measure suspicious workloads again, after everything else: what disturbed the first look has then passed. The
+        wheel of the baseline is measured with them, side by side.
+        """
+        again: list[Plan] = []
+        wheels: dict[str, str] = {}
+        for plan in plans:
+            workloads = tuple(workload for workload in plan.workloads if workload.name in suspects)
+            if workloads:
+                twins = [twin for variant in plan.variants if variant.over and (twin := self._twin(variant))]
+                wheels |= {twin.name: twin.build.requirement for twin in twins}
+                again.append(replace(plan, workloads=workloads, variants=(*plan.variants, *twins)))
+        count = look * self.conditions.effort.again_invocations
+        effort = replace(self.conditions.effort, min_invocations=count, max_invocations=count)
+        phase = " beside ".join([AGAIN, *sorted(set(wheels.values()))])
+        repeated = self._measure(again, checks, replace(self.conditions, effort=effort, phase=phase))
+        return {
+            name: replace(
+                outcome,
+                again=repeated[outcome.case.workload],
+                beside_wheel=wheels.get(outcome.case.variant + OF_BASELINE),
+            )
+            if outcome.case.workload in repeated
+            else outcome
+            for name, outcome in measured.items()
+        }
+
+    def _twin(self, variant: Variant) -> Variant | None:
+        """The same variant with the baseline's own wheel, if that can be had; never slowed down on purpose."""
+        build = self.of_baseline(variant.build)
+        name = variant.name + OF_BASELINE
+        return replace(variant, name=name, build=build, over=(), extra_work=0.0) if build else None
+
+    def _measure(
+        self, plans: Sequence[Plan], checks: Mapping[str, Mapping[str, Checked]], conditions: Conditions
+    ) -> dict[str, WorkloadResult]:
+        problems = {
+            subject: {name: check.problem for name, check in found.items() if check.problem}
+            for subject, found in checks.items()
+        }
+        self.progress.restart()
+        return measure(plans, problems, conditions, self.progress.tell, self.spent)
+
+    def _checks(self, plan: Plan, case: Case) -> Mapping[str, Checked]:
+        journal = self.conditions.journal
+        checks = journal.checks(plan.subject)
+        if checks is None:
+            self.progress.tell(f"{plan.subject}: checking answers", 0.0)
+            checks = case.family.check(plan, self.resources)
+            journal.keep_checks(plan.subject, checks)
+        return checks
+
+
+def _slowed(plan: Plan, injected: Mapping[str, float]) -> Plan:
+    """The plan with slowdowns made on purpose. PerfError when it has no such variant."""
+    names = [variant.name for variant in plan.variants]
+    for name in injected:
+        if name not in names:
+            message = f"{plan.subject} has no variant {name}"
+            raise PerfError(message, subject="--perf-inject", next_step=f"name one of {', '.join(names)}")
+    variants = tuple(replace(variant, extra_work=injected.get(variant.name, 0.0)) for variant in plan.variants)
+    return replace(plan, variants=variants)
