@@ -23,7 +23,7 @@ from perf.cache import cache_folder
 from perf.runs.document import read_run
 
 KILLS = 10
-INVOCATIONS = 12
+INVOCATIONS = 30
 COMMAND = [sys.executable, "-m", "pytest", "perf/cnn", "--perf-tier=smoke", f"--perf-invocations={INVOCATIONS}", "-q"]
 SEED = 20190713
 
@@ -37,7 +37,7 @@ def main() -> None:
     earlier: list[str] = []
     kills = 0
     while True:
-        limit_s = draw.uniform(1.0, 9.0) if kills < KILLS else None
+        limit_s = draw.uniform(2.0, 25.0) if kills < KILLS else None
         code, seconds = _session(cache, limit_s)
         found = _invocations(cache)
         unchanged = "yes" if found[: len(earlier)] == earlier else "NO"

@@ -144,7 +144,9 @@ def test_what_the_journal_holds_is_not_measured_again(
 ) -> None:
     workload = plan.workloads[0]
     plan = dataclasses.replace(plan, variants=plan.variants[1:2], workloads=(workload,), reference="mkl-fp32")
-    first = measure([plan], {}, conditions(placements, scratch), lambda *_: None, Spent())[workload.name]
+    begun = conditions(placements, scratch)
+    first = measure([plan], {}, begun, lambda *_: None, Spent())[workload.name]
+    begun.journal.close()
     more = dataclasses.replace(SMOKE, min_invocations=2, max_invocations=2)
     told: list[str] = []
     taken_up = conditions(placements, scratch, more)

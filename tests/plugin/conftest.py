@@ -62,6 +62,7 @@ def slowed(tmp_path_factory: pytest.TempPathFactory, sound: Finished, store: Pat
         "--perf-batch=1",
         "--perf-invocations=3",
         "--perf-inject=mkl-fp32=400",
+        "-knot int8",
         f"--benchmark-storage=file://{store}",
         "--benchmark-compare=0001",
     )
