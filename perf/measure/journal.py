@@ -132,24 +132,28 @@ class Journal:
 
 
 def find_journal(runs: Path, conditions: Mapping[str, Any]) -> Path:
-    """The folder of the newest journal below `runs` that was written under these conditions. PerfError when there is
-    none; it tells what differs from the newest of all.
+    """The folder of the newest journal below `runs` that was written under these conditions; one with nothing measured
+    in it only when there is no other. PerfError when there is none at all; it tells what differs from the newest.
     """
     folders = sorted((path.parent for path in runs.glob(f"*/{NAME}")), reverse=True)
-    newest: PerfError | None = None
+    refused: list[PerfError] = []
+    empty: list[Path] = []
     for folder in folders:
         try:
             lines = _read(folder / NAME)
         except PerfError as error:
-            newest = newest or error
+            refused.append(error)
             continue
-        if not lines:
-            continue
-        differing = _differing(lines[0].header, conditions)
-        if not differing:
+        differing = _differing(lines[0].header if lines else None, conditions)
+        if differing:
+            refused.append(_other_conditions(folder / NAME, differing))
+        elif any(line.measured for line in lines):
             return folder
-        newest = newest or _other_conditions(folder / NAME, differing)
-    raise newest or PerfError("there is no session to resume", subject=str(runs), next_step=AFRESH)
+        else:
+            empty.append(folder)
+    if empty:
+        return empty[0]
+    raise refused[0] if refused else PerfError("there is no session to resume", subject=str(runs), next_step=AFRESH)
 
 
 def _differing(header: Header | None, conditions: Mapping[str, Any]) -> list[str]:

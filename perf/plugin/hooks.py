@@ -143,7 +143,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     )
     config.stash[KEPT] = kept
     unusable = perf.judging is not None and perf.judging.problem is not None
-    if session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED} and (kept.failed or unusable):
+    regular = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
+    if (unusable and regular) or (kept.failed and session.exitstatus == pytest.ExitCode.OK):
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
 

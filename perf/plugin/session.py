@@ -224,6 +224,8 @@ def start_session(
     machine = read_machine(topology=topology)
     context = context_of(options, machine, placements, builds, state)
     effort = effort_of(options.tier, options.invocations)
+    # Before the journal: a baseline that the user named wrongly must not leave an empty one behind.
+    judging = start_judging(storage, context, selected)
     return PerfSession(
         options=options,
         machine=machine,
@@ -236,7 +238,7 @@ def start_session(
         effort=effort,
         context=context,
         journal=_open_journal(cache / RUNS, journal_conditions(context, selected, effort), resume=options.resume),
-        judging=start_judging(storage, context, selected),
+        judging=judging,
         progress=progress,
         uncaptured=uncaptured,
         started_s=started_s,

@@ -20,6 +20,8 @@ _STYLES: Mapping[str, str] = {
     "inconclusive": "yellow",
     "invalid": "yellow",
 }
+# More names than these say no more on a terminal; the run's file holds every case.
+SHOWN_NAMES = 20
 
 
 def verdict_lines(verdict: Verdict, gate: Gate | None, command: str) -> list[str]:
@@ -40,7 +42,8 @@ def verdict_lines(verdict: Verdict, gate: Gate | None, command: str) -> list[str
         lines.append(f"  latency now over then, on this same machine: {verdict.latency_ratio:.3f} (told, not judged)")
     if gate is not None:
         lines.append(f"  baseline: {gate.name}, {gate.comparisons} comparisons in this run")
-        lines += [f"  changed since then: {change}" for change in gate.changes or ["nothing that is recorded"]]
+        changes = [*gate.changes, *verdict.changes]
+        lines += [f"  changed since then: {change}" for change in changes or ["nothing that is recorded"]]
     return [*lines, f"  alone: {command}"]
 
 
@@ -161,7 +164,9 @@ def _short(estimate: Estimate | None) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return f"{len(names)} case{'s' * (len(names) > 1)}: {', '.join(names)}"
+    shown = ", ".join(names[:SHOWN_NAMES])
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return f"{len(names)} case{'s' * (len(names) > 1)}: {shown}{more}"
 
 
 def _say(console: Console, line: str) -> None:

@@ -31,7 +31,7 @@ class Ratio:
 class Verdict:
     """What is said of a case, with its reason. `beside` is the judgement of a second look side by side with the wheel
     that the baseline was measured with. `latency_ratio` is the latency now over the latency then, where the two can be
-    compared: on the same machine with the same settings.
+    compared: on the same machine with the same settings. `changes` is what differs from the baseline in this case only.
     """
 
     case: str
@@ -41,6 +41,7 @@ class Verdict:
     beside: Judgement | None = None
     beside_wheel: str | None = None
     latency_ratio: float | None = None
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,12 @@ class Gate:
         ratios = self._ratios(case)
         then = self._then.get(case.name)
         latency_ratio = case.latency_s / then.latency_s if then and self.same_machine else None
+        changes = tuple(_differences({"program": then.program}, {"program": case.program})) if then else ()
         if case.beside:
             beside = self._beside(case)
             reason = beside.reason or "the wheel of the baseline moved with it: the machine changed, not the build"
             return Verdict(
-                case.name, beside.kind, reason, tuple(ratios), beside, case.beside_wheel, latency_ratio=latency_ratio
+                case.name, beside.kind, reason, tuple(ratios), beside, case.beside_wheel, latency_ratio, changes
             )
         gravest = max(ratios, key=lambda ratio: GRAVITY.index(ratio.judgement.kind)).judgement
         reason = gravest.reason
@@ -122,7 +124,9 @@ class Gate:
             reason = f"other programs or the hypervisor disturbed all {case.invocations_disturbed} invocations"
         if gravest.kind == "no-baseline":
             reason = f"{self.name} does not hold it"
-        return Verdict(case.name, gravest.kind, reason, tuple(ratios), latency_ratio=latency_ratio)
+        return Verdict(
+            case.name, gravest.kind, reason, tuple(ratios), latency_ratio=latency_ratio, changes=changes
+        )
 
     def only_then(self, selected: Collection[str]) -> list[str]:
         """The baseline's cases that were not selected, by name."""

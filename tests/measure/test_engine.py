@@ -159,6 +159,24 @@ def test_what_the_journal_holds_is_not_measured_again(
     assert len(again[workload.name].invocations) == 2, "another phase begins anew"
 
 
+def test_invocations_go_round_all_plans(plan: Plan, placements: tuple[Placement, ...], scratch: Path) -> None:
+    one = dataclasses.replace(plan, variants=plan.variants[1:2], workloads=plan.workloads[:1], reference="mkl-fp32")
+    other = dataclasses.replace(one, subject="other", workloads=(dataclasses.replace(one.workloads[0], name="other-b1"),))
+    effort = dataclasses.replace(SMOKE, min_invocations=2, max_invocations=2)
+    told: list[tuple[str, float]] = []
+    results = measure(
+        [one, other], {}, conditions(placements, scratch, effort), lambda *words: told.append(words), Spent()
+    )
+    name = one.workloads[0].name
+    assert told == [
+        (f"{name}, invocation 1", 0.0),
+        ("other-b1, invocation 1", 0.25),
+        (f"{name}, invocation 2", 0.5),
+        ("other-b1, invocation 2", 0.75),
+    ]
+    assert [len(results[workload].invocations) for workload in (name, "other-b1")] == [2, 2]
+
+
 def test_what_is_disturbed_is_measured_again_and_does_not_count(
     plan: Plan, placements: tuple[Placement, ...], scratch: Path
 ) -> None:

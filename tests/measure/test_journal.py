@@ -115,6 +115,12 @@ def test_the_newest_of_the_same_conditions_is_found(tmp_path: Path) -> None:
         find_journal(tmp_path, {"machine class": "m5"})
 
 
+def test_a_session_that_measured_nothing_hides_no_other(tmp_path: Path) -> None:
+    filled(tmp_path / "1")
+    reopened(tmp_path / "2")
+    assert find_journal(tmp_path, CONDITIONS) == tmp_path / "1"
+
+
 def test_nothing_to_resume_is_told(tmp_path: Path) -> None:
     with pytest.raises(PerfError, match="there is no session to resume"):
         find_journal(tmp_path, CONDITIONS)

@@ -120,6 +120,12 @@ def test_what_changed_since_the_baseline_is_listed() -> None:
     assert gate().changes == []
 
 
+def test_a_network_that_was_prepared_anew_is_told() -> None:
+    verdict = gate().verdict(case(FIRST, program="resnet50_v1-4567/fp32"))
+    assert verdict.changes == ("program: resnet50_v1-0123/fp32 -> resnet50_v1-4567/fp32",)
+    assert gate().verdict(case(FIRST)).changes == ()
+
+
 def test_absolute_times_are_compared_on_the_same_machine_with_the_same_settings_only() -> None:
     slower = case(FIRST, latency_s=0.042)
     assert gate().verdict(slower).latency_ratio == pytest.approx(2)
