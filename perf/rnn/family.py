@@ -1,0 +1,148 @@
+"""The RNN family: its cases, and how a fused recurrent operator becomes a plan."""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from perf.measure.family import Checked, Resources
+from perf.measure.plan import Operator, Plan, Variant, Workload
+from perf.rnn.reference import Sizes
+from perf.rnn.shapes import REFERENCE, catalogue
+from perf.rnn.verify import verify
+
+PUBLISHED = Path(__file__).resolve().parents[2] / "baselines" / "published" / "table3-rnn.csv"
+# What a pass costs besides its arithmetic, in the unit of `weight` (10^9 operations).
+SLOT_WEIGHT = 12.0
+Shape = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One pytest item: a cell with `layers` layers at a shape [N, T, C, H] in one variant."""
+
+    cell: str
+    shape: Shape
+    layers: int
+    bidirectional: bool
+    variant: str
+    family: "RnnFamily"
+
+    @property
+    def sizes(self) -> Sizes:
+        _, _, inputs, hidden = self.shape
+        return Sizes(self.cell, inputs, hidden, self.layers, 2 if self.bidirectional else 1)
+
+    @property
+    def subject(self) -> str:
+        """A network whatever its batch and steps, such as "lstm-512-512-l4"."""
+        _, _, inputs, hidden = self.shape
+        return f"{self.cell}-{inputs}-{hidden}-l{self.layers}" + "-bi" * self.bidirectional
+
+    @property
+    def workload(self) -> str:
+        """The workload's name, such as "lstm-512-512-l4-n32-t50"."""
+        batch, steps, _, _ = self.shape
+        return f"{self.subject}-n{batch}-t{steps}"
+
+    @property
+    def id(self) -> str:
+        """The pytest id, such as "lstm-512-512-l4-n32-t50-mkl-fp32"."""
+        return f"{self.workload}-{self.variant}"
+
+    @property
+    def roles(self) -> frozenset[str]:
+        variants = catalogue().variants
+        return frozenset({variants[self.variant].build, variants[REFERENCE].build})
+
+    @property
+    def weight(self) -> float:
+        batch, steps, _, _ = self.shape
+        return self.sizes.flops(batch, steps) / 1e9 + SLOT_WEIGHT
+
+
+@dataclass(frozen=True)
+class RnnFamily:
+    """Fused recurrent operators with random parameters: the time of a pass does not depend on their values."""
+
+    @property
+    def name(self) -> str:
+        return "rnn"
+
+    def cases(
+        self, tier: str, *, cells: Sequence[str] = (), shapes: Sequence[Shape] = (), bidirectional: bool = False
+    ) -> list[Case]:
+        """Every case of a tier, network by network; `cells` and `shapes` replace the tier's own when given."""
+        share = catalogue().tiers[tier]
+        return [
+            Case(cell, shape, layers, bidirectional, variant, self)
+            for cell in cells or share.cells
+            for layers in share.layers
+            for shape in sorted(shapes or share.shapes, key=lambda shape: shape[2:])
+            for variant in catalogue().variants
+        ]
+
+    def plan(self, subject: str, cases: Sequence[Case], resources: Resources) -> Plan:
+        """The plan that measures the cases of one network; the reference is measured even when it is not selected."""
+        wanted = {case.variant for case in cases} | {REFERENCE}
+        sizes = cases[0].sizes
+        variants = tuple(
+            Variant(
+                name,
+                resources.build(data.build),
+                operator_of(sizes),
+                over=tuple(other for other in data.over if other in wanted),
+            )
+            for name, data in catalogue().variants.items()
+            if name in wanted
+        )
+        return Plan(subject, variants, tuple({case.workload: workload_of(case) for case in cases}.values()), REFERENCE)
+
+    def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked]:
+        """Compare every variant's outputs with the plain numpy reference, and see which kernels it ran."""
+        return verify(plan, resources)
+
+    def published(self, case: Case) -> float | None:
+        """Table 3's speedup; None for the reference itself and for what the table does not hold."""
+        return table3().get((case.shape, case.layers)) if (case.cell, case.variant) == ("lstm", "mkl-fp32") else None
+
+
+def operator_of(sizes: Sizes) -> Operator:
+    """MXNet's fused operator for a network."""
+    attributes = {
+        "mode": sizes.cell,
+        "state_size": sizes.hidden,
+        "num_layers": sizes.layers,
+        "bidirectional": sizes.directions == 2,  # noqa: PLR2004 - both ways
+        "state_outputs": True,
+    }
+    return Operator("RNN", attributes, ("data", "parameters", *catalogue().cells[sizes.cell].states))
+
+
+def workload_of(case: Case) -> Workload:
+    """The case's inputs in layout TNC: data and states standard normal, parameters as MXNet's own layers draw them."""
+    batch, steps, inputs, hidden = case.shape
+    sizes = case.sizes
+    states = {name: (case.layers * sizes.directions, batch, hidden) for name in catalogue().cells[case.cell].states}
+    return Workload(
+        case.workload,
+        {"data": (steps, batch, inputs), "parameters": (sizes.parameters,), **states},
+        items=batch,
+        weight=case.weight,
+        flops=sizes.flops(batch, steps),
+        scales={"parameters": 1 / math.sqrt(hidden)},
+    )
+
+
+@cache
+def table3() -> Mapping[tuple[Shape, int], float]:
+    """The announcement's Table 3: speedup over native by shape [N, T, C, H] and layers, of a fused LSTM."""
+    with PUBLISHED.open(newline="") as stream:
+        return {
+            ((int(r["batch"]), int(r["steps"]), int(r["input"]), int(r["hidden"])), int(r["layers"])): float(
+                r["speedup_vs_native"]
+            )
+            for r in csv.DictReader(stream)
+        }

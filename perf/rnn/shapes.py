@@ -1,0 +1,40 @@
+"""What is known about the recurrent networks, from `shapes.toml`."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+DATA = Path(__file__).with_name("shapes.toml")
+REFERENCE = "native-fp32"
+
+
+class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    gates: int
+    states: tuple[str, ...]
+
+
+class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    cells: list[str]
+    shapes: list[tuple[int, int, int, int]]
+    layers: list[int]
+
+
+class VariantData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    build: str
+    over: tuple[str, ...] = ()
+
+
+class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of `shapes.toml`."""
+
+    cells: dict[str, Cell]
+    tiers: dict[str, Tier]
+    variants: dict[str, VariantData]
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The catalogue, read once."""
+    return msgspec.convert(tomllib.loads(DATA.read_text()), Catalogue)
