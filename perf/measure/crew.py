@@ -9,7 +9,7 @@ import msgspec
 
 from perf.machine import Placement, check_pinning
 from perf.measure.instance import Instance, Reply, WorkerError
-from perf.measure.plan import Effort, Variant, Workload
+from perf.measure.plan import Effort, Operator, Variant, Workload
 from perf.measure.results import Slot, WarmUp
 
 # All instances are told a moment to start at; this far ahead, the word has reached every one of them.
@@ -105,19 +105,16 @@ class Crew:
         for instance in self._instances:
             instance.receive(Ready)
         program = self.variant.program
-        replies = self._ask_all(
-            Loaded,
-            "load",
-            symbol=str(program.symbol),
-            params=str(program.params),
-            subgraph=program.subgraph,
-            extra_work=self.variant.extra_work,
-        )
+        if isinstance(program, Operator):
+            request = {"do": "compose", **msgspec.to_builtins(program)}
+        else:
+            request = {"do": "load", **msgspec.to_builtins(program, enc_hook=str)}
+        replies = self._ask_all(Loaded, **request, extra_work=self.variant.extra_work)
         return replies[0].operators
 
     def bind(self, workload: Workload) -> None:
         """Bind the program to the workload's inputs: the same seeded values in every variant and instance."""
-        self._ask_all(Done, "bind", inputs=workload.inputs, seed=SEED)
+        self._ask_all(Done, "bind", inputs=workload.inputs, scales=workload.scales, seed=SEED)
 
     def unbind(self) -> int:
         """Free the binding; the peak memory of the instances since it was bound, summed, in bytes."""

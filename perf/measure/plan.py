@@ -1,7 +1,7 @@
 """What is to be measured, as plain data: variants of one subject, its workloads, and how much of each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from perf.builds import Build
@@ -17,6 +17,17 @@ class Program:
 
 
 @dataclass(frozen=True)
+class Operator:
+    """What a worker composes by itself: one operator of MXNet's symbol API, its attributes and its inputs by name. All
+    of its arrays, parameters too, are inputs of the workload.
+    """
+
+    name: str
+    attributes: Mapping[str, str | int | float | bool]
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Variant:
     """A build running a program, under the name that cases, tables and baselines use (`mkl-int8`).
 
@@ -26,21 +37,24 @@ class Variant:
 
     name: str
     build: Build
-    program: Program
+    program: Program | Operator
     over: tuple[str, ...] = ()
     extra_work: float = 0.0
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A subject at one size. `inputs` are shapes by name, `items` what one pass counts for (images, samples);
-    `weight` is how long it takes relative to other workloads, roughly: only the time to go is reckoned from it.
+    """A subject at one size. `inputs` are shapes by name, drawn from the standard normal distribution and multiplied by
+    their `scales`; `items` is what one pass counts for (images, samples), `flops` how many floating-point operations it
+    takes. `weight` is how long it takes relative to other workloads, roughly: only the time to go is reckoned from it.
     """
 
     name: str
     inputs: Mapping[str, tuple[int, ...]]
     items: int
     weight: float
+    flops: float | None = None
+    scales: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

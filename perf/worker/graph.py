@@ -40,15 +40,29 @@ class Graph:
             self._pass = with_extra_work(self._forward, extra_work)
         return {"operators": count_operators(self._symbol)}
 
-    def bind(self, inputs: dict[str, list[int]], seed: int) -> dict[str, Any]:
-        """Bind to inputs (name: shape) of seeded standard normal values; an earlier binding is freed first.
+    def compose(
+        self, name: str, attributes: dict[str, Any], inputs: list[str], extra_work: float = 0.0
+    ) -> dict[str, Any]:
+        """Make a symbol of one operator (`mx.sym.NAME`) over variables; as `load` otherwise."""
+        variables = {variable: mx.sym.Variable(variable) for variable in inputs}
+        self._symbol = getattr(mx.sym, name)(**variables, **attributes)
+        if extra_work > 0:
+            self._pass = with_extra_work(self._forward, extra_work)
+        return {"operators": count_operators(self._symbol)}
+
+    def bind(self, inputs: dict[str, list[int]], scales: dict[str, float], seed: int) -> dict[str, Any]:
+        """Bind to inputs (name: shape) of seeded standard normal values times their scales; an earlier binding is freed
+        first.
 
         Every array is bound as it was loaded: shape and type inference would make a quantised weight FP32.
         """
         self._executor = None
         restart_peak_memory()
         draw = np.random.RandomState(seed)
-        arrays = {name: mx.nd.array(draw.standard_normal(shape).astype("float32")) for name, shape in inputs.items()}
+        arrays = {
+            name: mx.nd.array((draw.standard_normal(shape) * scales.get(name, 1.0)).astype("float32"))
+            for name, shape in inputs.items()
+        }
         arguments = {name: arrays.get(name, self._arguments.get(name)) for name in self._symbol.list_arguments()}
         auxiliary = {name: self._auxiliary[name] for name in self._symbol.list_auxiliary_states()}
         self._executor = self._symbol.bind(mx.cpu(), arguments, aux_states=auxiliary, grad_req="null")
