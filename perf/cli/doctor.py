@@ -9,9 +9,9 @@ from rich.console import Console
 
 from perf.machine import Finding, findings, read_machine, read_state, settings
 from perf.machine.state import Value
+from perf.report.console import widened
 from perf.report.doctor import print_findings
 
-PLAIN_WIDTH = 120
 MIN_WINDOW_S = 0.1
 MAX_WINDOW_S = 3600.0
 DOUBTFUL = 1
@@ -41,9 +41,7 @@ def doctor(
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(diagnosis)).decode())
     else:
-        console = Console()
-        if not console.is_terminal:
-            console.width = PLAIN_WIDTH
+        console = widened(Console())
         header = f"machine class {diagnosis.machine_class}, watched for {diagnosis.window_s:.1f} s"
         console.print(header, highlight=False, markup=False, soft_wrap=True)
         print_findings(diagnosis.findings, console)

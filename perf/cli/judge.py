@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from perf.report.console import widened
 from perf.report.verdicts import print_verdicts
 from perf.runs.baseline import TOLERANCES, usable_baseline
 from perf.runs.document import read_run
 from perf.runs.gate import Gate, comparisons_of, fails
 from perf.runs.tolerances import read_tolerances
 
-PLAIN_WIDTH = 120
 FAILED = 1
 """The exit code when a case regressed, as pytest's for failed tests."""
 
@@ -34,9 +34,7 @@ def judge(
     then = usable_baseline(baseline, now.perf.machine_class)
     gate = Gate(baseline.name, then, now.perf, read_tolerances(TOLERANCES), comparisons_of(now.cases, then))
     verdicts = [gate.verdict(case) for case in now.cases.values() if case.samples]
-    console = Console()
-    if not console.is_terminal:
-        console.width = PLAIN_WIDTH
+    console = widened(Console())
     print_verdicts(verdicts, gate, list(now.cases), console)
     if any(fails(verdict.kind, strict=strict) for verdict in verdicts):
         raise typer.Exit(FAILED)

@@ -18,6 +18,7 @@ from perf.plugin.keeping import Kept, document_of, keep_run
 from perf.plugin.options import Options, add_options, read_options
 from perf.plugin.session import PerfSession, start_session
 from perf.plugin.storage import Storage, take_over
+from perf.report.console import widened
 from perf.report.progress import ProgressLine
 from perf.report.summary import Summary, print_summary, write_markdown
 from perf.report.verdicts import print_verdicts
@@ -28,7 +29,6 @@ SESSION = pytest.StashKey[PerfSession]()
 KEPT = pytest.StashKey[Kept]()
 # How each measured item ended, by its id: "passed", why it failed, or None while it has not.
 ENDED = pytest.StashKey[dict[str, str | None]]()
-PLAIN_WIDTH = 120
 # The fixture that every measured item uses; it tells them from other tests.
 FIXTURE = "record"
 # The folder, in pytest's ids, that holds nothing but measured items.
@@ -182,10 +182,7 @@ def _reason(report: pytest.TestReport) -> str:
 
 def _console(config: pytest.Config) -> Console:
     """A console on what pytest itself writes to, whatever is captured; wide where no terminal sets a width."""
-    console = Console(file=config.get_terminal_writer()._file)  # noqa: SLF001 - pytest has no public way
-    if not console.is_terminal:
-        console.width = PLAIN_WIDTH
-    return console
+    return widened(Console(file=config.get_terminal_writer()._file))  # noqa: SLF001 - pytest has no public way
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Measuring the selected cases of all families: prepared and checked, a first look, and a second where it is needed."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from perf.builds import Build
@@ -55,44 +55,38 @@ class Measuring:
                 found[case.id] = Outcome(plan, case, results[case.workload], NOTHING, check)
         measured = {name: outcome for name, outcome in found.items() if isinstance(outcome, Outcome)}
         for look in range(1, LOOKS + 1):
-            suspects = {o.case.workload for o in measured.values() if not o.failure and self.unsettled(o)}
+            suspects = [outcome for outcome in measured.values() if not outcome.failure and self.unsettled(outcome)]
             if not suspects:
                 break
-            measured = self._look_again(look, suspects, measured, plans, checks)
+            measured |= self._look_again(look, suspects, plans, checks)
         return found | measured
 
     def _look_again(
         self,
         look: int,
-        suspects: Collection[str],
-        measured: Mapping[str, Outcome],
+        suspects: Sequence[Outcome],
         plans: Sequence[Plan],
         checks: Mapping[str, Mapping[str, Checked]],
     ) -> dict[str, Outcome]:
-        """Measure suspicious workloads again, after everything else: what disturbed the first look has then passed. The
-        wheel of the baseline is measured with them, side by side.
+        """Measure suspicious cases again, after everything else: what disturbed the first look has then passed. Each
+        runs side by side with its twin, or with its reference when it can have none.
         """
-        again: list[Plan] = []
-        wheels: dict[str, str] = {}
-        for plan in plans:
-            workloads = tuple(workload for workload in plan.workloads if workload.name in suspects)
-            if workloads:
-                twins = [twin for variant in plan.variants if variant.over and (twin := self._twin(variant))]
-                wheels |= {twin.name: twin.build.requirement for twin in twins}
-                again.append(replace(plan, workloads=workloads, variants=(*plan.variants, *twins)))
+        cases = {plan.subject: [o.case for o in suspects if o.plan is plan] for plan in plans}
+        again = [_narrowed(plan, cases[plan.subject], self._twin) for plan in plans if cases[plan.subject]]
+        wheels = {v.name: v.build.requirement for plan in again for v in plan.variants if v.name.endswith(OF_BASELINE)}
         count = look * self.conditions.effort.again_invocations
-        effort = replace(self.conditions.effort, min_invocations=count, max_invocations=count)
+        # As many blocks as the budget allows: only suspicious cases come here, and they are to be settled.
+        effort = replace(self.conditions.effort, min_invocations=count, max_invocations=count, precision=0.0)
         phase = " beside ".join([AGAIN, *sorted(set(wheels.values()))])
-        repeated = self._measure(again, checks, replace(self.conditions, effort=effort, phase=phase))
+        conditions = replace(self.conditions, effort=effort, phase=phase)
+        repeated = self._measure(again, checks, conditions)
         return {
-            name: replace(
+            outcome.case.id: replace(
                 outcome,
                 again=repeated[outcome.case.workload],
                 beside_wheel=wheels.get(outcome.case.variant + OF_BASELINE),
             )
-            if outcome.case.workload in repeated
-            else outcome
-            for name, outcome in measured.items()
+            for outcome in suspects
         }
 
     def _twin(self, variant: Variant) -> Variant | None:
@@ -119,6 +113,22 @@ class Measuring:
             checks = case.family.check(plan, self.resources)
             journal.keep_checks(plan.subject, checks)
         return checks
+
+
+def _narrowed(plan: Plan, cases: Sequence[Case], twin_of: Callable[[Variant], Variant | None]) -> Plan:
+    """What of a plan must be measured again for these of its cases: their workloads, their variants and the twins; the
+    reference, too, when a variant has no twin.
+    """
+    workloads, names = {case.workload for case in cases}, {case.variant for case in cases}
+    suspects = [variant for variant in plan.variants if variant.name in names]
+    twins = [twin for variant in suspects if (twin := twin_of(variant))]
+    others = [] if len(twins) == len(suspects) else [v for v in plan.variants if v.name == plan.reference]
+    return replace(
+        plan,
+        workloads=tuple(workload for workload in plan.workloads if workload.name in workloads),
+        variants=(*others, *twins, *suspects),
+        reference=(others or twins)[0].name,
+    )
 
 
 def _slowed(plan: Plan, injected: Mapping[str, float]) -> Plan:

@@ -90,7 +90,7 @@ class PerfSession:
         ]
 
     def warnings(self) -> list[str]:
-        """What makes this session's numbers something else than they look like."""
+        """What makes the numbers something else than they look like."""
         lines = [
             f"INJECTED: {variant} does {share * 100:g} % more work in every pass, on purpose (--perf-inject). "
             "This is a test of the gate, not a measurement of MXNet."
@@ -116,7 +116,7 @@ class PerfSession:
         lines += [f"doubtful while it ran: {f.check} {f.reading}: {f.advice}" for f in changed if f.check not in early]
         if self.journal.problem:
             lines.append(
-                f"The journal could not be written, so that this session cannot be resumed: {self.journal.problem}"
+                f"The journal could not be written, so that --perf-resume will not find it all: {self.journal.problem}"
             )
         return lines
 

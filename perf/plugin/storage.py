@@ -36,7 +36,8 @@ class Storage:
         """The command-line words that compare with the same run; none when nothing is compared."""
         if self.compare is None:
             return []
-        return ["--benchmark-compare" + (f"={self.compare}" if self.compare else "")]
+        words = ["--benchmark-compare" + (f"={self.compare}" if self.compare else "")]
+        return words if self.folder.parent == BASELINES else [f"--benchmark-storage=file://{self.folder}", *words]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perf.machine import Finding
+from perf.report.console import say
 
 _STYLES: Mapping[str, str] = {"fine": "green", "doubtful": "bold yellow", "unknown": "dim"}
 
@@ -25,16 +26,12 @@ def print_findings(findings: Sequence[Finding], console: Console) -> None:
     # Outside of the table, where commands stay whole and can be copied.
     advised = [finding for finding in findings if finding.advice is not None]
     if advised:
-        _say(console, "What to do:")
+        say(console, "What to do:")
     for finding in advised:
-        _say(console, f"  {_title(finding)}: {finding.advice}")
+        say(console, f"  {_title(finding)}: {finding.advice}")
     counts = Counter(finding.verdict for finding in findings)
-    _say(console, ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("doubtful", "unknown", "fine")))
+    say(console, ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("doubtful", "unknown", "fine")))
 
 
 def _title(finding: Finding) -> str:
     return finding.check.replace("_", " ")
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -12,6 +12,7 @@ from rich.text import Text
 from perf.judge.speedup import Estimate
 from perf.judge.statistics import median
 from perf.judge.verdict import Judgement
+from perf.report.console import say
 from perf.runs.gate import GRAVITY, Gate, Verdict
 
 _STYLES: Mapping[str, str] = {
@@ -53,9 +54,9 @@ def print_verdicts(verdicts: Sequence[Verdict], gate: Gate | None, selected: Seq
     """
     if gate is not None:
         when = f", stored {gate.baseline.datetime[:16]}" if gate.baseline else ""
-        _say(console, f"Judged by {gate.name}{when}.")
+        say(console, f"Judged by {gate.name}{when}.")
         for change in gate.changes:
-            _say(console, f"changed since then: {change}")
+            say(console, f"changed since then: {change}")
     shown = [v for v in verdicts if v.kind not in {"ok", "no-baseline"}]
     if shown:
         console.print(_table(shown))
@@ -64,18 +65,16 @@ def print_verdicts(verdicts: Sequence[Verdict], gate: Gate | None, selected: Seq
     }
     for (kind, why), names in reasons.items():
         if kind != "ok":
-            _say(console, f"{kind}: {why}: {_listed(names)}")
+            say(console, f"{kind}: {why}: {_listed(names)}")
     latencies = [v.latency_ratio for v in verdicts if v.latency_ratio is not None]
     if latencies:
         told = f"{median(latencies):.3f} in the middle, {min(latencies):.3f} to {max(latencies):.3f}"
-        _say(console, f"Latency now over then, on this same machine: {told}; told, not judged.")
+        say(console, f"Latency now over then, on this same machine: {told}; told, not judged.")
     only_then = gate.only_then(selected) if gate else []
     if only_then:
-        _say(console, f"Only in the baseline: {_listed(only_then)}")
+        say(console, f"Only in the baseline: {_listed(only_then)}")
     counts = Counter(verdict.kind for verdict in verdicts)
-    _say(
-        console, "Verdicts: " + (", ".join(f"{counts[k]} {k}" for k in reversed(GRAVITY) if counts[k]) or "none") + "."
-    )
+    say(console, "Verdicts: " + (", ".join(f"{counts[k]} {k}" for k in reversed(GRAVITY) if counts[k]) or "none") + ".")
 
 
 def verdict_record(verdict: Verdict) -> dict[str, Any]:
@@ -167,7 +166,3 @@ def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(names[:SHOWN_NAMES])
     more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
     return f"{len(names)} case{'s' * (len(names) > 1)}: {shown}{more}"
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)

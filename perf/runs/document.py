@@ -7,7 +7,6 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -161,8 +160,3 @@ def _impossible(run: Run) -> Iterator[str]:
                 yield f"holds an impossible speedup of {case.name} over {reference}"
     if run.perf.machine_class in {"", ".", ".."}:
         yield "names no machine class"
-
-
-def as_run(document: dict[str, Any]) -> Run:
-    """The run in a document that has just been made."""
-    return msgspec.convert(document, Run)

@@ -124,9 +124,7 @@ class Gate:
             reason = f"other programs or the hypervisor disturbed all {case.invocations_disturbed} invocations"
         if gravest.kind == "no-baseline":
             reason = f"{self.name} does not hold it"
-        return Verdict(
-            case.name, gravest.kind, reason, tuple(ratios), latency_ratio=latency_ratio, changes=changes
-        )
+        return Verdict(case.name, gravest.kind, reason, tuple(ratios), latency_ratio=latency_ratio, changes=changes)
 
     def only_then(self, selected: Collection[str]) -> list[str]:
         """The baseline's cases that were not selected, by name."""

@@ -10,6 +10,7 @@ import pytest
 from perf.cli import doctor, main
 from perf.errors import PerfError
 from perf.machine import CHECKS, Finding
+from perf.report.console import PLAIN_WIDTH
 
 MXPERF = Path(sys.executable).with_name("mxperf")
 DOUBTFUL = Finding("swapping", "7 pages moved", "doubtful", "A thread waits.", "sudo swapoff -a")
@@ -52,7 +53,7 @@ def test_elsewhere_than_on_a_terminal_lines_are_wide(
 ) -> None:
     run(monkeypatch, "doctor", "--window", "0.1", found=(DOUBTFUL,))
     out = capsys.readouterr().out
-    assert max(len(line) for line in out.splitlines()) <= doctor.PLAIN_WIDTH
+    assert max(len(line) for line in out.splitlines()) <= PLAIN_WIDTH
     assert "machine class " in out
     assert "  swapping: sudo swapoff -a\n" in out
 

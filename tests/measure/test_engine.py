@@ -161,7 +161,9 @@ def test_what_the_journal_holds_is_not_measured_again(
 
 def test_invocations_go_round_all_plans(plan: Plan, placements: tuple[Placement, ...], scratch: Path) -> None:
     one = dataclasses.replace(plan, variants=plan.variants[1:2], workloads=plan.workloads[:1], reference="mkl-fp32")
-    other = dataclasses.replace(one, subject="other", workloads=(dataclasses.replace(one.workloads[0], name="other-b1"),))
+    other = dataclasses.replace(
+        one, subject="other", workloads=(dataclasses.replace(one.workloads[0], name="other-b1"),)
+    )
     effort = dataclasses.replace(SMOKE, min_invocations=2, max_invocations=2)
     told: list[tuple[str, float]] = []
     results = measure(

@@ -93,11 +93,11 @@ class Session:
         return found
 
     def worker(self, variant: str, *, speaking: bool = False) -> psutil.Process:
-        """Wait for a variant's worker to be there, and with `speaking` until it has said something."""
+        """Wait for a variant's worker to be there, and with `speaking` until it has said a whole line."""
         while self.process.poll() is None:
             process = self.workers().get(variant)
             log = words_of(process) if process else None
-            if process and log and (log.stat().st_size or not speaking):
+            if process and log and (not speaking or b"\n" in log.read_bytes()):
                 return process
             time.sleep(0.005)
         raise AssertionError(f"the session ended before there was a worker for {variant}")

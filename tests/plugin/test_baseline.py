@@ -70,7 +70,7 @@ def test_the_part_of_the_suite_is_in_both_files_that_are_written(sound: Finished
     assert len(both[0]["benchmarks"]) == len(both[1]["benchmarks"]) == 6
 
 
-def test_a_regression_fails_its_own_case_and_says_all_that_matters(slowed: tuple[Finished, Path]) -> None:
+def test_a_regression_fails_its_own_case_and_says_all_that_matters(slowed: tuple[Finished, Path], store: Path) -> None:
     finished, _ = slowed
     assert finished.code == 1
     case = f"{NETWORK}-b1-mkl-fp32"
@@ -82,7 +82,7 @@ def test_a_regression_fails_its_own_case_and_says_all_that_matters(slowed: tuple
     assert "baseline: 0001_first.json, 1 comparisons in this run" in told
     assert "changed since then: nothing that is recorded" in told
     assert f"alone: uv run pytest 'perf/cnn/test_inference.py::test_inference[{case}]' --perf-tier=smoke" in told
-    assert "--benchmark-compare=0001" in told
+    assert f"--benchmark-storage=file://{store} --benchmark-compare=0001" in told
     assert "Traceback" not in finished.output
 
 

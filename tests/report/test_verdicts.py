@@ -11,10 +11,10 @@ from rich.console import Console
 
 from perf.judge.verdict import Tolerance
 from perf.report.verdicts import estimate_text, print_verdicts, verdict_lines, verdict_record
-from perf.runs.document import Case, as_run
+from perf.runs.document import Case
 from perf.runs.gate import Gate, Verdict, comparisons_of
 from perf.runs.tolerances import Tolerances
-from tests.runs.made import FIRST, benchmark, document
+from tests.runs.made import FIRST, as_run, benchmark, document
 
 TOLERANCES = Tolerances(default=Tolerance(0.02, 0.05), published=Tolerance(0.25, 0.5))
 CASE = "resnet50_v1-b1-mkl-fp32"

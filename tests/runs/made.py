@@ -2,6 +2,10 @@
 
 from typing import Any
 
+import msgspec
+
+from perf.runs.document import Run
+
 MACHINE_CLASS = "made-2c-1n-avx2"
 FIRST = [1.60, 1.59, 1.61]
 
@@ -67,3 +71,8 @@ def document(*benchmarks: dict[str, Any], **context: Any) -> dict[str, Any]:
             **context,
         },
     }
+
+
+def as_run(content: dict[str, Any]) -> Run:
+    """The run in a document."""
+    return msgspec.convert(content, Run)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from perf.errors import PerfError
 from perf.runs.baseline import usable_baseline
-from perf.runs.document import MAX_BYTES, as_run, read_run
+from perf.runs.document import MAX_BYTES, read_run
 
-from .made import MACHINE_CLASS, benchmark, document, native
+from .made import MACHINE_CLASS, as_run, benchmark, document, native
 
 
 def write(path: Path, content: dict[str, Any]) -> Path:

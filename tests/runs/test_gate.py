@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from perf.errors import PerfError
 from perf.judge.verdict import Tolerance
 from perf.runs.baseline import TOLERANCES
-from perf.runs.document import Case, Run, as_run
+from perf.runs.document import Case, Run
 from perf.runs.gate import UNJUDGED, Gate, comparisons_of, fails
 from perf.runs.tolerances import Entry, Tolerances, read_tolerances
 
-from .made import FIRST, benchmark, document, int8, native
+from .made import FIRST, as_run, benchmark, document, int8, native
 
 WIDE = Tolerances(default=Tolerance(0.01, 0.05), published=Tolerance(0.25, 0.5))
 CASE = "resnet50_v1-b1-mkl-fp32"
