@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from perf.cnn.networks import INPUT, REFERENCE, catalogue
 from perf.cnn.prepare import CalibrationMode, prepare
@@ -109,6 +110,12 @@ class CnnFamily:
         """Run every variant once, untimed, on the same input."""
         verified = verify(plan, resources.placements[0], resources.scratch, timeout_s=resources.timeout_s)
         return {name: Checked(found.problem, found.facts()) for name, found in verified.items()}
+
+    def describe(self, case: Case, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Its row in Table 2, and two floating-point operations for each multiply-add of a pass."""
+        counted = found.get("multiply_adds_per_image")
+        flops = 2 * counted * case.batch if counted is not None else None
+        return {"network": case.network, "batch": case.batch, "flops_per_pass": flops}
 
     def published(self, case: Case) -> float | None:
         """Table 2's speedup; None for the reference itself and for what the table does not hold."""

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,14 @@ _HEAVY = ("Convolution", "FullyConnected", "BatchNorm", "Activation", "elemwise_
 @dataclass(frozen=True)
 class Verified:
     """What was found out about one variant: its operators, the instruction set of its convolutions' kernels, and how
-    far its outputs are from the reference's, relative to the largest of them.
+    far its outputs are from the reference's, relative to the largest of them. `multiply_adds_per_image` are counted in
+    the reference's symbol, where nothing is fused, and hold for all variants.
     """
 
     operators: Mapping[str, int]
     isa: str
     output_difference: float | None
+    multiply_adds_per_image: float | None = None
     problem: Failure | None = None
 
     @property
@@ -61,6 +63,7 @@ class Verified:
             "operators_quantized": self.quantized,
             "operators_unfused": self.unfused,
             "output_difference": self.output_difference,
+            "multiply_adds_per_image": self.multiply_adds_per_image,
         }
 
 
@@ -72,35 +75,46 @@ def verify(plan: Plan, placement: Placement, scratch: Path, *, timeout_s: float)
     workload = plan.workloads[0]
     outputs: dict[str, NDArray[np.float32]] = {}
     verified = {}
+    counted: float | None = None
     for variant in sorted(plan.variants, key=lambda variant: variant.name != plan.reference):
         try:
-            operators, log, outputs[variant.name] = _observe(variant, workload, placement, scratch, timeout_s)
+            seen = _observe(variant, workload, placement, scratch, timeout_s, count=variant.name == plan.reference)
         except WorkerError as error:
             problem = Failure(f"while its answers were checked: {error.what}", error.last_words)
-            verified[variant.name] = Verified({}, "unknown", None, problem)
+            verified[variant.name] = Verified({}, "unknown", None, problem=problem)
             continue
-        verified[variant.name] = _judge(plan, variant, operators, log, outputs)
+        outputs[variant.name] = seen.output
+        if seen.multiply_adds is not None:
+            counted = seen.multiply_adds / workload.items
+        verified[variant.name] = replace(_judge(plan, variant, seen, outputs), multiply_adds_per_image=counted)
     return verified
 
 
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    operators: dict[str, int]
+    log: str
+    output: NDArray[np.float32]
+    multiply_adds: int | None
+
+
 def _observe(
-    variant: Variant, workload: Workload, placement: Placement, scratch: Path, timeout_s: float
-) -> tuple[dict[str, int], str, NDArray[np.float32]]:
+    variant: Variant, workload: Workload, placement: Placement, scratch: Path, timeout_s: float, *, count: bool
+) -> _Seen:
     crew = Crew(variant, [placement], scratch, timeout_s=timeout_s, variables=VERBOSE)
     try:
         operators = crew.load()
+        multiply_adds = crew.multiply_adds(workload) if count else None
         crew.bind(workload)
         path = scratch / f"{variant.name}-outputs.npz"
         crew.save_outputs(path)
         with np.load(path) as saved:
-            return operators, crew.log_text, saved["out0"]
+            return _Seen(operators, crew.log_text, saved["out0"], multiply_adds)
     finally:
         crew.close()
 
 
-def _judge(
-    plan: Plan, variant: Variant, operators: dict[str, int], log: str, outputs: Mapping[str, NDArray[np.float32]]
-) -> Verified:
+def _judge(plan: Plan, variant: Variant, seen: _Seen, outputs: Mapping[str, NDArray[np.float32]]) -> Verified:
     difference = None
     problems = []
     output, reference = outputs[variant.name], outputs.get(REFERENCE)
@@ -111,10 +125,9 @@ def _judge(
         limit = catalogue().agreement.get(variant.name)
         if limit is not None and difference > limit:
             problems.append(f"its outputs differ from {REFERENCE}'s by {difference:.2g} of the largest, over {limit:g}")
-    verified = Verified(operators, instruction_set(log), difference)
+    verified = Verified(seen.operators, instruction_set(seen.log), difference)
     problems += check_operators(plan.subject, variant.name, verified)
-    problem = Failure("; ".join(problems), "") if problems else None
-    return Verified(operators, verified.isa, difference, problem)
+    return replace(verified, problem=Failure("; ".join(problems), "") if problems else None)
 
 
 def instruction_set(log: str) -> str:

@@ -27,6 +27,10 @@ class Loaded(msgspec.Struct):
     operators: dict[str, int]
 
 
+class Counted(msgspec.Struct):
+    multiply_adds: int
+
+
 class Done(msgspec.Struct):
     pass
 
@@ -111,6 +115,10 @@ class Crew:
             request = {"do": "load", **msgspec.to_builtins(program, enc_hook=str)}
         replies = self._ask_all(Loaded, **request, extra_work=self.variant.extra_work)
         return replies[0].operators
+
+    def multiply_adds(self, workload: Workload) -> int:
+        """Multiply-adds of one pass over the workload's inputs, as far as the program's symbol shows them."""
+        return self._ask_all(Counted, "multiply_adds", inputs=workload.inputs)[0].multiply_adds
 
     def bind(self, workload: Workload) -> None:
         """Bind the program to the workload's inputs: the same seeded values in every variant and instance."""

@@ -74,5 +74,10 @@ class Family(Protocol[CaseT_contra]):
     def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked]:
         """Look at every variant of the plan, untimed."""
 
+    def describe(self, case: CaseT_contra, found: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What names the case in tables, and `flops_per_pass`, the floating-point operations of a pass (None when they
+        are not known), as plain JSON values; `found` are the facts of its check.
+        """
+
     def published(self, case: CaseT_contra) -> float | None:
         """The announcement's speedup for the case, if it has one."""

@@ -15,6 +15,11 @@ class Program:
     params: Path
     subgraph: str | None
 
+    @property
+    def label(self) -> str:
+        """The same for the same content: folders of artifacts are named by what went into them."""
+        return f"{self.symbol.parent.name}/{self.symbol.stem}"
+
 
 @dataclass(frozen=True)
 class Operator:
@@ -25,6 +30,10 @@ class Operator:
     name: str
     attributes: Mapping[str, str | int | float | bool]
     inputs: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}({', '.join(f'{name}={value}' for name, value in self.attributes.items())})"
 
 
 @dataclass(frozen=True)
@@ -45,15 +54,14 @@ class Variant:
 @dataclass(frozen=True)
 class Workload:
     """A subject at one size. `inputs` are shapes by name, drawn from the standard normal distribution and multiplied by
-    their `scales`; `items` is what one pass counts for (images, samples), `flops` how many floating-point operations it
-    takes. `weight` is how long it takes relative to other workloads, roughly: only the time to go is reckoned from it.
+    their `scales`; `items` is what one pass counts for (images, samples). `weight` is how long it takes relative to
+    other workloads, roughly: only the time to go is reckoned from it.
     """
 
     name: str
     inputs: Mapping[str, tuple[int, ...]]
     items: int
     weight: float
-    flops: float | None = None
     scales: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -76,7 +84,9 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """How hard to measure; a tier's share of `tiers.toml`. Times in seconds, precision as half a relative interval."""
+    """How hard to measure; a tier's share of `tiers.toml`. Times in seconds, precision as half a relative interval.
+    `limit_size`: rows of the matrices by which the machine's own limit is measured; None: it is not.
+    """
 
     min_invocations: int
     max_invocations: int
@@ -91,3 +101,4 @@ class Effort:
     workload_budget_s: float
     max_lost_share: float
     patience_s: float
+    limit_size: int | None = None

@@ -8,6 +8,7 @@ from perf.errors import PerfError
 from perf.judge.verdict import LOOKS
 from perf.measure.engine import Conditions, measure
 from perf.measure.family import Case, Checked, Resources
+from perf.measure.limit import measure_limits
 from perf.measure.plan import Plan, Variant
 from perf.measure.results import Spent, WorkloadResult
 from perf.plugin.outcome import OF_BASELINE, Outcome
@@ -16,6 +17,16 @@ from perf.report.progress import ProgressLine
 # What is measured because the first look was suspicious; shown to the user as "second look 1".
 AGAIN = "second look"
 NOTHING = WorkloadResult((), {})
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What came of each case, by its id, or the error of a subject that could not be prepared for all of its cases; and
+    what each build reached in GFLOP/s in large matrix products.
+    """
+
+    outcomes: Mapping[str, Outcome | PerfError]
+    limits: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +44,30 @@ class Measuring:
     unsettled: Callable[[Outcome], bool]
     of_baseline: Callable[[Build], Build | None]
 
-    def outcomes(self, selected: Sequence[Case]) -> dict[str, Outcome | PerfError]:
-        """What came of each case, by its id; the error of a subject that could not be prepared for all of its cases."""
-        found: dict[str, Outcome | PerfError] = {}
+    def measured(self, selected: Sequence[Case]) -> Measured:
+        """Measure the cases. PerfError when one is to be slowed down that there is not."""
+        found, plans, checks = self._prepared(selected)
+        builds = {variant.build.role: variant.build for plan in plans for variant in plan.variants}
+        limits = measure_limits(list(builds.values()), self.conditions, self.progress.tell, self.spent)
+        results = self._measure(plans, checks, self.conditions)
+        measured = {
+            case.id: Outcome(plan, case, results[case.workload], NOTHING, checks[plan.subject][case.variant])
+            for plan in plans
+            for case in selected
+            if case.subject == plan.subject
+        }
+        for look in range(1, LOOKS + 1):
+            suspects = [outcome for outcome in measured.values() if not outcome.failure and self.unsettled(outcome)]
+            if not suspects:
+                break
+            measured |= self._look_again(look, suspects, plans, checks)
+        return Measured({**found, **measured}, limits)
+
+    def _prepared(
+        self, selected: Sequence[Case]
+    ) -> tuple[dict[str, PerfError], list[Plan], dict[str, Mapping[str, Checked]]]:
+        """Every subject planned and checked: the errors by case, the plans, and what was found out by subject."""
+        errors: dict[str, PerfError] = {}
         plans: list[Plan] = []
         checks: dict[str, Mapping[str, Checked]] = {}
         subjects: dict[tuple[str, str], list[Case]] = {}
@@ -43,23 +75,12 @@ class Measuring:
             subjects.setdefault((case.family.name, case.subject), []).append(case)
         for (_, subject), cases in subjects.items():
             try:
-                plan = _slowed(cases[0].family.plan(subject, cases, self.resources), self.injected)
+                plan = cases[0].family.plan(subject, cases, self.resources)
                 checks[subject] = self._checks(plan, cases[0])
                 plans.append(plan)
             except PerfError as error:
-                found |= dict.fromkeys((case.id for case in cases), error)
-        results = self._measure(plans, checks, self.conditions)
-        for plan in plans:
-            for case in (case for case in selected if case.subject == plan.subject):
-                check = checks[plan.subject][case.variant]
-                found[case.id] = Outcome(plan, case, results[case.workload], NOTHING, check)
-        measured = {name: outcome for name, outcome in found.items() if isinstance(outcome, Outcome)}
-        for look in range(1, LOOKS + 1):
-            suspects = [outcome for outcome in measured.values() if not outcome.failure and self.unsettled(outcome)]
-            if not suspects:
-                break
-            measured |= self._look_again(look, suspects, plans, checks)
-        return found | measured
+                errors |= dict.fromkeys((case.id for case in cases), error)
+        return errors, _slowed(plans, self.injected), checks
 
     def _look_again(
         self,
@@ -131,12 +152,14 @@ def _narrowed(plan: Plan, cases: Sequence[Case], twin_of: Callable[[Variant], Va
     )
 
 
-def _slowed(plan: Plan, injected: Mapping[str, float]) -> Plan:
-    """The plan with slowdowns made on purpose. PerfError when it has no such variant."""
-    names = [variant.name for variant in plan.variants]
+def _slowed(plans: Sequence[Plan], injected: Mapping[str, float]) -> list[Plan]:
+    """The plans with slowdowns made on purpose. PerfError when none of them has such a variant."""
+    names = {variant.name for plan in plans for variant in plan.variants}
     for name in injected:
-        if name not in names:
-            message = f"{plan.subject} has no variant {name}"
-            raise PerfError(message, subject="--perf-inject", next_step=f"name one of {', '.join(names)}")
-    variants = tuple(replace(variant, extra_work=injected.get(variant.name, 0.0)) for variant in plan.variants)
-    return replace(plan, variants=variants)
+        if plans and name not in names:
+            step = f"name one of {', '.join(sorted(names))}"
+            raise PerfError(f"no selected case has a variant {name}", subject="--perf-inject", next_step=step)
+    return [
+        replace(plan, variants=tuple(replace(v, extra_work=injected.get(v.name, 0.0)) for v in plan.variants))
+        for plan in plans
+    ]

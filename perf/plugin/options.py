@@ -21,6 +21,8 @@ class Options:
     tier: str
     models: tuple[str, ...]
     batches: tuple[int, ...]
+    cells: tuple[str, ...]
+    shapes: tuple[tuple[int, int, int, int], ...]
     overrides: Mapping[str, str]
     cache: str | None
     instances: int | None
@@ -49,6 +51,8 @@ class Options:
         words = [f"--perf-{name}={value}" for name, value in single.items() if value is not None]
         words += [f"--perf-model={model}" for model in self.models]
         words += [f"--perf-batch={batch}" for batch in self.batches]
+        words += [f"--perf-cell={cell}" for cell in self.cells]
+        words += [f"--perf-rnn-shape={','.join(map(str, shape))}" for shape in self.shapes]
         words += [f"--perf-build={role}={wheel}" for role, wheel in self.overrides.items()]
         words += [f"--perf-inject={variant}={share * 100:g}" for variant, share in self.injected.items()]
         return words + ["--perf-pretrained"] * self.pretrained
@@ -71,6 +75,22 @@ def add_options(parser: pytest.Parser) -> None:
         type=int,
         metavar="N",
         help="measure this batch size instead of the tier's; may be repeated",
+    )
+    group.addoption(
+        "--perf-cell",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="measure this recurrent cell instead of the tier's: lstm, rnn_tanh, rnn_relu, gru, bilstm, ...; "
+        "may be repeated",
+    )
+    group.addoption(
+        "--perf-rnn-shape",
+        action="append",
+        default=[],
+        metavar="N,T,C,H",
+        help="measure recurrent networks at this batch, steps, input size and hidden size instead of the tier's; "
+        "may be repeated",
     )
     group.addoption(
         "--perf-build",
@@ -149,6 +169,8 @@ def read_options(config: pytest.Config) -> Options:
         tier=get("perf_tier"),
         models=tuple(dict.fromkeys(get("perf_model"))),
         batches=tuple(sorted(set(get("perf_batch")))),
+        cells=tuple(dict.fromkeys(get("perf_cell"))),
+        shapes=tuple(dict.fromkeys(_shape(words) for words in get("perf_rnn_shape"))),
         overrides=parse_overrides(get("perf_build")),
         cache=get("perf_cache"),
         instances=get("perf_instances"),
@@ -163,6 +185,15 @@ def read_options(config: pytest.Config) -> Options:
         resume=get("perf_resume"),
         summary=summary,
     )
+
+
+def _shape(words: str) -> tuple[int, int, int, int]:
+    """The four sizes of a --perf-rnn-shape such as "16,100,256,512"; UsageError when it is none."""
+    sizes = words.split(",")
+    if len(sizes) != 4 or not all(size.isdecimal() and int(size) > 0 for size in sizes):  # noqa: PLR2004 - N, T, C, H
+        raise pytest.UsageError(f"--perf-rnn-shape={words}: write N,T,C,H, such as 16,100,256,512")
+    batch, steps, inputs, hidden = map(int, sizes)
+    return batch, steps, inputs, hidden
 
 
 def _injected(words: str) -> tuple[str, float]:

@@ -1,10 +1,12 @@
 """What is stored of a case in pytest-benchmark's `extra_info`: plain JSON values, units in the names."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from perf.judge.speedup import Estimate, estimate_speedup
 from perf.judge.statistics import median, quantile
 from perf.machine import Machine, Placement
+from perf.measure.limit import gflop_per_s
 from perf.measure.plan import Variant
 from perf.measure.results import Slot, WorkloadResult
 from perf.plugin.outcome import OF_BASELINE, Outcome
@@ -26,6 +28,7 @@ def record_of(outcome: Outcome, machine: Machine, placements: tuple[Placement, .
     workload = next(w for w in plan.workloads if w.name == case.workload)
     slots = [slot for invocation in result.blocks_of(case.variant) for slot in invocation]
     passes = [ns / NS_PER_S for ns in passes_of(outcome)]
+    latency_s = median([slot.latency_ns for slot in slots]) / NS_PER_S
     warm_ups = [i.warm_ups[case.variant] for i in result.invocations if case.variant in i.warm_ups]
     return {
         "family": case.family.name,
@@ -36,10 +39,10 @@ def record_of(outcome: Outcome, machine: Machine, placements: tuple[Placement, .
         "machine_class": machine.machine_class,
         "instances": len(placements),
         "pinning": [placement.describe() for placement in placements],
-        "program": f"{variant.program.symbol.parent.name}/{variant.program.symbol.stem}",
+        "program": variant.program.label,
         "items_per_pass": workload.items,
         "throughput_items_per_s": sum(throughputs(slots, workload.items)),
-        "latency_s": median([slot.latency_ns for slot in slots]) / NS_PER_S,
+        "latency_s": latency_s,
         "latency_p50_s": quantile(passes, 0.50),
         "latency_p90_s": quantile(passes, 0.90),
         "latency_p99_s": quantile(passes, 0.99),
@@ -60,6 +63,7 @@ def record_of(outcome: Outcome, machine: Machine, placements: tuple[Placement, .
         "beside": _log_speedups(outcome.again, case.variant + OF_BASELINE, case.variant),
         "beside_wheel": outcome.beside_wheel,
         "published_speedup": case.family.published(case),
+        **_arithmetic(case.family.describe(case, outcome.check.facts), latency_s, len(placements)),
         **({"injected_share": variant.extra_work} if variant.extra_work else {}),
         **outcome.check.facts,
     }
@@ -105,6 +109,13 @@ def _build_record(variant: Variant) -> dict[str, Any]:
         "wheel_sha256": build.wheel_sha256,
         "installed_record_sha256": build.record_sha256,
     }
+
+
+def _arithmetic(described: Mapping[str, Any], latency_s: float, instances: int) -> dict[str, Any]:
+    """What the family says of the case, and the arithmetic rate of all instances together."""
+    flops = described["flops_per_pass"]
+    rate = None if flops is None else gflop_per_s(flops, latency_s, instances)
+    return {**described, "gflop_per_s": rate}
 
 
 def _speedup_record(estimate: Estimate | None) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from perf.measure.tiers import effort_of
 from perf.plugin.context import context_of, journal_conditions, state_report
 from perf.plugin.judging import Judging, start_judging
 from perf.plugin.keeping import forget_old_sessions
-from perf.plugin.measuring import Measuring
+from perf.plugin.measuring import Measured, Measuring
 from perf.plugin.options import Options
 from perf.plugin.outcome import Outcome
 from perf.plugin.record import record_of
@@ -71,12 +71,17 @@ class PerfSession:
     spent: Spent = field(default_factory=Spent)
     records: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
-    _outcomes: dict[str, Outcome | PerfError] | None = None
+    _measured: Measured | None = None
 
     @property
     def wall_s(self) -> float:
         """Seconds since the session began to set itself up."""
         return time.monotonic() - self.started_s
+
+    @property
+    def limits(self) -> Mapping[str, float]:
+        """GFLOP/s of each build in large matrix products, by role; empty when they were not measured."""
+        return self._measured.limits if self._measured else {}
 
     def header(self) -> list[str]:
         """What is measured, on what and where, a line each."""
@@ -111,6 +116,10 @@ class PerfSession:
             "warm-up passes."
         ]
         lines += _disturbance(self.records)
+        if self.limits:
+            rates = ", ".join(f"{role} {rate:.0f} GFLOP/s" for role, rate in self.limits.items())
+            size = self.effort.limit_size
+            lines.append(f"The machine's own limit, a {size} x {size} FP32 matrix product through each build: {rates}.")
         changed = [f for f in findings(self.state, read_state()) if f.verdict == "doubtful"]
         early = OWN_DOING | {f.check for f in findings(self.state) if f.verdict == "doubtful"}
         lines += [f"doubtful while it ran: {f.check} {f.reading}: {f.advice}" for f in changed if f.check not in early]
@@ -124,10 +133,13 @@ class PerfSession:
         """What came of a case; the first one that is asked for has all selected cases measured. PerfError when its
         subject could not be prepared.
         """
-        if self._outcomes is None:
+        if self._measured is None:
             with self.uncaptured(), self.progress.shown():
-                self._outcomes = self._measuring().outcomes(self.selected)
-        outcome = self._outcomes[case.id]
+                try:
+                    self._measured = self._measuring().measured(self.selected)
+                except PerfError as error:
+                    self._measured = Measured(dict.fromkeys((case.id for case in self.selected), error), {})
+        outcome = self._measured.outcomes[case.id]
         if isinstance(outcome, PerfError):
             raise outcome
         return outcome
@@ -142,6 +154,7 @@ class PerfSession:
             **msgspec.to_builtins(msgspec.structs.replace(self.context, complete=complete)),
             "tier": self.options.tier,
             "state": state_report(self.state, read_state()),
+            "limits_gflop_per_s": dict(self.limits),
         }
 
     def _measuring(self) -> Measuring:

@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-PLAIN_WIDTH = 120
+PLAIN_WIDTH = 140
 
 
 def widened(console: Console) -> Console:

@@ -1,10 +1,13 @@
-"""The end of a run: measured speedups beside the published ones, in the shape of the announcement's Table 2."""
+"""The end of a run: measured speedups beside the published ones, a table for each family like the announcement's."""
 
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -12,28 +15,54 @@ from rich.table import Table
 from perf.errors import PerfError
 from perf.files import write_whole
 
+DATA = Path(__file__).with_name("tables.toml")
+Record = Mapping[str, Any]
+Figure = Literal["latency", "throughput", "rate", "speedup", "published"]
+
+
+class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A family's table, from `tables.toml`."""
+
+    title: str
+    items: str
+    labels: dict[str, str]
+    reference: list[Figure]
+    others: list[Figure]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table as text: its title, the names of its columns, and its rows."""
+
+    title: str
+    names: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
 
 @dataclass(frozen=True)
 class Summary:
     """What a run's end shows: the records of its cases (`extra_info`), and lines to stand above and below them."""
 
-    records: Sequence[Mapping[str, Any]]
+    records: Sequence[Record]
     header: Sequence[str]
     footer: Sequence[str]
 
 
+@cache
+def layouts() -> Mapping[str, Layout]:
+    """The layouts of all families, read once."""
+    return msgspec.convert(tomllib.loads(DATA.read_text()), dict[str, Layout])
+
+
 def print_summary(summary: Summary, console: Console) -> None:
-    """Print the summary as a table; nothing of it is cut on a narrow terminal."""
+    """Print the summary's tables; nothing of them is cut on a narrow terminal."""
     for line in summary.header:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    if summary.records:
-        names, rows = table_of(summary.records)
-        table = Table(
-            title="Speedup over native [95 % interval], as in the announcement's Table 2", box=box.SIMPLE_HEAD
-        )
-        for number, name in enumerate(names):
+    for found in tables_of(summary.records):
+        table = Table(title=found.title, box=box.SIMPLE_HEAD)
+        for number, name in enumerate(found.names):
             table.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
-        for row in rows:
+        for row in found.rows:
             table.add_row(*row)
         console.print(table)
     for line in summary.footer:
@@ -42,19 +71,17 @@ def print_summary(summary: Summary, console: Console) -> None:
 
 def write_markdown(summary: Summary, path: Path, title: str) -> None:
     """Write the summary as Markdown, whole or not at all. PerfError when the file cannot be written."""
-    names, rows = table_of(summary.records)
-    lines = [
-        f"# {title}",
-        "",
-        *(f"- {line}" for line in summary.header),
-        "",
-        "| " + " | ".join(names) + " |",
-        "| :-- |" + " --: |" * (len(names) - 1),
-        *("| " + " | ".join(row) + " |" for row in rows),
-        "",
-        *(f"- {line}" for line in summary.footer),
-        "",
-    ]
+    lines = [f"# {title}", "", *(f"- {line}" for line in summary.header), ""]
+    for found in tables_of(summary.records):
+        lines += [
+            f"## {found.title}",
+            "",
+            "| " + " | ".join(found.names) + " |",
+            "| :-- |" + " --: |" * (len(found.names) - 1),
+            *("| " + " | ".join(row) + " |" for row in found.rows),
+            "",
+        ]
+    lines += [*(f"- {line}" for line in summary.footer), ""]
     try:
         write_whole(path, "\n".join(lines).encode())
     except OSError as error:
@@ -63,29 +90,40 @@ def write_markdown(summary: Summary, path: Path, title: str) -> None:
         ) from error
 
 
-def table_of(records: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Column names and rows: subject, items a pass, the reference's latency, and for each other variant its speedup
-    with the 95 % interval and the published speedup.
-    """
-    variants = sorted({r["variant"] for r in records if r["variant"] != r["reference"]})
-    names = ["Network", "Batch", "native ms"]
-    for variant in variants:
-        names += [f"{variant}", "published"]
-    by_workload: dict[str, dict[str, Mapping[str, Any]]] = {}
+def tables_of(records: Sequence[Record]) -> list[Rows]:
+    """A table for each family: what names a workload, the reference's figures, and those of each other variant."""
+    families: dict[str, list[Record]] = {}
     for record in records:
-        by_workload.setdefault(record["workload"], {})[record["variant"]] = record
+        families.setdefault(record["family"], []).append(record)
+    return [_table(found, layouts()[family]) for family, found in families.items()]
+
+
+def _table(records: Sequence[Record], layout: Layout) -> Rows:
+    reference = records[0]["reference"]
+    variants = [reference, *sorted({record["variant"] for record in records} - {reference})]
+    columns = [
+        (variant, figure) for variant in variants for figure in (layout.others, layout.reference)[variant == reference]
+    ]
+    headings: dict[Figure, str] = {
+        "latency": "{} ms",
+        "throughput": f"{{}} {layout.items}/s",
+        "rate": "{} GFLOP/s",
+        "speedup": "{}",
+        "published": "published",
+    }
+    names = [*layout.labels, *(headings[figure].format(variant) for variant, figure in columns)]
+    workloads: dict[str, dict[str, Record]] = {}
+    for record in records:
+        workloads.setdefault(record["workload"], {})[record["variant"]] = record
     rows = []
-    for found in by_workload.values():
+    for found in workloads.values():
         some = next(iter(found.values()))
-        row = [some["subject"], str(some["items_per_pass"]), _milliseconds(found.get(some["reference"]))]
-        for variant in variants:
-            record = found.get(variant, {})
-            row += [speedup_text(record), _number(record.get("published_speedup"))]
-        rows.append(row)
-    return names, rows
+        labels = [str(some[field]) for field in layout.labels.values()]
+        rows.append([*labels, *(_TEXTS[figure](found.get(variant, {})) for variant, figure in columns)])
+    return Rows(layout.title, names, rows)
 
 
-def speedup_text(record: Mapping[str, Any]) -> str:
+def speedup_text(record: Record) -> str:
     """A speedup with its interval, such as "7.30 [7.11, 7.50]"; "-" when there is none."""
     if record.get("speedup") is None:
         return "-"
@@ -98,5 +136,14 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _milliseconds(record: Mapping[str, Any] | None) -> str:
-    return f"{record['latency_s'] * 1e3:.2f}" if record else "-"
+def _milliseconds(record: Record) -> str:
+    return _number(record["latency_s"] * 1e3 if record else None)
+
+
+_TEXTS: Mapping[Figure, Callable[[Record], str]] = {
+    "latency": _milliseconds,
+    "throughput": lambda record: _number(record.get("throughput_items_per_s")),
+    "rate": lambda record: _number(record.get("gflop_per_s")),
+    "speedup": speedup_text,
+    "published": lambda record: _number(record.get("published_speedup")),
+}

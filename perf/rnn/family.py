@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from perf.errors import PerfError
 from perf.measure.family import Checked, Resources
 from perf.measure.plan import Operator, Plan, Variant, Workload
 from perf.rnn.reference import Sizes
-from perf.rnn.shapes import REFERENCE, catalogue
+from perf.rnn.shapes import REFERENCE, Shape, catalogue
 from perf.rnn.verify import verify
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "baselines" / "published" / "table3-rnn.csv"
 # What a pass costs besides its arithmetic, in the unit of `weight` (10^9 operations).
 SLOT_WEIGHT = 12.0
-Shape = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -26,20 +27,14 @@ class Case:
     cell: str
     shape: Shape
     layers: int
-    bidirectional: bool
     variant: str
     family: "RnnFamily"
-
-    @property
-    def sizes(self) -> Sizes:
-        _, _, inputs, hidden = self.shape
-        return Sizes(self.cell, inputs, hidden, self.layers, 2 if self.bidirectional else 1)
 
     @property
     def subject(self) -> str:
         """A network whatever its batch and steps, such as "lstm-512-512-l4"."""
         _, _, inputs, hidden = self.shape
-        return f"{self.cell}-{inputs}-{hidden}-l{self.layers}" + "-bi" * self.bidirectional
+        return f"{self.cell}-{inputs}-{hidden}-l{self.layers}"
 
     @property
     def workload(self) -> str:
@@ -54,13 +49,29 @@ class Case:
 
     @property
     def roles(self) -> frozenset[str]:
+        """Its own build and the reference's."""
         variants = catalogue().variants
         return frozenset({variants[self.variant].build, variants[REFERENCE].build})
 
     @property
-    def weight(self) -> float:
+    def sizes(self) -> Sizes:
+        """PerfError for a cell that there is not."""
+        cell = catalogue().cells.get(self.cell)
+        if cell is None:
+            message = f"no such cell; there are {', '.join(catalogue().cells)}"
+            raise PerfError(message, subject=self.cell, next_step="choose one of them with --perf-cell")
+        _, _, inputs, hidden = self.shape
+        return Sizes(cell.mode, inputs, hidden, self.layers, cell.directions)
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of a pass."""
         batch, steps, _, _ = self.shape
-        return self.sizes.flops(batch, steps) / 1e9 + SLOT_WEIGHT
+        return self.sizes.flops(batch, steps)
+
+    @property
+    def weight(self) -> float:
+        return self.flops / 1e9 + SLOT_WEIGHT
 
 
 @dataclass(frozen=True)
@@ -71,13 +82,11 @@ class RnnFamily:
     def name(self) -> str:
         return "rnn"
 
-    def cases(
-        self, tier: str, *, cells: Sequence[str] = (), shapes: Sequence[Shape] = (), bidirectional: bool = False
-    ) -> list[Case]:
+    def cases(self, tier: str, cells: Sequence[str] = (), shapes: Sequence[Shape] = ()) -> list[Case]:
         """Every case of a tier, network by network; `cells` and `shapes` replace the tier's own when given."""
         share = catalogue().tiers[tier]
         return [
-            Case(cell, shape, layers, bidirectional, variant, self)
+            Case(cell, shape, layers, variant, self)
             for cell in cells or share.cells
             for layers in share.layers
             for shape in sorted(shapes or share.shapes, key=lambda shape: shape[2:])
@@ -85,14 +94,17 @@ class RnnFamily:
         ]
 
     def plan(self, subject: str, cases: Sequence[Case], resources: Resources) -> Plan:
-        """The plan that measures the cases of one network; the reference is measured even when it is not selected."""
+        """The plan that measures the cases of one network; the reference is measured even when it is not selected.
+
+        PerfError for a cell that there is not.
+        """
         wanted = {case.variant for case in cases} | {REFERENCE}
-        sizes = cases[0].sizes
+        program = operator_of(cases[0].sizes)
         variants = tuple(
             Variant(
                 name,
                 resources.build(data.build),
-                operator_of(sizes),
+                program,
                 over=tuple(other for other in data.over if other in wanted),
             )
             for name, data in catalogue().variants.items()
@@ -104,6 +116,11 @@ class RnnFamily:
         """Compare every variant's outputs with the plain numpy reference, and see which kernels it ran."""
         return verify(plan, resources)
 
+    def describe(self, case: Case, found: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - the shape says it all
+        """Its row in Table 3, and the floating-point operations of a pass."""
+        shape = f"[{', '.join(map(str, case.shape))}]"
+        return {"cell": case.cell, "shape": shape, "layers": case.layers, "flops_per_pass": case.flops}
+
     def published(self, case: Case) -> float | None:
         """Table 3's speedup; None for the reference itself and for what the table does not hold."""
         return table3().get((case.shape, case.layers)) if (case.cell, case.variant) == ("lstm", "mkl-fp32") else None
@@ -112,26 +129,27 @@ class RnnFamily:
 def operator_of(sizes: Sizes) -> Operator:
     """MXNet's fused operator for a network."""
     attributes = {
-        "mode": sizes.cell,
+        "mode": sizes.mode,
         "state_size": sizes.hidden,
         "num_layers": sizes.layers,
         "bidirectional": sizes.directions == 2,  # noqa: PLR2004 - both ways
         "state_outputs": True,
     }
-    return Operator("RNN", attributes, ("data", "parameters", *catalogue().cells[sizes.cell].states))
+    return Operator("RNN", attributes, ("data", "parameters", *sizes.states))
 
 
 def workload_of(case: Case) -> Workload:
-    """The case's inputs in layout TNC: data and states standard normal, parameters as MXNet's own layers draw them."""
+    """The case's inputs in layout TNC: data and states standard normal, parameters scaled so that values neither die
+    out nor grow over steps and layers.
+    """
     batch, steps, inputs, hidden = case.shape
     sizes = case.sizes
-    states = {name: (case.layers * sizes.directions, batch, hidden) for name in catalogue().cells[case.cell].states}
+    states = dict.fromkeys(sizes.states, (case.layers * sizes.directions, batch, hidden))
     return Workload(
         case.workload,
         {"data": (steps, batch, inputs), "parameters": (sizes.parameters,), **states},
         items=batch,
         weight=case.weight,
-        flops=sizes.flops(batch, steps),
         scales={"parameters": 1 / math.sqrt(hidden)},
     )
 

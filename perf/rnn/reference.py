@@ -6,7 +6,7 @@ hidden) of each. Gates are ordered input, forget, cell, output in an LSTM and re
 src/operator/rnn-inl.h and python/mxnet/gluon/rnn/rnn_cell.py).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,50 +18,58 @@ GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of a network: `directions` is 2 when it is bidirectional."""
+    """Of a network: MXNet's name of its cell (`mode`), and `directions`, 2 when it reads the sequence both ways."""
 
-    cell: str
+    mode: str
     inputs: int
     hidden: int
     layers: int
     directions: int = 1
 
-    def layer_inputs(self, layer: int) -> int:
-        """How wide the input of a layer is: the layers above the first see both directions' hidden states."""
-        return self.inputs if layer == 0 else self.hidden * self.directions
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The operator's names of the initial states."""
+        return ("state", "state_cell") if self.mode == "lstm" else ("state",)
 
     @property
     def parameters(self) -> int:
         """The length of the parameter vector."""
-        rows = GATES[self.cell] * self.hidden
+        rows = GATES[self.mode] * self.hidden
         widths = [self.layer_inputs(layer) + self.hidden + 2 for layer in range(self.layers)]
         return self.directions * rows * sum(widths)
+
+    def layer_inputs(self, layer: int) -> int:
+        """How wide the input of a layer is: the layers above the first see both directions' hidden states."""
+        return self.inputs if layer == 0 else self.hidden * self.directions
 
     def flops(self, batch: int, steps: int) -> int:
         """Floating-point operations of a pass: 2 for each multiply-add of the matrix products, nothing for the gates'
         element-wise work: 2 * steps * batch * directions * gates * hidden * (input + hidden), summed over layers.
         """
-        rows = GATES[self.cell] * self.hidden
+        rows = GATES[self.mode] * self.hidden
         widths = sum(self.layer_inputs(layer) + self.hidden for layer in range(self.layers))
         return 2 * steps * batch * self.directions * rows * widths
 
 
-def run(sizes: Sizes, data: Array, parameters: Array, states: dict[str, Array]) -> Array:
-    """The outputs (steps, batch, directions * hidden) for `data` (steps, batch, inputs) and the initial `states`, each
-    (layers * directions, batch, hidden).
+def run(sizes: Sizes, data: Array, parameters: Array, states: Mapping[str, Array]) -> list[Array]:
+    """The operator's outputs for `data` (steps, batch, inputs) and the initial `states` by name, each (layers *
+    directions, batch, hidden): the hidden states of the last layer (steps, batch, directions * hidden), and the final
+    states of all layers in the shape and order of the initial ones.
     """
     weights = list(_weights(sizes, np.asarray(parameters, np.float64)))
     outputs = np.asarray(data, np.float64)
+    finals = []
     for layer in range(sizes.layers):
         ways = []
         for direction in range(sizes.directions):
             index = layer * sizes.directions + direction
-            initial = {name: np.asarray(state[index], np.float64) for name, state in states.items()}
+            initial = [np.asarray(states[name][index], np.float64) for name in sizes.states]
             steps = outputs[::-1] if direction else outputs
-            way = _scan(sizes.cell, steps, weights[index], initial)
+            way, final = _scan(sizes.mode, steps, weights[index], initial)
             ways.append(way[::-1] if direction else way)
+            finals.append(final)
         outputs = np.concatenate(ways, axis=2)
-    return outputs
+    return [outputs, *(np.stack(state) for state in zip(*finals, strict=True))]
 
 
 @dataclass(frozen=True)
@@ -74,8 +82,7 @@ class _Weights:
 
 def _weights(sizes: Sizes, parameters: Array) -> Iterator[_Weights]:
     """The weights of each layer and direction, in order, cut from the parameter vector."""
-    rows = GATES[sizes.cell] * sizes.hidden
-    places = [(layer, direction) for layer in range(sizes.layers) for direction in range(sizes.directions)]
+    rows = GATES[sizes.mode] * sizes.hidden
     position = 0
 
     def cut(*shape: int) -> Array:
@@ -84,39 +91,44 @@ def _weights(sizes: Sizes, parameters: Array) -> Iterator[_Weights]:
         position += size
         return parameters[position - size : position].reshape(shape)
 
-    matrices = [(cut(rows, sizes.layer_inputs(layer)), cut(rows, sizes.hidden)) for layer, _ in places]
+    widths = [sizes.layer_inputs(layer) for layer in range(sizes.layers) for _ in range(sizes.directions)]
+    matrices = [(cut(rows, width), cut(rows, sizes.hidden)) for width in widths]
     for of_input, of_state in matrices:
         yield _Weights(of_input, of_state, cut(rows), cut(rows))
 
 
-def _scan(cell: str, steps: Array, weights: _Weights, states: dict[str, Array]) -> Array:
-    """The hidden state after each step (steps, batch, hidden)."""
-    hidden, memory = states["state"], states.get("state_cell")
+def _scan(mode: str, steps: Array, weights: _Weights, states: list[Array]) -> tuple[Array, list[Array]]:
+    """The hidden state after each step (steps, batch, hidden), and the states after the last one."""
     # All steps' input products at once; the state's must wait for one another.
     from_input = steps @ weights.of_input.T + weights.input_bias
-    outputs = np.empty((*steps.shape[:2], hidden.shape[1]))
-    for step, given in enumerate(from_input):
-        kept = hidden @ weights.of_state.T + weights.state_bias
-        if cell == "lstm":
-            gates = np.split(given + kept, 4, axis=1)
-            incoming, forget, new, outgoing = _sigmoid(gates[0]), _sigmoid(gates[1]), np.tanh(gates[2]), gates[3]
-            memory = forget * memory + incoming * new
-            hidden = _sigmoid(outgoing) * np.tanh(memory)
-        elif cell == "gru":
-            given_parts, kept_parts = np.split(given, 3, axis=1), np.split(kept, 3, axis=1)
-            reset, update = (_sigmoid(a + b) for a, b in zip(given_parts[:2], kept_parts[:2], strict=True))
-            hidden = (1 - update) * np.tanh(given_parts[2] + reset * kept_parts[2]) + update * hidden
-        else:
-            hidden = _ACTIVATIONS[cell](given + kept)
-        outputs[step] = hidden
-    return outputs
+    outputs = []
+    for given in from_input:
+        kept = states[0] @ weights.of_state.T + weights.state_bias
+        states = _STEPS[mode](given, kept, states)
+        outputs.append(states[0])
+    return np.stack(outputs), states
+
+
+def _lstm(given: Array, kept: Array, states: list[Array]) -> list[Array]:
+    incoming, forget, new, outgoing = np.split(given + kept, 4, axis=1)
+    memory = _sigmoid(forget) * states[1] + _sigmoid(incoming) * np.tanh(new)
+    return [_sigmoid(outgoing) * np.tanh(memory), memory]
+
+
+def _gru(given: Array, kept: Array, states: list[Array]) -> list[Array]:
+    (reset, update, new), (kept_reset, kept_update, kept_new) = np.split(given, 3, axis=1), np.split(kept, 3, axis=1)
+    remembered = _sigmoid(update + kept_update)
+    candidate = np.tanh(new + _sigmoid(reset + kept_reset) * kept_new)
+    return [(1 - remembered) * candidate + remembered * states[0]]
 
 
 def _sigmoid(values: Array) -> Array:
     return 1 / (1 + np.exp(-values))
 
 
-_ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "rnn_tanh": np.tanh,
-    "rnn_relu": lambda values: np.maximum(values, 0.0),
+_STEPS: dict[str, Callable[[Array, Array, list[Array]], list[Array]]] = {
+    "lstm": _lstm,
+    "gru": _gru,
+    "rnn_tanh": lambda given, kept, _: [np.tanh(given + kept)],
+    "rnn_relu": lambda given, kept, _: [np.maximum(given + kept, 0.0)],
 }

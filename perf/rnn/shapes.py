@@ -8,16 +8,18 @@ import msgspec
 
 DATA = Path(__file__).with_name("shapes.toml")
 REFERENCE = "native-fp32"
+# Batch, steps, input size, hidden size: [N, T, C, H].
+Shape = tuple[int, int, int, int]
 
 
 class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    gates: int
-    states: tuple[str, ...]
+    mode: str
+    directions: int = 1
 
 
 class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cells: list[str]
-    shapes: list[tuple[int, int, int, int]]
+    shapes: list[Shape]
     layers: list[int]
 
 

@@ -1,7 +1,5 @@
 """A symbolic MXNet network in this process: loaded, bound to inputs, run. Works with every MXNet 1.x build."""
 
-import json
-from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any, TextIO
 
@@ -9,6 +7,7 @@ import mxnet as mx
 import numpy as np
 
 from perf.worker import disturbance
+from perf.worker.count import count_multiply_adds, count_operators
 from perf.worker.injection import with_extra_work
 from perf.worker.proof import peak_memory_bytes, restart_peak_memory
 from perf.worker.timing import Hold, timed_passes, warm_up
@@ -36,9 +35,7 @@ class Graph:
         for key, value in mx.nd.load(params).items():
             kind, name = key.split(":", 1)
             (self._arguments if kind == "arg" else self._auxiliary)[name] = value
-        if extra_work > 0:
-            self._pass = with_extra_work(self._forward, extra_work)
-        return {"operators": count_operators(self._symbol)}
+        return self._ready(extra_work)
 
     def compose(
         self, name: str, attributes: dict[str, Any], inputs: list[str], extra_work: float = 0.0
@@ -46,9 +43,11 @@ class Graph:
         """Make a symbol of one operator (`mx.sym.NAME`) over variables; as `load` otherwise."""
         variables = {variable: mx.sym.Variable(variable) for variable in inputs}
         self._symbol = getattr(mx.sym, name)(**variables, **attributes)
-        if extra_work > 0:
-            self._pass = with_extra_work(self._forward, extra_work)
-        return {"operators": count_operators(self._symbol)}
+        return self._ready(extra_work)
+
+    def multiply_adds(self, inputs: dict[str, list[int]]) -> dict[str, Any]:
+        """Answers the multiply-adds of a pass over these inputs (name: shape), as far as the symbol shows them."""
+        return {"multiply_adds": count_multiply_adds(self._symbol, inputs)}
 
     def bind(self, inputs: dict[str, list[int]], scales: dict[str, float], seed: int) -> dict[str, Any]:
         """Bind to inputs (name: shape) of seeded standard normal values times their scales; an earlier binding is freed
@@ -114,16 +113,11 @@ class Graph:
         np.savez(path, **{f"out{i}": output.asnumpy() for i, output in enumerate(self._executor.outputs)})
         return {}
 
+    def _ready(self, extra_work: float) -> dict[str, Any]:
+        if extra_work > 0:
+            self._pass = with_extra_work(self._forward, extra_work)
+        return {"operators": count_operators(self._symbol)}
+
     def _forward(self) -> None:
         for output in self._executor.forward(is_train=False):
             output.wait_to_read()
-
-
-def count_operators(symbol: Any) -> dict[str, int]:
-    """How many nodes of each operator a symbol holds; quantised subgraphs count apart, as `name[quantized]`."""
-    counts: Counter[str] = Counter()
-    for node in json.loads(symbol.tojson())["nodes"]:
-        if node["op"] != "null":
-            quantized = node.get("attrs", {}).get("quantized", "").lower() == "true"
-            counts[node["op"] + ("[quantized]" if quantized else "")] += 1
-    return dict(counts)

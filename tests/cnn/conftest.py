@@ -1,25 +1,15 @@
-"""The builds of the user's cache and one tiny network, made once for the session."""
+"""One tiny network, made once for the session."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from perf.builds import Build, provision
-from perf.cache import cache_folder
+from perf.builds import Build
 from perf.cnn.prepare import Artifacts, prepare
 
 Prepare = Callable[..., Artifacts]
-
-
-@pytest.fixture(scope="session")
-def builds() -> Mapping[str, Build]:
-    roles = ("native", "mkl", "zoo")
-    get = partial(provision, override=None, cache=cache_folder(None), say=print)
-    with ThreadPoolExecutor() as pool:
-        return dict(zip(roles, pool.map(get, roles), strict=True))
 
 
 @pytest.fixture(scope="session")

@@ -1,30 +1,18 @@
-"""The builds of the user's own cache, and the plan of the smoke tier's network."""
+"""The plan of the smoke tier's network."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from perf.builds import Build, provision
+from perf.builds import Build
 from perf.cache import cache_folder
 from perf.cnn.family import CnnFamily
-from perf.machine import Placement, find_numactl, place_instances, read_topology
+from perf.machine import Placement
 from perf.measure.family import Resources
 from perf.measure.plan import Plan
 
 NETWORK = "cifar_resnet20_v1"
-
-
-@pytest.fixture(scope="session")
-def builds() -> Mapping[str, Build]:
-    cache = cache_folder(None)
-    return {role: provision(role, override=None, cache=cache, say=print) for role in ("native", "mkl", "zoo")}
-
-
-@pytest.fixture(scope="session")
-def placements() -> tuple[Placement, ...]:
-    topology = read_topology()
-    return place_instances(topology, instances=1, numactl=find_numactl(topology))
 
 
 @pytest.fixture(scope="session")

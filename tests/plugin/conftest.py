@@ -30,6 +30,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory, store: Path, written: Path) 
     return run(
         tmp_path_factory.mktemp("sound"),
         *SMOKE,
+        "perf/rnn",
         "--perf-invocations=3",
         f"--benchmark-json={written / 'run.json'}",
         f"--perf-summary={written / 'summary.md'}",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from perf.errors import PerfError
-from perf.report.summary import Summary, print_summary, speedup_text, table_of, write_markdown
+from perf.report.summary import Rows, Summary, print_summary, speedup_text, tables_of, write_markdown
 
 FIGURE = re.compile(r"\d+\.\d+")
 
@@ -22,12 +22,15 @@ FIGURE = re.compile(r"\d+\.\d+")
 def record(variant: str, speedup: float | None = None, **other: Any) -> dict[str, Any]:
     """A record of resnet50_v1 at batch 8; its interval reaches 10 % to either side."""
     return {
-        "subject": "resnet50_v1",
+        "family": "cnn",
+        "network": "resnet50_v1",
+        "batch": 8,
         "workload": "resnet50_v1-b8",
         "variant": variant,
         "reference": "native-fp32",
-        "items_per_pass": 8,
         "latency_s": 0.25,
+        "throughput_items_per_s": 32.0,
+        "gflop_per_s": 262.144,
         "speedup": speedup,
         "speedup_low": None if speedup is None else speedup * 0.9,
         "speedup_high": None if speedup is None else speedup * 1.1,
@@ -39,8 +42,10 @@ def record(variant: str, speedup: float | None = None, **other: Any) -> dict[str
 NATIVE = record("native-fp32", latency_s=1.2345678)
 FP32 = record("mkl-fp32", 15.554, published_speedup=18.83)
 INT8 = record("mkl-int8", 123.456, published_speedup=65.03)
-OTHER = {"subject": "mobilenetv2_1.0", "workload": "mobilenetv2_1.0-b64", "items_per_pass": 64}
+OTHER = {"network": "mobilenetv2_1.0", "workload": "mobilenetv2_1.0-b64", "batch": 64}
 RECORDS = [NATIVE, FP32, INT8, NATIVE | OTHER, INT8 | OTHER | {"speedup": 217.07}]
+LSTM = {"family": "rnn", "cell": "lstm", "shape": "[32, 50, 512, 512]", "layers": 8, "workload": "lstm-l8-n32"}
+RECURRENT = [NATIVE | LSTM, FP32 | LSTM]
 SUMMARY = Summary(RECORDS, ["machine class c5.metal: 48 cores"], ["4711 s in all, [42] %"])
 
 
@@ -50,29 +55,48 @@ def printed(summary: Summary, width: int) -> str:
     return out.getvalue()
 
 
+def table_of(records: list[dict[str, Any]]) -> Rows:
+    """The table of records of one family."""
+    (table,) = tables_of(records)
+    return table
+
+
 def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
 def test_variants_stand_beside_what_was_published() -> None:
-    names, rows = table_of(RECORDS)
-    assert names == ["Network", "Batch", "native ms", "mkl-fp32", "published", "mkl-int8", "published"]
-    first, second = rows
-    assert first[:3] == ["resnet50_v1", "8", "1234.57"]
-    assert first[3:] == ["15.55 [14.00, 17.11]", "18.83", "123.46 [111.11, 135.80]", "65.03"]
-    assert second == ["mobilenetv2_1.0", "64", "1234.57", "-", "-", "217.07 [111.11, 135.80]", "65.03"]
+    table = table_of(RECORDS)
+    names = ["Network", "Batch", "native-fp32 ms", "native-fp32 GFLOP/s"]
+    names += ["mkl-fp32", "published", "mkl-fp32 GFLOP/s", "mkl-int8", "published", "mkl-int8 GFLOP/s"]
+    assert table.names == names
+    first, second = table.rows
+    assert first[:4] == ["resnet50_v1", "8", "1234.57", "262.14"]
+    assert first[4:] == ["15.55 [14.00, 17.11]", "18.83", "262.14", "123.46 [111.11, 135.80]", "65.03", "262.14"]
+    assert second[:7] == ["mobilenetv2_1.0", "64", "1234.57", "262.14", "-", "-", "-"]
+    assert second[7:] == ["217.07 [111.11, 135.80]", "65.03", "262.14"]
+
+
+def test_recurrent_networks_have_a_table_of_their_own() -> None:
+    networks, recurrent = tables_of([*RECORDS, *RECURRENT])
+    assert networks == table_of(RECORDS)
+    assert "Table 3" in recurrent.title
+    assert recurrent.names[:3] == ["Cell", "Shape [N, T, C, H]", "Layers"]
+    (row,) = recurrent.rows
+    assert row[:6] == ["lstm", "[32, 50, 512, 512]", "8", "1234.57", "32.00", "262.14"]
+    assert row[6:] == ["15.55 [14.00, 17.11]", "18.83", "250.00", "32.00", "262.14"]
 
 
 def test_order_of_records_within_a_workload_does_not_matter() -> None:
-    assert table_of([FP32, NATIVE])[1] == table_of([NATIVE, FP32])[1]
+    assert table_of([FP32, NATIVE]) == table_of([NATIVE, FP32])
 
 
 def test_a_reference_that_failed_leaves_dashes() -> None:
-    assert table_of([record("mkl-fp32")])[1] == [["resnet50_v1", "8", "-", "-", "-"]]
+    assert table_of([record("mkl-fp32")]).rows == [["resnet50_v1", "8", "-", "-", "-", "-", "262.14"]]
 
 
-def test_no_records_are_no_rows() -> None:
-    assert table_of([]) == (["Network", "Batch", "native ms"], [])
+def test_no_records_are_no_tables() -> None:
+    assert tables_of([]) == []
 
 
 @pytest.mark.parametrize(
@@ -102,7 +126,8 @@ def test_markdown_holds_the_records_figures_to_the_printed_digit(
         path = Path(folder, "summary.md")
         write_markdown(summary, path, "CNN inference")
         (row,) = re.findall(r"^\| resnet50_v1 \| 8 \|(.*)$", path.read_text(), re.MULTILINE)
-    expected = [seconds * 1e3, speedup, found["speedup_low"], found["speedup_high"], published]
+    rate = 262.144
+    expected = [seconds * 1e3, rate, speedup, found["speedup_low"], found["speedup_high"], published, rate]
     assert [float(figure) for figure in FIGURE.findall(row)] == [
         pytest.approx(value, abs=0.00501) for value in expected
     ]
@@ -112,10 +137,11 @@ def test_markdown_is_one_table_between_two_lists(tmp_path: Path) -> None:
     path = tmp_path / "summary.md"
     write_markdown(SUMMARY, path, "CNN inference, quick tier")
     lines = path.read_text().splitlines()
-    names, rows = table_of(RECORDS)
+    table = table_of(RECORDS)
     assert lines[:3] == ["# CNN inference, quick tier", "", "- machine class c5.metal: 48 cores"]
-    table = [cells(line) for line in lines if line.startswith("|")]
-    assert table == [names, [":--", *["--:"] * 6], *rows]
+    assert f"## {table.title}" in lines
+    found = [cells(line) for line in lines if line.startswith("|")]
+    assert found == [table.names, [":--", *["--:"] * 9], *table.rows]
     assert lines[-2:] == ["", "- 4711 s in all, [42] %"]
 
 
@@ -129,8 +155,8 @@ def test_a_missing_folder_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [30, 40, 61, 80, 100])
 def test_a_narrow_console_folds_and_loses_no_digit(width: int) -> None:
-    names, rows = table_of(RECORDS)
-    texts = ["Speedup [95 % interval], Table 2", *names, *chain(*rows), *SUMMARY.header, *SUMMARY.footer]
+    table = table_of(RECORDS)
+    texts = [table.title, *table.names, *chain(*table.rows), *SUMMARY.header, *SUMMARY.footer]
     out = printed(SUMMARY, width)
     assert Counter(re.findall(r"\d", out)) == Counter(re.findall(r"\d", "".join(texts)))
     assert "…" not in out
@@ -138,9 +164,9 @@ def test_a_narrow_console_folds_and_loses_no_digit(width: int) -> None:
 
 def test_a_wide_console_shows_each_row_on_one_line() -> None:
     lines = [re.split(r"\s{2,}", line.strip()) for line in printed(SUMMARY, 200).splitlines()]
-    names, rows = table_of(RECORDS)
-    assert names in lines
-    assert [line for line in lines if line[0] in {"resnet50_v1", "mobilenetv2_1.0"}] == rows
+    table = table_of(RECORDS)
+    assert table.names in lines
+    assert [line for line in lines if line[0] in {"resnet50_v1", "mobilenetv2_1.0"}] == table.rows
 
 
 def test_lines_around_the_table_are_neither_wrapped_nor_taken_for_markup() -> None:

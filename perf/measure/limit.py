@@ -1,0 +1,53 @@
+"""The machine's own limit: how fast each build multiplies large matrices, measured in the same run as everything else."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from perf.builds import Build
+from perf.judge.statistics import median
+from perf.measure.engine import Conditions, Tell, measure
+from perf.measure.plan import Operator, Plan, Variant, Workload
+from perf.measure.results import Spent
+
+SUBJECT = "matrix product"
+
+
+def measure_limits(builds: Sequence[Build], conditions: Conditions, tell: Tell, spent: Spent) -> dict[str, float]:
+    """GFLOP/s of each build, by its role, in products of square FP32 matrices as large as the effort says, on all
+    instances at once and pinned like everything else. A build that fails is left out.
+
+    A fully-connected layer without a bias is the product that each build does in its best way: through its BLAS, or
+    through MKL-DNN where it has that.
+    """
+    size = conditions.effort.limit_size
+    if size is None or not builds:
+        return {}
+    plan = plan_of(builds, size)
+    effort = replace(conditions.effort, min_invocations=1, max_invocations=1)
+    results = measure([plan], {}, replace(conditions, effort=effort, phase=SUBJECT), tell, spent)
+    result = results[plan.workloads[0].name]
+    slots = {build.role: [s for slots in result.blocks_of(build.role) for s in slots] for build in builds}
+    return {
+        role: gflop_per_s(flops_of(size), median([slot.latency_ns for slot in found]) / 1e9, len(conditions.placements))
+        for role, found in slots.items()
+        if found
+    }
+
+
+def plan_of(builds: Sequence[Build], size: int) -> Plan:
+    """The plan that multiplies two matrices (size, size) with each build; the first build is its reference."""
+    program = Operator("FullyConnected", {"num_hidden": size, "no_bias": True, "flatten": False}, ("data", "weight"))
+    reference = builds[0].role
+    variants = [Variant(b.role, b, program, over=() if b.role == reference else (reference,)) for b in builds]
+    shapes = {"data": (size, size), "weight": (size, size)}
+    return Plan(SUBJECT, tuple(variants), (Workload(f"{SUBJECT} {size}", shapes, size, weight=1.0),), reference)
+
+
+def flops_of(size: int) -> int:
+    """Floating-point operations of a product of two square matrices: 2 size^3, a multiplication and an addition each."""
+    return 2 * size**3
+
+
+def gflop_per_s(flops: float, latency_s: float, instances: int) -> float:
+    """10^9 floating-point operations per second, where each of the instances does `flops` in `latency_s` seconds."""
+    return instances * flops / latency_s / 1e9

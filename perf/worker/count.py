@@ -1,0 +1,42 @@
+"""What a symbol holds and costs. Works with every MXNet 1.x build."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+# Operators whose multiply-adds are counted; all others cost little beside them.
+_HEAVY = ("Convolution", "FullyConnected")
+
+
+def count_operators(symbol: Any) -> dict[str, int]:
+    """How many nodes of each operator a symbol holds; quantised subgraphs count apart, as `name[quantized]`."""
+    counts: Counter[str] = Counter()
+    for node in _nodes(symbol):
+        quantized = node.get("attrs", {}).get("quantized", "").lower() == "true"
+        counts[node["op"] + ("[quantized]" if quantized else "")] += 1
+    return dict(counts)
+
+
+def count_multiply_adds(symbol: Any, inputs: dict[str, list[int]]) -> int:
+    """Multiply-adds of one pass over inputs of these shapes (name: shape), in convolutions and fully-connected layers.
+
+    Each value of an output (batch, channels, ...) takes as many as one output channel has weights: the product of the
+    output's shape times the product of the weight's shape over the number of channels. Nodes that fusion has put into
+    subgraphs are not seen: count them in the symbol as it was before.
+    """
+    inner = symbol.get_internals()
+    names = inner.list_outputs()
+    _, found, _ = inner.infer_shape(**{name: tuple(shape) for name, shape in inputs.items()})
+    shapes = dict(zip(names, found, strict=True))
+    total = 0
+    for node in _nodes(symbol):
+        if node["op"] in _HEAVY:
+            output, weight = shapes[f"{node['name']}_output"], shapes[f"{node['name']}_weight"]
+            total += math.prod(output) // output[1] * math.prod(weight)
+    return total
+
+
+def _nodes(symbol: Any) -> Iterator[dict[str, Any]]:
+    return (node for node in json.loads(symbol.tojson())["nodes"] if node["op"] != "null")

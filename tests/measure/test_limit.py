@@ -1,0 +1,43 @@
+"""The machine's own limit, through real builds on small matrices."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from perf.builds import Build
+from perf.machine import Placement
+from perf.measure.engine import Conditions
+from perf.measure.journal import Journal
+from perf.measure.limit import flops_of, gflop_per_s, measure_limits
+from perf.measure.results import Spent
+from perf.measure.tiers import effort_of
+
+
+def conditions(placements: tuple[Placement, ...], scratch: Path, limit_size: int | None) -> Conditions:
+    effort = replace(effort_of("smoke"), limit_size=limit_size)
+    journal = Journal(scratch / "journal", {})
+    return Conditions(placements=placements, effort=effort, timeout_s=60, scratch=scratch, journal=journal)
+
+
+@pytest.mark.real
+def test_every_build_has_its_limit(
+    builds: Mapping[str, Build], placements: tuple[Placement, ...], tmp_path: Path
+) -> None:
+    told: list[str] = []
+    pair = [builds["native"], builds["mkl"]]
+    found = measure_limits(pair, conditions(placements, tmp_path, 256), lambda text, _: told.append(text), Spent())
+    assert set(found) == {"native", "mkl"}
+    # No CPU does less than 10^8 operations a second in its own BLAS, and none 10^14.
+    assert all(0.1 < rate < 1e5 for rate in found.values())
+    assert told == ["matrix product 256, matrix product 1"]
+
+
+def test_a_tier_without_a_size_measures_none(placements: tuple[Placement, ...], tmp_path: Path) -> None:
+    assert measure_limits([], conditions(placements, tmp_path, None), lambda *_: None, Spent()) == {}
+
+
+def test_rate_is_of_all_instances() -> None:
+    assert flops_of(1000) == 2_000_000_000
+    assert gflop_per_s(flops_of(1000), latency_s=0.5, instances=2) == 8.0

@@ -1,0 +1,68 @@
+"""Cases and plans of the RNN family."""
+
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+
+from perf.errors import PerfError
+from perf.measure.family import Resources
+from perf.rnn.family import Case, RnnFamily, table3
+
+FAMILY = RnnFamily()
+
+
+def resources(tmp_path: Path) -> Resources:
+    """Builds are only passed on by a plan."""
+    return Resources(
+        build=lambda role: Mock(role=role), placements=(), cores=2, cache=tmp_path, scratch=tmp_path, timeout_s=1, say=print
+    )
+
+
+def test_the_nightly_tier_is_the_whole_table_for_three_cells() -> None:
+    cases = FAMILY.cases("nightly")
+    assert len(cases) == len({case.id for case in cases}) == 8 * 3 * 2
+    assert {(case.shape, case.layers) for case in cases} == set(table3())
+
+
+def test_the_quick_tier_is_one_lstm_workload() -> None:
+    assert [case.id for case in FAMILY.cases("quick")] == [
+        "lstm-512-512-l4-n1-t50-native-fp32",
+        "lstm-512-512-l4-n1-t50-mkl-fp32",
+    ]
+
+
+def test_cells_and_shapes_replace_the_tiers_own() -> None:
+    cases = FAMILY.cases("quick", ["gru", "bilstm"], [(16, 100, 256, 512)])
+    assert {case.workload for case in cases} == {"gru-256-512-l4-n16-t100", "bilstm-256-512-l4-n16-t100"}
+
+
+def test_published_figures_stand_at_fused_lstms_only() -> None:
+    (native, mkl) = FAMILY.cases("quick")
+    assert (native.family.published(native), mkl.family.published(mkl)) == (None, 10.49)
+    (_, tanh) = FAMILY.cases("quick", ["rnn_tanh"])
+    assert FAMILY.published(tanh) is None
+
+
+def test_a_plan_measures_the_reference_and_every_shape(tmp_path: Path) -> None:
+    cases = FAMILY.cases("quick", ["lstm"], [(1, 50, 512, 512), (32, 50, 512, 512)])
+    optimised = [case for case in cases if case.variant == "mkl-fp32"]
+    plan = FAMILY.plan(cases[0].subject, optimised, resources(tmp_path))
+    assert [(variant.name, variant.over) for variant in plan.variants] == [
+        ("native-fp32", ()),
+        ("mkl-fp32", ("native-fp32",)),
+    ]
+    small, large = plan.workloads
+    assert small.inputs == {
+        "data": (50, 1, 512),
+        "parameters": (4 * 4 * 512 * (512 + 512 + 2),),
+        "state": (4, 1, 512),
+        "state_cell": (4, 1, 512),
+    }
+    assert (large.inputs["data"], large.items) == ((50, 32, 512), 32)
+
+
+def test_an_unknown_cell_is_told(tmp_path: Path) -> None:
+    case = Case("lsmt", (1, 5, 4, 4), 2, "mkl-fp32", FAMILY)
+    with pytest.raises(PerfError, match="lsmt: no such cell; there are lstm, "):
+        FAMILY.plan(case.subject, [case], resources(tmp_path))

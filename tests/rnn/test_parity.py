@@ -1,0 +1,77 @@
+"""Both builds' fused operator against the equations, in real workers; and that the check can fail."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from perf.builds import Build
+from perf.machine import Placement
+from perf.measure.family import Resources
+from perf.measure.plan import Operator, Plan
+from perf.rnn.family import RnnFamily
+from perf.rnn.shapes import catalogue
+from perf.rnn.verify import AGREEMENT, OWN_KERNEL, difference, judged, verify
+
+pytestmark = pytest.mark.real
+
+FAMILY = RnnFamily()
+SHAPES = [(3, 7, 24, 16), (1, 2, 24, 16)]
+
+
+@pytest.fixture(scope="module")
+def resources(
+    builds: Mapping[str, Build], placements: tuple[Placement, ...], tmp_path_factory: pytest.TempPathFactory
+) -> Resources:
+    scratch = tmp_path_factory.mktemp("scratch")
+    return Resources(
+        build=builds.__getitem__,
+        placements=placements,
+        cores=1,
+        cache=scratch,
+        scratch=scratch,
+        timeout_s=60,
+        say=print,
+    )
+
+
+def plan_of(cell: str, resources: Resources) -> Plan:
+    cases = FAMILY.cases("smoke", [cell], SHAPES)
+    return FAMILY.plan(cases[0].subject, cases, resources)
+
+
+@pytest.mark.parametrize("cell", sorted(catalogue().cells))
+def test_both_builds_compute_what_the_equations_say(cell: str, resources: Resources) -> None:
+    checked = verify(plan_of(cell, resources), resources)
+    assert {name: check.problem for name, check in checked.items()} == {"native-fp32": None, "mkl-fp32": None}
+    assert checked["native-fp32"].facts["isa"] == OWN_KERNEL
+    assert checked["mkl-fp32"].facts["isa"] != OWN_KERNEL
+
+
+def test_another_cell_than_the_equations_is_found(resources: Resources) -> None:
+    plan = plan_of("rnn_tanh", resources)
+    wrong = Operator("RNN", {**plan.variants[1].program.attributes, "mode": "rnn_relu"}, plan.variants[1].program.inputs)
+    native, mkl = plan.variants
+    checked = verify(replace(plan, variants=(native, replace(mkl, program=wrong))), resources)
+    assert checked["native-fp32"].problem is None
+    problem = checked["mkl-fp32"].problem
+    assert problem is not None
+    assert "rnn_tanh-24-16-l2-n3-t7 differ from the equations' by" in problem.what
+
+
+def test_a_build_without_its_primitive_is_found(resources: Resources) -> None:
+    (_, mkl) = plan_of("lstm", resources).variants
+    problem = judged(mkl, {"lstm": 0.0}, []).problem
+    assert problem is not None
+    assert problem.what == "MKL-DNN ran no RNN primitive"
+
+
+@pytest.mark.parametrize("spoiled", [2 * AGREEMENT, np.nan, np.inf])
+def test_a_wrong_value_in_any_output_is_found(spoiled: float, resources: Resources) -> None:
+    (native, _) = plan_of("lstm", resources).variants
+    sound = [np.zeros((5, 2, 4)), np.zeros((2, 2, 4))]
+    outputs = [sound[0], sound[1] + np.eye(4)[:2] * spoiled]
+    assert difference(sound, sound) == 0
+    assert judged(native, {"lstm": difference(outputs, sound)}, []).problem is not None
