@@ -1,4 +1,4 @@
-"""One pytest session's measuring: the machine and the builds once, each subject once, when its first case asks."""
+"""One pytest session's measuring: the machine and the builds at its start, all cases when the first of them asks."""
 
 import os
 import time
