@@ -166,7 +166,7 @@ class PerfSession:
             injected=self.options.injected,
             progress=self.progress,
             spent=self.spent,
-            unsettled=lambda outcome: judging is not None and judging.unsettled(self.figures(outcome)),
+            unsettled=lambda outcome: judging.unsettled(self.figures(outcome)) if judging else None,
             of_baseline=self._of_baseline,
         )
 
