@@ -47,19 +47,7 @@ class Measuring:
             for case in selected
             if case.subject == plan.subject
         }
-        left_s = self.conditions.effort.again_budget_s
-        for look in range(1, LOOKS + 1):
-            suspects = self._suspects(measured.values(), left_s)
-            started_s = time.monotonic()
-            for variant in dict.fromkeys(outcome.case.variant for outcome in suspects):
-                alike = [outcome for outcome in suspects if outcome.case.variant == variant]
-                measured |= self._look_again(look, alike, plans, checks)
-            left_s -= time.monotonic() - started_s
-        left = [o for o in measured.values() if o.again is NOTHING and self.unsettled(o) is not None and not o.failure]
-        if left:
-            spent_s = self.conditions.effort.again_budget_s
-            self.progress.say(f"Not settled and not measured again, since {spent_s:g} s are spent on it: {len(left)} cases.")
-        return {**errors, **measured}
+        return {**errors, **self._second_looks(measured, plans, checks)}
 
     def _prepared(self, selected: Sequence[Case]) -> tuple[dict[str, PerfError], list[Plan], Checks]:
         """Every subject planned and checked: the errors by case, the plans, and what was found out by subject."""
@@ -78,16 +66,31 @@ class Measuring:
                 errors |= dict.fromkeys((case.id for case in cases), error)
         return errors, plans, checks
 
-    def _suspects(self, outcomes: Iterable[Outcome], budget_s: float) -> list[Outcome]:
-        """The cases that must be measured again, those that seem slowest first, as many as the budget allows."""
-        seeming = [
-            (loss, outcome)
-            for outcome in outcomes
-            if not outcome.failure and (loss := self.unsettled(outcome)) is not None
-        ]
+    def _second_looks(
+        self, measured: Mapping[str, Outcome], plans: Sequence[Plan], checks: Checks
+    ) -> dict[str, Outcome]:
+        """All outcomes, those that needed it measured again, as often as the budget allows."""
         effort = self.conditions.effort
-        affordable = int(budget_s / (effort.again_invocations * (effort.block_budget_s + STARTING_S)))
-        return [outcome for _, outcome in sorted(seeming, key=lambda pair: -pair[0])][: max(0, affordable)]
+        found, left_s = dict(measured), effort.again_budget_s
+        for look in range(1, LOOKS + 1):
+            affordable = int(left_s / (effort.again_invocations * (effort.block_budget_s + STARTING_S)))
+            suspects = self._suspects(found.values())[: max(0, affordable)]
+            started_s = time.monotonic()
+            for variant in dict.fromkeys(outcome.case.variant for outcome in suspects):
+                alike = [outcome for outcome in suspects if outcome.case.variant == variant]
+                found |= self._look_again(look, alike, plans, checks)
+            left_s -= time.monotonic() - started_s
+        left = sum(outcome.again is NOTHING for outcome in self._suspects(found.values()))
+        if left:
+            told = f"{left} more cases should be measured again, and the {effort.again_budget_s:g} s for that are spent."
+            self.progress.say(told)
+        return found
+
+    def _suspects(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
+        """The cases that must be measured (once more) again, those that seem slowest first."""
+        sound = [outcome for outcome in outcomes if not outcome.failure]
+        seeming = [(loss, outcome) for outcome in sound if (loss := self.unsettled(outcome)) is not None]
+        return [outcome for _, outcome in sorted(seeming, key=lambda pair: -pair[0])]
 
     def _look_again(
         self, look: int, suspects: Sequence[Outcome], plans: Sequence[Plan], checks: Checks
