@@ -8,6 +8,9 @@ import msgspec
 
 from perf.measure.results import Block, Invocation
 
+# Ends the name of a file of invocations that were measured as in a second look.
+SECOND_LOOK = "-second-look"
+
 
 class RecordedSlot(msgspec.Struct, frozen=True, array_like=True):
     """A slot: its median pass in ns, the passes counted, the share of its time that others took, and the attempts."""

@@ -63,8 +63,8 @@ def pytest_benchmark_median(trial: Trial) -> bool:
 
 
 def asv(trial: Trial) -> bool:
-    """Asv's rule: Mann-Whitney at p < 0.002, and the medians differ by a factor of 1.05 (asv 0.6, compare and
-    continuous; `_isna`, `_is_result_better` in asv/commands/compare.py, asv/statistics.py).
+    """Asv's rule: Mann-Whitney at p < 0.002, and the medians differ by a factor of 1.05 (asv 0.6: `is_different` in
+    asv/_stats.py, `_is_result_better` in asv/commands/compare.py).
     """
     then, now = trial.latencies()
     significant = mannwhitneyu(now, then, alternative="two-sided").pvalue < 0.002
@@ -72,7 +72,8 @@ def asv(trial: Trial) -> bool:
 
 
 def pyperf(trial: Trial) -> bool:
-    """Pyperf's rule: Student's two-sample t-test at 95 %, and a larger mean (pyperf 2, `is_significant`)."""
+    """Pyperf's rule: Student's two-sample t-test at 95 %, and a larger mean (pyperf 2, `is_significant` in
+    pyperf/_utils.py)."""
     then, now = trial.latencies()
     slower = statistics.fmean(now) > statistics.fmean(then)
     return bool(ttest_ind(now, then).pvalue < 0.05) and slower

@@ -3,18 +3,28 @@
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from benchmarks.gate.recording import RecordedInvocation, read
+from benchmarks.gate.recording import SECOND_LOOK, RecordedInvocation, read
 from perf.measure.tiers import effort_of
 
 MIN_BLOCKS = effort_of("nightly").min_blocks
 
 
-def load(folder: Path) -> dict[str, list[RecordedInvocation]]:
-    """All recorded invocations by workload, in the order they were measured."""
-    return {path.stem: read(path) for path in sorted(folder.glob("*.jsonl"))}
+@dataclass(frozen=True)
+class Recording:
+    """Of one workload, in the order they were measured: invocations of all variants, and those of second looks."""
+
+    invocations: Sequence[RecordedInvocation]
+    second_looks: Sequence[RecordedInvocation]
+
+
+def load(folder: Path) -> dict[str, Recording]:
+    """All recordings by workload."""
+    paths = [path for path in sorted(folder.glob("*.jsonl")) if not path.stem.endswith(SECOND_LOOK)]
+    return {path.stem: Recording(read(path), read(path.with_stem(path.stem + SECOND_LOOK))) for path in paths}
 
 
 @cache

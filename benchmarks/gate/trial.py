@@ -4,10 +4,12 @@
 false alarms over whole nights. It measures nothing; the draws are seeded.
 """
 
+import math
 import random
+import statistics
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -15,10 +17,12 @@ from rich.table import Table
 
 from benchmarks.gate.recording import RecordedInvocation
 from benchmarks.gate.rules import OTHERS, Trial, verdict
-from benchmarks.gate.samples import load, log_speedup, spread_percent
+from benchmarks.gate.samples import Recording, load, spread_percent
 from perf.judge.spread import Spread, fit_spread
 from perf.judge.verdict import LOOKS, Tolerance
 from perf.measure.tiers import effort_of
+from perf.plugin.outcome import OF_BASELINE
+from perf.report.console import widened
 from perf.runs.baseline import TOLERANCES
 from perf.runs.tolerances import read_tolerances
 
@@ -27,19 +31,20 @@ PAIRS = (("mkl-fp32", "native-fp32"), ("mkl-int8", "native-fp32"), ("mkl-int8", 
 SLOWED = ("mkl-fp32+3%", "mkl-fp32+5%", "mkl-fp32+10%")
 NIGHTLY_WORKLOADS = 56
 COMPARISONS = NIGHTLY_WORKLOADS * len(PAIRS)
-BASELINE = 8
+BASELINE = 4
 DRAWS = 100
 NIGHTS = 1000
 SEED = 20190713
 
 NATIVE, ORIGINAL = "native-fp32", "mkl-fp32"
-Recordings = dict[str, list[RecordedInvocation]]
+TWIN = ORIGINAL + OF_BASELINE
+Recordings = Mapping[str, Recording]
 # Of a trial: invocations in the baseline, at the first look, and measured again.
 Sizes = tuple[int, int, int]
 
 
 def main(folder: Path) -> None:
-    console = Console(width=120)
+    console = widened(Console())
     recordings = load(folder)
     tolerance = read_tolerances(TOLERANCES).of("cnn", "")
     effort = effort_of("nightly")
@@ -54,32 +59,35 @@ def main(folder: Path) -> None:
 
 
 def print_recordings(recordings: Recordings, console: Console) -> None:
-    """What was recorded, and how much an invocation's speedup varies."""
-    table = Table(
-        "workload", "variant over reference", "invocations", "spread (sd) quiet", "under load", "lost to load"
-    )
-    for workload, invocations in recordings.items():
-        for variant, reference in PAIRS:
-            quiet = [i for i in invocations if i.kind != "loaded"]
-            loaded = [i for i in invocations if i.kind == "loaded"]
-            values = [
-                [v for v in (log_speedup(i, reference, variant) for i in g) if v is not None] for g in (quiet, loaded)
-            ]
-            table.add_row(
-                workload,
-                f"{variant} over {reference}",
-                f"{len(quiet)} + {len(loaded)}",
-                *(f"{spread_percent(group):.2f} %" for group in values),
-                str(len(loaded) - len(values[1])),
+    """What was recorded, and how much an invocation's speedup varies and drifts."""
+    quiet = Table("workload", "variant over reference", "quiet", "spread (sd)", "loaded", "spread (sd)", "second : first half")
+    for workload, recording in recordings.items():
+        for variant, reference in (*PAIRS, (ORIGINAL, TWIN)):
+            calm = [i for i in recording.invocations if i.kind != "loaded"]
+            groups = [calm, [i for i in recording.invocations if i.kind == "loaded"]]
+            values = [Trial.speedups(group, reference, variant) for group in groups]
+            middle = len(values[0]) // 2
+            drift = statistics.median(values[0][middle:]) - statistics.median(values[0][:middle])
+            cells = [cell for group in values for cell in (str(len(group)), f"{spread_percent(group):.2f} %")]
+            quiet.add_row(workload, f"{variant} over {reference}", *cells, f"{math.exp(drift):.3f}")
+    console.print(quiet)
+    beside = Table("second look at", "variant over twin", "invocations", "blocks in each", "median", "spread (sd)")
+    for workload, recording in recordings.items():
+        for variant in SLOWED:
+            found = Trial.speedups(recording.second_looks, TWIN, variant)
+            blocks = statistics.fmean(len(invocation.blocks) for invocation in recording.second_looks)
+            middle_text = f"{math.expm1(statistics.median(found)):+.1%}"
+            beside.add_row(
+                workload, variant, str(len(found)), f"{blocks:.1f}", middle_text, f"{spread_percent(found):.2f} %"
             )
-    console.print(table)
+    console.print(beside)
 
 
 def print_rules(recordings: Recordings, sizes: Sizes, spread: Spread, tolerance: Tolerance, console: Console) -> None:
     """False alarms and misses of every rule, on the same draws."""
     table = Table("rule", "false alarms", *(f"missed, {name.removeprefix(ORIGINAL + '+')} slower" for name in SLOWED))
     draw = random.Random(SEED)
-    drawn = [invocations for invocations in recordings.values() for _ in range(DRAWS)]
+    drawn = [recording for recording in recordings.values() for _ in range(DRAWS)]
     same = [_unchanged(i, sizes, reference, variant, draw) for variant, reference in PAIRS for i in drawn]
     slower = [[_slower(i, sizes, slowed, draw) for i in drawn] for slowed in SLOWED]
     verdicts = [[verdict(trial, spread, tolerance, COMPARISONS) for trial in trials] for trials in (same, *slower)]
@@ -116,32 +124,29 @@ def print_nights(recordings: Recordings, sizes: Sizes, tolerance: Tolerance, con
     )
 
 
-def _unchanged(
-    invocations: Sequence[RecordedInvocation], sizes: Sizes, reference: str, variant: str, draw: random.Random
-) -> Trial:
+def _unchanged(recording: Recording, sizes: Sizes, reference: str, variant: str, draw: random.Random) -> Trial:
     """A comparison with nothing changed: the baseline from one half of the recorded time, now from the other half."""
     then, first, again = sizes
-    middle = len(invocations) // 2
-    halves = [invocations[:middle], invocations[middle:]]
+    middle = len(recording.invocations) // 2
+    halves = [recording.invocations[:middle], recording.invocations[middle:]]
     draw.shuffle(halves)
     now = draw.sample(halves[1], first + again)
     return Trial(draw.sample(halves[0], then), now[:first], now[first:], reference, variant, variant)
 
 
-def _slower(invocations: Sequence[RecordedInvocation], sizes: Sizes, slowed: str, draw: random.Random) -> Trial:
+def _slower(recording: Recording, sizes: Sizes, slowed: str, draw: random.Random) -> Trial:
     """A comparison of the slowed variant with a baseline from other invocations of the original."""
     then, first, again = sizes
-    now = draw.sample([i for i in invocations if slowed in i.blocks[0].slots], first + again)
-    others = draw.sample([i for i in invocations if i not in now], then)
-    return Trial(others, now[:first], now[first:], NATIVE, ORIGINAL, slowed)
+    now = draw.sample([i for i in recording.invocations if slowed in i.blocks[0].slots], first)
+    others = draw.sample([i for i in recording.invocations if i not in now], then)
+    return Trial(others, now, draw.sample(recording.second_looks, again), NATIVE, ORIGINAL, slowed)
 
 
 def _groups(recordings: Recordings) -> Iterator[list[float]]:
     """The log speedups of every workload and pair: what a baseline's cases would say about the spread."""
-    for invocations in recordings.values():
+    for recording in recordings.values():
         for variant, reference in PAIRS:
-            found = [log_speedup(invocation, reference, variant) for invocation in invocations]
-            yield [value for value in found if value is not None]
+            yield Trial.speedups(recording.invocations, reference, variant)
 
 
 def _cells(hits: Sequence[int], trials: Sequence[Sequence[Trial]]) -> list[str]:

@@ -131,8 +131,13 @@ def change_beside(beside: Sequence[float], spread: Spread) -> Change:
 
 
 def suspicious(now: Sequence[float], then: Then, tolerance: Tolerance) -> bool:
-    """Whether a first look calls for a second measurement: its estimate lies beyond the tolerance."""
-    return bool(now and then.values) and abs(change_from(then, now).log_ratio) > tolerance.log_change
+    """Whether a first look calls for a second one: its estimate lies beyond the tolerance, or it cannot exclude a change
+    by the resolution. One in forty losses as large as the resolution passes for that, whatever the noise.
+    """
+    if not now or not then.values:
+        return False
+    change = change_from(then, now)
+    return abs(change.log_ratio) > tolerance.log_change or not _excluded(change, tolerance)
 
 
 def settle(beside: Sequence[float], spread: Spread, tolerance: Tolerance, comparisons: int) -> Judgement:
@@ -173,18 +178,23 @@ def _decide(change: Change, tolerance: Tolerance, comparisons: int, needed: int 
         sure, beyond = change.confidence_of_loss(0), change.confidence_of_loss(tolerance.change)
     else:
         sure, beyond = change.confidence_of_gain(0), change.confidence_of_gain(tolerance.change)
-    low, high = change.interval()
     if may_call and sure > 1 - RUN_ERROR / (comparisons * LOOKS) and beyond >= CONFIDENCE:
         if change.log_ratio < 0:
             return Judgement("regressed", _sure(sure, beyond), change)
         return Judgement("improved", f"{_sure(sure, beyond)}: the baseline is stale", change)
     if beyond >= CONFIDENCE:
         why = "it may have changed by more than its tolerance, and that is not sure enough for an alarm"
-    elif low <= 1 - tolerance.resolution or high >= 1 / (1 - tolerance.resolution):
+    elif not _excluded(change, tolerance):
         why = f"a change by {tolerance.resolution:.0%} cannot be excluded"
     else:
         return Judgement("ok", "", change)
     return Judgement("inconclusive", why, change, needed)
+
+
+def _excluded(change: Change, tolerance: Tolerance) -> bool:
+    """Whether the 95 % interval excludes a change by the resolution, either way."""
+    low, high = change.interval()
+    return low > 1 - tolerance.resolution and high < 1 / (1 - tolerance.resolution)
 
 
 def _needed(change: Change, variance: float, inverse_size: float, tolerance: Tolerance) -> int | None:

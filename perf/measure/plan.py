@@ -91,6 +91,7 @@ class Effort:
     min_invocations: int
     max_invocations: int
     again_invocations: int
+    again_budget_s: float
     min_blocks: int
     max_blocks: int
     slot_s: float

@@ -26,9 +26,11 @@ class Judging:
     why_none: str = ""
     problem: PerfError | None = None
 
-    def unsettled(self, figures: Mapping[str, Any]) -> bool:
-        """Whether a case, by its `extra_info`, must be measured (once more) again before it is judged."""
-        return self.gate is not None and self.gate.unsettled(msgspec.convert(figures, document.Case))
+    def unsettled(self, figures: Mapping[str, Any]) -> float | None:
+        """How much slower a case, by its `extra_info`, seems that must be measured (once more) again before it is
+        judged, as a log ratio; None when it need not be.
+        """
+        return self.gate.unsettled(msgspec.convert(figures, document.Case)) if self.gate else None
 
     def wheel(self, role: str) -> Wheel | None:
         """What the baseline was measured with in a role, if that is known."""

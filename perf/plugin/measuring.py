@@ -1,6 +1,7 @@
 """Measuring the selected cases of all families: prepared and checked, a first look, and a second where it is needed."""
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from perf.builds import Build
@@ -14,9 +15,12 @@ from perf.measure.results import Spent, WorkloadResult
 from perf.plugin.outcome import OF_BASELINE, Outcome
 from perf.report.progress import ProgressLine
 
-# What is measured because the first look was suspicious; shown to the user as "second look 1".
+# What is measured because the first look did not settle a case; shown to the user as "second look 1".
 AGAIN = "second look"
 NOTHING = WorkloadResult((), {})
+# How long it takes, roughly, until the workers of a pair are up and warm.
+STARTING_S = 3.0
+Checks = Mapping[str, Mapping[str, Checked]]
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,8 @@ class Measured:
 @dataclass(frozen=True, kw_only=True)
 class Measuring:
     """What is needed to measure cases. `injected` are slowdowns made on purpose, as shares by variant. `unsettled` says
-    of a case whether it must be measured (once more) again, and `of_baseline` finds the build that the baseline was
-    measured with in the role of another one, when it can be had.
+    how much slower a case seems that must be measured (once more) again, as a log ratio, and None of any other;
+    `of_baseline` finds the build that the baseline was measured with in the role of another one, when it can be had.
     """
 
     resources: Resources
@@ -41,14 +45,12 @@ class Measuring:
     injected: Mapping[str, float]
     progress: ProgressLine
     spent: Spent
-    unsettled: Callable[[Outcome], bool]
+    unsettled: Callable[[Outcome], float | None]
     of_baseline: Callable[[Build], Build | None]
 
-    def measured(self, selected: Sequence[Case]) -> Measured:
-        """Measure the cases. PerfError when one is to be slowed down that there is not."""
-        found, plans, checks = self._prepared(selected)
-        builds = {variant.build.role: variant.build for plan in plans for variant in plan.variants}
-        limits = measure_limits(list(builds.values()), self.conditions, self.progress.tell, self.spent)
+    def outcomes(self, selected: Sequence[Case]) -> dict[str, Outcome | PerfError]:
+        """What came of each case, by its id; the error of a subject that could not be prepared for all of its cases."""
+        errors, plans, checks = self._prepared(selected)
         results = self._measure(plans, checks, self.conditions)
         measured = {
             case.id: Outcome(plan, case, results[case.workload], NOTHING, checks[plan.subject][case.variant])
@@ -56,16 +58,9 @@ class Measuring:
             for case in selected
             if case.subject == plan.subject
         }
-        for look in range(1, LOOKS + 1):
-            suspects = [outcome for outcome in measured.values() if not outcome.failure and self.unsettled(outcome)]
-            if not suspects:
-                break
-            measured |= self._look_again(look, suspects, plans, checks)
-        return Measured({**found, **measured}, limits)
+        return {**errors, **self._second_looks(measured, plans, checks)}
 
-    def _prepared(
-        self, selected: Sequence[Case]
-    ) -> tuple[dict[str, PerfError], list[Plan], dict[str, Mapping[str, Checked]]]:
+    def _prepared(self, selected: Sequence[Case]) -> tuple[dict[str, PerfError], list[Plan], Checks]:
         """Every subject planned and checked: the errors by case, the plans, and what was found out by subject."""
         errors: dict[str, PerfError] = {}
         plans: list[Plan] = []
@@ -80,25 +75,47 @@ class Measuring:
                 plans.append(plan)
             except PerfError as error:
                 errors |= dict.fromkeys((case.id for case in cases), error)
-        return errors, _slowed(plans, self.injected), checks
+        return errors, plans, checks
+
+    def _second_looks(
+        self, measured: Mapping[str, Outcome], plans: Sequence[Plan], checks: Checks
+    ) -> dict[str, Outcome]:
+        """All outcomes, those that needed it measured again, as often as the budget allows."""
+        effort = self.conditions.effort
+        found, left_s = dict(measured), effort.again_budget_s
+        for look in range(1, LOOKS + 1):
+            affordable = int(left_s / (effort.again_invocations * (effort.block_budget_s + STARTING_S)))
+            suspects = self._suspects(found.values())[: max(0, affordable)]
+            started_s = time.monotonic()
+            for variant in dict.fromkeys(outcome.case.variant for outcome in suspects):
+                alike = [outcome for outcome in suspects if outcome.case.variant == variant]
+                found |= self._look_again(look, alike, plans, checks)
+            left_s -= time.monotonic() - started_s
+        left = sum(outcome.again is NOTHING for outcome in self._suspects(found.values()))
+        if left:
+            told = f"{left} more cases should be measured again, and the {effort.again_budget_s:g} s for that are spent."
+            self.progress.say(told)
+        return found
+
+    def _suspects(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
+        """The cases that must be measured (once more) again, those that seem slowest first."""
+        sound = [outcome for outcome in outcomes if not outcome.failure]
+        seeming = [(loss, outcome) for outcome in sound if (loss := self.unsettled(outcome)) is not None]
+        return [outcome for _, outcome in sorted(seeming, key=lambda pair: -pair[0])]
 
     def _look_again(
-        self,
-        look: int,
-        suspects: Sequence[Outcome],
-        plans: Sequence[Plan],
-        checks: Mapping[str, Mapping[str, Checked]],
+        self, look: int, suspects: Sequence[Outcome], plans: Sequence[Plan], checks: Checks
     ) -> dict[str, Outcome]:
-        """Measure suspicious cases again, after everything else: what disturbed the first look has then passed. Each
-        runs side by side with its twin, or with its reference when it can have none.
+        """Measure cases of one variant again, after everything else: what disturbed the first look has then passed.
+        Each runs side by side with its twin and nothing else, or with its reference when it can have no twin.
         """
         cases = {plan.subject: [o.case for o in suspects if o.plan is plan] for plan in plans}
         again = [_narrowed(plan, cases[plan.subject], self._twin) for plan in plans if cases[plan.subject]]
         wheels = {v.name: v.build.requirement for plan in again for v in plan.variants if v.name.endswith(OF_BASELINE)}
         count = look * self.conditions.effort.again_invocations
-        # As many blocks as the budget allows: only suspicious cases come here, and they are to be settled.
+        # As many blocks as the budget allows: only unsettled cases come here, and they are to be settled.
         effort = replace(self.conditions.effort, min_invocations=count, max_invocations=count, precision=0.0)
-        phase = " beside ".join([AGAIN, *sorted(set(wheels.values()))])
+        phase = " beside ".join([f"{AGAIN} of {suspects[0].case.variant}", *sorted(set(wheels.values()))])
         conditions = replace(self.conditions, effort=effort, phase=phase)
         repeated = self._measure(again, checks, conditions)
         return {
@@ -116,9 +133,7 @@ class Measuring:
         name = variant.name + OF_BASELINE
         return replace(variant, name=name, build=build, over=(), extra_work=0.0) if build else None
 
-    def _measure(
-        self, plans: Sequence[Plan], checks: Mapping[str, Mapping[str, Checked]], conditions: Conditions
-    ) -> dict[str, WorkloadResult]:
+    def _measure(self, plans: Sequence[Plan], checks: Checks, conditions: Conditions) -> dict[str, WorkloadResult]:
         problems = {
             subject: {name: check.problem for name, check in found.items() if check.problem}
             for subject, found in checks.items()
@@ -137,18 +152,18 @@ class Measuring:
 
 
 def _narrowed(plan: Plan, cases: Sequence[Case], twin_of: Callable[[Variant], Variant | None]) -> Plan:
-    """What of a plan must be measured again for these of its cases: their workloads, their variants and the twins; the
-    reference, too, when a variant has no twin.
+    """What of a plan must be measured again for these of its cases, all of one variant: their workloads, the variant and
+    its twin; all that it is judged over when it has no twin.
     """
-    workloads, names = {case.workload for case in cases}, {case.variant for case in cases}
-    suspects = [variant for variant in plan.variants if variant.name in names]
-    twins = [twin for variant in suspects if (twin := twin_of(variant))]
-    others = [] if len(twins) == len(suspects) else [v for v in plan.variants if v.name == plan.reference]
+    suspect = next(variant for variant in plan.variants if variant.name == cases[0].variant)
+    twin = twin_of(suspect)
+    others = [twin] if twin else [variant for variant in plan.variants if variant.name in suspect.over]
+    workloads = {case.workload for case in cases}
     return replace(
         plan,
         workloads=tuple(workload for workload in plan.workloads if workload.name in workloads),
-        variants=(*others, *twins, *suspects),
-        reference=(others or twins)[0].name,
+        variants=(*others, suspect),
+        reference=others[0].name,
     )
 
 

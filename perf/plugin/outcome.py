@@ -13,8 +13,8 @@ OF_BASELINE = "@baseline"
 @dataclass(frozen=True)
 class Outcome:
     """A case's plan, its workload's result, what its family found out before, and why it failed, if it did. `again`
-    holds what was measured after a suspicious first look, side by side with the wheel of the baseline when there is a
-    `beside_wheel`.
+    holds what was measured because the first look settled nothing, side by side with the wheel of the baseline when
+    there is a `beside_wheel`.
     """
 
     plan: Plan

@@ -1,4 +1,4 @@
-"""One pytest session's measuring: the machine and the builds once, each subject once, when its first case asks."""
+"""One pytest session's measuring: the machine and the builds at its start, all cases when the first of them asks."""
 
 import os
 import time
@@ -179,7 +179,7 @@ class PerfSession:
             injected=self.options.injected,
             progress=self.progress,
             spent=self.spent,
-            unsettled=lambda outcome: judging is not None and judging.unsettled(self.figures(outcome)),
+            unsettled=lambda outcome: judging.unsettled(self.figures(outcome)) if judging else None,
             of_baseline=self._of_baseline,
         )
 

@@ -67,6 +67,13 @@ def test_a_clear_loss_is_only_suspicious_until_it_is_measured_again() -> None:
     assert found.kind == "inconclusive"
 
 
+def test_what_cannot_exclude_a_change_is_suspicious_whatever_its_estimate() -> None:
+    assert not suspicious(FIRST, THEN, TOLERANCE)
+    assert suspicious([1.5, 1.7, 1.6], Then([1.6] * 6, NO_PRIOR), TOLERANCE)
+    assert not suspicious([], THEN, TOLERANCE)
+    assert not suspicious(FIRST, Then([], USUAL), TOLERANCE)
+
+
 def test_a_loss_that_the_second_measurement_does_not_show_is_no_regression() -> None:
     assert judged(moved(FIRST, -0.30), FIRST * 4).kind != "regressed"
 

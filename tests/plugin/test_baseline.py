@@ -87,7 +87,7 @@ def test_a_regression_fails_its_own_case_and_says_all_that_matters(slowed: tuple
 
 
 def test_the_second_look_is_told(slowed: tuple[Finished, Path]) -> None:
-    assert f"{NETWORK}-b1, second look beside mxnet-mkl==1.5.0 1;" in slowed[0].output
+    assert f"{NETWORK}-b1, second look of mkl-fp32 beside mxnet-mkl==1.5.0 1;" in slowed[0].output
 
 
 def test_a_slowdown_on_purpose_is_marked_loudly(slowed: tuple[Finished, Path]) -> None:

@@ -49,7 +49,8 @@ def int8_case(over_native: float, over_fp32: float) -> Case:
 
 def test_unchanged_is_ok_and_a_loss_is_not() -> None:
     assert gate().verdict(case(FIRST)).kind == "ok"
-    assert gate().unsettled(case(moved(-0.1)))
+    assert gate().unsettled(case(FIRST)) is None
+    assert gate().unsettled(case(moved(-0.1))) == pytest.approx(-math.log(0.9), abs=1e-3)
     verdict = gate().verdict(case(moved(-0.1), moved(-0.1) * 3))
     assert verdict.kind == "regressed"
     assert verdict.ratios[0].now is not None
@@ -59,7 +60,7 @@ def test_unchanged_is_ok_and_a_loss_is_not() -> None:
 
 def test_a_case_that_the_baseline_lacks_has_no_baseline() -> None:
     new = case(FIRST, workload="resnet50_v1-b2")
-    assert not gate().unsettled(new)
+    assert gate().unsettled(new) is None
     verdict = gate().verdict(new)
     assert (verdict.kind, verdict.reason) == ("no-baseline", "0001_a.json does not hold it")
 
@@ -82,7 +83,7 @@ def test_a_case_whose_invocations_were_all_disturbed_is_invalid() -> None:
 def test_another_control_or_placement_makes_every_case_invalid(name: str, value: object) -> None:
     then = {"control": "mxnet==1.5.0 (aaaaaaaaaaaa)", "instances": 1, "threads": 2}
     other = gate(comparable={**then, name: value})
-    assert not other.unsettled(case(moved(-0.3)))
+    assert other.unsettled(case(moved(-0.3))) is None
     verdict = other.verdict(case(FIRST))
     assert verdict.kind == "invalid"
     assert f"{name}: {then[name]} -> {value}" in verdict.reason
@@ -103,8 +104,13 @@ def test_side_by_side_counts_whatever_the_baseline_says() -> None:
 
 
 def test_side_by_side_goes_on_until_it_is_settled() -> None:
-    assert gate().unsettled(beside(-0.1, 0.1, 0.0))
-    assert not gate().unsettled(beside(0.001, -0.002, 0.0, 0.001, 0.002))
+    assert gate().unsettled(beside(-0.1, 0.07, 0.0)) == pytest.approx(0.01)
+    assert gate().unsettled(beside(0.001, -0.002, 0.0, 0.001, 0.002)) is None
+
+
+def test_a_first_look_that_is_not_precise_enough_is_not_settled() -> None:
+    assert gate().verdict(case([1.5, 1.7, 1.6])).kind == "inconclusive"
+    assert gate().unsettled(case([1.5, 1.7, 1.6])) == pytest.approx(0, abs=1e-9)
 
 
 def test_what_changed_since_the_baseline_is_listed() -> None:
@@ -155,7 +161,7 @@ def test_the_published_tables_judge_with_a_wide_tolerance_and_no_other_ratio() -
     near, far = [math.log(9.32 * share) for share in (0.85, 0.5)]
     assert published.verdict(case([near, near + 0.01, near - 0.01])).kind in {"ok", "inconclusive"}
     slow = [far, far + 0.01, far - 0.01]
-    assert published.unsettled(case(slow))
+    assert published.unsettled(case(slow)) == pytest.approx(-math.log(0.5))
     assert published.verdict(case(slow, slow * 3)).kind == "regressed"
     assert published.verdict(case(FIRST, published_speedup=None)).kind == "no-baseline"
 
