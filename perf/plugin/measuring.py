@@ -48,9 +48,11 @@ class Measuring:
     unsettled: Callable[[Outcome], float | None]
     of_baseline: Callable[[Build], Build | None]
 
-    def outcomes(self, selected: Sequence[Case]) -> dict[str, Outcome | PerfError]:
-        """What came of each case, by its id; the error of a subject that could not be prepared for all of its cases."""
+    def measured(self, selected: Sequence[Case]) -> Measured:
+        """Measure the cases. PerfError when one is to be slowed down that there is not."""
         errors, plans, checks = self._prepared(selected)
+        builds = {variant.build.role: variant.build for plan in plans for variant in plan.variants}
+        limits = measure_limits(list(builds.values()), self.conditions, self.progress.tell, self.spent)
         results = self._measure(plans, checks, self.conditions)
         measured = {
             case.id: Outcome(plan, case, results[case.workload], NOTHING, checks[plan.subject][case.variant])
@@ -58,7 +60,7 @@ class Measuring:
             for case in selected
             if case.subject == plan.subject
         }
-        return {**errors, **self._second_looks(measured, plans, checks)}
+        return Measured({**errors, **self._second_looks(measured, plans, checks)}, limits)
 
     def _prepared(self, selected: Sequence[Case]) -> tuple[dict[str, PerfError], list[Plan], Checks]:
         """Every subject planned and checked: the errors by case, the plans, and what was found out by subject."""
@@ -75,7 +77,7 @@ class Measuring:
                 plans.append(plan)
             except PerfError as error:
                 errors |= dict.fromkeys((case.id for case in cases), error)
-        return errors, plans, checks
+        return errors, _slowed(plans, self.injected), checks
 
     def _second_looks(
         self, measured: Mapping[str, Outcome], plans: Sequence[Plan], checks: Checks
