@@ -16,12 +16,15 @@ from perf.plugin.outcome import OF_BASELINE
 @dataclass(frozen=True)
 class Trial:
     """One comparison: `then` the baseline's invocations, `first` and `again` those of now; `slowed` is the variant that
-    ran now, `variant` the one that ran then, both judged over `reference`.
+    ran now, `variant` the one that ran then, both judged over `reference`. `alike` are as many invocations as `first` and
+    `again`, all measured as the baseline's were: rules on absolute times see those, since a second look runs among other
+    neighbours, and they would judge that.
     """
 
     then: Sequence[RecordedInvocation]
     first: Sequence[RecordedInvocation]
     again: Sequence[RecordedInvocation]
+    alike: Sequence[RecordedInvocation]
     reference: str
     variant: str
     slowed: str
@@ -33,14 +36,14 @@ class Trial:
         return [value for value in found if value is not None]
 
     def latencies(self) -> tuple[list[int], list[int]]:
-        """All slots' latencies in ns, then and now; `again` belongs to now, so that every rule has the same samples."""
+        """All slots' latencies in ns, then and now."""
         then = [ns for slots in latencies_ns(self.then, self.variant) for ns in slots]
-        return then, [ns for slots in latencies_ns([*self.first, *self.again], self.slowed) for ns in slots]
+        return then, [ns for slots in latencies_ns(self.alike, self.slowed) for ns in slots]
 
 
 def verdict(trial: Trial, spread: Spread, tolerance: Tolerance, comparisons: int) -> tuple[Kind, int]:
-    """The gate's verdict, and how many invocations it took: a first look against the baseline and, when that is
-    suspicious, up to `LOOKS` parts of `again`, side by side with the baseline's own wheel, until it is settled.
+    """The gate's verdict, and how many invocations it took: a first look against the baseline and, when that does not
+    settle it, up to `LOOKS` parts of `again`, side by side with the baseline's own wheel.
     """
     first = trial.speedups(trial.first, trial.reference, trial.slowed)
     then = Then(trial.speedups(trial.then, trial.reference, trial.variant), spread)
