@@ -131,8 +131,8 @@ def change_beside(beside: Sequence[float], spread: Spread) -> Change:
 
 
 def suspicious(now: Sequence[float], then: Then, tolerance: Tolerance) -> bool:
-    """Whether a first look calls for a second one: its estimate lies beyond the tolerance, or it cannot exclude a change
-    by the resolution. One in forty losses as large as the resolution passes for that, whatever the noise.
+    """Whether a first look calls for a second one: its estimate lies beyond the tolerance, or it cannot exclude a
+    change by the resolution. One in forty losses as large as the resolution passes for that, whatever the noise.
     """
     if not now or not then.values:
         return False
@@ -182,7 +182,7 @@ def _decide(change: Change, tolerance: Tolerance, comparisons: int, needed: int 
         if change.log_ratio < 0:
             return Judgement("regressed", _sure(sure, beyond), change)
         return Judgement("improved", f"{_sure(sure, beyond)}: the baseline is stale", change)
-    if beyond >= CONFIDENCE:
+    if abs(change.log_ratio) > tolerance.log_change:
         why = "it may have changed by more than its tolerance, and that is not sure enough for an alarm"
     elif not _excluded(change, tolerance):
         why = f"a change by {tolerance.resolution:.0%} cannot be excluded"

@@ -17,7 +17,6 @@ from perf.measure.results import Spent, WorkloadResult
 from perf.measure.tiers import effort_of
 from perf.plugin import measuring
 from perf.plugin.measuring import Measuring
-from perf.plugin.outcome import Outcome
 from perf.report.progress import ProgressLine
 
 SMOKE = effort_of("smoke")
