@@ -198,12 +198,14 @@ def _excluded(change: Change, tolerance: Tolerance) -> bool:
 
 
 def _needed(change: Change, variance: float, inverse_size: float, tolerance: Tolerance) -> int | None:
-    """How many invocations of this variance would bring the 95 % interval within half the resolution to each side; None
-    when the baseline's own invocations (`inverse_size`) are too few for that, or nothing is known of the variance.
+    """How many invocations of this variant would bring the 95 % interval within half the resolution to each side, or off
+    the tolerance when the estimate lies beyond it. None when the baseline's own invocations (`inverse_size`) are too
+    few for that, or nothing is known of the variance.
     """
     if not change.degrees:
         return None
-    half = -math.log1p(-tolerance.resolution) / 2
+    beyond = abs(change.log_ratio) - tolerance.log_change
+    half = beyond if beyond > 0 else -math.log1p(-tolerance.resolution) / 2
     quantile = float(stdtrit(change.degrees, (1 + CONFIDENCE) / 2))
     left = (half / quantile) ** 2 / variance - inverse_size if variance else math.inf
     return math.ceil(1 / left) if left > 0 else None

@@ -189,6 +189,16 @@ def test_the_budget_that_is_named_settles_it() -> None:
     assert half_width(found.needed) <= -math.log(0.96) / 2 < half_width(found.needed - 1)
 
 
+def test_the_budget_of_what_seems_beyond_its_tolerance_is_what_takes_it_off_the_tolerance() -> None:
+    found = settle([-0.015, 0.005, -0.035], NO_PRIOR, TOLERANCE, 168)
+    assert found.kind == "inconclusive"
+    assert found.change is not None
+    assert found.change.log_ratio == pytest.approx(-0.015)
+    assert found.needed is not None
+    distance = 0.015 + math.log(0.99)
+    assert float(stdtrit(2, 0.975)) * 0.02 / math.sqrt(found.needed) <= distance
+
+
 def test_side_by_side_needs_no_confirmation() -> None:
     assert settle([-0.06, -0.05, -0.055, -0.05, -0.06], USUAL, TOLERANCE, 168).kind == "regressed"
     assert settle([0.06, 0.05, 0.055, 0.05, 0.06], USUAL, TOLERANCE, 168).kind == "improved"
