@@ -198,9 +198,9 @@ def _excluded(change: Change, tolerance: Tolerance) -> bool:
 
 
 def _needed(change: Change, variance: float, inverse_size: float, tolerance: Tolerance) -> int | None:
-    """How many invocations of this variant would bring the 95 % interval within half the resolution to each side, or off
-    the tolerance when the estimate lies beyond it. None when the baseline's own invocations (`inverse_size`) are too
-    few for that, or nothing is known of the variance.
+    """How many invocations of this variance would bring the 95 % interval within half the resolution to each side, or,
+    when the estimate lies beyond the tolerance, off the tolerance. None when the baseline's own invocations
+    (`inverse_size`) are too few for that, or nothing is known of the variance.
     """
     if not change.degrees:
         return None
