@@ -9,7 +9,7 @@ from scipy.stats import mannwhitneyu, ttest_ind
 from benchmarks.gate.recording import RecordedInvocation
 from benchmarks.gate.samples import latencies_ns, log_speedup
 from perf.judge.spread import Spread
-from perf.judge.verdict import LOOKS, Kind, Then, Tolerance, judge, settle, suspicious
+from perf.judge.verdict import LOOKS, Kind, Then, Tolerance, judge, settle
 from perf.plugin.outcome import OF_BASELINE
 
 
@@ -47,10 +47,10 @@ def verdict(trial: Trial, spread: Spread, tolerance: Tolerance, comparisons: int
     """
     first = trial.speedups(trial.first, trial.reference, trial.slowed)
     then = Then(trial.speedups(trial.then, trial.reference, trial.variant), spread)
-    if not suspicious(first, then, tolerance):
-        return judge(first, [], then, tolerance, comparisons).kind, len(trial.first)
+    kind = judge(first, [], then, tolerance, comparisons).kind
+    if kind != "inconclusive":
+        return kind, len(trial.first)
     step = len(trial.again) // LOOKS
-    kind: Kind = "inconclusive"
     for taken in range(step, len(trial.again) + 1, step):
         beside = trial.speedups(trial.again[:taken], trial.variant + OF_BASELINE, trial.slowed)
         kind = settle(beside, spread, tolerance, comparisons).kind if beside else "inconclusive"

@@ -130,16 +130,6 @@ def change_beside(beside: Sequence[float], spread: Spread) -> Change:
     return Change(sum(beside) / len(beside), error, degrees)
 
 
-def suspicious(now: Sequence[float], then: Then, tolerance: Tolerance) -> bool:
-    """Whether a first look calls for a second one: its estimate lies beyond the tolerance, or it cannot exclude a
-    change by the resolution. One in forty losses as large as the resolution passes for that, whatever the noise.
-    """
-    if not now or not then.values:
-        return False
-    change = change_from(then, now)
-    return abs(change.log_ratio) > tolerance.log_change or not _excluded(change, tolerance)
-
-
 def settle(beside: Sequence[float], spread: Spread, tolerance: Tolerance, comparisons: int) -> Judgement:
     """The verdict on what was measured side by side with the baseline's own build, as one of the `comparisons` of a
     run.
@@ -156,7 +146,7 @@ def judge(
     first: Sequence[float], again: Sequence[float], then: Then, tolerance: Tolerance, comparisons: int
 ) -> Judgement:
     """The verdict on the change since the baseline, as one of the `comparisons` of a run: `first` measured, then
-    `again` in fresh processes if the first look was suspicious.
+    `again` in fresh processes if the first look did not settle it.
 
     A change is called as in `settle`, and only when what was measured again alone lies beyond the tolerance too.
     """
