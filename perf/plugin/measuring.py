@@ -109,6 +109,9 @@ class Measuring:
         phase = " beside ".join([f"{AGAIN} of {suspects[0].case.variant}", *sorted(set(wheels.values()))])
         conditions = replace(self.conditions, effort=effort, phase=phase)
         repeated = self._measure(again, checks, conditions)
+        for workload, result in repeated.items():
+            for twin in result.failures.keys() & wheels.keys():
+                self.progress.say(f"{workload} {twin} cannot be measured side by side: {result.failures[twin].what}")
         return {
             outcome.case.id: replace(
                 outcome,

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from perf.errors import PerfError
 from perf.files import write_whole
+from perf.report.console import say
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Summary:
 def print_summary(summary: Summary, console: Console) -> None:
     """Print the summary as a table; nothing of it is cut on a narrow terminal."""
     for line in summary.header:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(console, line)
     if summary.records:
         names, rows = table_of(summary.records)
         table = Table(
@@ -37,7 +38,7 @@ def print_summary(summary: Summary, console: Console) -> None:
             table.add_row(*row)
         console.print(table)
     for line in summary.footer:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(console, line)
 
 
 def write_markdown(summary: Summary, path: Path, title: str) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from perf.measure.engine import Conditions
 from perf.measure.family import Checked
 from perf.measure.plan import Effort, Plan, Variant, Workload
-from perf.measure.results import Spent, WorkloadResult
+from perf.measure.results import Failure, Spent, WorkloadResult
 from perf.measure.tiers import effort_of
 from perf.plugin import measuring
 from perf.plugin.measuring import Measuring
@@ -26,8 +26,9 @@ COST_S = SMOKE.again_invocations * (SMOKE.block_budget_s + measuring.STARTING_S)
 class Phases:
     """Stands in for the engine: notes what it was asked to measure, in which phase, and finds nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, failures: Mapping[str, Failure]) -> None:
         self.asked: list[tuple[str, list[str], list[str]]] = []
+        self.failures = failures
 
     def __call__(
         self, plans: Sequence[Plan], problems: Mapping[str, Any], conditions: Conditions, *_: object
@@ -36,7 +37,8 @@ class Phases:
         workloads = [workload.name for plan in plans for workload in plan.workloads]
         variants = sorted({variant.name for plan in plans for variant in plan.variants})
         self.asked.append((conditions.phase, workloads, variants))
-        return {name: WorkloadResult((), {}) for name in workloads}
+        found = {name: failure for name, failure in self.failures.items() if name in variants}
+        return {name: WorkloadResult((), found) for name in workloads}
 
 
 class Family:
@@ -55,10 +57,15 @@ class Family:
 
 
 def looked_at(
-    losses: Mapping[str, float | None], budget_s: float, monkeypatch: pytest.MonkeyPatch, *, twin: bool = True
+    losses: Mapping[str, float | None],
+    budget_s: float,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    twin: bool = True,
+    failures: Mapping[str, Failure] | None = None,
 ) -> tuple[list[tuple[str, list[str], list[str]]], str]:
     """What is measured after the first look when workloads seem this much slower, and what is said."""
-    phases = Phases()
+    phases = Phases(failures or {})
     monkeypatch.setattr(measuring, "measure", phases)
     said = StringIO()
     family = Family()
@@ -90,6 +97,12 @@ def test_a_case_is_measured_beside_its_twin_alone(monkeypatch: pytest.MonkeyPatc
 def test_without_a_twin_it_is_measured_beside_its_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, _ = looked_at({"b": 0.1}, 1000, monkeypatch, twin=False)
     assert asked[0] == ("second look of fast", ["b"], ["fast", "native"])
+
+
+def test_a_twin_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = {"fast@baseline": Failure("while starting: the worker was ended by SIGKILL", "")}
+    _, said = looked_at({"b": 0.1}, 1000, monkeypatch, failures=failures)
+    assert "b fast@baseline cannot be measured side by side: while starting: the worker was ended by SIGKILL" in said
 
 
 def test_those_that_seem_slowest_come_first_and_the_rest_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
