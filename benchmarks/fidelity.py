@@ -28,7 +28,7 @@ from perf.machine import Placement
 from perf.measure.crew import Crew
 from perf.measure.engine import measure
 from perf.measure.family import Resources
-from perf.measure.plan import Effort, Plan, Variant, Workload
+from perf.measure.plan import Effort, Plan, Program, Variant, Workload
 from perf.measure.quiet import wait_until_quiet
 from perf.measure.results import Spent
 from perf.measure.tiers import effort_of
@@ -137,6 +137,8 @@ def _plan(network: str, batch: int, found: Resources) -> Plan:
 def _bare_loop(variant: Variant, workload: Workload, placement: Placement) -> Iterator["subprocess.Popen[str]"]:
     batch, _, size, _ = workload.inputs[INPUT]
     program = variant.program
+    if not isinstance(program, Program):
+        raise TypeError(f"{program.label} is no network")
     arguments = [program.symbol, program.params, program.subgraph, batch, size]
     script = Path(__file__).with_name("bare_loop.py")
     command = [*placement.prefix, str(variant.build.python), str(script), *map(str, arguments)]

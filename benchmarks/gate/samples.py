@@ -1,6 +1,5 @@
 """What the gate and other rules see of recorded invocations."""
 
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +40,6 @@ def latencies_ns(invocations: Sequence[RecordedInvocation], variant: str) -> lis
     return [[block.slots[variant].latency_ns for block in invocation.blocks] for invocation in invocations]
 
 
-def spread_percent(values: Sequence[float]) -> float:
-    """The standard deviation of log values, in percent of the speedup."""
-    return 100 * statistics.stdev(values) if len(values) > 1 else math.nan
+def spread_text(values: Sequence[float]) -> str:
+    """The standard deviation of log values, in percent of the speedup; "-" when there are fewer than two."""
+    return f"{statistics.stdev(values):.1%}" if len(values) > 1 else "-"

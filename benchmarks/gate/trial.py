@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from benchmarks.gate.recording import RecordedInvocation
 from benchmarks.gate.rules import OTHERS, Trial, verdict
-from benchmarks.gate.samples import Recording, load, spread_percent
+from benchmarks.gate.samples import Recording, load, spread_text
 from perf.judge.spread import Spread, fit_spread
 from perf.judge.verdict import LOOKS, Tolerance
 from perf.measure.tiers import effort_of
@@ -60,7 +60,7 @@ def main(folder: Path) -> None:
 
 def print_recordings(recordings: Recordings, console: Console) -> None:
     """What was recorded, and how much an invocation's speedup varies and drifts."""
-    quiet = Table("workload", "variant over reference", "quiet", "spread (sd)", "loaded", "spread (sd)", "second : first half")
+    quiet = Table("workload", "variant over reference", "quiet", "sd", "loaded", "sd", "second half : first")
     for workload, recording in recordings.items():
         for variant, reference in (*PAIRS, (ORIGINAL, TWIN)):
             calm = [i for i in recording.invocations if i.kind != "loaded"]
@@ -68,24 +68,26 @@ def print_recordings(recordings: Recordings, console: Console) -> None:
             values = [Trial.speedups(group, reference, variant) for group in groups]
             middle = len(values[0]) // 2
             drift = statistics.median(values[0][middle:]) - statistics.median(values[0][:middle])
-            cells = [cell for group in values for cell in (str(len(group)), f"{spread_percent(group):.2f} %")]
+            cells = [cell for group in values for cell in (str(len(group)), spread_text(group))]
             quiet.add_row(workload, f"{variant} over {reference}", *cells, f"{math.exp(drift):.3f}")
     console.print(quiet)
-    beside = Table("second look at", "variant over twin", "invocations", "blocks in each", "median", "spread (sd)")
+    beside = Table("second look at", "variant over twin", "invocations", "blocks in each", "median", "sd")
     for workload, recording in recordings.items():
         for variant in SLOWED:
             found = Trial.speedups(recording.second_looks, TWIN, variant)
             blocks = statistics.fmean(len(invocation.blocks) for invocation in recording.second_looks)
             middle_text = f"{math.expm1(statistics.median(found)):+.1%}"
-            beside.add_row(
-                workload, variant, str(len(found)), f"{blocks:.1f}", middle_text, f"{spread_percent(found):.2f} %"
-            )
+            beside.add_row(workload, variant, str(len(found)), f"{blocks:.1f}", middle_text, spread_text(found))
     console.print(beside)
 
 
 def print_rules(recordings: Recordings, sizes: Sizes, spread: Spread, tolerance: Tolerance, console: Console) -> None:
     """False alarms and misses of every rule, on the same draws."""
-    table = Table("rule", "false alarms", *(f"missed, {name.removeprefix(ORIGINAL + '+')} slower" for name in SLOWED))
+    table = Table(
+        Column("rule", no_wrap=True),
+        "false alarms",
+        *(f"missed, {name.removeprefix(ORIGINAL + '+')}" for name in SLOWED),
+    )
     draw = random.Random(SEED)
     drawn = [recording for recording in recordings.values() for _ in range(DRAWS)]
     same = [_unchanged(i, sizes, reference, variant, draw) for variant, reference in PAIRS for i in drawn]
@@ -131,15 +133,29 @@ def _unchanged(recording: Recording, sizes: Sizes, reference: str, variant: str,
     halves = [recording.invocations[:middle], recording.invocations[middle:]]
     draw.shuffle(halves)
     now = draw.sample(halves[1], first + again)
-    return Trial(draw.sample(halves[0], then), now[:first], now[first:], reference, variant, variant)
+    return Trial(
+        draw.sample(_counting(halves[0], reference, variant), then),
+        now[:first],
+        now[first:],
+        now,
+        reference,
+        variant,
+        variant,
+    )
 
 
 def _slower(recording: Recording, sizes: Sizes, slowed: str, draw: random.Random) -> Trial:
     """A comparison of the slowed variant with a baseline from other invocations of the original."""
     then, first, again = sizes
-    now = draw.sample([i for i in recording.invocations if slowed in i.blocks[0].slots], first)
-    others = draw.sample([i for i in recording.invocations if i not in now], then)
-    return Trial(others, now, draw.sample(recording.second_looks, again), NATIVE, ORIGINAL, slowed)
+    now = draw.sample([i for i in recording.invocations if slowed in i.blocks[0].slots], first + again)
+    others = [i for i in recording.invocations if i not in now]
+    others = draw.sample(_counting(others, NATIVE, ORIGINAL), then)
+    return Trial(others, now[:first], draw.sample(recording.second_looks, again), now, NATIVE, ORIGINAL, slowed)
+
+
+def _counting(invocations: Sequence[RecordedInvocation], reference: str, variant: str) -> list[RecordedInvocation]:
+    """Those with enough undisturbed blocks: a baseline stores no others."""
+    return [i for i in invocations if Trial.speedups([i], reference, variant)]
 
 
 def _groups(recordings: Recordings) -> Iterator[list[float]]:

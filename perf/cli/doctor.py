@@ -9,7 +9,7 @@ from rich.console import Console
 
 from perf.machine import Finding, findings, read_machine, read_state, settings
 from perf.machine.state import Value
-from perf.report.console import widened
+from perf.report.console import say, widened
 from perf.report.doctor import print_findings
 
 MIN_WINDOW_S = 0.1
@@ -43,7 +43,7 @@ def doctor(
     else:
         console = widened(Console())
         header = f"machine class {diagnosis.machine_class}, watched for {diagnosis.window_s:.1f} s"
-        console.print(header, highlight=False, markup=False, soft_wrap=True)
+        say(console, header)
         print_findings(diagnosis.findings, console)
     if any(finding.verdict == "doubtful" for finding in diagnosis.findings):
         raise typer.Exit(DOUBTFUL)

@@ -130,16 +130,6 @@ def change_beside(beside: Sequence[float], spread: Spread) -> Change:
     return Change(sum(beside) / len(beside), error, degrees)
 
 
-def suspicious(now: Sequence[float], then: Then, tolerance: Tolerance) -> bool:
-    """Whether a first look calls for a second one: its estimate lies beyond the tolerance, or it cannot exclude a change
-    by the resolution. One in forty losses as large as the resolution passes for that, whatever the noise.
-    """
-    if not now or not then.values:
-        return False
-    change = change_from(then, now)
-    return abs(change.log_ratio) > tolerance.log_change or not _excluded(change, tolerance)
-
-
 def settle(beside: Sequence[float], spread: Spread, tolerance: Tolerance, comparisons: int) -> Judgement:
     """The verdict on what was measured side by side with the baseline's own build, as one of the `comparisons` of a
     run.
@@ -156,7 +146,7 @@ def judge(
     first: Sequence[float], again: Sequence[float], then: Then, tolerance: Tolerance, comparisons: int
 ) -> Judgement:
     """The verdict on the change since the baseline, as one of the `comparisons` of a run: `first` measured, then
-    `again` in fresh processes if the first look was suspicious.
+    `again` in fresh processes if the first look did not settle it.
 
     A change is called as in `settle`, and only when what was measured again alone lies beyond the tolerance too.
     """
@@ -182,7 +172,7 @@ def _decide(change: Change, tolerance: Tolerance, comparisons: int, needed: int 
         if change.log_ratio < 0:
             return Judgement("regressed", _sure(sure, beyond), change)
         return Judgement("improved", f"{_sure(sure, beyond)}: the baseline is stale", change)
-    if beyond >= CONFIDENCE:
+    if abs(change.log_ratio) > tolerance.log_change:
         why = "it may have changed by more than its tolerance, and that is not sure enough for an alarm"
     elif not _excluded(change, tolerance):
         why = f"a change by {tolerance.resolution:.0%} cannot be excluded"
@@ -198,12 +188,14 @@ def _excluded(change: Change, tolerance: Tolerance) -> bool:
 
 
 def _needed(change: Change, variance: float, inverse_size: float, tolerance: Tolerance) -> int | None:
-    """How many invocations of this variance would bring the 95 % interval within half the resolution to each side; None
-    when the baseline's own invocations (`inverse_size`) are too few for that, or nothing is known of the variance.
+    """How many invocations of this variance would bring the 95 % interval within half the resolution to each side, or,
+    when the estimate lies beyond the tolerance, off the tolerance. None when the baseline's own invocations
+    (`inverse_size`) are too few for that, or nothing is known of the variance.
     """
     if not change.degrees:
         return None
-    half = -math.log1p(-tolerance.resolution) / 2
+    beyond = abs(change.log_ratio) - tolerance.log_change
+    half = beyond if beyond > 0 else -math.log1p(-tolerance.resolution) / 2
     quantile = float(stdtrit(change.degrees, (1 + CONFIDENCE) / 2))
     left = (half / quantile) ** 2 / variance - inverse_size if variance else math.inf
     return math.ceil(1 / left) if left > 0 else None

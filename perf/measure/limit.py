@@ -1,4 +1,4 @@
-"""The machine's own limit: how fast each build multiplies large matrices, measured in the same run as everything else."""
+"""The machine's own limit: how fast each build multiplies large matrices, in the same run as everything else."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -44,7 +44,7 @@ def plan_of(builds: Sequence[Build], size: int) -> Plan:
 
 
 def flops_of(size: int) -> int:
-    """Floating-point operations of a product of two square matrices: 2 size^3, a multiplication and an addition each."""
+    """Floating-point operations of a product of two square matrices: size^3 multiplications and as many additions."""
     return 2 * size**3
 
 

@@ -95,7 +95,9 @@ class Measuring:
             left_s -= time.monotonic() - started_s
         left = sum(outcome.again is NOTHING for outcome in self._suspects(found.values()))
         if left:
-            told = f"{left} more cases should be measured again, and the {effort.again_budget_s:g} s for that are spent."
+            told = (
+                f"{left} more cases should be measured again, and the {effort.again_budget_s:g} s for that are spent."
+            )
             self.progress.say(told)
         return found
 
@@ -120,6 +122,9 @@ class Measuring:
         phase = " beside ".join([f"{AGAIN} of {suspects[0].case.variant}", *sorted(set(wheels.values()))])
         conditions = replace(self.conditions, effort=effort, phase=phase)
         repeated = self._measure(again, checks, conditions)
+        for workload, result in repeated.items():
+            for twin in result.failures.keys() & wheels.keys():
+                self.progress.say(f"{workload} {twin} cannot be measured side by side: {result.failures[twin].what}")
         return {
             outcome.case.id: replace(
                 outcome,
@@ -154,8 +159,8 @@ class Measuring:
 
 
 def _narrowed(plan: Plan, cases: Sequence[Case], twin_of: Callable[[Variant], Variant | None]) -> Plan:
-    """What of a plan must be measured again for these of its cases, all of one variant: their workloads, the variant and
-    its twin; all that it is judged over when it has no twin.
+    """What of a plan must be measured again for these of its cases, all of one variant: their workloads, the variant
+    and its twin; all that it is judged over when it has no twin.
     """
     suspect = next(variant for variant in plan.variants if variant.name == cases[0].variant)
     twin = twin_of(suspect)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from perf.report.console import say
+
 
 class ProgressLine:
     """Tells the progress of a session. It draws only when told something, between slots: a thread that refreshed a
@@ -34,7 +36,7 @@ class ProgressLine:
 
     def say(self, text: str) -> None:
         """Tell something that happens once, on a line of its own."""
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        say(self._console, text)
 
     def restart(self) -> None:
         """Begin to count anew: what is told from now on has its own share and time to go."""

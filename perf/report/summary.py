@@ -14,6 +14,7 @@ from rich.table import Table
 
 from perf.errors import PerfError
 from perf.files import write_whole
+from perf.report.console import say
 
 DATA = Path(__file__).with_name("tables.toml")
 Record = Mapping[str, Any]
@@ -55,9 +56,9 @@ def layouts() -> Mapping[str, Layout]:
 
 
 def print_summary(summary: Summary, console: Console) -> None:
-    """Print the summary's tables; nothing of them is cut on a narrow terminal."""
+    """Print the summary's tables; nothing of them is cut on a console of 60 columns or more."""
     for line in summary.header:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(console, line)
     for found in tables_of(summary.records):
         table = Table(title=found.title, box=box.SIMPLE_HEAD)
         for number, name in enumerate(found.names):
@@ -66,7 +67,7 @@ def print_summary(summary: Summary, console: Console) -> None:
             table.add_row(*row)
         console.print(table)
     for line in summary.footer:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(console, line)
 
 
 def write_markdown(summary: Summary, path: Path, title: str) -> None:

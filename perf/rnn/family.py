@@ -128,7 +128,7 @@ class RnnFamily:
 
 def operator_of(sizes: Sizes) -> Operator:
     """MXNet's fused operator for a network."""
-    attributes = {
+    attributes: dict[str, str | int | float | bool] = {
         "mode": sizes.mode,
         "state_size": sizes.hidden,
         "num_layers": sizes.layers,

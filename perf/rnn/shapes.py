@@ -31,6 +31,7 @@ class VariantData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of `shapes.toml`."""
 
+    mkldnn_modes: list[str]
     cells: dict[str, Cell]
     tiers: dict[str, Tier]
     variants: dict[str, VariantData]

@@ -13,6 +13,7 @@ from perf.measure.instance import WorkerError
 from perf.measure.plan import Operator, Plan, Variant, Workload
 from perf.measure.results import Failure
 from perf.rnn.reference import Sizes, run
+from perf.rnn.shapes import catalogue
 
 Arrays = Sequence[NDArray[Any]]
 
@@ -62,7 +63,8 @@ def judged(variant: Variant, differences: Mapping[str, float], kernels: Sequence
         for name, found in differences.items()
         if not found <= AGREEMENT
     ]
-    if variant.build.facts.mkldnn and not kernels:
+    fused = variant.build.facts.mkldnn and _operator(variant).attributes["mode"] in catalogue().mkldnn_modes
+    if fused and not kernels:
         wrong.append("MKL-DNN ran no RNN primitive")
     facts = {"isa": ", ".join(kernels) or OWN_KERNEL, "output_difference": max(differences.values())}
     return Checked(Failure("; ".join(wrong), "") if wrong else None, facts)
@@ -76,9 +78,15 @@ def difference(outputs: Arrays, expected: Arrays) -> float:
 
 def expected_outputs(plan: Plan, workload: Workload) -> Arrays:
     """What the equations say of the plan's operator, on the inputs that a worker draws (perf.worker.graph)."""
-    operator: Any = plan.variants[0].program
     inputs = drawn(workload)
-    return run(sizes_of(operator, workload), inputs["data"], inputs["parameters"], inputs)
+    return run(sizes_of(_operator(plan.variants[0]), workload), inputs["data"], inputs["parameters"], inputs)
+
+
+def _operator(variant: Variant) -> Operator:
+    """The variant's operator. TypeError when it runs something else."""
+    if not isinstance(variant.program, Operator):
+        raise TypeError(f"{variant.name} runs {variant.program.label}, not an operator")
+    return variant.program
 
 
 def drawn(workload: Workload) -> dict[str, NDArray[np.float64]]:

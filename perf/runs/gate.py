@@ -7,7 +7,7 @@ from functools import cached_property
 
 from perf.judge.speedup import Estimate, estimate_speedup
 from perf.judge.spread import NO_PRIOR, Spread, fit_spread
-from perf.judge.verdict import Judgement, Kind, Then, Tolerance, change_from, judge, settle, suspicious
+from perf.judge.verdict import Judgement, Kind, Then, Tolerance, judge, settle
 from perf.runs.document import Case, Context, Run
 from perf.runs.tolerances import Tolerances
 
@@ -97,17 +97,9 @@ class Gate:
         """
         if self.incomparable or not case.samples:
             return None
-        if case.beside:
-            return _seeming([self._beside(case)])
-        if any(sample.again for sample in case.samples.values()):
-            return _seeming([ratio.judgement for ratio in self._ratios(case)])
-        tolerance = self._tolerance(case)
-        doubtful = [
-            change_from(then, sample.first).log_ratio
-            for then, sample in ((self._of(case, reference), sample) for reference, sample in case.samples.items())
-            if suspicious(sample.first, then, tolerance)
-        ]
-        return -min(doubtful) if doubtful else None
+        judgements = [self._beside(case)] if case.beside else [ratio.judgement for ratio in self._ratios(case)]
+        changes = [found.change.log_ratio for found in judgements if found.kind == "inconclusive" and found.change]
+        return -min(changes) if changes else None
 
     def verdict(self, case: Case) -> Verdict:
         """The verdict on a case that has something to be judged: `samples` must not be empty."""
@@ -183,12 +175,6 @@ def _excused(ratio: Ratio, main: Ratio, case: Case) -> Ratio:
         return ratio
     why = f"{ratio.reference} changed, and {case.variant} over {main.reference} did not move with it"
     return replace(ratio, judgement=replace(ratio.judgement, kind="ok", reason=why))
-
-
-def _seeming(judgements: Collection[Judgement]) -> float | None:
-    """The largest loss among inconclusive judgements, as a log ratio; None when all are settled."""
-    changes = [found.change.log_ratio for found in judgements if found.kind == "inconclusive" and found.change]
-    return -min(changes) if changes else None
 
 
 def _estimate(log_speedups: Collection[float]) -> Estimate | None:

@@ -67,11 +67,13 @@ def test_the_builds_agree(variants: dict[str, Variant], placement: Placement, tm
 
 def test_a_spoilt_tensor_is_found_out(variants: dict[str, Variant], placement: Placement, tmp_path: Path) -> None:
     native, fp32 = variants["native-fp32"], variants["mkl-fp32"]
+    program = fp32.program
+    assert isinstance(program, Program)
     scaled, infinite = tmp_path / "scaled.params", tmp_path / "infinite.params"
-    command = [str(fp32.build.python), "-c", SPOIL, *map(str, (fp32.program.params, scaled, infinite))]
+    command = [str(fp32.build.python), "-c", SPOIL, *map(str, (program.params, scaled, infinite))]
     subprocess.run(command, env=process_environment(fp32.build, 1), check=True)
-    one_percent = replace(fp32, program=replace(fp32.program, params=scaled))
-    not_finite = replace(fp32, name="mkl-int8", program=replace(fp32.program, params=infinite))
+    one_percent = replace(fp32, program=replace(program, params=scaled))
+    not_finite = replace(fp32, name="mkl-int8", program=replace(program, params=infinite))
     found = verified([one_percent, not_finite, native], placement, tmp_path)
     told = [check.problem.what if check.problem else None for check in map(found.get, variants) if check]
     assert told == [

@@ -111,7 +111,7 @@ def test_printed_figures_are_the_stored_ones(benchmarks: Benchmarks, written: Pa
 
 
 def test_arithmetic_is_counted_from_the_symbol_and_from_the_shape(benchmarks: Benchmarks) -> None:
-    # Convolutions of CIFAR ResNet-20 v1 by hand: 0.44 + 14.16 + 13.11 + 13.11 million multiply-adds; 640 in its last layer.
+    # Multiply-adds of CIFAR ResNet-20 v1 by hand: 0.44 + 14.16 + 13.11 + 13.11 million in convolutions, 640 at its end.
     network = benchmarks["cifar_resnet20_v1-b4 mkl-int8"]["extra_info"]
     assert network["flops_per_pass"] == 2 * 4 * 40_813_184
     recurrent = benchmarks["lstm-16-16-l2-n2-t5 mkl-fp32"]["extra_info"]

@@ -15,7 +15,13 @@ FAMILY = RnnFamily()
 def resources(tmp_path: Path) -> Resources:
     """Builds are only passed on by a plan."""
     return Resources(
-        build=lambda role: Mock(role=role), placements=(), cores=2, cache=tmp_path, scratch=tmp_path, timeout_s=1, say=print
+        build=lambda role: Mock(role=role),
+        placements=(),
+        cores=2,
+        cache=tmp_path,
+        scratch=tmp_path,
+        timeout_s=1,
+        say=print,
     )
 
 
