@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-PLAIN_WIDTH = 140
+PLAIN_WIDTH = 160
 
 
 def widened(console: Console) -> Console:

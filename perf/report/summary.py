@@ -62,7 +62,8 @@ def print_summary(summary: Summary, console: Console) -> None:
     for found in tables_of(summary.records):
         table = Table(title=found.title, box=box.SIMPLE_HEAD)
         for number, name in enumerate(found.names):
-            table.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
+            # Units on a line of their own: figures are narrower than what names them.
+            table.add_column(name.replace(" ", "\n", 1), justify="left" if number == 0 else "right", overflow="fold")
         for row in found.rows:
             table.add_row(*row)
         console.print(table)

@@ -3,7 +3,6 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 # Operators whose multiply-adds are counted; all others cost little beside them.
@@ -13,7 +12,9 @@ _HEAVY = ("Convolution", "FullyConnected")
 def count_operators(symbol: Any) -> dict[str, int]:
     """How many nodes of each operator a symbol holds; quantised subgraphs count apart, as `name[quantized]`."""
     counts: Counter[str] = Counter()
-    for node in _nodes(symbol):
+    for node in json.loads(symbol.tojson())["nodes"]:
+        if node["op"] == "null":
+            continue
         quantized = node.get("attrs", {}).get("quantized", "").lower() == "true"
         counts[node["op"] + ("[quantized]" if quantized else "")] += 1
     return dict(counts)
@@ -30,13 +31,11 @@ def count_multiply_adds(symbol: Any, inputs: dict[str, list[int]]) -> int:
     names = inner.list_outputs()
     _, found, _ = inner.infer_shape(**{name: tuple(shape) for name, shape in inputs.items()})
     shapes = dict(zip(names, found, strict=True))
+    nodes = json.loads(symbol.tojson())["nodes"]
     total = 0
-    for node in _nodes(symbol):
+    for node in nodes:
         if node["op"] in _HEAVY:
-            output, weight = shapes[f"{node['name']}_output"], shapes[f"{node['name']}_weight"]
-            total += math.prod(output) // output[1] * math.prod(weight)
+            _, (weight, *_), *_ = node["inputs"]  # each input is named by its node's number, its output's and a version
+            output = shapes[f"{node['name']}_output"]
+            total += math.prod(output) // output[1] * math.prod(shapes[nodes[weight]["name"]])
     return total
-
-
-def _nodes(symbol: Any) -> Iterator[dict[str, Any]]:
-    return (node for node in json.loads(symbol.tojson())["nodes"] if node["op"] != "null")

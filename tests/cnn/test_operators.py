@@ -45,6 +45,7 @@ def test_operators_are_counted_by_kind() -> None:
         "operators_quantized": 5,
         "operators_unfused": 9,
         "output_difference": 0.5,
+        "multiply_adds_per_image": None,
     }
 
 

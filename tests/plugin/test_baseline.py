@@ -38,16 +38,16 @@ def test_first_comparison_tells_of_every_case_that_it_was_not_judged(sound: Fini
     told = sound.part("no-baseline: ")
     assert told.startswith(f"no run is stored for machine class {store.name} (store one with: ")
     assert "--benchmark-save=NAME" in told
-    assert "4 cases: " in told
-    assert "Verdicts: 4 no-baseline." in sound.output
+    assert "5 cases: " in told
+    assert "Verdicts: 5 no-baseline." in sound.output
 
 
 def test_stored_run_is_small_whole_and_names_what_it_needs(sound: Finished, store: Path) -> None:
-    assert f"Stored as a baseline: {store}/0001_first.json (6 cases)" in sound.output
+    assert f"Stored as a baseline: {store}/0001_first.json (8 cases)" in sound.output
     path = baseline(store)
     assert path.name == "0001_first.json"
     content = json.loads(path.read_text())
-    assert path.stat().st_size < 6 * 5000
+    assert path.stat().st_size < 8 * 5000
     assert not any("data" in benchmark["stats"] for benchmark in content["benchmarks"]), "raw samples"
     context = content["perf"]
     assert (context["schema"], context["complete"], context["injected"], context["left_out"]) == (1, True, {}, {})
@@ -67,7 +67,7 @@ def test_the_part_of_the_suite_is_in_both_files_that_are_written(sound: Finished
     both = [json.loads(path.read_text()) for path in (written / "run.json", baseline(store))]
     assert both[0]["perf"]["comparable"] == both[1]["perf"]["comparable"]
     assert both[0]["perf"]["complete"] is True
-    assert len(both[0]["benchmarks"]) == len(both[1]["benchmarks"]) == 6
+    assert len(both[0]["benchmarks"]) == len(both[1]["benchmarks"]) == 8
 
 
 def test_a_regression_fails_its_own_case_and_says_all_that_matters(slowed: tuple[Finished, Path], store: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_slowdown_on_purpose_is_marked_loudly(slowed: tuple[Finished, Path]) -
 
 def test_cases_that_only_the_baseline_holds_are_listed(slowed: tuple[Finished, Path]) -> None:
     told = slowed[0].part("Only in the baseline: ")
-    assert told.startswith("4 cases: ")
+    assert told.startswith("6 cases: ")
     assert f"{NETWORK}-b4-mkl-int8" in told
 
 

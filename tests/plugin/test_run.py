@@ -13,22 +13,27 @@ pytestmark = pytest.mark.real
 Benchmarks = dict[str, dict[str, Any]]
 
 WORKLOADS = ("cifar_resnet20_v1-b1", "cifar_resnet20_v1-b4")
+RECURRENT = "lstm-16-16-l2-n2-t5"
 VARIANTS = ("native-fp32", "mkl-fp32", "mkl-int8")
 EXTRA_INFO = """
     family subject workload variant program build wheel wheel_locked wheel_sha256 installed_record_sha256
     machine_class instances pinning items_per_pass throughput_items_per_s latency_s latency_p50_s latency_p90_s
     latency_p99_s invocations blocks blocks_not_quiet passes warm_up_passes warm_up_steady peak_memory_bytes
-    reference speedup speedup_low speedup_high speedup_level published_speedup isa operators_fused
-    operators_quantized operators_unfused output_difference samples lost_share attempts blocks_disturbed
-    invocations_disturbed
+    reference speedup speedup_low speedup_high speedup_level published_speedup isa output_difference
+    samples lost_share attempts blocks_disturbed invocations_disturbed flops_per_pass gflop_per_s
 """
+OF_NETWORKS = "network batch operators_fused operators_quantized operators_unfused multiply_adds_per_image"
+OF_RECURRENT = "cell shape layers"
 
 
 def test_every_case_passes_and_is_stored(sound: Finished, benchmarks: Benchmarks) -> None:
-    assert "6 passed" in sound.output
-    assert set(benchmarks) == {f"{workload} {variant}" for workload in WORKLOADS for variant in VARIANTS}
-    for stored in benchmarks.values():
-        assert stored["extra_info"].keys() >= set(EXTRA_INFO.split())
+    assert "8 passed" in sound.output
+    networks = {f"{workload} {variant}" for workload in WORKLOADS for variant in VARIANTS}
+    recurrent = {f"{RECURRENT} {variant}" for variant in VARIANTS[:2]}
+    assert set(benchmarks) == networks | recurrent
+    for name, stored in benchmarks.items():
+        of_family = OF_NETWORKS if name in networks else OF_RECURRENT
+        assert stored["extra_info"].keys() >= {*EXTRA_INFO.split(), *of_family.split()}
         assert stored["group"] == stored["extra_info"]["workload"]
 
 
@@ -105,7 +110,7 @@ def test_printed_figures_are_the_stored_ones(benchmarks: Benchmarks, written: Pa
         native, fp32, int8 = (stored[f"{workload} {variant}"] for variant in VARIANTS)
         figures = [ms(native), rate(native), speedup(fp32), "-", rate(fp32), speedup(int8), "-", rate(int8)]
         assert ["cifar_resnet20_v1", batch, *figures] in networks
-    native, mkl = (stored[f"lstm-16-16-l2-n2-t5 {variant}"] for variant in VARIANTS[:2])
+    native, mkl = (stored[f"{RECURRENT} {variant}"] for variant in VARIANTS[:2])
     figures = [ms(native), pace(native), rate(native), speedup(mkl), "-", ms(mkl), pace(mkl), rate(mkl)]
     assert ["lstm", "[2, 5, 16, 16]", "2", *figures] in recurrent
 
@@ -114,14 +119,14 @@ def test_arithmetic_is_counted_from_the_symbol_and_from_the_shape(benchmarks: Be
     # Multiply-adds of CIFAR ResNet-20 v1 by hand: 0.44 + 14.16 + 13.11 + 13.11 million in convolutions, 640 at its end.
     network = benchmarks["cifar_resnet20_v1-b4 mkl-int8"]["extra_info"]
     assert network["flops_per_pass"] == 2 * 4 * 40_813_184
-    recurrent = benchmarks["lstm-16-16-l2-n2-t5 mkl-fp32"]["extra_info"]
+    recurrent = benchmarks[f"{RECURRENT} mkl-fp32"]["extra_info"]
     assert recurrent["flops_per_pass"] == 2 * 5 * 2 * (4 * 16) * (16 + 16) * 2
     for info in (network, recurrent):
         assert info["gflop_per_s"] == pytest.approx(info["flops_per_pass"] / info["latency_s"] / 1e9)
 
 
 def test_recurrent_outputs_were_compared_with_the_equations(benchmarks: Benchmarks) -> None:
-    native, mkl = (benchmarks[f"lstm-16-16-l2-n2-t5 {variant}"]["extra_info"] for variant in VARIANTS[:2])
+    native, mkl = (benchmarks[f"{RECURRENT} {variant}"]["extra_info"] for variant in VARIANTS[:2])
     assert 0 < native["output_difference"] < 1e-5
     assert 0 < mkl["output_difference"] < 1e-5
     assert native["isa"] == "rnn_impl.h" != mkl["isa"]
