@@ -9,6 +9,7 @@ import pytest
 from perf.builds import Build, provision
 from perf.cache import cache_folder
 from perf.machine import Placement, find_numactl, place_instances, read_topology
+from perf.measure.family import Resources
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +24,19 @@ def builds() -> Mapping[str, Build]:
 def placements() -> tuple[Placement, ...]:
     topology = read_topology()
     return place_instances(topology, instances=1, numactl=find_numactl(topology))
+
+
+@pytest.fixture(scope="session")
+def resources(
+    builds: Mapping[str, Build], placements: tuple[Placement, ...], tmp_path_factory: pytest.TempPathFactory
+) -> Resources:
+    """What a family is given in a session, with a scratch folder of the tests' own."""
+    return Resources(
+        build=builds.__getitem__,
+        placements=placements,
+        cores=2,
+        cache=cache_folder(None),
+        scratch=tmp_path_factory.mktemp("scratch"),
+        timeout_s=60,
+        say=print,
+    )

@@ -11,10 +11,10 @@ from perf.cnn.networks import INPUT, REFERENCE, catalogue
 from perf.cnn.prepare import CalibrationMode, prepare
 from perf.cnn.verify import verify
 from perf.measure.family import Checked, Resources
-from perf.measure.plan import Plan, Program, Variant, Workload
+from perf.measure.plan import Plan, Program, Workload, variants_of
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "baselines" / "published" / "table2-cnn.csv"
-# What a pass costs besides its arithmetic, in the unit of `weight`: slots have a shortest duration.
+# What a pass costs besides its arithmetic, in 10^9 multiply-adds: slots have a shortest duration.
 SLOT_WEIGHT = 12.0
 
 
@@ -88,16 +88,11 @@ class CnnFamily:
             say=resources.say,
         )
         size = catalogue().image_size(subject)
-        wanted = {case.variant for case in cases} | {REFERENCE}
-        variants = tuple(
-            Variant(
-                name,
-                resources.build(data.build),
-                Program(artifacts.symbol(data.artifact), artifacts.params(data.artifact), data.subgraph),
-                over=tuple(other for other in data.over if other in wanted),
-            )
-            for name, data in catalogue().variants.items()
-            if name in wanted
+        variants = variants_of(
+            catalogue().variants,
+            {case.variant for case in cases} | {REFERENCE},
+            resources.build,
+            lambda data: Program(artifacts.symbol(data.artifact), artifacts.params(data.artifact), data.subgraph),
         )
         batches = {case.batch: case for case in sorted(cases, key=lambda case: case.batch)}
         workloads = tuple(
@@ -108,8 +103,7 @@ class CnnFamily:
 
     def check(self, plan: Plan, resources: Resources) -> dict[str, Checked]:
         """Run every variant once, untimed, on the same input."""
-        verified = verify(plan, resources.placements[0], resources.scratch, timeout_s=resources.timeout_s)
-        return {name: Checked(found.problem, found.facts()) for name, found in verified.items()}
+        return {name: Checked(found.problem, found.facts()) for name, found in verify(plan, resources).items()}
 
     def describe(self, case: Case, found: Mapping[str, Any]) -> dict[str, Any]:
         """Its row in Table 2, and two floating-point operations for each multiply-add of a pass."""

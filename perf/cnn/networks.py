@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from perf.measure.plan import VariantData
+
 DATA = Path(__file__).with_name("networks.toml")
 INPUT = "data"
 REFERENCE = "native-fp32"
@@ -18,11 +20,11 @@ class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batches: list[int]
 
 
-class VariantData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    build: str
+class NetworkVariant(VariantData, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A variant that loads one of a network's artifacts."""
+
     artifact: Literal["fp32", "int8"]
     subgraph: str | None = None
-    over: tuple[str, ...] = ()
 
 
 class ImageSize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,7 +45,7 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of `networks.toml`."""
 
     tiers: dict[str, Tier]
-    variants: dict[str, VariantData]
+    variants: dict[str, NetworkVariant]
     image_sizes: list[ImageSize]
     exclusions: dict[str, list[str]]
     agreement: dict[str, float]

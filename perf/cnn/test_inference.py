@@ -1,12 +1,10 @@
 """CNN inference: latency of every network, batch size and variant, and the speedup over the native build."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from perf.cnn.family import Case, CnnFamily
-from perf.cnn.networks import REFERENCE
+from perf.cnn.family import CnnFamily
 from perf.plugin.hooks import OPTIONS
 from perf.plugin.replay import clock
 
@@ -19,8 +17,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.mark.benchmark(timer=clock)
-def test_inference(case: Case, record: Callable[[], dict[str, Any]]) -> None:
-    figures = record()
-    if case.variant == REFERENCE:
-        return
-    assert figures["speedup"] is not None, f"{REFERENCE} failed, so {case.id} has no speedup"
+def test_inference(record: Callable[[], None]) -> None:
+    record()

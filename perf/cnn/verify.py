@@ -1,31 +1,26 @@
 """Before any timing counts: all variants of a network must compute the same, fused and quantised as they should."""
 
-import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perf.cnn.networks import REFERENCE, catalogue
-from perf.machine import Placement
-from perf.measure.crew import Crew
+from perf.measure.family import Resources
 from perf.measure.instance import WorkerError
-from perf.measure.plan import Plan, Variant, Workload
+from perf.measure.observe import Seen, observe
+from perf.measure.plan import Plan, Variant
 from perf.measure.results import Failure
 
-# Names a kernel and its instruction set for every primitive that runs (MKL-DNN 0.19, "Performance profiling").
-VERBOSE = {"MKLDNN_VERBOSE": "1"}
-_EXECUTED = re.compile(r"^mkldnn_verbose,exec,convolution,([^,]+),", re.MULTILINE)
 _HEAVY = ("Convolution", "FullyConnected", "BatchNorm", "Activation", "elemwise_add", "broadcast_add")
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What was found out about one variant: its operators, the instruction set of its convolutions' kernels, and how
+    """What was found out about one variant: its operators, the kernel that most of its
+    convolutions ran, as MKL-DNN names it ("unknown" without a trace), and how
     far its outputs are from the reference's, relative to the largest of them. `multiply_adds_per_image` are counted in
     the reference's symbol, where nothing is fused, and hold for all variants.
     """
@@ -67,7 +62,7 @@ class Verified:
         }
 
 
-def verify(plan: Plan, placement: Placement, scratch: Path, *, timeout_s: float) -> dict[str, Verified]:
+def verify(plan: Plan, resources: Resources) -> dict[str, Verified]:
     """Run each variant of the plan once on the same input, one after the other, and judge what it did.
 
     A variant's problem is in its result; the others are judged all the same.
@@ -78,43 +73,19 @@ def verify(plan: Plan, placement: Placement, scratch: Path, *, timeout_s: float)
     counted: float | None = None
     for variant in sorted(plan.variants, key=lambda variant: variant.name != plan.reference):
         try:
-            seen = _observe(variant, workload, placement, scratch, timeout_s, count=variant.name == plan.reference)
+            seen = observe(variant, [workload], resources, count=variant.name == plan.reference)
         except WorkerError as error:
             problem = Failure(f"while its answers were checked: {error.what}", error.last_words)
             verified[variant.name] = Verified({}, "unknown", None, problem=problem)
             continue
-        outputs[variant.name] = seen.output
+        outputs[variant.name] = seen.outputs[workload.name][0]
         if seen.multiply_adds is not None:
             counted = seen.multiply_adds / workload.items
         verified[variant.name] = replace(_judge(plan, variant, seen, outputs), multiply_adds_per_image=counted)
     return verified
 
 
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    operators: dict[str, int]
-    log: str
-    output: NDArray[np.float32]
-    multiply_adds: int | None
-
-
-def _observe(
-    variant: Variant, workload: Workload, placement: Placement, scratch: Path, timeout_s: float, *, count: bool
-) -> _Seen:
-    crew = Crew(variant, [placement], scratch, timeout_s=timeout_s, variables=VERBOSE)
-    try:
-        operators = crew.load()
-        multiply_adds = crew.multiply_adds(workload) if count else None
-        crew.bind(workload)
-        path = scratch / f"{variant.name}-outputs.npz"
-        crew.save_outputs(path)
-        with np.load(path) as saved:
-            return _Seen(operators, crew.log_text, saved["out0"], multiply_adds)
-    finally:
-        crew.close()
-
-
-def _judge(plan: Plan, variant: Variant, seen: _Seen, outputs: Mapping[str, NDArray[np.float32]]) -> Verified:
+def _judge(plan: Plan, variant: Variant, seen: Seen, outputs: Mapping[str, NDArray[np.float32]]) -> Verified:
     difference = None
     problems = []
     output, reference = outputs[variant.name], outputs.get(REFERENCE)
@@ -125,15 +96,10 @@ def _judge(plan: Plan, variant: Variant, seen: _Seen, outputs: Mapping[str, NDAr
         limit = catalogue().agreement.get(variant.name)
         if limit is not None and difference > limit:
             problems.append(f"its outputs differ from {REFERENCE}'s by {difference:.2g} of the largest, over {limit:g}")
-    verified = Verified(seen.operators, instruction_set(seen.log), difference)
+    kernels = seen.kernels("convolution").most_common(1)
+    verified = Verified(seen.operators, kernels[0][0] if kernels else "unknown", difference)
     problems += check_operators(plan.subject, variant.name, verified)
     return replace(verified, problem=Failure("; ".join(problems), "") if problems else None)
-
-
-def instruction_set(log: str) -> str:
-    """The kernel that most convolutions ran, as MKL-DNN names it: "jit_int8:avx512_core"; "unknown" without a trace."""
-    kernels = Counter(_EXECUTED.findall(log))
-    return kernels.most_common(1)[0][0] if kernels else "unknown"
 
 
 def check_operators(network: str, variant: str, verified: Verified) -> list[str]:

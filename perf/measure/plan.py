@@ -1,8 +1,11 @@
 """What is to be measured, as plain data: variants of one subject, its workloads, and how much of each."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
 
 from perf.builds import Build
 
@@ -49,6 +52,30 @@ class Variant:
     program: Program | Operator
     over: tuple[str, ...] = ()
     extra_work: float = 0.0
+
+
+class VariantData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A variant in a family's table: the role of its build, and the variants that its speedup is judged over."""
+
+    build: str
+    over: tuple[str, ...] = ()
+
+
+DataT = TypeVar("DataT", bound=VariantData)
+
+
+def variants_of(
+    table: Mapping[str, DataT],
+    wanted: Collection[str],
+    build: Callable[[str], Build],
+    program: Callable[[DataT], Program | Operator],
+) -> tuple[Variant, ...]:
+    """The wanted variants of a family's table, in its order, each judged over those of the wanted ones that it names."""
+    return tuple(
+        Variant(name, build(data.build), program(data), over=tuple(other for other in data.over if other in wanted))
+        for name, data in table.items()
+        if name in wanted
+    )
 
 
 @dataclass(frozen=True)

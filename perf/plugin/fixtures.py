@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -40,12 +39,12 @@ def record(
     perf_session: PerfSession,
     numactl: tuple[tuple[str, ...], ...],
     request: pytest.FixtureRequest,
-) -> Callable[[], dict[str, Any]]:
+) -> Callable[[], None]:
     """Call it to measure the item's case, with all selected cases when it is the first of them, and to hand samples and
-    figures to pytest-benchmark; returns the figures (`extra_info`). What failed fails the test, told in a few lines.
+    figures (`extra_info`) to pytest-benchmark. What failed fails the test, told in a few lines.
     """
 
-    def hand_over() -> dict[str, Any]:
+    def hand_over() -> None:
         try:
             outcome = perf_session.outcome(case)
         except PerfError as error:
@@ -66,11 +65,12 @@ def record(
         benchmark.extra_info.update(figures)
         clock.replay(benchmark, passes_of(outcome))
         perf_session.records.append(figures)
+        if case.variant != figures["reference"] and figures["speedup"] is None:
+            pytest.fail(f"{case.id} has no speedup: {figures['reference']} failed", pytrace=False)
         options = perf_session.options
         if verdict is not None and not options.advisory and fails(verdict.kind, strict=options.strict):
             gate = perf_session.judging.gate if perf_session.judging else None
             pytest.fail("\n".join(verdict_lines(verdict, gate, command)), pytrace=False)
-        return figures
 
     return hand_over
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from perf.errors import PerfError
 from perf.measure.family import Checked, Resources
-from perf.measure.plan import Operator, Plan, Variant, Workload
+from perf.measure.plan import Operator, Plan, Workload, variants_of
 from perf.rnn.reference import Sizes
 from perf.rnn.shapes import REFERENCE, Shape, catalogue
 from perf.rnn.verify import verify
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "baselines" / "published" / "table3-rnn.csv"
-# What a pass costs besides its arithmetic, in the unit of `weight` (10^9 operations).
+# What a pass costs besides its arithmetic, in 10^9 operations: slots have a shortest duration.
 SLOT_WEIGHT = 12.0
 
 
@@ -98,18 +98,9 @@ class RnnFamily:
 
         PerfError for a cell that there is not.
         """
-        wanted = {case.variant for case in cases} | {REFERENCE}
         program = operator_of(cases[0].sizes)
-        variants = tuple(
-            Variant(
-                name,
-                resources.build(data.build),
-                program,
-                over=tuple(other for other in data.over if other in wanted),
-            )
-            for name, data in catalogue().variants.items()
-            if name in wanted
-        )
+        wanted = {case.variant for case in cases} | {REFERENCE}
+        variants = variants_of(catalogue().variants, wanted, resources.build, lambda _: program)
         return Plan(subject, variants, tuple({case.workload: workload_of(case) for case in cases}.values()), REFERENCE)
 
     def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from perf.measure.plan import VariantData
+
 DATA = Path(__file__).with_name("shapes.toml")
 REFERENCE = "native-fp32"
 # Batch, steps, input size, hidden size: [N, T, C, H].
@@ -21,11 +23,6 @@ class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cells: list[str]
     shapes: list[Shape]
     layers: list[int]
-
-
-class VariantData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    build: str
-    over: tuple[str, ...] = ()
 
 
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,25 +1,20 @@
 """Before any timing counts: every variant must compute what the equations say, with the kernels it is measured for."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perf.measure.crew import SEED, Crew
+from perf.measure.crew import SEED
 from perf.measure.family import Checked, Resources
 from perf.measure.instance import WorkerError
+from perf.measure.observe import Outputs, observe
 from perf.measure.plan import Operator, Plan, Variant, Workload
 from perf.measure.results import Failure
 from perf.rnn.reference import Sizes, run
 from perf.rnn.shapes import catalogue
 
-Arrays = Sequence[NDArray[Any]]
-
-# Names every primitive that runs (MKL-DNN 0.19, "Performance profiling").
-VERBOSE = {"MKLDNN_VERBOSE": "1"}
-_EXECUTED = re.compile(r"^mkldnn_verbose,exec,rnn,([^,]+),", re.MULTILINE)
 # What runs where MKL-DNN does not: MXNet's own loops over BLAS products (src/operator/rnn_impl.h).
 OWN_KERNEL = "rnn_impl.h"
 # Largest difference from the equations in double precision. Hidden states of LSTM, GRU and tanh cells lie within 1;
@@ -34,24 +29,13 @@ def verify(plan: Plan, resources: Resources) -> dict[str, Checked]:
     return {variant.name: _check(variant, plan, expected, resources) for variant in plan.variants}
 
 
-def _check(variant: Variant, plan: Plan, expected: Mapping[str, Arrays], resources: Resources) -> Checked:
-    differences: dict[str, float] = {}
-    crew = Crew(variant, resources.placements[:1], resources.scratch, timeout_s=resources.timeout_s, variables=VERBOSE)
+def _check(variant: Variant, plan: Plan, expected: Mapping[str, Outputs], resources: Resources) -> Checked:
     try:
-        crew.load()
-        for workload in plan.workloads:
-            crew.bind(workload)
-            path = resources.scratch / f"{variant.name}-outputs.npz"
-            crew.save_outputs(path)
-            with np.load(path) as saved:
-                outputs = [saved[f"out{i}"] for i in range(len(saved.files))]
-            differences[workload.name] = difference(outputs, expected[workload.name])
-        kernels = sorted(set(_EXECUTED.findall(crew.log_text)))
+        seen = observe(variant, plan.workloads, resources)
     except WorkerError as error:
         return Checked(Failure(f"while its answers were checked: {error.what}", error.last_words), {})
-    finally:
-        crew.close()
-    return judged(variant, differences, kernels)
+    differences = {name: difference(outputs, expected[name]) for name, outputs in seen.outputs.items()}
+    return judged(variant, differences, sorted(seen.kernels("rnn")))
 
 
 def judged(variant: Variant, differences: Mapping[str, float], kernels: Sequence[str]) -> Checked:
@@ -70,13 +54,13 @@ def judged(variant: Variant, differences: Mapping[str, float], kernels: Sequence
     return Checked(Failure("; ".join(wrong), "") if wrong else None, facts)
 
 
-def difference(outputs: Arrays, expected: Arrays) -> float:
+def difference(outputs: Outputs, expected: Outputs) -> float:
     """The largest difference, relative to the largest value expected where that is above 1; NaN stays NaN."""
     pairs = zip(outputs, expected, strict=True)
     return float(np.max([np.abs(a - b).max() / max(1.0, np.abs(b).max()) for a, b in pairs]))
 
 
-def expected_outputs(plan: Plan, workload: Workload) -> Arrays:
+def expected_outputs(plan: Plan, workload: Workload) -> Outputs:
     """What the equations say of the plan's operator, on the inputs that a worker draws (perf.worker.graph)."""
     inputs = drawn(workload)
     return run(sizes_of(_operator(plan.variants[0]), workload), inputs["data"], inputs["parameters"], inputs)

@@ -1,18 +1,11 @@
-"""What a variant's operators and its trace prove."""
+"""What a variant's operators prove."""
 
 import pytest
 
 from perf.cnn.networks import catalogue
-from perf.cnn.verify import Verified, check_operators, instruction_set
+from perf.cnn.verify import Verified, check_operators
 
 LISTED = sorted(catalogue().networks)
-
-INT8 = (
-    "mkldnn_verbose,exec,convolution,jit_int8:avx512_core,forward_inference,fsrc:nhwc fwei:OIhw4i16o4i fbia:x "
-    "fdst:nhwc,alg:convolution_direct,mb1_g1ic64oc64_ih56oh56kh1sh1dh0ph0_iw56ow56kw1sw1dw0pw0,0.0349121\n"
-)
-FP32 = INT8.replace("jit_int8:avx512_core", "jit:avx512_common")
-REORDER = "mkldnn_verbose,exec,reorder,simple:any,undef,in:f32_nchw out:u8_nhwc,num:1,1x3x224x224,0.1\n"
 
 
 def verified(fused: int = 0, quantized: int = 0, unfused: int = 0) -> Verified:
@@ -80,19 +73,3 @@ def test_the_native_build_neither_fuses_nor_quantises(network: str) -> None:
         "2 fused operators in native-fp32",
         "3 quantized operators in native-fp32",
     ]
-
-
-@pytest.mark.parametrize(
-    ("log", "isa"),
-    [
-        ("", "unknown"),
-        (REORDER, "unknown"),
-        (INT8, "jit_int8:avx512_core"),
-        (f"[12:00:00] loading\n{REORDER * 5}{INT8 * 3}{FP32 * 2}", "jit_int8:avx512_core"),
-        (FP32 * 2 + INT8, "jit:avx512_common"),
-        (INT8.replace(",exec,", ",create,"), "unknown"),
-        ("said " + INT8, "unknown"),
-    ],
-)
-def test_the_instruction_set_is_that_of_most_convolutions(log: str, isa: str) -> None:
-    assert instruction_set(log) == isa

@@ -11,7 +11,7 @@ from perf.builds import Build, process_environment
 from perf.cnn.networks import REFERENCE, catalogue
 from perf.cnn.prepare import Artifacts
 from perf.cnn.verify import Verified, verify
-from perf.machine import Placement, find_numactl, place_instances, read_topology
+from perf.measure.family import Resources
 from perf.measure.plan import Plan, Program, Variant, Workload
 
 pytestmark = pytest.mark.real
@@ -30,12 +30,6 @@ for target, factor in zip(targets, (1.01, float("nan"))):
 """
 
 
-@pytest.fixture(scope="module")
-def placement() -> Placement:
-    topology = read_topology()
-    return place_instances(topology, numactl=find_numactl(topology))[0]
-
-
 @pytest.fixture
 def variants(tiny: Artifacts, builds: Mapping[str, Build]) -> dict[str, Variant]:
     return {
@@ -46,12 +40,12 @@ def variants(tiny: Artifacts, builds: Mapping[str, Build]) -> dict[str, Variant]
     }
 
 
-def verified(variants: list[Variant], placement: Placement, scratch: Path) -> dict[str, Verified]:
-    return verify(Plan("cifar_resnet20_v1", tuple(variants), (WORKLOAD,), REFERENCE), placement, scratch, timeout_s=60)
+def verified(variants: list[Variant], resources: Resources) -> dict[str, Verified]:
+    return verify(Plan("cifar_resnet20_v1", tuple(variants), (WORKLOAD,), REFERENCE), resources)
 
 
-def test_the_builds_agree(variants: dict[str, Variant], placement: Placement, tmp_path: Path) -> None:
-    found = verified(list(variants.values()), placement, tmp_path)
+def test_the_builds_agree(variants: dict[str, Variant], resources: Resources) -> None:
+    found = verified(list(variants.values()), resources)
     native, fp32, int8 = (found[name] for name in ("native-fp32", "mkl-fp32", "mkl-int8"))
     assert [check.problem for check in (native, fp32, int8)] == [None] * 3
     assert (native.fused, native.quantized, native.isa, native.output_difference) == (0, 0, "unknown", 0)
@@ -65,7 +59,7 @@ def test_the_builds_agree(variants: dict[str, Variant], placement: Placement, tm
     assert "int8" not in fp32.isa != "unknown"
 
 
-def test_a_spoilt_tensor_is_found_out(variants: dict[str, Variant], placement: Placement, tmp_path: Path) -> None:
+def test_a_spoilt_tensor_is_found_out(variants: dict[str, Variant], resources: Resources, tmp_path: Path) -> None:
     native, fp32 = variants["native-fp32"], variants["mkl-fp32"]
     program = fp32.program
     assert isinstance(program, Program)
@@ -74,7 +68,7 @@ def test_a_spoilt_tensor_is_found_out(variants: dict[str, Variant], placement: P
     subprocess.run(command, env=process_environment(fp32.build, 1), check=True)
     one_percent = replace(fp32, program=replace(program, params=scaled))
     not_finite = replace(fp32, name="mkl-int8", program=replace(program, params=infinite))
-    found = verified([one_percent, not_finite, native], placement, tmp_path)
+    found = verified([one_percent, not_finite, native], resources)
     told = [check.problem.what if check.problem else None for check in map(found.get, variants) if check]
     assert told == [
         None,

@@ -1,13 +1,11 @@
 """Both builds' fused operator against the equations, in real workers; and that the check can fail."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from perf.builds import Build
-from perf.machine import Placement
 from perf.measure.family import Resources
 from perf.measure.plan import Operator, Plan
 from perf.rnn.family import RnnFamily
@@ -18,22 +16,6 @@ pytestmark = pytest.mark.real
 
 FAMILY = RnnFamily()
 SHAPES = [(3, 7, 16, 16), (1, 2, 16, 16)]
-
-
-@pytest.fixture(scope="module")
-def resources(
-    builds: Mapping[str, Build], placements: tuple[Placement, ...], tmp_path_factory: pytest.TempPathFactory
-) -> Resources:
-    scratch = tmp_path_factory.mktemp("scratch")
-    return Resources(
-        build=builds.__getitem__,
-        placements=placements,
-        cores=1,
-        cache=scratch,
-        scratch=scratch,
-        timeout_s=60,
-        say=print,
-    )
 
 
 def plan_of(cell: str, resources: Resources, shapes: Sequence[Shape] = SHAPES) -> Plan:
