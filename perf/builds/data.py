@@ -31,6 +31,7 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     python: str
     scrub: tuple[str, ...]
+    avx2_kernels: tuple[str, ...]
     roles: dict[str, Role]
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -17,12 +17,16 @@ from perf.files import write_whole
 
 INSTALL_TIMEOUT = 20 * 60.0
 MARKER = "mxnet-perf.json"
+# The variable that tells OpenBLAS which kernels to use.
+BLAS_KERNELS = "OPENBLAS_CORETYPE"
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Build:
-    """One isolated MXNet installation that has proved that it imports and is of its role's kind."""
+    """One isolated MXNet installation that has proved that it imports and is of its role's kind. `blas_kernels` are
+    those that its OpenBLAS chose on this CPU ("Haswell"), None without one.
+    """
 
     role: str
     folder: Path
@@ -31,6 +35,7 @@ class Build:
     locked: bool
     facts: Facts
     wheel_sha256: str | None
+    blas_kernels: str | None = None
 
     @property
     def python(self) -> Path:
@@ -46,6 +51,12 @@ class Build:
     def record_sha256(self) -> str:
         """The sha256 of the installed wheel's RECORD: what tells two installations apart."""
         return self.facts.record_sha256
+
+    @property
+    def blas_without_avx2(self) -> bool:
+        """Whether its OpenBLAS chose by itself, untold, kernels that do without AVX2."""
+        chosen = self.blas_kernels is not None and BLAS_KERNELS not in self.variables
+        return chosen and self.blas_kernels not in load().avx2_kernels
 
 
 class Marker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,21 +76,29 @@ def process_environment(build: Build, threads: int, extra: Mapping[str, str] | N
     return worker_variables(build.variables, threads, extra or {})
 
 
-def provision(role: str, *, override: str | None, cache: Path, say: Say) -> Build:
+def provision(role: str, *, override: str | None, cache: Path, say: Say, blas_kernels: str | None = None) -> Build:
     """Return the build for `role` (from uv.lock, or the requirement in `override`), making it when it is not cached.
 
-    A requirement without a version is resolved when it is first installed and then kept. Raises PerfError when it
-    cannot be installed, does not import, is of the wrong kind, or the cache cannot be used.
+    A requirement without a version is resolved when it is first installed and then kept. `blas_kernels` makes its
+    OpenBLAS, if it has one, use these instead of those that it would choose. Raises PerfError when it cannot be
+    installed, does not import, is of the wrong kind or has no such kernels, or the cache cannot be used.
     """
     recipe = recipe_for(role, override)
+    if blas_kernels and not recipe.role.mkldnn:
+        variables = {**recipe.role.variables, BLAS_KERNELS: blas_kernels}
+        recipe = replace(recipe, role=msgspec.structs.replace(recipe.role, variables=variables))
     builds = cache / "builds"
     try:
         builds.mkdir(parents=True, exist_ok=True)
         with locked(builds, recipe.folder, say):
             remove_leftovers(builds, recipe.folder)
-            return _reuse(builds, recipe, say) or _make(builds, recipe, say)
+            build = _reuse(builds, recipe, say) or _make(builds, recipe, say)
     except OSError as error:
         raise unusable(cache, error) from error
+    if blas_kernels and build.blas_kernels not in {blas_kernels, None}:
+        message = f"its OpenBLAS has no kernels {blas_kernels!r}, and took {build.blas_kernels}"
+        raise PerfError(message, subject=recipe.subject, next_step=f"name others, such as {build.blas_kernels}")
+    return build
 
 
 def _reuse(builds: Path, recipe: Recipe, say: Say) -> Build | None:
@@ -88,14 +107,15 @@ def _reuse(builds: Path, recipe: Recipe, say: Say) -> Build | None:
         return None
     try:
         marker = msgspec.json.decode((folder / MARKER).read_bytes(), type=Marker)
-        broken = marker.facts.differences(probe(folder, recipe))
+        facts, blas_kernels = probe(folder, recipe)
+        broken = marker.facts.differences(facts)
     except (OSError, msgspec.MsgspecError) as error:
         broken = f"its record cannot be read: {error}"
     except PerfError as error:
         broken = error.what.splitlines()[-1].strip()
     else:
         if not broken:
-            return _build(folder, recipe, marker.facts)
+            return _build(folder, recipe, facts, blas_kernels)
     say(f"{recipe.subject}: the cached environment is broken and is made again: {broken}")
     # First out of the way in one step: a half-removed environment must never look like a finished one.
     doomed = unfinished(builds, recipe.folder)
@@ -111,7 +131,7 @@ def _make(builds: Path, recipe: Recipe, say: Say) -> Build:
     final = builds / recipe.folder
     try:
         _install(folder, recipe)
-        facts = probe(folder, recipe)
+        facts, blas_kernels = probe(folder, recipe)
         check(facts, recipe, example=group_requirements(recipe.role.group)[0])
         write_whole(folder / MARKER, msgspec.json.encode(Marker(recipe.requirement, recipe.wheel_sha256, facts)))
         folder.rename(final)
@@ -119,7 +139,7 @@ def _make(builds: Path, recipe: Recipe, say: Say) -> Build:
         remove(folder)
         raise
     say(f"{recipe.subject}: ready after {time.monotonic() - started:.1f} s, {facts.distribution} {facts.mxnet}")
-    return _build(final, recipe, facts)
+    return _build(final, recipe, facts, blas_kernels)
 
 
 def _install(folder: Path, recipe: Recipe) -> None:
@@ -142,7 +162,7 @@ def _uv(recipe: Recipe, *arguments: str, project_environment: str | None = None)
         raise PerfError(message, subject=recipe.subject, next_step=step)
 
 
-def _build(folder: Path, recipe: Recipe, facts: Facts) -> Build:
+def _build(folder: Path, recipe: Recipe, facts: Facts, blas_kernels: str | None) -> Build:
     return Build(
         role=recipe.name,
         folder=folder,
@@ -151,4 +171,5 @@ def _build(folder: Path, recipe: Recipe, facts: Facts) -> Build:
         locked=recipe.locked,
         facts=facts,
         wheel_sha256=recipe.wheel_sha256,
+        blas_kernels=blas_kernels,
     )

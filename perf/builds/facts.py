@@ -9,12 +9,18 @@ from perf.builds.data import load
 from perf.builds.process import run, worker_variables
 from perf.builds.recipe import OPTION, Recipe
 from perf.errors import PerfError
+from perf.worker.probe import NUMPY_LOADED
 
 PROBE_TIMEOUT = 300.0
 """Importing takes one second from a warm disk; a cold or shared one may need minutes."""
 
 
 MISSING_LIBRARY = re.compile(r"(lib\S+): cannot open shared object file")
+
+
+# OpenBLAS then says which kernels it chose (driver/others/dynamic.c).
+SAY_KERNELS = {"OPENBLAS_VERBOSE": "2"}
+CHOSEN = re.compile(r"^Core: (\w+)$", re.MULTILINE)
 
 
 class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,13 +43,14 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-def probe(folder: Path, recipe: Recipe) -> Facts:
-    """Import MXNet (and what else the role needs) in the environment at `folder`, and return what it says of itself.
+def probe(folder: Path, recipe: Recipe) -> tuple[Facts, str | None]:
+    """Import MXNet (and what else the role needs) in the environment at `folder`, and return what it says of itself,
+    and which kernels its OpenBLAS chose on this CPU (None when it has none).
 
     Raises PerfError, with the last lines of the failure, when anything does not import.
     """
     command = [str(folder / "bin" / "python"), "-m", "perf.worker.probe", *recipe.role.imports]
-    environment = worker_variables(recipe.role.variables, threads=1, extra={})
+    environment = worker_variables(recipe.role.variables, threads=1, extra=SAY_KERNELS)
     finished = run(command, environment=environment, timeout=PROBE_TIMEOUT, subject=recipe.subject)
     step = "uv cache clean mxnet mxnet-mkl, then run again"  # a wheel in uv's cache may be damaged
     if not recipe.locked:
@@ -56,10 +63,19 @@ def probe(folder: Path, recipe: Recipe) -> Facts:
         message = f"MXNet cannot be imported: {finished.last_lines()}"
         raise PerfError(message, subject=recipe.subject, next_step=step)
     try:
-        return msgspec.json.decode(finished.stdout.rstrip().rpartition("\n")[2], type=Facts)
+        facts = msgspec.json.decode(finished.stdout.rstrip().rpartition("\n")[2], type=Facts)
     except msgspec.MsgspecError as error:
         message = f"the probe's answer is not understood: {error}"
         raise PerfError(message, subject=recipe.subject, next_step=step) from error
+    return facts, blas_kernels(finished.stderr)
+
+
+def blas_kernels(stderr: str) -> str | None:
+    """The kernels that MXNet's own OpenBLAS chose, by its name for them ("Haswell"), from what the probe's libraries
+    said; None when it has no OpenBLAS. numpy has one of its own, which speaks before.
+    """
+    found = CHOSEN.findall(stderr.partition(NUMPY_LOADED)[2])
+    return found[-1] if found else None
 
 
 def check(facts: Facts, recipe: Recipe, example: str) -> None:

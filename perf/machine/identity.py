@@ -48,6 +48,11 @@ class Machine:
         model = _slug(_NOISE.sub(" ", self.cpu_model)) or "unknown"
         return f"{model}-{size}-{_slug(self.isa)}"
 
+    def has_isa(self, name: str) -> bool:
+        """Whether its instruction set is this one of isa.toml, or a better one. ValueError for no such name."""
+        names = [found for found, _ in _isa_table()]
+        return names.index(self.isa) <= names.index(name)
+
 
 def read_machine(sys_root: Path = SYS_ROOT, proc_root: Path = PROC_ROOT, topology: Topology | None = None) -> Machine:
     """Read what machine this is; `topology` defaults to `read_topology(sys_root)`.

@@ -70,7 +70,7 @@ def variants_of(
     build: Callable[[str], Build],
     program: Callable[[DataT], Program | Operator],
 ) -> tuple[Variant, ...]:
-    """The wanted variants of a family's table, in its order, each judged over those of the wanted ones that it names."""
+    """The wanted variants of a family's table, in its order, each judged over those of them that it names."""
     return tuple(
         Variant(name, build(data.build), program(data), over=tuple(other for other in data.over if other in wanted))
         for name, data in table.items()

@@ -30,6 +30,7 @@ def context_of(
             "threads": placements[0].threads,
             "pretrained": options.pretrained,
             "calibration": options.calibration,
+            **({"blas_kernels": options.blas_kernels} if options.blas_kernels else {}),
         },
         settings=settings(state),
         wheels=wheels,

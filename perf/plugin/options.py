@@ -24,6 +24,7 @@ class Options:
     cells: tuple[str, ...]
     shapes: tuple[tuple[int, int, int, int], ...]
     overrides: Mapping[str, str]
+    blas_kernels: str | None
     cache: str | None
     instances: int | None
     threads: int | None
@@ -42,6 +43,7 @@ class Options:
         single = {
             "tier": self.tier if self.tier != TIERS[0] else None,
             "cache": self.cache,
+            "blas-kernels": self.blas_kernels,
             "instances": self.instances,
             "threads": self.threads,
             "calibration": self.calibration if self.calibration != "naive" else None,
@@ -98,6 +100,12 @@ def add_options(parser: pytest.Parser) -> None:
         default=[],
         metavar="ROLE=WHEEL",
         help="put another wheel in a role: mkl=mxnet-mkl==1.5.1, mkl=./some.whl; may be repeated",
+    )
+    group.addoption(
+        "--perf-blas-kernels",
+        metavar="NAME",
+        help="which kernels OpenBLAS uses in the native build, by its name for them, such as Haswell (default: those "
+        "that it chooses)",
     )
     group.addoption(
         "--perf-cache", metavar="DIR", help="where environments and networks are kept (or MXNET_PERF_CACHE)"
@@ -172,6 +180,7 @@ def read_options(config: pytest.Config) -> Options:
         cells=tuple(dict.fromkeys(get("perf_cell"))),
         shapes=tuple(dict.fromkeys(_shape(words) for words in get("perf_rnn_shape"))),
         overrides=parse_overrides(get("perf_build")),
+        blas_kernels=get("perf_blas_kernels"),
         cache=get("perf_cache"),
         instances=get("perf_instances"),
         threads=get("perf_threads"),

@@ -108,6 +108,7 @@ def _build_record(variant: Variant) -> dict[str, Any]:
         "wheel_locked": build.locked,
         "wheel_sha256": build.wheel_sha256,
         "installed_record_sha256": build.record_sha256,
+        "blas_kernels": build.blas_kernels,
     }
 
 

@@ -101,6 +101,13 @@ class PerfSession:
             "This is a test of the gate, not a measurement of MXNet."
             for variant, share in self.options.injected.items()
         ]
+        lines += [
+            f"The OpenBLAS of {build.requirement} does not know this CPU: its {build.blas_kernels} kernels do without "
+            "AVX2, and speedups over it are larger than on a CPU that it knows (docs/native-blas.md). Others: "
+            "--perf-blas-kernels=Haswell"
+            for build in self.builds.values()
+            if build.blas_without_avx2 and self.machine.has_isa("avx2")
+        ]
         if self.judging and self.judging.problem:
             lines.append(f"NO CASE WILL BE JUDGED: {self.judging.problem}")
         doubtful = [f"{f.check} {f.reading}" for f in findings(self.state) if f.verdict == "doubtful"]
@@ -189,7 +196,13 @@ class PerfSession:
         if wheel is None or wheel.record_sha256 == build.record_sha256:
             return build if wheel else None
         try:
-            found = provision(build.role, override=wheel.requirement, cache=self.cache, say=self.progress.say)
+            found = provision(
+                build.role,
+                override=wheel.requirement,
+                cache=self.cache,
+                say=self.progress.say,
+                blas_kernels=self.options.blas_kernels,
+            )
         except PerfError as error:
             self.progress.say(f"The wheel of the baseline cannot be measured side by side: {error}")
             return None
@@ -209,6 +222,8 @@ def _disturbance(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _describe(build: Build) -> str:
     features = "MKL-DNN" if build.facts.mkldnn else "no MKL-DNN"
+    if build.blas_kernels:
+        features += f", OpenBLAS for {build.blas_kernels}"
     origin = "locked" if build.locked else "not locked"
     return f"build {build.role}: {build.requirement} ({features}, {origin})"
 
@@ -232,7 +247,14 @@ def start_session(
     roles = sorted(frozenset().union(*(case.roles for case in selected)))
     with uncaptured():
         builds = {
-            role: provision(role, override=options.overrides.get(role), cache=cache, say=progress.say) for role in roles
+            role: provision(
+                role,
+                override=options.overrides.get(role),
+                cache=cache,
+                say=progress.say,
+                blas_kernels=options.blas_kernels,
+            )
+            for role in roles
         }
     machine = read_machine(topology=topology)
     context = context_of(options, machine, placements, builds, state)

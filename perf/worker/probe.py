@@ -1,7 +1,8 @@
 """What an MXNet installation is, told by itself: `python -m perf.worker.probe [module ...]` inside a build.
 
 It imports MXNet and every module named, and prints one line of JSON. Whatever fails leaves its traceback on stderr
-and a non-zero exit code, so success means that the import really works.
+and a non-zero exit code, so success means that the import really works. What libraries say on stderr after the line
+NUMPY_LOADED is MXNet's own libraries' doing, not numpy's.
 """
 
 import hashlib
@@ -14,6 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+NUMPY_LOADED = "perf.worker.probe: numpy is loaded"
+
 
 def facts(modules: list[str]) -> dict[str, Any]:
     """Import MXNet and `modules`, and return what is installed as plain data; paths are relative to the environment.
@@ -22,7 +25,9 @@ def facts(modules: list[str]) -> dict[str, Any]:
     environment or from several distributions at once.
     """
     # By name, and only here: the host type-checks this file without MXNet, and main() makes stdout safe first.
-    mxnet, libinfo, numpy = (importlib.import_module(name) for name in ("mxnet", "mxnet.libinfo", "numpy"))
+    numpy = importlib.import_module("numpy")
+    print(NUMPY_LOADED, file=sys.stderr, flush=True)
+    mxnet, libinfo = (importlib.import_module(name) for name in ("mxnet", "mxnet.libinfo"))
     for module in modules:
         importlib.import_module(module)
     library = Path(libinfo.find_lib_path()[0]).resolve()

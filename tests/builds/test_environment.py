@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,7 @@ from perf.builds import Build, environment, process_environment, provision
 from perf.builds.data import ROOT
 from perf.builds.recipe import Recipe
 from perf.errors import PerfError
+from perf.machine import read_machine
 
 pytestmark = pytest.mark.real
 
@@ -101,6 +103,18 @@ def test_override_needs_no_lock(empty_cache: Path, said: list[str]) -> None:
     build = provision("native", override="mxnet==1.5.0", cache=empty_cache, say=said.append)
     assert (build.locked, build.wheel_sha256, build.facts.numpy) == (False, None, "1.23.5")
     assert kept(empty_cache) == [build.folder.name]
+
+
+@pytest.mark.skipif(not read_machine().has_isa("avx2"), reason="OpenBLAS refuses kernels that the CPU cannot run")
+def test_openblas_uses_the_kernels_that_it_is_told_to(native: Build, cache: Path, said: list[str]) -> None:
+    told = provision("native", override=None, cache=cache, say=said.append, blas_kernels="Haswell")
+    assert (told.blas_kernels, told.blas_without_avx2) == ("Haswell", False)
+    assert (told.folder, said) == (native.folder, [])
+    old = provision("native", override=None, cache=cache, say=said.append, blas_kernels="Prescott")
+    assert (old.blas_kernels, old.blas_without_avx2) == ("Prescott", False), "what was asked for needs no warning"
+    assert replace(old, variables={}).blas_without_avx2
+    with pytest.raises(PerfError, match=r"its OpenBLAS has no kernels 'SkylakeZ', and took \w+\nnext: name others"):
+        provision("native", override=None, cache=cache, say=said.append, blas_kernels="SkylakeZ")
 
 
 @pytest.mark.parametrize("content", [None, b"no zip"])

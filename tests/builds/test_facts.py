@@ -4,9 +4,10 @@ import msgspec
 import pytest
 
 from perf.builds import Facts
-from perf.builds.facts import check
+from perf.builds.facts import blas_kernels, check
 from perf.builds.recipe import recipe_for
 from perf.errors import PerfError
+from perf.worker.probe import NUMPY_LOADED
 
 PLAIN = Facts(
     mxnet="1.5.0",
@@ -18,6 +19,23 @@ PLAIN = Facts(
     distribution="mxnet",
     record_sha256="0",
 )
+
+
+NUMPYS = "Core: SkylakeX\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "kernels"),
+    [
+        ("", None),
+        (f"{NUMPYS}{NUMPY_LOADED}\n", None),
+        (f"{NUMPYS}{NUMPY_LOADED}\nCore: Prescott\n", "Prescott"),
+        (f"{NUMPY_LOADED}\nCore: Haswell\na warning\n", "Haswell"),
+        (f"{NUMPYS}a traceback before numpy was loaded\n", None),
+    ],
+)
+def test_the_kernels_are_those_of_mxnets_own_openblas(said: str, kernels: str | None) -> None:
+    assert blas_kernels(said) == kernels
 
 
 def test_differences_name_what_changed() -> None:

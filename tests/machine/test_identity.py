@@ -121,6 +121,13 @@ def test_the_highest_isa_needs_all_its_flags(flags: str, isa: str) -> None:
     assert highest_isa(frozenset(flags.split())) == isa
 
 
+def test_a_better_instruction_set_has_the_lesser_ones() -> None:
+    machine = Machine("Xeon", 2, 2, 1, "avx512", 1, "6.1")
+    assert [machine.has_isa(name) for name in ("amx", "avx512", "avx2", "generic")] == [False, True, True, True]
+    with pytest.raises(ValueError, match="avx3"):
+        machine.has_isa("avx3")
+
+
 def test_a_cpu_of_another_kind_has_no_name_and_no_flags() -> None:
     assert parse_cpuinfo("processor\t: 0\nFeatures\t: fp asimd\n") == ("unknown", frozenset())
 
