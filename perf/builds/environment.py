@@ -171,5 +171,5 @@ def _build(folder: Path, recipe: Recipe, facts: Facts, blas_kernels: str | None)
         locked=recipe.locked,
         facts=facts,
         wheel_sha256=recipe.wheel_sha256,
-        blas_kernels=blas_kernels,
+        blas_kernels=None if facts.mkldnn else blas_kernels,  # only other packages have an OpenBLAS beside MKL-DNN
     )

@@ -103,7 +103,7 @@ class PerfSession:
         ]
         lines += [
             f"The OpenBLAS of {build.requirement} does not know this CPU: its {build.blas_kernels} kernels do without "
-            "AVX2, and speedups over it are larger than on a CPU that it knows (docs/native-blas.md). Others: "
+            "AVX2. On a CPU that it knows, speedups over it are others (docs/native-blas.md). Other kernels: "
             "--perf-blas-kernels=Haswell"
             for build in self.builds.values()
             if build.blas_without_avx2 and self.machine.has_isa("avx2")
