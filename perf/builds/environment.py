@@ -95,9 +95,10 @@ def provision(role: str, *, override: str | None, cache: Path, say: Say, blas_ke
             build = _reuse(builds, recipe, say) or _make(builds, recipe, say)
     except OSError as error:
         raise unusable(cache, error) from error
-    if blas_kernels and build.blas_kernels not in {blas_kernels, None}:
-        message = f"its OpenBLAS has no kernels {blas_kernels!r}, and took {build.blas_kernels}"
-        raise PerfError(message, subject=recipe.subject, next_step=f"name others, such as {build.blas_kernels}")
+    if BLAS_KERNELS in build.variables and build.blas_kernels != blas_kernels:
+        took = f"took {build.blas_kernels}" if build.blas_kernels else "named none: it may have no OpenBLAS"
+        step = f"name others, such as {build.blas_kernels}" if build.blas_kernels else "leave the option out"
+        raise PerfError(f"asked for BLAS kernels {blas_kernels!r}, it {took}", subject=recipe.subject, next_step=step)
     return build
 
 

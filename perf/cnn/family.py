@@ -1,21 +1,16 @@
 """The CNN family: its cases, and how a network becomes a plan."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from perf.cnn.networks import INPUT, REFERENCE, catalogue
 from perf.cnn.prepare import CalibrationMode, prepare
 from perf.cnn.verify import verify
-from perf.measure.family import Checked, Resources
+from perf.measure.family import SLOT_WEIGHT, Checked, Resources
 from perf.measure.plan import Plan, Program, Workload, variants_of
-
-PUBLISHED = Path(__file__).resolve().parents[2] / "baselines" / "published" / "table2-cnn.csv"
-# What a pass costs besides its arithmetic, in 10^9 multiply-adds: slots have a shortest duration.
-SLOT_WEIGHT = 12.0
+from perf.measure.published import published_rows
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ class Case:
 
     @property
     def weight(self) -> float:
-        return self.batch * catalogue().gmacs(self.network) + SLOT_WEIGHT
+        return 2 * self.batch * catalogue().gmacs(self.network) + SLOT_WEIGHT
 
 
 @dataclass(frozen=True)
@@ -119,8 +114,7 @@ class CnnFamily:
 @cache
 def table2() -> Mapping[tuple[str, int, str], float]:
     """The announcement's Table 2: speedup over native-fp32 by network, batch and variant."""
-    with PUBLISHED.open(newline="") as stream:
-        return {
-            (row["model"], int(row["batch"]), f"mkl-{row['precision']}"): float(row["speedup_vs_native_fp32"])
-            for row in csv.DictReader(stream)
-        }
+    return {
+        (row["model"], int(row["batch"]), f"mkl-{row['precision']}"): float(row["speedup_vs_native_fp32"])
+        for row in published_rows("table2-cnn")
+    }

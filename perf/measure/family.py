@@ -10,6 +10,9 @@ from perf.machine import Placement
 from perf.measure.plan import Plan
 from perf.measure.results import Failure
 
+# What a pass costs besides its arithmetic, in the unit of a case's `weight`: slots have a shortest duration.
+SLOT_WEIGHT = 12.0
+
 
 class Case(Protocol):
     """One pytest item. Cases of one subject are measured together, by one plan."""
@@ -32,7 +35,7 @@ class Case(Protocol):
 
     @property
     def weight(self) -> float:
-        """How long its workload takes relative to others, roughly."""
+        """How long its workload takes relative to others, roughly: 10^9 operations of a pass, plus `SLOT_WEIGHT`."""
 
 
 CaseT_contra = TypeVar("CaseT_contra", bound=Case, contravariant=True)

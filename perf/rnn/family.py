@@ -1,23 +1,18 @@
 """The RNN family: its cases, and how a fused recurrent operator becomes a plan."""
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from perf.errors import PerfError
-from perf.measure.family import Checked, Resources
+from perf.measure.family import SLOT_WEIGHT, Checked, Resources
 from perf.measure.plan import Operator, Plan, Workload, variants_of
+from perf.measure.published import published_rows
 from perf.rnn.reference import Sizes
 from perf.rnn.shapes import REFERENCE, Shape, catalogue
 from perf.rnn.verify import verify
-
-PUBLISHED = Path(__file__).resolve().parents[2] / "baselines" / "published" / "table3-rnn.csv"
-# What a pass costs besides its arithmetic, in 10^9 operations: slots have a shortest duration.
-SLOT_WEIGHT = 12.0
 
 
 @dataclass(frozen=True)
@@ -148,10 +143,8 @@ def workload_of(case: Case) -> Workload:
 @cache
 def table3() -> Mapping[tuple[Shape, int], float]:
     """The announcement's Table 3: speedup over native by shape [N, T, C, H] and layers, of a fused LSTM."""
-    with PUBLISHED.open(newline="") as stream:
-        return {
-            ((int(r["batch"]), int(r["steps"]), int(r["input"]), int(r["hidden"])), int(r["layers"])): float(
-                r["speedup_vs_native"]
-            )
-            for r in csv.DictReader(stream)
-        }
+    shape = ("batch", "steps", "input", "hidden")
+    return {
+        (cast("Shape", tuple(int(row[size]) for size in shape)), int(row["layers"])): float(row["speedup_vs_native"])
+        for row in published_rows("table3-rnn")
+    }
