@@ -1,0 +1,49 @@
+"""The instructions in generated code, and what is said of them."""
+
+from pathlib import Path
+
+import pytest
+
+from perf.cnn.kernels import byte_products, mnemonics, products_text, vnni_problem
+
+# Encoded by hand after Intel's manual, volume 2: vpdpbusd zmm1, zmm2, zmm3; vpmaddubsw zmm1, zmm2, zmm3; ret.
+VPDPBUSD = bytes.fromhex("62f26d4850cb")
+VPMADDUBSW = bytes.fromhex("62f26d4804cb")
+RET = b"\xc3"
+WITH, WITHOUT = frozenset({"vpdpbusd"}), frozenset({"vpmaddubsw"})
+
+
+def test_instructions_are_read_and_constants_skipped() -> None:
+    assert list(mnemonics(VPDPBUSD + RET)) == ["vpdpbusd", "ret"]
+    assert "vpdpbusd" in set(mnemonics(b"\x06\x07\x0e" + VPDPBUSD))
+
+
+def test_products_of_bytes_are_found_in_int8_convolutions_only(tmp_path: Path) -> None:
+    kernel = "mkldnn_dump__jit_avx512_core_x8s8s32x_conv_fwd_ker_t"
+    (tmp_path / f"{kernel}.1.bin").write_bytes(VPDPBUSD + RET)
+    (tmp_path / f"{kernel}.2.bin").write_bytes(VPMADDUBSW + RET)
+    (tmp_path / "mkldnn_dump_jit_uni_reorder_kernel_f32.3.bin").write_bytes(VPDPBUSD)
+    assert byte_products(tmp_path) == {f"{kernel}.1.bin": WITH, f"{kernel}.2.bin": WITHOUT}
+
+
+@pytest.mark.parametrize(
+    ("kernels", "has_vnni", "problem"),
+    [
+        ([WITH, WITH], True, None),
+        ([WITHOUT], False, None),
+        ([WITH, WITHOUT, WITHOUT], True, "2 of 3 INT8 convolutions do without vpdpbusd"),
+        ([frozenset()], True, "1 of 1 INT8 convolutions do without vpdpbusd"),
+        ([], True, "MKL-DNN generated no INT8 convolution"),
+        ([], False, "MKL-DNN generated no INT8 convolution"),
+    ],
+)
+def test_every_int8_convolution_must_use_vnni_where_the_cpu_has_it(
+    kernels: list[frozenset[str]], has_vnni: bool, problem: str | None
+) -> None:
+    assert vnni_problem(kernels, has_vnni=has_vnni) == problem
+
+
+def test_what_saturates_is_said() -> None:
+    assert products_text([WITH]) == "vpdpbusd"
+    assert products_text([WITHOUT]) == ("vpmaddubsw: sums of two products saturate at 16 bits, which can cost accuracy")
+    assert products_text([]) == "none"
