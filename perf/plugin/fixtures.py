@@ -6,14 +6,16 @@ from collections.abc import Callable
 import pytest
 
 from perf.errors import PerfError
-from perf.measure.family import Case
+from perf.measure.family import Case, Resources
 from perf.measure.results import Failure
-from perf.plugin.hooks import OPTIONS, SESSION, STORAGE, why_not_measured
+from perf.plugin.hooks import ANSWERS, OPTIONS, SESSION, SETUP, STORAGE, why_not_measured
 from perf.plugin.record import passes_of
 from perf.plugin.replay import clock
 from perf.plugin.session import PerfSession
+from perf.plugin.setup import Setup
+from perf.report.answers import Answer
 from perf.report.verdicts import verdict_lines, verdict_record
-from perf.runs.gate import fails
+from perf.runs.gate import Verdict, fails
 
 
 @pytest.fixture(scope="session")
@@ -26,11 +28,36 @@ def perf_session(pytestconfig: pytest.Config) -> PerfSession:
 
 
 @pytest.fixture(scope="session")
-def numactl(perf_session: PerfSession) -> tuple[tuple[str, ...], ...]:
+def setup(pytestconfig: pytest.Config) -> Setup:
+    """The machine, the builds and where they run."""
+    return pytestconfig.stash[SETUP]
+
+
+@pytest.fixture(scope="session")
+def resources(setup: Setup) -> Resources:
+    """What a check of answers may use: builds, placements, cache and scratch folder."""
+    return setup.resources
+
+
+@pytest.fixture
+def answered(request: pytest.FixtureRequest) -> Callable[[Answer], None]:
+    """Call it with what a check of answers found: the summary shows it, and what is wrong fails the test."""
+
+    def tell(answer: Answer) -> None:
+        request.config.stash[ANSWERS].append(answer)
+        if answer.problem:
+            alone = f"alone: {reproduction(request.config, request.node.nodeid)}"
+            pytest.fail(f"{answer.check}, {answer.subject}: {answer.problem}\n{alone}", pytrace=False)
+
+    return tell
+
+
+@pytest.fixture(scope="session")
+def numactl(setup: Setup) -> tuple[tuple[str, ...], ...]:
     """The launch prefix of each instance, such as ("numactl", "--cpunodebind=0", ...); empty prefixes where a one-node
     machine has no numactl and workers set their own affinity.
     """
-    return tuple(placement.prefix for placement in perf_session.placements)
+    return tuple(placement.prefix for placement in setup.placements)
 
 
 @pytest.fixture
@@ -52,6 +79,9 @@ def record(
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         command = reproduction(request.config, request.node.nodeid)
         if outcome.failure is not None:
+            if perf_session.judging and outcome.check.problem:
+                reason = f"wrong answers: {outcome.check.problem.what}"
+                perf_session.verdicts.append(Verdict(case.id, "invalid", reason))
             pytest.fail(_told(outcome.case, outcome.failure, command), pytrace=False)
         # Asked for only now: pytest-benchmark warns of a fixture that a failed test never used.
         benchmark = request.getfixturevalue("benchmark")
@@ -67,7 +97,7 @@ def record(
         perf_session.records.append(figures)
         if case.variant != figures["reference"] and figures["speedup"] is None:
             pytest.fail(f"{case.id} has no speedup: {figures['reference']} failed", pytrace=False)
-        options = perf_session.options
+        options = perf_session.setup.options
         if verdict is not None and not options.advisory and fails(verdict.kind, strict=options.strict):
             gate = perf_session.judging.gate if perf_session.judging else None
             pytest.fail("\n".join(verdict_lines(verdict, gate, command)), pytrace=False)

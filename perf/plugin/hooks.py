@@ -4,7 +4,6 @@ import shutil
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,10 +13,13 @@ from rich.console import Console
 from perf.errors import PerfError
 from perf.machine import read_machine
 from perf.measure.family import Case
+from perf.measure.instance import WorkerError
 from perf.plugin.keeping import Kept, document_of, keep_run
 from perf.plugin.options import Options, add_options, read_options
 from perf.plugin.session import PerfSession, start_session
+from perf.plugin.setup import Setup, set_up
 from perf.plugin.storage import Storage, take_over
+from perf.report.answers import Answer
 from perf.report.console import widened
 from perf.report.progress import ProgressLine
 from perf.report.summary import Summary, print_summary, write_markdown
@@ -25,12 +27,17 @@ from perf.report.verdicts import print_verdicts
 
 OPTIONS = pytest.StashKey[Options]()
 STORAGE = pytest.StashKey[Storage]()
+SETUP = pytest.StashKey[Setup]()
 SESSION = pytest.StashKey[PerfSession]()
 KEPT = pytest.StashKey[Kept]()
 # How each measured item ended, by its id: "passed", why it failed, or None while it has not.
 ENDED = pytest.StashKey[dict[str, str | None]]()
+# What checks of answers found, in the order of the items.
+ANSWERS = pytest.StashKey[list[Answer]]()
 # The fixture that every measured item uses; it tells them from other tests.
 FIXTURE = "record"
+# The marker of checks of answers; its arguments are the roles of the builds that they need.
+ACCURACY = "accuracy"
 # The folder, in pytest's ids, that holds nothing but measured items.
 FAMILIES = "perf"
 
@@ -43,6 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     try:
         config.stash[OPTIONS] = read_options(config)
+        config.stash[ANSWERS] = []
         config.stash[STORAGE] = take_over(config)
     except PerfError as error:
         raise pytest.UsageError(str(error)) from error
@@ -89,24 +97,48 @@ def _measured(items: Sequence[pytest.Item]) -> list[Case]:
 def pytest_runtestloop(session: pytest.Session) -> None:
     """Set up machine and builds before the first item, so that what cannot work ends the session with one message."""
     config = session.config
-    selected = _measured(session.items)
+    selected = [] if why_not_measured(config) else _measured(session.items)
+    roles = frozenset().union(*(case.roles for case in selected), _roles_of_answers(session.items))
     # An xdist worker only waits for the controller to refuse the run.
-    if not selected or config.option.collectonly or why_not_measured(config) or hasattr(config, "workerinput"):
+    if not roles or config.option.collectonly or hasattr(config, "workerinput"):
         return
     progress = ProgressLine(_console(config))
     scratch = Path(tempfile.mkdtemp(prefix="mxnet-perf-"))
     config.add_cleanup(lambda: shutil.rmtree(scratch, ignore_errors=True))
     try:
-        config.stash[SESSION] = start_session(
-            config.stash[OPTIONS], config.stash[STORAGE], selected, scratch, progress, lambda: _uncaptured(config)
-        )
+        config.stash[SETUP] = set_up(config.stash[OPTIONS], roles, scratch, progress, lambda: _uncaptured(config))
+        if selected:
+            config.stash[SESSION] = start_session(config.stash[SETUP], config.stash[STORAGE], selected)
+            config.add_cleanup(config.stash[SESSION].journal.close)
+            config.stash[ENDED] = dict.fromkeys(item.nodeid for item in session.items if _measured([item]))
     except PerfError as error:
         raise pytest.UsageError(str(error)) from error
-    config.add_cleanup(config.stash[SESSION].journal.close)
-    config.stash[ENDED] = dict.fromkeys(item.nodeid for item in session.items if _measured([item]))
     with _uncaptured(config):
-        for line in config.stash[SESSION].header():
+        for line in _header(config):
             progress.say(line)
+        if any(item.get_closest_marker(ACCURACY) for item in session.items):
+            progress.say(f"random checks of answers: seed {config.stash[OPTIONS].seed} (--perf-seed)")
+
+
+def _roles_of_answers(items: Sequence[pytest.Item]) -> frozenset[str]:
+    """The roles of the builds that checks of answers need: the arguments of their marker."""
+    return frozenset(role for item in items for mark in item.iter_markers(ACCURACY) for role in mark.args)
+
+
+def _header(config: pytest.Config) -> list[str]:
+    return config.stash[SESSION].header() if SESSION in config.stash else config.stash[SETUP].header()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """In a check of answers, tell what a user can mend, and what a worker died of, without a traceback."""
+    try:
+        return (yield)
+    except (PerfError, WorkerError) as error:
+        if pyfuncitem.get_closest_marker(ACCURACY) is None:
+            raise
+        words = f"{error.what}\n{error.last_words}" if isinstance(error, WorkerError) else str(error)
+        raise pytest.fail.Exception(words, pytrace=False) from None
 
 
 def why_not_measured(config: pytest.Config) -> str | None:
@@ -149,20 +181,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    session = config.stash.get(SESSION, None)
-    if session is None:
+    if SETUP not in config.stash:
         return
-    kept = config.stash.get(KEPT, Kept([]))
-    unfinished = sum(how is None for how in config.stash[ENDED].values())
-    if unfinished:
-        lines = [
-            f"{unfinished} cases did not come to their end; the same command with --perf-resume goes on with them."
-        ]
-        kept = replace(kept, lines=[*kept.lines, *lines])
-    summary = Summary(records=session.records, header=session.header(), footer=[*session.footer(), *kept.lines])
+    session = config.stash.get(SESSION, None)
+    answers = config.stash[ANSWERS]
+    summary = Summary(
+        records=session.records if session else [],
+        answers=answers,
+        header=_header(config),
+        footer=_footer(config),
+    )
     terminalreporter.ensure_newline()
     print_summary(summary, _console(config))
-    if session.judging is not None:
+    if session and session.judging is not None:
         selected = [case.id for case in session.selected]
         print_verdicts(session.verdicts, session.judging.gate, selected, _console(config))
     path = config.stash[OPTIONS].summary
@@ -173,6 +204,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.line(str(error), red=True)
         else:
             terminalreporter.line(f"Summary written to {path}")
+
+
+def _footer(config: pytest.Config) -> list[str]:
+    if SESSION not in config.stash:
+        return []
+    lines = [*config.stash[SESSION].footer(), *config.stash.get(KEPT, Kept([])).lines]
+    unfinished = sum(how is None for how in config.stash[ENDED].values())
+    if unfinished:
+        lines.append(
+            f"{unfinished} cases did not come to their end; the same command with --perf-resume goes on with them."
+        )
+    return lines
 
 
 def _reason(report: pytest.TestReport) -> str:

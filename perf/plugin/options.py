@@ -12,13 +12,19 @@ from perf.builds import parse_overrides
 TIERS = ("quick", "nightly", "smoke")
 DEFAULT_TIMEOUT_S = 300.0
 MAX_INJECTED = 10.0
+# The day of MXNet 1.5.0's release.
+SEED = 20190713
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the user asked for; None and () mean: as the tier or the machine has it. `timeout_s` is in seconds."""
+    """What the user asked for; None and () mean: as the tier or the machine has it. `timeout_s` is in seconds.
+    `whole_accuracy`: all checks of answers, not only the quick tier's slice of them.
+    """
 
     tier: str
+    whole_accuracy: bool
+    store_answers: bool
     models: tuple[str, ...]
     batches: tuple[int, ...]
     cells: tuple[str, ...]
@@ -30,6 +36,7 @@ class Options:
     threads: int | None
     pretrained: bool
     calibration: Literal["naive", "entropy"]
+    seed: int
     timeout_s: float
     invocations: int | None
     injected: Mapping[str, float]
@@ -48,6 +55,7 @@ class Options:
             "threads": self.threads,
             "calibration": self.calibration if self.calibration != "naive" else None,
             "invocations": self.invocations,
+            "seed": self.seed if self.seed != SEED else None,
             "timeout": f"{self.timeout_s:g}" if self.timeout_s != DEFAULT_TIMEOUT_S else None,
         }
         words = [f"--perf-{name}={value}" for name, value in single.items() if value is not None]
@@ -129,6 +137,13 @@ def add_options(parser: pytest.Parser) -> None:
         help="how long a worker may take to answer before it is killed (default: 300)",
     )
     group.addoption(
+        "--perf-seed",
+        type=int,
+        default=SEED,
+        metavar="N",
+        help=f"seed of the random part of checks of answers (default: {SEED}); the same seed checks the same",
+    )
+    group.addoption(
         "--perf-invocations",
         type=int,
         metavar="N",
@@ -156,6 +171,11 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="VARIANT=PERCENT",
         help="slow a variant down on purpose, to see whether the gate notices: mkl-fp32=5; may be repeated",
     )
+    group.addoption(
+        "--perf-store-answers",
+        action="store_true",
+        help="store what checks of answers find in baselines/answers, and judge nothing by what was stored before",
+    )
     group.addoption("--perf-summary", type=Path, metavar="FILE.md", help="write the summary as Markdown to this file")
 
 
@@ -175,6 +195,8 @@ def read_options(config: pytest.Config) -> Options:
         raise pytest.UsageError(f"--perf-summary: there is no folder {summary.parent}")
     return Options(
         tier=get("perf_tier"),
+        whole_accuracy=_whole(get("perf_tier"), get("markexpr")),
+        store_answers=get("perf_store_answers"),
         models=tuple(dict.fromkeys(get("perf_model"))),
         batches=tuple(sorted(set(get("perf_batch")))),
         cells=tuple(dict.fromkeys(get("perf_cell"))),
@@ -186,6 +208,7 @@ def read_options(config: pytest.Config) -> Options:
         threads=get("perf_threads"),
         pretrained=get("perf_pretrained"),
         calibration=get("perf_calibration"),
+        seed=get("perf_seed"),
         timeout_s=get("perf_timeout"),
         invocations=get("perf_invocations"),
         injected=dict(_injected(words) for words in get("perf_inject")),
@@ -194,6 +217,11 @@ def read_options(config: pytest.Config) -> Options:
         resume=get("perf_resume"),
         summary=summary,
     )
+
+
+def _whole(tier: str, markers: str) -> bool:
+    """Whether all answers are checked: in the nightly tier, and in the quick one when `-m` asks for them."""
+    return tier == "nightly" or (tier == "quick" and "accuracy" in markers)
 
 
 def _shape(words: str) -> tuple[int, int, int, int]:

@@ -1,9 +1,8 @@
-"""One pytest session's measuring: the machine and the builds at its start, all cases when the first of them asks."""
+"""One pytest session's measuring: all cases when the first of them asks, and what is told of them."""
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,21 +10,11 @@ from typing import Any
 import msgspec
 
 from perf.builds import Build, provision
-from perf.cache import cache_folder, unusable
+from perf.cache import unusable
 from perf.errors import PerfError
-from perf.machine import (
-    Machine,
-    Placement,
-    State,
-    find_numactl,
-    findings,
-    place_instances,
-    read_machine,
-    read_state,
-    read_topology,
-)
+from perf.machine import findings, read_state
 from perf.measure.engine import Conditions
-from perf.measure.family import Case, Resources
+from perf.measure.family import Case
 from perf.measure.journal import Journal, find_journal
 from perf.measure.plan import Effort
 from perf.measure.results import Spent
@@ -34,11 +23,10 @@ from perf.plugin.context import context_of, journal_conditions, state_report
 from perf.plugin.judging import Judging, start_judging
 from perf.plugin.keeping import forget_old_sessions
 from perf.plugin.measuring import Measured, Measuring
-from perf.plugin.options import Options
 from perf.plugin.outcome import Outcome
 from perf.plugin.record import record_of
+from perf.plugin.setup import Setup
 from perf.plugin.storage import Storage
-from perf.report.progress import ProgressLine
 from perf.runs.document import Context
 from perf.runs.gate import Verdict
 
@@ -53,30 +41,16 @@ class PerfSession:
     was said of it.
     """
 
-    options: Options
-    machine: Machine
-    state: State
-    placements: tuple[Placement, ...]
-    builds: Mapping[str, Build]
-    cache: Path
-    scratch: Path
+    setup: Setup
     selected: Sequence[Case]
     effort: Effort
     context: Context
     journal: Journal
     judging: Judging | None
-    progress: ProgressLine
-    uncaptured: Callable[[], AbstractContextManager[None]]
-    started_s: float
     spent: Spent = field(default_factory=Spent)
     records: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     _measured: Measured | None = None
-
-    @property
-    def wall_s(self) -> float:
-        """Seconds since the session began to set itself up."""
-        return time.monotonic() - self.started_s
 
     @property
     def limits(self) -> Mapping[str, float]:
@@ -85,50 +59,29 @@ class PerfSession:
 
     def header(self) -> list[str]:
         """What is measured, on what and where, a line each."""
-        machine = self.machine
-        return [
-            f"machine class {machine.machine_class}: {machine.cpu_model}, {machine.physical_cores} cores, "
-            f"{machine.nodes} NUMA nodes, kernel {machine.kernel}",
-            *(placement.describe() for placement in self.placements),
-            *(_describe(build) for build in self.builds.values()),
-            *self.warnings(),
-        ]
-
-    def warnings(self) -> list[str]:
-        """What makes the numbers something else than they look like."""
-        lines = [
+        lines = self.setup.header()
+        lines += [
             f"INJECTED: {variant} does {share * 100:g} % more work in every pass, on purpose (--perf-inject). "
             "This is a test of the gate, not a measurement of MXNet."
-            for variant, share in self.options.injected.items()
-        ]
-        lines += [
-            f"The OpenBLAS of {build.requirement} does not know this CPU: its {build.blas_kernels} kernels do without "
-            "AVX2. On a CPU that it knows, speedups over it are others (docs/native-blas.md). Other kernels: "
-            "--perf-blas-kernels=Haswell"
-            for build in self.builds.values()
-            if build.blas_without_avx2 and self.machine.has_isa("avx2")
+            for variant, share in self.setup.options.injected.items()
         ]
         if self.judging and self.judging.problem:
             lines.append(f"NO CASE WILL BE JUDGED: {self.judging.problem}")
-        doubtful = [f"{f.check} {f.reading}" for f in findings(self.state) if f.verdict == "doubtful"]
-        if doubtful:
-            lines.append(f"doubtful before it began: {'; '.join(doubtful)} (uv run mxperf doctor)")
         return lines
 
     def footer(self) -> list[str]:
         """Where the time went, in seconds of wall time, and what the machine did meanwhile."""
-        passes_s = self.spent.passes_ns / 1e9
+        passes_s, wall_s = self.spent.passes_ns / 1e9, self.setup.wall_s
         lines = [
-            f"{self.wall_s:.0f} s in all, {passes_s:.0f} s ({passes_s / self.wall_s:.0%}) of it inside timed or "
-            "warm-up passes."
+            f"{wall_s:.0f} s in all, {passes_s:.0f} s ({passes_s / wall_s:.0%}) of it inside timed or warm-up passes."
         ]
         lines += _disturbance(self.records)
         if self.limits:
             rates = ", ".join(f"{role} {rate:.0f} GFLOP/s" for role, rate in self.limits.items())
             size = self.effort.limit_size
             lines.append(f"The machine's own limit, a {size} x {size} FP32 matrix product through each build: {rates}.")
-        changed = [f for f in findings(self.state, read_state()) if f.verdict == "doubtful"]
-        early = OWN_DOING | {f.check for f in findings(self.state) if f.verdict == "doubtful"}
+        changed = [f for f in findings(self.setup.state, read_state()) if f.verdict == "doubtful"]
+        early = OWN_DOING | {f.check for f in findings(self.setup.state) if f.verdict == "doubtful"}
         lines += [f"doubtful while it ran: {f.check} {f.reading}: {f.advice}" for f in changed if f.check not in early]
         if self.journal.problem:
             lines.append(
@@ -141,7 +94,7 @@ class PerfSession:
         subject could not be prepared.
         """
         if self._measured is None:
-            with self.uncaptured(), self.progress.shown():
+            with self.setup.uncaptured(), self.setup.progress.shown():
                 try:
                     self._measured = self._measuring().measured(self.selected)
                 except PerfError as error:
@@ -153,38 +106,30 @@ class PerfSession:
 
     def figures(self, outcome: Outcome) -> dict[str, Any]:
         """A case's `extra_info`."""
-        return record_of(outcome, self.machine, self.placements)
+        return record_of(outcome, self.setup.machine, self.setup.placements)
 
     def document(self, *, complete: bool) -> dict[str, Any]:
         """The session's own part of the stored run; `complete` when every selected case came to its end."""
         return {
             **msgspec.to_builtins(msgspec.structs.replace(self.context, complete=complete)),
-            "tier": self.options.tier,
-            "state": state_report(self.state, read_state()),
+            "tier": self.setup.options.tier,
+            "state": state_report(self.setup.state, read_state()),
             "limits_gflop_per_s": dict(self.limits),
         }
 
     def _measuring(self) -> Measuring:
-        judging = self.judging
+        setup, judging = self.setup, self.judging
         return Measuring(
-            resources=Resources(
-                build=self.builds.__getitem__,
-                placements=self.placements,
-                cores=self.machine.physical_cores,
-                cache=self.cache,
-                scratch=self.scratch,
-                timeout_s=self.options.timeout_s,
-                say=self.progress.say,
-            ),
+            resources=setup.resources,
             conditions=Conditions(
-                placements=self.placements,
+                placements=setup.placements,
                 effort=self.effort,
-                timeout_s=self.options.timeout_s,
-                scratch=self.scratch,
+                timeout_s=setup.options.timeout_s,
+                scratch=setup.scratch,
                 journal=self.journal,
             ),
-            injected=self.options.injected,
-            progress=self.progress,
+            injected=setup.options.injected,
+            progress=setup.progress,
             spent=self.spent,
             unsettled=lambda outcome: judging.unsettled(self.figures(outcome)) if judging else None,
             of_baseline=self._of_baseline,
@@ -199,12 +144,12 @@ class PerfSession:
             found = provision(
                 build.role,
                 override=wheel.requirement,
-                cache=self.cache,
-                say=self.progress.say,
-                blas_kernels=self.options.blas_kernels,
+                cache=self.setup.cache,
+                say=self.setup.progress.say,
+                blas_kernels=self.setup.options.blas_kernels,
             )
         except PerfError as error:
-            self.progress.say(f"The wheel of the baseline cannot be measured side by side: {error}")
+            self.setup.progress.say(f"The wheel of the baseline cannot be measured side by side: {error}")
             return None
         return found if found.record_sha256 == wheel.record_sha256 else None
 
@@ -220,63 +165,21 @@ def _disturbance(records: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _describe(build: Build) -> str:
-    features = "MKL-DNN" if build.facts.mkldnn else "no MKL-DNN"
-    if build.blas_kernels:
-        features += f", OpenBLAS for {build.blas_kernels}"
-    origin = "locked" if build.locked else "not locked"
-    return f"build {build.role}: {build.requirement} ({features}, {origin})"
-
-
-def start_session(
-    options: Options,
-    storage: Storage,
-    selected: Sequence[Case],
-    scratch: Path,
-    progress: ProgressLine,
-    uncaptured: Callable[[], AbstractContextManager[None]],
-) -> PerfSession:
-    """Look at the machine, place the instances and make the builds ready. PerfError when any of it cannot be."""
-    started_s = time.monotonic()
-    state = read_state()
-    topology = read_topology()
-    placements = place_instances(
-        topology, instances=options.instances, threads=options.threads, numactl=find_numactl(topology)
-    )
-    cache = cache_folder(options.cache)
-    roles = sorted(frozenset().union(*(case.roles for case in selected)))
-    with uncaptured():
-        builds = {
-            role: provision(
-                role,
-                override=options.overrides.get(role),
-                cache=cache,
-                say=progress.say,
-                blas_kernels=options.blas_kernels,
-            )
-            for role in roles
-        }
-    machine = read_machine(topology=topology)
-    context = context_of(options, machine, placements, builds, state)
+def start_session(setup: Setup, storage: Storage, selected: Sequence[Case]) -> PerfSession:
+    """Get ready to measure. PerfError when there is nothing to resume, or the journal cannot be kept."""
+    options = setup.options
+    context = context_of(options, setup.machine, setup.placements, setup.builds, setup.state)
     effort = effort_of(options.tier, options.invocations)
     # Before the journal: a baseline that the user named wrongly must not leave an empty one behind.
     judging = start_judging(storage, context, selected)
+    conditions = journal_conditions(context, selected, effort)
     return PerfSession(
-        options=options,
-        machine=machine,
-        state=state,
-        placements=placements,
-        builds=builds,
-        cache=cache,
-        scratch=scratch,
+        setup=setup,
         selected=selected,
         effort=effort,
         context=context,
-        journal=_open_journal(cache / RUNS, journal_conditions(context, selected, effort), resume=options.resume),
+        journal=_open_journal(setup.cache / RUNS, conditions, resume=options.resume),
         judging=judging,
-        progress=progress,
-        uncaptured=uncaptured,
-        started_s=started_s,
     )
 
 

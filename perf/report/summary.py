@@ -14,6 +14,7 @@ from rich.table import Table
 
 from perf.errors import PerfError
 from perf.files import write_whole
+from perf.report.answers import Answer
 from perf.report.console import say
 
 DATA = Path(__file__).with_name("tables.toml")
@@ -33,18 +34,24 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Rows:
-    """A table as text: its title, the names of its columns, and its rows."""
+    """A table as text: its title, the names of its columns, and its rows; `figures` stand right-justified after the
+    first column.
+    """
 
     title: str
     names: Sequence[str]
     rows: Sequence[Sequence[str]]
+    figures: bool = True
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run's end shows: the records of its cases (`extra_info`), and lines to stand above and below them."""
+    """What a run's end shows: the records of its cases (`extra_info`), what checks of answers found, and lines to stand
+    above and below them.
+    """
 
     records: Sequence[Record]
+    answers: Sequence[Answer]
     header: Sequence[str]
     footer: Sequence[str]
 
@@ -59,11 +66,13 @@ def print_summary(summary: Summary, console: Console) -> None:
     """Print the summary's tables; nothing of them is cut on a console of 60 columns or more."""
     for line in summary.header:
         say(console, line)
-    for found in tables_of(summary.records):
+    for found in tables_of(summary):
         table = Table(title=found.title, box=box.SIMPLE_HEAD)
         for number, name in enumerate(found.names):
             # Units on a line of their own: figures are narrower than what names them.
-            table.add_column(name.replace(" ", "\n", 1), justify="left" if number == 0 else "right", overflow="fold")
+            table.add_column(
+                name.replace(" ", "\n", 1), justify="right" if found.figures and number else "left", overflow="fold"
+            )
         for row in found.rows:
             table.add_row(*row)
         console.print(table)
@@ -74,12 +83,12 @@ def print_summary(summary: Summary, console: Console) -> None:
 def write_markdown(summary: Summary, path: Path, title: str) -> None:
     """Write the summary as Markdown, whole or not at all. PerfError when the file cannot be written."""
     lines = [f"# {title}", "", *(f"- {line}" for line in summary.header), ""]
-    for found in tables_of(summary.records):
+    for found in tables_of(summary):
         lines += [
             f"## {found.title}",
             "",
             "| " + " | ".join(found.names) + " |",
-            "| :-- |" + " --: |" * (len(found.names) - 1),
+            "| :-- |" + (" --: |" if found.figures else " :-- |") * (len(found.names) - 1),
             *("| " + " | ".join(row) + " |" for row in found.rows),
             "",
         ]
@@ -92,12 +101,17 @@ def write_markdown(summary: Summary, path: Path, title: str) -> None:
         ) from error
 
 
-def tables_of(records: Sequence[Record]) -> list[Rows]:
-    """A table for each family: what names a workload, the reference's figures, and those of each other variant."""
+def tables_of(summary: Summary) -> list[Rows]:
+    """A table for each family: what names a workload, the reference's figures, and those of each other variant; and one
+    for answers.
+    """
     families: dict[str, list[Record]] = {}
-    for record in records:
+    for record in summary.records:
         families.setdefault(record["family"], []).append(record)
-    return [_table(found, layouts()[family]) for family, found in families.items()]
+    tables = [_table(found, layouts()[family]) for family, found in families.items()]
+    rows = [[a.check, a.subject, a.found, a.allowed or "-", a.verdict] for a in summary.answers]
+    answers = Rows("Right answers", ["Check", "Of", "Found", "Allowed", "Verdict"], rows, figures=False)
+    return [*tables, answers] if rows else tables
 
 
 def _table(records: Sequence[Record], layout: Layout) -> Rows:

@@ -47,7 +47,7 @@ OTHER = {"network": "mobilenetv2_1.0", "workload": "mobilenetv2_1.0-b64", "batch
 RECORDS = [NATIVE, FP32, INT8, NATIVE | OTHER, INT8 | OTHER | {"speedup": 217.07}]
 LSTM = {"family": "rnn", "cell": "lstm", "shape": "[32, 50, 512, 512]", "layers": 8, "workload": "lstm-l8-n32"}
 RECURRENT = [NATIVE | LSTM, FP32 | LSTM]
-SUMMARY = Summary(RECORDS, ["machine class c5.metal: 48 cores"], ["4711 s in all, [42] %"])
+SUMMARY = Summary(RECORDS, [], ["machine class c5.metal: 48 cores"], ["4711 s in all, [42] %"])
 
 
 def printed(summary: Summary, width: int) -> str:
@@ -58,7 +58,7 @@ def printed(summary: Summary, width: int) -> str:
 
 def table_of(records: list[dict[str, Any]]) -> Rows:
     """The table of records of one family."""
-    (table,) = tables_of(records)
+    (table,) = tables_of(Summary(records, [], [], []))
     return table
 
 
@@ -79,7 +79,7 @@ def test_variants_stand_beside_what_was_published() -> None:
 
 
 def test_recurrent_networks_have_a_table_of_their_own() -> None:
-    networks, recurrent = tables_of([*RECORDS, *RECURRENT])
+    networks, recurrent = tables_of(Summary([*RECORDS, *RECURRENT], [], [], []))
     assert networks == table_of(RECORDS)
     assert "Table 3" in recurrent.title
     assert recurrent.names[:3] == ["Cell", "Shape [N, T, C, H]", "Layers"]
@@ -97,7 +97,7 @@ def test_a_reference_that_failed_leaves_dashes() -> None:
 
 
 def test_no_records_are_no_tables() -> None:
-    assert tables_of([]) == []
+    assert tables_of(Summary([], [], [], [])) == []
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_markdown_holds_the_records_figures_to_the_printed_digit(
     speedup: float, published: float, seconds: float
 ) -> None:
     found = record("mkl-int8", speedup, published_speedup=published)
-    summary = Summary([record("native-fp32", latency_s=seconds), found], [], [])
+    summary = Summary([record("native-fp32", latency_s=seconds), found], [], [], [])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "summary.md")
         write_markdown(summary, path, "CNN inference")
@@ -157,7 +157,7 @@ def test_a_missing_folder_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("width", [60, 61, 80, 100])
 def test_a_narrow_console_folds_and_loses_no_digit(width: int) -> None:
     summary = replace(SUMMARY, records=[*RECORDS, *RECURRENT])
-    tables = [[table.title, *table.names, *chain(*table.rows)] for table in tables_of(summary.records)]
+    tables = [[table.title, *table.names, *chain(*table.rows)] for table in tables_of(summary)]
     texts = [*summary.header, *chain(*tables), *summary.footer]
     out = printed(summary, width)
     assert Counter(re.findall(r"\d", out)) == Counter(re.findall(r"\d", "".join(texts)))
@@ -174,5 +174,5 @@ def test_a_wide_console_shows_each_row_on_one_line() -> None:
 
 
 def test_lines_around_the_table_are_neither_wrapped_nor_taken_for_markup() -> None:
-    long = Summary([], ["[bold] " + "x" * 300], ["[/nothing] y"])
+    long = Summary([], [], ["[bold] " + "x" * 300], ["[/nothing] y"])
     assert printed(long, 40).splitlines() == [*long.header, *long.footer]

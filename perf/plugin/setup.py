@@ -1,0 +1,129 @@
+"""What a session works with, whatever it measures or checks: the machine, where instances run, the builds."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from perf.builds import Build, provision
+from perf.cache import cache_folder
+from perf.machine import (
+    Machine,
+    Placement,
+    State,
+    find_numactl,
+    findings,
+    place_instances,
+    read_machine,
+    read_state,
+    read_topology,
+)
+from perf.measure.family import Resources
+from perf.plugin.options import Options
+from perf.report.progress import ProgressLine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """`state` is the machine's before anything ran, `started_s` the monotonic time in seconds when setting up began;
+    `uncaptured` lets what is printed meanwhile reach the user.
+    """
+
+    options: Options
+    machine: Machine
+    state: State
+    placements: tuple[Placement, ...]
+    builds: Mapping[str, Build]
+    cache: Path
+    scratch: Path
+    progress: ProgressLine
+    uncaptured: Callable[[], AbstractContextManager[None]]
+    started_s: float
+
+    @property
+    def resources(self) -> Resources:
+        """What families and checks may use of it."""
+        return Resources(
+            build=self.builds.__getitem__,
+            placements=self.placements,
+            cores=self.machine.physical_cores,
+            cache=self.cache,
+            scratch=self.scratch,
+            timeout_s=self.options.timeout_s,
+            say=self.progress.say,
+        )
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds since the session began to set itself up."""
+        return time.monotonic() - self.started_s
+
+    def header(self) -> list[str]:
+        """What runs, on what and where, a line each, and what makes its numbers something else than they look like."""
+        machine = self.machine
+        lines = [
+            f"machine class {machine.machine_class}: {machine.cpu_model}, {machine.physical_cores} cores, "
+            f"{machine.nodes} NUMA nodes, kernel {machine.kernel}",
+            *(placement.describe() for placement in self.placements),
+            *(_describe(build) for build in self.builds.values()),
+        ]
+        lines += [
+            f"The OpenBLAS of {build.requirement} does not know this CPU: its {build.blas_kernels} kernels do without "
+            "AVX2. On a CPU that it knows, speedups over it are others (docs/native-blas.md). Other kernels: "
+            "--perf-blas-kernels=Haswell"
+            for build in self.builds.values()
+            if build.blas_without_avx2 and machine.has_isa("avx2")
+        ]
+        doubtful = [f"{f.check} {f.reading}" for f in findings(self.state) if f.verdict == "doubtful"]
+        if doubtful:
+            lines.append(f"doubtful before it began: {'; '.join(doubtful)} (uv run mxperf doctor)")
+        return lines
+
+
+def _describe(build: Build) -> str:
+    features = "MKL-DNN" if build.facts.mkldnn else "no MKL-DNN"
+    if build.blas_kernels:
+        features += f", OpenBLAS for {build.blas_kernels}"
+    origin = "locked" if build.locked else "not locked"
+    return f"build {build.role}: {build.requirement} ({features}, {origin})"
+
+
+def set_up(
+    options: Options,
+    roles: Collection[str],
+    scratch: Path,
+    progress: ProgressLine,
+    uncaptured: Callable[[], AbstractContextManager[None]],
+) -> Setup:
+    """Look at the machine, place the instances and make the builds ready. PerfError when any of it cannot be."""
+    started_s = time.monotonic()
+    state = read_state()
+    topology = read_topology()
+    placements = place_instances(
+        topology, instances=options.instances, threads=options.threads, numactl=find_numactl(topology)
+    )
+    cache = cache_folder(options.cache)
+    with uncaptured():
+        builds = {
+            role: provision(
+                role,
+                override=options.overrides.get(role),
+                cache=cache,
+                say=progress.say,
+                blas_kernels=options.blas_kernels,
+            )
+            for role in sorted(roles)
+        }
+    return Setup(
+        options=options,
+        machine=read_machine(topology=topology),
+        state=state,
+        placements=placements,
+        builds=builds,
+        cache=cache,
+        scratch=scratch,
+        progress=progress,
+        uncaptured=uncaptured,
+        started_s=started_s,
+    )
