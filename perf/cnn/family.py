@@ -58,6 +58,11 @@ class CnnFamily:
     def name(self) -> str:
         return "cnn"
 
+    @property
+    def quantisation(self) -> str:
+        """Under which name drift is stored: "naive", or "trained entropy", and so on."""
+        return f"trained {self.calibration}" if self.pretrained else self.calibration
+
     def cases(self, tier: str, networks: Sequence[str] = (), batches: Sequence[int] = ()) -> list[Case]:
         """Every case of a tier, network by network; `networks` and `batches` replace the tier's own when given."""
         share = catalogue().tiers[tier]
@@ -98,7 +103,10 @@ class CnnFamily:
 
     def check(self, plan: Plan, resources: Resources) -> dict[str, Checked]:
         """Run every variant once, untimed, on the same input."""
-        return {name: Checked(found.problem, found.facts()) for name, found in verify(plan, resources).items()}
+        return {
+            name: Checked(found.problem, found.facts())
+            for name, found in verify(plan, resources, self.quantisation).items()
+        }
 
     def describe(self, case: Case, found: Mapping[str, Any]) -> dict[str, Any]:
         """Its row in Table 2, and two floating-point operations for each multiply-add of a pass."""

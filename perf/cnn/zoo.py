@@ -7,7 +7,6 @@ Started as `python -m perf.cnn.zoo REQUEST.json`, it writes its artifacts into t
 import difflib
 import json
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,12 @@ from typing import Any
 import gluoncv
 import mxnet as mx
 import numpy as np
-from mxnet.contrib.quantization import quantize_model
 from mxnet.gluon import nn
 
+from perf.cnn.images import images
 from perf.worker.parent import die_with_parent
+from perf.worker.quantise import quantise
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 # Batch-norm statistics are taken from this many images in one training-mode pass.
 STATISTICS_IMAGES = 16
 SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
@@ -55,16 +53,24 @@ def prepare(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     size = request["image_size"]
     network = _network(request["network"], Path(request["weights"]) if request["pretrained"] else None)
     if not request["pretrained"]:
-        _behave_as_trained(network, rng, _images(rng, STATISTICS_IMAGES, size))
+        _behave_as_trained(network, rng, mx.nd.array(images(rng, STATISTICS_IMAGES, size)))
     network.hybridize()
-    outputs = network(_images(rng, 1, size))
+    outputs = network(mx.nd.array(images(rng, 1, size)))
     if isinstance(outputs, list | tuple) or outputs.ndim != 2:  # noqa: PLR2004 - images by classes
         raise RefusalError(f"{request['network']} is not a classification network: its output is not (images, classes)")
     symbol, arguments, auxiliary = _export(network, folder)
-    activations = _check_activations(symbol, arguments, auxiliary, _images(rng, 2, size))
+    activations = _check_activations(symbol, arguments, auxiliary, mx.nd.array(images(rng, 2, size)))
     calibration = request["calibration"]
-    images = _images(rng, calibration["batches"] * calibration["batch_size"], size)
-    quantised = _quantise(symbol, arguments, auxiliary, images, calibration, request["exclusions"])
+    data = mx.nd.array(images(rng, calibration["batches"] * calibration["batch_size"], size))
+    quantised = quantise(
+        symbol,
+        arguments,
+        auxiliary,
+        {"data": data},
+        mode=calibration["mode"],
+        exclusions=request["exclusions"],
+        batch_size=calibration["batch_size"],
+    )
     _save(folder / "int8", *quantised)
     return {"activations": activations}
 
@@ -88,7 +94,7 @@ def _network(name: str, weights: Path | None) -> Any:
     return network
 
 
-def _behave_as_trained(network: Any, rng: Any, images: Any) -> None:
+def _behave_as_trained(network: Any, rng: Any, data: Any) -> None:
     """Give random weights the statistics of trained ones.
 
     Scales and shifts of batch norms are spread around 1 and 0, and running statistics are those of a training-mode
@@ -96,7 +102,7 @@ def _behave_as_trained(network: Any, rng: Any, images: Any) -> None:
     """
     norms: list[Any] = []
     network.apply(lambda block: norms.append(block) if isinstance(block, nn.BatchNorm) else None)
-    network(images[:1]).wait_to_read()
+    network(data[:1]).wait_to_read()
     for norm in norms:
         norm.gamma.set_data(mx.nd.array(rng.uniform(0.5, 1.5, norm.gamma.shape)))
         norm.beta.set_data(mx.nd.array(rng.normal(0.0, 0.2, norm.beta.shape)))
@@ -107,18 +113,11 @@ def _behave_as_trained(network: Any, rng: Any, images: Any) -> None:
     for norm in norms:
         norm._kwargs["momentum"] = 0.0  # noqa: SLF001
     with mx.autograd.record():
-        outputs = network(images)
+        outputs = network(data)
     mx.autograd.backward(outputs if isinstance(outputs, list | tuple) else [outputs])
     mx.nd.waitall()
     for norm, momentum in zip(norms, momenta, strict=True):
         norm._kwargs["momentum"] = momentum  # noqa: SLF001
-
-
-def _images(rng: Any, count: int, size: int) -> Any:
-    """`count` images of uniform random pixels, normalised as ImageNet's are; shape (count, 3, size, size)."""
-    pixels = rng.randint(0, 256, (count, 3, size, size)).astype("float32") / 255
-    mean, std = (np.array(values, "float32").reshape(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return mx.nd.array((pixels - mean) / std)
 
 
 def _export(network: Any, folder: Path) -> tuple[Any, dict[str, Any], dict[str, Any]]:
@@ -130,12 +129,12 @@ def _export(network: Any, folder: Path) -> tuple[Any, dict[str, Any], dict[str, 
     return symbol, arguments, auxiliary
 
 
-def _check_activations(symbol: Any, arguments: Any, auxiliary: Any, images: Any) -> dict[str, Any]:
+def _check_activations(symbol: Any, arguments: Any, auxiliary: Any, data: Any) -> dict[str, Any]:
     """Run every layer and refuse a network whose activations are not finite, vanish, or are denormal."""
     internals = symbol.get_internals()
     names = [name for name in internals.list_outputs() if name.endswith("_output")]
     group = mx.sym.Group([internals[name] for name in names])
-    bound = {name: images if name == "data" else arguments[name] for name in group.list_arguments()}
+    bound = {name: data if name == "data" else arguments[name] for name in group.list_arguments()}
     states = {name: auxiliary[name] for name in group.list_auxiliary_states()}
     executor = group.bind(mx.cpu(), bound, aux_states=states, grad_req="null")
     spreads = []
@@ -150,28 +149,6 @@ def _check_activations(symbol: Any, arguments: Any, auxiliary: Any, images: Any)
             raise RefusalError(f"layer {name} has denormal activations")
         spreads.append(float(values.std()))
     return {"layers": len(names), "smallest_spread": min(spreads), "largest_spread": max(spreads)}
-
-
-def _quantise(
-    symbol: Any, arguments: Any, auxiliary: Any, images: Any, calibration: dict[str, Any], exclusions: list[str]
-) -> tuple[Any, Any, Any]:
-    """Fuse, quantise with calibrated thresholds, fuse again: the way of 1.5.0's own quantisation example."""
-    fused = symbol.get_backend_symbol("MKLDNN_QUANTIZE")
-    nodes = json.loads(fused.tojson())["nodes"]
-    layers = re.compile(r"_output$|^data$")
-    quantised, arguments, auxiliary = quantize_model(
-        fused,
-        arguments,
-        auxiliary,
-        ctx=mx.cpu(),
-        excluded_sym_names=[node["name"] for node in nodes if node["op"] in exclusions],
-        calib_mode=calibration["mode"],
-        calib_data=mx.io.NDArrayIter(images, batch_size=calibration["batch_size"]),
-        num_calib_examples=images.shape[0],
-        calib_layer=lambda name: bool(layers.search(name)),
-        quantized_dtype="auto",
-    )
-    return quantised.get_backend_symbol("MKLDNN_QUANTIZE"), arguments, auxiliary
 
 
 def _save(prefix: Path, symbol: Any, arguments: Any, auxiliary: Any) -> None:

@@ -23,8 +23,19 @@ class Ready(msgspec.Struct):
     pid: int
 
 
+class Node(msgspec.Struct, frozen=True):
+    """An operator that runs: its name, MXNet's operator, whether it computes in INT8, and the operators that fusion put
+    inside it, each as (op, name), in order.
+    """
+
+    name: str
+    op: str
+    quantized: bool
+    inside: tuple[tuple[str, str], ...]
+
+
 class Loaded(msgspec.Struct):
-    operators: dict[str, int]
+    operators: tuple[Node, ...]
 
 
 class Counted(msgspec.Struct):
@@ -78,6 +89,7 @@ class Crew:
         *,
         timeout_s: float,
         variables: Mapping[str, str] | None = None,
+        folder: Path = Path("/"),
     ) -> None:
         self.variant = variant
         self._exits = ExitStack()
@@ -85,7 +97,9 @@ class Crew:
         try:
             for placement in placements:
                 log = scratch / f"{variant.name}-{placement.instance}.log"
-                instance = Instance(variant.build, placement, log, timeout_s=timeout_s, variables=variables)
+                instance = Instance(
+                    variant.build, placement, log, timeout_s=timeout_s, variables=variables, folder=folder
+                )
                 self._instances.append(self._exits.enter_context(instance))
         except BaseException:
             self._exits.close()
@@ -104,25 +118,28 @@ class Crew:
         """End all instances; nothing of them is left afterwards."""
         self._exits.close()
 
-    def load(self) -> dict[str, int]:
-        """Wait until the instances are up and let them load the variant's program; its operators and their counts."""
+    def load(self) -> tuple[Node, ...]:
+        """Wait until the instances are up and let them load the variant's program; its operators as they run."""
         for instance in self._instances:
             instance.receive(Ready)
         program = self.variant.program
         if isinstance(program, Operator):
-            request = {"do": "compose", **msgspec.to_builtins(program)}
+            do, request = "compose", {"nodes": [{"op": program.name, **msgspec.to_builtins(program)}]}
         else:
-            request = {"do": "load", **msgspec.to_builtins(program, enc_hook=str)}
-        replies = self._ask_all(Loaded, **request, extra_work=self.variant.extra_work)
+            do, request = "load", msgspec.to_builtins(program, enc_hook=str)
+        replies = self._ask_all(Loaded, do, **request, extra_work=self.variant.extra_work)
         return replies[0].operators
 
     def multiply_adds(self, workload: Workload) -> int:
         """Multiply-adds of one pass over the workload's inputs, as far as the program's symbol shows them."""
         return self._ask_all(Counted, "multiply_adds", inputs=workload.inputs)[0].multiply_adds
 
-    def bind(self, workload: Workload) -> None:
-        """Bind the program to the workload's inputs: the same seeded values in every variant and instance."""
-        self._ask_all(Done, "bind", inputs=workload.inputs, scales=workload.scales, seed=SEED)
+    def bind(self, workload: Workload, arrays: Path | None = None) -> None:
+        """Bind the program to the workload's inputs: the same seeded values in every variant and instance, or those in
+        an .npz file.
+        """
+        given = str(arrays) if arrays else None
+        self._ask_all(Done, "bind", inputs=workload.inputs, scales=workload.scales, seed=SEED, arrays=given)
 
     def unbind(self) -> int:
         """Free the binding; the peak memory of the instances since it was bound, summed, in bytes."""
@@ -144,6 +161,16 @@ class Crew:
     def save_outputs(self, path: Path) -> None:
         """Let the first instance run one pass and write its outputs to an .npz file."""
         self._instances[0].ask(Done, "save_outputs", path=str(path))
+
+    def save_layers(self, path: Path) -> None:
+        """Let the first instance run one pass and write every operator's output to an .npz file, by its name."""
+        self._instances[0].ask(Done, "save_layers", path=str(path))
+
+    def save_cut_layers(self, path: Path, given: Path) -> None:
+        """Let the first instance run every operator by itself, on the outputs in `given` of those before it (.npz files
+        by their names), and write its output to `path`.
+        """
+        self._instances[0].ask(Done, "save_cut_layers", path=str(path), given=str(given))
 
     def run(self, effort: Effort, *, quiet: bool) -> Slot:
         """One slot: start all instances at one moment, time passes, and keep those that all instances overlapped."""

@@ -40,6 +40,7 @@ class Instance:
         *,
         timeout_s: float,
         variables: Mapping[str, str] | None = None,
+        folder: Path = Path("/"),
     ) -> None:
         self.placement = placement
         self._timeout_s = timeout_s
@@ -56,7 +57,7 @@ class Instance:
                 stdout=subprocess.PIPE,
                 stderr=words,
                 bufsize=0,
-                cwd="/",
+                cwd=folder,
                 env=environment,
                 start_new_session=True,
             )

@@ -1,19 +1,22 @@
 """A variant seen at work, untimed: its outputs, its operators, and the kernels that MKL-DNN ran for it."""
 
 import re
+import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perf.measure.crew import Crew
+from perf.measure.crew import Crew, Node
 from perf.measure.family import Resources
 from perf.measure.plan import Variant, Workload
 
 Outputs = Sequence[NDArray[Any]]
+Arrays = Mapping[str, NDArray[Any]]
 
 # Names a kernel and its instruction set for every primitive that runs (MKL-DNN 0.19, "Performance profiling").
 VERBOSE = {"MKLDNN_VERBOSE": "1"}
@@ -21,11 +24,11 @@ VERBOSE = {"MKLDNN_VERBOSE": "1"}
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What one pass over each workload showed. `operators` are counts by kind; `outputs` are by workload's name, in the
+    """What one pass over each workload showed. `operators` are as they run; `outputs` are by workload's name, in the
     operator's order; `multiply_adds` are of the first workload's pass, when they were asked for.
     """
 
-    operators: Mapping[str, int]
+    operators: Sequence[Node]
     outputs: Mapping[str, Outputs]
     multiply_adds: int | None
     log: str
@@ -35,22 +38,71 @@ class Seen:
         return Counter(re.findall(rf"^mkldnn_verbose,exec,{primitive},([^,]+),", self.log, re.MULTILINE))
 
 
-def observe(variant: Variant, workloads: Sequence[Workload], resources: Resources, *, count: bool = False) -> Seen:
-    """Run a pass over each workload in one worker, pinned like the first instance; `count` the multiply-adds of the
-    first. WorkerError when the worker fails.
+def observe(
+    variant: Variant,
+    workloads: Sequence[Workload],
+    resources: Resources,
+    *,
+    count: bool = False,
+    arrays: Arrays | None = None,
+    variables: Mapping[str, str] = VERBOSE,
+    folder: Path = Path("/"),
+) -> Seen:
+    """Run a pass over each workload in one worker, pinned like the first instance, on its own inputs or on the given
+    `arrays` by name; `count` the multiply-adds of the first. The worker gets these environment `variables`, and
+    `folder` to work in. WorkerError when the worker fails.
     """
-    crew = Crew(variant, resources.placements[:1], resources.scratch, timeout_s=resources.timeout_s, variables=VERBOSE)
+    given = _written(arrays, resources.scratch / "inputs.npz") if arrays else None
+    crew = Crew(
+        variant,
+        resources.placements[:1],
+        resources.scratch,
+        timeout_s=resources.timeout_s,
+        variables=variables,
+        folder=folder,
+    )
     try:
         operators = crew.load()
         multiply_adds = crew.multiply_adds(workloads[0]) if count else None
-        outputs = {workload.name: _outputs(crew, workload, resources) for workload in workloads}
+        outputs = {workload.name: _outputs(crew, workload, resources, given) for workload in workloads}
         return Seen(operators, outputs, multiply_adds, crew.log_text)
     finally:
         crew.close()
 
 
-def _outputs(crew: Crew, workload: Workload, resources: Resources) -> Outputs:
-    crew.bind(workload)
+def observe_layers(
+    variant: Variant,
+    arrays: Arrays,
+    resources: Resources,
+    given: Callable[[Sequence[Node]], Arrays] | None = None,
+) -> tuple[Sequence[Node], Arrays]:
+    """The operators of a variant, and the outputs of all of them in FP32 by name, of one pass over the given inputs.
+    With `given`, every operator runs by itself, on the outputs that it has for the operators before it, by name.
+    WorkerError when the worker fails.
+    """
+    crew = Crew(variant, resources.placements[:1], resources.scratch, timeout_s=resources.timeout_s)
+    with tempfile.TemporaryDirectory(dir=resources.scratch) as folder:  # a network's activations are large
+        path = Path(folder, "layers.npz")
+        try:
+            operators = crew.load()
+            crew.bind(Workload(variant.name, {}, 1, 0.0), _written(arrays, Path(folder, "inputs.npz")))
+            if given is None:
+                crew.save_layers(path)
+            else:
+                crew.save_cut_layers(path, _written(given(operators), Path(folder, "given.npz")))
+            with np.load(path) as saved:
+                return operators, dict(saved)
+        finally:
+            crew.close()
+
+
+def _written(arrays: Arrays, path: Path) -> Path:
+    np.savez(path, allow_pickle=False, **arrays)
+    return path
+
+
+def _outputs(crew: Crew, workload: Workload, resources: Resources, given: Path | None) -> Outputs:
+    crew.bind(workload, given)
     path = resources.scratch / f"{crew.variant.name}-outputs.npz"
     crew.save_outputs(path)
     with np.load(path) as saved:

@@ -2,22 +2,32 @@
 
 import json
 import math
-from collections import Counter
 from typing import Any
 
 # Operators whose multiply-adds are counted; all others cost little beside them.
 _HEAVY = ("Convolution", "FullyConnected")
 
 
-def count_operators(symbol: Any) -> dict[str, int]:
-    """How many nodes of each operator a symbol holds; quantised subgraphs count apart, as `name[quantized]`."""
-    counts: Counter[str] = Counter()
-    for node in json.loads(symbol.tojson())["nodes"]:
-        if node["op"] == "null":
-            continue
-        quantized = node.get("attrs", {}).get("quantized", "").lower() == "true"
-        counts[node["op"] + ("[quantized]" if quantized else "")] += 1
-    return dict(counts)
+def operators_of(symbol: Any) -> list[dict[str, Any]]:
+    """The operators of a symbol in the order they run: `name`, `op`, whether it computes in INT8 (`quantized`), and the
+    operators that fusion put `inside` it, each as (op, name), in order.
+    """
+    return [
+        {
+            "name": node["name"],
+            "op": node["op"],
+            "quantized": node["op"].startswith("_contrib_quantized_")
+            or node.get("attrs", {}).get("quantized", "").lower() == "true",
+            "inside": [
+                (inner["op"], inner["name"])
+                for subgraph in node.get("subgraphs", [])
+                for inner in subgraph["nodes"]
+                if inner["op"] != "null"
+            ],
+        }
+        for node in json.loads(symbol.tojson())["nodes"]
+        if node["op"] != "null"
+    ]
 
 
 def count_multiply_adds(symbol: Any, inputs: dict[str, list[int]]) -> int:

@@ -7,7 +7,8 @@ import mxnet as mx
 import numpy as np
 
 from perf.worker import disturbance
-from perf.worker.count import count_multiply_adds, count_operators
+from perf.worker.count import count_multiply_adds, operators_of
+from perf.worker.cut import GIVEN, cut
 from perf.worker.injection import with_extra_work
 from perf.worker.proof import peak_memory_bytes, restart_peak_memory
 from perf.worker.timing import Hold, timed_passes, warm_up
@@ -21,14 +22,15 @@ class Graph:
         self._symbol: Any = None
         self._arguments: dict[str, Any] = {}
         self._auxiliary: dict[str, Any] = {}
+        self._inputs: dict[str, Any] = {}
         self._executor: Any = None
         self._pass: Callable[[], None] = self._forward
 
     def load(self, symbol: str, params: str, subgraph: str | None, extra_work: float = 0.0) -> dict[str, Any]:
         """Load a symbol file and a parameter file; partition the symbol for `subgraph` ("MKLDNN": operator fusion).
 
-        `extra_work` above 0 slows every pass down on purpose, by that share. Answers the operators that will run and
-        how many of each (`operators`).
+        `extra_work` above 0 slows every pass down on purpose, by that share. Answers the `operators` that will
+        run (perf.worker.count).
         """
         loaded = mx.sym.load(symbol)
         self._symbol = loaded.get_backend_symbol(subgraph) if subgraph else loaded
@@ -37,34 +39,58 @@ class Graph:
             (self._arguments if kind == "arg" else self._auxiliary)[name] = value
         return self._ready(extra_work)
 
-    def compose(
-        self, name: str, attributes: dict[str, Any], inputs: list[str], extra_work: float = 0.0
-    ) -> dict[str, Any]:
-        """Make a symbol of one operator (`mx.sym.NAME`) over variables; as `load` otherwise."""
-        variables = {variable: mx.sym.Variable(variable) for variable in inputs}
-        self._symbol = getattr(mx.sym, name)(**variables, **attributes)
+    def compose(self, nodes: list[dict[str, Any]], extra_work: float = 0.0) -> dict[str, Any]:
+        """Make a symbol of operators (`mx.sym.OP`), each with its `name`, `attributes` and `inputs`: names of earlier
+        nodes, or else of variables. The last node is the output; as `load` otherwise.
+        """
+        made: dict[str, Any] = {}
+        for node in nodes:
+            inputs = [made.setdefault(name, mx.sym.Variable(name)) for name in node["inputs"]]
+            made[node["name"]] = getattr(mx.sym, node["op"])(*inputs, name=node["name"], **node["attributes"])
+        self._symbol = made[nodes[-1]["name"]]
         return self._ready(extra_work)
+
+    def rebuild(self, parameters: str, subgraph: str | None, calibration: str | None) -> dict[str, Any]:
+        """Take the arrays of an .npz file as the composed symbol's parameters, and partition it for `subgraph` or, with
+        the images in the .npz file `calibration`, quantise it. Answers the `operators` that will run.
+        """
+        given = _arrays(parameters)
+        self._arguments = {name: given[name] for name in self._symbol.list_arguments() if name in given}
+        self._auxiliary = {name: given[name] for name in self._symbol.list_auxiliary_states()}
+        if calibration:
+            from perf.worker.quantise import quantise  # noqa: PLC0415 - a native build cannot import it
+
+            self._symbol, self._arguments, self._auxiliary = quantise(
+                self._symbol, self._arguments, self._auxiliary, _arrays(calibration), mode="naive", exclusions=[]
+            )
+        elif subgraph:
+            self._symbol = self._symbol.get_backend_symbol(subgraph)
+        return self._ready(0.0)
 
     def multiply_adds(self, inputs: dict[str, list[int]]) -> dict[str, Any]:
         """Answers the multiply-adds of a pass over these inputs (name: shape), as far as the symbol shows them."""
         return {"multiply_adds": count_multiply_adds(self._symbol, inputs)}
 
-    def bind(self, inputs: dict[str, list[int]], scales: dict[str, float], seed: int) -> dict[str, Any]:
-        """Bind to inputs (name: shape) of seeded standard normal values times their scales; an earlier binding is freed
-        first.
+    def bind(
+        self, inputs: dict[str, list[int]], scales: dict[str, float], seed: int, arrays: str | None = None
+    ) -> dict[str, Any]:
+        """Bind to inputs (name: shape) of seeded standard normal values times their scales, or to the arrays in an .npz
+        file; an earlier binding is freed first.
 
         Every array is bound as it was loaded: shape and type inference would make a quantised weight FP32.
         """
         self._executor = None
         restart_peak_memory()
         draw = np.random.RandomState(seed)
-        arrays = {
-            name: mx.nd.array((draw.standard_normal(shape) * scales.get(name, 1.0)).astype("float32"))
-            for name, shape in inputs.items()
-        }
-        arguments = {name: arrays.get(name, self._arguments.get(name)) for name in self._symbol.list_arguments()}
-        auxiliary = {name: self._auxiliary[name] for name in self._symbol.list_auxiliary_states()}
-        self._executor = self._symbol.bind(mx.cpu(), arguments, aux_states=auxiliary, grad_req="null")
+        self._inputs = (
+            _arrays(arrays)
+            if arrays
+            else {
+                name: mx.nd.array((draw.standard_normal(shape) * scales.get(name, 1.0)).astype("float32"))
+                for name, shape in inputs.items()
+            }
+        )
+        self._executor = self._bound(self._symbol)
         mx.nd.waitall()
         return {}
 
@@ -113,11 +139,56 @@ class Graph:
         np.savez(path, **{f"out{i}": output.asnumpy() for i, output in enumerate(self._executor.outputs)})
         return {}
 
+    def save_layers(self, path: str) -> dict[str, Any]:
+        """Run one pass over the bound inputs and write every operator's first output, in FP32, to an .npz file by the
+        operator's name.
+        """
+        inner = self._symbol.get_internals()
+        outputs = self._bound(inner).forward(is_train=False)
+        places = {name: place for place, name in enumerate(inner.list_outputs())}
+        layers = {}
+        for operator in operators_of(self._symbol):
+            name = operator["name"]
+            place = places[f"{name}_output" if f"{name}_output" in places else f"{name}_output0"]
+            layers[name] = _in_fp32(outputs[place : place + 3])
+        np.savez(path, **layers)
+        return {}
+
+    def save_cut_layers(self, path: str, given: str) -> dict[str, Any]:
+        """Run every operator by itself and write its first output to an .npz file by its name. Its inputs are what the
+        .npz file `given` holds for the operators they come from; where it holds nothing, what these compute.
+        """
+        arrays = _arrays(given)
+        self._inputs |= {GIVEN + name: array for name, array in arrays.items()}
+        outputs = self._bound(cut(self._symbol, arrays)).forward(is_train=False)
+        names = [operator["name"] for operator in operators_of(self._symbol)]
+        np.savez(path, **{name: output.asnumpy() for name, output in zip(names, outputs, strict=True)})
+        return {}
+
+    def _bound(self, symbol: Any) -> Any:
+        arguments = {name: self._inputs.get(name, self._arguments.get(name)) for name in symbol.list_arguments()}
+        auxiliary = {name: self._auxiliary[name] for name in symbol.list_auxiliary_states()}
+        return symbol.bind(mx.cpu(), arguments, aux_states=auxiliary, grad_req="null")
+
     def _ready(self, extra_work: float) -> dict[str, Any]:
         if extra_work > 0:
             self._pass = with_extra_work(self._forward, extra_work)
-        return {"operators": count_operators(self._symbol)}
+        return {"operators": operators_of(self._symbol)}
 
     def _forward(self) -> None:
         for output in self._executor.forward(is_train=False):
             output.wait_to_read()
+
+
+def _arrays(path: str) -> dict[str, Any]:
+    with np.load(path) as saved:
+        return {name: mx.nd.array(saved[name], dtype=saved[name].dtype) for name in saved.files}
+
+
+def _in_fp32(outputs: list[Any]) -> Any:
+    """The first of an operator's outputs; when it is quantised, in the unit that its range, the next two, says."""
+    first = outputs[0].asnumpy()
+    if first.dtype.kind == "f":
+        return first
+    low, high = (float(output.asnumpy()) for output in outputs[1:3])
+    return first.astype(np.float32) * (max(abs(low), abs(high)) / np.iinfo(first.dtype).max)

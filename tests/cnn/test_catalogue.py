@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from perf.cnn.answers import stored_answers
 from perf.cnn.family import Case, CnnFamily
 from perf.cnn.networks import REFERENCE, catalogue
 from perf.measure.published import FOLDER
@@ -26,7 +27,7 @@ FAMILY = CnnFamily(pretrained=False, calibration="naive")
 
 def test_nightly_is_the_whole_of_table_2() -> None:
     nightly = catalogue().tiers["nightly"]
-    assert set(nightly.networks) == set(catalogue().networks) == TABLE_2
+    assert set(nightly.networks) == set(catalogue().multiply_adds) == TABLE_2
     assert nightly.batches == [1, 2, 4, 8, 16, 32, 64]
     assert len(FAMILY.cases("nightly")) == 8 * 7 * 3
 
@@ -41,6 +42,15 @@ def test_each_tier_has_cases_of_its_own_and_an_effort(tier: str) -> None:
 
 def test_no_other_tiers() -> None:
     assert set(catalogue().tiers) == set(TIERS)
+
+
+def test_answers_are_stored_of_every_network_that_a_tier_checks() -> None:
+    for checked in catalogue().answers.values():
+        assert set(checked.entropy) <= set(checked.naive)
+        for network in checked.naive:
+            assert stored_answers(network).layers.keys() == {"mkl-fp32", "mkl-int8"}, network
+            assert "naive" in stored_answers(network).drift, network
+    assert set(catalogue().answers["whole"].naive) == set(catalogue().answers["nightly"].entropy) == TABLE_2
 
 
 def test_networks_and_batches_replace_the_tiers_own() -> None:

@@ -1,0 +1,43 @@
+"""Stored answers: what each network's checks found when it was last accepted, in `baselines/answers/NETWORK.json`."""
+
+from pathlib import Path
+
+import msgspec
+
+from perf.cnn.drift import Drift
+from perf.errors import PerfError
+from perf.files import write_whole
+
+FOLDER = Path(__file__).resolve().parents[2] / "baselines" / "answers"
+
+
+class StoredDrift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The drift of the outputs, and the signal-to-quantisation-noise ratio of every layer in dB, in order."""
+
+    outputs: Drift
+    layers_sqnr_db: dict[str, float]
+
+
+class StoredAnswers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Layers by kind, by variant; drift by mode of calibration."""
+
+    layers: dict[str, dict[str, tuple[str, ...]]] = {}
+    drift: dict[str, StoredDrift] = {}
+
+
+def stored_answers(network: str, folder: Path = FOLDER) -> StoredAnswers:
+    """What is stored of a network; nothing for one that is not listed. PerfError when its file is damaged."""
+    path = folder / f"{network}.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=StoredAnswers)
+    except FileNotFoundError:
+        return StoredAnswers()
+    except msgspec.DecodeError as error:
+        step = f"git checkout {path.relative_to(path.parents[2])}, or store it anew with --perf-store-answers"
+        raise PerfError(f"cannot be used: {error}", subject=str(path), next_step=step) from error
+
+
+def store_answers(network: str, answers: StoredAnswers, folder: Path = FOLDER) -> None:
+    """Write what is stored of a network, whole. OSError when it cannot be written."""
+    content = msgspec.json.format(msgspec.json.encode(answers, order="sorted"), indent=1)
+    write_whole(folder / f"{network}.json", content + b"\n")

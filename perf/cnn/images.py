@@ -1,0 +1,28 @@
+"""Synthetic images. Works with every numpy, so that all builds and the host make the same ones. Pure."""
+
+from typing import Any
+
+import numpy as np
+
+# ImageNet's, of pixels between 0 and 1, as GluonCV's networks were trained with.
+MEAN = np.array((0.485, 0.456, 0.406), "float32").reshape(1, 3, 1, 1)
+STD = np.array((0.229, 0.224, 0.225), "float32").reshape(1, 3, 1, 1)
+# Sides of the squares that images are made of, in pixels, the largest first.
+SQUARES = (128, 64, 32, 16, 8, 4, 2, 1)
+
+
+def images(draw: np.random.RandomState, count: int, size: int) -> Any:
+    """`count` normalised images, float32 of shape (count, 3, size, size): squares of random colours over one another,
+    the amplitude of each size being proportional to it, as in natural scenes (Field, "Relations between the statistics
+    of natural images and the response properties of cortical cells", 1987), with a random contrast.
+
+    Uniform noise will not do: all of it looks alike to a network, so that outputs would hardly differ between images.
+    """
+    pixels = np.zeros((count, 3, size, size), "float32")
+    for side in SQUARES:
+        cells = -(-size // side)
+        coarse = draw.standard_normal((count, 3, cells, cells)).astype("float32")
+        pixels += side / SQUARES[0] * coarse.repeat(side, axis=2).repeat(side, axis=3)[:, :, :size, :size]
+    contrast = draw.uniform(0.05, 0.3, (count, 1, 1, 1)).astype("float32")
+    brightness = draw.uniform(0.3, 0.7, (count, 3, 1, 1)).astype("float32")
+    return (np.clip(brightness + contrast * pixels, 0, 1) - MEAN) / STD

@@ -1,0 +1,49 @@
+"""Programs spoiled on purpose: what a check must find."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from perf.builds import process_environment
+from perf.measure.plan import Plan, Program, Variant
+
+EDIT = """
+import sys
+import mxnet as mx
+source, target, code = sys.argv[1:]
+tensors = mx.nd.load(source)
+exec(code)
+mx.nd.save(target, tensors)
+"""
+
+
+def program_of(variant: Variant) -> Program:
+    assert isinstance(variant.program, Program)
+    return variant.program
+
+
+def with_parameters(variant: Variant, code: str, folder: Path) -> Variant:
+    """The variant with other parameters: `code` edits `tensors`, its NDArrays by name ("arg:conv0_weight")."""
+    folder.mkdir(exist_ok=True)
+    target = folder / "spoiled.params"
+    command = [str(variant.build.python), "-c", EDIT, str(program_of(variant).params), str(target), code]
+    subprocess.run(command, env=process_environment(variant.build, 1), check=True)
+    return replace(variant, program=replace(program_of(variant), params=target))
+
+
+def with_symbol(variant: Variant, edit: Callable[[dict[str, dict[str, Any]]], None], folder: Path) -> Variant:
+    """The variant with another symbol: `edit` changes its nodes, given by name."""
+    target = folder / "spoiled.json"
+    symbol = json.loads(program_of(variant).symbol.read_text())
+    edit({node["name"]: node for node in symbol["nodes"]})
+    target.write_text(json.dumps(symbol))
+    return replace(variant, program=replace(program_of(variant), symbol=target))
+
+
+def with_variant(plan: Plan, variant: Variant) -> Plan:
+    """The plan with another variant of the same name."""
+    variants = tuple(variant if variant.name == other.name else other for other in plan.variants)
+    return replace(plan, variants=variants)

@@ -1,0 +1,72 @@
+"""What a variant's operators show, and what is wrong with them."""
+
+import pytest
+
+from perf.cnn.answers import StoredAnswers
+from perf.cnn.fusion import counts_of, differences, layers_of
+from perf.cnn.verify import check_layers
+from perf.measure.crew import Node
+
+CONV = Node(
+    "sg_mkldnn_conv_bn_act_0",
+    "_sg_mkldnn_conv",
+    quantized=False,
+    inside=(("Convolution", "conv0_fwd"), ("BatchNorm", "batchnorm0_fwd"), ("Activation", "relu0_fwd")),
+)
+INT8 = Node("quantized_sg_mkldnn_conv_bn_act_0", CONV.op, quantized=True, inside=CONV.inside)
+POOL = Node("quantized_pool0_fwd", "_contrib_quantized_pooling", quantized=True, inside=())
+BN = Node("batchnorm1_fwd", "BatchNorm", quantized=False, inside=())
+FLATTEN = Node("flatten0", "Flatten", quantized=False, inside=())
+FULLY_CONNECTED = Node("fc", "_sg_mkldnn_fully_connected", quantized=False, inside=(("FullyConnected", "dense0_fwd"),))
+STORED = StoredAnswers(layers={"mkl-fp32": {"conv+bn+relu": ("relu0_fwd",), "fc": ("dense0_fwd",)}})
+
+
+def test_layers_are_named_by_the_operator_whose_output_they_give() -> None:
+    assert layers_of([CONV, BN, FLATTEN, FULLY_CONNECTED]) == {
+        "conv+bn+relu": ("relu0_fwd",),
+        "fc": ("dense0_fwd",),
+        "unfused bn": ("batchnorm1_fwd",),
+    }
+    assert layers_of([INT8, POOL, FLATTEN]) == {"int8 conv+bn+relu": ("relu0_fwd",), "int8 pooling": ("pool0_fwd",)}
+
+
+def test_operators_are_counted_by_what_became_of_them() -> None:
+    nodes = [CONV, INT8, POOL, BN, FLATTEN, FULLY_CONNECTED]
+    assert counts_of(nodes) == {"fused": 3, "quantized": 2, "unfused": 1}
+
+
+def test_a_lost_layer_is_named_with_what_runs_instead() -> None:
+    without_relu = Node("sg", CONV.op, quantized=False, inside=CONV.inside[:2])
+    relu = Node("relu0_fwd", "Activation", quantized=False, inside=())
+    assert differences(layers_of([without_relu, relu]), layers_of([CONV])) == [
+        "lost conv+bn+relu: relu0_fwd",
+        "new conv+bn: batchnorm0_fwd",
+        "new unfused relu: relu0_fwd",
+    ]
+    assert differences(layers_of([CONV]), layers_of([CONV])) == []
+
+
+def test_layers_must_be_the_stored_ones() -> None:
+    assert check_layers("mkl-fp32", [CONV, FULLY_CONNECTED], STORED) == []
+    assert check_layers("mkl-fp32", [CONV], STORED) == ["lost fc: dense0_fwd"]
+
+
+@pytest.mark.parametrize(
+    ("variant", "nodes", "problems"),
+    [
+        ("mkl-fp32", [CONV], []),
+        ("mkl-fp32", [BN], ["no operator is fused in mkl-fp32"]),
+        ("mkl-int8", [INT8], []),
+        ("mkl-int8", [CONV], ["no operator is quantized in mkl-int8"]),
+    ],
+)
+def test_a_network_without_stored_layers_must_have_some(variant: str, nodes: list[Node], problems: list[str]) -> None:
+    assert check_layers(variant, nodes, StoredAnswers()) == problems
+
+
+def test_the_native_build_fuses_and_quantises_nothing() -> None:
+    assert check_layers("native-fp32", [BN, FLATTEN], STORED) == []
+    assert check_layers("native-fp32", [CONV, POOL], STORED) == [
+        "1 fused operators in native-fp32",
+        "1 quantized operators in native-fp32",
+    ]
