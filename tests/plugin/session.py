@@ -17,7 +17,7 @@ import psutil
 from perf.cache import cache_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-SMOKE = ("perf/cnn", "--perf-tier=smoke")
+SMOKE = ("perf/cnn/test_inference.py", "--perf-tier=smoke")
 HANG_S = 120.0
 
 
