@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from perf.cnn.networks import INPUT, REFERENCE, catalogue
 from perf.cnn.prepare import CalibrationMode, prepare
 from perf.cnn.verify import verify
 from perf.measure.family import SLOT_WEIGHT, Checked, Resources
-from perf.measure.plan import Plan, Program, Workload, variants_of
+from perf.measure.plan import Plan, Workload, variants_of
 from perf.measure.published import published_rows
 
 
@@ -49,10 +50,13 @@ class Case:
 
 @dataclass(frozen=True)
 class CnnFamily:
-    """Networks from GluonCV, trained or synthetic, with one way of calibration."""
+    """Networks from GluonCV with one way of calibration: trained, by GluonCV or with the files in the folder `weights`,
+    or synthetic.
+    """
 
     pretrained: bool
     calibration: CalibrationMode
+    weights: Path | None = None
 
     @property
     def name(self) -> str:
@@ -84,6 +88,7 @@ class CnnFamily:
             threads=resources.cores,
             cache=resources.cache,
             pretrained=self.pretrained,
+            weights=self.weights,
             calibration=self.calibration,
             say=resources.say,
         )
@@ -92,7 +97,7 @@ class CnnFamily:
             catalogue().variants,
             {case.variant for case in cases} | {REFERENCE},
             resources.build,
-            lambda data: Program(artifacts.symbol(data.artifact), artifacts.params(data.artifact), data.subgraph),
+            artifacts.program,
         )
         batches = {case.batch: case for case in sorted(cases, key=lambda case: case.batch)}
         workloads = tuple(

@@ -11,7 +11,7 @@ from perf.plugin.replay import clock
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = metafunc.config.stash[OPTIONS]
-    family = CnnFamily(pretrained=options.pretrained, calibration=options.calibration)
+    family = CnnFamily(options.pretrained, options.calibration, options.weights)
     selected = family.cases(options.tier, options.models, options.batches)
     metafunc.parametrize("case", selected, ids=[case.id for case in selected])
 

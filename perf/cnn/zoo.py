@@ -1,13 +1,6 @@
-"""Runs inside the `zoo` build's Python: makes one network's artifacts (FP32 and INT8 symbols with parameters).
-
-Started as `python -m perf.cnn.zoo REQUEST.json`, it writes its artifacts into the folder the request names and
-`result.json` beside them, last. A fault a user can mend is one line of JSON there under "error".
-"""
+"""Runs inside the `zoo` build's Python: makes one network's artifacts (FP32 and INT8 symbols with parameters)."""
 
 import difflib
-import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +10,7 @@ import numpy as np
 from mxnet.gluon import nn
 
 from perf.cnn.images import images
-from perf.worker.parent import die_with_parent
+from perf.cnn.request import RefusalError, answer, flush, last_line
 from perf.worker.quantise import quantise
 
 # Batch-norm statistics are taken from this many images in one training-mode pass.
@@ -25,34 +18,13 @@ STATISTICS_IMAGES = 16
 SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 
 
-class RefusalError(Exception):
-    """A fault of the request, told to the user in one line, with what to do next."""
-
-    OTHER = "name another network with --perf-model"
-
-    def __init__(self, message: str, next_step: str = OTHER) -> None:
-        super().__init__(message)
-        self.next_step = next_step
-
-
-def main() -> None:
-    die_with_parent()
-    request = json.loads(Path(sys.argv[1]).read_text())
-    folder = Path(request["folder"])
-    try:
-        result = prepare(request, folder)
-    except RefusalError as refusal:
-        result = {"error": str(refusal), "next": refusal.next_step}
-    (folder / "result.json").write_text(json.dumps(result))
-
-
 def prepare(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Make the artifacts of one network; what was found out about its activations on the way."""
     mx.random.seed(request["seed"])
     rng = np.random.RandomState(request["seed"])
     size = request["image_size"]
-    network = _network(request["network"], Path(request["weights"]) if request["pretrained"] else None)
-    if not request["pretrained"]:
+    network = _network(request)
+    if request["weights"] == "synthetic":
         _behave_as_trained(network, rng, mx.nd.array(images(rng, STATISTICS_IMAGES, size)))
     network.hybridize()
     outputs = network(mx.nd.array(images(rng, 1, size)))
@@ -61,37 +33,62 @@ def prepare(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     symbol, arguments, auxiliary = _export(network, folder)
     activations = _check_activations(symbol, arguments, auxiliary, mx.nd.array(images(rng, 2, size)))
     calibration = request["calibration"]
-    data = mx.nd.array(images(rng, calibration["batches"] * calibration["batch_size"], size))
     quantised = quantise(
         symbol,
         arguments,
         auxiliary,
-        {"data": data},
+        {"data": mx.nd.array(_calibration_images(request, rng))},
         mode=calibration["mode"],
         exclusions=request["exclusions"],
         batch_size=calibration["batch_size"],
     )
     _save(folder / "int8", *quantised)
-    return {"activations": activations}
+    return activations
 
 
-def _network(name: str, weights: Path | None) -> Any:
-    """The network, with trained weights kept in the folder `weights`, or with random ones."""
+def _network(request: dict[str, Any]) -> Any:
+    """The network with random weights, those that GluonCV fetches, or those in the file that the request names."""
+    name, weights = request["network"], request["weights"]
     known = list(gluoncv.model_zoo.get_model_list())
     if name.lower() not in known:
         near = difflib.get_close_matches(name, known, n=3)
         raise RefusalError(f"GluonCV has no network {name!r}; near: {', '.join(near) or 'none'}")
-    trained = {} if weights is None else {"pretrained": True, "root": str(weights)}
+    trained = {"pretrained": True, "root": request["downloads"]} if weights == "gluoncv" else {}
     try:
         network = gluoncv.model_zoo.get_model(name, **trained)
     except (OSError, RuntimeError, ValueError) as error:
         # Some networks for detection fetch a trained backbone even when no trained weights are asked for.
-        next_step = "leave out --perf-pretrained, or see to the network connection" if weights else RefusalError.OTHER
-        raise RefusalError(f"its pretrained weights could not be fetched ({_last_line(error)})", next_step) from None
-    if weights is None:
+        next_step = (
+            "leave out --perf-pretrained, see to the network connection, or keep the weights in a folder for "
+            "--perf-weights"
+            if trained
+            else RefusalError.OTHER
+        )
+        raise RefusalError(f"its pretrained weights could not be fetched ({last_line(error)})", next_step) from None
+    if weights == "synthetic":
         # He et al., "Delving Deep into Rectifiers", 2015: the variance of activations survives ReLU and depth.
         network.initialize(mx.init.MSRAPrelu(factor_type="in", slope=0))
+    elif not trained:
+        _load(network, request["weights_file"])
     return network
+
+
+def _load(network: Any, file: str) -> None:
+    try:
+        network.load_parameters(file)
+    except (AssertionError, OSError, ValueError, mx.base.MXNetError) as error:
+        raise RefusalError(
+            f"the trained weights in {file} do not fit it ({str(error).strip().splitlines()[0]})",
+            "save them with save_parameters of this very network, or leave out --perf-weights",
+        ) from None
+
+
+def _calibration_images(request: dict[str, Any], rng: Any) -> Any:
+    """Those that the request names, or synthetic ones: (count, 3, size, size)."""
+    if request["calibration"]["sha256"] is None:
+        return images(rng, request["calibration"]["count"], request["image_size"])
+    with np.load(request["calibration_file"]) as given:
+        return given["data"]
 
 
 def _behave_as_trained(network: Any, rng: Any, data: Any) -> None:
@@ -158,17 +155,11 @@ def _save(prefix: Path, symbol: Any, arguments: Any, auxiliary: Any) -> None:
     symbol_file, params_file = f"{prefix}.json", f"{prefix}.params"
     symbol.save(symbol_file)
     mx.nd.save(params_file, tensors)
-    for file in (symbol_file, params_file):
-        descriptor = os.open(file, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
+    flush(symbol_file)
+    flush(params_file)
     if mx.sym.load(symbol_file).tojson() != symbol.tojson() or mx.nd.load(params_file).keys() != tensors.keys():
         raise OSError(f"{prefix} could not be read back as it was written")
 
 
-def _last_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[-1]
-
-
 if __name__ == "__main__":
-    main()
+    answer(prepare)

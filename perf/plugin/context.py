@@ -28,7 +28,7 @@ def context_of(
             "control": str(wheels["native"]),
             "instances": len(placements),
             "threads": placements[0].threads,
-            "pretrained": options.pretrained,
+            "pretrained": options.pretrained or options.weights is not None,
             "calibration": options.calibration,
             **({"blas_kernels": options.blas_kernels} if options.blas_kernels else {}),
         },

@@ -1,5 +1,6 @@
 """The command-line options, and what they say as one frozen value."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ class Options:
     instances: int | None
     threads: int | None
     pretrained: bool
+    weights: Path | None
+    imagenet_rec: Path | None
     calibration: Literal["naive", "entropy"]
     seed: int
     timeout_s: float
@@ -50,6 +53,8 @@ class Options:
         single = {
             "tier": self.tier if self.tier != TIERS[0] else None,
             "cache": self.cache,
+            "weights": self.weights,
+            "imagenet-rec": self.imagenet_rec,
             "blas-kernels": self.blas_kernels,
             "instances": self.instances,
             "threads": self.threads,
@@ -124,6 +129,19 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption("--perf-pretrained", action="store_true", help="fetch trained weights instead of synthetic ones")
     group.addoption(
+        "--perf-weights",
+        type=Path,
+        metavar="DIR",
+        help="take trained weights from this folder, in files NETWORK.params made by gluon's save_parameters",
+    )
+    group.addoption(
+        "--perf-imagenet-rec",
+        type=Path,
+        metavar="FILE.rec",
+        help="check the accuracy of trained networks on the images of this record file, such as ImageNet's validation "
+        "set",
+    )
+    group.addoption(
         "--perf-calibration",
         choices=("naive", "entropy"),
         default="naive",
@@ -193,6 +211,16 @@ def read_options(config: pytest.Config) -> Options:
     summary = get("perf_summary")
     if summary is not None and not summary.parent.is_dir():
         raise pytest.UsageError(f"--perf-summary: there is no folder {summary.parent}")
+    weights, records = get("perf_weights"), get("perf_imagenet_rec")
+    if weights is not None and not weights.is_dir():
+        raise pytest.UsageError(f"--perf-weights: there is no folder {weights}")
+    if records is not None:
+        if not os.access(records, os.R_OK) or not records.is_file():
+            raise pytest.UsageError(f"--perf-imagenet-rec: {records} is no file that can be read")
+        if weights is None and not get("perf_pretrained"):
+            raise pytest.UsageError(
+                "--perf-imagenet-rec needs trained networks: add --perf-weights DIR, or --perf-pretrained"
+            )
     return Options(
         tier=get("perf_tier"),
         whole_accuracy=_whole(get("perf_tier"), get("markexpr")),
@@ -207,6 +235,8 @@ def read_options(config: pytest.Config) -> Options:
         instances=get("perf_instances"),
         threads=get("perf_threads"),
         pretrained=get("perf_pretrained"),
+        weights=weights.resolve() if weights else None,
+        imagenet_rec=records.resolve() if records else None,
         calibration=get("perf_calibration"),
         seed=get("perf_seed"),
         timeout_s=get("perf_timeout"),

@@ -7,10 +7,12 @@ import mxnet as mx
 import numpy as np
 
 from perf.worker import disturbance
+from perf.worker.arrays import arrays_of, in_fp32
 from perf.worker.count import count_multiply_adds, operators_of
 from perf.worker.cut import GIVEN, cut
 from perf.worker.injection import with_extra_work
 from perf.worker.proof import peak_memory_bytes, restart_peak_memory
+from perf.worker.records import Records, best_of
 from perf.worker.timing import Hold, timed_passes, warm_up
 
 
@@ -24,6 +26,7 @@ class Graph:
         self._auxiliary: dict[str, Any] = {}
         self._inputs: dict[str, Any] = {}
         self._executor: Any = None
+        self._records: Any = None
         self._pass: Callable[[], None] = self._forward
 
     def load(self, symbol: str, params: str, subgraph: str | None, extra_work: float = 0.0) -> dict[str, Any]:
@@ -54,14 +57,14 @@ class Graph:
         """Take the arrays of an .npz file as the composed symbol's parameters, and partition it for `subgraph` or, with
         the images in the .npz file `calibration`, quantise it. Answers the `operators` that will run.
         """
-        given = _arrays(parameters)
+        given = arrays_of(parameters)
         self._arguments = {name: given[name] for name in self._symbol.list_arguments() if name in given}
         self._auxiliary = {name: given[name] for name in self._symbol.list_auxiliary_states()}
         if calibration:
             from perf.worker.quantise import quantise  # noqa: PLC0415 - a native build cannot import it
 
             self._symbol, self._arguments, self._auxiliary = quantise(
-                self._symbol, self._arguments, self._auxiliary, _arrays(calibration), mode="naive", exclusions=[]
+                self._symbol, self._arguments, self._auxiliary, arrays_of(calibration), mode="naive", exclusions=[]
             )
         elif subgraph:
             self._symbol = self._symbol.get_backend_symbol(subgraph)
@@ -83,7 +86,7 @@ class Graph:
         restart_peak_memory()
         draw = np.random.RandomState(seed)
         self._inputs = (
-            _arrays(arrays)
+            arrays_of(arrays)
             if arrays
             else {
                 name: mx.nd.array((draw.standard_normal(shape) * scales.get(name, 1.0)).astype("float32"))
@@ -150,15 +153,36 @@ class Graph:
         for operator in operators_of(self._symbol):
             name = operator["name"]
             place = places[f"{name}_output" if f"{name}_output" in places else f"{name}_output0"]
-            layers[name] = _in_fp32(outputs[place : place + 3])
+            layers[name] = in_fp32(outputs[place : place + 3])
         np.savez(path, **layers)
         return {}
+
+    def open_records(self, **reading: Any) -> dict[str, Any]:
+        """Open a record file (perf.worker.records); what is read next begins after the skipped batches."""
+        self._records = Records(**reading)
+        return {}
+
+    def save_images(self, path: str, name: str, count: int) -> dict[str, Any]:
+        """Write the next `count` images to an .npz file under a name."""
+        np.savez(path, **{name: self._records.first(count)})
+        return {}
+
+    def classify(self, batches: int, input_name: str, classes: int) -> dict[str, Any]:
+        """Run passes over the next batches of the record file, through the binding. Answers the `labels` of the images
+        and their `best` classes, the best first; nothing at the file's end.
+        """
+        labels, best = [], []
+        for data, label, real in self._records.batches(batches):
+            (outputs,) = self._executor.forward(is_train=False, **{input_name: data})
+            labels += label.asnumpy()[:real].astype(int).tolist()
+            best += best_of(outputs, classes)[:real].tolist()
+        return {"labels": labels, "best": best}
 
     def save_cut_layers(self, path: str, given: str) -> dict[str, Any]:
         """Run every operator by itself and write its first output to an .npz file by its name. Its inputs are what the
         .npz file `given` holds for the operators they come from; where it holds nothing, what these compute.
         """
-        arrays = _arrays(given)
+        arrays = arrays_of(given)
         self._inputs |= {GIVEN + name: array for name, array in arrays.items()}
         outputs = self._bound(cut(self._symbol, arrays)).forward(is_train=False)
         names = [operator["name"] for operator in operators_of(self._symbol)]
@@ -178,17 +202,3 @@ class Graph:
     def _forward(self) -> None:
         for output in self._executor.forward(is_train=False):
             output.wait_to_read()
-
-
-def _arrays(path: str) -> dict[str, Any]:
-    with np.load(path) as saved:
-        return {name: mx.nd.array(saved[name], dtype=saved[name].dtype) for name in saved.files}
-
-
-def _in_fp32(outputs: list[Any]) -> Any:
-    """The first of an operator's outputs; when it is quantised, in the unit that its range, the next two, says."""
-    first = outputs[0].asnumpy()
-    if first.dtype.kind == "f":
-        return first
-    low, high = (float(output.asnumpy()) for output in outputs[1:3])
-    return first.astype(np.float32) * (max(abs(low), abs(high)) / np.iinfo(first.dtype).max)

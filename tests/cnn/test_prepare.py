@@ -11,7 +11,8 @@ import pytest
 
 from perf.builds import Build
 from perf.cache import unfinished
-from perf.cnn.prepare import FILES, MANIFEST, Artifacts, Manifest, _verified, prepare
+from perf.cnn.kept import MANIFEST, Manifest, verified
+from perf.cnn.prepare import FILES, Artifacts, prepare
 from perf.errors import PerfError
 from tests.cnn.conftest import Prepare
 
@@ -38,7 +39,7 @@ def whole(tmp_path: Path) -> Path:
 
 def test_a_whole_folder_is_kept(whole: Path) -> None:
     before = stamps(whole)
-    assert _verified(whole) is not None
+    assert verified(whole, FILES) is not None
     assert stamps(whole) == before
 
 
@@ -50,7 +51,7 @@ def test_a_damaged_folder_is_removed(whole: Path, name: str, damage: str) -> Non
     path.unlink()
     if damage != "missing":
         path.write_bytes({"truncated": content[:-1], "other content": b"x" * len(content), "empty": b""}[damage])
-    assert _verified(whole) is None
+    assert verified(whole, FILES) is None
     assert not whole.exists()
 
 
@@ -62,8 +63,8 @@ def test_four_files_and_their_manifest(tiny: Artifacts, builds: Mapping[str, Bui
     assert manifest.sha256 == {name: digest(tiny.folder / name) for name in FILES}
     assert manifest.recipe["image_size"] == 32
     assert manifest.recipe["zoo"] == builds["zoo"].folder.name
-    assert manifest.activations["layers"] > 20
-    assert 0.01 < manifest.activations["smallest_spread"] <= manifest.activations["largest_spread"] < 100
+    assert manifest.found["layers"] > 20
+    assert 0.01 < manifest.found["smallest_spread"] <= manifest.found["largest_spread"] < 100
     assert tiny.params("int8").stat().st_size < tiny.params("fp32").stat().st_size
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from perf.cnn.family import CnnFamily
-from perf.cnn.prepare import MANIFEST
+from perf.cnn.kept import MANIFEST
 from perf.machine import read_machine
 from perf.measure.family import Resources
 from tests.cnn.spoil import program_of, with_parameters

@@ -1,0 +1,124 @@
+"""Accuracy on ImageNet: how the announcement measured it, its figures, and what is allowed here."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from perf.cnn.top1 import Limits, drift_text, limits_text, paired, problem_of, right_within
+from perf.errors import PerfError
+from perf.measure.published import published_rows
+from perf.measure.records import CLASSES, count_images
+from perf.report.answers import Answer
+
+DATA = Path(__file__).with_name("imagenet.toml")
+
+
+class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of `imagenet.toml`."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    shuffle_chunk_seed: int
+    seed: int
+    batch_size: int
+    skipped: int
+    evaluated: int
+    calibrated: int
+    preprocess_threads: int
+    batches_an_answer: int
+    drop_beyond_published: float
+
+
+class Accuracies(msgspec.Struct, frozen=True):
+    """A row of the announcement's table, in percent."""
+
+    model: str
+    fp32_top1: float
+    fp32_top5: float
+    int8_top1: float
+    int8_top5: float
+
+
+@dataclass(frozen=True)
+class Share:
+    """A record file divided: how many of its images are skipped, evaluated after them, and, of those that are skipped,
+    calibrated with.
+    """
+
+    skipped: int
+    evaluated: int
+    calibrated: int
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Labels (images,), and best classes (images, 5), the best first."""
+
+    labels: NDArray[np.int64]
+    best: NDArray[np.int64]
+
+
+@cache
+def protocol() -> Protocol:
+    """How it is measured, read once."""
+    return msgspec.convert(tomllib.loads(DATA.read_text()), Protocol)
+
+
+@cache
+def published() -> Mapping[str, Accuracies]:
+    """The announcement's accuracies by network."""
+    rows = (msgspec.convert(row, Accuracies, strict=False) for row in published_rows("int8-accuracy"))
+    return {row.model: row for row in rows}
+
+
+def share_of(images: int) -> Share:
+    """How a file of so many images is divided: as the original did, or in proportion. ValueError for too few."""
+    rules = protocol()
+    skipped = min(rules.skipped, images * rules.skipped // (rules.skipped + rules.evaluated))
+    if not skipped:
+        raise ValueError(f"{images} images cannot be divided")
+    return Share(skipped, min(rules.evaluated, images - skipped), min(rules.calibrated, skipped))
+
+
+def share_in(records: Path) -> Share:
+    """How a record file is divided. PerfError when it is none, or holds too few images."""
+    images = count_images(records)
+    try:
+        return share_of(images)
+    except ValueError:
+        raise PerfError(f"it holds {images} images only", subject=str(records), next_step="name another file") from None
+
+
+def limits_of(network: str) -> Limits:
+    """How far INT8's top-1 may lie below FP32's: by the published drop, or the largest one, and a little more."""
+    drops = {name: row.fp32_top1 - row.int8_top1 for name, row in published().items()}
+    return Limits(None, drops.get(network, max(drops.values())) / 100 + protocol().drop_beyond_published)
+
+
+def answer_of(network: str, fp32: Answers, int8: Answers) -> Answer:
+    """The judgement of FP32's and INT8's answers on the same images, beside the published figures."""
+    both = paired(right_within(int8.best, int8.labels), right_within(fp32.best, fp32.labels))
+    limits = limits_of(network)
+    figures = f"FP32 {_percent(fp32)}, INT8 {_percent(int8)}: {drift_text(both)}"
+    if row := published().get(network):
+        figures += (
+            f"; published FP32 {row.fp32_top1:.2f}/{row.fp32_top5:.2f}, INT8 {row.int8_top1:.2f}/{row.int8_top5:.2f}"
+        )
+    return Answer(
+        check="top-1/top-5 on ImageNet, %",
+        subject=network,
+        found=figures,
+        allowed=limits_text(limits),
+        problem=problem_of(both, limits),
+    )
+
+
+def _percent(answers: Answers) -> str:
+    shares = (right_within(answers.best, answers.labels, k).mean() for k in (1, CLASSES))
+    return "/".join(f"{share * 100:.2f}" for share in shares)

@@ -1,0 +1,39 @@
+"""Accuracy on the record file of --perf-imagenet-rec: top-1 and top-5 in FP32 and INT8 beside the published ones."""
+
+from collections.abc import Callable
+
+import pytest
+
+from perf.cnn.imagenet import answer_of
+from perf.cnn.networks import catalogue
+from perf.cnn.prepare import fp32_and_int8
+from perf.cnn.validation import answers_of, calibrated
+from perf.plugin.hooks import OPTIONS
+from perf.plugin.setup import Setup
+from perf.report.answers import Answer
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    options = metafunc.config.stash[OPTIONS]
+    metafunc.parametrize("network", options.models or catalogue().tiers[options.tier].networks)
+
+
+@pytest.mark.accuracy("mkl", "zoo")
+def test_imagenet(network: str, setup: Setup, answered: Callable[[Answer], None]) -> None:
+    options, resources, progress = setup.options, setup.resources, setup.progress
+    records = options.imagenet_rec
+    assert records is not None
+    with setup.uncaptured(), progress.shown():
+        artifacts = calibrated(
+            network,
+            records,
+            resources,
+            pretrained=options.pretrained,
+            weights=options.weights,
+            calibration=options.calibration,
+        )
+        found = []
+        for variant in fp32_and_int8(artifacts, resources):
+            progress.restart()
+            found.append(answers_of(variant, network, records, resources, progress.tell))
+    answered(answer_of(network, *found))

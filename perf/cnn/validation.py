@@ -1,0 +1,83 @@
+"""A network's variants on the images of a record file, calibrated and evaluated as the announcement did."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from perf.cnn.imagenet import Answers, protocol, share_in
+from perf.cnn.networks import INPUT, catalogue
+from perf.cnn.prepare import Artifacts, CalibrationMode, prepare
+from perf.cnn.top1 import right_within
+from perf.measure.family import Resources
+from perf.measure.plan import Variant
+from perf.measure.records import CLASSES, Reading, classified, save_images
+
+Tell = Callable[[str, float], None]
+
+
+def calibrated(
+    network: str,
+    records: Path,
+    resources: Resources,
+    *,
+    pretrained: bool,
+    weights: Path | None,
+    calibration: CalibrationMode,
+) -> Artifacts:
+    """A trained network in FP32 and INT8, calibrated with a record file's first images."""
+    images = resources.scratch / f"{network}-calibration.npz"
+    count = share_in(records).calibrated
+    save_images(resources.build("mkl"), reading_of(network, records), count, INPUT, images, resources)
+    return prepare(
+        network,
+        zoo=resources.build("zoo"),
+        threads=resources.cores,
+        cache=resources.cache,
+        pretrained=pretrained,
+        calibration=calibration,
+        say=resources.say,
+        weights=weights,
+        images=images,
+    )
+
+
+def answers_of(variant: Variant, network: str, records: Path, resources: Resources, tell: Tell) -> Answers:
+    """What a variant answers on the evaluated images; `tell` is told how far it is, from 0 to 1.
+
+    WorkerError when the worker fails.
+    """
+    share, rules = share_in(records), protocol()
+    batches, beyond = divmod(share.skipped, rules.batch_size)
+    reading = reading_of(network, records, batches)
+    labels, best = np.empty(0, np.int64), np.empty((0, CLASSES), np.int64)
+    # Images are skipped here as well, where their number is no multiple of a batch's.
+    window = slice(beyond, beyond + share.evaluated)
+    for found in classified(variant, reading, INPUT, rules.batches_an_answer, resources):
+        labels, best = np.append(labels, found.labels), np.concatenate([best, found.best])
+        done = len(labels[window])
+        if done:
+            top1 = right_within(best[window], labels[window]).mean()
+            tell(
+                f"{network} {variant.name}: {done} of {share.evaluated} images, top-1 {top1:.2%}",
+                done / share.evaluated,
+            )
+        if done == share.evaluated:
+            break
+    return Answers(labels[window], best[window])
+
+
+def reading_of(network: str, records: Path, skipped: int = 0) -> Reading:
+    """How a worker reads a record file for a network; so many batches are skipped."""
+    rules = protocol()
+    return Reading(
+        path=str(records),
+        image_size=catalogue().image_size(network),
+        batch_size=rules.batch_size,
+        skipped=skipped,
+        mean=rules.mean,
+        std=rules.std,
+        shuffle_chunk_seed=rules.shuffle_chunk_seed,
+        seed=rules.seed,
+        preprocess_threads=rules.preprocess_threads,
+    )
