@@ -7,7 +7,7 @@ from typing import Any
 import mxnet as mx
 from mxnet.contrib.quantization import quantize_model
 
-_LAYERS = re.compile(r"_output$|^data$")
+_LAYERS = re.compile(r"_output$|^data\d*$")
 
 
 def quantise(

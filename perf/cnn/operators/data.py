@@ -1,0 +1,27 @@
+"""How many random cases each tier runs, and the cases that are kept, from `operators.toml`."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from perf.cnn.operators.cases import AnyCase
+
+DATA = Path(__file__).parents[1] / "operators.toml"
+
+
+class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`cases`: by tier, or "slice", how many random cases of each kind; `slice_defects`: the defects whose examples the
+    slice tries; `examples`: cases that were found once and are always run.
+    """
+
+    cases: dict[str, dict[str, int]]
+    slice_defects: list[str]
+    examples: list[AnyCase]
+
+
+@cache
+def load() -> Data:
+    """All of it, read once."""
+    return msgspec.convert(tomllib.loads(DATA.read_text()), Data)

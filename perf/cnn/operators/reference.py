@@ -1,0 +1,136 @@
+"""The operators in plain numpy and double precision, and how far FP32 arithmetic may be from them. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from perf.cnn.operators.case import Case
+from perf.cnn.operators.cases import Concat, Convolution, FullyConnected, Pooling, Residual
+
+Array = NDArray[np.float64]
+UNIT = 2.0**-24  # the unit roundoff of FP32
+# Roundings besides those of the products' sum: bias, addend, and the division of an average, with one to spare.
+MORE_ROUNDINGS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Exact:
+    """An operator's exact output, and how far a build may be from it, element by element; same shape."""
+
+    values: Array
+    allowed: Array
+
+
+def gamma(roundings: int) -> float:
+    """The largest relative error of so many roundings in FP32: n u / (1 - n u) (Higham, Accuracy and Stability of
+    Numerical Algorithms, 2nd ed., lemma 3.1).
+    """
+    return roundings * UNIT / (1 - roundings * UNIT)
+
+
+def fp32(case: Case, given: Mapping[str, NDArray[np.float32]]) -> Exact:
+    """What the case must compute of its arrays in FP32. Summed in any order, fused multiply-adds or not, a sum of n
+    products is within gamma_n times the sum of their absolute values (Higham, equation 3.5); bias and addend are
+    summands like others, and relu brings no two numbers further apart. Maxima and copies are exact.
+    """
+    arrays = {name: array.astype(np.float64) for name, array in given.items()}
+    values = output(case, arrays)
+    return Exact(values, gamma(terms(case) + MORE_ROUNDINGS) * magnitude(case, arrays))
+
+
+def output(case: Case, arrays: Mapping[str, Array]) -> Array:
+    """The case's output: products, bias, addend and relu."""
+    sums = weighed(case, arrays["data0"], arrays["weight"]) if "weight" in arrays else unweighed(case, arrays)
+    sums = sums + _other_summands(case, arrays)
+    return np.maximum(sums, 0.0) if getattr(case, "relu", False) else sums
+
+
+def magnitude(case: Case, arrays: Mapping[str, Array]) -> Array:
+    """The sum of the absolute values of all summands of each output; zero where nothing is summed."""
+    sizes = {name: np.abs(array) for name, array in arrays.items()}
+    if "weight" in sizes:
+        return weighed(case, sizes["data0"], sizes["weight"]) + _other_summands(case, sizes)
+    values = unweighed(case, sizes)
+    return values if isinstance(case, Pooling) and case.pool == "avg" else np.zeros_like(values)
+
+
+def terms(case: Case) -> int:
+    """How many products, or values, one output sums at most."""
+    match case:
+        case Convolution() | FullyConnected():
+            return int(np.prod(case.parameter_shapes["weight"][1:]))
+        case Pooling(pool="avg"):
+            return int(np.prod(case.size if case.whole else case.kernel))
+        case _:
+            return 0
+
+
+def weighed(case: Case, data: Array, weight: Array) -> Array:
+    """The sums of products of a convolution or a fully-connected layer. TypeError for other cases."""
+    match case:
+        case Convolution():
+            return _convolved(case, data, weight)
+        case FullyConnected():
+            return data.reshape(len(data), -1) @ weight.T
+    raise TypeError(f"{case} has no weight")
+
+
+def unweighed(case: Case, arrays: Mapping[str, Array]) -> Array:
+    """The output of a pooling or a concat. TypeError for other cases."""
+    match case:
+        case Pooling():
+            return _pooled(case, arrays["data0"])
+        case Concat():
+            return np.concatenate([arrays[name] for name in case.data_shapes], axis=1)
+    raise TypeError(f"{case} has a weight")
+
+
+def _other_summands(case: Case, arrays: Mapping[str, Array]) -> Array:
+    bias = arrays["bias"] if "bias" in arrays else np.zeros(1)
+    if isinstance(case, Convolution):
+        bias = bias[:, None, None]
+    return bias + arrays["data1"] if isinstance(case, Residual) else bias
+
+
+def _convolved(case: Convolution, data: Array, weight: Array) -> Array:
+    padded = np.pad(data, [(0, 0), (0, 0), *((pad, pad) for pad in case.pad)])
+    reach = [dilate * (kernel - 1) + 1 for dilate, kernel in zip(case.dilate, case.kernel, strict=True)]
+    windows = sliding_window_view(padded, reach, axis=(2, 3))
+    windows = windows[:, :, :: case.stride[0], :: case.stride[1], :: case.dilate[0], :: case.dilate[1]]
+    groups = zip(np.split(windows, case.groups, axis=1), np.split(weight, case.groups), strict=True)
+    return np.concatenate([np.einsum("nchwij,fcij->nfhw", part, own) for part, own in groups], axis=1)
+
+
+def _pooled(case: Pooling, data: Array) -> Array:
+    if case.whole:
+        reduce = np.max if case.pool == "max" else np.mean
+        return np.asarray(reduce(data, axis=(2, 3), keepdims=True))
+    starts = [_starts(case, axis) for axis in (0, 1)]
+    rows = [[_window(case, data, top, left) for left in starts[1]] for top in starts[0]]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def _starts(case: Pooling, axis: int) -> range:
+    """Where windows start, in the unpadded image's coordinates."""
+    kernel, stride, pad = case.kernel[axis], case.stride[axis], case.pad[axis]
+    room = case.size[axis] + 2 * pad - kernel
+    count = (-(-room // stride) if case.full else room // stride) + 1
+    return range(-pad, -pad + count * stride, stride)
+
+
+def _window(case: Pooling, data: Array, top: int, left: int) -> Array:
+    """One output of every image and channel (MXNet 1.5, src/operator/nn/pool.h: a window ends with the padding, and
+    what it counts of that is its choice).
+    """
+    ends = [
+        min(start + kernel, size + pad)
+        for start, kernel, size, pad in zip((top, left), case.kernel, case.size, case.pad, strict=True)
+    ]
+    inside = data[:, :, max(top, 0) : ends[0], max(left, 0) : ends[1]]
+    if case.pool == "max":
+        return np.asarray(inside.max(axis=(2, 3)))
+    counted = (ends[0] - top) * (ends[1] - left) if case.count_pad else inside.shape[2] * inside.shape[3]
+    return np.asarray(inside.sum(axis=(2, 3)) / counted)

@@ -1,0 +1,94 @@
+"""Where the known defects of operators lie (perf/builds/defects.toml): the random part of the check leaves that out."""
+
+from collections.abc import Callable
+
+from perf.builds import Facts, known_defects
+from perf.cnn.operators.case import Case
+from perf.cnn.operators.cases import Convolution, Pooling, Residual
+from perf.cnn.operators.int8 import threshold
+
+CHECK = "operators"
+
+
+def covered(case: Case, variant: str, facts: Facts) -> bool:
+    """Whether a known defect of an installation covers the case in a variant."""
+    found = known_defects()
+    return any(found[name].is_in(facts) and lies_in(case, variant) for name, lies_in in REGIONS.items())
+
+
+def _grouped_fours(case: Case, variant: str) -> bool:
+    """Channels of a group in fours, but not both sides in eights: MKL-DNN lays weights out as gOIhw4o4i."""
+    if variant != "mkl-fp32" or not isinstance(case, Convolution) or case.groups == 1:
+        return False
+    sides = _group(case)
+    return all(side % 4 == 0 for side in sides) and any(side % 8 for side in sides)
+
+
+def _grouped_threes(case: Case, variant: str) -> bool:
+    """Three channels a group into filters in eights, but not in sixteens: MKL-DNN runs its kernel for AVX2."""
+    if variant != "mkl-fp32" or not isinstance(case, Convolution) or case.groups == 1:
+        return False
+    channels, filters = _group(case)
+    return channels == 3 and filters % 16 == 8  # noqa: PLR2004 - channels
+
+
+def _int8_grouped(case: Case, variant: str) -> bool:
+    return variant == "mkl-int8" and isinstance(case, Convolution) and case.groups > 1 and not _depthwise(case)
+
+
+def _int8_depthwise_padding(case: Case, variant: str) -> bool:
+    """Signed data and pads beside them, but for what MKL-DNN has a loop of its own for, MobileNet's kernels among it
+    (is_resrc_depthwise in jit_avx512_core_x8s8s32x_conv_kernel.cpp).
+    """
+    if variant != "mkl-int8" or not isinstance(case, Convolution) or not _depthwise(case):
+        return False
+    own_loop = case.stride[1] < case.kernel[1] < 4 and case.dilate[1] == 1  # noqa: PLR2004 - columns
+    return threshold(case.data()["data0"])[0] < 0 and case.pad[1] > 0 and not own_loop
+
+
+def _int8_dilated_hole(case: Case, variant: str) -> bool:
+    """The whole image fits between two rows of the kernel."""
+    dilated = isinstance(case, Convolution) and case.dilate[0] > case.size[0] and case.kernel[0] > 1
+    return variant == "mkl-int8" and dilated
+
+
+def _int8_sum(case: Case, variant: str) -> bool:
+    """An addend of the other type than the output, which is unsigned behind a relu."""
+    if variant != "mkl-int8" or not isinstance(case, Residual):
+        return False
+    return (threshold(case.data()["data1"])[0] >= 0) != case.relu
+
+
+def _int8_average_full(case: Case, variant: str) -> bool:
+    """Windows that reach beyond the padding, which then counts."""
+    if variant != "mkl-int8" or not isinstance(case, Pooling) or case.whole or not case.full:
+        return False
+    sides = zip(case.size, case.pad, case.kernel, case.stride, strict=True)
+    overhanging = any((size + 2 * pad - kernel) % stride for size, pad, kernel, stride in sides)
+    return case.pool == "avg" and case.count_pad and overhanging
+
+
+def _int8_maximum_last(case: Case, variant: str) -> bool:
+    return variant == "mkl-int8" and isinstance(case, Pooling) and case.pool == "max" and case.last
+
+
+def _group(case: Convolution) -> tuple[int, int]:
+    """A group's channels and filters."""
+    return case.channels // case.groups, case.filters // case.groups
+
+
+def _depthwise(case: Convolution) -> bool:
+    return case.groups == case.channels == case.filters
+
+
+REGIONS: dict[str, Callable[[Case, str], bool]] = {
+    "grouped-convolution-fours": _grouped_fours,
+    "grouped-convolution-threes": _grouped_threes,
+    "int8-grouped-convolution": _int8_grouped,
+    "int8-depthwise-padding": _int8_depthwise_padding,
+    "int8-dilated-hole": _int8_dilated_hole,
+    "int8-sum-of-other-type": _int8_sum,
+    "int8-average-full": _int8_average_full,
+    "int8-maximum-last": _int8_maximum_last,
+}
+"""By the defect's name: whether it covers a case in a variant."""

@@ -1,0 +1,112 @@
+"""Random cases, a strategy for each kind. Small ones: defects of kernels show in their tails, and small is quick."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from perf.cnn.operators.case import Case, Pair
+from perf.cnn.operators.cases import Concat, Convolution, FullyConnected, Pooling, Residual
+
+# Kernels work in blocks of 4, 8, 16 and more channels, with tails.
+_CHANNELS = st.one_of(st.integers(1, 8), st.sampled_from([12, 15, 16, 17, 24, 32, 48, 64]))
+# Thresholds have six decimals: below these, an INT8 network has no steps left.
+_SCALES = st.sampled_from([1.0, 0.01, 0.1, 3.0, 30.0, 1000.0])
+_VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "batch": st.integers(1, 3),
+    "scale": _SCALES,
+    "signed": st.booleans(),
+    "seed": st.integers(0, 999),
+}
+
+
+def _pairs(low: int, high: int) -> st.SearchStrategy[Pair]:
+    return st.tuples(st.integers(low, high), st.integers(low, high))
+
+
+@st.composite
+def _convolution_fields(draw: st.DrawFn) -> dict[str, Any]:
+    if draw(st.integers(0, 3)) == 3:  # noqa: PLR2004 - one of four is depthwise, sometimes with two filters a channel
+        channels = groups = draw(_CHANNELS)
+        filters = channels * draw(st.sampled_from([1, 1, 1, 2]))
+    else:
+        groups = draw(st.sampled_from([1, 1, 1, 1, 2, 4]))
+        channels, filters = groups * draw(_CHANNELS), groups * draw(_CHANNELS)
+    kernel, dilate = draw(_pairs(1, 5)), draw(st.one_of(st.just((1, 1)), _pairs(1, 2)))
+    pad = draw(_pairs(0, 2))
+    least = [max(1, dilate[axis] * (kernel[axis] - 1) + 1 - 2 * pad[axis]) for axis in (0, 1)]
+    more = draw(_pairs(0, 9))
+    return {
+        **{name: draw(values) for name, values in _VALUES.items()},
+        "channels": channels,
+        "size": (least[0] + more[0], least[1] + more[1]),
+        "filters": filters,
+        "kernel": kernel,
+        "stride": draw(_pairs(1, 3)),
+        "pad": pad,
+        "dilate": dilate,
+        "groups": groups,
+        "bias": draw(st.booleans()),
+        "relu": draw(st.booleans()),
+    }
+
+
+@st.composite
+def _poolings(draw: st.DrawFn) -> Pooling:
+    kernel = draw(_pairs(1, 5))
+    pad = draw(_pairs(0, 2).map(lambda pad: (min(pad[0], kernel[0] - 1), min(pad[1], kernel[1] - 1))))
+    more = draw(_pairs(0, 9))
+    # A window that rounding up adds must still touch the image: of nothing there is neither maximum nor average.
+    full = draw(st.booleans())
+    most = [kernel[axis] - pad[axis] if full else 3 for axis in (0, 1)]
+    return Pooling(
+        **{name: draw(values) for name, values in _VALUES.items()},
+        channels=draw(_CHANNELS),
+        size=(max(1, kernel[0] - 2 * pad[0]) + more[0], max(1, kernel[1] - 2 * pad[1]) + more[1]),
+        pool=draw(st.sampled_from(["max", "avg"])),
+        kernel=kernel,
+        stride=(draw(st.integers(1, min(3, most[0]))), draw(st.integers(1, min(3, most[1])))),
+        pad=pad,
+        full=full,
+        whole=draw(st.sampled_from([False, False, False, True])),
+        count_pad=draw(st.booleans()),
+        last=draw(st.booleans()),
+    )
+
+
+@st.composite
+def _concats(draw: st.DrawFn) -> Concat:
+    parts = draw(st.integers(2, 4))
+
+    def several(values: st.SearchStrategy[Any]) -> tuple[Any, ...]:
+        return tuple(draw(st.lists(values, min_size=parts, max_size=parts)))
+
+    return Concat(
+        batch=draw(_VALUES["batch"]),
+        scale=draw(_VALUES["scale"]),
+        seed=draw(_VALUES["seed"]),
+        size=draw(_pairs(1, 7)),
+        channels=several(_CHANNELS),
+        scales=several(st.sampled_from([1.0, 0.5, 2.0, 0.01])),
+        signs=several(st.booleans()),
+    )
+
+
+CASES: dict[str, st.SearchStrategy[Case]] = {
+    "convolution": st.builds(lambda fields: Convolution(**fields), _convolution_fields()),
+    "residual": st.builds(
+        lambda fields, scale, signed: Residual(**fields, addend_scale=fields["scale"] * scale, addend_signed=signed),
+        _convolution_fields(),
+        st.sampled_from([1.0, 0.1, 5.0]),
+        st.booleans(),
+    ),
+    "fully_connected": st.builds(
+        FullyConnected,
+        **_VALUES,
+        inputs=st.one_of(st.tuples(st.integers(1, 200)), st.tuples(_CHANNELS, st.integers(1, 4), st.integers(1, 4))),
+        outputs=st.integers(1, 70),
+        bias=st.booleans(),
+        relu=st.booleans(),
+    ),
+    "pooling": _poolings(),
+    "concat": _concats(),
+}

@@ -1,0 +1,93 @@
+"""Single operators in every variant: random cases within derived bounds, and the examples of known defects."""
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+import pytest
+
+from perf.builds import known_defects
+from perf.cnn.operators.case import Case
+from perf.cnn.operators.cases import AnyCase
+from perf.cnn.operators.check import examine
+from perf.cnn.operators.data import load
+from perf.cnn.operators.known import contradiction
+from perf.cnn.operators.live import VARIANTS, Live
+from perf.cnn.operators.regions import CHECK, REGIONS, covered
+from perf.cnn.operators.search import search
+from perf.machine import read_machine
+from perf.measure.family import Resources
+from perf.plugin.hooks import OPTIONS
+from perf.report.answers import Answer
+
+# Elsewhere MKL-DNN 0.19 adds up pairs of products in 16 bits, and halves weights or clips: other bounds than here.
+INT8_ISA = "avx512_vnni"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    options = metafunc.config.stash[OPTIONS]
+    whole = options.whole_accuracy
+    if "kind" in metafunc.fixturenames:
+        counts = load().cases[options.tier if whole else "slice"]
+        metafunc.parametrize(("kind", "count"), counts.items(), ids=list(counts))
+    else:
+        declared = [name for name, defect in known_defects().items() if defect.check == CHECK]
+        metafunc.parametrize("name", declared if whole else load().slice_defects)
+
+
+@pytest.fixture(scope="module")
+def variants() -> list[str]:
+    """Those that this machine can check."""
+    return [name for name, way in VARIANTS.items() if not way.quantised or read_machine().has_isa(INT8_ISA)]
+
+
+@pytest.fixture(scope="module")
+def live(resources: Resources) -> Iterator[Live]:
+    with Live(resources) as workers:
+        yield workers
+
+
+@pytest.mark.accuracy("native", "mkl")
+def test_operator(
+    kind: str,
+    count: int,
+    live: Live,
+    variants: list[str],
+    resources: Resources,
+    request: pytest.FixtureRequest,
+    answered: Callable[[Answer], None],
+) -> None:
+    facts = {name: resources.build(VARIANTS[name].role).facts for name in variants}
+
+    def variants_of(case: Case) -> list[str]:
+        return [name for name in variants if not covered(case, name, facts[name])]
+
+    kept = [case for case in load().examples if msgspec.to_builtins(case)["kind"] == kind]
+    seed = request.config.stash[OPTIONS].seed
+    searched = search(kind, count, live, variants_of, random_seed=seed, examples=kept)
+    ratios = ", ".join(f"{variant} {ratio:.2g}" for variant, ratio in searched.ratios.items())
+    left_out = "" if "mkl-int8" in variants else "; mkl-int8 left out, for this CPU lacks AVX512-VNNI"
+    found = f"{searched.cases} cases, largest error: {ratios}{left_out}"
+    answered(Answer(CHECK, kind, found, "1 of the bound", searched.problem))
+
+
+@pytest.mark.accuracy("native", "mkl")
+def test_known_defect(name: str, variants: list[str], resources: Resources, answered: Callable[[Answer], None]) -> None:
+    defect = known_defects()[name]
+    case: Case = msgspec.convert(defect.example, AnyCase)
+    affected = [variant for variant in VARIANTS if REGIONS[name](case, variant)]
+    if not set(affected) <= set(variants):
+        pytest.skip("mkl-int8 cannot be checked: this CPU lacks AVX512-VNNI")
+    found, wrong = [], []
+    # In workers of its own: some defects read memory that is not theirs, and what lies there is then always the same.
+    with Live(resources) as fresh:
+        for role in ("native", "mkl"):
+            facts = resources.build(role).facts
+            own = [variant for variant in variants if VARIANTS[variant].role == role]
+            there = affected if defect.is_in(facts) else [name for name in own if not covered(case, name, facts)]
+            asked = [variant for variant in own if variant in there]
+            problems = [finding.problem for finding in examine(case, fresh, asked) if finding.problem]
+            found.append(f"{facts.distribution} {facts.mxnet} {'fails' if problems else 'passes'}")
+            wrong.append(contradiction(name, defect, facts, problems))
+    allowed = "; ".join(f"{wheel} {', '.join(versions)} fails" for wheel, versions in defect.affects.items())
+    problem = "\n".join(filter(None, wrong)) or None
+    answered(Answer(CHECK, name, ", ".join(found), allowed, problem))

@@ -1,0 +1,125 @@
+"""The check of single operators in real workers: what is spoiled on purpose is found, and told so that it replays."""
+
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from perf.cnn.operators.case import Arrays, Case
+from perf.cnn.operators.cases import Convolution, FullyConnected, Pooling
+from perf.cnn.operators.check import Finding, examine, expected, judged
+from perf.cnn.operators.data import Data
+from perf.cnn.operators.live import VARIANTS, Live
+from perf.cnn.operators.search import Searched, search
+from perf.machine import read_machine
+from perf.measure.crew import Node
+from perf.measure.family import Resources
+
+pytestmark = pytest.mark.real
+
+CASE = Convolution(batch=2, channels=8, size=(6, 6), filters=8, kernel=(3, 3), pad=(1, 1))
+# Where INT8 is checked at all (perf/cnn/test_operators.py).
+CHECKED = [name for name, way in VARIANTS.items() if not way.quantised or read_machine().has_isa("avx512_vnni")]
+INT8 = pytest.mark.skipif("mkl-int8" not in CHECKED, reason="INT8 is checked with AVX512-VNNI only")
+
+
+@pytest.fixture(scope="module")
+def live(resources: Resources) -> Iterator[Live]:
+    with Live(resources) as workers:
+        yield workers
+
+
+def one_channel_scaled(case: Case) -> Arrays:
+    """The parameters, the last output channel's weights 5 % too large."""
+    parameters = case.parameters()
+    parameters["weight"][-1] *= np.float32(1.05)
+    return parameters
+
+
+class Spoiled(Live):
+    """Workers that compute convolutions with another weight than they are given."""
+
+    def run(self, variant: str, case: Case, **_: Any) -> tuple[tuple[Node, ...], NDArray[np.float32]]:
+        return super().run(variant, case, parameters=one_channel_scaled(case))
+
+
+def finding_of(live: Live, variant: str, case: Case, **given: Arrays) -> Finding:
+    _, output = live.run(variant, case, **given)
+    return judged(variant, output, expected(case, variant))
+
+
+def searched(live: Live, seed: int, count: int = 12) -> Searched:
+    return search("convolution", count, live, lambda _: ["native-fp32"], random_seed=seed)
+
+
+@pytest.mark.parametrize("variant", CHECKED)
+def test_a_sound_convolution_passes(variant: str, live: Live) -> None:
+    assert finding_of(live, variant, CASE).problem is None
+
+
+@pytest.mark.parametrize("variant", CHECKED)
+def test_weights_of_one_channel_five_percent_too_large_are_found(variant: str, live: Live) -> None:
+    problem = finding_of(live, variant, CASE, parameters=one_channel_scaled(CASE)).problem
+    assert problem is not None
+    assert problem.startswith(f"{variant}: ")
+    assert ", 7, " in problem.partition("the worst at ")[2], "another channel than the spoiled one"
+
+
+@INT8
+@pytest.mark.parametrize(
+    "case",
+    [CASE, FullyConnected(batch=3, inputs=(40,), outputs=10), Pooling(batch=1, channels=3, size=(4, 4), pool="max")],
+    ids=["convolution", "fully_connected", "pooling"],
+)
+def test_a_halved_threshold_is_found(case: Case, live: Live) -> None:
+    halves = {name: array / np.float32(2) for name, array in case.data().items()}
+    assert finding_of(live, "mkl-int8", case).problem is None
+    assert finding_of(live, "mkl-int8", case, calibration=halves).problem is not None
+
+
+def test_a_search_tells_a_small_case_that_fails_in_a_form_that_can_be_kept(resources: Resources) -> None:
+    with Spoiled(resources) as spoiled:
+        problem = searched(spoiled, seed=1).problem
+        assert problem is not None
+        entry = problem.partition("to keep it, in perf/cnn/operators.toml:\n")[2]
+        (kept,) = msgspec.convert({**tomllib.loads(entry), "cases": {}, "slice_defects": []}, Data).examples
+        assert examine(kept, spoiled, ["native-fp32"])[0].problem == problem.partition("\n")[0]
+    assert isinstance(kept, Convolution)
+    assert (kept.channels, kept.filters) == (1, 1)
+
+
+def test_the_same_seed_finds_the_same(resources: Resources, live: Live) -> None:
+    first, second = (searched(live, seed=7) for _ in range(2))
+    assert first == second
+    assert searched(live, seed=8).ratios != first.ratios
+    with Spoiled(resources) as spoiled:
+        told = {searched(spoiled, seed=7).problem for _ in range(2)}
+    assert len(told) == 1
+
+
+def test_a_kept_case_runs_first_and_fails_as_it_is(resources: Resources) -> None:
+    with Spoiled(resources) as spoiled:
+        found = search("convolution", 5, spoiled, lambda _: ["native-fp32"], random_seed=1, examples=[CASE])
+    assert found.cases == 0
+    assert found.problem is not None
+    assert repr(CASE) in found.problem
+
+
+def test_a_worker_that_dies_fails_its_case_and_the_next_case_gets_a_new_one(live: Live) -> None:
+    assert finding_of(live, "native-fp32", CASE).problem is None
+    live._workers["native"].kill()
+    finding = examine(CASE, live, ["native-fp32"])[0]
+    assert finding.problem == "native-fp32: the worker was ended by SIGKILL"
+    assert examine(CASE, live, ["native-fp32"])[0].problem is None
+
+
+def test_an_error_of_mxnet_is_the_cases_problem(live: Live) -> None:
+    """A kernel that does not fit."""
+    impossible = Convolution(batch=1, channels=1, size=(1, 1), filters=1, kernel=(3, 3))
+    problem = examine(impossible, live, ["native-fp32"])[0].problem
+    assert problem is not None
+    assert problem.startswith("native-fp32: MXNetError: ")
