@@ -1,7 +1,7 @@
 """What is known to be wrong with a wheel, from `defects.toml`."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import msgspec
 from perf.builds.facts import Facts
 
 DATA = Path(__file__).with_name("defects.toml")
+SHOWN = "perf/builds/defects.toml"
 
 
 class Defect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,8 +29,19 @@ class Defect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether an installation has it."""
         return facts.mxnet in self.affects.get(facts.distribution, [])
 
+    def contradiction(self, name: str, facts: Facts, problems: Sequence[str]) -> str | None:
+        """What is wrong with this declaration, by its name, when its example had these problems in an installation:
+        where it is declared the example must fail, everywhere else it must pass. None when it did.
+        """
+        if self.is_in(facts) and not problems:
+            return f"the defect {name} is declared for {facts.wheel}, and its example passes: take it out of {SHOWN}"
+        if problems and not self.is_in(facts):
+            return f"the defect {name} is not declared for {facts.wheel}, and its example fails: {problems[0]}"
+        return None
+
 
 @cache
-def known_defects() -> Mapping[str, Defect]:
-    """All of them, by name, read once."""
-    return msgspec.convert(tomllib.loads(DATA.read_text()), dict[str, Defect])
+def defects_of(check: str) -> Mapping[str, Defect]:
+    """Those that a check meets, by name, read once."""
+    known = msgspec.convert(tomllib.loads(DATA.read_text()), dict[str, Defect])
+    return {name: defect for name, defect in known.items() if defect.check == check}

@@ -139,7 +139,7 @@ def _make(builds: Path, recipe: Recipe, say: Say) -> Build:
     except BaseException:  # KeyboardInterrupt too
         remove(folder)
         raise
-    say(f"{recipe.subject}: ready after {time.monotonic() - started:.1f} s, {facts.distribution} {facts.mxnet}")
+    say(f"{recipe.subject}: ready after {time.monotonic() - started:.1f} s, {facts.wheel}")
     return _build(final, recipe, facts, blas_kernels)
 
 

@@ -35,6 +35,11 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     distribution: str
     record_sha256: str
 
+    @property
+    def wheel(self) -> str:
+        """What is installed, as people call it: "mxnet-mkl 1.5.0"."""
+        return f"{self.distribution} {self.mxnet}"
+
     def differences(self, other: "Facts") -> str:
         """Return the facts in which `other` differs, as text; empty when both are the same."""
         before, after = msgspec.to_builtins(self), msgspec.to_builtins(other)
@@ -84,7 +89,7 @@ def check(facts: Facts, recipe: Recipe, example: str) -> None:
     Raises PerfError naming what was found and what to do. Another version than expected is an error only for a
     locked build: to measure one is why users name wheels.
     """
-    found = f"{facts.distribution} {facts.mxnet}"
+    found = facts.wheel
     if facts.mkldnn != recipe.role.mkldnn:
         has, must = ("has", "must not have") if facts.mkldnn else ("does not have", "must have")
         step = f"name another wheel, such as {OPTION} {recipe.name}={example}"

@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 
-from perf.builds import known_defects
+from perf.builds import defects_of
 from perf.cnn.operators.case import Case
 from perf.cnn.operators.cases import AnyCase
 from perf.cnn.operators.check import examine
 from perf.cnn.operators.data import load
-from perf.cnn.operators.known import contradiction
 from perf.cnn.operators.live import VARIANTS, Live
 from perf.cnn.operators.regions import CHECK, REGIONS, covered
 from perf.cnn.operators.search import search
@@ -30,8 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         counts = load().cases[options.tier if whole else "slice"]
         metafunc.parametrize(("kind", "count"), counts.items(), ids=list(counts))
     else:
-        declared = [name for name, defect in known_defects().items() if defect.check == CHECK]
-        metafunc.parametrize("name", declared if whole else load().slice_defects)
+        metafunc.parametrize("name", defects_of(CHECK) if whole else load().slice_defects)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +70,7 @@ def test_operator(
 
 @pytest.mark.accuracy("native", "mkl")
 def test_known_defect(name: str, variants: list[str], resources: Resources, answered: Callable[[Answer], None]) -> None:
-    defect = known_defects()[name]
+    defect = defects_of(CHECK)[name]
     case: Case = msgspec.convert(defect.example, AnyCase)
     affected = [variant for variant in VARIANTS if REGIONS[name](case, variant)]
     if not set(affected) <= set(variants):
@@ -86,8 +84,8 @@ def test_known_defect(name: str, variants: list[str], resources: Resources, answ
             there = affected if defect.is_in(facts) else [name for name in own if not covered(case, name, facts)]
             asked = [variant for variant in own if variant in there]
             problems = [finding.problem for finding in examine(case, fresh, asked) if finding.problem]
-            found.append(f"{facts.distribution} {facts.mxnet} {'fails' if problems else 'passes'}")
-            wrong.append(contradiction(name, defect, facts, problems))
+            found.append(f"{facts.wheel} {'fails' if problems else 'passes'}")
+            wrong.append(defect.contradiction(name, facts, problems))
     allowed = "; ".join(f"{wheel} {', '.join(versions)} fails" for wheel, versions in defect.affects.items())
     problem = "\n".join(filter(None, wrong)) or None
     answered(Answer(CHECK, name, ", ".join(found), allowed, problem))

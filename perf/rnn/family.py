@@ -1,6 +1,5 @@
 """The RNN family: its cases, and how a fused recurrent operator becomes a plan."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -8,8 +7,9 @@ from typing import Any, cast
 
 from perf.errors import PerfError
 from perf.measure.family import SLOT_WEIGHT, Checked, Resources
-from perf.measure.plan import Operator, Plan, Workload, variants_of
+from perf.measure.plan import Plan, Workload, variants_of
 from perf.measure.published import published_rows
+from perf.rnn.operator import operator_of
 from perf.rnn.reference import Sizes
 from perf.rnn.shapes import REFERENCE, Shape, catalogue
 from perf.rnn.verify import verify
@@ -112,32 +112,11 @@ class RnnFamily:
         return table3().get((case.shape, case.layers)) if (case.cell, case.variant) == ("lstm", "mkl-fp32") else None
 
 
-def operator_of(sizes: Sizes) -> Operator:
-    """MXNet's fused operator for a network."""
-    attributes: dict[str, str | int | float | bool] = {
-        "mode": sizes.mode,
-        "state_size": sizes.hidden,
-        "num_layers": sizes.layers,
-        "bidirectional": sizes.directions == 2,  # noqa: PLR2004 - both ways
-        "state_outputs": True,
-    }
-    return Operator("RNN", attributes, ("data", "parameters", *sizes.states))
-
-
 def workload_of(case: Case) -> Workload:
-    """The case's inputs in layout TNC: data and states standard normal, parameters scaled so that values neither die
-    out nor grow over steps and layers.
-    """
-    batch, steps, inputs, hidden = case.shape
+    """The case's inputs: standard normal, the parameters scaled."""
+    batch, steps, _, _ = case.shape
     sizes = case.sizes
-    states = dict.fromkeys(sizes.states, (case.layers * sizes.directions, batch, hidden))
-    return Workload(
-        case.workload,
-        {"data": (steps, batch, inputs), "parameters": (sizes.parameters,), **states},
-        items=batch,
-        weight=case.weight,
-        scales={"parameters": 1 / math.sqrt(hidden)},
-    )
+    return Workload(case.workload, sizes.shapes(batch, steps), items=batch, weight=case.weight, scales=sizes.scales)
 
 
 @cache

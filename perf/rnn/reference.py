@@ -6,13 +6,14 @@ hidden) of each. Gates are ordered input, forget, cell, output in an LSTM and re
 src/operator/rnn-inl.h and python/mxnet/gluon/rnn/rnn_cell.py).
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 
 
@@ -42,6 +43,16 @@ class Sizes:
         """How wide the input of a layer is: the layers above the first see both directions' hidden states."""
         return self.inputs if layer == 0 else self.hidden * self.directions
 
+    @property
+    def scales(self) -> dict[str, float]:
+        """By which random parameters are multiplied, so that values neither die out nor grow over steps and layers."""
+        return {"parameters": 1 / math.sqrt(self.hidden)}
+
+    def shapes(self, batch: int, steps: int) -> dict[str, tuple[int, ...]]:
+        """Of the operator's inputs by name, in its order and in layout TNC."""
+        states = dict.fromkeys(self.states, (self.layers * self.directions, batch, self.hidden))
+        return {"data": (steps, batch, self.inputs), "parameters": (self.parameters,), **states}
+
     def flops(self, batch: int, steps: int) -> int:
         """Floating-point operations of a pass: 2 for each multiply-add of the matrix products, nothing for the gates'
         element-wise work: 2 * steps * batch * directions * gates * hidden * (input + hidden), summed over layers.
@@ -51,19 +62,21 @@ class Sizes:
         return 2 * steps * batch * self.directions * rows * widths
 
 
-def run(sizes: Sizes, data: Array, parameters: Array, states: Mapping[str, Array]) -> list[Array]:
+def run(
+    sizes: Sizes, data: Array, parameters: Array, states: Mapping[str, Array], precision: DTypeLike = np.float64
+) -> list[Array]:
     """The operator's outputs for `data` (steps, batch, inputs) and the initial `states` by name, each (layers *
     directions, batch, hidden): the hidden states of the last layer (steps, batch, directions * hidden), and the final
-    states of all layers in the shape and order of the initial ones.
+    states of all layers in the shape and order of the initial ones. All of it is computed in `precision`.
     """
-    weights = list(_weights(sizes, np.asarray(parameters, np.float64)))
-    outputs = np.asarray(data, np.float64)
+    weights = list(_weights(sizes, np.asarray(parameters, precision)))
+    outputs = np.asarray(data, precision)
     finals = []
     for layer in range(sizes.layers):
         ways = []
         for direction in range(sizes.directions):
             index = layer * sizes.directions + direction
-            initial = [np.asarray(states[name][index], np.float64) for name in sizes.states]
+            initial = [np.asarray(states[name][index], precision) for name in sizes.states]
             steps = outputs[::-1] if direction else outputs
             way, final = _scan(sizes.mode, steps, weights[index], initial)
             ways.append(way[::-1] if direction else way)

@@ -3,6 +3,7 @@
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -25,13 +26,34 @@ class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     layers: list[int]
 
 
+class Answers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much of the answers is checked: the cases of which tier, and how many random networks of each mode."""
+
+    cases: str
+    random: int
+
+
+class Largest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The largest sizes of random networks; the smallest are 1."""
+
+    inputs: int
+    hidden: int
+    layers: int
+    batch: int
+    steps: int
+
+
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of `shapes.toml`."""
 
     mkldnn_modes: list[str]
+    margin: float
     cells: dict[str, Cell]
     tiers: dict[str, Tier]
+    answers: dict[str, Answers]
+    largest: Largest
     variants: dict[str, VariantData]
+    counterexamples: list[dict[str, Any]]
 
 
 @cache

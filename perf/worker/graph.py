@@ -97,6 +97,12 @@ class Graph:
         mx.nd.waitall()
         return {}
 
+    def update(self, arrays: str) -> dict[str, Any]:
+        """Overwrite bound inputs in place with the arrays of an .npz file; what it does not name stays."""
+        for name, values in arrays_of(arrays).items():
+            self._inputs[name][:] = values
+        return {}
+
     def unbind(self) -> dict[str, Any]:
         """Free the binding's memory; answers the process's peak since it was bound."""
         self._executor = None

@@ -3,18 +3,17 @@
 import msgspec
 import pytest
 
-from perf.builds import Defect, Facts, known_defects
+from perf.builds import Defect, Facts, defects_of
 from perf.cnn.operators.case import Case
 from perf.cnn.operators.cases import AnyCase, Convolution
 from perf.cnn.operators.data import load
-from perf.cnn.operators.known import contradiction
 from perf.cnn.operators.live import VARIANTS
 from perf.cnn.operators.regions import CHECK, REGIONS, covered
 from perf.cnn.operators.search import kept
 from perf.cnn.operators.strategies import CASES
 from perf.plugin.options import TIERS
 
-DECLARED = {name: defect for name, defect in known_defects().items() if defect.check == CHECK}
+DECLARED = defects_of(CHECK)
 ANY = Defect(CHECK, "", "", {"mxnet-mkl": ["1.5.0"]}, {})
 
 
@@ -47,21 +46,21 @@ def test_a_region_is_left_out_of_the_affected_wheels_only(name: str) -> None:
 
 
 def test_a_declared_defect_that_does_not_show_is_told() -> None:
-    assert contradiction("some", ANY, installed("mxnet-mkl", "1.5.0"), []) == (
+    assert ANY.contradiction("some", installed("mxnet-mkl", "1.5.0"), []) == (
         "the defect some is declared for mxnet-mkl 1.5.0, and its example passes: take it out of "
         "perf/builds/defects.toml"
     )
 
 
 def test_a_defect_that_shows_elsewhere_is_told() -> None:
-    assert contradiction("some", ANY, installed("mxnet-mkl", "1.6.0"), ["wrong", "too"]) == (
+    assert ANY.contradiction("some", installed("mxnet-mkl", "1.6.0"), ["wrong", "too"]) == (
         "the defect some is not declared for mxnet-mkl 1.6.0, and its example fails: wrong"
     )
 
 
 def test_a_declaration_that_holds_is_no_news() -> None:
-    assert contradiction("some", ANY, installed("mxnet-mkl", "1.5.0"), ["wrong"]) is None
-    assert contradiction("some", ANY, installed("mxnet", "1.5.0"), []) is None
+    assert ANY.contradiction("some", installed("mxnet-mkl", "1.5.0"), ["wrong"]) is None
+    assert ANY.contradiction("some", installed("mxnet", "1.5.0"), []) is None
 
 
 def test_every_tier_says_how_many_cases_it_runs() -> None:

@@ -2,15 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from perf.builds import defects_of
 from perf.measure.family import Resources
+from perf.measure.observe import Outputs
 from perf.measure.plan import Operator, Plan
+from perf.rnn.agreement import Distance, Expected, Inputs, distance
+from perf.rnn.defects import CHECK, COVERS, example_of
 from perf.rnn.family import RnnFamily
+from perf.rnn.parity import check_defect, check_random
+from perf.rnn.reference import GATES, Sizes
+from perf.rnn.runner import Runner
 from perf.rnn.shapes import Shape, catalogue
-from perf.rnn.verify import AGREEMENT, OWN_KERNEL, difference, judged, verify
+from perf.rnn.verify import OWN_KERNEL, judged, verify
 
 pytestmark = pytest.mark.real
 
@@ -40,6 +50,7 @@ def test_layers_over_an_input_of_another_width_come_out_wrong_in_mkl(cell: str, 
     problem = checked["mkl-fp32"].problem
     assert problem is not None
     assert f"the outputs of {cell}-24-16-l2-n3-t7 differ from the equations' by" in problem.what
+    assert "known defect rnn-input-width of mxnet-mkl 1.5.0 (apache/mxnet#17479" in problem.what
 
 
 def test_another_cell_than_the_equations_is_found(resources: Resources) -> None:
@@ -54,18 +65,99 @@ def test_another_cell_than_the_equations_is_found(resources: Resources) -> None:
     assert "rnn_tanh-16-16-l2-n3-t7 differ from the equations' by" in problem.what
 
 
+def test_swapped_initial_states_are_found(resources: Resources) -> None:
+    plan = plan_of("lstm", resources)
+    native, mkl = plan.variants
+    assert isinstance(mkl.program, Operator)
+    wrong = replace(mkl.program, inputs=("data", "parameters", "state_cell", "state"))
+    checked = verify(replace(plan, variants=(native, replace(mkl, program=wrong))), resources)
+    assert checked["native-fp32"].problem is None
+    assert checked["mkl-fp32"].problem is not None
+
+
 def test_a_build_without_its_primitive_is_found(resources: Resources) -> None:
-    (_, mkl) = plan_of("lstm", resources).variants
-    problem = judged(mkl, {"lstm": 0.0}, []).problem
+    plan = plan_of("lstm", resources)
+    (_, mkl) = plan.variants
+    problem = judged(mkl, [(plan.workloads[0], Distance(0, 1))], []).problem
     assert problem is not None
     assert problem.what == "MKL-DNN ran no RNN primitive"
 
 
-@pytest.mark.parametrize("spoiled", [2 * AGREEMENT, np.nan, np.inf])
+@pytest.mark.parametrize("spoiled", [2e-6, np.nan, np.inf])
 def test_a_wrong_value_in_any_output_is_found(spoiled: float, resources: Resources) -> None:
-    (native, _) = plan_of("lstm", resources).variants
+    plan = plan_of("lstm", resources)
+    (native, _) = plan.variants
     sound = [np.zeros((5, 2, 4)), np.zeros((2, 2, 4))]
     outputs = [sound[0], np.zeros((2, 2, 4))]
     outputs[1][1, 0, 3] = spoiled
-    assert difference(sound, sound) == 0
-    assert judged(native, {"lstm": difference(outputs, sound)}, []).problem is not None
+    found = distance(outputs, Expected(sound, 1e-6))
+    assert judged(native, [(plan.workloads[0], found)], []).problem is not None
+    assert not distance(sound, Expected(sound, 1e-6)).too_far
+
+
+class SwappedGates(Runner):
+    """A build whose LSTM takes its forget gate's parameters for the input gate's, and the other way round."""
+
+    def outputs(self, sizes: Sizes, passes: Sequence[Inputs]) -> Outputs:
+        return super().outputs(
+            sizes, [{**inputs, "parameters": swapped(sizes, inputs["parameters"])} for inputs in passes]
+        )
+
+
+def swapped(sizes: Sizes, parameters: NDArray[Any]) -> NDArray[Any]:
+    """Weights of all layers and directions, then their biases, each of 4 gates: input, forget, cell, output."""
+    widths = [
+        width
+        for layer in range(sizes.layers)
+        for _ in range(sizes.directions)
+        for width in (sizes.layer_inputs(layer), sizes.hidden)
+    ]
+    blocks, start = [], 0
+    for columns in [*widths, *[1] * len(widths)]:
+        size = 4 * sizes.hidden * columns
+        blocks.append(parameters[start : start + size].reshape(4, -1)[[1, 0, 2, 3]].ravel())
+        start += size
+    assert start == len(parameters)
+    return np.concatenate(blocks)
+
+
+def test_swapped_gates_are_found_and_made_small(resources: Resources) -> None:
+    with SwappedGates(resources.build("mkl"), resources) as runner:
+        answer = check_random("lstm", {"mkl": runner}, seed=1, count=20)
+    assert answer.verdict == "wrong"
+    assert answer.problem is not None
+    smallest = 'mode = "lstm", inputs = 1, hidden = 1, layers = 1, directions = 1, batch = 1, steps = 1'
+    assert smallest in answer.problem
+
+
+@pytest.mark.parametrize("mode", GATES)
+def test_random_networks_come_out_right(mode: str, resources: Resources) -> None:
+    with Runner(resources.build("native"), resources) as native, Runner(resources.build("mkl"), resources) as mkl:
+        assert check_random(mode, {"native": native, "mkl": mkl}, seed=1, count=10).problem is None
+
+
+def test_every_declared_defect_says_what_it_covers() -> None:
+    declared = defects_of(CHECK)
+    assert set(declared) == set(COVERS)
+    for name, defect in declared.items():
+        assert COVERS[name](example_of(defect))
+
+
+def test_a_defect_that_is_declared_for_a_sound_build_is_told(resources: Resources) -> None:
+    declared = defects_of(CHECK)["rnn-input-width"]
+    wrong = msgspec.structs.replace(declared, affects={"mxnet": ["1.5.0"]})
+    with Runner(resources.build("native"), resources) as native:
+        problem = check_defect("rnn-input-width", wrong, {"native": native}).problem
+    assert problem == (
+        "the defect rnn-input-width is declared for mxnet 1.5.0, and its example passes: take it out of "
+        "perf/builds/defects.toml"
+    )
+
+
+def test_a_defect_that_is_not_declared_for_a_build_is_told(resources: Resources) -> None:
+    declared = defects_of(CHECK)["rnn-input-width"]
+    wrong = msgspec.structs.replace(declared, affects={})
+    with Runner(resources.build("mkl"), resources) as mkl:
+        problem = check_defect("rnn-input-width", wrong, {"mkl": mkl}).problem
+    assert problem is not None
+    assert problem.startswith("the defect rnn-input-width is not declared for mxnet-mkl 1.5.0, and its example fails: ")

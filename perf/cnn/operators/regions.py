@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from perf.builds import Facts, known_defects
+from perf.builds import Facts, defects_of
 from perf.cnn.operators.case import Case
 from perf.cnn.operators.cases import Convolution, Pooling, Residual
 from perf.cnn.operators.int8 import threshold
@@ -12,7 +12,7 @@ CHECK = "operators"
 
 def covered(case: Case, variant: str, facts: Facts) -> bool:
     """Whether a known defect of an installation covers the case in a variant."""
-    found = known_defects()
+    found = defects_of(CHECK)
     return any(found[name].is_in(facts) and lies_in(case, variant) for name, lies_in in REGIONS.items())
 
 

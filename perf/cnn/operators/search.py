@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-from hypothesis import HealthCheck, example, given, seed, settings
 from hypothesis.errors import Flaky
 
+from perf.chance import for_random
 from perf.cnn.operators.case import Case
 from perf.cnn.operators.check import examine
 from perf.cnn.operators.live import Live
@@ -56,20 +56,8 @@ def search(
         for finding in findings:
             searched.ratios[finding.variant] = max(searched.ratios.get(finding.variant, 0.0), finding.ratio)
 
-    # What fails is kept by hand, in the open; a machine's own database would make two machines check different things.
-    configured = settings(
-        max_examples=count,
-        database=None,
-        deadline=None,
-        report_multiple_bugs=False,
-        print_blob=False,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
-    check = seed(random_seed)(configured(given(CASES[kind])(agrees)))
-    for case in examples:
-        check = example(case)(check)
     try:
-        check()
+        for_random(CASES[kind], agrees, first=f"{random_seed} {kind}", count=count, examples=examples)
     except DisagreementError as error:
         searched.problem = str(error)
     except Flaky as error:

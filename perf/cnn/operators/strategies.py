@@ -4,6 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from perf.chance import LIMIT
 from perf.cnn.operators.case import Case, Pair
 from perf.cnn.operators.cases import Concat, Convolution, FullyConnected, Pooling, Residual
 
@@ -15,7 +16,7 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "batch": st.integers(1, 3),
     "scale": _SCALES,
     "signed": st.booleans(),
-    "seed": st.integers(0, 999),
+    "seed": st.integers(0, LIMIT - 1),
 }
 
 
@@ -102,7 +103,10 @@ CASES: dict[str, st.SearchStrategy[Case]] = {
     "fully_connected": st.builds(
         FullyConnected,
         **_VALUES,
-        inputs=st.one_of(st.tuples(st.integers(1, 200)), st.tuples(_CHANNELS, st.integers(1, 4), st.integers(1, 4))),
+        inputs=st.one_of(
+            st.tuples(st.one_of(st.integers(1, LIMIT - 1), st.sampled_from([127, 128, 129, 200]))),
+            st.tuples(_CHANNELS, st.integers(1, 4), st.integers(1, 4)),
+        ),
         outputs=st.integers(1, 70),
         bias=st.booleans(),
         relu=st.booleans(),

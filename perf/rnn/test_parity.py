@@ -1,0 +1,61 @@
+"""Right answers of the fused recurrent operator: both builds against its equations in plain numpy."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+
+import pytest
+
+from perf.builds import defects_of
+from perf.measure.family import Resources
+from perf.plugin.hooks import OPTIONS
+from perf.plugin.options import Options
+from perf.report.answers import Answer
+from perf.rnn.defects import CHECK
+from perf.rnn.family import Case, RnnFamily
+from perf.rnn.parity import check_case, check_defect, check_random
+from perf.rnn.reference import GATES
+from perf.rnn.runner import Runner
+from perf.rnn.shapes import REFERENCE, Answers, catalogue
+
+Answered = Callable[[Answer], None]
+Runners = Mapping[str, Runner]
+BUILDS = ("native", "mkl")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    options = metafunc.config.stash[OPTIONS]
+    if "case" in metafunc.fixturenames:
+        cases = RnnFamily().cases(_share(options).cases, options.cells, options.shapes)
+        others = [case for case in cases if case.variant != REFERENCE]
+        metafunc.parametrize("case", others, ids=[case.workload for case in others])
+    if "mode" in metafunc.fixturenames:
+        metafunc.parametrize("mode", GATES)
+    if "defect" in metafunc.fixturenames:
+        metafunc.parametrize("defect", defects_of(CHECK))
+
+
+def _share(options: Options) -> Answers:
+    return catalogue().answers["whole" if options.whole_accuracy and options.tier == "quick" else options.tier]
+
+
+@pytest.fixture(scope="module")
+def runners(resources: Resources) -> Iterator[Runners]:
+    """A runner for each build, by its role."""
+    with ExitStack() as exits:
+        yield {role: exits.enter_context(Runner(resources.build(role), resources)) for role in BUILDS}
+
+
+@pytest.mark.accuracy(*BUILDS)
+def test_equations(case: Case, resources: Resources, answered: Answered) -> None:
+    answered(check_case(case, resources))
+
+
+@pytest.mark.accuracy(*BUILDS)
+def test_random_networks(mode: str, runners: Runners, answered: Answered, request: pytest.FixtureRequest) -> None:
+    options = request.config.stash[OPTIONS]
+    answered(check_random(mode, runners, seed=options.seed, count=_share(options).random))
+
+
+@pytest.mark.accuracy(*BUILDS)
+def test_known_defects(defect: str, runners: Runners, answered: Answered) -> None:
+    answered(check_defect(defect, defects_of(CHECK)[defect], runners))
