@@ -88,4 +88,4 @@ def test_known_defect(name: str, variants: list[str], resources: Resources, answ
             wrong.append(defect.contradiction(name, facts, problems))
     allowed = "; ".join(f"{wheel} {', '.join(versions)} fails" for wheel, versions in defect.affects.items())
     problem = "\n".join(filter(None, wrong)) or None
-    answered(Answer(CHECK, name, ", ".join(found), allowed, problem))
+    answered(Answer("known defects", name, ", ".join(found), allowed, problem))
