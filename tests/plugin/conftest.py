@@ -26,11 +26,11 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sound(tmp_path_factory: pytest.TempPathFactory, store: Path, written: Path) -> Finished:
-    """The whole smoke tier, compared with a baseline that is not there and then saved as one."""
+    """All that the smoke tier measures, compared with a baseline that is not there and then saved as one."""
     return run(
         tmp_path_factory.mktemp("sound"),
         *SMOKE,
-        "perf/rnn",
+        "perf/rnn/test_inference.py",
         "--perf-invocations=3",
         f"--benchmark-json={written / 'run.json'}",
         f"--perf-summary={written / 'summary.md'}",

@@ -118,13 +118,20 @@ def test_weights_that_are_missing_or_of_another_network_are_told(packed: Path, w
         (["--perf-imagenet-rec=none.rec", "--perf-pretrained"], "none.rec is no file that can be read"),
         (["--perf-imagenet-rec=README.md"], "--perf-imagenet-rec needs trained networks: add --perf-weights DIR, or"),
         (["--perf-weights=none"], "--perf-weights: there is no folder none"),
-        (["--perf-imagenet-rec=README.md", "--perf-pretrained"], "README.md: it is no record file, at byte 0"),
     ],
 )
 def test_options_that_cannot_work(tmp_path: Path, options: list[str], told: str) -> None:
     finished = session(tmp_path, *options)
     assert finished.code == USAGE_ERROR
     assert told in finished.part("ERROR: ", "\n\n")
+
+
+def test_another_file_is_told(weights: Path, tmp_path: Path) -> None:
+    finished = session(tmp_path, "--perf-imagenet-rec=README.md", f"--perf-weights={weights}")
+    assert finished.code == 1
+    assert "README.md: it is no record file, at byte 0" in finished.output
+    assert "next: make it with MXNet's im2rec, or fetch it again" in finished.output
+    assert "Traceback" not in finished.output
 
 
 def test_without_a_record_file_nothing_of_it_is_collected(tmp_path: Path) -> None:
