@@ -2,6 +2,7 @@
 
 import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,14 @@ pytestmark = pytest.mark.real
 
 KILLED = "test_inference[cifar_resnet20_v1-b1-mkl-fp32]"
 STOPPED = "test_inference[cifar_resnet20_v1-b4-mkl-int8]"
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """SIGINT is not ignored: what a script starts in the background inherits that, and would not be interrupted."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def told_of(finished: Finished, case: str) -> str:
@@ -46,6 +55,7 @@ def test_the_other_cases_pass(wounded: Finished) -> None:
     assert "Traceback" not in wounded.output
 
 
+@pytest.mark.usefixtures("heard")
 def test_an_interrupted_run_is_no_baseline_and_leaves_no_worker(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     options = (
