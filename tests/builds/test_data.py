@@ -1,10 +1,13 @@
 """builds.toml, and what is read from pyproject.toml and uv.lock."""
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from perf.builds.data import DATA, distribution, group_requirements, load, locked_wheel, read, role_named
+from perf.builds.defects import DATA as DEFECTS
 from perf.errors import PerfError
 
 
@@ -62,3 +65,10 @@ def test_locked_wheel_is_that_of_this_platform() -> None:
 )
 def test_distribution(text: str) -> None:
     assert distribution(text) == "mxnet-mkl"
+
+
+def test_every_known_defect_is_described() -> None:
+    known = tomllib.loads(DEFECTS.read_text())
+    described = Path("docs/known-defects.md").read_text()
+    assert [name for name in known if not re.search(rf"^##+ `{name}`: ", described, re.MULTILINE)] == []
+    assert [name for name in known if f"| `{name}` | " not in described] == []
