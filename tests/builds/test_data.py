@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from perf.builds.data import DATA, distribution, group_requirements, load, locked_wheel, read, role_named
+from perf.builds.data import DATA, ROOT, distribution, group_requirements, load, locked_wheel, read, role_named
 from perf.builds.defects import DATA as DEFECTS
 from perf.errors import PerfError
 
@@ -69,6 +69,6 @@ def test_distribution(text: str) -> None:
 
 def test_every_known_defect_is_described() -> None:
     known = tomllib.loads(DEFECTS.read_text())
-    described = Path("docs/known-defects.md").read_text()
+    described = (ROOT / "docs" / "known-defects.md").read_text()
     assert [name for name in known if not re.search(rf"^##+ `{name}`: ", described, re.MULTILINE)] == []
     assert [name for name in known if f"| `{name}` | " not in described] == []
