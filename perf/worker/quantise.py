@@ -1,6 +1,5 @@
 """Quantisation by MXNet's own means; needs a build with MKL-DNN."""
 
-import inspect
 import json
 import re
 from typing import Any
@@ -9,8 +8,6 @@ import mxnet as mx
 from mxnet.contrib.quantization import quantize_model
 
 _LAYERS = re.compile(r"_output$|^data\d*$")
-# Which layers are calibrated; from 1.6.0 on, MXNet finds them itself.
-_CALIBRATED = {"calib_layer": lambda name: bool(_LAYERS.search(name))}
 
 
 def quantise(
@@ -41,7 +38,7 @@ def quantise(
         calib_mode=mode,
         calib_data=mx.io.NDArrayIter(images, batch_size=min(batch_size, count)),
         num_calib_examples=count,
+        calib_layer=lambda name: bool(_LAYERS.search(name)),
         quantized_dtype="auto",
-        **(_CALIBRATED if "calib_layer" in inspect.signature(quantize_model).parameters else {}),
     )
     return quantised.get_backend_symbol("MKLDNN_QUANTIZE"), arguments, auxiliary

@@ -5,6 +5,7 @@ kernels, strides, pads and images are (height, width).
 """
 
 import math
+from abc import ABCMeta, abstractmethod
 from typing import Any
 
 import msgspec
@@ -16,8 +17,13 @@ Arrays = dict[str, NDArray[np.float32]]
 Node = dict[str, Any]
 
 
+class AbstractStruct(msgspec.StructMeta, ABCMeta):
+    """The metaclass of structures with abstract properties."""
+
+
 class Case(
     msgspec.Struct,
+    metaclass=AbstractStruct,
     frozen=True,
     forbid_unknown_fields=True,
     omit_defaults=True,
@@ -34,14 +40,14 @@ class Case(
     seed: int = 0
 
     @property
+    @abstractmethod
     def nodes(self) -> list[Node]:
         """The operators for a worker to compose, in order; their inputs are the names of `data` and `parameters`."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def data_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the arrays that are given with each pass, by name."""
-        raise NotImplementedError
 
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
