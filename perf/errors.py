@@ -16,3 +16,7 @@ class PerfError(Exception):
         if next_step:
             lines.append(f"next: {next_step}")
         super().__init__("\n".join(lines))
+
+
+class NotAvailable(PerfError):
+    """Something this machine lacks, so that what needs it cannot be run here; what does not need it goes on."""

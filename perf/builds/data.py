@@ -24,6 +24,27 @@ class Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str
     imports: tuple[str, ...]
     variables: dict[str, str]
+    compiles: str | None = None
+
+
+class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A change of a source file: what stands in it so many times, and what takes its place."""
+
+    file: str
+    old: str
+    new: str
+    times: int
+
+
+class Compiled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is compiled into a build: the dependency group of the MPI that comes with it, the programs it needs (and
+    their packages), the variables it is compiled with, and what is changed in its source.
+    """
+
+    mpi: str
+    programs: dict[str, str]
+    variables: dict[str, str]
+    patches: tuple[Patch, ...]
 
 
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,6 +54,7 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scrub: tuple[str, ...]
     avx2_kernels: tuple[str, ...]
     roles: dict[str, Role]
+    compiled: dict[str, Compiled]
 
 
 @cache
@@ -72,12 +94,34 @@ def group_requirements(group: str, root: Path = ROOT) -> tuple[str, tuple[str, .
     Raises PerfError when the group is missing or names no MXNet, or more than one.
     """
     path = root / "pyproject.toml"
-    entries = _toml(path).get("dependency-groups", {}).get(group, [])
+    entries = group_entries(group, root)
     own = [entry for entry in entries if distribution(entry).startswith("mxnet")]
     if len(own) != 1:
         message = f"the dependency group {group!r} must name one MXNet wheel, found {own or 'none'}"
         raise PerfError(message, subject=str(path), next_step="correct [dependency-groups]")
     return own[0], tuple(entry for entry in entries if entry not in own)
+
+
+def group_entries(group: str, root: Path = ROOT) -> tuple[str, ...]:
+    """Return every requirement of a dependency group, those of the groups that it includes too; () without the group.
+
+    Raises PerfError when pyproject.toml cannot be read.
+    """
+    entries = _toml(root / "pyproject.toml").get("dependency-groups", {}).get(group, [])
+    found = [group_entries(e["include-group"], root) if isinstance(e, dict) else (e,) for e in entries]
+    return tuple(requirement for requirements in found for requirement in requirements)
+
+
+def compiled_requirements(name: str, root: Path = ROOT) -> tuple[str, ...]:
+    """Return what a distribution that is compiled here requires, by [[tool.uv.dependency-metadata]].
+
+    Raises PerfError when pyproject.toml cannot be read or does not say it.
+    """
+    path = root / "pyproject.toml"
+    for entry in _toml(path).get("tool", {}).get("uv", {}).get("dependency-metadata", []):
+        if entry["name"] == name:
+            return tuple(entry["requires-dist"])
+    raise PerfError(f"says nothing of what {name} requires", subject=str(path), next_step="restore it with git")
 
 
 def locked_wheel(requirement: str, machine: str, root: Path = ROOT) -> str | None:
@@ -94,6 +138,18 @@ def locked_wheel(requirement: str, machine: str, root: Path = ROOT) -> str | Non
         if "linux" in wheel["url"] and wheel["url"].endswith(f"_{machine}.whl")
     }
     return digests.pop() if len(digests) == 1 else None
+
+
+def locked_source(name: str, root: Path = ROOT) -> tuple[str, str]:
+    """Return the address and the sha256 of a distribution's source in uv.lock.
+
+    Raises PerfError when uv.lock cannot be read or holds none.
+    """
+    path = root / "uv.lock"
+    for package in _toml(path).get("package", []):
+        if package["name"] == name and "sdist" in package:
+            return package["sdist"]["url"], package["sdist"]["hash"].removeprefix("sha256:")
+    raise PerfError(f"holds no source distribution of {name}", subject=str(path), next_step="run uv lock")
 
 
 def distribution(requirement: str) -> str:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import msgspec
 
+from perf.builds.compiled import check_programs, compiled_wheel
 from perf.builds.data import ROOT, group_requirements, load
 from perf.builds.facts import Facts, check, probe
+from perf.builds.mpi import Mpi, read_mpi
 from perf.builds.process import run_uv, worker_variables
-from perf.builds.recipe import Recipe, recipe_for
+from perf.builds.recipe import Recipe, group_options, recipe_for
 from perf.cache import locked, remove, remove_leftovers, unfinished, unusable
 from perf.errors import PerfError
 from perf.files import write_whole
@@ -25,7 +27,8 @@ Say = Callable[[str], None]
 @dataclass(frozen=True)
 class Build:
     """One isolated MXNet installation that has proved that it imports and is of its role's kind. `blas_kernels` are
-    those that its OpenBLAS chose on this CPU ("Haswell"), None without one.
+    those that its OpenBLAS chose on this CPU ("Haswell"), None without one; `mpi` is what Horovod was compiled with in
+    builds that have it.
     """
 
     role: str
@@ -36,6 +39,7 @@ class Build:
     facts: Facts
     wheel_sha256: str | None
     blas_kernels: str | None = None
+    mpi: Mpi | None = None
 
     @property
     def python(self) -> Path:
@@ -76,14 +80,24 @@ def process_environment(build: Build, threads: int, extra: Mapping[str, str] | N
     return worker_variables(build.variables, threads, extra or {})
 
 
-def provision(role: str, *, override: str | None, cache: Path, say: Say, blas_kernels: str | None = None) -> Build:
+def provision(
+    role: str,
+    *,
+    override: str | None,
+    cache: Path,
+    say: Say,
+    blas_kernels: str | None = None,
+    mpi: Path | None = None,
+) -> Build:
     """Return the build for `role` (from uv.lock, or the requirement in `override`), making it when it is not cached.
 
     A requirement without a version is resolved when it is first installed and then kept. `blas_kernels` makes its
-    OpenBLAS, if it has one, use these instead of those that it would choose. Raises PerfError when it cannot be
-    installed, does not import, is of the wrong kind or has no such kernels, or the cache cannot be used.
+    OpenBLAS, if it has one, use these instead of those that it would choose; what is compiled into it uses the MPI in
+    the folder `mpi` instead of the one that comes with it. Raises NotAvailable when a program is missing that making it
+    needs; PerfError when it cannot be installed, does not import, is of the wrong kind or has no such kernels, or the
+    cache cannot be used.
     """
-    recipe = recipe_for(role, override)
+    recipe = recipe_for(role, override, mpi)
     if blas_kernels and not recipe.role.mkldnn:
         variables = {**recipe.role.variables, BLAS_KERNELS: blas_kernels}
         recipe = replace(recipe, role=msgspec.structs.replace(recipe.role, variables=variables))
@@ -131,7 +145,14 @@ def _make(builds: Path, recipe: Recipe, say: Say) -> Build:
     folder = unfinished(builds, recipe.folder)
     final = builds / recipe.folder
     try:
+        if recipe.role.compiles is not None:
+            check_programs(recipe.role.compiles, recipe.subject)  # before hundreds of megabytes are fetched in vain
         _install(folder, recipe)
+        if recipe.role.compiles is not None:
+            mpi = _mpi(folder, recipe)
+            wheel = compiled_wheel(recipe.role.compiles, folder, mpi, builds.parent, recipe.subject, say)
+            python = str(folder / "bin" / "python")
+            _uv(recipe, "pip", "install", "--python", python, "--no-deps", str(wheel))
         facts, blas_kernels = probe(folder, recipe)
         check(facts, recipe, example=group_requirements(recipe.role.group)[0])
         write_whole(folder / MARKER, msgspec.json.encode(Marker(recipe.requirement, recipe.wheel_sha256, facts)))
@@ -146,7 +167,10 @@ def _make(builds: Path, recipe: Recipe, say: Say) -> Build:
 def _install(folder: Path, recipe: Recipe) -> None:
     python = load().python
     if recipe.locked:
-        sync = ("sync", "--frozen", "--only-group", recipe.role.group, "--python", python, "--project", str(ROOT))
+        sync = ["sync", "--frozen", "--python", python, "--project", str(ROOT)]
+        sync += group_options(recipe.role, mpi=recipe.mpi is None)
+        if recipe.role.compiles is not None:
+            sync += ["--no-install-package", recipe.role.compiles]
         _uv(recipe, *sync, project_environment=str(folder))
         return
     _uv(recipe, "venv", "--python", python, str(folder))
@@ -163,6 +187,10 @@ def _uv(recipe: Recipe, *arguments: str, project_environment: str | None = None)
         raise PerfError(message, subject=recipe.subject, next_step=step)
 
 
+def _mpi(folder: Path, recipe: Recipe) -> Mpi:
+    return read_mpi(recipe.mpi, bundled=False) if recipe.mpi else read_mpi(folder, bundled=True)
+
+
 def _build(folder: Path, recipe: Recipe, facts: Facts, blas_kernels: str | None) -> Build:
     return Build(
         role=recipe.name,
@@ -173,4 +201,5 @@ def _build(folder: Path, recipe: Recipe, facts: Facts, blas_kernels: str | None)
         facts=facts,
         wheel_sha256=recipe.wheel_sha256,
         blas_kernels=None if facts.mkldnn else blas_kernels,  # only other packages have an OpenBLAS beside MKL-DNN
+        mpi=None if recipe.role.compiles is None else _mpi(folder, recipe),
     )

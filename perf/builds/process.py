@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import uv
@@ -31,8 +32,11 @@ class Finished:
         return "\n".join([how, *(f"  {line}" for line in lines[-SHOWN_LINES:])])
 
 
-def run(command: Sequence[str], *, environment: Mapping[str, str], timeout: float, subject: str) -> Finished:
-    """Run a program to its end and return what it wrote; on any interruption it and its children are killed.
+def run(
+    command: Sequence[str], *, environment: Mapping[str, str], timeout: float, subject: str, folder: Path = ROOT
+) -> Finished:
+    """Run a program in `folder` to its end and return what it wrote; on any interruption it and its children are
+    killed.
 
     Raises PerfError when it cannot be started or does not end within `timeout` seconds.
     """
@@ -40,7 +44,7 @@ def run(command: Sequence[str], *, environment: Mapping[str, str], timeout: floa
         with subprocess.Popen(
             command,
             env=environment,
-            cwd=ROOT,
+            cwd=folder,
             stdin=subprocess.DEVNULL,  # nobody is there to answer a question
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -3,12 +3,21 @@
 import hashlib
 import platform
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from perf.builds.data import Role, distribution, group_requirements, load, locked_wheel, role_named
+from perf.builds.data import (
+    Role,
+    compiled_requirements,
+    distribution,
+    group_entries,
+    group_requirements,
+    load,
+    locked_wheel,
+    role_named,
+)
 from perf.builds.process import run_uv
 from perf.errors import PerfError
 
@@ -18,7 +27,9 @@ OPTION = "--perf-build"
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what one build is; `installs` is empty for a locked one."""
+    """Everything that decides what one build is; `installs` is empty for a locked one. `mpi` is the folder of the MPI
+    that what is compiled into it uses, None for the one that comes with it.
+    """
 
     name: str
     role: Role
@@ -26,6 +37,7 @@ class Recipe:
     installs: tuple[str, ...]
     wheel_sha256: str | None
     key: str
+    mpi: Path | None = None
 
     @property
     def locked(self) -> bool:
@@ -43,15 +55,17 @@ class Recipe:
         return f"build {self.name} ({self.requirement})"
 
 
-def recipe_for(name: str, override: str | None) -> Recipe:
-    """Return the recipe of a role, from uv.lock or from the requirement that overrides it.
+def recipe_for(name: str, override: str | None, mpi: Path | None = None) -> Recipe:
+    """Return the recipe of a role, from uv.lock or from the requirement that overrides it. `mpi` is of no account to
+    roles into which nothing is compiled.
 
     Raises PerfError when the role is not known, uv.lock cannot be exported or the wheel file is missing.
     """
     role = role_named(name)
-    if override is None:
-        return _locked(name, role)
-    return _overridden(name, role, override.strip())
+    recipe = _locked(name, role) if override is None else _overridden(name, role, override.strip())
+    if mpi is None or role.compiles is None:
+        return recipe
+    return replace(recipe, mpi=mpi, key=_key(role, [recipe.key, str(mpi)]))
 
 
 def parse_overrides(options: Sequence[str]) -> dict[str, str]:
@@ -80,7 +94,7 @@ def parse_overrides(options: Sequence[str]) -> dict[str, str]:
 def _locked(name: str, role: Role) -> Recipe:
     requirement, _ = group_requirements(role.group)
     subject = f"build {name} ({requirement})"
-    arguments = ("export", "--frozen", "--only-group", role.group, "--no-header", "--no-annotate")
+    arguments = ("export", "--frozen", *group_options(role), "--no-header", "--no-annotate")
     exported = run_uv(*arguments, timeout=EXPORT_TIMEOUT, subject=subject)
     if exported.code:
         message = f"uv could not read the lock: {exported.last_lines()}"
@@ -90,7 +104,7 @@ def _locked(name: str, role: Role) -> Recipe:
 
 
 def _overridden(name: str, role: Role, requirement: str) -> Recipe:
-    own, others = group_requirements(role.group)
+    own, others = _requirements(role)
     if not requirement.endswith(".whl") or "://" in requirement:
         if not distribution(requirement) or ("/" in requirement and "://" not in requirement):
             step = f"write for example {OPTION} {name}={own} or {OPTION} {name}=./some.whl"
@@ -107,6 +121,23 @@ def _overridden(name: str, role: Role, requirement: str) -> Recipe:
         raise PerfError(message, subject=f"{OPTION} {name}={requirement}", next_step="check the path") from error
     key = _key(role, [wheel.name, digest, *others])  # not its folder: the same file elsewhere is the same build
     return Recipe(name, role, requirement, (str(wheel), *others), digest, key)
+
+
+def group_options(role: Role, *, mpi: bool = True) -> tuple[str, ...]:
+    """Return uv's options for the dependency groups of a role; `mpi`: with the MPI that comes with it, if any."""
+    groups = [role.group]
+    if role.compiles is not None and mpi:
+        groups.append(load().compiled[role.compiles].mpi)
+    return tuple(word for group in groups for word in ("--only-group", group))
+
+
+def _requirements(role: Role) -> tuple[str, tuple[str, ...]]:
+    """MXNet's own requirement, and all others; instead of what is compiled, what that requires."""
+    own, others = group_requirements(role.group)
+    if role.compiles is None:
+        return own, others
+    kept = [other for other in others if distribution(other) != role.compiles]
+    return own, (*kept, *compiled_requirements(role.compiles), *group_entries(load().compiled[role.compiles].mpi))
 
 
 def _key(role: Role, parts: Iterable[str]) -> str:

@@ -1,0 +1,146 @@
+"""Compiling what has no wheel: from the locked source, once for each MXNet, MPI, compiler and patch, then kept."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+import time
+import urllib.request
+import zipfile
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from pathlib import Path
+
+import msgspec
+
+from perf.builds.data import Compiled, load, locked_source
+from perf.builds.mpi import Mpi
+from perf.builds.process import run
+from perf.cache import locked, remove, remove_leftovers, unfinished
+from perf.errors import NotAvailable, PerfError
+
+COMPILE_TIMEOUT = 30 * 60.0
+DOWNLOAD_TIMEOUT = 60.0
+# From a compiled module, lib/python3.11/site-packages/horovod/mxnet, to the environment's own libraries and MXNet's:
+# the wheel must work in every environment of its kind.
+ORIGINS = ("$ORIGIN/../../../..", "$ORIGIN/../../mxnet")
+
+
+def check_programs(name: str, subject: str) -> None:
+    """Raises NotAvailable, naming the packages to install, when a program is missing that compiling needs."""
+    missing = {
+        program: package for program, package in load().compiled[name].programs.items() if not shutil.which(program)
+    }
+    if missing:
+        message = f"{name} must be compiled, and there is no {', no '.join(missing)}"
+        step = f"apt-get install {' '.join(missing.values())} (or your system's packages), then run again"
+        raise NotAvailable(message, subject=subject, next_step=step)
+
+
+def compiled_wheel(name: str, folder: Path, mpi: Mpi, cache: Path, subject: str, say: Callable[[str], None]) -> Path:
+    """Return the wheel of `name` for the MXNet in the environment at `folder` and this MPI, making it when it is not
+    kept in the cache.
+
+    Raises NotAvailable when a program is missing, PerfError when it cannot be fetched or compiled, OSError when the
+    cache cannot be written to.
+    """
+    compiled, (url, sha256) = load().compiled[name], locked_source(name)
+    check_programs(name, subject)
+    shelf = cache / "wheels"
+    shelf.mkdir(exist_ok=True)
+    entry = f"{name}-{_key(compiled, folder, mpi, sha256)[:12]}"
+    with locked(shelf, entry, say):
+        remove_leftovers(shelf, entry)
+        kept = next((shelf / entry).glob("*.whl"), None)
+        if kept is not None and _whole(kept):
+            return kept
+        remove(shelf / entry)
+        say(f"{subject}: compiling {name}")
+        started = time.monotonic()
+        work = unfinished(shelf, entry)
+        try:
+            source = _source(url, sha256, work / "source", subject)
+            _patch(source, compiled, subject)
+            _compile(source, work / "wheel", folder, mpi, compiled, subject)
+            (work / "wheel").rename(shelf / entry)
+        finally:
+            remove(work)
+        say(f"{subject}: compiled {name} in {time.monotonic() - started:.0f} s")
+        return next((shelf / entry).glob("*.whl"))
+
+
+def _key(compiled: Compiled, folder: Path, mpi: Mpi, sha256: str) -> str:
+    """Of everything that decides what is compiled."""
+    records = sorted((folder / "lib").glob("python*/site-packages/mxnet*.dist-info/RECORD"))
+    parts = [
+        load().python,
+        sha256,
+        compiled,
+        [hashlib.sha256(record.read_bytes()).hexdigest() for record in records],
+        [mpi.words, "" if mpi.bundled else str(mpi.folder)],
+        [_version([program, "--version"]) for program in sorted(compiled.programs)],
+    ]
+    return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
+
+
+def _version(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout.partition("\n")[0]
+
+
+def _whole(wheel: Path) -> bool:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _source(url: str, sha256: str, folder: Path, subject: str) -> Path:
+    """Fetch a source distribution, as uv does with what it installs from uv.lock, and unpack it."""
+    step = "check the network, then run again"
+    try:
+        with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT) as answer:  # noqa: S310 - uv.lock holds the address
+            content = answer.read()
+    except OSError as error:
+        raise PerfError(f"{url} cannot be fetched: {error}", subject=subject, next_step=step) from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise PerfError(f"{url} has another sha256 than uv.lock says", subject=subject, next_step=step)
+    with tarfile.open(fileobj=BytesIO(content)) as archive:
+        archive.extractall(folder, filter="data")
+    return next(folder.iterdir())
+
+
+def _patch(source: Path, compiled: Compiled, subject: str) -> None:
+    for patch in compiled.patches:
+        path = source / patch.file
+        text = path.read_text(encoding="utf-8")
+        if text.count(patch.old) != patch.times:
+            message = f"{patch.file} holds {patch.old!r} {text.count(patch.old)} times, not {patch.times}"
+            raise PerfError(message, subject=subject, next_step="correct the patches in perf/builds/builds.toml")
+        path.write_text(text.replace(patch.old, patch.new), encoding="utf-8")
+
+
+def _compile(source: Path, target: Path, folder: Path, mpi: Mpi, compiled: Compiled, subject: str) -> None:
+    finished = run(
+        [str(folder / "bin" / "python"), "setup.py", "-q", "bdist_wheel", "-d", str(target)],
+        environment=_variables(folder, mpi, compiled),
+        timeout=COMPILE_TIMEOUT,
+        subject=subject,
+        folder=source,
+    )
+    if finished.code:
+        step = "check compiler, disk and memory, then run again (with MAKEFLAGS=-j1 when the memory is small)"
+        raise PerfError(f"compiling failed: {finished.last_lines()}", subject=subject, next_step=step)
+
+
+def _variables(folder: Path, mpi: Mpi, compiled: Compiled) -> Mapping[str, str]:
+    paths = [mpi.folder / "bin", folder / "bin"] if mpi.bundled else [folder / "bin", mpi.folder / "bin"]
+    libraries = [*ORIGINS, *([] if mpi.bundled else [str(mpi.folder / "lib")])]
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "HOROVOD_"))},
+        **compiled.variables,
+        **mpi.variables,
+        "PATH": ":".join([*map(str, paths), os.environ.get("PATH", os.defpath)]),
+        "LDFLAGS": f"-Wl,-rpath,{':'.join(libraries)}",
+    }
