@@ -18,5 +18,5 @@ class PerfError(Exception):
         super().__init__("\n".join(lines))
 
 
-class NotAvailable(PerfError):
+class UnavailableError(PerfError):
     """Something this machine lacks, so that what needs it cannot be run here; what does not need it goes on."""

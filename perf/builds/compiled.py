@@ -18,7 +18,7 @@ from perf.builds.data import Compiled, load, locked_source
 from perf.builds.mpi import Mpi
 from perf.builds.process import run
 from perf.cache import locked, remove, remove_leftovers, unfinished
-from perf.errors import NotAvailable, PerfError
+from perf.errors import PerfError, UnavailableError
 
 COMPILE_TIMEOUT = 30 * 60.0
 DOWNLOAD_TIMEOUT = 60.0
@@ -28,21 +28,21 @@ ORIGINS = ("$ORIGIN/../../../..", "$ORIGIN/../../mxnet")
 
 
 def check_programs(name: str, subject: str) -> None:
-    """Raises NotAvailable, naming the packages to install, when a program is missing that compiling needs."""
+    """Raises UnavailableError, naming the packages to install, when a program is missing that compiling needs."""
     missing = {
         program: package for program, package in load().compiled[name].programs.items() if not shutil.which(program)
     }
     if missing:
         message = f"{name} must be compiled, and there is no {', no '.join(missing)}"
         step = f"apt-get install {' '.join(missing.values())} (or your system's packages), then run again"
-        raise NotAvailable(message, subject=subject, next_step=step)
+        raise UnavailableError(message, subject=subject, next_step=step)
 
 
 def compiled_wheel(name: str, folder: Path, mpi: Mpi, cache: Path, subject: str, say: Callable[[str], None]) -> Path:
     """Return the wheel of `name` for the MXNet in the environment at `folder` and this MPI, making it when it is not
     kept in the cache.
 
-    Raises NotAvailable when a program is missing, PerfError when it cannot be fetched or compiled, OSError when the
+    Raises UnavailableError when a program is missing, PerfError when it cannot be fetched or compiled, OSError when the
     cache cannot be written to.
     """
     compiled, (url, sha256) = load().compiled[name], locked_source(name)

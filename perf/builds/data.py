@@ -88,6 +88,11 @@ def role_named(name: str) -> Role:
     return roles[name]
 
 
+def is_compiled(role: str) -> bool:
+    """Whether something is compiled into the builds of a role. PerfError for a role that there is not."""
+    return role_named(role).compiles is not None
+
+
 def group_requirements(group: str, root: Path = ROOT) -> tuple[str, tuple[str, ...]]:
     """Return a dependency group of pyproject.toml as (MXNet's own requirement, everything else it pins).
 

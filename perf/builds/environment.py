@@ -93,9 +93,9 @@ def provision(
 
     A requirement without a version is resolved when it is first installed and then kept. `blas_kernels` makes its
     OpenBLAS, if it has one, use these instead of those that it would choose; what is compiled into it uses the MPI in
-    the folder `mpi` instead of the one that comes with it. Raises NotAvailable when a program is missing that making it
-    needs; PerfError when it cannot be installed, does not import, is of the wrong kind or has no such kernels, or the
-    cache cannot be used.
+    the folder `mpi` instead of the one that comes with it. Raises UnavailableError when a program is missing that
+    making it needs; PerfError when it cannot be installed, does not import, is of the wrong kind or has no such
+    kernels, or the cache cannot be used.
     """
     recipe = recipe_for(role, override, mpi)
     if blas_kernels and not recipe.role.mkldnn:

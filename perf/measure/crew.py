@@ -9,7 +9,7 @@ import msgspec
 
 from perf.machine import Placement, check_pinning
 from perf.measure.instance import Instance, Reply, WorkerError
-from perf.measure.plan import Effort, Operator, Variant, Workload
+from perf.measure.plan import Effort, Operator, Training, Variant, Workload
 from perf.measure.results import Slot, WarmUp
 
 # All instances are told a moment to start at; this far ahead, the word has reached every one of them.
@@ -123,6 +123,8 @@ class Crew:
         for instance in self._instances:
             instance.receive(Ready)
         program = self.variant.program
+        if isinstance(program, Training):
+            raise TypeError(f"{self.variant.name} is a training job, and no crew runs one")
         if isinstance(program, Operator):
             do, request = "compose", {"nodes": [{"op": program.name, **msgspec.to_builtins(program)}]}
         else:

@@ -11,7 +11,7 @@ from perf.machine import Placement
 from perf.measure.crew import Crew
 from perf.measure.instance import WorkerError
 from perf.measure.journal import Journal
-from perf.measure.plan import Effort, Plan, Workload
+from perf.measure.plan import Effort, Plan, Runner, Workload
 from perf.measure.quiet import wait_until_quiet
 from perf.measure.results import Block, Failure, Invocation, Slot, Spent, WarmUp, WorkloadResult
 
@@ -76,7 +76,7 @@ class _Run:
         self._plan = plan
         self._tell = tell
         self._conditions = conditions
-        self._effort = conditions.effort
+        self._effort = plan.effort or conditions.effort
         self._spent = spent
         earlier = {w.name: conditions.journal.result(conditions.phase, w.name) for w in plan.workloads}
         self._invocations = {name: list(result.invocations) for name, result in earlier.items()}
@@ -96,7 +96,7 @@ class _Run:
 
     def invoke(self, workloads: Sequence[Workload]) -> None:
         """One invocation: fresh workers for every variant, all given workloads, each in its own blocks."""
-        crews: dict[str, Crew] = {}
+        crews: dict[str, Runner] = {}
         try:
             for workload in workloads:
                 invocations = self._invocations[workload.name]
@@ -124,12 +124,13 @@ class _Run:
         elapsed_s = sum(invocation.elapsed_s for invocation in invocations)
         return elapsed_s >= self._effort.workload_budget_s or self._precise(undisturbed, self._effort.precision)
 
-    def _start_missing(self, crews: dict[str, Crew], wanted: Sequence[str], workload: Workload) -> None:
+    def _start_missing(self, crews: dict[str, Runner], wanted: Sequence[str], workload: Workload) -> None:
         """Start crews all at once, since starting costs seconds, then let each load; failures belong to `workload`."""
         variants = {variant.name: variant for variant in self._plan.variants}
+        start = self._plan.start or Crew
         missing = [name for name in wanted if name not in crews]
         for name in missing:
-            crews[name] = Crew(
+            crews[name] = start(
                 variants[name],
                 self._conditions.placements,
                 self._conditions.scratch,
@@ -139,7 +140,7 @@ class _Run:
             with self._failing(crews, name, workload, "starting"):
                 crews[name].load()
 
-    def _measure(self, crews: dict[str, Crew], workload: Workload) -> Invocation:
+    def _measure(self, crews: dict[str, Runner], workload: Workload) -> Invocation:
         order = [variant.name for variant in self._plan.variants if variant.name in crews]
         order = [name for name in order if name not in self._failures[workload.name]]
         warm_ups: dict[str, WarmUp] = {}
@@ -158,7 +159,7 @@ class _Run:
         disturbed = sum(not block.disturbed for block in blocks) < self._effort.min_blocks
         return Invocation(tuple(blocks), warm_ups, peaks, disturbed=disturbed)
 
-    def _blocks(self, crews: dict[str, Crew], order: list[str], workload: Workload) -> Iterator[Block]:
+    def _blocks(self, crews: dict[str, Runner], order: list[str], workload: Workload) -> Iterator[Block]:
         """Blocks in alternating order until the ratios within this invocation are precise or the budget is spent.
 
         Disturbed blocks do not count towards the least number of blocks, for which twice the budget may be spent.
@@ -186,7 +187,7 @@ class _Run:
             if len(blocks) >= self._effort.min_blocks and elapsed_s >= 2 * self._effort.block_budget_s:
                 return
 
-    def _slot(self, crews: Mapping[str, Crew], name: str) -> Slot:
+    def _slot(self, crews: Mapping[str, Runner], name: str) -> Slot:
         """One slot; a disturbed one is measured again, and the least disturbed attempt counts.
 
         The choice looks at what the kernel says of the attempts, never at how fast they were.
@@ -212,12 +213,12 @@ class _Run:
         ratios = [result.log_ratios(reference, name) for name in others]
         return all(estimate_speedup(r).half_width <= precision for r in ratios if any(r))
 
-    def _quieten(self, crews: Mapping[str, Crew], name: str) -> bool:
+    def _quieten(self, crews: Mapping[str, Runner], name: str) -> bool:
         """Wait until all workers but the named variant's stand still."""
         return wait_until_quiet([pid for other, crew in crews.items() if other != name for pid in crew.pids])
 
     @contextmanager
-    def _failing(self, crews: dict[str, Crew], name: str, workload: Workload, stage: str) -> Iterator[None]:
+    def _failing(self, crews: dict[str, Runner], name: str, workload: Workload, stage: str) -> Iterator[None]:
         """Turn a worker's error into the failure of one variant in one workload, and end its crew."""
         try:
             yield

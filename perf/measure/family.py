@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from perf.builds import Build
 from perf.machine import Placement
+from perf.measure.hosts import Host
 from perf.measure.plan import Plan
 from perf.measure.results import Failure
 
@@ -53,7 +54,10 @@ class Checked:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a family may use to make a plan and to check it. `timeout_s` is a worker's limit in seconds."""
+    """What a family may use to make a plan and to check it. `timeout_s` is a worker's limit in seconds. `seats` are
+    the placements of as many ranks of training jobs as a host has room for; `hosts` are those to train on, when they
+    are others than this one.
+    """
 
     build: Callable[[str], Build]
     placements: tuple[Placement, ...]
@@ -62,6 +66,8 @@ class Resources:
     scratch: Path
     timeout_s: float
     say: Callable[[str], None]
+    seats: tuple[Placement, ...] = ()
+    hosts: tuple[Host, ...] = ()
 
 
 class Family(Protocol[CaseT_contra]):

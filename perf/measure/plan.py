@@ -1,13 +1,15 @@
 """What is to be measured, as plain data: variants of one subject, its workloads, and how much of each."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from perf.builds import Build
+from perf.machine import Placement
+from perf.measure.results import Slot, WarmUp
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,17 @@ class Operator:
 
 
 @dataclass(frozen=True)
+class Training:
+    """A training job: its name for the same job elsewhere, and what its ranks are told to do. Whose program it is knows
+    how it is started.
+    """
+
+    label: str
+    ranks: int
+    task: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Variant:
     """A build running a program, under the name that cases, tables and baselines use (`mkl-int8`).
 
@@ -49,7 +62,7 @@ class Variant:
 
     name: str
     build: Build
-    program: Program | Operator
+    program: Program | Operator | Training
     over: tuple[str, ...] = ()
     extra_work: float = 0.0
 
@@ -96,13 +109,16 @@ class Workload:
 class Plan:
     """Everything measured together: one subject's workloads over its variants, `reference` being one of them.
 
-    A plan shares worker processes between its workloads, and the slow reference between its variants.
+    A plan shares worker processes between its workloads, and the slow reference between its variants. `start` begins
+    what runs a variant, when that is no crew of instances; `effort` is how hard to measure, when not as the tier says.
     """
 
     subject: str
     variants: tuple[Variant, ...]
     workloads: tuple[Workload, ...]
     reference: str
+    start: "Start | None" = None
+    effort: "Effort | None" = None
 
     def __post_init__(self) -> None:
         if self.reference not in [variant.name for variant in self.variants]:
@@ -130,3 +146,40 @@ class Effort:
     max_lost_share: float
     patience_s: float
     limit_size: int | None = None
+
+
+class Runner(Protocol):
+    """What runs one variant, as the engine sees it. WorkerError from any method is final."""
+
+    @property
+    def pids(self) -> Sequence[int]:
+        """Processes that must stand still while another variant is timed."""
+
+    def close(self) -> None:
+        """End all processes; nothing of them is left afterwards."""
+
+    def load(self) -> object:
+        """Make the variant's program ready."""
+
+    def bind(self, workload: Workload) -> None:
+        """Make the workload's inputs ready."""
+
+    def warm_up(self, effort: Effort) -> WarmUp:
+        """Run untimed passes."""
+
+    def prove_pinning(self) -> None:
+        """Read back where everything runs."""
+
+    def run(self, effort: Effort, *, quiet: bool) -> Slot:
+        """Time passes."""
+
+    def unbind(self) -> int:
+        """Free the inputs; the peak memory of all processes since they were bound, summed, in bytes."""
+
+
+class Start(Protocol):
+    """Begins what runs a variant: on which placements, where it may write, and for how long an answer is waited for."""
+
+    def __call__(
+        self, variant: Variant, placements: Sequence[Placement], scratch: Path, *, timeout_s: float
+    ) -> Runner: ...

@@ -12,7 +12,7 @@ from perf.machine import Machine, Placement, State, findings, read_host_id, sett
 from perf.measure.family import Case
 from perf.measure.plan import Effort
 from perf.plugin.options import Options
-from perf.runs.document import SCHEMA, Context, Wheel
+from perf.runs.document import CONTROL, SCHEMA, Context, Wheel
 
 
 def context_of(
@@ -25,12 +25,15 @@ def context_of(
         machine_class=machine.machine_class,
         host_id=read_host_id(),
         comparable={
-            "control": str(wheels["native"]),
+            **({CONTROL: str(wheels["native"])} if "native" in wheels else {}),
             "instances": len(placements),
             "threads": placements[0].threads,
             "pretrained": options.pretrained or options.weights is not None,
             "calibration": options.calibration,
             **({"blas_kernels": options.blas_kernels} if options.blas_kernels else {}),
+            **({"ranks": options.ranks} if options.ranks else {}),
+            **({"mpi": str(options.mpi)} if options.mpi else {}),
+            **({"hosts": options.hosts.read_text()} if options.hosts else {}),
         },
         settings=settings(state),
         wheels=wheels,

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from perf.errors import PerfError
+from perf.errors import PerfError, UnavailableError
 from perf.measure.family import Case, Resources
 from perf.measure.results import Failure
-from perf.plugin.hooks import ANSWERS, OPTIONS, SESSION, SETUP, STORAGE, why_not_measured
+from perf.plugin.hooks import ANSWERS, OPTIONS, SESSION, SETUP, STORAGE, not_run, why_not_measured
 from perf.plugin.record import passes_of
 from perf.plugin.replay import clock
 from perf.plugin.session import PerfSession
@@ -74,6 +74,10 @@ def record(
     def hand_over() -> None:
         try:
             outcome = perf_session.outcome(case)
+        except UnavailableError as error:
+            if perf_session.judging:
+                perf_session.verdicts.append(Verdict(case.id, "invalid", f"not run: {error.what}"))
+            raise not_run(request.config, error) from None
         except PerfError as error:
             # From None: otherwise pytest tells the same twice, as the cause and as its consequence.
             raise pytest.fail.Exception(str(error), pytrace=False) from None

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from perf.errors import PerfError
+from perf.errors import PerfError, UnavailableError
 from perf.machine import read_machine
 from perf.measure.family import Case
 from perf.measure.instance import WorkerError
@@ -137,8 +137,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     except (PerfError, WorkerError) as error:
         if pyfuncitem.get_closest_marker(ACCURACY) is None:
             raise
+        if isinstance(error, UnavailableError):
+            raise not_run(pyfuncitem.config, error) from None
         words = f"{error.what}\n{error.last_words}" if isinstance(error, WorkerError) else str(error)
         raise pytest.fail.Exception(words, pytrace=False) from None
+
+
+def not_run(config: pytest.Config, error: UnavailableError) -> BaseException:
+    """What ends an item that cannot be run here: it is skipped, and fails where every case must be judged."""
+    if config.stash[OPTIONS].strict:
+        return pytest.fail.Exception(f"not run: {error}", pytrace=False)
+    return pytest.skip.Exception(f"not run: {error}", _use_item_location=True)
 
 
 def why_not_measured(config: pytest.Config) -> str | None:
@@ -159,6 +168,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if item.nodeid in ended:
         if report.failed:
             ended[item.nodeid] = _reason(report)
+        elif report.skipped:
+            ended[item.nodeid] = _why_skipped(report)
         elif report.when == "teardown":
             ended[item.nodeid] = ended[item.nodeid] or "passed"
     return report
@@ -221,6 +232,10 @@ def _footer(config: pytest.Config) -> list[str]:
 def _reason(report: pytest.TestReport) -> str:
     """The first line of what a failed item said."""
     return (report.longreprtext.strip().splitlines() or [f"failed in {report.when}"])[0]
+
+
+def _why_skipped(report: pytest.TestReport) -> str:
+    return report.longrepr[2].partition("\n")[0] if isinstance(report.longrepr, tuple) else "skipped"
 
 
 def _console(config: pytest.Config) -> Console:

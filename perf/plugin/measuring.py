@@ -10,7 +10,7 @@ from perf.judge.verdict import LOOKS
 from perf.measure.engine import Conditions, measure
 from perf.measure.family import Case, Checked, Resources
 from perf.measure.limit import measure_limits
-from perf.measure.plan import Plan, Variant
+from perf.measure.plan import Effort, Plan, Variant
 from perf.measure.results import Spent, WorkloadResult
 from perf.plugin.outcome import OF_BASELINE, Outcome
 from perf.report.progress import ProgressLine
@@ -51,7 +51,8 @@ class Measuring:
     def measured(self, selected: Sequence[Case]) -> Measured:
         """Measure the cases. PerfError when one is to be slowed down that there is not."""
         errors, plans, checks = self._prepared(selected)
-        builds = {variant.build.role: variant.build for plan in plans for variant in plan.variants}
+        # The same wheel in another environment would only be measured twice.
+        builds = {variant.build.record_sha256: variant.build for plan in plans for variant in plan.variants}
         limits = measure_limits(list(builds.values()), self.conditions, self.progress.tell, self.spent)
         results = self._measure(plans, checks, self.conditions)
         measured = {
@@ -118,9 +119,9 @@ class Measuring:
         wheels = {v.name: v.build.requirement for plan in again for v in plan.variants if v.name.endswith(OF_BASELINE)}
         count = look * self.conditions.effort.again_invocations
         # As many blocks as the budget allows: only unsettled cases come here, and they are to be settled.
-        effort = replace(self.conditions.effort, min_invocations=count, max_invocations=count, precision=0.0)
+        again = [_harder(plan, plan.effort or self.conditions.effort, count) for plan in again]
         phase = " beside ".join([f"{AGAIN} of {suspects[0].case.variant}", *sorted(set(wheels.values()))])
-        conditions = replace(self.conditions, effort=effort, phase=phase)
+        conditions = replace(self.conditions, phase=phase)
         repeated = self._measure(again, checks, conditions)
         for workload, result in repeated.items():
             for twin in result.failures.keys() & wheels.keys():
@@ -172,6 +173,11 @@ def _narrowed(plan: Plan, cases: Sequence[Case], twin_of: Callable[[Variant], Va
         variants=(*others, suspect),
         reference=others[0].name,
     )
+
+
+def _harder(plan: Plan, effort: Effort, count: int) -> Plan:
+    """The plan, measured in exactly so many invocations."""
+    return replace(plan, effort=replace(effort, min_invocations=count, max_invocations=count, precision=0.0))
 
 
 def _slowed(plans: Sequence[Plan], injected: Mapping[str, float]) -> list[Plan]:

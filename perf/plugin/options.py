@@ -32,6 +32,9 @@ class Options:
     shapes: tuple[tuple[int, int, int, int], ...]
     overrides: Mapping[str, str]
     blas_kernels: str | None
+    mpi: Path | None
+    ranks: int | None
+    hosts: Path | None
     cache: str | None
     instances: int | None
     threads: int | None
@@ -56,6 +59,9 @@ class Options:
             "weights": self.weights,
             "imagenet-rec": self.imagenet_rec,
             "blas-kernels": self.blas_kernels,
+            "mpi": self.mpi,
+            "ranks": self.ranks,
+            "hosts": self.hosts,
             "instances": self.instances,
             "threads": self.threads,
             "calibration": self.calibration if self.calibration != "naive" else None,
@@ -119,6 +125,26 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="NAME",
         help="which kernels OpenBLAS uses in the native build, by its name for them, such as Haswell (default: those "
         "that it chooses)",
+    )
+    group.addoption(
+        "--perf-mpi",
+        type=Path,
+        metavar="PREFIX",
+        help="train over the Intel MPI or Open MPI in this folder (the one that holds its `bin`) instead of the one "
+        "that comes with the builds",
+    )
+    group.addoption(
+        "--perf-ranks",
+        type=int,
+        metavar="N",
+        help="ranks of a training job per host, each on its share of the cores (default: one per NUMA node, two at "
+        "least)",
+    )
+    group.addoption(
+        "--perf-hosts",
+        type=Path,
+        metavar="FILE",
+        help="train on the hosts in this file, a line each: node1, node1:2 or node1 slots=2",
     )
     group.addoption(
         "--perf-cache", metavar="DIR", help="where environments and networks are kept (or MXNET_PERF_CACHE)"
@@ -200,12 +226,12 @@ def add_options(parser: pytest.Parser) -> None:
 def read_options(config: pytest.Config) -> Options:
     """The options of a session; PerfError for a malformed --perf-build, UsageError for a number out of range."""
     get = config.getoption
-    if any(batch < 1 for batch in get("perf_batch")):
-        raise pytest.UsageError("--perf-batch must be at least 1")
+    counts = {"batch": get("perf_batch"), "invocations": [get("perf_invocations")], "ranks": [get("perf_ranks")]}
+    for name, numbers in counts.items():
+        if any(number is not None and number < 1 for number in numbers):
+            raise pytest.UsageError(f"--perf-{name} must be at least 1")
     if get("perf_timeout") <= 0:
         raise pytest.UsageError("--perf-timeout must be above 0 seconds")
-    if get("perf_invocations") is not None and get("perf_invocations") < 1:
-        raise pytest.UsageError("--perf-invocations must be at least 1")
     if get("perf_strict") and get("perf_advisory"):
         raise pytest.UsageError("--perf-strict and --perf-advisory contradict each other")
     summary = get("perf_summary")
@@ -231,6 +257,9 @@ def read_options(config: pytest.Config) -> Options:
         shapes=tuple(dict.fromkeys(_shape(words) for words in get("perf_rnn_shape"))),
         overrides=parse_overrides(get("perf_build")),
         blas_kernels=get("perf_blas_kernels"),
+        mpi=get("perf_mpi").resolve() if get("perf_mpi") else None,
+        ranks=get("perf_ranks"),
+        hosts=get("perf_hosts").resolve() if get("perf_hosts") else None,
         cache=get("perf_cache"),
         instances=get("perf_instances"),
         threads=get("perf_threads"),

@@ -6,8 +6,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from perf.builds import Build, provision
+from perf.builds import Build, is_compiled, provision
 from perf.cache import cache_folder
+from perf.errors import PerfError
 from perf.machine import (
     Machine,
     Placement,
@@ -20,13 +21,15 @@ from perf.machine import (
     read_topology,
 )
 from perf.measure.family import Resources
+from perf.measure.hosts import ranks_per_host, read_hosts
 from perf.plugin.options import Options
 from perf.report.progress import ProgressLine
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """`state` is the machine's before anything ran, `started_s` the monotonic time in seconds when setting up began;
+    """`missing` says why there is no build in a role, `seats` are the placements of ranks;
+    `state` is the machine's before anything ran, `started_s` the monotonic time in seconds when setting up began;
     `uncaptured` lets what is printed meanwhile reach the user.
     """
 
@@ -35,6 +38,8 @@ class Setup:
     state: State
     placements: tuple[Placement, ...]
     builds: Mapping[str, Build]
+    missing: Mapping[str, PerfError]
+    seats: tuple[Placement, ...]
     cache: Path
     scratch: Path
     progress: ProgressLine
@@ -45,14 +50,22 @@ class Setup:
     def resources(self) -> Resources:
         """What families and checks may use of it."""
         return Resources(
-            build=self.builds.__getitem__,
+            build=self.build,
             placements=self.placements,
             cores=self.machine.physical_cores,
             cache=self.cache,
             scratch=self.scratch,
             timeout_s=self.options.timeout_s,
             say=self.progress.say,
+            seats=self.seats,
+            hosts=read_hosts(self.options.hosts, len(self.seats)) if self.options.hosts else (),
         )
+
+    def build(self, role: str) -> Build:
+        """The build in a role. PerfError for why there is none."""
+        if role in self.missing:
+            raise self.missing[role]
+        return self.builds[role]
 
     @property
     def wall_s(self) -> float:
@@ -103,24 +116,40 @@ def set_up(
     placements = place_instances(
         topology, instances=options.instances, threads=options.threads, numactl=find_numactl(topology)
     )
+    seats = place_instances(
+        topology,
+        instances=ranks_per_host(topology, options.ranks),
+        threads=options.threads,
+        numactl=find_numactl(topology),
+    )
     cache = cache_folder(options.cache)
+    builds: dict[str, Build] = {}
+    missing: dict[str, PerfError] = {}
     with uncaptured():
-        builds = {
-            role: provision(
-                role,
-                override=options.overrides.get(role),
-                cache=cache,
-                say=progress.say,
-                blas_kernels=options.blas_kernels,
-            )
-            for role in sorted(roles)
-        }
+        for role in sorted(roles):
+            try:
+                builds[role] = provision(
+                    role,
+                    override=options.overrides.get(role),
+                    cache=cache,
+                    say=progress.say,
+                    blas_kernels=options.blas_kernels,
+                    mpi=options.mpi,
+                )
+            except PerfError as error:
+                if not is_compiled(role):
+                    raise
+                # It needs more than a network: a compiler. What needs no such build is run nevertheless.
+                missing[role] = error
+                progress.say(str(error))
     return Setup(
         options=options,
         machine=read_machine(topology=topology),
         state=state,
         placements=placements,
         builds=builds,
+        missing=missing,
+        seats=seats,
         cache=cache,
         scratch=scratch,
         progress=progress,

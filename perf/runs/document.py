@@ -13,6 +13,8 @@ import msgspec
 from perf.errors import PerfError
 
 SCHEMA = 1
+# In a run's `comparable`: the wheel that others are compared with. A run of training jobs alone has none.
+CONTROL = "control"
 # A nightly run takes half a megabyte; what is a hundred times as large is no stored run.
 MAX_BYTES = 50_000_000
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from perf.judge.speedup import Estimate, estimate_speedup
 from perf.judge.spread import NO_PRIOR, Spread, fit_spread
 from perf.judge.verdict import Judgement, Kind, Then, Tolerance, judge, settle
-from perf.runs.document import Case, Context, Run
+from perf.runs.document import CONTROL, Case, Context, Run
 from perf.runs.tolerances import Tolerances
 
 # A case's verdict is the gravest of its ratios' verdicts.
@@ -59,7 +59,14 @@ class Gate:
     @cached_property
     def incomparable(self) -> str:
         """Why no case of this run can be judged by the baseline; "" when they can."""
-        return "; ".join(_differences(self.baseline.perf.comparable, self.context.comparable)) if self.baseline else ""
+        if self.baseline is None:
+            return ""
+        then, now = dict(self.baseline.perf.comparable), dict(self.context.comparable)
+        if CONTROL not in then or CONTROL not in now:
+            # Either run holds no case that is judged over it.
+            then.pop(CONTROL, None)
+            now.pop(CONTROL, None)
+        return "; ".join(_differences(then, now))
 
     @cached_property
     def changes(self) -> list[str]:

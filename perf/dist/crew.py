@@ -1,0 +1,113 @@
+"""A training job in the place of a crew of instances: each slot is a fresh job."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from perf.dist.data import JobEffort
+from perf.dist.job import Job, Seat
+from perf.dist.launch import run_job
+from perf.dist.places import Seating
+from perf.machine import Placement, check_pinning
+from perf.measure.instance import WorkerError
+from perf.measure.plan import Effort, Training, Variant, Workload
+from perf.measure.results import Slot, WarmUp
+
+RankResult = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class JobStart:
+    """Begins the crew of a training job (perf.measure.plan.Start)."""
+
+    seating: Seating
+    effort: JobEffort
+
+    def __call__(
+        self, variant: Variant, placements: Sequence[Placement], scratch: Path, *, timeout_s: float
+    ) -> "TrainingCrew":
+        """TypeError for a variant that is no training job. `placements` are those of instances: ranks have seats."""
+        return TrainingCrew(variant, scratch, self, timeout_s=timeout_s)
+
+
+class TrainingCrew:
+    """Runs a variant's job anew for each slot: what jobs have in common is then the program, not a process."""
+
+    pids: Sequence[int] = ()
+
+    def __init__(self, variant: Variant, scratch: Path, start: JobStart, *, timeout_s: float) -> None:
+        if not isinstance(variant.program, Training):
+            raise TypeError(f"{variant.name} is no training job")
+        self._variant = variant
+        self._program = variant.program
+        self._scratch = scratch
+        self._start = start
+        self._timeout_s = timeout_s
+        self._memory_bytes = 0
+
+    def close(self) -> None:
+        """Nothing: a job ends with its slot."""
+
+    def load(self) -> None:
+        """Nothing: each job loads by itself."""
+
+    def bind(self, workload: Workload) -> None:
+        """Nothing: the job's task says it all."""
+        self._memory_bytes = 0
+
+    def warm_up(self, effort: Effort) -> WarmUp:  # noqa: ARG002 - each job warms itself up
+        return WarmUp(0, 0, steady=True)
+
+    def prove_pinning(self) -> None:
+        """Nothing: each job proves it, and is refused when it cannot."""
+
+    def run(self, effort: Effort, *, quiet: bool) -> Slot:
+        """Run a job; the steps of each of its ranks. WorkerError when it fails, or does not do what it should."""
+        found = self.job(min_steps=effort.slot_passes, min_duration_s=effort.slot_s, local_steps=0, timeline_steps=0)
+        self._memory_bytes = max(self._memory_bytes, sum(rank["memory_bytes"] for rank in found))
+        lost = [share for rank in found if (share := _lost_share(rank)) is not None]
+        return Slot(tuple(durations(rank) for rank in found), quiet, max(lost, default=None))
+
+    def unbind(self) -> int:
+        return self._memory_bytes
+
+    def job(self, **task: float) -> list[dict[str, Any]]:
+        """Run one job; what its ranks found. WorkerError as for `run`."""
+        seats = self._start.seating.seats(self._program.ranks)
+        with self._start.seating.opened() as cluster:
+            job = Job(
+                build=self._variant.build,
+                cluster=cluster,
+                seats=seats,
+                kind="throughput",
+                task={**self._program.task, "warm_up_steps": self._start.effort.warm_up_steps, **task},
+                deadline_s=self._timeout_s,
+            )
+            found = run_job(job, self._scratch)
+        wrong = problems(found, seats)
+        if wrong:
+            raise WorkerError("; ".join(wrong), "")
+        return found
+
+
+def durations(rank: RankResult) -> tuple[int, ...]:
+    """The timed steps of a rank, in ns."""
+    return tuple(end - start for start, end in rank["steps_ns"])
+
+
+def problems(found: Sequence[RankResult], seats: Sequence[Seat]) -> list[str]:
+    """What is wrong with a job that came to its end: weights that differ, a rank that ran elsewhere than it was put."""
+    wrong = []
+    digests = {rank["weights_sha256"] for rank in found}
+    if len(digests) > 1:
+        wrong.append(f"the ranks' weights are not the same after training: {len(digests)} kinds of them")
+    for number, (rank, seat) in enumerate(zip(found, seats, strict=True)):
+        where = f"rank {number} on {seat.host or 'this host'}"
+        wrong += [f"{where}: {problem}" for problem in check_pinning(seat.placement, rank["proof"])]
+    return wrong
+
+
+def _lost_share(rank: RankResult) -> float | None:
+    lost = [rank[name] for name in ("held_up_ns", "stolen_ns") if rank[name] is not None]
+    return sum(lost) / (rank["steps_ns"][-1][1] - rank["steps_ns"][0][0]) if lost else None

@@ -1,0 +1,73 @@
+"""How jobs are run and what is trained, from `jobs.toml`."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+DATA = Path(__file__).with_name("jobs.toml")
+# Where ranks run: on this host or those of --perf-hosts, or on two hosts that are emulated on this one.
+Place = Literal["host", "emulated"]
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """In seconds: how long a rank may be silent, how long its work may stand still (after and before its first step),
+    and how long what was told to end may take.
+    """
+
+    silence_s: float
+    stall_s: float
+    first_s: float
+    grace_s: float
+
+
+class Share(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a tier trains: networks, images per rank and step, builds, and where."""
+
+    networks: list[str]
+    batches: list[int]
+    builds: list[str]
+    places: list[Place]
+
+
+class JobEffort(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How hard a tier measures jobs: fresh jobs of each rank count, timed seconds and steps of each (at least), untimed
+    steps before, and steps of each kind by which it is found where the time goes.
+    """
+
+    invocations: int
+    slot_s: float
+    steps: int
+    warm_up_steps: int
+    profile_steps: int
+
+
+class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The cable between two emulated hosts, in the words of tc(8)."""
+
+    rate: str
+    burst: str
+    queue: str
+    delay: str
+
+
+class Jobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of the file. `variables` by whose they are: Horovod's, and those of either MPI. `networks` with the 10^9
+    floating-point operations of a training step per image.
+    """
+
+    limits: Limits
+    variables: dict[str, dict[str, str]]
+    optimizer: dict[str, float]
+    networks: dict[str, float]
+    tiers: dict[str, Share]
+    efforts: dict[str, JobEffort]
+    link: Link
+
+
+@cache
+def load() -> Jobs:
+    """The data, read once."""
+    return msgspec.convert(tomllib.loads(DATA.read_text()), Jobs)

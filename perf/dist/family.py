@@ -1,0 +1,190 @@
+"""The family of training jobs: the same work per rank on more and more ranks, and what of its pace is kept."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from perf.dist.crew import JobStart
+from perf.dist.data import JobEffort, Place, load
+from perf.dist.places import seating_of
+from perf.dist.profile import Profile, profile_of
+from perf.measure.crew import SEED
+from perf.measure.family import Checked, Resources
+from perf.measure.instance import WorkerError
+from perf.measure.plan import Effort, Plan, Training, Variant, Workload
+from perf.measure.published import published_rows
+from perf.measure.results import Failure
+from perf.measure.tiers import effort_of
+
+REFERENCE = "r1"
+# Of the images that a tier's network is trained on.
+SIZE = 224
+
+
+@dataclass(frozen=True)
+class Case:
+    """One pytest item: a training job on so many ranks. Its variant is the number of ranks, its reference one rank."""
+
+    network: str
+    batch: int
+    build: str
+    place: Place
+    ranks: int
+    family: "DistFamily"
+
+    @property
+    def subject(self) -> str:
+        """What is trained, by which build and where, such as "train-resnet18_v1-b4-mkl"."""
+        return f"train-{self.network}-b{self.batch}-{self.build}{'' if self.place == 'host' else '-2hosts'}"
+
+    @property
+    def workload(self) -> str:
+        return self.subject
+
+    @property
+    def variant(self) -> str:
+        return f"r{self.ranks}"
+
+    @property
+    def id(self) -> str:
+        """The pytest id, such as "train-resnet18_v1-b4-mkl-r2"."""
+        return f"{self.workload}-{self.variant}"
+
+    @property
+    def role(self) -> str:
+        """The build it needs."""
+        return f"{self.build}-dist"
+
+    @property
+    def roles(self) -> frozenset[str]:
+        return frozenset({self.role})
+
+    @property
+    def weight(self) -> float:
+        return load().networks[self.network] * self.batch * 10
+
+
+@dataclass(frozen=True)
+class DistFamily:
+    """Synchronous data-parallel training with Horovod, on random images of ImageNet's shape. `tier` decides how hard."""
+
+    tier: str
+
+    @property
+    def name(self) -> str:
+        return "dist"
+
+    def cases(self, ranks: Sequence[int], networks: Sequence[str] = (), batches: Sequence[int] = ()) -> list[Case]:
+        """Every case of the tier on these rank counts; `networks` (those that can be trained) and `batches` replace the
+        tier's own when given.
+        """
+        share = load().tiers[self.tier]
+        chosen = [name for name in networks if name in load().networks] if networks else share.networks
+        return [
+            Case(network, batch, build, place, count, self)
+            for network in chosen
+            for batch in batches or share.batches
+            for build in share.builds
+            for place in share.places
+            for count in ([1, 2] if place == "emulated" else ranks)
+        ]
+
+    def plan(self, subject: str, cases: Sequence[Case], resources: Resources) -> Plan:
+        """The plan for the rank counts of one subject; one rank is measured even when it is not selected.
+
+        UnavailableError when there can be no such hosts here, PerfError when the build cannot be had.
+        """
+        some = cases[0]
+        seating = seating_of(some.place, resources)
+        build = resources.build(some.role)
+        task = {"network": some.network, "batch": some.batch, "seed": SEED, "optimizer": load().optimizer}
+        counts = sorted({case.ranks for case in cases} | {1})
+        variants = [
+            Variant(
+                f"r{count}",
+                build,
+                Training(f"{some.network}/b{some.batch}", count, task),
+                over=() if count == 1 else (REFERENCE,),
+            )
+            for count in counts
+        ]
+        shape = {"data": (some.batch, 3, SIZE, SIZE)}
+        workload = Workload(some.workload, shape, items=some.batch, weight=some.weight * len(counts))
+        effort = load().efforts[self.tier]
+        start = JobStart(seating, effort)
+        return Plan(subject, tuple(variants), (workload,), REFERENCE, start, _effort(self.tier, effort))
+
+    def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked]:
+        """Run every rank count once: its weights must agree and its ranks sit where they were put. Then what a step is
+        made of.
+        """
+        if not isinstance(plan.start, JobStart):
+            raise TypeError(f"{plan.subject} is no plan of training jobs")
+        return {variant.name: _check(variant, plan.start, resources) for variant in plan.variants}
+
+    def describe(self, case: Case, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Its row in the table of training jobs; floating-point operations are not counted."""
+        return {
+            "network": case.network,
+            "batch": case.batch,
+            "ranks": case.ranks,
+            "place": found.get("place", case.place),
+            "flops_per_pass": None,
+        }
+
+    def published(self, case: Case) -> float | None:
+        """Table 1's efficiency for as many instances, as a share; None for one, and for what the table does not hold."""
+        return table1().get(case.ranks) if (case.build, case.variant) != ("mkl", REFERENCE) else None
+
+
+def _check(variant: Variant, start: JobStart, resources: Resources) -> Checked:
+    steps = start.effort.profile_steps
+    crew = start(variant, (), resources.scratch, timeout_s=resources.timeout_s)
+    try:
+        found = crew.job(min_steps=1, min_duration_s=0.0, local_steps=steps, timeline_steps=steps)
+    except WorkerError as error:
+        return Checked(Failure(f"in a first job: {error.what}", error.last_words), {})
+    mpi = variant.build.mpi
+    return Checked(
+        None,
+        {
+            **_facts(profile_of(found)),
+            "place": start.seating.words,
+            "seats": [seat.placement.describe() for seat in start.seating.seats(len(found))],
+            "gradient_bytes": found[0]["gradient_bytes"],
+            "mpi": mpi.words if mpi else None,
+        },
+    )
+
+
+def _effort(tier: str, effort: JobEffort) -> Effort:
+    """A tier's effort for jobs: one job of each rank count makes an invocation."""
+    return replace(
+        effort_of(tier),
+        min_invocations=effort.invocations,
+        max_invocations=effort.invocations + 1,
+        min_blocks=1,
+        max_blocks=1,
+        slot_s=effort.slot_s,
+        slot_passes=effort.steps,
+        patience_s=0.0,
+    )
+
+
+def _facts(profile: Profile) -> dict[str, Any]:
+    return {
+        "profiled_step_s": profile.step_s,
+        "compute_s": profile.compute_s,
+        "slowest_compute_s": profile.slowest_s,
+        "communication_share": profile.communication_share,
+        "waiting_share": profile.waiting_share,
+        "timeline_s": dict(profile.timeline_s),
+    }
+
+
+@cache
+def table1() -> Mapping[int, float]:
+    """The announcement's Table 1: scaling efficiency, as a share, by instances."""
+    rows = published_rows("table1-scaling")
+    return {int(row["instances"]): float(row["scaling_percent"]) / 100 for row in rows if int(row["instances"]) > 1}

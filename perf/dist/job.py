@@ -1,0 +1,98 @@
+"""A training job as plain data, and the command that starts it."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from perf.builds import Build, Mpi
+from perf.dist.data import load
+from perf.machine import Placement
+
+# What a rank's own output is called, in files with its number at the end.
+OUT, ERR = "out", "err"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The hosts that ranks run on; none: this one alone. `prefix` goes before the launcher's command, `variables` are
+    what reaching the hosts needs.
+    """
+
+    hosts: tuple[str, ...] = ()
+    prefix: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Where one rank runs: on which host (None: here), and where on it."""
+
+    host: str | None
+    placement: Placement
+
+    @property
+    def words(self) -> str:
+        return f"{self.host or 'this host'}, {self.placement.describe().partition(': ')[2]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What all ranks do: a module of `perf.worker.rank`, by its name, and its `task`. `deadline_s` ends it whatever it
+    does. Seats that ask for no launch prefix pin themselves.
+    """
+
+    build: Build
+    cluster: Cluster
+    seats: tuple[Seat, ...]
+    kind: str
+    task: Mapping[str, Any]
+    deadline_s: float
+
+    @property
+    def mpi(self) -> Mpi:
+        """TypeError for a build without one."""
+        if self.build.mpi is None:
+            raise TypeError(f"the build {self.build.role} has no MPI")
+        return self.build.mpi
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What Horovod and MPI need beside the build's own variables."""
+        given = load().variables
+        return {**given["horovod"], **given[self.mpi.kind], **self.mpi.variables, **self.cluster.variables}
+
+
+def command(job: Job, folder: Path) -> list[str]:
+    """The command line of a job: a section for each rank, so that each has a launch prefix of its own."""
+    mpi = job.mpi
+    words = [sys.executable, "-P", "-m", "perf.worker.parent", *job.cluster.prefix, str(mpi.launcher)]
+    if mpi.kind == "intel":
+        words += ["-outfile-pattern", f"{folder}/{OUT}.%r", "-errfile-pattern", f"{folder}/{ERR}.%r"]
+    else:
+        words += ["--tag-output"]
+    worker = [str(job.build.python), "-P", "-m", "perf.worker.rank", json.dumps(_order(job))]
+    for number, seat in enumerate(job.seats):
+        host = ["-host", seat.host] if seat.host else []
+        words += [":"] * (number > 0) + ["-n", "1", *host, *seat.placement.prefix, *worker]
+    return words
+
+
+def _order(job: Job) -> dict[str, Any]:
+    limits = load().limits
+    bound = all(seat.placement.prefix for seat in job.seats)
+    return {
+        "kind": job.kind,
+        "task": job.task,
+        "affinity": [] if bound else _by_local_rank(job.seats),
+        "stall_s": limits.stall_s,
+        "first_s": limits.first_s,
+    }
+
+
+def _by_local_rank(seats: tuple[Seat, ...]) -> list[tuple[int, ...]]:
+    """The CPUs of each rank of a host; all hosts are placed alike."""
+    first = [seat for seat in seats if seat.host == seats[0].host]
+    return [seat.placement.cpus for seat in first]

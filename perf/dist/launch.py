@@ -1,0 +1,167 @@
+"""Running a training job: started, listened to, and ended when a rank no longer does its part.
+
+MPI waits for ever for a rank that is stopped or cut off, so the launcher listens to every rank's heartbeat. On the hosts
+themselves a rank whose work stands still ends itself (perf.worker.rank.pulse), where no launcher can reach it.
+"""
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import psutil
+
+from perf.builds import process_environment
+from perf.dist.data import load
+from perf.dist.job import ERR, OUT, Job, command
+from perf.dist.voices import LAUNCHER, Voices
+from perf.measure.instance import WorkerError
+
+POLL_S = 0.2
+# What ranks raise because another one is gone.
+CONSEQUENCES = ("HorovodInternalError", "Horovod has been shut down")
+
+
+@dataclass
+class _Rank:
+    """What is known of one rank: when it was last heard, in seconds of the monotonic clock, and what it said."""
+
+    heard_s: float
+    host: str
+    result: dict[str, Any] | None = None
+    error: str | None = None
+    stall: str | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def over(self) -> bool:
+        """Whether it said how it ended."""
+        return self.result is not None or self.error is not None
+
+
+def run_job(job: Job, scratch: Path) -> list[dict[str, Any]]:
+    """Run a job to its end; what each rank found, by rank, with all it said under way as `said`.
+
+    WorkerError, naming a rank, its host and its last lines, when the job does not come to its end; nothing of it is left
+    then, on any host that can be reached.
+    """
+    with TemporaryDirectory(dir=scratch, prefix="job-") as name:
+        folder = Path(name)
+        with _started(job, folder) as process:
+            return _Watch(job, folder, process).results()
+
+
+@contextmanager
+def _started(job: Job, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    environment = process_environment(job.build, job.seats[0].placement.threads, job.variables)
+    with (folder / f"{LAUNCHER}.{OUT}").open("wb") as out, (folder / f"{LAUNCHER}.{ERR}").open("wb") as err:
+        process = subprocess.Popen(
+            command(job, folder),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            cwd="/",
+            env=environment,
+            start_new_session=True,  # Ctrl-C reaches pytest alone, which then ends the job in order
+        )
+    try:
+        yield process
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a job: the launcher is asked to, since only it reaches other hosts, and whatever of it is here is killed."""
+    if process.poll() is not None:
+        return
+    family: list[psutil.Process] = []
+    with suppress(psutil.NoSuchProcess):
+        family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(load().limits.grace_s)
+    process.kill()
+    process.wait()
+    for child in family:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    psutil.wait_procs(family, timeout=load().limits.grace_s)
+
+
+class _Watch:
+    """Listening to one job."""
+
+    def __init__(self, job: Job, folder: Path, process: subprocess.Popen[bytes]) -> None:
+        now = time.monotonic()
+        self._job = job
+        self._process = process
+        self._voices = Voices(folder, job.mpi, len(job.seats))
+        self._deadline_s = now + job.deadline_s
+        self._ranks = [_Rank(now, seat.host or "this host") for seat in job.seats]
+
+    def results(self) -> list[dict[str, Any]]:
+        """Wait for the end. WorkerError when it is none that was wanted."""
+        while self._process.poll() is None:
+            self._listen()
+            self._check(time.monotonic())
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(POLL_S)
+        self._listen()
+        found = [{**rank.result, "said": rank.history} for rank in self._ranks if rank.result is not None]
+        if self._process.returncode or len(found) < len(self._ranks):
+            raise self._ended()
+        return found
+
+    def _listen(self) -> None:
+        now = time.monotonic()
+        for number, message in self._voices.heard():
+            rank = self._ranks[number]
+            rank.heard_s = now
+            rank.host = message.get("host", rank.host)
+            rank.result = message.get("result", rank.result)
+            rank.error = rank.error or message.get("error")
+            rank.stall = rank.stall or message.get("stall")
+            if "alive" not in message and "result" not in message:
+                rank.history.append(message)
+
+    def _check(self, now: float) -> None:
+        """WorkerError for a rank that said nothing for too long, and for a job that takes too long."""
+        silence_s = load().limits.silence_s
+        for number, rank in enumerate(self._ranks):
+            if not rank.over and now - rank.heard_s > silence_s:
+                raise self._failed(number, f"said nothing for {now - rank.heard_s:.0f} s: it is stopped or cut off")
+        if now > self._deadline_s:
+            slowest = min(range(len(self._ranks)), key=lambda number: self._ranks[number].over)
+            raise self._failed(slowest, f"had not ended after {self._job.deadline_s:.0f} s")
+
+    def _ended(self) -> WorkerError:
+        """Why a job ended before its time: the rank that did not end for another one's sake."""
+        number = _culprit(self._ranks)
+        rank = self._ranks[number]
+        if rank.error:
+            return self._failed(number, f"raised {rank.error}")
+        if rank.stall:
+            return self._failed(number, f"stood still: {rank.stall}")
+        return self._failed(number, "ended without a result")
+
+    def _failed(self, number: int, what: str) -> WorkerError:
+        size = len(self._ranks)
+        where = f"rank {number} of {size} on {self._ranks[number].host}"
+        return WorkerError(f"{where} {what}", self._voices.last_words(number))
+
+
+def _culprit(ranks: Sequence[_Rank]) -> int:
+    def innocence(number: int) -> int:
+        rank = ranks[number]
+        if rank.result is not None:
+            return 4
+        if rank.error is None:
+            return 2 if rank.stall else 1
+        return 3 if any(words in rank.error for words in CONSEQUENCES) else 0
+
+    return min(range(len(ranks)), key=innocence)

@@ -1,0 +1,33 @@
+"""Distributed training: images per second on one rank and on more, and how much of n times one rank is reached."""
+
+from collections.abc import Callable
+
+import pytest
+
+from perf.dist.family import DistFamily
+from perf.errors import PerfError
+from perf.machine import read_topology
+from perf.measure.hosts import rank_counts, ranks_per_host, read_hosts
+from perf.plugin.hooks import OPTIONS
+from perf.plugin.options import Options
+from perf.plugin.replay import clock
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    options = metafunc.config.stash[OPTIONS]
+    try:
+        selected = DistFamily(options.tier).cases(rank_counts(_most(options)), options.models, options.batches)
+    except PerfError as error:
+        raise pytest.UsageError(str(error)) from error
+    metafunc.parametrize("case", selected, ids=[case.id for case in selected])
+
+
+def _most(options: Options) -> int:
+    """How many ranks there is room for, on this host or on all that the user named."""
+    ranks = ranks_per_host(read_topology(), options.ranks)
+    return sum(host.ranks for host in read_hosts(options.hosts, ranks)) if options.hosts else ranks
+
+
+@pytest.mark.benchmark(timer=clock)
+def test_scaling(record: Callable[[], None]) -> None:
+    record()

@@ -1,0 +1,55 @@
+"""One rank of a training job: `python -m perf.worker.rank JOB`, started by an MPI launcher, with a build's own Python.
+
+JOB is one JSON object. What the rank has to say goes to standard output, one JSON object a line, first of all that it
+is alive; standard output itself is redirected to standard error, because MXNet and MPI print there when they please.
+"""
+
+import importlib
+import json
+import os
+import sys
+import traceback
+from typing import Any
+
+from perf.worker.proof import cpus_of, peak_memory_bytes, proof_of_pinning
+from perf.worker.rank.pulse import Pulse
+
+
+def main() -> None:
+    job = json.loads(sys.argv[1])
+    if job["affinity"]:
+        # Where no launch prefix pinned this process.
+        os.sched_setaffinity(0, job["affinity"][local_rank()])
+    launch_cpus = cpus_of("self")
+    pulse = Pulse(os.fdopen(os.dup(1), "wb", buffering=0), stall_s=job["stall_s"], first_s=job["first_s"])
+    os.dup2(2, 1)
+    pulse.start()
+    try:
+        result = _train(job, pulse)
+    except Exception as error:  # noqa: BLE001 - whatever is raised belongs to the job; MPI ends the other ranks
+        traceback.print_exc()
+        pulse.say({"error": f"{type(error).__name__}: {error}"})
+        os._exit(1)  # Horovod's own way out would wait for ranks that wait for this one
+    pulse.say({"result": {**result, "proof": proof_of_pinning(launch_cpus), "memory_bytes": peak_memory_bytes()}})
+    # In step, so that none is missing while others still talk to it.
+    importlib.import_module("horovod.mxnet").shutdown()
+
+
+def local_rank() -> int:
+    """Which number this rank has on its host, as Intel MPI and Open MPI tell it. KeyError with another MPI."""
+    found = os.environ.get("MPI_LOCALRANKID") or os.environ["OMPI_COMM_WORLD_LOCAL_RANK"]
+    return int(found)
+
+
+def _train(job: dict[str, Any], pulse: Pulse) -> dict[str, Any]:
+    # Only now: importing MXNet takes seconds, in which the rank must be seen to be alive.
+    horovod = importlib.import_module("horovod.mxnet")
+    horovod.init()
+    pulse.say({"rank": horovod.rank(), "size": horovod.size(), "host": os.uname().nodename})
+    run = importlib.import_module(f"perf.worker.rank.{job['kind']}").run
+    answer: dict[str, Any] = run(pulse=pulse, **job["task"])
+    return answer
+
+
+if __name__ == "__main__":
+    main()

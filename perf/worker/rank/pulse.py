@@ -1,0 +1,77 @@
+"""What a rank tells of itself while it works, and what it does when nothing moves any more."""
+
+import faulthandler
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from io import RawIOBase
+from pathlib import Path
+from typing import Any
+
+BEAT_S = 1.0
+# A pause of so many of the longest steps so far is no standstill.
+STEPS = 5.0
+# What starts ranks on a host, for Intel MPI and Open MPI. Cut off from the launcher, it would wait for a quarter of an
+# hour, and the ranks that it watches with it.
+PARENTS = {"hydra_pmi_proxy", "orted"}
+STANDSTILL = 75
+
+
+class Pulse:
+    """A thread that says each second that the process is alive, and ends it when its work stands still for `stall_s`
+    seconds and five of its longest steps (`first_s` before the first one): MPI itself waits for ever for a rank that
+    is stopped or cut off.
+    """
+
+    def __init__(self, stream: RawIOBase, *, stall_s: float, first_s: float) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._stall_s = stall_s
+        self._allowed_s = first_s
+        self._moved_s = time.monotonic()
+        self._longest_s = 0.0
+        self._steps = 0
+
+    def start(self) -> None:
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def say(self, message: Mapping[str, Any]) -> None:
+        """Tell the launcher; lost when it is gone."""
+        line = json.dumps(message).encode() + b"\n"
+        with self._lock:
+            try:
+                while line:
+                    line = line[self._stream.write(line) or 0 :]
+            except OSError:
+                return
+
+    def moved(self) -> None:
+        """One more step is done."""
+        now = time.monotonic()
+        if self._steps:
+            self._longest_s = max(self._longest_s, now - self._moved_s)
+        self._moved_s, self._steps = now, self._steps + 1
+        self._allowed_s = self._stall_s + STEPS * self._longest_s
+
+    def _beat(self) -> None:
+        while True:
+            self.say({"alive": self._steps})
+            still_s = time.monotonic() - self._moved_s
+            if still_s > self._allowed_s:
+                self._give_up(still_s)
+            time.sleep(BEAT_S)
+
+    def _give_up(self, still_s: float) -> None:
+        faulthandler.dump_traceback(file=sys.stderr)
+        self.say({"stall": f"no step for {still_s:.0f} s, after {self._steps}"})
+        time.sleep(BEAT_S)  # what was just said is still on its way
+        parent = os.getppid()
+        try:
+            if Path(f"/proc/{parent}/comm").read_text().strip() in PARENTS:
+                os.kill(parent, signal.SIGKILL)
+        finally:
+            os._exit(STANDSTILL)
