@@ -80,7 +80,7 @@ class TrainingCrew:
                 build=self._variant.build,
                 cluster=cluster,
                 seats=seats,
-                kind="throughput",
+                program="perf.worker.rank.throughput",
                 task={**self._program.task, "warm_up_steps": self._start.effort.warm_up_steps, **task},
                 deadline_s=self._timeout_s,
             )

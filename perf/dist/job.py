@@ -40,14 +40,14 @@ class Seat:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What all ranks do: a module of `perf.worker.rank`, by its name, and its `task`. `deadline_s` ends it whatever it
-    does. Seats that ask for no launch prefix pin themselves.
+    """What all ranks do: the function `run` of the module `program`, with the arguments in `task`. `deadline_s` ends it
+    whatever it does. Ranks whose seats have no launch prefix pin themselves.
     """
 
     build: Build
     cluster: Cluster
     seats: tuple[Seat, ...]
-    kind: str
+    program: str
     task: Mapping[str, Any]
     deadline_s: float
 
@@ -84,7 +84,7 @@ def _order(job: Job) -> dict[str, Any]:
     limits = load().limits
     bound = all(seat.placement.prefix for seat in job.seats)
     return {
-        "kind": job.kind,
+        "program": job.program,
         "task": job.task,
         "affinity": [] if bound else _by_local_rank(job.seats),
         "stall_s": limits.stall_s,

@@ -36,12 +36,13 @@ class _Rank:
     result: dict[str, Any] | None = None
     error: str | None = None
     stall: str | None = None
+    ended: str | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def over(self) -> bool:
         """Whether it said how it ended."""
-        return self.result is not None or self.error is not None
+        return self.result is not None or self.error is not None or self.ended is not None
 
 
 def run_job(job: Job, scratch: Path) -> list[dict[str, Any]]:
@@ -126,7 +127,8 @@ class _Watch:
             rank.result = message.get("result", rank.result)
             rank.error = rank.error or message.get("error")
             rank.stall = rank.stall or message.get("stall")
-            if "alive" not in message and "result" not in message:
+            rank.ended = message.get("ended", rank.ended)
+            if not message.keys() & {"alive", "result", "ended"}:
                 rank.history.append(message)
 
     def _check(self, now: float) -> None:
@@ -147,7 +149,7 @@ class _Watch:
             return self._failed(number, f"raised {rank.error}")
         if rank.stall:
             return self._failed(number, f"stood still: {rank.stall}")
-        return self._failed(number, "ended without a result")
+        return self._failed(number, f"{rank.ended or 'ended'} before it had a result")
 
     def _failed(self, number: int, what: str) -> WorkerError:
         size = len(self._ranks)
@@ -159,9 +161,9 @@ def _culprit(ranks: Sequence[_Rank]) -> int:
     def innocence(number: int) -> int:
         rank = ranks[number]
         if rank.result is not None:
-            return 4
+            return 5
         if rank.error is None:
-            return 2 if rank.stall else 1
-        return 3 if any(words in rank.error for words in CONSEQUENCES) else 0
+            return 2 if rank.stall else 1 if rank.ended else 3
+        return 4 if any(words in rank.error for words in CONSEQUENCES) else 0
 
     return min(range(len(ranks)), key=innocence)

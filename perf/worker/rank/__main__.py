@@ -2,26 +2,38 @@
 
 JOB is one JSON object. What the rank has to say goes to standard output, one JSON object a line, first of all that it
 is alive; standard output itself is redirected to standard error, because MXNet and MPI print there when they please.
+
+The rank is a child of the process that was started, which only tells how it ended: MPI kills all other ranks then, and
+does not say which one was the first.
 """
 
 import importlib
 import json
 import os
+import signal
 import sys
 import traceback
-from typing import Any
+from io import RawIOBase
+from typing import Any, NoReturn
 
+from perf.worker.parent import die_with_parent
 from perf.worker.proof import cpus_of, peak_memory_bytes, proof_of_pinning
 from perf.worker.rank.pulse import Pulse
 
 
 def main() -> None:
+    messages = os.fdopen(os.dup(1), "wb", buffering=0)
+    launcher = os.getppid()
+    rank = os.fork()
+    if rank:
+        _tell_end(rank, messages)
+    die_with_parent()
     job = json.loads(sys.argv[1])
     if job["affinity"]:
         # Where no launch prefix pinned this process.
         os.sched_setaffinity(0, job["affinity"][local_rank()])
     launch_cpus = cpus_of("self")
-    pulse = Pulse(os.fdopen(os.dup(1), "wb", buffering=0), stall_s=job["stall_s"], first_s=job["first_s"])
+    pulse = Pulse(messages, launcher, stall_s=job["stall_s"], first_s=job["first_s"])
     os.dup2(2, 1)
     pulse.start()
     try:
@@ -35,6 +47,15 @@ def main() -> None:
     importlib.import_module("horovod.mxnet").shutdown()
 
 
+def _tell_end(rank: int, messages: RawIOBase) -> NoReturn:
+    """Wait for the end of the rank, tell it, and end in the same way."""
+    _, status = os.waitpid(rank, 0)
+    code = os.waitstatus_to_exitcode(status)
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
+    messages.write(json.dumps({"ended": how}).encode() + b"\n")
+    os._exit(code if code >= 0 else 128 - code)
+
+
 def local_rank() -> int:
     """Which number this rank has on its host, as Intel MPI and Open MPI tell it. KeyError with another MPI."""
     found = os.environ.get("MPI_LOCALRANKID") or os.environ["OMPI_COMM_WORLD_LOCAL_RANK"]
@@ -46,7 +67,7 @@ def _train(job: dict[str, Any], pulse: Pulse) -> dict[str, Any]:
     horovod = importlib.import_module("horovod.mxnet")
     horovod.init()
     pulse.say({"rank": horovod.rank(), "size": horovod.size(), "host": os.uname().nodename})
-    run = importlib.import_module(f"perf.worker.rank.{job['kind']}").run
+    run = importlib.import_module(job["program"]).run
     answer: dict[str, Any] = run(pulse=pulse, **job["task"])
     return answer
 

@@ -15,20 +15,21 @@ from typing import Any
 BEAT_S = 1.0
 # A pause of so many of the longest steps so far is no standstill.
 STEPS = 5.0
-# What starts ranks on a host, for Intel MPI and Open MPI. Cut off from the launcher, it would wait for a quarter of an
+# What starts ranks on a host other than its own, for Intel MPI and Open MPI. Cut off from the launcher, it would wait for a quarter of an
 # hour, and the ranks that it watches with it.
-PARENTS = {"hydra_pmi_proxy", "orted"}
+LAUNCHERS = {"hydra_pmi_proxy", "orted"}
 STANDSTILL = 75
 
 
 class Pulse:
     """A thread that says each second that the process is alive, and ends it when its work stands still for `stall_s`
     seconds and five of its longest steps (`first_s` before the first one): MPI itself waits for ever for a rank that
-    is stopped or cut off.
+    is stopped or cut off. `launcher` is the process that started this one's guard, and ends too.
     """
 
-    def __init__(self, stream: RawIOBase, *, stall_s: float, first_s: float) -> None:
+    def __init__(self, stream: RawIOBase, launcher: int, *, stall_s: float, first_s: float) -> None:
         self._stream = stream
+        self._launcher = launcher
         self._lock = threading.Lock()
         self._stall_s = stall_s
         self._allowed_s = first_s
@@ -69,9 +70,8 @@ class Pulse:
         faulthandler.dump_traceback(file=sys.stderr)
         self.say({"stall": f"no step for {still_s:.0f} s, after {self._steps}"})
         time.sleep(BEAT_S)  # what was just said is still on its way
-        parent = os.getppid()
         try:
-            if Path(f"/proc/{parent}/comm").read_text().strip() in PARENTS:
-                os.kill(parent, signal.SIGKILL)
+            if Path(f"/proc/{self._launcher}/comm").read_text().strip() in LAUNCHERS:
+                os.kill(self._launcher, signal.SIGKILL)
         finally:
             os._exit(STANDSTILL)

@@ -1,0 +1,68 @@
+"""The build that trains, and what is left of jobs."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from perf.builds import Build, provision
+from perf.cache import cache_folder
+from perf.dist.emulated import check_possible
+from perf.dist.job import Cluster, Job, Seat
+from perf.errors import UnavailableError
+from perf.machine import Placement, find_numactl, place_instances, read_topology
+
+Launch = Callable[..., Job]
+
+
+@pytest.fixture(scope="session")
+def mkl_dist() -> Build:
+    return provision("mkl-dist", override=None, cache=cache_folder(None), say=print)
+
+
+@pytest.fixture(scope="session")
+def two_seats() -> tuple[Placement, ...]:
+    topology = read_topology()
+    return place_instances(topology, instances=2, numactl=find_numactl(topology))
+
+
+@pytest.fixture(scope="session")
+def two_hosts() -> None:
+    """Skips where no hosts can be emulated."""
+    try:
+        check_possible()
+    except UnavailableError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def job(mkl_dist: Build, two_seats: tuple[Placement, ...]) -> Launch:
+    """Makes a job of two ranks, on this host or on those of a cluster."""
+
+    def make(program: str, task: Mapping[str, Any], cluster: Cluster | None = None, deadline_s: float = 60.0) -> Job:
+        cluster = cluster or Cluster()
+        hosts = cluster.hosts or (None, None)
+        seats = tuple(Seat(host, placement) for host, placement in zip(hosts, two_seats, strict=True))
+        return Job(build=mkl_dist, cluster=cluster, seats=seats, program=program, task=task, deadline_s=deadline_s)
+
+    return make
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> str:
+    """What stands on the command line of the test's own ranks."""
+    return str(tmp_path)
+
+
+def left(token: str) -> list[psutil.Process]:
+    """The processes of jobs with this token that are still there."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and token in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found

@@ -1,0 +1,42 @@
+"""A rank program that goes wrong on purpose, at its third step, after what it says last: see test_faults."""
+
+import os
+import signal
+import sys
+from typing import Any
+
+import horovod.mxnet as hvd
+import mxnet as mx
+
+from perf.worker.rank.pulse import Pulse
+
+STEPS = 4000
+
+
+def run(*, pulse: Pulse, rank: int, how: str, token: str) -> dict[str, Any]:
+    del token  # stands on the command line, where a test looks for it
+    values = mx.nd.ones(1000)  # type: ignore[no-untyped-call]
+    for step in range(STEPS):
+        hvd.allreduce_(values, average=True, name="values")
+        mx.nd.waitall()
+        pulse.moved()
+        if step == 2:
+            pulse.say({"step": step})
+            if hvd.rank() == rank:
+                print("these are my last words", file=sys.stderr, flush=True)
+                FAULTS[how]()
+    return {}
+
+
+def fail() -> None:
+    raise ValueError("the learning rate is below zero")
+
+
+FAULTS = {
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "raising": fail,
+    "leaving": lambda: os._exit(0),
+    "stopped": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    "healthy": lambda: None,
+    "slow": lambda: signal.pause(),
+}

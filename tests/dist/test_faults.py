@@ -1,0 +1,97 @@
+"""Ranks that really are killed, raise, leave, stop or are cut off: every job ends, tells who it was, and leaves nothing."""
+
+import threading
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+import psutil
+import pytest
+
+from perf.dist.emulated import cut, emulated
+from perf.dist.job import Cluster
+from perf.dist.launch import run_job
+from perf.measure.instance import WorkerError
+
+from .conftest import Launch, left
+
+PROGRAM = "tests.dist.faulty"
+END_S = 30.0
+LAST_WORDS = "these are my last words"
+
+pytestmark = pytest.mark.real
+
+
+def launchers() -> set[int]:
+    names = {"mpiexec.hydra", "hydra_pmi_proxy", "hydra_bstrap_proxy"}
+    return {process.pid for process in psutil.process_iter(["name"]) if process.info["name"] in names}
+
+
+def wait_until_gone(token: str, before: set[int], limit_s: float) -> None:
+    deadline = time.monotonic() + limit_s
+    while left(token) or launchers() - before:
+        assert time.monotonic() < deadline, [process.cmdline() for process in left(token)]
+        time.sleep(0.1)
+
+
+def ended(job: Launch, scratch: Path, token: str, how: str, cluster: Cluster | None = None) -> WorkerError:
+    """The error of a job in which rank 1 goes wrong; it comes in time, and nothing is left."""
+    before, started = launchers(), time.monotonic()
+    with pytest.raises(WorkerError) as caught:
+        run_job(job(PROGRAM, {"rank": 1, "how": how, "token": token}, cluster), scratch)
+    wait_until_gone(token, before, END_S - (time.monotonic() - started))
+    return caught.value
+
+
+@pytest.mark.parametrize("where", ["here", "two hosts"])
+@pytest.mark.parametrize(
+    ("how", "what"),
+    [
+        ("killed", "was ended by SIGKILL before it had a result"),
+        ("raising", "raised ValueError: the learning rate is below zero"),
+        ("leaving", "exited with code 0 before it had a result"),
+        ("stopped", "it is stopped or cut off"),
+    ],
+)
+def test_the_job_ends_and_names_the_rank(
+    request: pytest.FixtureRequest, job: Launch, tmp_path: Path, token: str, how: str, what: str, where: str
+) -> None:
+    if where == "two hosts":
+        request.getfixturevalue("two_hosts")
+    with emulated() if where == "two hosts" else nullcontext(None) as cluster:
+        error = ended(job, tmp_path, token, how, cluster)
+        host = cluster.hosts[1] if cluster else ""
+    assert error.what.startswith(f"rank 1 of 2 on {host}")
+    assert what in error.what
+    assert LAST_WORDS in error.last_words or "below zero" in error.last_words
+
+
+def test_a_rank_whose_work_stands_still_ends_itself(job: Launch, tmp_path: Path, token: str) -> None:
+    error = ended(job, tmp_path, token, "slow")
+    assert "stood still: no step for" in error.what
+
+
+@pytest.mark.usefixtures("two_hosts")
+def test_a_host_that_is_cut_off(job: Launch, tmp_path: Path, token: str) -> None:
+    before = launchers()
+    with emulated() as cluster:
+        cable = threading.Timer(4.0, cut, [cluster.hosts[1]])
+        cable.start()
+        started = time.monotonic()
+        with pytest.raises(WorkerError) as caught:
+            run_job(job(PROGRAM, {"rank": 1, "how": "healthy", "token": token}, cluster), tmp_path)
+        cable.join()
+        # The launcher cannot reach the other host: its rank and what started it end by themselves.
+        wait_until_gone(token, before, END_S + 4.0 - (time.monotonic() - started))
+    assert caught.value.what.startswith(f"rank 1 of 2 on {cluster.hosts[1]} said nothing for")
+
+
+def test_a_healthy_job_may_take_its_time(job: Launch, tmp_path: Path, token: str) -> None:
+    found = run_job(job(PROGRAM, {"rank": 1, "how": "healthy", "token": token}), tmp_path)
+    assert [rank["said"][0]["rank"] for rank in found] == [0, 1]
+
+
+def test_a_deadline_ends_a_healthy_job(job: Launch, tmp_path: Path, token: str) -> None:
+    with pytest.raises(WorkerError, match="had not ended after 2 s"):
+        run_job(job(PROGRAM, {"rank": 1, "how": "healthy", "token": token}, deadline_s=2.0), tmp_path)
+    assert not left(token)
