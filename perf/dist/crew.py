@@ -9,6 +9,7 @@ from perf.dist.data import JobEffort
 from perf.dist.job import Job, Seat
 from perf.dist.launch import run_job
 from perf.dist.places import Seating
+from perf.judge.statistics import median
 from perf.machine import Placement, check_pinning
 from perf.measure.instance import WorkerError
 from perf.measure.plan import Effort, Training, Variant, Workload
@@ -64,7 +65,7 @@ class TrainingCrew:
 
     def run(self, effort: Effort, *, quiet: bool) -> Slot:
         """Run a job; the steps of each of its ranks. WorkerError when it fails, or does not do what it should."""
-        found = self.job(min_steps=effort.slot_passes, min_duration_s=effort.slot_s, local_steps=0, timeline_steps=0)
+        found = self.train(min_steps=effort.slot_passes, min_duration_s=effort.slot_s, local_steps=0, timeline_steps=0)
         self._memory_bytes = max(self._memory_bytes, sum(rank["memory_bytes"] for rank in found))
         lost = [share for rank in found if (share := _lost_share(rank)) is not None]
         return Slot(tuple(durations(rank) for rank in found), quiet, max(lost, default=None))
@@ -72,20 +73,35 @@ class TrainingCrew:
     def unbind(self) -> int:
         return self._memory_bytes
 
-    def job(self, **task: float) -> list[dict[str, Any]]:
-        """Run one job; what its ranks found. WorkerError as for `run`."""
+    def train(self, **steps: float) -> list[dict[str, Any]]:
+        """Train; what the ranks found. WorkerError as for `run`."""
+        task = {**self._program.task, "warm_up_steps": self._start.effort.warm_up_steps, **steps}
+        found = self._job("throughput", task)
+        if len({rank["weights_sha256"] for rank in found}) > 1:
+            raise WorkerError("the weights of the ranks are not the same after training", "")
+        return found
+
+    def allreduce_ns(self, sizes_bytes: Sequence[int], *, repeats: int) -> dict[int, float]:
+        """The time of an allreduce of each size in ns: the median over repeats of the rank that took longest. WorkerError
+        as for `run`.
+        """
+        found = self._job("allreduce", {"sizes_bytes": sizes_bytes, "repeats": repeats, "warm_up": 2})
+        times = {size: zip(*(rank["allreduce_ns"][str(size)] for rank in found), strict=True) for size in sizes_bytes}
+        return {size: median([max(repeat) for repeat in repeats]) for size, repeats in times.items()}
+
+    def _job(self, program: str, task: Mapping[str, Any]) -> list[dict[str, Any]]:
         seats = self._start.seating.seats(self._program.ranks)
         with self._start.seating.opened() as cluster:
             job = Job(
                 build=self._variant.build,
                 cluster=cluster,
                 seats=seats,
-                program="perf.worker.rank.throughput",
-                task={**self._program.task, "warm_up_steps": self._start.effort.warm_up_steps, **task},
+                program=f"perf.worker.rank.{program}",
+                task=task,
                 deadline_s=self._timeout_s,
             )
             found = run_job(job, self._scratch)
-        wrong = problems(found, seats)
+        wrong = misplaced(found, seats)
         if wrong:
             raise WorkerError("; ".join(wrong), "")
         return found
@@ -96,12 +112,9 @@ def durations(rank: RankResult) -> tuple[int, ...]:
     return tuple(end - start for start, end in rank["steps_ns"])
 
 
-def problems(found: Sequence[RankResult], seats: Sequence[Seat]) -> list[str]:
-    """What is wrong with a job that came to its end: weights that differ, a rank that ran elsewhere than it was put."""
+def misplaced(found: Sequence[RankResult], seats: Sequence[Seat]) -> list[str]:
+    """Which ranks of a job ran elsewhere than they were put."""
     wrong = []
-    digests = {rank["weights_sha256"] for rank in found}
-    if len(digests) > 1:
-        wrong.append(f"the ranks' weights are not the same after training: {len(digests)} kinds of them")
     for number, (rank, seat) in enumerate(zip(found, seats, strict=True)):
         where = f"rank {number} on {seat.host or 'this host'}"
         wrong += [f"{where}: {problem}" for problem in check_pinning(seat.placement, rank["proof"])]

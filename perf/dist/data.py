@@ -53,6 +53,13 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delay: str
 
 
+class Allreduce(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of which messages the cost is measured, and how often each."""
+
+    sizes_bytes: list[int]
+    repeats: int
+
+
 class Jobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of the file. `variables` by whose they are: Horovod's, and those of either MPI. `networks` with the 10^9
     floating-point operations of a training step per image.
@@ -65,6 +72,7 @@ class Jobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tiers: dict[str, Share]
     efforts: dict[str, JobEffort]
     link: Link
+    allreduce: Allreduce
 
 
 @cache

@@ -142,7 +142,8 @@ def _check(variant: Variant, start: JobStart, resources: Resources) -> Checked:
     steps = start.effort.profile_steps
     crew = start(variant, (), resources.scratch, timeout_s=resources.timeout_s)
     try:
-        found = crew.job(min_steps=1, min_duration_s=0.0, local_steps=steps, timeline_steps=steps)
+        found = crew.train(min_steps=1, min_duration_s=0.0, local_steps=steps, timeline_steps=steps)
+        cost = crew.allreduce_ns(load().allreduce.sizes_bytes, repeats=load().allreduce.repeats) if found[1:] else {}
     except WorkerError as error:
         return Checked(Failure(f"in a first job: {error.what}", error.last_words), {})
     mpi = variant.build.mpi
@@ -153,6 +154,7 @@ def _check(variant: Variant, start: JobStart, resources: Resources) -> Checked:
             "place": start.seating.words,
             "seats": [seat.placement.describe() for seat in start.seating.seats(len(found))],
             "gradient_bytes": found[0]["gradient_bytes"],
+            "allreduce_s": {str(size): ns / 1e9 for size, ns in cost.items()},
             "mpi": mpi.words if mpi else None,
         },
     )

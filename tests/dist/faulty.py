@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import horovod.mxnet as hvd
@@ -15,7 +16,7 @@ STEPS = 4000
 
 def run(*, pulse: Pulse, rank: int, how: str, token: str) -> dict[str, Any]:
     del token  # stands on the command line, where a test looks for it
-    values = mx.nd.ones(1000)  # type: ignore[no-untyped-call]
+    values = mx.nd.ones(1000)
     for step in range(STEPS):
         hvd.allreduce_(values, average=True, name="values")
         mx.nd.waitall()
@@ -32,7 +33,7 @@ def fail() -> None:
     raise ValueError("the learning rate is below zero")
 
 
-FAULTS = {
+FAULTS: Mapping[str, Callable[[], object]] = {
     "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "raising": fail,
     "leaving": lambda: os._exit(0),

@@ -15,8 +15,8 @@ from typing import Any
 BEAT_S = 1.0
 # A pause of so many of the longest steps so far is no standstill.
 STEPS = 5.0
-# What starts ranks on a host other than its own, for Intel MPI and Open MPI. Cut off from the launcher, it would wait for a quarter of an
-# hour, and the ranks that it watches with it.
+# What starts ranks on a host other than its own, for Intel MPI and Open MPI. Cut off from the job's launcher, it would
+# wait for a quarter of an hour, and the ranks that it watches with it.
 LAUNCHERS = {"hydra_pmi_proxy", "orted"}
 STANDSTILL = 75
 

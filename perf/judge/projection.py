@@ -1,0 +1,76 @@
+"""From what training costs on two ranks to its efficiency on many hosts: a projection, no measurement. Pure.
+
+The model. A step takes the compute time of the slowest rank, and of the allreduce what the backward pass does not hide:
+
+    step(n) = slowest + (1 - hidden) * allreduce(n, bytes)
+    efficiency(n) = step alone / step(n)
+
+The allreduce is a ring: 2 (n - 1) messages one after the other, each of an n-th of the gradients,
+
+    allreduce(n, bytes) = 2 (n - 1) latency + 2 (n - 1) / n * bytes * cost
+
+(Patarasuk & Yuan, "Bandwidth optimal all-reduce algorithms for clusters of workstations", 2009). Latency in seconds and
+cost in seconds per byte are fitted to the measured allreduces of two ranks. Over a network a byte costs what it costs
+here or what the link needs for it, whichever is more: both happen at the same time. With the ranks of a host next to
+each other in the ring, each link carries what one rank sends.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import nnls
+
+
+@dataclass(frozen=True)
+class Ring:
+    """What a ring's messages cost: seconds each, and seconds per byte."""
+
+    latency_s: float
+    cost_s_per_byte: float
+
+    def allreduce_s(self, ranks: int, size_bytes: float) -> float:
+        """The time of an allreduce of `size_bytes` over `ranks` ranks, in seconds; 0 for one rank."""
+        steps = 2 * (ranks - 1)
+        return steps * self.latency_s + steps / ranks * size_bytes * self.cost_s_per_byte
+
+    def over_link(self, bits_per_s: float) -> "Ring":
+        """The same where each host sends over a link of that speed."""
+        return Ring(self.latency_s, max(self.cost_s_per_byte, 8 / bits_per_s))
+
+
+def fit_ring(measured_s: Mapping[float, float], ranks: int) -> Ring:
+    """The ring that fits allreduces of `ranks` ranks best, by the sum of squared relative errors; `measured_s` holds
+    seconds by size in bytes. ValueError for fewer than two sizes or ranks.
+    """
+    if len(measured_s) < 2 or ranks < 2:  # noqa: PLR2004 - two unknowns, and no ring of one
+        raise ValueError("a ring is fitted to two sizes and two ranks at least")
+    steps = 2 * (ranks - 1)
+    sizes, times = np.array(list(measured_s)), np.array(list(measured_s.values()))
+    columns = np.stack([np.full(len(sizes), float(steps)), steps / ranks * sizes], axis=1)
+    (latency_s, cost), _ = nnls(columns / times[:, None], np.ones(len(times)))
+    return Ring(float(latency_s), float(cost))
+
+
+@dataclass(frozen=True)
+class Training:
+    """What was measured of a training step on two ranks or more, in seconds: alone on one rank, computing on the slowest
+    of several, and a whole step of theirs; with how many bytes of gradients.
+    """
+
+    alone_s: float
+    slowest_s: float
+    step_s: float
+    ranks: int
+    gradient_bytes: float
+
+    def hidden_share(self, ring: Ring) -> float:
+        """Which share of the allreduce the backward pass hides, between 0 and 1."""
+        cost_s = ring.allreduce_s(self.ranks, self.gradient_bytes)
+        exposed_s = self.step_s - self.slowest_s
+        return min(1.0, max(0.0, 1 - exposed_s / cost_s)) if cost_s else 1.0
+
+    def efficiency(self, ring: Ring, ranks: int, hidden_share: float) -> float:
+        """The share of `ranks` times one rank's pace that the model predicts."""
+        exposed_s = (1 - hidden_share) * ring.allreduce_s(ranks, self.gradient_bytes)
+        return self.alone_s / (self.slowest_s + exposed_s)
