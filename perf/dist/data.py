@@ -60,6 +60,20 @@ class Allreduce(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     repeats: int
 
 
+class Learning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The digits: on how many ranks they are learned, from which seeds, in how many epochs of which global batch, how
+    many are held out, how far weights may be apart (as a share of the largest), and SGD's parameters.
+    """
+
+    ranks: list[int]
+    seeds: list[int]
+    epochs: int
+    batch: int
+    held_out: int
+    rounding: float
+    optimizer: dict[str, float]
+
+
 class Jobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of the file. `variables` by whose they are: Horovod's, and those of either MPI. `networks` with the 10^9
     floating-point operations of a training step per image.
@@ -73,6 +87,7 @@ class Jobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     efforts: dict[str, JobEffort]
     link: Link
     allreduce: Allreduce
+    learning: Learning
 
 
 @cache

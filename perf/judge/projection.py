@@ -54,8 +54,8 @@ def fit_ring(measured_s: Mapping[float, float], ranks: int) -> Ring:
 
 @dataclass(frozen=True)
 class Training:
-    """What was measured of a training step on two ranks or more, in seconds: alone on one rank, computing on the slowest
-    of several, and a whole step of theirs; with how many bytes of gradients.
+    """What was measured of a training step on two ranks or more, in seconds: alone on one rank, computing on the
+    slowest of several, and a whole step of theirs; with how many bytes of gradients.
     """
 
     alone_s: float

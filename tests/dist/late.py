@@ -1,0 +1,26 @@
+"""A rank program that runs a network before it broadcasts its parameters."""
+
+from typing import Any
+
+import mxnet as mx
+
+from perf.worker.rank.learning import network_of
+from perf.worker.rank.parameters import broadcast
+from perf.worker.rank.pulse import Pulse
+
+
+def run(*, pulse: Pulse, early: bool) -> dict[str, Any]:
+    net = network_of(normalised=False)
+    net.initialize()
+    net.hybridize()
+    images = mx.nd.ones((4, 1, 8, 8))
+    if early:
+        net.infer_shape(images)
+        for parameter in net.collect_params().values():
+            parameter._finish_deferred_init()
+        broadcast(net)
+    net(images).wait_to_read()
+    if not early:
+        broadcast(net)
+    pulse.moved()
+    return {}
