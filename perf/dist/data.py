@@ -74,6 +74,25 @@ class Learning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimizer: dict[str, float]
 
 
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """ImageNet's recipe: what is trained on which images, its learning rate, and the top-1 that it must come to, as a
+    share.
+    """
+
+    network: str
+    epochs: int
+    batch: int
+    examples: int
+    classes: int
+    size: int
+    warm_up_epochs: int
+    warm_up_learning_rate: float
+    decay_epochs: list[int]
+    decay: float
+    published_top1: float
+    allowed_drop: float
+
+
 class Jobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of the file. `variables` by whose they are: Horovod's, and those of either MPI. `networks` with the 10^9
     floating-point operations of a training step per image.
@@ -88,6 +107,7 @@ class Jobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     link: Link
     allreduce: Allreduce
     learning: Learning
+    recipe: Recipe
 
 
 @cache

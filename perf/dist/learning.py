@@ -79,11 +79,11 @@ def digits(held_out: int) -> dict[str, NDArray[Any]]:
 
 def same_weights(alone: Trainings, several: Trainings, ranks: int) -> Answer:
     """Without batch norm: the weights of every seed are those of one rank within rounding, and so are the answers."""
-    pairs = [(a, b) for a, b in zip(alone, several, strict=True) if a.name.startswith("plain")]
+    pairs = _pairs(alone, several, "plain")
     found = max(_distance(a.weights, b.weights) for a, b in pairs)
     others = sum(int((a.predictions != b.predictions).sum()) for a, b in pairs)
     allowed = load().learning.rounding
-    wrong = _disagreeing(several)
+    wrong = _disagreeing(pairs)
     if not found <= allowed:  # also when it is not a number
         wrong.append(f"weights differ from those of one rank by {found:.2g} of the largest, over {allowed:.2g}")
     if others:
@@ -101,10 +101,10 @@ def same_accuracy(alone: Trainings, several: Trainings, ranks: int) -> Answer:
     """With batch norm, whose statistics are each rank's own: accuracy within the spread of the seeds on one rank, and no
     significant difference in pairs of the same seed.
     """
-    pairs = [(a.held_out, b.held_out) for a, b in zip(alone, several, strict=True) if a.name.startswith("normalised")]
-    differences = Differences([b - a for a, b in pairs])
-    spread = max(a for a, _ in pairs) - min(a for a, _ in pairs)
-    wrong = _disagreeing(several)
+    pairs = _pairs(alone, several, "normalised")
+    differences = Differences([b.held_out - a.held_out for a, b in pairs])
+    spread = max(a.held_out for a, _ in pairs) - min(a.held_out for a, _ in pairs)
+    wrong = _disagreeing(pairs)
     if abs(differences.mean) > spread:
         wrong.append(f"accuracy is {differences.mean:+.2%} off, and the seeds on one rank spread over {spread:.2%}")
     if differences.p_value < 0.01:  # noqa: PLR2004 - one false alarm in a hundred looks
@@ -119,8 +119,12 @@ def same_accuracy(alone: Trainings, several: Trainings, ranks: int) -> Answer:
     )
 
 
-def _disagreeing(trainings: Trainings) -> list[str]:
-    names = [training.name for training in trainings if not training.agreed]
+def _pairs(alone: Trainings, several: Trainings, kind: str) -> list[tuple[Training, Training]]:
+    return [(a, b) for a, b in zip(alone, several, strict=True) if a.name.startswith(kind)]
+
+
+def _disagreeing(pairs: Sequence[tuple[Training, Training]]) -> list[str]:
+    names = [several.name for _, several in pairs if not several.agreed]
     return [f"ranks ended with different weights: {', '.join(names)}"] if names else []
 
 

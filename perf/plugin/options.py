@@ -41,6 +41,8 @@ class Options:
     pretrained: bool
     weights: Path | None
     imagenet_rec: Path | None
+    train_rec: Path | None
+    train_epochs: int | None
     calibration: Literal["naive", "entropy"]
     seed: int
     timeout_s: float
@@ -58,6 +60,8 @@ class Options:
             "cache": self.cache,
             "weights": self.weights,
             "imagenet-rec": self.imagenet_rec,
+            "train-rec": self.train_rec,
+            "train-epochs": self.train_epochs,
             "blas-kernels": self.blas_kernels,
             "mpi": self.mpi,
             "ranks": self.ranks,
@@ -168,6 +172,16 @@ def add_options(parser: pytest.Parser) -> None:
         "set",
     )
     group.addoption(
+        "--perf-train-rec",
+        type=Path,
+        metavar="FILE.rec",
+        help="train a network on the images of this record file by ImageNet's recipe, and check its accuracy on those of "
+        "--perf-imagenet-rec; goes on where an earlier run was interrupted",
+    )
+    group.addoption(
+        "--perf-train-epochs", type=int, metavar="N", help="train for N epochs (default: 90, as the announcement did)"
+    )
+    group.addoption(
         "--perf-calibration",
         choices=("naive", "entropy"),
         default="naive",
@@ -227,6 +241,7 @@ def read_options(config: pytest.Config) -> Options:
     """The options of a session; PerfError for a malformed --perf-build, UsageError for a number out of range."""
     get = config.getoption
     counts = {"batch": get("perf_batch"), "invocations": [get("perf_invocations")], "ranks": [get("perf_ranks")]}
+    counts["train-epochs"] = [get("perf_train_epochs")]
     for name, numbers in counts.items():
         if any(number is not None and number < 1 for number in numbers):
             raise pytest.UsageError(f"--perf-{name} must be at least 1")
@@ -240,13 +255,18 @@ def read_options(config: pytest.Config) -> Options:
     weights, records = get("perf_weights"), get("perf_imagenet_rec")
     if weights is not None and not weights.is_dir():
         raise pytest.UsageError(f"--perf-weights: there is no folder {weights}")
-    if records is not None:
-        if not os.access(records, os.R_OK) or not records.is_file():
-            raise pytest.UsageError(f"--perf-imagenet-rec: {records} is no file that can be read")
-        if weights is None and not get("perf_pretrained"):
-            raise pytest.UsageError(
-                "--perf-imagenet-rec needs trained networks: add --perf-weights DIR, or --perf-pretrained"
-            )
+    train = get("perf_train_rec")
+    for name, file in (("imagenet-rec", records), ("train-rec", train)):
+        if file is not None and not (os.access(file, os.R_OK) and file.is_file()):
+            raise pytest.UsageError(f"--perf-{name}: {file} is no file that can be read")
+    if train is not None and records is None:
+        raise pytest.UsageError("--perf-train-rec needs images to hold out: add --perf-imagenet-rec FILE.rec")
+    if train is not None and not train.with_suffix(".idx").is_file():
+        raise pytest.UsageError(f"--perf-train-rec: there is no {train.with_suffix('.idx')} (im2rec.py makes it)")
+    if records is not None and train is None and weights is None and not get("perf_pretrained"):
+        raise pytest.UsageError(
+            "--perf-imagenet-rec needs trained networks: add --perf-weights DIR, or --perf-pretrained"
+        )
     return Options(
         tier=get("perf_tier"),
         whole_accuracy=_whole(get("perf_tier"), get("markexpr")),
@@ -266,6 +286,8 @@ def read_options(config: pytest.Config) -> Options:
         pretrained=get("perf_pretrained"),
         weights=weights.resolve() if weights else None,
         imagenet_rec=records.resolve() if records else None,
+        train_rec=train.resolve() if train else None,
+        train_epochs=get("perf_train_epochs"),
         calibration=get("perf_calibration"),
         seed=get("perf_seed"),
         timeout_s=get("perf_timeout"),

@@ -12,4 +12,4 @@ def nothing(net: Any) -> None:
     del net
 
 
-learning.broadcast = nothing
+learning.broadcast = nothing  # type: ignore[attr-defined]

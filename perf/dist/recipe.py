@@ -1,0 +1,106 @@
+"""ImageNet's recipe on the user's own record files: trained on all ranks there is room for, and its top-1 judged."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from perf.builds import Build
+from perf.dist.data import load
+from perf.dist.job import Job
+from perf.dist.launch import run_job
+from perf.dist.places import seating_of
+from perf.measure.crew import SEED
+from perf.measure.family import Resources
+from perf.report.answers import Answer
+
+PROGRAM = "perf.worker.rank.recipe"
+# How long an epoch may take at most, in seconds per image; a rank whose work stands still is noticed at once.
+SLOWEST_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What the user asked for: record files to train on and to hold out, and what replaces the recipe's own figures."""
+
+    train: Path
+    held_out: Path
+    network: str
+    epochs: int
+    batch: int
+    examples: int
+
+    @property
+    def checkpoint(self) -> str:
+        """The name of its file: of another run of the same, and of no other."""
+        words = f"{self.train} {self.train.stat().st_size} {self.network} {self.batch} {self.examples}"
+        return f"{self.network}-{hashlib.sha256(words.encode()).hexdigest()[:12]}.npz"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Accuracies by epoch as shares (in training, held out), how many epochs were done before, and on how many ranks."""
+
+    curve: Sequence[tuple[float, float]]
+    begun: int
+    ranks: int
+
+
+def count_records(path: Path) -> int:
+    """How many images a record file holds: the lines of the index beside it, which MXNet's im2rec makes. OSError without
+    one.
+    """
+    with path.with_suffix(".idx").open() as stream:
+        return sum(1 for line in stream if line.strip())
+
+
+def train(run: Run, build: Build, resources: Resources, stop_after: int | None = None) -> Trained:
+    """Train to the end, or `stop_after` epochs more, from the checkpoint in the cache if there is one. WorkerError when
+    the job fails; the next run goes on from its last epoch.
+    """
+    recipe, seating = load().recipe, seating_of("host", resources)
+    seats = seating.seats(sum(room for _, room in seating.rooms))
+    folder = resources.cache / "checkpoints"
+    folder.mkdir(exist_ok=True)
+    task = {
+        "network": run.network,
+        "train": str(run.train),
+        "held_out": str(run.held_out),
+        "checkpoint": str(folder / run.checkpoint),
+        "epochs": run.epochs,
+        "stop_after": stop_after,
+        "batch": run.batch,
+        "examples": run.examples,
+        "classes": recipe.classes,
+        "size": recipe.size,
+        "seed": SEED,
+        "optimizer": load().optimizer,
+        "warm_up_epochs": recipe.warm_up_epochs,
+        "warm_up_learning_rate": recipe.warm_up_learning_rate,
+        "decay_epochs": recipe.decay_epochs,
+        "decay": recipe.decay,
+        "threads": seats[0].placement.threads,
+    }
+    with seating.opened() as cluster:
+        deadline_s = resources.timeout_s + SLOWEST_S * run.examples * run.epochs
+        job = Job(build=build, cluster=cluster, seats=seats, program=PROGRAM, task=task, deadline_s=deadline_s)
+        found = run_job(job, resources.scratch)
+    curve = [(train, held_out) for train, held_out in found[0]["curve"]]
+    return Trained(curve, found[0]["begun"], len(seats))
+
+
+def answer_of(run: Run, trained: Trained) -> Answer:
+    """The last top-1 on held-out images beside the announcement's; judged only when the whole recipe was followed."""
+    recipe = load().recipe
+    top1 = trained.curve[-1][1] if trained.curve else math.nan
+    least = recipe.published_top1 - recipe.allowed_drop
+    whole = (run.network, len(trained.curve), run.examples) == (recipe.network, recipe.epochs, recipe.examples)
+    problem = f"top-1 is {top1:.4f}, below {least:.4f}" if whole and not top1 >= least else None
+    return Answer(
+        "convergence, recipe",
+        f"{run.network}, {len(trained.curve)} epochs, {trained.ranks} ranks",
+        f"top-1 {top1:.4f} (published: {recipe.published_top1:.4f} after {recipe.epochs} epochs of {recipe.network})",
+        f"{least:.4f}" if whole else "",
+        problem,
+    )

@@ -1,0 +1,40 @@
+"""ImageNet's recipe on the record files of --perf-train-rec and --perf-imagenet-rec: 90 epochs, and their top-1."""
+
+from collections.abc import Callable
+
+import pytest
+
+from perf.dist.data import load
+from perf.dist.recipe import Run, answer_of, count_records, train
+from perf.plugin.hooks import OPTIONS
+from perf.plugin.setup import Setup
+from perf.report.answers import Answer
+from perf.report.curves import write_curves
+
+ROLE = "mkl-dist"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    options = metafunc.config.stash[OPTIONS]
+    metafunc.parametrize("network", options.models or [load().recipe.network])
+
+
+@pytest.mark.accuracy(ROLE)
+def test_recipe(network: str, setup: Setup, answered: Callable[[Answer], None]) -> None:
+    options, resources, recipe = setup.options, setup.resources, load().recipe
+    assert options.train_rec is not None
+    assert options.imagenet_rec is not None
+    run = Run(
+        train=options.train_rec,
+        held_out=options.imagenet_rec,
+        network=network,
+        epochs=options.train_epochs or recipe.epochs,
+        batch=options.batches[0] if options.batches else recipe.batch,
+        examples=count_records(options.train_rec),
+    )
+    with setup.uncaptured():
+        trained = train(run, resources.build(ROLE), resources)
+        page = resources.cache / f"recipe-{network}.html"
+        write_curves(page, network, {trained.ranks: [trained.curve]})
+        resources.say(f"{network}: from epoch {trained.begun + 1} on; accuracy by epoch: {page}")
+    answered(answer_of(run, trained))

@@ -1,0 +1,176 @@
+"""ImageNet's recipe on record files: epochs of training with a checkpoint after each, and top-1 on the held-out images."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import horovod.mxnet as hvd
+import mxnet as mx
+import numpy as np
+from mxnet import autograd, gluon
+
+from perf.worker.rank.parameters import broadcast, digest, settle_shapes
+from perf.worker.rank.pulse import Pulse
+
+# The mean and the standard deviation of ImageNet's pixels by channel, as in Horovod's own example.
+MEAN = {"mean_r": 123.68, "mean_g": 116.779, "mean_b": 103.939}
+DEVIATION = {"std_r": 58.393, "std_g": 57.12, "std_b": 57.375}
+
+
+def run(
+    *,
+    pulse: Pulse,
+    network: str,
+    train: str,
+    held_out: str,
+    checkpoint: str,
+    epochs: int,
+    stop_after: int | None,
+    batch: int,
+    examples: int,
+    classes: int,
+    size: int,
+    seed: int,
+    optimizer: dict[str, float],
+    warm_up_epochs: int,
+    warm_up_learning_rate: float,
+    decay_epochs: list[int],
+    decay: float,
+    threads: int,
+) -> dict[str, Any]:
+    """Train for `epochs` epochs of `examples` images, going on from `checkpoint` if rank 0 finds one there. The learning
+    rate is multiplied by the number of ranks, reached in a straight line during the first epochs, and falls by `decay`
+    after some. `stop_after` ends a run after so many epochs of its own.
+
+    Told after each epoch: its number, and the accuracy in training and on the held-out images, averaged over ranks.
+    """
+    mx.random.seed(seed)
+    net = gluon.model_zoo.vision.get_model(network, classes=classes)
+    net.initialize(mx.init.Xavier(rnd_type="gaussian", factor_type="in", magnitude=2))
+    net.hybridize(static_alloc=True, static_shape=True)
+    settle_shapes(net, mx.nd.zeros((batch, 3, size, size)))
+    steps = max(1, examples // (batch * hvd.size()))
+    schedule = mx.lr_scheduler.MultiFactorScheduler(
+        step=[epoch * steps for epoch in decay_epochs],
+        factor=decay,
+        base_lr=optimizer["learning_rate"] * hvd.size(),
+        warmup_steps=warm_up_epochs * steps,
+        warmup_begin_lr=warm_up_learning_rate,
+    )
+    sgd = mx.optimizer.create("sgd", **{**optimizer, "lr_scheduler": schedule})
+    trainer = hvd.DistributedTrainer(net.collect_params(), sgd)
+    kept = Path(checkpoint)
+    done, curve = _take_up(kept, net, trainer)
+    begun = done
+    images = _images(train, batch, size, threads, training=True)
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    while done < epochs and (stop_after is None or done < begun + stop_after):
+        right = seen = 0
+        images.reset()
+        for _ in range(steps):
+            data, labels = _next(images)
+            with autograd.record():
+                outputs = net(data)
+                error = loss(outputs, labels)
+            error.backward()
+            trainer.step(batch)
+            right += int((outputs.asnumpy().argmax(axis=1) == labels.asnumpy()).sum())
+            seen += batch
+            pulse.moved()
+        done += 1
+        accuracies = mx.nd.array([right / seen, _top1(net, _images(held_out, batch, size, threads), pulse)])
+        curve.append(hvd.allreduce(accuracies, average=True, name="accuracies").asnumpy().tolist())
+        pulse.say({"epoch": done, "accuracy": curve[-1][0], "held_out": curve[-1][1]})
+        if hvd.rank() == 0:
+            _keep(kept, net, trainer, curve)
+    return {"epochs": done, "begun": begun, "curve": curve, "weights_sha256": digest(net)}
+
+
+def _images(records: str, batch: int, size: int, threads: int, *, training: bool = False) -> Any:
+    """An iterator over a record file: a rank's own part, cropped and mirrored at random, in training; all of it
+    otherwise, cropped in the middle.
+    """
+    common = {
+        "path_imgrec": records,
+        "data_shape": (3, size, size),
+        "batch_size": batch,
+        "preprocess_threads": threads,
+        "verbose": False,
+        **MEAN,
+        **DEVIATION,
+    }
+    if not training:
+        return mx.io.ImageRecordIter(resize=round(size * 256 / 224), **common)
+    return mx.io.ImageRecordIter(
+        shuffle=True,
+        rand_mirror=True,
+        random_resized_crop=True,
+        min_random_area=0.08,
+        max_random_area=1.0,
+        min_aspect_ratio=3 / 4,
+        max_aspect_ratio=4 / 3,
+        brightness=0.4,
+        saturation=0.4,
+        contrast=0.4,
+        pca_noise=0.1,
+        num_parts=hvd.size(),
+        part_index=hvd.rank(),
+        **common,
+    )
+
+
+def _next(images: Any) -> tuple[Any, Any]:
+    """The next batch; a part that is a little shorter than another rank's begins anew."""
+    try:
+        found = images.next()
+    except StopIteration:
+        images.reset()
+        found = images.next()
+    return found.data[0], found.label[0]
+
+
+def _top1(net: Any, images: Any, pulse: Pulse) -> float:
+    right = seen = 0
+    for found in images:
+        count = found.data[0].shape[0] - (found.pad or 0)
+        answers = net(found.data[0]).asnumpy().argmax(axis=1)
+        right += int((answers[:count] == found.label[0].asnumpy()[:count]).sum())
+        seen += count
+        pulse.moved()
+    return right / seen
+
+
+def _take_up(kept: Path, net: Any, trainer: Any) -> tuple[int, list[list[float]]]:
+    """Give all ranks the parameters, the momenta and the schedule of rank 0's checkpoint, or else its first parameters;
+    how many epochs are done, and their accuracies.
+    """
+    curve: list[list[float]] = []
+    states = b""
+    if hvd.rank() == 0 and kept.exists():
+        with np.load(kept) as saved:
+            curve, states = saved["curve"].tolist(), saved["states"].tobytes()
+            for name, parameter in net.collect_params().items():
+                parameter.set_data(saved[name.removeprefix(net.prefix)])
+    curve, states = hvd.broadcast_object((curve, states), root_rank=0)
+    broadcast(net)
+    if states:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(states)
+            file.flush()
+            trainer.load_states(file.name)
+    return len(curve), curve
+
+
+def _keep(kept: Path, net: Any, trainer: Any, curve: list[list[float]]) -> None:
+    """Write a checkpoint, whole or not at all."""
+    arrays = {name.removeprefix(net.prefix): p.data().asnumpy() for name, p in net.collect_params().items()}
+    with tempfile.NamedTemporaryFile() as file:
+        trainer.save_states(file.name)
+        states = np.frombuffer(Path(file.name).read_bytes(), dtype=np.uint8)
+    temporary = kept.with_suffix(".tmp")
+    with temporary.open("wb") as stream:
+        np.savez(stream, states=states, curve=np.array(curve), **arrays)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(kept)
