@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 from perf.dist.crew import JobStart
@@ -13,7 +12,7 @@ from perf.measure.crew import SEED
 from perf.measure.family import Checked, Resources
 from perf.measure.instance import WorkerError
 from perf.measure.plan import Effort, Plan, Training, Variant, Workload
-from perf.measure.published import published_rows
+from perf.measure.published import published_scaling
 from perf.measure.results import Failure
 from perf.measure.tiers import effort_of
 
@@ -135,7 +134,7 @@ class DistFamily:
 
     def published(self, case: Case) -> float | None:
         """Table 1's efficiency for as many instances, as a share; None for one, and for what the table does not hold."""
-        return table1().get(case.ranks) if (case.build, case.variant) != ("mkl", REFERENCE) else None
+        return published_scaling().get(case.ranks) if case.build == "mkl" else None
 
 
 def _check(variant: Variant, start: JobStart, resources: Resources) -> Checked:
@@ -183,10 +182,3 @@ def _facts(profile: Profile) -> dict[str, Any]:
         "waiting_share": profile.waiting_share,
         "timeline_s": dict(profile.timeline_s),
     }
-
-
-@cache
-def table1() -> Mapping[int, float]:
-    """The announcement's Table 1: scaling efficiency, as a share, by instances."""
-    rows = published_rows("table1-scaling")
-    return {int(row["instances"]): float(row["scaling_percent"]) / 100 for row in rows if int(row["instances"]) > 1}

@@ -14,6 +14,7 @@ from perf.errors import PerfError, UnavailableError
 from perf.machine import read_machine
 from perf.measure.family import Case
 from perf.measure.instance import WorkerError
+from perf.measure.published import published_scaling
 from perf.plugin.keeping import Kept, document_of, keep_run
 from perf.plugin.options import Options, add_options, read_options
 from perf.plugin.session import PerfSession, start_session
@@ -23,6 +24,7 @@ from perf.report.answers import Answer
 from perf.report.console import widened
 from perf.report.progress import ProgressLine
 from perf.report.summary import Summary, print_summary, write_markdown
+from perf.report.training import FAMILY, write_training
 from perf.report.verdicts import print_verdicts
 
 OPTIONS = pytest.StashKey[Options]()
@@ -201,6 +203,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         answers=answers,
         header=_header(config),
         footer=_footer(config),
+        published_scaling=published_scaling(),
     )
     terminalreporter.ensure_newline()
     print_summary(summary, _console(config))
@@ -220,13 +223,26 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def _footer(config: pytest.Config) -> list[str]:
     if SESSION not in config.stash:
         return []
-    lines = [*config.stash[SESSION].footer(), *config.stash.get(KEPT, Kept([])).lines]
+    session = config.stash[SESSION]
+    lines = [*_charts(session), *config.stash[SESSION].footer(), *config.stash.get(KEPT, Kept([])).lines]
     unfinished = sum(how is None for how in config.stash[ENDED].values())
     if unfinished:
         lines.append(
             f"{unfinished} cases did not come to their end; the same command with --perf-resume goes on with them."
         )
     return lines
+
+
+def _charts(session: PerfSession) -> list[str]:
+    """Draw training jobs, when there were any; where that is."""
+    if not any(record["family"] == FAMILY for record in session.records):
+        return []
+    path = session.journal.folder / "training.html"
+    try:
+        write_training(path, session.records, published_scaling())
+    except OSError as error:
+        return [f"The charts of training could not be written: {path}: {error.strerror}"]
+    return [f"Charts of training: {path}"]
 
 
 def _reason(report: pytest.TestReport) -> str:

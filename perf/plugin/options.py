@@ -175,8 +175,8 @@ def add_options(parser: pytest.Parser) -> None:
         "--perf-train-rec",
         type=Path,
         metavar="FILE.rec",
-        help="train a network on the images of this record file by ImageNet's recipe, and check its accuracy on those of "
-        "--perf-imagenet-rec; goes on where an earlier run was interrupted",
+        help="train a network on the images of this record file by ImageNet's recipe, and check its accuracy on those "
+        "of --perf-imagenet-rec; goes on where an earlier run was interrupted",
     )
     group.addoption(
         "--perf-train-epochs", type=int, metavar="N", help="train for N epochs (default: 90, as the announcement did)"
@@ -252,21 +252,8 @@ def read_options(config: pytest.Config) -> Options:
     summary = get("perf_summary")
     if summary is not None and not summary.parent.is_dir():
         raise pytest.UsageError(f"--perf-summary: there is no folder {summary.parent}")
-    weights, records = get("perf_weights"), get("perf_imagenet_rec")
-    if weights is not None and not weights.is_dir():
-        raise pytest.UsageError(f"--perf-weights: there is no folder {weights}")
-    train = get("perf_train_rec")
-    for name, file in (("imagenet-rec", records), ("train-rec", train)):
-        if file is not None and not (os.access(file, os.R_OK) and file.is_file()):
-            raise pytest.UsageError(f"--perf-{name}: {file} is no file that can be read")
-    if train is not None and records is None:
-        raise pytest.UsageError("--perf-train-rec needs images to hold out: add --perf-imagenet-rec FILE.rec")
-    if train is not None and not train.with_suffix(".idx").is_file():
-        raise pytest.UsageError(f"--perf-train-rec: there is no {train.with_suffix('.idx')} (im2rec.py makes it)")
-    if records is not None and train is None and weights is None and not get("perf_pretrained"):
-        raise pytest.UsageError(
-            "--perf-imagenet-rec needs trained networks: add --perf-weights DIR, or --perf-pretrained"
-        )
+    _check_files(config)
+    weights, records, train = (get(f"perf_{name}") for name in ("weights", "imagenet_rec", "train_rec"))
     return Options(
         tier=get("perf_tier"),
         whole_accuracy=_whole(get("perf_tier"), get("markexpr")),
@@ -298,6 +285,26 @@ def read_options(config: pytest.Config) -> Options:
         resume=get("perf_resume"),
         summary=summary,
     )
+
+
+def _check_files(config: pytest.Config) -> None:
+    """UsageError for folders and record files that are not there, or not enough of them."""
+    get = config.getoption
+    weights, records = get("perf_weights"), get("perf_imagenet_rec")
+    if weights is not None and not weights.is_dir():
+        raise pytest.UsageError(f"--perf-weights: there is no folder {weights}")
+    train = get("perf_train_rec")
+    for name, file in (("imagenet-rec", records), ("train-rec", train)):
+        if file is not None and not (os.access(file, os.R_OK) and file.is_file()):
+            raise pytest.UsageError(f"--perf-{name}: {file} is no file that can be read")
+    if train is not None and records is None:
+        raise pytest.UsageError("--perf-train-rec needs images to hold out: add --perf-imagenet-rec FILE.rec")
+    if train is not None and not train.with_suffix(".idx").is_file():
+        raise pytest.UsageError(f"--perf-train-rec: there is no {train.with_suffix('.idx')} (im2rec.py makes it)")
+    if records is not None and train is None and weights is None and not get("perf_pretrained"):
+        raise pytest.UsageError(
+            "--perf-imagenet-rec needs trained networks: add --perf-weights DIR, or --perf-pretrained"
+        )
 
 
 def _whole(tier: str, markers: str) -> bool:

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from perf.errors import PerfError
 from perf.files import write_whole
 from perf.report.answers import Answer
 from perf.report.console import say
+from perf.report.training import Projected, projections
 
 DATA = Path(__file__).with_name("tables.toml")
 Record = Mapping[str, Any]
@@ -47,13 +48,14 @@ class Rows:
 @dataclass(frozen=True)
 class Summary:
     """What a run's end shows: the records of its cases (`extra_info`), what checks of answers found, and lines to stand
-    above and below them.
+    above and below them; `published_scaling` is the announcement's efficiency of training, by instances.
     """
 
     records: Sequence[Record]
     answers: Sequence[Answer]
     header: Sequence[str]
     footer: Sequence[str]
+    published_scaling: Mapping[int, float] = field(default_factory=dict)
 
 
 @cache
@@ -111,7 +113,28 @@ def tables_of(summary: Summary) -> list[Rows]:
     tables = [_table(found, layouts()[family]) for family, found in families.items()]
     rows = [[a.check, a.subject, a.found, a.allowed or "-", a.verdict] for a in summary.answers]
     answers = Rows("Right answers", ["Check", "Of", "Found", "Allowed", "Verdict"], rows, figures=False)
-    return [*tables, answers] if rows else tables
+    projected = _projection(summary)
+    return [*tables, *([projected] if projected.rows else []), *([answers] if rows else [])]
+
+
+def _projection(summary: Summary) -> Rows:
+    """Training on more hosts than there are, as a model predicts it, beside the announcement's Table 1."""
+    instances = list(summary.published_scaling)
+    rows = [
+        [trained, link, *(f"{100 * rates[n]:.1f} %" for n in instances), _checked(found)]
+        for found in projections(summary.records, instances)
+        for trained, link, rates in ((found.trained, link, rates) for link, rates in found.efficiency.items())
+    ]
+    if rows:
+        shares = [f"{100 * share:.1f} %" for share in summary.published_scaling.values()]
+        rows.append(["announcement's Table 1", "", *shares, ""])
+    names = ["Trained", "Link", *(f"{n} instances" for n in instances), "Measured / predicted"]
+    return Rows("PROJECTION, not measured: training efficiency (docs/training.md says how)", names, rows)
+
+
+def _checked(found: Projected) -> str:
+    pairs = [f"{100 * then:.1f} % / {100 * told:.1f} % on {place}" for place, (then, told) in found.checks.items()]
+    return "; ".join(pairs) or "-"
 
 
 def _table(records: Sequence[Record], layout: Layout) -> Rows:

@@ -1,4 +1,4 @@
-"""ImageNet's recipe on record files: epochs of training with a checkpoint after each, and top-1 on the held-out images."""
+"""ImageNet's recipe on record files: a checkpoint after each epoch of training, and top-1 on the held-out images."""
 
 import os
 import tempfile
@@ -39,7 +39,7 @@ def run(
     decay: float,
     threads: int,
 ) -> dict[str, Any]:
-    """Train for `epochs` epochs of `examples` images, going on from `checkpoint` if rank 0 finds one there. The learning
+    """Train for `epochs` epochs of `examples` images, going on from `checkpoint` if rank 0 finds one. The learning
     rate is multiplied by the number of ranks, reached in a straight line during the first epochs, and falls by `decay`
     after some. `stop_after` ends a run after so many epochs of its own.
 
@@ -63,11 +63,11 @@ def run(
     kept = Path(checkpoint)
     done, curve = _take_up(kept, net, trainer)
     begun = done
-    images = _images(train, batch, size, threads, training=True)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     while done < epochs and (stop_after is None or done < begun + stop_after):
         right = seen = 0
-        images.reset()
+        # Anew each time: an epoch then draws the same images and crops whether or not the run was interrupted before.
+        images = _images(train, batch, size, threads, seed=seed + done)
         for _ in range(steps):
             data, labels = _next(images)
             with autograd.record():
@@ -87,9 +87,9 @@ def run(
     return {"epochs": done, "begun": begun, "curve": curve, "weights_sha256": digest(net)}
 
 
-def _images(records: str, batch: int, size: int, threads: int, *, training: bool = False) -> Any:
-    """An iterator over a record file: a rank's own part, cropped and mirrored at random, in training; all of it
-    otherwise, cropped in the middle.
+def _images(records: str, batch: int, size: int, threads: int, seed: int | None = None) -> Any:
+    """An iterator over a record file: with a seed a rank's own part, in an order and with crops and mirrors that follow
+    from it; without one all of it, cropped in the middle.
     """
     common = {
         "path_imgrec": records,
@@ -100,10 +100,13 @@ def _images(records: str, batch: int, size: int, threads: int, *, training: bool
         **MEAN,
         **DEVIATION,
     }
-    if not training:
+    if seed is None:
         return mx.io.ImageRecordIter(resize=round(size * 256 / 224), **common)
     return mx.io.ImageRecordIter(
         shuffle=True,
+        shuffle_chunk_seed=seed,
+        seed=seed,
+        seed_aug=seed,
         rand_mirror=True,
         random_resized_crop=True,
         min_random_area=0.08,
@@ -127,14 +130,19 @@ def _next(images: Any) -> tuple[Any, Any]:
     except StopIteration:
         images.reset()
         found = images.next()
-    return found.data[0], found.label[0]
+    return _on_cpu(found.data[0]), found.label[0]
+
+
+def _on_cpu(images: Any) -> Any:
+    """Iterators leave them in what MXNet takes for another device, pinned memory."""
+    return images.as_in_context(mx.cpu())
 
 
 def _top1(net: Any, images: Any, pulse: Pulse) -> float:
     right = seen = 0
     for found in images:
         count = found.data[0].shape[0] - (found.pad or 0)
-        answers = net(found.data[0]).asnumpy().argmax(axis=1)
+        answers = net(_on_cpu(found.data[0])).asnumpy().argmax(axis=1)
         right += int((answers[:count] == found.label[0].asnumpy()[:count]).sum())
         seen += count
         pulse.moved()
