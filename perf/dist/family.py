@@ -66,9 +66,12 @@ class Case:
 
 @dataclass(frozen=True)
 class DistFamily:
-    """Synchronous data-parallel training with Horovod, on random images of ImageNet's shape. `tier` decides how hard."""
+    """Synchronous data-parallel training with Horovod, on random images of ImageNet's shape. `tier` decides what is
+    trained and how hard it is measured; `invocations` is how many jobs of each rank count there are at least, if given.
+    """
 
     tier: str
+    invocations: int | None = None
 
     @property
     def name(self) -> str:
@@ -112,7 +115,7 @@ class DistFamily:
         workload = Workload(some.workload, shape, items=some.batch, weight=some.weight * len(counts))
         effort = load().efforts[self.tier]
         start = JobStart(seating, effort)
-        return Plan(subject, tuple(variants), (workload,), REFERENCE, start, _effort(self.tier, effort))
+        return Plan(subject, tuple(variants), (workload,), REFERENCE, start, _effort(self.tier, effort, self.invocations or effort.invocations))
 
     def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked]:
         """Run every rank count once: its weights must agree and its ranks sit where they were put. Then what a step is
@@ -159,12 +162,12 @@ def _check(variant: Variant, start: JobStart, resources: Resources) -> Checked:
     )
 
 
-def _effort(tier: str, effort: JobEffort) -> Effort:
+def _effort(tier: str, effort: JobEffort, invocations: int) -> Effort:
     """A tier's effort for jobs: one job of each rank count makes an invocation."""
     return replace(
         effort_of(tier),
-        min_invocations=effort.invocations,
-        max_invocations=effort.invocations + 1,
+        min_invocations=invocations,
+        max_invocations=invocations + 1,
         min_blocks=1,
         max_blocks=1,
         slot_s=effort.slot_s,

@@ -75,8 +75,8 @@ def _measured(records: Sequence[Record]) -> tuple[Training, Ring] | None:
 
 
 def write_training(path: Path, records: Sequence[Record], published: Mapping[int, float]) -> None:
-    """Write the charts as one HTML page that needs no network. `published` is the announcement's efficiency by instances.
-    OSError when the file cannot be written.
+    """Write the charts as one HTML page that needs no network. `published` is the announcement's efficiency by
+    instances. OSError when the file cannot be written.
     """
     mine = [record for record in records if record["family"] == FAMILY]
     charts = [_scaling(mine, published), _steps(mine), _bandwidth(mine), _projection(mine, published)]
