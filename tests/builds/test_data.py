@@ -13,12 +13,23 @@ from perf.errors import PerfError
 
 def test_roles_and_what_they_must_prove() -> None:
     roles = load().roles
-    assert {name: role.mkldnn for name, role in roles.items()} == {"native": False, "mkl": True, "zoo": True}
+    assert {name: role.mkldnn for name, role in roles.items()} == {
+        "native": False,
+        "mkl": True,
+        "zoo": True,
+        "native-dist": False,
+        "mkl-dist": True,
+    }
     assert roles["zoo"].imports == ("gluoncv",)
+    assert roles["mkl-dist"].imports == roles["native-dist"].imports == ("horovod.mxnet",)
 
 
 def test_binding_is_for_mkl_only() -> None:
-    assert load().roles["mkl"].variables == {"KMP_AFFINITY": "granularity=fine,noduplicates,compact,1,0"}
+    assert (
+        load().roles["mkl-dist"].variables
+        == load().roles["mkl"].variables
+        == {"KMP_AFFINITY": "granularity=fine,noduplicates,compact,1,0"}
+    )
     assert load().roles["native"].variables == {}
 
 

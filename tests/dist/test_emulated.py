@@ -1,0 +1,53 @@
+"""Two hosts on one machine: names, cable, and that nothing of them is left."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from perf.dist.data import load
+from perf.dist.emulated import ENTER, ETC, NAME, emulated
+
+pytestmark = [pytest.mark.real, pytest.mark.usefixtures("two_hosts")]
+SAY = "import socket, sys; print(socket.gethostname(), socket.gethostbyname(sys.argv[1]))"
+
+
+def inside(host: str, *command: str) -> list[str]:
+    return [str(ENTER), "-q", host, *command]
+
+
+def test_each_has_its_name_and_knows_the_other() -> None:
+    with emulated() as cluster:
+        for host, other in (cluster.hosts, reversed(cluster.hosts)):
+            said = subprocess.check_output(inside(host, "python3", "-c", f"'{SAY}'", other), text=True).split()
+            assert said[0] == host
+            assert said[1].startswith("198.18.0.")
+        launched = subprocess.check_output([*cluster.prefix, "uname", "-n"], text=True).strip()
+        assert launched == cluster.hosts[0]
+    assert os.uname().nodename not in cluster.hosts
+
+
+def test_the_cable_has_the_speed_that_it_should() -> None:
+    with emulated() as cluster:
+        for host in cluster.hosts:
+            shown = subprocess.check_output(["tc", "-n", host, "qdisc", "show", "dev", "wire"], text=True)
+            assert f"rate {load().link.rate.title().replace('bit', 'bit')}" in shown
+
+
+def test_nothing_is_left_of_them() -> None:
+    with emulated() as cluster:
+        running = subprocess.Popen(inside(cluster.hosts[1], "sleep", "1000"))
+    assert running.wait(10) != 0
+    assert not [path for host in cluster.hosts for path in (Path("/run/netns", host), ETC / host) if path.exists()]
+
+
+def test_hosts_of_a_killed_session_are_removed() -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    assert not psutil.pid_exists(dead.pid)
+    left = f"{NAME}-{dead.pid}-a"
+    subprocess.check_call(["ip", "netns", "add", left])
+    with emulated():
+        assert not Path("/run/netns", left).exists()

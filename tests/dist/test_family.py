@@ -1,0 +1,71 @@
+"""Cases of training, their plan, and what is published of them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from perf.builds import Build
+from perf.dist.data import load
+from perf.dist.family import DistFamily
+from perf.dist.places import seating_of
+from perf.errors import PerfError
+from perf.machine import Placement
+from perf.measure.family import Resources
+from perf.measure.hosts import Host
+from perf.measure.plan import Training
+
+
+def test_every_rank_count_is_a_case() -> None:
+    cases = DistFamily("quick").cases([1, 2, 4])
+    assert [case.id for case in cases] == [f"train-resnet18_v1-b4-mkl-r{ranks}" for ranks in (1, 2, 4)]
+
+
+def test_networks_that_cannot_be_trained_are_left_out() -> None:
+    assert DistFamily("quick").cases([1], ["squeezenet1.0"]) == []
+    assert {case.network for case in DistFamily("quick").cases([1], ["squeezenet1.0", "resnet50_v1"])} == {"resnet50_v1"}
+
+
+def test_emulated_hosts_are_two_whatever_the_machine() -> None:
+    cases = [case for case in DistFamily("nightly").cases([1, 2, 4, 8]) if case.place == "emulated"]
+    assert {case.variant for case in cases} == {"r1", "r2"}
+    assert all(case.subject.endswith("-2hosts") for case in cases)
+
+
+def test_the_announcement_is_of_the_optimised_build() -> None:
+    cases = DistFamily("nightly").cases([1, 2, 4, 32], ["resnet50_v1"])
+    published = {case.id: case.family.published(case) for case in cases if case.place == "host"}
+    assert published["train-resnet50_v1-b8-mkl-r1"] is None
+    assert published["train-resnet50_v1-b8-mkl-r2"] == pytest.approx(0.9886)
+    assert published["train-resnet50_v1-b8-mkl-r32"] == pytest.approx(0.9298)
+    assert published["train-resnet50_v1-b8-native-r2"] is None
+
+
+@pytest.mark.real
+def test_a_plan_is_measured_over_one_rank(
+    mkl_dist: Build, resources: Resources, two_seats: Sequence[Placement]
+) -> None:
+    family = DistFamily("quick", invocations=5)
+    given = replace(resources, build=lambda _: mkl_dist, seats=tuple(two_seats))
+    cases = [case for case in family.cases([1, 2]) if case.ranks == 2]
+    plan = family.plan(cases[0].subject, cases, given)
+    assert [variant.name for variant in plan.variants] == ["r1", "r2"]
+    assert [variant.over for variant in plan.variants] == [(), ("r1",)]
+    assert [v.program.ranks for v in plan.variants if isinstance(v.program, Training)] == [1, 2]
+    assert plan.effort is not None
+    assert (plan.effort.min_invocations, plan.effort.max_blocks) == (5, 1)
+    assert plan.effort.slot_s == load().efforts["quick"].slot_s
+
+
+def test_seats_fill_host_by_host(resources: Resources, two_seats: Sequence[Placement]) -> None:
+    hosts = (Host("node1", 2), Host("node2", 1))
+    seating = seating_of("host", replace(resources, seats=tuple(two_seats), hosts=hosts))
+    assert [(s.host, s.placement.instance) for s in seating.seats(3)] == [("node1", 0), ("node1", 1), ("node2", 0)]
+    with pytest.raises(ValueError, match="4 ranks do not fit 3 seats"):
+        seating.seats(4)
+
+
+def test_a_host_with_more_slots_than_there_are_shares(resources: Resources, two_seats: Sequence[Placement]) -> None:
+    with pytest.raises(PerfError, match="node1 has 3 slots") as caught:
+        seating_of("host", replace(resources, seats=tuple(two_seats), hosts=(Host("node1", 3),)))
+    assert caught.value.next_step == "add --perf-ranks=3"

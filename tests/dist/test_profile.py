@@ -1,0 +1,47 @@
+"""Where a step's time goes, and Horovod's timeline."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perf.dist.profile import profile_of
+from perf.worker.rank.timeline import activities, covered
+
+spans = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda pair: (min(pair), max(pair))))
+
+
+@given(spans)
+def test_covered_time_is_counted_once(found: list[tuple[int, int]]) -> None:
+    assert covered(found) == len({moment for start, end in found for moment in range(start, end)})
+
+
+def test_a_timeline_that_was_not_closed(tmp_path: Path) -> None:
+    events = [
+        {"name": "process_name", "ph": "M", "pid": 1},
+        {"ph": "B", "name": "ALLREDUCE", "ts": 10, "pid": 1},
+        {"ph": "B", "name": "MPI_ALLREDUCE", "ts": 12, "pid": 1},
+        {"ph": "B", "name": "ALLREDUCE", "ts": 14, "pid": 2},
+        {"ph": "E", "ts": 18, "pid": 1},
+        {"ph": "E", "ts": 20, "pid": 1},
+        {"ph": "E", "ts": 25, "pid": 2},
+    ]
+    path = tmp_path / "timeline.json"
+    path.write_text("[\n" + "".join(f"{json.dumps(event)},\n" for event in events))
+    assert activities(path) == {"ALLREDUCE": 15_000, "MPI_ALLREDUCE": 6_000}
+
+
+def test_shares_of_a_step() -> None:
+    ranks = [
+        {"turns_ns": [(1000, 800), (1000, 700)], "timeline_ns": {"STEP": 1000, "ALLREDUCE": 300}},
+        {"turns_ns": [(900, 900), (990, 900)], "timeline_ns": {}},
+    ]
+    profile = profile_of(ranks)
+    assert profile.step_s == pytest.approx(1000e-9)
+    assert profile.slowest_s == pytest.approx(900e-9)
+    assert profile.compute_s == pytest.approx(825e-9)
+    assert profile.communication_share == pytest.approx(0.1)
+    assert profile.waiting_share == pytest.approx(0.075)
+    assert profile.timeline_s == pytest.approx({"STEP": 1000e-9, "ALLREDUCE": 300e-9})

@@ -1,0 +1,53 @@
+"""Messages and last words of ranks, whatever the pieces in which they arrive."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perf.builds import Mpi
+from perf.dist.voices import LAST_LINES, Voices
+
+INTEL = Mpi("intel", "2021.18.1", Path("/opt/mpi"), bundled=False)
+OPEN = Mpi("open", "4.1.4", Path("/usr"), bundled=False)
+
+
+@given(st.lists(st.integers(0, 10**6), max_size=30), st.integers(1, 40))
+def test_messages_in_pieces(numbers: list[int], piece: int) -> None:
+    text = "".join(f'{{"step": {number}}}\n' for number in numbers)
+    with tempfile.TemporaryDirectory() as name:
+        folder, heard = Path(name), []
+        voices = Voices(folder, INTEL, 2)
+        for start in range(0, len(text), piece):
+            with (folder / "out.1").open("a") as stream:
+                stream.write(text[start : start + piece])
+            heard += list(voices.heard())
+    assert heard == [(1, {"step": number}) for number in numbers]
+
+
+def test_tagged_output(tmp_path: Path) -> None:
+    (tmp_path / "launcher.out").write_text('[1,0]<stdout>:{"alive": 0}\n[1,1]<stdout>:hello\n')
+    (tmp_path / "launcher.err").write_text("[1,1]<stderr>:a word\nmpirun has something to say\n")
+    voices = Voices(tmp_path, OPEN, 2)
+    assert list(voices.heard()) == [(0, {"alive": 0})]
+    assert voices.last_words(1) == "hello\na word"
+    assert voices.last_words(0) == "mpirun has something to say"
+
+
+def test_what_is_no_message_is_a_word(tmp_path: Path) -> None:
+    (tmp_path / "out.0").write_text('[1]\nOMP: Info\n{"alive": 1}\n{"half": ')
+    voices = Voices(tmp_path, INTEL, 1)
+    assert list(voices.heard()) == [(0, {"alive": 1})]
+    assert voices.last_words(0) == "[1]\nOMP: Info"
+
+
+@pytest.mark.parametrize("lines", [1, 100])
+def test_only_the_last_words(tmp_path: Path, lines: int) -> None:
+    (tmp_path / "err.0").write_text("".join(f"line {number}\n\n" for number in range(lines)))
+    voices = Voices(tmp_path, INTEL, 1)
+    assert not list(voices.heard())
+    words = voices.last_words(0).splitlines()
+    assert words[-1] == f"line {lines - 1}"
+    assert len(words) <= LAST_LINES

@@ -1,0 +1,59 @@
+"""The projection's model: what was put in comes out, and more ranks never help."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perf.judge.projection import Ring, Training, fit_ring
+
+SIZES = [4096, 65536, 1048576, 16777216, 67108864]
+latencies = st.floats(1e-6, 1e-2)
+costs = st.floats(1e-12, 1e-7)
+rings = st.builds(Ring, latencies, costs)
+
+
+@given(rings, st.integers(2, 64))
+def test_a_ring_is_found_again(ring: Ring, ranks: int) -> None:
+    found = fit_ring({size: ring.allreduce_s(ranks, size) for size in SIZES}, ranks)
+    for size in SIZES:
+        assert found.allreduce_s(ranks, size) == pytest.approx(ring.allreduce_s(ranks, size), rel=1e-6)
+
+
+@given(rings, st.floats(1e3, 1e9), st.integers(1, 100))
+def test_one_more_rank_costs_more(ring: Ring, size: float, ranks: int) -> None:
+    assert ring.allreduce_s(1, size) == 0
+    assert ring.allreduce_s(ranks + 1, size) > ring.allreduce_s(ranks, size)
+
+
+@given(rings, st.floats(1e6, 1e12))
+def test_a_link_costs_what_it_needs_at_least(ring: Ring, bits_per_s: float) -> None:
+    linked = ring.over_link(bits_per_s)
+    assert linked.cost_s_per_byte == max(ring.cost_s_per_byte, 8 / bits_per_s)
+    assert linked.latency_s == ring.latency_s
+
+
+def test_ten_gigabit_by_hand() -> None:
+    ring = Ring(0.0, 0.0).over_link(10e9)
+    assert ring.allreduce_s(2, 100e6) == pytest.approx(0.08)
+    assert ring.allreduce_s(32, 100e6) == pytest.approx(2 * 31 / 32 * 0.08)
+
+
+@given(rings, st.floats(0.1, 10), st.floats(1, 1.5), st.floats(0, 1))
+def test_where_it_was_measured_the_model_says_what_was_measured(
+    ring: Ring, alone_s: float, slower: float, hidden: float
+) -> None:
+    exposed_s = (1 - hidden) * ring.allreduce_s(2, 5e7)
+    training = Training(alone_s, alone_s * slower, alone_s * slower + exposed_s, 2, 5e7)
+    found = training.efficiency(ring, 2, training.hidden_share(ring))
+    assert found == pytest.approx(alone_s / training.step_s, rel=1e-9)
+
+
+@given(rings, st.floats(-1, 1))
+def test_the_hidden_share_is_a_share(ring: Ring, exposed_s: float) -> None:
+    assert 0 <= Training(1.0, 1.0, 1.0 + exposed_s, 2, 5e7).hidden_share(ring) <= 1
+
+
+@pytest.mark.parametrize(("measured", "ranks"), [({1024: 1e-3}, 2), ({1024: 1e-3, 2048: 2e-3}, 1)])
+def test_too_little_for_a_ring(measured: dict[float, float], ranks: int) -> None:
+    with pytest.raises(ValueError, match="two sizes and two ranks"):
+        fit_ring(measured, ranks)

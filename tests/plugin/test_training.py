@@ -1,0 +1,149 @@
+"""Sessions that train: what is recorded of a job, and what becomes of it where it cannot be run."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .session import Finished, run
+
+pytestmark = pytest.mark.real
+TRAIN = ("perf/dist/test_scaling.py", "--perf-tier=smoke")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("training")
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path) -> Finished:
+    return run(
+        folder,
+        *TRAIN,
+        "--perf-invocations=2",
+        f"--benchmark-json={folder / 'run.json'}",
+        f"--perf-summary={folder / 'summary.md'}",
+        f"--benchmark-storage=file://{folder / 'store'}",
+        "--benchmark-save=trained",
+    )
+
+
+@pytest.fixture(scope="module")
+def cases(trained: Finished, folder: Path) -> dict[str, dict[str, Any]]:
+    assert trained.code == 0, trained.output
+    stored = json.loads((folder / "run.json").read_text())["benchmarks"]
+    return {entry["extra_info"]["variant"]: entry for entry in stored}
+
+
+def test_efficiency_is_of_steps_on_one_rank_and_on_two(cases: dict[str, dict[str, Any]]) -> None:
+    one, two = (cases[name]["extra_info"] for name in ("r1", "r2"))
+    assert one["reference"] == two["reference"] == "r1"
+    assert one["speedup"] is None
+    assert len(two["samples"]["r1"]["first"]) == two["invocations"] == 2
+    assert two["speedup_level"] == "invocations"
+    assert two["published_speedup"] == pytest.approx(0.9886)
+    assert two["throughput_items_per_s"] > one["throughput_items_per_s"] * 0.5
+
+
+def test_steps_of_every_rank_are_samples(cases: dict[str, dict[str, Any]]) -> None:
+    one, two = cases["r1"], cases["r2"]
+    assert one["stats"]["rounds"] == one["extra_info"]["passes"] >= 2 * 2
+    assert two["extra_info"]["passes"] >= 2 * 2 * 2
+
+
+def test_each_rank_has_its_own_cores(cases: dict[str, dict[str, Any]]) -> None:
+    two = cases["r2"]["extra_info"]
+    assert len(two["seats"]) == two["ranks"] == 2
+    assert len({seat.partition(": ")[2] for seat in two["seats"]}) == 2
+    assert two["mpi"] == "Intel MPI 2021.18.1"
+
+
+def test_what_a_step_is_made_of_is_recorded(cases: dict[str, dict[str, Any]]) -> None:
+    two = cases["r2"]["extra_info"]
+    assert {"STEP", "ALLREDUCE", "MPI_ALLREDUCE", "NEGOTIATE_ALLREDUCE"} <= two["timeline_s"].keys()
+    assert two["timeline_s"]["MPI_ALLREDUCE"] <= two["timeline_s"]["ALLREDUCE"] <= two["timeline_s"]["STEP"]
+    assert two["gradient_bytes"] == 46_758_048
+    assert all(seconds > 0 for seconds in two["allreduce_s"].values())
+    assert two["allreduce_s"]["67108864"] > two["allreduce_s"]["4096"]
+
+
+def test_the_projection_is_marked_as_one(trained: Finished, folder: Path) -> None:
+    assert "PROJECTION, not measured" in trained.output
+    summary = (folder / "summary.md").read_text()
+    assert "## PROJECTION, not measured" in summary
+    assert "announcement's Table 1 |  | 98.9 % | 93.3 % | 93.3 % | 92.7 % | 93.0 %" in summary
+
+
+def test_the_charts_are_where_it_is_said(trained: Finished) -> None:
+    page = Path(trained.part("Charts of training: "))
+    assert page.read_text().count("plotly-graph-div") >= 4
+
+
+def test_a_stored_run_judges_the_next(trained: Finished, folder: Path, tmp_path: Path) -> None:
+    assert trained.code == 0
+    judged = run(
+        tmp_path, *TRAIN, f"--benchmark-storage=file://{folder / 'store'}", "--benchmark-compare", "--perf-advisory"
+    )
+    assert judged.code == 0, judged.output
+    assert "Judged by 0001_trained" in judged.output
+    assert "measured under other conditions" not in judged.output
+
+
+@pytest.fixture
+def without_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PATH with all that a session needs but a compiler."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("git", "numactl", "cat"):
+        if path := shutil.which(name):
+            (programs / name).symlink_to(path)
+    monkeypatch.setenv("PATH", str(programs))
+
+
+def emptied(folder: Path) -> Path:
+    """A cache in `folder` that shares all but the builds that train with the user's."""
+    from perf.cache import cache_folder  # noqa: PLC0415 - after PATH was changed
+
+    builds = folder / "cache" / "builds"
+    builds.mkdir(parents=True)
+    for path in (cache_folder(None) / "builds").iterdir():
+        if path.is_dir() and "-dist-" not in path.name:
+            (builds / path.name).symlink_to(path)
+    return builds
+
+
+@pytest.mark.usefixtures("without_compiler")
+def test_without_a_compiler_training_is_not_run_and_all_else_is(tmp_path: Path) -> None:
+    emptied(tmp_path)
+    finished = run(tmp_path, *TRAIN, "perf/rnn/test_inference.py")
+    assert finished.code == 0, finished.output
+    assert "2 passed, 2 skipped" in finished.output
+    assert "horovod must be compiled, and there is no g++" in finished.output
+    assert "apt-get install g++ cmake make" in finished.output
+
+
+@pytest.mark.usefixtures("without_compiler")
+def test_strictly_what_was_not_run_fails(tmp_path: Path) -> None:
+    emptied(tmp_path)
+    finished = run(tmp_path, *TRAIN, "--perf-strict")
+    assert finished.code == 1
+    assert "not run: " in finished.output
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--perf-ranks=0"], "--perf-ranks must be at least 1"),
+        (["--perf-hosts=/nowhere/hosts"], "cannot be read: No such file"),
+        (["--perf-mpi=/nowhere"], "there is no mpiexec.hydra or mpirun in /nowhere/bin"),
+        (["--perf-train-rec=/nowhere.rec"], "is no file that can be read"),
+    ],
+)
+def test_mistakes_are_told(tmp_path: Path, options: list[str], told: str) -> None:
+    finished = run(tmp_path, *TRAIN, *options)
+    assert finished.code != 0
+    assert told in finished.output
+    assert "Traceback" not in finished.output
