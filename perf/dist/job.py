@@ -1,6 +1,7 @@
 """A training job as plain data, and the command that starts it."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -65,14 +66,18 @@ class Job:
         return {**given["horovod"], **given[self.mpi.kind], **self.mpi.variables, **self.cluster.variables}
 
 
-def command(job: Job, folder: Path) -> list[str]:
-    """The command line of a job: a section for each rank, so that each has a launch prefix of its own."""
+def command(job: Job, folder: Path, environment: Mapping[str, str]) -> list[str]:
+    """The command line of a job: a section for each rank, so that each has a launch prefix of its own. Its launcher runs
+    in `environment`, and ranks on all hosts get that.
+    """
     mpi = job.mpi
     words = [sys.executable, "-P", "-m", "perf.worker.parent", *job.cluster.prefix, str(mpi.launcher)]
     if mpi.kind == "intel":
         words += ["-outfile-pattern", f"{folder}/{OUT}.%r", "-errfile-pattern", f"{folder}/{ERR}.%r"]
     else:
-        words += ["--tag-output"]
+        # It hands on its own variables only; others must be named.
+        changed = [name for name, value in environment.items() if os.environ.get(name) != value]
+        words += ["--tag-output", *(word for name in changed if not name.startswith("OMPI_") for word in ("-x", name))]
     worker = [str(job.build.python), "-P", "-m", "perf.worker.rank", json.dumps(_order(job))]
     for number, seat in enumerate(job.seats):
         host = ["-host", seat.host] if seat.host else []

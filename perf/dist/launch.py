@@ -62,7 +62,7 @@ def _started(job: Job, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     environment = process_environment(job.build, job.seats[0].placement.threads, job.variables)
     with (folder / f"{LAUNCHER}.{OUT}").open("wb") as out, (folder / f"{LAUNCHER}.{ERR}").open("wb") as err:
         process = subprocess.Popen(
-            command(job, folder),
+            command(job, folder, environment),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,

@@ -98,6 +98,8 @@ def _describe(build: Build) -> str:
     features = "MKL-DNN" if build.facts.mkldnn else "no MKL-DNN"
     if build.blas_kernels:
         features += f", OpenBLAS for {build.blas_kernels}"
+    if build.mpi:
+        features += f", {build.mpi.words}"
     origin = "locked" if build.locked else "not locked"
     return f"build {build.role}: {build.requirement} ({features}, {origin})"
 
@@ -116,12 +118,7 @@ def set_up(
     placements = place_instances(
         topology, instances=options.instances, threads=options.threads, numactl=find_numactl(topology)
     )
-    seats = place_instances(
-        topology,
-        instances=ranks_per_host(topology, options.ranks),
-        threads=options.threads,
-        numactl=find_numactl(topology),
-    )
+    seats = place_instances(topology, instances=ranks_per_host(topology, options.ranks), numactl=find_numactl(topology))
     cache = cache_folder(options.cache)
     builds: dict[str, Build] = {}
     missing: dict[str, PerfError] = {}

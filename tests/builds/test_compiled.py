@@ -68,7 +68,7 @@ def test_the_source_is_unpacked(tmp_path: Path, source: tuple[str, str]) -> None
 
 
 def test_a_source_with_another_hash_is_refused(tmp_path: Path, source: tuple[str, str]) -> None:
-    with pytest.raises(PerfError, match="another sha256 than uv.lock says"):
+    with pytest.raises(PerfError, match=r"another sha256 than uv\.lock says"):
         _source(source[0], "0" * 64, tmp_path / "unpacked", "build")
     assert not (tmp_path / "unpacked").exists()
 

@@ -1,5 +1,6 @@
 """Files of hosts, and numbers of ranks."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -47,5 +48,6 @@ def test_rank_counts_double_up_to_the_most(most: int) -> None:
     counts = rank_counts(most)
     assert counts[0] == 1
     assert counts[-1] == most
-    assert all(after == 2 * before for before, after in zip(counts, counts[1:-1], strict=False))
+    assert all(after == 2 * before for before, after in pairwise(counts[:-1]))
+    assert most <= 2 * counts[-2] if counts[1:] else most == 1
     assert counts == sorted(set(counts))
