@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import subprocess
 import tarfile
 import time
 import urllib.request
@@ -22,6 +21,7 @@ from perf.errors import PerfError, UnavailableError
 
 COMPILE_TIMEOUT = 30 * 60.0
 DOWNLOAD_TIMEOUT = 60.0
+VERSION_TIMEOUT = 60.0
 # From a compiled module, lib/python3.11/site-packages/horovod/mxnet, to the environment's own libraries and MXNet's:
 # the wheel must work in every environment of its kind.
 ORIGINS = ("$ORIGIN/../../../..", "$ORIGIN/../../mxnet")
@@ -79,13 +79,14 @@ def _key(compiled: Compiled, folder: Path, mpi: Mpi, sha256: str) -> str:
         compiled,
         [hashlib.sha256(record.read_bytes()).hexdigest() for record in records],
         [mpi.words, "" if mpi.bundled else str(mpi.folder)],
-        [_version([program, "--version"]) for program in sorted(compiled.programs)],
+        [_version(program) for program in sorted(compiled.programs)],
     ]
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
 
 
-def _version(command: list[str]) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout.partition("\n")[0]
+def _version(program: str) -> str:
+    command = [program, "--version"]
+    return run(command, environment=os.environ, timeout=VERSION_TIMEOUT, subject=program).stdout.partition("\n")[0]
 
 
 def _whole(wheel: Path) -> bool:

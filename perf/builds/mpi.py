@@ -2,12 +2,12 @@
 
 import os
 import re
-import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from perf.builds.process import run
 from perf.errors import PerfError
 
 OPTION = "--perf-mpi"
@@ -60,7 +60,7 @@ def read_mpi(folder: Path, *, bundled: bool) -> Mpi:
     for kind, (program, pattern) in LAUNCHERS.items():
         launcher = folder / "bin" / program
         if launcher.exists():
-            words = _version(launcher, folder, subject, step)
+            words = _version(launcher, folder, subject)
             found = pattern.search(words)
             if found is None:
                 raise PerfError(f"{launcher} is of neither: {words[:200]}", subject=subject, next_step=step)
@@ -72,17 +72,7 @@ def read_mpi(folder: Path, *, bundled: bool) -> Mpi:
     raise PerfError(f"there is no {names} in {folder / 'bin'}", subject=subject, next_step=step)
 
 
-def _version(launcher: Path, folder: Path, subject: str, step: str) -> str:
-    try:
-        said = subprocess.run(
-            [launcher, "--version"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TRIAL_TIMEOUT_S,
-            env={**os.environ, "I_MPI_ROOT": str(folder)},
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise PerfError(f"{launcher} does not run: {error}", subject=subject, next_step=step) from error
+def _version(launcher: Path, folder: Path, subject: str) -> str:
+    environment = {**os.environ, "I_MPI_ROOT": str(folder)}
+    said = run([str(launcher), "--version"], environment=environment, timeout=TRIAL_TIMEOUT_S, subject=subject)
     return (said.stdout + said.stderr).strip().partition("\n")[0]

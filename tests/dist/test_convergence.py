@@ -38,8 +38,8 @@ def test_the_same_training_again_is_the_same(mkl_dist: Build, seated: Resources,
 
 def test_gradients_that_are_summed(mkl_dist: Build, seated: Resources, alone: Trainings) -> None:
     found = learn(RANKS, mkl_dist, seated, "tests.dist.spoiled.summed")
+    # Twice the learning rate: accuracy need not show it.
     assert "weights differ from those of one rank" in str(same_weights(alone, found, RANKS).problem)
-    assert same_accuracy(alone, found, RANKS).problem
 
 
 def test_a_rank_that_gets_the_data_of_another(mkl_dist: Build, seated: Resources, alone: Trainings) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -34,7 +35,7 @@ def test_a_timeline_that_was_not_closed(tmp_path: Path) -> None:
 
 
 def test_shares_of_a_step() -> None:
-    ranks = [
+    ranks: list[dict[str, Any]] = [
         {"turns_ns": [(1000, 800), (1000, 700)], "timeline_ns": {"STEP": 1000, "ALLREDUCE": 300}},
         {"turns_ns": [(900, 900), (990, 900)], "timeline_ns": {}},
     ]
