@@ -2,6 +2,8 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ def proof_of_pinning(launch_cpus: str) -> dict[str, Any]:
     """Every thread's CPUs, the memory policies in force (policy: mappings) and where the anonymous pages lie
     (node: kibibytes), with the mask this process was started with.
     """
-    threads = {task.name: cpus_of(f"self/task/{task.name}") for task in Path("/proc/self/task").iterdir()}
+    threads = dict(_threads())
     try:
         policies, anonymous_kb = summarise_numa_maps(Path("/proc/self/numa_maps").read_text())
     except FileNotFoundError:  # a kernel without NUMA
@@ -30,6 +32,13 @@ def proof_of_pinning(launch_cpus: str) -> dict[str, Any]:
         "policies": policies,
         "anonymous_kb": anonymous_kb,
     }
+
+
+def _threads() -> Iterator[tuple[str, str]]:
+    for task in Path("/proc/self/task").iterdir():
+        # Libraries end threads of theirs when they please.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            yield task.name, cpus_of(f"self/task/{task.name}")
 
 
 def summarise_numa_maps(text: str) -> tuple[dict[str, int], dict[str, int]]:

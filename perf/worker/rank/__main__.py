@@ -37,12 +37,13 @@ def main() -> None:
     os.dup2(2, 1)
     pulse.start()
     try:
-        result = _train(job, pulse)
+        found = _train(job, pulse)
+        result = {**found, "proof": proof_of_pinning(launch_cpus), "memory_bytes": peak_memory_bytes()}
     except Exception as error:  # noqa: BLE001 - whatever is raised belongs to the job; MPI ends the other ranks
         traceback.print_exc()
         pulse.say({"error": f"{type(error).__name__}: {error}"})
         os._exit(1)  # Horovod's own way out would wait for ranks that wait for this one
-    pulse.say({"result": {**result, "proof": proof_of_pinning(launch_cpus), "memory_bytes": peak_memory_bytes()}})
+    pulse.say({"result": result})
     # In step, so that none is missing while others still talk to it.
     importlib.import_module("horovod.mxnet").shutdown()
 
