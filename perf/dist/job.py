@@ -42,7 +42,7 @@ class Seat:
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """What all ranks do: the function `run` of the module `program`, with the arguments in `task`. `deadline_s` ends it
-    whatever it does. Ranks whose seats have no launch prefix pin themselves.
+    whatever it does; `extra` are variables of its own. Ranks whose seats have no launch prefix pin themselves.
     """
 
     build: Build
@@ -51,6 +51,7 @@ class Job:
     program: str
     task: Mapping[str, Any]
     deadline_s: float
+    extra: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def mpi(self) -> Mpi:
@@ -63,7 +64,7 @@ class Job:
     def variables(self) -> dict[str, str]:
         """What Horovod and MPI need beside the build's own variables."""
         given = load().variables
-        return {**given["horovod"], **given[self.mpi.kind], **self.mpi.variables, **self.cluster.variables}
+        return {**given["horovod"], **given[self.mpi.kind], **self.mpi.variables, **self.cluster.variables, **self.extra}
 
 
 def command(job: Job, folder: Path, environment: Mapping[str, str]) -> list[str]:

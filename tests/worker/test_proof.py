@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,24 @@ def test_peak_memory_counts_what_was_freed() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 40_000_000 < int(done.stdout) < 60_000_000
     assert peak_memory_bytes() > 1_000_000
+
+
+def test_threads_may_end_while_they_are_looked_at() -> None:
+    over = threading.Event()
+
+    def short_lived() -> None:
+        while not over.is_set():
+            thread = threading.Thread(target=int)
+            thread.start()
+            thread.join()
+
+    busy = [threading.Thread(target=short_lived) for _ in range(4)]
+    for thread in busy:
+        thread.start()
+    try:
+        for _ in range(300):
+            assert str(os.getpid()) in proof_of_pinning("0")["thread_cpus"]
+    finally:
+        over.set()
+        for thread in busy:
+            thread.join()
