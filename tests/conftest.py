@@ -8,6 +8,8 @@ import pytest
 
 from perf.builds import Build, provision
 from perf.cache import cache_folder
+from perf.dist.emulated import check_possible
+from perf.errors import UnavailableError
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 from perf.measure.family import Resources
 
@@ -40,3 +42,12 @@ def resources(
         timeout_s=60,
         say=print,
     )
+
+
+@pytest.fixture(scope="session")
+def two_hosts() -> None:
+    """Skips where no hosts can be emulated."""
+    try:
+        check_possible()
+    except UnavailableError as error:
+        pytest.skip(str(error))

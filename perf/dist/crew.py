@@ -1,5 +1,6 @@
 """A training job in the place of a crew of instances: each slot is a fresh job."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +29,14 @@ class JobStart:
     effort: JobEffort
 
     def __call__(
-        self, variant: Variant, placements: Sequence[Placement], scratch: Path, *, timeout_s: float
+        self,
+        variant: Variant,
+        placements: Sequence[Placement],  # noqa: ARG002 - those of instances: ranks have seats
+        scratch: Path,
+        *,
+        timeout_s: float,
     ) -> "TrainingCrew":
-        """TypeError for a variant that is no training job. `placements` are those of instances: ranks have seats."""
+        """TypeError for a variant that is no training job."""
         return TrainingCrew(variant, scratch, self, timeout_s=timeout_s)
 
 
@@ -55,7 +61,7 @@ class TrainingCrew:
     def load(self) -> None:
         """Nothing: each job loads by itself."""
 
-    def bind(self, workload: Workload) -> None:
+    def bind(self, workload: Workload) -> None:  # noqa: ARG002
         """Nothing: the job's task says it all."""
         self._memory_bytes = 0
 
@@ -67,7 +73,13 @@ class TrainingCrew:
 
     def run(self, effort: Effort, *, quiet: bool) -> Slot:
         """Run a job; the steps of each of its ranks. WorkerError when it fails, or does not do what it should."""
-        found = self.train(min_steps=effort.slot_passes, min_duration_s=effort.slot_s, local_steps=0, timeline_steps=0)
+        found = self.train(
+            min_steps=effort.slot_passes,
+            min_duration_s=effort.slot_s,
+            local_steps=0,
+            timeline_steps=0,
+            extra_work=self._variant.extra_work,
+        )
         self._memory_bytes = max(self._memory_bytes, sum(rank["memory_bytes"] for rank in found))
         lost = [share for rank in found if (share := _lost_share(rank)) is not None]
         return Slot(tuple(durations(rank) for rank in found), quiet, max(lost, default=None))
@@ -76,23 +88,26 @@ class TrainingCrew:
         return self._memory_bytes
 
     def train(self, **steps: float) -> list[dict[str, Any]]:
-        """Train; what the ranks found. WorkerError as for `run`."""
-        task = {**self._program.task, "warm_up_steps": self._start.effort.warm_up_steps, **steps}
+        """Train; what the ranks found. WorkerError as for `run`, and when training went astray."""
+        task = {**self._program.task, "warm_up_steps": self._start.effort.warm_up_steps, "extra_work": 0.0, **steps}
         found = self._job("throughput", task)
-        if len({rank["weights_sha256"] for rank in found}) > 1:
-            raise WorkerError("the weights of the ranks are not the same after training", "")
+        astray = [number for number, rank in enumerate(found) if not math.isfinite(rank["loss"])]
+        if astray:
+            raise WorkerError(f"the loss on rank {astray[0]} is no number after training", "")
         return found
 
     def allreduce_ns(self, sizes_bytes: Sequence[int], *, repeats: int) -> dict[int, float]:
-        """The time of an allreduce of each size in ns: the median over repeats of the rank that took longest. WorkerError
-        as for `run`.
+        """The time of an allreduce of each size in ns: the median over repeats of the rank that took longest.
+        WorkerError as for `run`.
         """
         task = {"sizes_bytes": sizes_bytes, "repeats": repeats, "warm_up": 2}
         found = self._job("allreduce", task, AT_ONCE)
         times = {size: zip(*(rank["allreduce_ns"][str(size)] for rank in found), strict=True) for size in sizes_bytes}
         return {size: median([max(repeat) for repeat in repeats]) for size, repeats in times.items()}
 
-    def _job(self, program: str, task: Mapping[str, Any], extra: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    def _job(
+        self, program: str, task: Mapping[str, Any], extra: Mapping[str, str] | None = None
+    ) -> list[dict[str, Any]]:
         seats = self._start.seating.seats(self._program.ranks)
         with self._start.seating.opened() as cluster:
             job = Job(

@@ -45,9 +45,9 @@ class JobEffort(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The cable between two emulated hosts, in the words of tc(8)."""
+    """The cable between two emulated hosts: 10^9 bits a second, and the rest in the words of tc(8)."""
 
-    rate: str
+    gbit_per_s: float
     burst: str
     queue: str
     delay: str
@@ -74,10 +74,17 @@ class Learning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimizer: dict[str, float]
 
 
+class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the learning rate changes by epoch: from that of the warm-up to its own, and by a factor after some."""
+
+    warm_up_epochs: int
+    warm_up_learning_rate: float
+    decay_epochs: list[int]
+    decay: float
+
+
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """ImageNet's recipe: what is trained on which images, its learning rate, and the top-1 that it must come to, as a
-    share.
-    """
+    """ImageNet's recipe: what is trained on which images, and the top-1 that it must come to, as a share."""
 
     network: str
     epochs: int
@@ -85,10 +92,6 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     examples: int
     classes: int
     size: int
-    warm_up_epochs: int
-    warm_up_learning_rate: float
-    decay_epochs: list[int]
-    decay: float
     published_top1: float
     allowed_drop: float
 
@@ -101,6 +104,7 @@ class Jobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits
     variables: dict[str, dict[str, str]]
     optimizer: dict[str, float]
+    schedule: Schedule
     networks: dict[str, float]
     tiers: dict[str, Share]
     efforts: dict[str, JobEffort]

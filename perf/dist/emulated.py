@@ -6,6 +6,7 @@ What ranks on them say to each other goes through the kernel's TCP, as between r
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -24,6 +25,7 @@ ENTER = Path(__file__).with_name("enter.sh")
 # What `ip netns exec` puts over /etc for a namespace.
 ETC = Path("/etc/netns")
 SUBJECT = "two emulated hosts"
+UP_S = 5.0
 PROGRAMS = {"ip": "iproute2", "tc": "iproute2", "unshare": "util-linux"}
 
 
@@ -42,14 +44,17 @@ def check_possible() -> None:
 
 
 def link_words() -> str:
-    """The cable between the hosts, such as "10gbit"; what the kernel cannot emulate is said."""
+    """The cable between the hosts, such as "10 Gbit/s, 25us added"; what the kernel cannot emulate is said."""
     link = load().link
-    return f"{link.rate}, {link.delay} added" if _delays() else f"{link.rate}, no delay added: this kernel has no netem"
+    delay = f"{link.delay} added" if _delays() else "no delay added: this kernel has no netem"
+    return f"{link.gbit_per_s:g} Gbit/s, {delay}"
 
 
 @contextmanager
 def emulated(names: tuple[str, str] | None = None) -> Iterator[Cluster]:
-    """Two hosts, as long as the context lasts; whatever runs on them then is killed. OSError when they cannot be made."""
+    """Two hosts, as long as the context lasts; whatever runs on them then is killed. OSError when they cannot be
+    made.
+    """
     hosts = names or host_names()
     _remove_leftovers()
     try:
@@ -81,9 +86,23 @@ def _make(hosts: tuple[str, str], link: Link) -> None:
         _ip("-n", host, "address", "add", f"{address}/30", "dev", "wire")
         for device in ("lo", "wire"):
             _ip("-n", host, "link", "set", device, "up")
-        _tc(host, "root", "handle", "1:", "tbf", "rate", link.rate, "burst", link.burst, "latency", link.queue)
+        rate = f"{link.gbit_per_s:g}gbit"
+        _tc(host, "root", "handle", "1:", "tbf", "rate", rate, "burst", link.burst, "latency", link.queue)
         if _delays():
             _tc(host, "parent", "1:", "handle", "2:", "netem", "delay", link.delay)
+    for host in hosts:
+        _wait_until_up(host)
+
+
+def _wait_until_up(host: str) -> None:
+    """Wait until the kernel takes the cable for plugged in, which it looks at once a second at most: libfabric leaves
+    out an interface that is not running, and finds the loopback device instead. OSError when it never is.
+    """
+    deadline_s = time.monotonic() + UP_S
+    while "state UP" not in _ip("-n", host, "link", "show", "wire"):
+        if time.monotonic() > deadline_s:
+            raise OSError(f"the cable of {host} did not come up within {UP_S:g} s")
+        time.sleep(UP_S / 500)
 
 
 def _remove(host: str) -> None:

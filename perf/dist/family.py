@@ -1,8 +1,11 @@
 """The family of training jobs: the same work per rank on more and more ranks, and what of its pace is kept."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
 
 from perf.dist.crew import JobStart
 from perf.dist.data import JobEffort, Place, load
@@ -100,7 +103,14 @@ class DistFamily:
         some = cases[0]
         seating = seating_of(some.place, resources)
         build = resources.build(some.role)
-        task = {"network": some.network, "batch": some.batch, "seed": SEED, "optimizer": load().optimizer}
+        task = {
+            "network": some.network,
+            "batch": some.batch,
+            "seed": SEED,
+            "optimizer": load().optimizer,
+            "schedule": msgspec.to_builtins(load().schedule),
+            "examples": load().recipe.examples,
+        }
         counts = sorted({case.ranks for case in cases} | {1})
         variants = [
             Variant(
@@ -114,8 +124,14 @@ class DistFamily:
         shape = {"data": (some.batch, 3, SIZE, SIZE)}
         workload = Workload(some.workload, shape, items=some.batch, weight=some.weight * len(counts))
         effort = load().efforts[self.tier]
-        start = JobStart(seating, effort)
-        return Plan(subject, tuple(variants), (workload,), REFERENCE, start, _effort(self.tier, effort, self.invocations or effort.invocations))
+        return Plan(
+            subject,
+            tuple(variants),
+            (workload,),
+            REFERENCE,
+            JobStart(seating, effort),
+            _effort(self.tier, effort, self.invocations or effort.invocations),
+        )
 
     def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked]:
         """Run every rank count once: its weights must agree and its ranks sit where they were put. Then what a step is
@@ -136,7 +152,7 @@ class DistFamily:
         }
 
     def published(self, case: Case) -> float | None:
-        """Table 1's efficiency for as many instances, as a share; None for one, and for what the table does not hold."""
+        """Table 1's efficiency for as many instances, as a share; None for one, and for what it does not hold."""
         return published_scaling().get(case.ranks) if case.build == "mkl" else None
 
 
@@ -149,12 +165,16 @@ def _check(variant: Variant, start: JobStart, resources: Resources) -> Checked:
     except WorkerError as error:
         return Checked(Failure(f"in a first job: {error.what}", error.last_words), {})
     mpi = variant.build.mpi
+    seats = start.seating.seats(len(found))
     return Checked(
         None,
         {
             **_facts(profile_of(found)),
             "place": start.seating.words,
-            "seats": [seat.placement.describe() for seat in start.seating.seats(len(found))],
+            "link_gbit_per_s": start.seating.link_gbit_per_s,
+            "instances": len(seats),
+            "pinning": [seat.words for seat in seats],
+            "launch_prefixes": [shlex.join(seat.placement.prefix) for seat in seats],
             "gradient_bytes": found[0]["gradient_bytes"],
             "allreduce_s": {str(size): ns / 1e9 for size, ns in cost.items()},
             "mpi": mpi.words if mpi else None,

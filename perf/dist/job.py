@@ -64,12 +64,18 @@ class Job:
     def variables(self) -> dict[str, str]:
         """What Horovod and MPI need beside the build's own variables."""
         given = load().variables
-        return {**given["horovod"], **given[self.mpi.kind], **self.mpi.variables, **self.cluster.variables, **self.extra}
+        return {
+            **given["horovod"],
+            **given[self.mpi.kind],
+            **self.mpi.variables,
+            **self.cluster.variables,
+            **self.extra,
+        }
 
 
 def command(job: Job, folder: Path, environment: Mapping[str, str]) -> list[str]:
-    """The command line of a job: a section for each rank, so that each has a launch prefix of its own. Its launcher runs
-    in `environment`, and ranks on all hosts get that.
+    """The command line of a job: a section for each rank, so that each has a launch prefix of its own. Its launcher
+    runs in `environment`, and ranks on all hosts get that.
     """
     mpi = job.mpi
     words = [sys.executable, "-P", "-m", "perf.worker.parent", *job.cluster.prefix, str(mpi.launcher)]

@@ -1,15 +1,15 @@
 """Running a training job: started, listened to, and ended when a rank no longer does its part.
 
-MPI waits for ever for a rank that is stopped or cut off, so the launcher listens to every rank's heartbeat. On the hosts
-themselves a rank whose work stands still ends itself (perf.worker.rank.pulse), where no launcher can reach it.
+MPI waits for ever for a rank that is stopped or cut off, so the launcher listens to every rank's heartbeat. On the
+hosts themselves a rank whose work stands still ends itself (perf.worker.rank.pulse), where no launcher can reach it.
 """
 
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,6 +25,7 @@ from perf.measure.instance import WorkerError
 POLL_S = 0.2
 # What ranks raise because another one is gone.
 CONSEQUENCES = ("HorovodInternalError", "Horovod has been shut down")
+Tell = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass
@@ -37,7 +38,6 @@ class _Rank:
     error: str | None = None
     stall: str | None = None
     ended: str | None = None
-    history: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def over(self) -> bool:
@@ -45,16 +45,19 @@ class _Rank:
         return self.result is not None or self.error is not None or self.ended is not None
 
 
-def run_job(job: Job, scratch: Path) -> list[dict[str, Any]]:
-    """Run a job to its end; what each rank found, by rank, with all it said under way as `said`.
+def run_job(job: Job, scratch: Path, tell: Tell = lambda _: None) -> list[dict[str, Any]]:
+    """Run a job to its end; what each rank found, by rank. `tell` gets what rank 0 says under way.
 
-    WorkerError, naming a rank, its host and its last lines, when the job does not come to its end; nothing of it is left
-    then, on any host that can be reached.
+    WorkerError, naming a rank, its host and its last lines, when the job does not come to its end; nothing of it is
+    left then, on any host that can be reached. WorkerError also when ranks that tell of their weights do not agree.
     """
     with TemporaryDirectory(dir=scratch, prefix="job-") as name:
         folder = Path(name)
         with _started(job, folder) as process:
-            return _Watch(job, folder, process).results()
+            found = _Watch(job, folder, process, tell).results()
+    if len({rank.get("weights_sha256") for rank in found}) > 1:
+        raise WorkerError("the weights of the ranks are not the same after training", "")
+    return found
 
 
 @contextmanager
@@ -97,9 +100,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 class _Watch:
     """Listening to one job."""
 
-    def __init__(self, job: Job, folder: Path, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, job: Job, folder: Path, process: subprocess.Popen[bytes], tell: Tell) -> None:
         now = time.monotonic()
         self._job = job
+        self._tell = tell
         self._process = process
         self._voices = Voices(folder, job.mpi, len(job.seats))
         self._deadline_s = now + job.deadline_s
@@ -113,7 +117,7 @@ class _Watch:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(POLL_S)
         self._listen()
-        found = [{**rank.result, "said": rank.history} for rank in self._ranks if rank.result is not None]
+        found = [rank.result for rank in self._ranks if rank.result is not None]
         if self._process.returncode or len(found) < len(self._ranks):
             raise self._ended()
         return found
@@ -128,8 +132,8 @@ class _Watch:
             rank.error = rank.error or message.get("error")
             rank.stall = rank.stall or message.get("stall")
             rank.ended = message.get("ended", rank.ended)
-            if not message.keys() & {"alive", "result", "ended"}:
-                rank.history.append(message)
+            if number == 0:
+                self._tell(message)
 
     def _check(self, now: float) -> None:
         """WorkerError for a rank that said nothing for too long, and for a job that takes too long."""
@@ -143,7 +147,7 @@ class _Watch:
 
     def _ended(self) -> WorkerError:
         """Why a job ended before its time: the rank that did not end for another one's sake."""
-        number = _culprit(self._ranks)
+        number = min(range(len(self._ranks)), key=lambda n: (_innocence(self._ranks[n]), not self._voices.spoke(n)))
         rank = self._ranks[number]
         if rank.error:
             return self._failed(number, f"raised {rank.error}")
@@ -157,13 +161,10 @@ class _Watch:
         return WorkerError(f"{where} {what}", self._voices.last_words(number))
 
 
-def _culprit(ranks: Sequence[_Rank]) -> int:
-    def innocence(number: int) -> int:
-        rank = ranks[number]
-        if rank.result is not None:
-            return 5
-        if rank.error is None:
-            return 2 if rank.stall else 1 if rank.ended else 3
-        return 4 if any(words in rank.error for words in CONSEQUENCES) else 0
-
-    return min(range(len(ranks)), key=innocence)
+def _innocence(rank: _Rank) -> int:
+    """How unlikely it is that a job ended because of this rank."""
+    if rank.result is not None:
+        return 5
+    if rank.error is None:
+        return 2 if rank.stall else 1 if rank.ended else 3
+    return 4 if any(words in rank.error for words in CONSEQUENCES) else 0

@@ -58,9 +58,7 @@ def learn(ranks: int, build: Build, resources: Resources, program: str = PROGRAM
         "batch": learning.batch,
         "optimizer": learning.optimizer,
     }
-    job = Job(
-        build=build, cluster=Cluster(), seats=seats, program=program, task=task, deadline_s=resources.timeout_s
-    )
+    job = Job(build=build, cluster=Cluster(), seats=seats, program=program, task=task, deadline_s=resources.timeout_s)
     return _trainings(run_job(job, resources.scratch), folder)
 
 
@@ -98,8 +96,8 @@ def same_weights(alone: Trainings, several: Trainings, ranks: int) -> Answer:
 
 
 def same_accuracy(alone: Trainings, several: Trainings, ranks: int) -> Answer:
-    """With batch norm, whose statistics are each rank's own: accuracy within the spread of the seeds on one rank, and no
-    significant difference in pairs of the same seed.
+    """With batch norm, whose statistics are each rank's own: accuracy within the spread of the seeds on one rank, and
+    no significant difference in pairs of the same seed.
     """
     pairs = _pairs(alone, several, "normalised")
     differences = Differences([b.held_out - a.held_out for a, b in pairs])
@@ -108,7 +106,9 @@ def same_accuracy(alone: Trainings, several: Trainings, ranks: int) -> Answer:
     if abs(differences.mean) > spread:
         wrong.append(f"accuracy is {differences.mean:+.2%} off, and the seeds on one rank spread over {spread:.2%}")
     if differences.p_value < 0.01:  # noqa: PLR2004 - one false alarm in a hundred looks
-        wrong.append(f"accuracy is {differences.mean:+.2%} off in pairs of the same seed, p = {differences.p_value:.1e}")
+        wrong.append(
+            f"accuracy is {differences.mean:+.2%} off in pairs of the same seed, p = {differences.p_value:.1e}"
+        )
     low, high = differences.interval()
     return Answer(
         "convergence, accuracy",

@@ -9,9 +9,9 @@ from perf.judge.statistics import median
 
 @dataclass(frozen=True)
 class Profile:
-    """A training step taken apart, in seconds. `step_s` is a step as it is; `compute_s` the same without talking to other
-    ranks, the mean over ranks; `slowest_s` that of the rank that took longest, each time. `timeline_s` is the wall time
-    per step of Horovod's own activities, on rank 0, by name.
+    """A training step taken apart, in seconds. `step_s` is a step as it is; `compute_s` the same without talking to
+    other ranks, the mean over ranks; `slowest_s` that of the rank that took longest, each time. `timeline_s` is the
+    wall time per step of Horovod's own activities, on rank 0, by name.
     """
 
     step_s: float

@@ -2,9 +2,12 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from perf.builds import Build
 from perf.dist.data import load
@@ -40,7 +43,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Trained:
-    """Accuracies by epoch as shares (in training, held out), how many epochs were done before, and on how many ranks."""
+    """Accuracies by epoch as shares (in training, held out), how many epochs were done before, on how many ranks."""
 
     curve: Sequence[tuple[float, float]]
     begun: int
@@ -48,19 +51,18 @@ class Trained:
 
 
 def count_records(path: Path) -> int:
-    """How many images a record file holds: the lines of the index beside it, which MXNet's im2rec makes. OSError without
-    one.
+    """How many images a record file holds: the lines of the index beside it, which MXNet's im2rec makes. OSError
+    without one.
     """
     with path.with_suffix(".idx").open() as stream:
         return sum(1 for line in stream if line.strip())
 
 
-def train(run: Run, build: Build, resources: Resources, stop_after: int | None = None) -> Trained:
-    """Train to the end, or `stop_after` epochs more, from the checkpoint in the cache if there is one. WorkerError when
-    the job fails; the next run goes on from its last epoch.
+def train(run: Run, build: Build, resources: Resources) -> Trained:
+    """Train to the end, from the checkpoint in the cache if there is one. WorkerError when the job fails; the next run
+    goes on from its last epoch.
     """
     recipe, seating = load().recipe, seating_of("host", resources)
-    seats = seating.seats(sum(room for _, room in seating.rooms))
     folder = resources.cache / "checkpoints"
     folder.mkdir(exist_ok=True)
     task = {
@@ -69,25 +71,27 @@ def train(run: Run, build: Build, resources: Resources, stop_after: int | None =
         "held_out": str(run.held_out),
         "checkpoint": str(folder / run.checkpoint),
         "epochs": run.epochs,
-        "stop_after": stop_after,
         "batch": run.batch,
         "examples": run.examples,
         "classes": recipe.classes,
         "size": recipe.size,
         "seed": SEED,
         "optimizer": load().optimizer,
-        "warm_up_epochs": recipe.warm_up_epochs,
-        "warm_up_learning_rate": recipe.warm_up_learning_rate,
-        "decay_epochs": recipe.decay_epochs,
-        "decay": recipe.decay,
-        "threads": seats[0].placement.threads,
+        "schedule": msgspec.to_builtins(load().schedule),
+        "threads": seating.every[0].placement.threads,
     }
     with seating.opened() as cluster:
         deadline_s = resources.timeout_s + SLOWEST_S * run.examples * run.epochs
-        job = Job(build=build, cluster=cluster, seats=seats, program=PROGRAM, task=task, deadline_s=deadline_s)
-        found = run_job(job, resources.scratch)
+        job = Job(build=build, cluster=cluster, seats=seating.every, program=PROGRAM, task=task, deadline_s=deadline_s)
+        found = run_job(job, resources.scratch, lambda message: _tell(message, run, resources.say))
     curve = [(train, held_out) for train, held_out in found[0]["curve"]]
-    return Trained(curve, found[0]["begun"], len(seats))
+    return Trained(curve, found[0]["begun"], len(seating.every))
+
+
+def _tell(message: Mapping[str, Any], run: Run, say: Callable[[str], None]) -> None:
+    if "epoch" in message:
+        accuracies = f"top-1 {message['accuracy']:.4f} in training, {message['held_out']:.4f} held out"
+        say(f"{run.network}, epoch {message['epoch']} of {run.epochs}: {accuracies}")
 
 
 def answer_of(run: Run, trained: Trained) -> Answer:

@@ -16,7 +16,9 @@ from perf.plugin.replay import clock
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = metafunc.config.stash[OPTIONS]
     try:
-        selected = DistFamily(options.tier, options.invocations).cases(rank_counts(_most(options)), options.models, options.batches)
+        selected = DistFamily(options.tier, options.invocations).cases(
+            rank_counts(_most(options)), options.models, options.batches
+        )
     except PerfError as error:
         raise pytest.UsageError(str(error)) from error
     metafunc.parametrize("case", selected, ids=[case.id for case in selected])

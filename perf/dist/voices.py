@@ -44,6 +44,10 @@ class Voices:
                     yield from self._understood(rank, line, said=True)
                 self.errors[rank] += self._lines(f"{ERR}.{rank}")
 
+    def spoke(self, rank: int) -> bool:
+        """Whether a rank wrote anything to its standard error."""
+        return any(line.strip() for line in self.errors[rank])
+
     def last_words(self, rank: int) -> str:
         """The last lines of a rank, or of the launcher when the rank said nothing."""
         lines = [line for line in self.errors[rank] if line.strip()]

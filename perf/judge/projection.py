@@ -1,4 +1,4 @@
-"""From what training costs on two ranks to its efficiency on many hosts: a projection, no measurement. Pure.
+"""From what training costs on a few ranks to its efficiency on many hosts: a projection, no measurement. Pure.
 
 The model. A step takes the compute time of the slowest rank, and of the allreduce what the backward pass does not hide:
 
@@ -10,16 +10,26 @@ The allreduce is a ring: 2 (n - 1) messages one after the other, each of an n-th
     allreduce(n, bytes) = 2 (n - 1) latency + 2 (n - 1) / n * bytes * cost
 
 (Patarasuk & Yuan, "Bandwidth optimal all-reduce algorithms for clusters of workstations", 2009). Latency in seconds and
-cost in seconds per byte are fitted to the measured allreduces of two ranks. Over a network a byte costs what it costs
-here or what the link needs for it, whichever is more: both happen at the same time. With the ranks of a host next to
-each other in the ring, each link carries what one rank sends.
+cost in seconds per byte are fitted to measured allreduces. Over a network, what a link needs for a byte is added to
+what hosts need for it (Thakur, Rabenseifner & Gropp, "Optimization of collective communication operations in MPICH",
+2005). With the ranks of a host next to each other in the ring, each link carries what one rank sends.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import nnls
+
+
+@dataclass(frozen=True)
+class Allreduce:
+    """One that was measured: over how many ranks, of how many bytes, and how many seconds it took."""
+
+    ranks: int
+    size_bytes: float
+    time_s: float
 
 
 @dataclass(frozen=True)
@@ -34,20 +44,25 @@ class Ring:
         steps = 2 * (ranks - 1)
         return steps * self.latency_s + steps / ranks * size_bytes * self.cost_s_per_byte
 
-    def over_link(self, bits_per_s: float) -> "Ring":
-        """The same where each host sends over a link of that speed."""
-        return Ring(self.latency_s, max(self.cost_s_per_byte, 8 / bits_per_s))
+    def over_link(self, bits_per_s: float, instead_of_bits_per_s: float = math.inf) -> "Ring":
+        """The same where each host sends over a link of that speed, instead of one whose time is in the cost already
+        (infinity: none).
+        """
+        own = max(0.0, self.cost_s_per_byte - 8 / instead_of_bits_per_s)
+        return Ring(self.latency_s, own + 8 / bits_per_s)
 
 
-def fit_ring(measured_s: Mapping[float, float], ranks: int) -> Ring:
-    """The ring that fits allreduces of `ranks` ranks best, by the sum of squared relative errors; `measured_s` holds
-    seconds by size in bytes. ValueError for fewer than two sizes or ranks.
+def fit_ring(measured: Sequence[Allreduce]) -> Ring:
+    """The ring that fits measured allreduces best, by the sum of squared relative errors. ValueError for fewer than two
+    sizes, or one of a single rank.
     """
-    if len(measured_s) < 2 or ranks < 2:  # noqa: PLR2004 - two unknowns, and no ring of one
-        raise ValueError("a ring is fitted to two sizes and two ranks at least")
+    if len({found.size_bytes for found in measured}) < 2 or min(found.ranks for found in measured) < 2:  # noqa: PLR2004
+        raise ValueError("a ring is fitted to two sizes and two ranks at least")  # two unknowns, and no ring of one
+    ranks = np.array([found.ranks for found in measured], dtype=float)
+    sizes = np.array([found.size_bytes for found in measured], dtype=float)
+    times = np.array([found.time_s for found in measured])
     steps = 2 * (ranks - 1)
-    sizes, times = np.array(list(measured_s)), np.array(list(measured_s.values()))
-    columns = np.stack([np.full(len(sizes), float(steps)), steps / ranks * sizes], axis=1)
+    columns = np.stack([steps, steps / ranks * sizes], axis=1)
     (latency_s, cost), _ = nnls(columns / times[:, None], np.ones(len(times)))
     return Ring(float(latency_s), float(cost))
 

@@ -16,6 +16,8 @@ from scipy.special import digamma, polygamma
 # The prior never counts for more than so many degrees of freedom, however alike the cases' variances are: a case whose
 # workers behave unlike all others must be able to say so.
 MAX_DEGREES = 10.0
+# Log speedups have six digits: what is below is the rounding of equal ones.
+_SMALLEST_VARIANCE = 1e-18
 _SMALLEST_DEGREES, _LARGEST_DEGREES = 1e-3, 1e6
 
 
@@ -44,7 +46,7 @@ def fit_spread(samples: Iterable[Sequence[float]]) -> Spread:
     Samples without any variance (a single invocation) say nothing. NO_PRIOR when fewer than two say something.
     """
     groups = [(sum_of_squares(sample) / (len(sample) - 1), len(sample) - 1) for sample in samples if len(sample) > 1]
-    groups = [(variance, degrees) for variance, degrees in groups if variance > 0]
+    groups = [(variance, degrees) for variance, degrees in groups if variance > _SMALLEST_VARIANCE]
     if len(groups) < 2:  # noqa: PLR2004 - one group says nothing of how groups differ
         return NO_PRIOR
     # Smyth's e: the log of a sample variance, freed from the bias that its degrees of freedom give it.

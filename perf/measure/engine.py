@@ -143,6 +143,8 @@ class _Run:
     def _measure(self, crews: dict[str, Runner], workload: Workload) -> Invocation:
         order = [variant.name for variant in self._plan.variants if variant.name in crews]
         order = [name for name in order if name not in self._failures[workload.name]]
+        if len(self._invocations[workload.name]) % 2:
+            order.reverse()  # invocations of a single block alternate like blocks
         warm_ups: dict[str, WarmUp] = {}
         for name in order:
             with self._failing(crews, name, workload, "warming up"):

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -13,7 +15,8 @@ LIMIT_S = 3.0
 
 
 def wait_until_quiet(pids: Collection[int]) -> bool:
-    """Wait until the processes' CPU time stands still; False when it did not within `LIMIT_S`.
+    """Wait until the processes' CPU time stands still and none of their threads wants a CPU; False when that did not
+    come about within `LIMIT_S`.
 
     A process that is gone is quiet: its end is noticed by whoever asks it next.
     """
@@ -30,8 +33,20 @@ def wait_until_quiet(pids: Collection[int]) -> bool:
             return False
         time.sleep(WINDOW_S)
         now = _cpu_seconds(processes)
-        still, before = (still + 1 if now == before else 0), now
+        # Where others, or the hypervisor, take the CPUs, time stands still for threads that spin as well.
+        quiet = now == before and not any(_wants_cpu(process.pid) for process in processes)
+        still, before = (still + 1 if quiet else 0), now
     return True
+
+
+def _wants_cpu(pid: int) -> bool:
+    """Whether a thread of the process runs or waits for a CPU: state R in proc(5)."""
+    with suppress(OSError):  # the process ended meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):  # the thread did
+                if (task / "stat").read_text().rpartition(")")[2].split()[0] == "R":
+                    return True
+    return False
 
 
 def _cpu_seconds(processes: list[psutil.Process]) -> float:

@@ -90,7 +90,7 @@ def record(
         # Asked for only now: pytest-benchmark warns of a fixture that a failed test never used.
         benchmark = request.getfixturevalue("benchmark")
         figures = perf_session.figures(outcome)
-        figures["launch_prefixes"] = [shlex.join(prefix) for prefix in numactl]
+        figures.setdefault("launch_prefixes", [shlex.join(prefix) for prefix in numactl])  # jobs have their own
         verdict = perf_session.judging.verdict(figures) if perf_session.judging else None
         if verdict is not None:
             figures["verdict"] = verdict_record(verdict)

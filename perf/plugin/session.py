@@ -147,6 +147,7 @@ class PerfSession:
                 cache=self.setup.cache,
                 say=self.setup.progress.say,
                 blas_kernels=self.setup.options.blas_kernels,
+                mpi=self.setup.options.mpi,
             )
         except PerfError as error:
             self.setup.progress.say(f"The wheel of the baseline cannot be measured side by side: {error}")

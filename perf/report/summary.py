@@ -20,7 +20,9 @@ from perf.report.training import Projected, projections
 
 DATA = Path(__file__).with_name("tables.toml")
 Record = Mapping[str, Any]
-Figure = Literal["latency", "throughput", "rate", "speedup", "published"]
+Figure = Literal[
+    "latency", "throughput", "rate", "speedup", "published", "efficiency", "published_efficiency", "communication"
+]
 
 
 class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -149,6 +151,9 @@ def _table(records: Sequence[Record], layout: Layout) -> Rows:
         "rate": "{} GFLOP/s",
         "speedup": "{}",
         "published": "published",
+        "efficiency": "{}",
+        "published_efficiency": "published",
+        "communication": "{} communication",
     }
     names = [*layout.labels, *(headings[figure].format(variant) for variant, figure in columns)]
     workloads: dict[str, dict[str, Record]] = {}
@@ -175,6 +180,14 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
+def _percent(record: Record, field: str, *interval: str) -> str:
+    """A share in percent, with its interval when there is one, such as "93.3 % [89.6, 97.2]"; "-" for none."""
+    if record.get(field) is None:
+        return "-"
+    bounds = [f"{100 * record[name]:.1f}" for name in interval if record[name] is not None]
+    return f"{100 * record[field]:.1f} %" + (f" [{', '.join(bounds)}]" if bounds else "")
+
+
 def _milliseconds(record: Record) -> str:
     return _number(record["latency_s"] * 1e3 if record else None)
 
@@ -185,4 +198,7 @@ _TEXTS: Mapping[Figure, Callable[[Record], str]] = {
     "rate": lambda record: _number(record.get("gflop_per_s")),
     "speedup": speedup_text,
     "published": lambda record: _number(record.get("published_speedup")),
+    "efficiency": lambda record: _percent(record, "speedup", "speedup_low", "speedup_high"),
+    "published_efficiency": lambda record: _percent(record, "published_speedup"),
+    "communication": lambda record: _percent(record, "communication_share"),
 }

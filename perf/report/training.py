@@ -1,5 +1,6 @@
 """Training jobs beyond the table of cases: a projection to more hosts than there are, and a page of charts."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from perf.files import write_whole
-from perf.judge.projection import Ring, Training, fit_ring
+from perf.judge.projection import Allreduce, Ring, Training, fit_ring
 
 FAMILY = "dist"
 LINKS_BITS_PER_S = {"10 Gbit/s": 10e9, "100 Gbit/s": 100e9}
@@ -19,19 +20,31 @@ Record = Mapping[str, Any]
 class Projected:
     """A network's training, projected: efficiency as a share by link and instances. `hidden_share` of the allreduce is
     behind the backward pass; `checks` are efficiencies that were measured elsewhere than where the model was fitted,
-    with what it says of them, by place.
+    with what it says of them, by where.
     """
 
     trained: str
     hidden_share: float
-    network: str
     efficiency: Mapping[str, Mapping[int, float]]
     checks: Mapping[str, tuple[float, float]]
 
 
+@dataclass(frozen=True)
+class _Place:
+    """What was measured at one place: a step on one rank and on the fewest of several, efficiencies by number of ranks,
+    and what messages cost there, over a link of so many bits per second (infinity: over none that is known).
+    """
+
+    training: Training
+    efficiency: Mapping[int, float]
+    ring: Ring
+    link_bits_per_s: float
+
+
 def projections(records: Sequence[Record], instances: Sequence[int]) -> list[Projected]:
-    """For every network, batch and build of the records that was trained on this host on one and on more ranks. What
-    messages cost over a network is taken from emulated hosts where they were measured, else from this host.
+    """For every network, batch and build of the records that was trained on one and on more ranks. As many instances as
+    there were ranks on this host are next to each other; what messages cost between hosts is taken from emulated ones
+    where they were measured, else from this host.
     """
     groups: dict[tuple[str, ...], dict[str, list[Record]]] = {}
     for record in records:
@@ -43,35 +56,48 @@ def projections(records: Sequence[Record], instances: Sequence[int]) -> list[Pro
 
 
 def _projected(trained: str, places: Mapping[str, Sequence[Record]], instances: Sequence[int]) -> Projected | None:
-    measured = {place: _measured(records) for place, records in places.items()}
-    known = {place: pair for place, pair in measured.items() if pair}
+    known = {name: place for name, records in places.items() if (place := _measured(records))}
     if not known:
         return None
-    home, *others = known
-    training, ring = known[home]
-    hidden = training.hidden_share(ring)
-    network = others[0] if others else home
+    home, *others = known.values()
+    between = others[0] if others else home
+    hidden = home.training.hidden_share(home.ring)
+
+    def rate(ranks: int, link_bits_per_s: float) -> float:
+        apart = between.ring.over_link(link_bits_per_s, between.link_bits_per_s)
+        return home.training.efficiency(home.ring if ranks <= max(home.efficiency) else apart, ranks, hidden)
+
     checks = {
-        place: (known[place][0].alone_s / known[place][0].step_s, training.efficiency(known[place][1], 2, hidden))
-        for place in others
+        f"{ranks} ranks, {name}": (measured, home.training.efficiency(place.ring, ranks, hidden))
+        for name, place in known.items()
+        for ranks, measured in place.efficiency.items()
+        if place is not home or ranks != home.training.ranks
     }
-    rates = {
-        link: {n: training.efficiency(known[network][1].over_link(bits), n, hidden) for n in instances}
-        for link, bits in LINKS_BITS_PER_S.items()
-    }
-    return Projected(trained, hidden, network, rates, checks)
+    rates = {link: {n: rate(n, bits) for n in instances} for link, bits in LINKS_BITS_PER_S.items()}
+    return Projected(trained, hidden, rates, checks)
 
 
-def _measured(records: Sequence[Record]) -> tuple[Training, Ring] | None:
-    """What was measured at one place, on one rank and on two; None when there is not both."""
-    by_ranks = {record["ranks"]: record for record in records}
-    alone, two = by_ranks.get(1), by_ranks.get(2)
-    if alone is None or two is None or not two.get("allreduce_s"):
+def _measured(records: Sequence[Record]) -> _Place | None:
+    """What was measured at one place; None when it was not measured on one rank and on more."""
+    alone = next((record for record in records if record["ranks"] == 1), None)
+    several = sorted((record for record in records if record["ranks"] > 1), key=lambda record: int(record["ranks"]))
+    if alone is None or not several:
         return None
-    step_s = two["latency_s"]
-    slowest_s = step_s * (1 - two["communication_share"])
-    training = Training(alone["latency_s"], slowest_s, step_s, 2, two["gradient_bytes"])
-    return training, fit_ring({int(size): seconds for size, seconds in two["allreduce_s"].items()}, 2)
+    few = several[0]
+    step_s = few["latency_s"]
+    slowest_s = step_s * (1 - few["communication_share"])
+    costs = [
+        Allreduce(record["ranks"], int(size), time_s)
+        for record in several
+        for size, time_s in record["allreduce_s"].items()
+    ]
+    link = few["link_gbit_per_s"]
+    return _Place(
+        Training(alone["latency_s"], slowest_s, step_s, few["ranks"], few["gradient_bytes"]),
+        {record["ranks"]: alone["latency_s"] / record["latency_s"] for record in several},
+        fit_ring(costs),
+        math.inf if link is None else link * 1e9,
+    )
 
 
 def write_training(path: Path, records: Sequence[Record], published: Mapping[int, float]) -> None:

@@ -11,7 +11,9 @@ from hypothesis.extra.numpy import arrays
 
 from perf.cnn.drift import EXACT_DB, Drift, Margins, beyond, bounds_of, changed_layers, drift_of, sqnr_db
 
-LOGITS = arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(2, 5)), elements=st.floats(-8, 8, width=32))
+# Without subnormal numbers, of which halving loses bits.
+FINITE = st.floats(-8, 8, width=32, allow_subnormal=False)
+LOGITS = arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(2, 5)), elements=FINITE)
 
 
 def test_known_values() -> None:

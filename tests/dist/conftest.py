@@ -9,9 +9,7 @@ import pytest
 
 from perf.builds import Build, provision
 from perf.cache import cache_folder
-from perf.dist.emulated import check_possible
 from perf.dist.job import Cluster, Job, Seat
-from perf.errors import UnavailableError
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 
 Launch = Callable[..., Job]
@@ -26,15 +24,6 @@ def mkl_dist() -> Build:
 def two_seats() -> tuple[Placement, ...]:
     topology = read_topology()
     return place_instances(topology, instances=2, numactl=find_numactl(topology))
-
-
-@pytest.fixture(scope="session")
-def two_hosts() -> None:
-    """Skips where no hosts can be emulated."""
-    try:
-        check_possible()
-    except UnavailableError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -11,13 +11,11 @@ import mxnet as mx
 
 from perf.worker.rank.pulse import Pulse
 
-STEPS = 4000
 
-
-def run(*, pulse: Pulse, rank: int, how: str, token: str) -> dict[str, Any]:
+def run(*, pulse: Pulse, rank: int, how: str, token: str, steps: int = 10**6) -> dict[str, Any]:
     del token  # stands on the command line, where a test looks for it
     values = mx.nd.ones(1000)
-    for step in range(STEPS):
+    for step in range(steps):
         hvd.allreduce_(values, average=True, name="values")
         mx.nd.waitall()
         pulse.moved()
@@ -37,7 +35,8 @@ FAULTS: Mapping[str, Callable[[], object]] = {
     "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "raising": fail,
     "leaving": lambda: os._exit(0),
+    "unheard": lambda: os.kill(os.getppid(), signal.SIGKILL),
     "stopped": lambda: os.kill(os.getpid(), signal.SIGSTOP),
     "healthy": lambda: None,
-    "slow": lambda: signal.pause(),
+    "slow": signal.pause,
 }

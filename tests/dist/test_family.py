@@ -23,7 +23,9 @@ def test_every_rank_count_is_a_case() -> None:
 
 def test_networks_that_cannot_be_trained_are_left_out() -> None:
     assert DistFamily("quick").cases([1], ["squeezenet1.0"]) == []
-    assert {case.network for case in DistFamily("quick").cases([1], ["squeezenet1.0", "resnet50_v1"])} == {"resnet50_v1"}
+    assert {case.network for case in DistFamily("quick").cases([1], ["squeezenet1.0", "resnet50_v1"])} == {
+        "resnet50_v1"
+    }
 
 
 def test_emulated_hosts_are_two_whatever_the_machine() -> None:

@@ -1,16 +1,19 @@
 """Sessions that train: what is recorded of a job, and what becomes of it where it cannot be run."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from perf.dist.emulated import emulated
+
 from .session import Finished, run
 
 pytestmark = pytest.mark.real
-TRAIN = ("perf/dist/test_scaling.py", "--perf-tier=smoke")
+TRAIN = ("perf/dist/test_scaling.py", "--perf-tier=smoke", "-k", "not 2hosts")
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +59,8 @@ def test_steps_of_every_rank_are_samples(cases: dict[str, dict[str, Any]]) -> No
 
 def test_each_rank_has_its_own_cores(cases: dict[str, dict[str, Any]]) -> None:
     two = cases["r2"]["extra_info"]
-    assert len(two["seats"]) == two["ranks"] == 2
-    assert len({seat.partition(": ")[2] for seat in two["seats"]}) == 2
+    assert len(two["pinning"]) == two["ranks"] == 2
+    assert len(set(two["pinning"])) == 2
     assert two["mpi"] == "Intel MPI 2021.18.1"
 
 
@@ -90,6 +93,50 @@ def test_a_stored_run_judges_the_next(trained: Finished, folder: Path, tmp_path:
     assert judged.code == 0, judged.output
     assert "Judged by 0001_trained" in judged.output
     assert "measured under other conditions" not in judged.output
+
+
+def test_ranks_that_are_slowed_down_on_purpose_are_regressed(trained: Finished, folder: Path, tmp_path: Path) -> None:
+    assert trained.code == 0
+    judged = run(
+        tmp_path,
+        *TRAIN,
+        "--perf-inject=r2=300",
+        "--perf-invocations=2",
+        f"--benchmark-storage=file://{folder / 'store'}",
+        "--benchmark-compare",
+    )
+    assert judged.code == 1
+    assert "INJECTED: r2 does 300 % more work" in judged.output
+    assert "train-resnet18_v1-b1-mkl-r2: regressed" in judged.output
+
+
+@pytest.mark.usefixtures("two_hosts")
+def test_emulated_hosts_are_measured_and_check_the_projection(tmp_path: Path) -> None:
+    file = tmp_path / "run.json"
+    finished = run(tmp_path, *TRAIN[:-1], "train", f"--benchmark-json={file}", f"--perf-summary={tmp_path / 's.md'}")
+    assert finished.code == 0, finished.output
+    found = [entry["extra_info"] for entry in json.loads(file.read_text())["benchmarks"]]
+    apart = next(info for info in found if info["variant"] == "r2" and "2hosts" in info["workload"])
+    assert apart["place"].startswith("two emulated hosts (10 Gbit/s, ")
+    assert apart["link_gbit_per_s"] == 10
+    assert re.search(r"\d % / \d+\.\d % on 2 ranks, two emulated hosts", (tmp_path / "s.md").read_text())
+
+
+@pytest.mark.usefixtures("two_hosts")
+def test_hosts_that_the_user_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session itself runs on the first of them; ranks reach the other one by the user's own variables."""
+    hosts, file = tmp_path / "hosts", tmp_path / "run.json"
+    with emulated() as cluster:
+        hosts.write_text(f"{cluster.hosts[0]}\n{cluster.hosts[1]} slots=1 # the other one\n")
+        for name, value in cluster.variables.items():
+            monkeypatch.setenv(name, value)
+        words = ("--perf-ranks=1", f"--perf-hosts={hosts}", f"--benchmark-json={file}")
+        finished = run(tmp_path, *TRAIN, *words, before=cluster.prefix)
+    assert finished.code == 0, finished.output
+    assert "2 passed" in finished.output
+    two = next(e["extra_info"] for e in json.loads(file.read_text())["benchmarks"] if e["extra_info"]["ranks"] == 2)
+    assert two["place"] == "2 hosts"
+    assert [seat.partition(",")[0] for seat in two["pinning"]] == list(cluster.hosts)
 
 
 @pytest.fixture

@@ -46,6 +46,17 @@ INT8 = record("mkl-int8", 123.456, published_speedup=65.03)
 OTHER = {"network": "mobilenetv2_1.0", "workload": "mobilenetv2_1.0-b64", "batch": 64}
 RECORDS = [NATIVE, FP32, INT8, NATIVE | OTHER, INT8 | OTHER | {"speedup": 217.07}]
 LSTM = {"family": "rnn", "cell": "lstm", "shape": "[32, 50, 512, 512]", "layers": 8, "workload": "lstm-l8-n32"}
+TRAINING = {
+    "family": "dist",
+    "network": "resnet50_v1",
+    "batch": 8,
+    "build": "mkl-dist",
+    "place": "this host",
+    "workload": "train-resnet50_v1-b8-mkl",
+    "reference": "r1",
+    "gradient_bytes": 102e6,
+    "link_gbit_per_s": None,
+}
 RECURRENT = [NATIVE | LSTM, FP32 | LSTM]
 SUMMARY = Summary(RECORDS, [], ["machine class c5.metal: 48 cores"], ["4711 s in all, [42] %"])
 
@@ -64,6 +75,16 @@ def table_of(records: list[dict[str, Any]]) -> Rows:
 
 def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def test_training_is_told_in_percent() -> None:
+    one = record("r1", ranks=1, communication_share=0.0) | TRAINING
+    two = record("r2", 0.5, ranks=2, communication_share=0.0512, published_speedup=0.9886) | TRAINING
+    table, _ = tables_of(Summary([one, two | {"allreduce_s": {"4096": 1e-4, "1048576": 1e-3}}], [], [], []))
+    assert table.names[4:] == ["r1 ms", "r1 images/s", "r2", "published", "r2 ms", "r2 images/s", "r2 communication"]
+    assert table.rows[0][:4] == ["resnet50_v1", "8", "mkl-dist", "this host"]
+    assert table.rows[0][6:8] == ["50.0 % [45.0, 55.0]", "98.9 %"]
+    assert table.rows[0][-1] == "5.1 %"
 
 
 def test_variants_stand_beside_what_was_published() -> None:

@@ -4,12 +4,14 @@ import os
 import tempfile
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import horovod.mxnet as hvd
 import mxnet as mx
 import numpy as np
 from mxnet import autograd, gluon
 
+from perf.worker.rank.optimizer import trainer_of
 from perf.worker.rank.parameters import broadcast, digest, settle_shapes
 from perf.worker.rank.pulse import Pulse
 
@@ -26,22 +28,16 @@ def run(
     held_out: str,
     checkpoint: str,
     epochs: int,
-    stop_after: int | None,
     batch: int,
     examples: int,
     classes: int,
     size: int,
     seed: int,
     optimizer: dict[str, float],
-    warm_up_epochs: int,
-    warm_up_learning_rate: float,
-    decay_epochs: list[int],
-    decay: float,
+    schedule: dict[str, Any],
     threads: int,
 ) -> dict[str, Any]:
-    """Train for `epochs` epochs of `examples` images, going on from `checkpoint` if rank 0 finds one. The learning
-    rate is multiplied by the number of ranks, reached in a straight line during the first epochs, and falls by `decay`
-    after some. `stop_after` ends a run after so many epochs of its own.
+    """Train for `epochs` epochs of `examples` images, going on from `checkpoint` if rank 0 finds one.
 
     Told after each epoch: its number, and the accuracy in training and on the held-out images, averaged over ranks.
     """
@@ -51,20 +47,12 @@ def run(
     net.hybridize(static_alloc=True, static_shape=True)
     settle_shapes(net, mx.nd.zeros((batch, 3, size, size)))
     steps = max(1, examples // (batch * hvd.size()))
-    schedule = mx.lr_scheduler.MultiFactorScheduler(
-        step=[epoch * steps for epoch in decay_epochs],
-        factor=decay,
-        base_lr=optimizer["learning_rate"] * hvd.size(),
-        warmup_steps=warm_up_epochs * steps,
-        warmup_begin_lr=warm_up_learning_rate,
-    )
-    sgd = mx.optimizer.create("sgd", **{**optimizer, "lr_scheduler": schedule})
-    trainer = hvd.DistributedTrainer(net.collect_params(), sgd)
+    trainer = trainer_of(net, optimizer, schedule, steps)
     kept = Path(checkpoint)
     done, curve = _take_up(kept, net, trainer)
     begun = done
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
-    while done < epochs and (stop_after is None or done < begun + stop_after):
+    while done < epochs:
         right = seen = 0
         # Anew each time: an epoch then draws the same images and crops whether or not the run was interrupted before.
         images = _images(train, batch, size, threads, seed=seed + done)
@@ -156,10 +144,13 @@ def _take_up(kept: Path, net: Any, trainer: Any) -> tuple[int, list[list[float]]
     curve: list[list[float]] = []
     states = b""
     if hvd.rank() == 0 and kept.exists():
-        with np.load(kept) as saved:
-            curve, states = saved["curve"].tolist(), saved["states"].tobytes()
-            for name, parameter in net.collect_params().items():
-                parameter.set_data(saved[name.removeprefix(net.prefix)])
+        try:
+            with np.load(kept) as saved:
+                curve, states = saved["curve"].tolist(), saved["states"].tobytes()
+                for name, parameter in net.collect_params().items():
+                    parameter.set_data(saved[name.removeprefix(net.prefix)])
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile, AssertionError) as error:
+            raise RuntimeError(f"the checkpoint {kept} cannot be used ({error}): remove it to begin anew") from error
     curve, states = hvd.broadcast_object((curve, states), root_rank=0)
     broadcast(net)
     if states:

@@ -13,6 +13,8 @@ import numpy as np
 from mxnet import autograd, gluon
 
 from perf.worker.disturbance import held_up_ns, read, stolen_ns
+from perf.worker.injection import with_extra_work
+from perf.worker.rank.optimizer import trainer_of
 from perf.worker.rank.parameters import broadcast, digest, settle_shapes
 from perf.worker.rank.pulse import Pulse
 from perf.worker.rank.timeline import activities
@@ -25,13 +27,18 @@ def run(
     batch: int,
     seed: int,
     optimizer: dict[str, float],
+    schedule: dict[str, Any],
+    examples: int,
+    extra_work: float,
     warm_up_steps: int,
     min_steps: int,
     min_duration_s: float,
     local_steps: int,
     timeline_steps: int,
 ) -> dict[str, Any]:
-    """Train on the same random images over and over; (start, end) of each timed step in ns on CLOCK_MONOTONIC.
+    """Train on the same random images over and over, as in the first epoch of `examples` of them; (start, end) of each
+    timed step in ns on CLOCK_MONOTONIC, and the mean loss of the last one. `extra_work` makes these steps longer on
+    purpose, by a share of each.
 
     Then two looks at where the time goes: `local_steps` that talk to no other rank, in turn with as many that do, and
     `timeline_steps` with Horovod's timeline. Weights are compared before these, by a digest.
@@ -45,28 +52,32 @@ def run(
     net.hybridize(static_alloc=True, static_shape=True)
     settle_shapes(net, images)
     broadcast(net)
-    trainer = hvd.DistributedTrainer(net.collect_params(), "sgd", optimizer)
+    trainer = trainer_of(net, optimizer, schedule, examples // (batch * hvd.size()))
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    errors = mx.nd.zeros(batch)
 
     def step(finish: Callable[[int], None]) -> None:
+        nonlocal errors
         with autograd.record():
-            error = loss(net(images), labels)
-        error.backward()
+            errors = loss(net(images), labels)
+        errors.backward()
         finish(batch)
         mx.nd.waitall()
         pulse.moved()
 
     for _ in range(warm_up_steps):
         step(trainer.step)
+    timed = with_extra_work(lambda: step(trainer.step), extra_work) if extra_work else lambda: step(trainer.step)
     cpus = os.sched_getaffinity(0)
     before = read(cpus)
-    steps = _timed(lambda: step(trainer.step), min_steps, int(min_duration_s * 1e9))
+    steps = _timed(timed, min_steps, int(min_duration_s * 1e9))
     after = read(cpus)
     return {
         "steps_ns": steps,
         "held_up_ns": held_up_ns(before, after, len(cpus)),
         "stolen_ns": stolen_ns(before, after),
         "weights_sha256": digest(net),
+        "loss": float(errors.mean().asscalar()),
         "gradient_bytes": sum(p.grad().size * 4 for p in net.collect_params().values() if p.grad_req != "null"),
         "timeline_ns": _timeline(lambda: step(trainer.step), timeline_steps) if timeline_steps else {},
         "turns_ns": [
