@@ -52,7 +52,8 @@ def test_order_alternates_and_what_failed_before_is_not_run(
     assert result.failures == {"mkl-int8": problem}
     forwards = ["native-fp32", "mkl-fp32"]
     orders = [[list(block.slots) for block in invocation.blocks] for invocation in result.invocations]
-    assert orders == [[forwards, forwards[::-1], forwards]] * 2
+    backwards = forwards[::-1]
+    assert orders == [[forwards, backwards, forwards], [backwards, forwards, backwards]]
     assert told == [("cifar_resnet20_v1-b1, invocation 1", 0.0), ("cifar_resnet20_v1-b1, invocation 2", 0.5)]
     passes = sum(ns for slots in map(result.blocks_of, forwards) for i in slots for s in i for ns in s.instances_ns[0])
     warm_ups = sum(w.duration_ns for invocation in result.invocations for w in invocation.warm_ups.values())

@@ -75,7 +75,8 @@ def test_what_was_killed_goes_on_and_comes_to_the_same_end(
             assert session.process.poll() is None
             time.sleep(0.01)
     wait_until_gone(str(records["train"]))
-    finished = run(tmp_path, *words(records))
+    with Session(tmp_path, *words(records)) as session:
+        finished = session.finish()
     assert finished.code == 0, finished.output
     begun = int(finished.part("resnet18_v1: from epoch ", " on;"))
     assert 1 < begun <= EPOCHS
