@@ -13,8 +13,8 @@ from perf.dist.job import ERR, OUT
 
 LAST_LINES = 12
 LAUNCHER = "launcher"
-# How Open MPI marks whose line it is: [1,RANK]<stdout>:
-TAG = re.compile(r"^\[\d+,(\d+)\]<(stdout|stderr)>:(.*)$")
+# How Open MPI marks whose words follow, [1,RANK]<stdout>: at the beginning of each line, and of each 4 KiB of it.
+TAG = re.compile(r"\[\d+,(\d+)\]<(stdout|stderr)>:")
 
 
 class Voices:
@@ -27,17 +27,14 @@ class Voices:
         self._tagged = mpi.kind == "open"
         self._ranks = ranks
         self._offsets: dict[str, int] = defaultdict(int)
+        self._begun: dict[tuple[str, str], str] = defaultdict(str)
         self.errors: dict[int | None, list[str]] = defaultdict(list)
 
     def heard(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """What was said since the last time: rank and message. What is no message is taken for standard error."""
         for name in (f"{LAUNCHER}.{OUT}", f"{LAUNCHER}.{ERR}"):
             for line in self._lines(name):
-                tagged = TAG.match(line) if self._tagged else None
-                if tagged is None:
-                    self.errors[None].append(line)
-                else:
-                    yield from self._understood(int(tagged[1]), tagged[3], said=tagged[2] == "stdout")
+                yield from self._attributed(line)
         if not self._tagged:
             for rank in range(self._ranks):
                 for line in self._lines(f"{OUT}.{rank}"):
@@ -53,6 +50,18 @@ class Voices:
         lines = [line for line in self.errors[rank] if line.strip()]
         lines = lines or [line for line in self.errors[None] if line.strip(" =|\t")]
         return "\n".join(lines[-LAST_LINES:])
+
+    def _attributed(self, line: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The messages that end with a line of the launcher's output, which holds pieces of what several ranks say."""
+        own, *pieces = TAG.split(line) if self._tagged else [line]
+        if own or not pieces:
+            self.errors[None].append(own)
+        if pieces:
+            for rank, stream, text in zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True):
+                self._begun[rank, stream] += text
+            # Only the last one's line is over.
+            whole = self._begun.pop((rank, stream))
+            yield from self._understood(int(rank), whole, said=stream == "stdout")
 
     def _understood(self, rank: int, line: str, *, said: bool) -> Iterator[tuple[int, dict[str, Any]]]:
         if said:

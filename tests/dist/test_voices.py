@@ -36,6 +36,27 @@ def test_tagged_output(tmp_path: Path) -> None:
     assert voices.last_words(0) == "mpirun has something to say"
 
 
+def tagged(rank: int, piece: str) -> str:
+    """A piece of a rank's standard output as Open MPI passes it on."""
+    tag = f"[1,{rank}]<stdout>:"
+    return tag + piece[:-1].replace("\n", f"\n{tag}") + piece[-1:]
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.text("abc", max_size=30)), max_size=20), st.data())
+def test_long_messages_of_several_ranks_are_put_together(said: list[tuple[int, str]], data: st.DataObject) -> None:
+    left = {rank: "".join(f'{{"say": "{words}"}}\n' for who, words in said if who == rank) for rank in (0, 1)}
+    output = ""
+    while any(left.values()):
+        rank = data.draw(st.sampled_from([rank for rank in left if left[rank]]))
+        cut = data.draw(st.integers(1, len(left[rank])))
+        output, left[rank] = output + tagged(rank, left[rank][:cut]), left[rank][cut:]
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "launcher.out").write_text(output)
+        heard = list(Voices(Path(name), OPEN, 2).heard())
+    for rank in (0, 1):
+        assert [message["say"] for who, message in heard if who == rank] == [w for who, w in said if who == rank]
+
+
 def test_what_is_no_message_is_a_word(tmp_path: Path) -> None:
     (tmp_path / "out.0").write_text('[1]\nOMP: Info\n{"alive": 1}\n{"half": ')
     voices = Voices(tmp_path, INTEL, 1)
