@@ -1,8 +1,10 @@
 """From what training costs on a few ranks to its efficiency on many hosts: a projection, no measurement. Pure.
 
-The model. A step takes the compute time of the slowest rank, and of the allreduce what the backward pass does not hide:
+The model. A step takes the compute time of the slowest rank, and of the allreduce what the backward pass does not hide.
+Where it takes even longer, as on cores that compute at the same time, the rest is taken for the same on any number of
+ranks:
 
-    step(n) = slowest + (1 - hidden) * allreduce(n, bytes)
+    step(n) = slowest + (1 - hidden) * allreduce(n, bytes) + rest
     efficiency(n) = step alone / step(n)
 
 The allreduce is a ring: 2 (n - 1) messages one after the other, each of an n-th of the gradients,
@@ -79,13 +81,23 @@ class Training:
     ranks: int
     gradient_bytes: float
 
-    def hidden_share(self, ring: Ring) -> float:
-        """Which share of the allreduce the backward pass hides, between 0 and 1."""
+    def overlap(self, ring: Ring) -> "Overlap":
+        """How allreduces that cost what `ring` says went together with computing."""
         cost_s = ring.allreduce_s(self.ranks, self.gradient_bytes)
-        exposed_s = self.step_s - self.slowest_s
-        return min(1.0, max(0.0, 1 - exposed_s / cost_s)) if cost_s else 1.0
+        exposed_s = max(0.0, self.step_s - self.slowest_s)
+        return Overlap(1 - min(exposed_s, cost_s) / cost_s if cost_s else 1.0, max(0.0, exposed_s - cost_s))
 
-    def efficiency(self, ring: Ring, ranks: int, hidden_share: float) -> float:
+    def efficiency(self, ring: Ring, ranks: int, overlap: "Overlap") -> float:
         """The share of `ranks` times one rank's pace that the model predicts."""
-        exposed_s = (1 - hidden_share) * ring.allreduce_s(ranks, self.gradient_bytes)
+        exposed_s = (1 - overlap.hidden_share) * ring.allreduce_s(ranks, self.gradient_bytes) + overlap.rest_s
         return self.alone_s / (self.slowest_s + exposed_s)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Which share of the allreduce the backward pass hides, between 0 and 1, and the seconds by which a step is longer
+    than by all of it.
+    """
+
+    hidden_share: float
+    rest_s: float

@@ -135,8 +135,11 @@ def _projection(summary: Summary) -> Rows:
 
 
 def _checked(found: Projected) -> str:
-    pairs = [f"{100 * then:.1f} % / {100 * told:.1f} % on {place}" for place, (then, told) in found.checks.items()]
-    return "; ".join(pairs) or "-"
+    checks = [
+        f"{100 * measured:.1f} % / {100 * predicted:.1f} % ({100 * (predicted - measured):+.1f} points) on {where}"
+        for where, (measured, predicted) in found.checks.items()
+    ]
+    return "; ".join(checks) or "-"
 
 
 def _table(records: Sequence[Record], layout: Layout) -> Rows:

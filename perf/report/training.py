@@ -18,13 +18,11 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Projected:
-    """A network's training, projected: efficiency as a share by link and instances. `hidden_share` of the allreduce is
-    behind the backward pass; `checks` are efficiencies that were measured elsewhere than where the model was fitted,
-    with what it says of them, by where.
+    """A network's training, projected: efficiency as a share by link and instances. `checks` are efficiencies that
+    were measured elsewhere than where the model was fitted, with what it says of them, by where.
     """
 
     trained: str
-    hidden_share: float
     efficiency: Mapping[str, Mapping[int, float]]
     checks: Mapping[str, tuple[float, float]]
 
@@ -61,20 +59,20 @@ def _projected(trained: str, places: Mapping[str, Sequence[Record]], instances: 
         return None
     home, *others = known.values()
     between = others[0] if others else home
-    hidden = home.training.hidden_share(home.ring)
+    overlap = home.training.overlap(home.ring)
 
     def rate(ranks: int, link_bits_per_s: float) -> float:
         apart = between.ring.over_link(link_bits_per_s, between.link_bits_per_s)
-        return home.training.efficiency(home.ring if ranks <= max(home.efficiency) else apart, ranks, hidden)
+        return home.training.efficiency(home.ring if ranks <= max(home.efficiency) else apart, ranks, overlap)
 
     checks = {
-        f"{ranks} ranks, {name}": (measured, home.training.efficiency(place.ring, ranks, hidden))
+        f"{ranks} ranks, {name}": (measured, home.training.efficiency(place.ring, ranks, overlap))
         for name, place in known.items()
         for ranks, measured in place.efficiency.items()
         if place is not home or ranks != home.training.ranks
     }
     rates = {link: {n: rate(n, bits) for n in instances} for link, bits in LINKS_BITS_PER_S.items()}
-    return Projected(trained, hidden, rates, checks)
+    return Projected(trained, rates, checks)
 
 
 def _measured(records: Sequence[Record]) -> _Place | None:

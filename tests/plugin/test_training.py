@@ -110,7 +110,8 @@ def test_emulated_hosts_are_measured_and_check_the_projection(tmp_path: Path) ->
     apart = next(info for info in found if info["variant"] == "r2" and "2hosts" in info["workload"])
     assert apart["place"].startswith("two emulated hosts (10 Gbit/s, ")
     assert apart["link_gbit_per_s"] == 10
-    assert re.search(r"\d % / \d+\.\d % on 2 ranks, two emulated hosts", (tmp_path / "s.md").read_text())
+    told = r"\d % / \d+\.\d % \([+-]\d+\.\d points\) on 2 ranks, two emulated hosts"
+    assert re.search(told, (tmp_path / "s.md").read_text())
 
 
 @pytest.mark.usefixtures("two_hosts")
