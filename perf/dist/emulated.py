@@ -51,11 +51,11 @@ def link_words() -> str:
 
 
 @contextmanager
-def emulated(names: tuple[str, str] | None = None) -> Iterator[Cluster]:
+def emulated() -> Iterator[Cluster]:
     """Two hosts, as long as the context lasts; whatever runs on them then is killed. OSError when they cannot be
     made.
     """
-    hosts = names or host_names()
+    hosts = host_names()
     _remove_leftovers()
     try:
         _make(hosts, load().link)

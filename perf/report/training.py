@@ -127,6 +127,7 @@ def _scaling(records: Sequence[Record], published: Mapping[int, float]) -> go.Fi
             mode="markers",
         )
     _add_published(chart, published)
+    _double_steps(chart, sorted({*published, *(record["ranks"] for record in records)}))
     return _titled(chart, "Measured: share of n times one rank's images/s, with 95 % intervals", "ranks", "%")
 
 
@@ -147,7 +148,7 @@ def _bandwidth(records: Sequence[Record]) -> go.Figure:
     for record in records:
         cost = {int(size): seconds for size, seconds in record.get("allreduce_s", {}).items()}
         if cost:
-            name = f"{record['variant']}, {record['place']} ({record['workload']})"
+            name = f"{record['workload']}-{record['variant']}"
             rates = [size / seconds / 1e9 for size, seconds in cost.items()]
             chart.add_scatter(x=list(cost), y=rates, name=name, mode="lines+markers")
     chart.update_xaxes(type="log")
@@ -166,13 +167,18 @@ def _projection(records: Sequence[Record], published: Mapping[int, float]) -> go
                 line={"dash": "dash"},
             )
     _add_published(chart, published)
-    chart.update_xaxes(type="log")
+    _double_steps(chart, list(published))
     return _titled(chart, "PROJECTION, not measured: efficiency on more hosts than there are", "instances", "%")
 
 
 def _add_published(chart: go.Figure, published: Mapping[int, float]) -> None:
     shares = [100 * share for share in published.values()]
     chart.add_scatter(x=list(published), y=shares, name="announcement's Table 1 (Xeon Gold 6148)", mode="lines+markers")
+
+
+def _double_steps(chart: go.Figure, counts: Sequence[int]) -> None:
+    """A horizontal axis on which twice as many are one step, with these counts on it."""
+    chart.update_xaxes(type="log", tickvals=counts)
 
 
 def _titled(chart: go.Figure, title: str, x: str, y: str) -> go.Figure:

@@ -1,10 +1,9 @@
-"""The build that trains, and what is left of jobs."""
+"""The build that trains, and jobs of two ranks."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from perf.builds import Build, provision
@@ -43,15 +42,3 @@ def job(mkl_dist: Build, two_seats: tuple[Placement, ...]) -> Launch:
 def token(tmp_path: Path) -> str:
     """What stands on the command line of the test's own ranks."""
     return str(tmp_path)
-
-
-def left(token: str) -> list[psutil.Process]:
-    """The processes of jobs with this token that are still there."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.status() != psutil.STATUS_ZOMBIE and token in " ".join(process.cmdline()):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found

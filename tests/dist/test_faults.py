@@ -12,8 +12,9 @@ from perf.dist.emulated import cut, emulated
 from perf.dist.job import Cluster
 from perf.dist.launch import run_job
 from perf.measure.instance import WorkerError
+from tests.leftovers import left
 
-from .conftest import Launch, left
+from .conftest import Launch
 
 PROGRAM = "tests.dist.faulty"
 END_S = 30.0
@@ -65,6 +66,28 @@ def test_the_job_ends_and_names_the_rank(
     assert error.what.startswith(f"rank 1 of 2 on {host}"), error.last_words
     assert what in error.what
     assert LAST_WORDS in error.last_words or "below zero" in error.last_words
+
+
+def test_training_that_goes_astray_is_no_training(job: Launch, tmp_path: Path) -> None:
+    schedule = {"warm_up_epochs": 1, "warm_up_learning_rate": 1e29, "decay_epochs": [2], "decay": 0.1}
+    task = {
+        "network": "resnet18_v1",
+        "batch": 1,
+        "seed": 1,
+        "optimizer": {"learning_rate": 1e30, "momentum": 0.9, "wd": 0.0001},
+        "schedule": schedule,
+        "examples": 100,
+        "extra_work": 0.0,
+        "warm_up_steps": 2,
+        "min_steps": 2,
+        "min_duration_s": 0.0,
+        "local_steps": 0,
+        "timeline_steps": 0,
+    }
+    with pytest.raises(
+        WorkerError, match=r"rank \d of 2 on .* raised FloatingPointError: the loss is (nan|inf) after 4"
+    ):
+        run_job(job("perf.worker.rank.throughput", task), tmp_path)
 
 
 def test_a_rank_whose_work_stands_still_ends_itself(job: Launch, tmp_path: Path, token: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from perf.builds import Build, process_environment
 from perf.builds import run as run_program
-from tests.dist.conftest import left
+from tests.leftovers import left
 
 from .session import Finished, Session, cache_of, run
 

@@ -37,8 +37,8 @@ def run(
     timeline_steps: int,
 ) -> dict[str, Any]:
     """Train on the same random images over and over, as in the first epoch of `examples` of them; (start, end) of each
-    timed step in ns on CLOCK_MONOTONIC, and the mean loss of the last one. `extra_work` makes these steps longer on
-    purpose, by a share of each.
+    timed step in ns on CLOCK_MONOTONIC. `extra_work` makes these steps longer on purpose, by a share of each.
+    FloatingPointError when the loss is no finite number after them: what was timed is then no training.
 
     Then two looks at where the time goes: `local_steps` that talk to no other rank, in turn with as many that do, and
     `timeline_steps` with Horovod's timeline. Weights are compared before these, by a digest.
@@ -72,12 +72,13 @@ def run(
     before = read(cpus)
     steps = _timed(timed, min_steps, int(min_duration_s * 1e9))
     after = read(cpus)
+    if not np.isfinite(errors.asnumpy()).all():
+        raise FloatingPointError(f"the loss is {errors.mean().asscalar()} after {warm_up_steps + len(steps)} steps")
     return {
         "steps_ns": steps,
         "held_up_ns": held_up_ns(before, after, len(cpus)),
         "stolen_ns": stolen_ns(before, after),
         "weights_sha256": digest(net),
-        "loss": float(errors.mean().asscalar()),
         "gradient_bytes": sum(p.grad().size * 4 for p in net.collect_params().values() if p.grad_req != "null"),
         "timeline_ns": _timeline(lambda: step(trainer.step), timeline_steps) if timeline_steps else {},
         "turns_ns": [
