@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from perf.measure.quiet import wait_until_quiet
 from rich.console import Console
 from rich.table import Table
 
@@ -29,7 +30,6 @@ from perf.measure.crew import Crew
 from perf.measure.engine import measure
 from perf.measure.family import Resources
 from perf.measure.plan import Effort, Plan, Program, Variant, Workload
-from perf.measure.quiet import wait_until_quiet
 from perf.measure.results import Spent
 from perf.measure.tiers import effort_of
 

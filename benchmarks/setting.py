@@ -8,23 +8,27 @@ from perf.cache import cache_folder
 from perf.machine import find_numactl, place_instances, read_topology
 from perf.measure.engine import Conditions
 from perf.measure.family import Resources
+from perf.measure.hosts import ranks_per_host
 from perf.measure.journal import Journal
 from perf.measure.plan import Effort
 
 
-def resources() -> Resources:
-    """What a session would have with no option given."""
+def resources(*, dist: bool = False) -> Resources:
+    """What a session would have with no option given; `dist`: with the build that trains, which is compiled once."""
     topology = read_topology()
     cache = cache_folder(None)
-    builds = {role: provision(role, override=None, cache=cache, say=print) for role in ("native", "mkl", "zoo")}
+    roles = ("native", "mkl", "zoo", *(["mkl-dist"] if dist else []))
+    builds = {role: provision(role, override=None, cache=cache, say=print) for role in roles}
+    numactl = find_numactl(topology)
     return Resources(
         build=builds.__getitem__,
-        placements=place_instances(topology, numactl=find_numactl(topology)),
+        placements=place_instances(topology, numactl=numactl),
         cores=topology.physical_cores,
         cache=cache,
         scratch=Path(tempfile.mkdtemp(prefix="mxnet-perf-")),
         timeout_s=300.0,
         say=print,
+        seats=place_instances(topology, instances=ranks_per_host(topology, None), numactl=numactl),
     )
 
 

@@ -1,88 +1,87 @@
-"""Record invocations of real workers, for the gate to be tried on.
+"""Record invocations of real workers, for estimators and the gate to be tried on.
 
-`uv run python -m benchmarks.gate.record FOLDER` measures 60 invocations of fresh workers for each of four workloads,
-each with the optimised variants twice: as a candidate and, the same wheel again, as the baseline's
-(`mkl-fp32@baseline`). A quarter of the invocations have an on-off load on one core. Half of them have three more
-variants: `mkl-fp32` doing 3, 5 and 10 % more work in every pass. Then it measures 30 invocations for each as a second
-look does, with nothing but the twin and the three slowed variants, in as many blocks as a pair of them would have.
-
-It takes about two and a half hours with nothing else running, appends each invocation to FOLDER/WORKLOAD.jsonl or
-FOLDER/WORKLOAD-second-look.jsonl, and goes on where it was interrupted.
+`uv run python -m benchmarks.gate.record FOLDER [ROUNDS]` measures one invocation of fresh workers of each workload a
+round: networks, an LSTM and training jobs. Each optimised variant runs four times over: as a candidate, as its own
+twin (`mkl-fp32@baseline`), and doing 3 and 5 % more work in every pass. Every fourth round has an on-off load on one
+core. A round takes about two minutes and a half. Each invocation is appended to FOLDER/WORKLOAD.jsonl as soon as it is
+measured, and the same command continues where it was interrupted.
 """
 
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.gate.recording import SECOND_LOOK, append, read, recorded
+from benchmarks.gate.recording import append, read, recorded
 from benchmarks.load import on_off_load
 from benchmarks.setting import conditions_of, resources
 from perf.cnn.family import CnnFamily
+from perf.dist.family import DistFamily
 from perf.measure.engine import measure
 from perf.measure.family import Resources
+from perf.measure.ledger import Ledger
 from perf.measure.plan import Plan, Variant
-from perf.measure.results import Spent
 from perf.measure.tiers import effort_of
 from perf.plugin.outcome import OF_BASELINE
+from perf.rnn.family import RnnFamily
 
-WORKLOADS = (("resnet50_v1", 1), ("mobilenet1.0", 1), ("squeezenet1.0", 8), ("resnet18_v1", 8))
-INVOCATIONS = 60
-SECOND_LOOKS = 30
-# The kinds of invocations, over and over: interleaved, so that each kind has seen the same hours.
-KINDS = ("injected", "loaded", "injected", "quiet")
-SLOWED = "mkl-fp32"
-EXTRA_WORK = {"mkl-fp32+3%": 0.03, "mkl-fp32+5%": 0.05, "mkl-fp32+10%": 0.10}
+NETWORKS = (("resnet50_v1", 1), ("mobilenet1.0", 1), ("squeezenet1.0", 8), ("resnet18_v1", 8))
+ROUNDS = 24
+# Rounds over and over: interleaved, so that quiet and loaded invocations have seen the same hours.
+KINDS = ("quiet", "quiet", "quiet", "loaded")
+EXTRA_WORK = {"+3%": 0.03, "+5%": 0.05}
 
 
-def main(folder: Path) -> None:
-    found = resources()
-    plans = {f"{network}-b{batch}": _plan(network, batch, found) for network, batch in WORKLOADS}
+def main(folder: Path, rounds: int) -> None:
+    found = resources(dist=True)
+    plans = {plan.workloads[0].name: with_arms(plan) for plan in plans_of(found)}
     folder.mkdir(parents=True, exist_ok=True)
-    for number in range(INVOCATIONS):
+    for number in range(rounds):
         for name, plan in plans.items():
-            kind = KINDS[number % len(KINDS)]
-            slowed = replace(plan, variants=plan.variants + slowed_variants(plan)) if kind == "injected" else plan
-            record(slowed, kind, number, folder / f"{name}.jsonl", found, gates=len(plan.variants))
-    for number in range(SECOND_LOOKS):
-        for name, plan in plans.items():
-            twin = next(variant for variant in plan.variants if variant.name == SLOWED + OF_BASELINE)
-            pairs = replace(plan, variants=(twin, *slowed_variants(plan)), reference=twin.name)
-            record(pairs, "second look", number, folder / f"{name}{SECOND_LOOK}.jsonl", found, gates=2)
+            record(plan, KINDS[number % len(KINDS)], number, folder / f"{name}.jsonl", found)
 
 
-def record(plan: Plan, kind: str, number: int, path: Path, found: Resources, *, gates: int) -> None:
-    """Measure one invocation as the nightly tier does and append it, unless the file holds that number already.
+def plans_of(found: Resources) -> list[Plan]:
+    """The quick tier's kinds of workloads, one plan each."""
+    cnn, rnn, dist = CnnFamily(pretrained=False, calibration="naive"), RnnFamily(), DistFamily("quick")
+    plans = [cnn.plan(network, cnn.cases("quick", [network], [batch]), found) for network, batch in NETWORKS]
+    cells, jobs = rnn.cases("quick"), dist.cases([1, 2])
+    return [*plans, rnn.plan(cells[0].subject, cells, found), dist.plan(jobs[0].subject, jobs, found)]
 
-    There are as many blocks as there would be of the `gates` variants that the gate measures side by side.
+
+def record(plan: Plan, kind: str, number: int, path: Path, found: Resources) -> None:
+    """Measure one invocation as the quick tier does, with as many blocks as there would be of the variants that the
+    gate measures side by side, and append it; unless the file holds that number already.
     """
     if len(read(path)) > number:
         return
-    effort = replace(effort_of("nightly"), min_invocations=1, max_invocations=1, precision=0.0)
-    effort = replace(effort, block_budget_s=effort.block_budget_s * len(plan.variants) / gates)
-    conditions = conditions_of(found, effort)
+    effort = plan.effort or effort_of("quick")
+    gated = sum(not name.endswith(tuple(EXTRA_WORK)) for name in (variant.name for variant in plan.variants))
+    budget_s = effort.block_budget_s * len(plan.variants) / gated
+    effort = replace(effort, min_invocations=1, max_invocations=1, block_budget_s=budget_s)
     started_s = time.time()
     with on_off_load() if kind == "loaded" else nullcontext():
-        ((name, result),) = measure([plan], {}, conditions, lambda *_: None, Spent()).items()
+        ((name, result),) = measure(
+            [replace(plan, effort=effort)], {}, conditions_of(found, effort), lambda *_: None, Ledger()
+        ).items()
     if result.failures:
         sys.exit(f"{name}: {result.failures}")
     append(path, recorded(name, kind, started_s, result.invocations[0]))
     print(f"{time.strftime('%H:%M:%S')} {path.stem} {number + 1}", flush=True)
 
 
-def slowed_variants(plan: Plan) -> tuple[Variant, ...]:
-    """The original, doing more work."""
-    original = next(variant for variant in plan.variants if variant.name == SLOWED)
-    return tuple(replace(original, name=name, extra_work=share) for name, share in EXTRA_WORK.items())
+def with_arms(plan: Plan) -> Plan:
+    """The plan with a twin and slowed versions of each variant but a native reference."""
+    gated = [v for v in plan.variants if v.over or v.build.facts.mkldnn]
+    return replace(plan, variants=(*plan.variants, *(arm for variant in gated for arm in _arms(variant))))
 
 
-def _plan(network: str, batch: int, found: Resources) -> Plan:
-    family = CnnFamily(pretrained=False, calibration="naive")
-    plan = family.plan(network, family.cases("nightly", [network], [batch]), found)
-    twins = tuple(replace(variant, name=variant.name + OF_BASELINE) for variant in plan.variants if variant.over)
-    return replace(plan, variants=plan.variants + twins)
+def _arms(variant: Variant) -> Sequence[Variant]:
+    slowed = [replace(variant, name=variant.name + name, extra_work=share) for name, share in EXTRA_WORK.items()]
+    return [replace(variant, name=variant.name + OF_BASELINE), *slowed]
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]) if sys.argv[2:] else ROUNDS)

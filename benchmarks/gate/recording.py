@@ -8,17 +8,13 @@ import msgspec
 
 from perf.measure.results import Block, Invocation
 
-# Ends the name of a file of invocations that were measured as in a second look.
-SECOND_LOOK = "-second-look"
-
 
 class RecordedSlot(msgspec.Struct, frozen=True, array_like=True):
-    """A slot: its median pass in ns, the passes counted, the share of its time that others took, and the attempts."""
+    """A slot: its median pass in ns, the passes counted, and the share of its time that others took."""
 
     latency_ns: int
     passes: int
     lost_share: float | None
-    attempts: int
 
 
 class RecordedBlock(msgspec.Struct, frozen=True, array_like=True):
@@ -50,7 +46,6 @@ def _block(block: Block) -> RecordedBlock:
             round(slot.latency_ns),
             sum(map(len, slot.instances_ns)),
             None if slot.lost_share is None else round(slot.lost_share, 4),
-            slot.attempts,
         )
         for name, slot in block.slots.items()
     }

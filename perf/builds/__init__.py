@@ -2,21 +2,25 @@
 
 from perf.builds.data import is_compiled
 from perf.builds.defects import Defect, defects_of
-from perf.builds.environment import Build, process_environment, provision
+from perf.builds.environment import BLAS_KERNELS, Build, build_with_content, process_environment, provision
 from perf.builds.facts import Facts
 from perf.builds.mpi import Mpi
-from perf.builds.process import run
+from perf.builds.process import kept_shell_variables, run, scrubbed_shell_variables
 from perf.builds.recipe import parse_overrides
 
 __all__ = [
+    "BLAS_KERNELS",
     "Build",
     "Defect",
     "Facts",
     "Mpi",
+    "build_with_content",
     "defects_of",
     "is_compiled",
+    "kept_shell_variables",
     "parse_overrides",
     "process_environment",
     "provision",
     "run",
+    "scrubbed_shell_variables",
 ]

@@ -70,6 +70,16 @@ def compiled_wheel(name: str, folder: Path, mpi: Mpi, cache: Path, subject: str,
         return next((shelf / entry).glob("*.whl"))
 
 
+def compiled_label(name: str) -> str:
+    """Return what is compiled into a build, by the content of its source, variables and patches: the same everywhere,
+    whatever the compiler makes of it.
+
+    Raises PerfError when uv.lock cannot be read.
+    """
+    parts = [locked_source(name)[1], load().compiled[name]]
+    return f"{name} {hashlib.sha256(msgspec.json.encode(parts, order='sorted')).hexdigest()[:12]}"
+
+
 def _key(compiled: Compiled, folder: Path, mpi: Mpi, sha256: str) -> str:
     """Of everything that decides what is compiled."""
     records = sorted((folder / "lib").glob("python*/site-packages/mxnet*.dist-info/RECORD"))

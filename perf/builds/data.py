@@ -52,6 +52,9 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     python: str
     scrub: tuple[str, ...]
+    harmless: tuple[str, ...]
+    recorded: tuple[str, ...]
+    recorded_distributed: tuple[str, ...]
     avx2_kernels: tuple[str, ...]
     roles: dict[str, Role]
     compiled: dict[str, Compiled]

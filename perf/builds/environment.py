@@ -1,13 +1,15 @@
 """Making and reusing builds: one uv environment each, in the cache, checked by importing MXNet before every use."""
 
+import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from perf.builds.compiled import check_programs, compiled_wheel
+from perf.builds.compiled import check_programs, compiled_label, compiled_wheel
 from perf.builds.data import ROOT, group_requirements, load
 from perf.builds.facts import Facts, check, probe
 from perf.builds.mpi import Mpi, read_mpi
@@ -19,6 +21,8 @@ from perf.files import write_whole
 
 INSTALL_TIMEOUT = 20 * 60.0
 MARKER = "mxnet-perf.json"
+# A release on the index, and nothing else.
+RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9._+!-]*")
 # The variable that tells OpenBLAS which kernels to use.
 BLAS_KERNELS = "OPENBLAS_CORETYPE"
 Say = Callable[[str], None]
@@ -28,7 +32,7 @@ Say = Callable[[str], None]
 class Build:
     """One isolated MXNet installation that has proved that it imports and is of its role's kind. `blas_kernels` are
     those that its OpenBLAS chose on this CPU ("Haswell"), None without one; `mpi` is what Horovod was compiled with in
-    builds that have it.
+    builds that have it, and `compiled` names its source, with its patches, by content.
     """
 
     role: str
@@ -40,6 +44,7 @@ class Build:
     wheel_sha256: str | None
     blas_kernels: str | None = None
     mpi: Mpi | None = None
+    compiled: str | None = None
 
     @property
     def python(self) -> Path:
@@ -52,9 +57,9 @@ class Build:
         return self.folder / self.facts.library
 
     @property
-    def record_sha256(self) -> str:
-        """The sha256 of the installed wheel's RECORD: what tells two installations apart."""
-        return self.facts.record_sha256
+    def content_sha256(self) -> str:
+        """The content of the installed wheel: what tells two wheels apart, wherever they came from."""
+        return self.facts.content_sha256
 
     @property
     def blas_without_avx2(self) -> bool:
@@ -114,6 +119,31 @@ def provision(
         step = f"name others, such as {build.blas_kernels}" if build.blas_kernels else "leave the option out"
         raise PerfError(f"asked for BLAS kernels {blas_kernels!r}, it {took}", subject=recipe.subject, next_step=step)
     return build
+
+
+def build_with_content(
+    role: str, *, content: str, requirement: str, cache: Path, say: Say, mpi: Path | None = None
+) -> Build | None:
+    """Return a build in a role whose installed wheel has this content: one that is still in the cache, or a release
+    NAME==VERSION from the index. Anything else that `requirement` may say is not installed: it comes from a file.
+    None when there is none.
+
+    Raises PerfError as `provision` does.
+    """
+    builds = cache / "builds"
+    for marker_file in sorted(builds.glob(f"{role}-*/{MARKER}")):
+        with suppress(OSError, msgspec.MsgspecError, PerfError):
+            marker = msgspec.json.decode(marker_file.read_bytes(), type=Marker)
+            if marker.facts.content_sha256 == content:
+                recipe = recipe_for(role, None, mpi)
+                recipe = replace(recipe, requirement=marker.requirement, wheel_sha256=marker.wheel_sha256)
+                facts, blas_kernels = probe(marker_file.parent, recipe)
+                if facts == marker.facts:
+                    return _build(marker_file.parent, recipe, facts, blas_kernels)
+    if not RELEASE.fullmatch(requirement):
+        return None
+    found = provision(role, override=requirement, cache=cache, say=say, mpi=mpi)
+    return found if found.content_sha256 == content else None
 
 
 def _reuse(builds: Path, recipe: Recipe, say: Say) -> Build | None:
@@ -202,4 +232,5 @@ def _build(folder: Path, recipe: Recipe, facts: Facts, blas_kernels: str | None)
         wheel_sha256=recipe.wheel_sha256,
         blas_kernels=None if facts.mkldnn else blas_kernels,  # only other packages have an OpenBLAS beside MKL-DNN
         mpi=None if recipe.role.compiles is None else _mpi(folder, recipe),
+        compiled=None if recipe.role.compiles is None else compiled_label(recipe.role.compiles),
     )

@@ -24,7 +24,9 @@ CHOSEN = re.compile(r"^Core: (\w+)$", re.MULTILINE)
 
 
 class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `perf.worker.probe` tells; `library` is relative to the environment's folder."""
+    """What `perf.worker.probe` reports. `library` is relative to the environment's folder; `content_sha256`
+    is the content of MXNet's installed files, `openmp` that of the system's libgomp, None without one.
+    """
 
     mxnet: str
     mkldnn: bool
@@ -33,7 +35,8 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     library: str
     library_bytes: int
     distribution: str
-    record_sha256: str
+    content_sha256: str
+    openmp: str | None
 
     @property
     def wheel(self) -> str:

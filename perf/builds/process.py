@@ -101,6 +101,29 @@ def worker_variables(variables: Mapping[str, str], threads: int, extra: Mapping[
     }
 
 
+def kept_shell_variables(variables: Mapping[str, str], *, distributed: bool) -> dict[str, str]:
+    """Return those of a shell's variables that reach the processes of a build and can change what is measured; with
+    `distributed`, what reaches ranks too.
+
+    Raises PerfError when the room's data cannot be read.
+    """
+    prefixes = (*load().recorded, *(load().recorded_distributed if distributed else ()))
+    return {
+        name: value
+        for name, value in sorted(variables.items())
+        if name.startswith(prefixes) and not name.startswith(load().scrub)
+    }
+
+
+def scrubbed_shell_variables(variables: Mapping[str, str]) -> list[str]:
+    """Return the names of a shell's variables that would change a measurement and that no build's process inherits.
+
+    Raises PerfError when the room's data cannot be read.
+    """
+    harmless = load().harmless
+    return sorted(name for name in variables if name.startswith(load().scrub) and not name.startswith(harmless))
+
+
 def _kill_family(process: subprocess.Popen[str]) -> None:
     # uv starts Pythons and, for source distributions, compilers: they would go on writing into the folder.
     family: list[psutil.Process] = []

@@ -8,9 +8,10 @@ from rich.console import Console
 
 from perf.report.console import widened
 from perf.report.verdicts import print_verdicts
-from perf.runs.baseline import TOLERANCES, usable_baseline
+from perf.runs.baseline import TOLERANCES, stored_runs, usable_baseline
 from perf.runs.document import read_run
 from perf.runs.gate import Gate, comparisons_of, fails
+from perf.runs.sessions import sessions_of
 from perf.runs.tolerances import read_tolerances
 
 FAILED = 1
@@ -26,14 +27,25 @@ def judge(
 ) -> None:
     """Judge a stored run by another one, as the session that measured it would have.
 
-    A change is confirmed by what the session measured again after its own comparison; a run that was compared with
-    nothing holds no such repetition, and a change then stays inconclusive. Exit code 0: nothing failed; 1: a case
-    regressed; 4: a file cannot be used.
+    Runs of the same stacks are judged for drift. Another stack is judged by what the session measured side by side, if
+    it did; otherwise it stays inconclusive. Exit code 0: nothing failed; 1: a case regressed or drifted; 4: a file
+    cannot be used.
     """
     now = read_run(run)
     then = usable_baseline(baseline, now.perf.machine_class)
-    gate = Gate(baseline.name, then, now.perf, read_tolerances(TOLERANCES), comparisons_of(now.cases, then))
-    verdicts = [gate.verdict(case) for case in now.cases.values() if case.samples]
+    tolerances = read_tolerances(TOLERANCES)
+    stored = stored_runs(baseline.parent, now.perf.machine_class)
+    gate = Gate(
+        name=baseline.name,
+        baseline=then,
+        context=now.perf,
+        tolerances=tolerances,
+        comparisons=comparisons_of(now.cases, then),
+        sessions=sessions_of(stored, tolerances.sessions.spread),
+    )
+    priors = gate.priors(now.cases.values())
+    found = [gate.verdict(case, priors) for case in now.cases.values()]
+    verdicts = [verdict for verdict in found if verdict is not None]
     console = widened(Console())
     print_verdicts(verdicts, gate, list(now.cases), console)
     if any(fails(verdict.kind, strict=strict) for verdict in verdicts):

@@ -13,7 +13,7 @@ from perf.cnn.kept import Manifest, Task, kept, sha256
 from perf.cnn.networks import INPUT, NetworkVariant, catalogue
 from perf.errors import PerfError
 from perf.measure.family import Resources
-from perf.measure.plan import Program, Variant
+from perf.measure.plan import Program, Variant, content_of
 
 # What artifacts are made by, besides MXNet and GluonCV.
 SCRIPTS = tuple(
@@ -45,7 +45,8 @@ class Artifacts:
 
     def program(self, data: NetworkVariant) -> Program:
         """What a variant runs."""
-        return Program(self.symbol(data.artifact), self.params(data.artifact), data.subgraph)
+        files = self.symbol(data.artifact), self.params(data.artifact)
+        return Program(*files, data.subgraph, content_of(*files))
 
 
 def prepare(

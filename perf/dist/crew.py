@@ -27,6 +27,11 @@ class JobStart:
     seating: Seating
     effort: JobEffort
 
+    def placement_of(self, variant: Variant) -> tuple[str, ...]:
+        """Where each rank of a variant runs; () for one that is no training job."""
+        ranks = variant.program.ranks if isinstance(variant.program, Training) else 0
+        return tuple(seat.words for seat in self.seating.seats(ranks))
+
     def __call__(
         self,
         variant: Variant,
@@ -70,7 +75,7 @@ class TrainingCrew:
     def prove_pinning(self) -> None:
         """Nothing: each job proves it, and is refused when it cannot."""
 
-    def run(self, effort: Effort, *, quiet: bool) -> Slot:
+    def run(self, effort: Effort) -> Slot:
         """Run a job; the steps of each of its ranks. WorkerError when it fails, or does not do what it should."""
         found = self.train(
             min_steps=effort.slot_passes,
@@ -81,7 +86,7 @@ class TrainingCrew:
         )
         self._memory_bytes = max(self._memory_bytes, sum(rank["memory_bytes"] for rank in found))
         lost = [share for rank in found if (share := _lost_share(rank)) is not None]
-        return Slot(tuple(durations(rank) for rank in found), quiet, max(lost, default=None))
+        return Slot(tuple(durations(rank) for rank in found), max(lost, default=None))
 
     def unbind(self) -> int:
         return self._memory_bytes
@@ -112,6 +117,7 @@ class TrainingCrew:
                 program=f"perf.worker.rank.{program}",
                 task=task,
                 deadline_s=self._timeout_s,
+                variables=self._program.variables,
                 extra=extra or {},
             )
             found = run_job(job, self._scratch)

@@ -9,6 +9,7 @@ import msgspec
 
 from perf.dist.crew import JobStart
 from perf.dist.data import JobEffort, Place, load
+from perf.dist.job import settings_of
 from perf.dist.places import seating_of
 from perf.dist.profile import Profile, profile_of
 from perf.measure.crew import SEED
@@ -111,12 +112,13 @@ class DistFamily:
             "schedule": msgspec.to_builtins(load().schedule),
             "examples": load().recipe.examples,
         }
+        settings = settings_of(build.mpi) if build.mpi else {}
         counts = sorted({case.ranks for case in cases} | {1})
         variants = [
             Variant(
                 f"r{count}",
                 build,
-                Training(f"{some.network}/b{some.batch}", count, task),
+                Training(f"{some.network}/b{some.batch}", count, task, settings),
                 over=() if count == 1 else (REFERENCE,),
             )
             for count in counts
@@ -192,7 +194,6 @@ def _effort(tier: str, effort: JobEffort, invocations: int) -> Effort:
         max_blocks=1,
         slot_s=effort.slot_s,
         slot_passes=effort.steps,
-        patience_s=0.0,
     )
 
 

@@ -42,7 +42,8 @@ class Seat:
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """What all ranks do: the function `run` of the module `program`, with the arguments in `task`. `deadline_s` ends it
-    whatever it does; `extra` are variables of its own. Ranks whose seats have no launch prefix pin themselves.
+    whatever it does; `variables` are Horovod's and the MPI's settings, None for those of `jobs.toml`; `extra` are its own. Ranks whose seats
+    have no launch prefix pin themselves.
     """
 
     build: Build
@@ -51,6 +52,7 @@ class Job:
     program: str
     task: Mapping[str, Any]
     deadline_s: float
+    variables: Mapping[str, str] | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -61,16 +63,16 @@ class Job:
         return self.build.mpi
 
     @property
-    def variables(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """What Horovod and MPI need beside the build's own variables."""
-        given = load().variables
-        return {
-            **given["horovod"],
-            **given[self.mpi.kind],
-            **self.mpi.variables,
-            **self.cluster.variables,
-            **self.extra,
-        }
+        settings = settings_of(self.mpi) if self.variables is None else self.variables
+        return {**self.mpi.variables, **self.cluster.variables, **settings, **self.extra}
+
+
+def settings_of(mpi: Mpi) -> dict[str, str]:
+    """The settings of Horovod and of this MPI, from `jobs.toml`."""
+    given = load().variables
+    return {**given["horovod"], **given[mpi.kind]}
 
 
 def command(job: Job, folder: Path, environment: Mapping[str, str]) -> list[str]:

@@ -62,7 +62,7 @@ def run_job(job: Job, scratch: Path, tell: Tell = lambda _: None) -> list[dict[s
 
 @contextmanager
 def _started(job: Job, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    environment = process_environment(job.build, job.seats[0].placement.threads, job.variables)
+    environment = process_environment(job.build, job.seats[0].placement.threads, job.environment)
     with (folder / f"{LAUNCHER}.{OUT}").open("wb") as out, (folder / f"{LAUNCHER}.{ERR}").open("wb") as err:
         process = subprocess.Popen(
             command(job, folder, environment),

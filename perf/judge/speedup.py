@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from scipy.special import stdtrit
 
+from perf.judge.spread import NO_PRIOR, Spread, sum_of_squares
 from perf.judge.statistics import median
 
 CONFIDENCE = 0.95
@@ -38,26 +39,28 @@ class Estimate:
         return (math.log(self.high) - math.log(self.low)) / 2
 
 
-def estimate_speedup(log_ratios: Sequence[Sequence[float]]) -> Estimate:
+def estimate_speedup(log_ratios: Sequence[Sequence[float]], prior: Spread = NO_PRIOR) -> Estimate:
     """The speedup from log latency ratios, one list of blocks for each invocation.
 
-    With several invocations each one's median over its blocks is one observation: blocks of one invocation share
-    their processes' memory layout and are not independent, and a block in which another program woke up under one
-    variant only says nothing about the variants. The interval is Student's t at 95 % over those medians (Kalibera &
-    Jones, "Rigorous Benchmarking in Reasonable Time", 2013, section 6: repeat at the highest level that varies). It
-    assumes that they are exchangeable and near normal. ValueError when there is no block.
+    Each invocation's median over its blocks is one observation: blocks of one invocation share their processes' memory
+    layout and are not independent, and a block in which another program woke up under one variant only says nothing
+    about the variants. The interval is Student's t at 95 % over those medians (Kalibera & Jones, "Rigorous Benchmarking
+    in Reasonable Time", 2013, section 6: repeat at the highest level that varies), its variance moderated by `prior`,
+    what the run's other cases say about it (perf.judge.spread). It assumes that observations are exchangeable and near
+    normal. A single invocation without a prior falls back to its blocks. ValueError when there is no block.
     """
     invocations = [list(blocks) for blocks in log_ratios if blocks]
     if not invocations:
         raise ValueError("a speedup of no blocks")
-    if len(invocations) > 1:
+    if len(invocations) > 1 or prior.degrees:
         level, observations = "invocations", [median(blocks) for blocks in invocations]
     else:
         level, observations = "blocks", invocations[0]
     n = len(observations)
     mean = sum(observations) / n
-    if n == 1:
+    degrees = prior.degrees + n - 1 if level == "invocations" else n - 1
+    if not degrees:
         return Estimate(math.exp(mean), None, None, level, 1)
-    variance = sum((x - mean) ** 2 for x in observations) / (n - 1)
-    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * math.sqrt(variance / n)
+    squares = sum_of_squares(observations) + (prior.degrees * prior.variance if level == "invocations" else 0.0)
+    half = float(stdtrit(degrees, (1 + CONFIDENCE) / 2)) * math.sqrt(squares / degrees / n)
     return Estimate(math.exp(mean), math.exp(mean - half), math.exp(mean + half), level, n)

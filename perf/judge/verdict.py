@@ -1,12 +1,12 @@
-"""From samples of a speedup to a verdict. Pure: no I/O, no other room.
+"""From samples to a verdict. Pure: no I/O, no other room.
 
-Everything is done on log speedups of invocations. There are two questions. Did the speedup over the control change
-since the baseline (`judge`)? And, where it seems so, is the build slower than the baseline's own build when the two are
-measured side by side (`settle`)? The second answer counts: it is free of whatever happened to the machine since the
-baseline.
+Everything is done on logarithms of ratios, one for each invocation. There are two questions, and the stacks of
+candidate and baseline decide which one is asked (docs/gate.md):
 
-Standard errors come from the samples and from the prior that all cases of the baseline give (spread.py). Assumed:
-invocations are exchangeable within a run, their medians over blocks near normal, and equally spread then and now.
+- The stacks differ: is the candidate slower than the baseline's stack, measured side by side in the same blocks
+  (`judge_beside`)? Whatever happens to the machine happens to both.
+- They are the same: does the machine still deliver the stored speedup (`judge_since`)? No build can have changed, and
+  the speedup varies from one session to the next; that variance is part of the error.
 """
 
 import math
@@ -18,15 +18,17 @@ from scipy.special import stdtr, stdtrit
 
 from perf.judge.spread import Spread, sum_of_squares
 
-Kind = Literal["ok", "regressed", "improved", "inconclusive", "no-baseline", "invalid"]
+Kind = Literal["ok", "regressed", "improved", "drifted", "inconclusive", "no-baseline", "invalid"]
 
-# An alarm in a run with no regression at all, over all its comparisons: once in a hundred runs.
+# The chance of any alarm in a run in which nothing changed, over all its comparisons: one in a hundred.
 RUN_ERROR = 0.01
-# How often a case may be measured again, each time with a chance to err: the error of a run is shared among them.
-LOOKS = 4
+# How often what was measured side by side is looked at, at most: the error of a run is divided among the looks.
+LOOKS = 6
 # The confidence of intervals that are shown, and of whatever is not an alarm.
 CONFIDENCE = 0.95
-# What is surer than this is told as "over" it.
+# Of a hundred runs with a loss of the size that a verdict states, this share would have called it.
+POWER = 0.95
+# Confidence above this is stated as "over" it.
 MOST = 0.99999
 
 
@@ -41,29 +43,13 @@ class Tolerance:
 
     @property
     def log_change(self) -> float:
-        """The loss that is allowed, on the log scale, as a positive number; a gain is as large turned around."""
+        """The loss that is allowed, on the log scale, as a positive number; a gain is its mirror image."""
         return -math.log1p(-self.change)
 
 
 @dataclass(frozen=True)
-class Then:
-    """What a speedup is judged by: the log speedups of the baseline's invocations, and what its cases say about their
-    variance. `exact`: a published figure, one value that comes with no variance of its own.
-    """
-
-    values: Sequence[float]
-    spread: Spread
-    exact: bool = False
-
-    @property
-    def inverse_size(self) -> float:
-        """What the baseline's own error adds, in units of one invocation's variance."""
-        return 0.0 if self.exact else 1 / len(self.values)
-
-
-@dataclass(frozen=True)
 class Change:
-    """A speedup now over the same speedup then, on the log scale: estimate, standard error, degrees of freedom."""
+    """A change on the log scale, negative for a loss: estimate, standard error, degrees of freedom of the error."""
 
     log_ratio: float
     error: float
@@ -73,22 +59,22 @@ class Change:
     def ratio(self) -> float:
         return math.exp(self.log_ratio)
 
+    def quantile(self, confidence: float) -> float:
+        """So many standard errors hold a one-sided share `confidence`; infinite when nothing is known of the error."""
+        return float(stdtrit(self.degrees, confidence)) if self.degrees else math.inf
+
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """The two-sided confidence interval of the ratio; from 0 to infinity when nothing is known of the error."""
         if not self.degrees:
             return 0.0, math.inf
-        half = float(stdtrit(self.degrees, (1 + confidence) / 2)) * self.error
+        half = self.quantile((1 + confidence) / 2) * self.error
         return math.exp(self.log_ratio - half), math.exp(self.log_ratio + half)
 
-    def confidence_of_loss(self, tolerance: float) -> float:
-        """How sure it is that the speedup fell by more than a share `tolerance` (one-sided, between 0 and 1)."""
-        return self._confidence(math.log1p(-tolerance) - self.log_ratio)
-
-    def confidence_of_gain(self, tolerance: float) -> float:
-        """How sure it is that the speedup rose by as much as makes a loss of `tolerance` when turned around."""
-        return self._confidence(self.log_ratio + math.log1p(-tolerance))
-
-    def _confidence(self, distance: float) -> float:
+    def confidence_beyond(self, log_change: float) -> float:
+        """How sure it is that the change, in the direction of the estimate, is larger than `log_change` (one-sided,
+        between 0 and 1).
+        """
+        distance = abs(self.log_ratio) - log_change
         if not self.degrees:
             return 0.0
         if not self.error:
@@ -98,87 +84,115 @@ class Change:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict on one ratio. `needed` is how many invocations would settle an inconclusive one; None when no number
-    of them would, because the baseline has too few.
+    """The verdict on one ratio. `smallest_loss` is the smallest loss, as a share, that 95 of 100 such measurements
+    would have called; None when nothing is known of the error. `needed` is how many invocations, in all, would decide
+    an inconclusive one; None when that is not known.
     """
 
     kind: Kind
     reason: str
     change: Change | None = None
+    smallest_loss: float | None = None
     needed: int | None = None
 
 
-def change_from(then: Then, now: Sequence[float]) -> Change:
-    """The change from `then` to the log speedups `now`. ValueError when either holds none."""
-    if not now or not then.values:
-        raise ValueError("a change needs something now and something then")
-    degrees = then.spread.degrees + len(now) - 1 + (0 if then.exact else len(then.values) - 1)
-    squares = then.spread.degrees * then.spread.variance + sum_of_squares(now) + sum_of_squares(then.values)
-    error = math.sqrt(squares / degrees * (1 / len(now) + then.inverse_size)) if degrees else math.inf
-    return Change(sum(now) / len(now) - sum(then.values) / len(then.values), error, degrees)
-
-
 def change_beside(beside: Sequence[float], spread: Spread) -> Change:
-    """The change from the baseline's own build, measured side by side: `beside` holds log(its latency / latency) of
-    each invocation. ValueError when there is none.
+    """The change from the baseline's stack: `beside` holds log(its latency / latency) of each invocation, `spread` is
+    the prior of their variance. ValueError when there is none.
     """
     if not beside:
         raise ValueError("a change needs something measured side by side")
-    degrees = spread.degrees + len(beside) - 1
-    squares = spread.degrees * spread.variance + sum_of_squares(beside)
-    error = math.sqrt(squares / degrees / len(beside)) if degrees else math.inf
-    return Change(sum(beside) / len(beside), error, degrees)
+    variance, degrees = _moderated(beside, spread)
+    return Change(sum(beside) / len(beside), math.sqrt(variance / len(beside)) if degrees else math.inf, degrees)
 
 
-def settle(beside: Sequence[float], spread: Spread, tolerance: Tolerance, comparisons: int) -> Judgement:
-    """The verdict on what was measured side by side with the baseline's own build, as one of the `comparisons` of a
-    run.
+def change_since(now: Sequence[float], then: Sequence[float], within: Spread, sessions: Spread) -> Change:
+    """The change of a stored log speedup: `now` and `then` hold one for each invocation of two sessions. `within` is
+    the prior of the variance between invocations, `sessions` the variance of a session's own mean beyond them, which
+    counts for both. ValueError when either holds none.
+
+    The degrees of freedom of the sum are Satterthwaite's ("An approximate distribution of estimates of variance
+    components", 1946).
+    """
+    if not now or not then:
+        raise ValueError("a change needs something now and something then")
+    parts = [(2 * sessions.variance, sessions.degrees)]
+    for values in (now, then):
+        variance, degrees = _moderated(values, within)
+        parts.append((variance / len(values), degrees))
+    total = sum(variance for variance, _ in parts)
+    known = [(variance, degrees) for variance, degrees in parts if variance and degrees]
+    change = sum(now) / len(now) - sum(then) / len(then)
+    if not known:
+        return Change(change, 0.0 if any(degrees for _, degrees in parts) else math.inf, parts[0][1])
+    return Change(change, math.sqrt(total), total**2 / sum(v**2 / d for v, d in known))
+
+
+def judge_beside(beside: Sequence[float], spread: Spread, tolerance: Tolerance, comparisons: int) -> Judgement:
+    """The verdict on a candidate measured side by side with the baseline's stack, as one of a run's `comparisons`.
 
     A change is called when it is sure at the level that keeps the error of the whole run at `RUN_ERROR` (Bonferroni's
     share of it, for each of `LOOKS` looks at each comparison), and sure at 95 % to exceed the tolerance.
     """
+    if not beside:
+        return Judgement("invalid", "nothing undisturbed was measured side by side")
     change = change_beside(beside, spread)
-    needed = _needed(change, change.error**2 * len(beside), 0.0, tolerance)
-    return _decide(change, tolerance, comparisons, needed, may_call=True)
-
-
-def judge(
-    first: Sequence[float], again: Sequence[float], then: Then, tolerance: Tolerance, comparisons: int
-) -> Judgement:
-    """The verdict on the change since the baseline, as one of the `comparisons` of a run: `first` measured, then
-    `again` in fresh processes if the first look did not settle it.
-
-    A change is called as in `settle`, and only when what was measured again alone lies beyond the tolerance too.
-    """
-    if not first:
-        return Judgement("invalid", "nothing undisturbed was measured")
-    if not then.values:
-        return Judgement("no-baseline", "the baseline has no undisturbed measurement of it")
-    now = [*first, *again]
-    change = change_from(then, now)
-    repeated = change_from(then, again).log_ratio if again else 0.0
-    confirmed = math.copysign(repeated, repeated * change.log_ratio) > tolerance.log_change
-    variance = change.error**2 / (1 / len(now) + then.inverse_size)
-    needed = _needed(change, variance, then.inverse_size, tolerance)
-    return _decide(change, tolerance, comparisons, needed, may_call=confirmed)
-
-
-def _decide(change: Change, tolerance: Tolerance, comparisons: int, needed: int | None, *, may_call: bool) -> Judgement:
-    if change.log_ratio < 0:
-        sure, beyond = change.confidence_of_loss(0), change.confidence_of_loss(tolerance.change)
-    else:
-        sure, beyond = change.confidence_of_gain(0), change.confidence_of_gain(tolerance.change)
-    if may_call and sure > 1 - RUN_ERROR / (comparisons * LOOKS) and beyond >= CONFIDENCE:
+    level = 1 - RUN_ERROR / (comparisons * LOOKS)
+    smallest = _smallest_loss(change, level, tolerance)
+    sure, beyond = change.confidence_beyond(0), change.confidence_beyond(tolerance.log_change)
+    if sure > level and beyond >= CONFIDENCE:
         if change.log_ratio < 0:
-            return Judgement("regressed", _sure(sure, beyond), change)
-        return Judgement("improved", f"{_sure(sure, beyond)}: the baseline is stale", change)
+            return Judgement("regressed", _sure(sure, beyond), change, smallest)
+        return Judgement("improved", f"{_sure(sure, beyond)}: the baseline is stale", change, smallest)
     if abs(change.log_ratio) > tolerance.log_change:
         why = "it may have changed by more than its tolerance, and that is not sure enough for an alarm"
     elif not _excluded(change, tolerance):
         why = f"a change by {tolerance.resolution:.0%} cannot be excluded"
     else:
-        return Judgement("ok", "", change)
-    return Judgement("inconclusive", why, change, needed)
+        return Judgement("ok", "", change, smallest)
+    return Judgement("inconclusive", why, change, smallest, _needed(change, len(beside), tolerance))
+
+
+def judge_since(
+    now: Sequence[float],
+    then: Sequence[float],
+    within: Spread,
+    sessions: Spread,
+    tolerance: Tolerance,
+    comparisons: int,
+) -> Judgement:
+    """The verdict on a speedup of the same stack then and now: `ok`, or `drifted` when the change is sure at the level
+    of the run and sure at 95 % to exceed the tolerance. It is never inconclusive: what is not surely beyond the
+    variance of sessions is within it, and the smallest drift that would have been called is stated.
+    """
+    if not now:
+        return Judgement("invalid", "nothing undisturbed was measured")
+    if not then:
+        return Judgement("no-baseline", "the baseline has no undisturbed measurement of it")
+    change = change_since(now, then, within, sessions)
+    level = 1 - RUN_ERROR / comparisons
+    smallest = _smallest_loss(change, level, tolerance)
+    sure, beyond = change.confidence_beyond(0), change.confidence_beyond(tolerance.log_change)
+    if sure > level and beyond >= CONFIDENCE:
+        return Judgement("drifted", _sure(sure, beyond), change, smallest)
+    return Judgement("ok", "", change, smallest)
+
+
+def _moderated(values: Sequence[float], prior: Spread) -> tuple[float, float]:
+    """The variance of values with what the prior knows of it, and its degrees of freedom; (0, 0) without any."""
+    degrees = prior.degrees + len(values) - 1
+    squares = prior.degrees * prior.variance + sum_of_squares(values)
+    return (squares / degrees, degrees) if degrees else (0.0, 0.0)
+
+
+def _smallest_loss(change: Change, level: float, tolerance: Tolerance) -> float | None:
+    """The loss that an estimate with this error exceeds the threshold of an alarm by with probability `POWER`."""
+    if not change.degrees or math.isinf(change.error):
+        return None
+    threshold = max(
+        change.quantile(level) * change.error, tolerance.log_change + change.quantile(CONFIDENCE) * change.error
+    )
+    return -math.expm1(-(threshold + change.quantile(POWER) * change.error))
 
 
 def _excluded(change: Change, tolerance: Tolerance) -> bool:
@@ -187,18 +201,15 @@ def _excluded(change: Change, tolerance: Tolerance) -> bool:
     return low > 1 - tolerance.resolution and high < 1 / (1 - tolerance.resolution)
 
 
-def _needed(change: Change, variance: float, inverse_size: float, tolerance: Tolerance) -> int | None:
+def _needed(change: Change, invocations: int, tolerance: Tolerance) -> int | None:
     """How many invocations of this variance would bring the 95 % interval within half the resolution to each side, or,
-    when the estimate lies beyond the tolerance, off the tolerance. None when the baseline's own invocations
-    (`inverse_size`) are too few for that, or nothing is known of the variance.
+    when the estimate lies beyond the tolerance, off the tolerance. None when nothing is known of the variance.
     """
-    if not change.degrees:
+    if not change.degrees or not change.error:
         return None
     beyond = abs(change.log_ratio) - tolerance.log_change
     half = beyond if beyond > 0 else -math.log1p(-tolerance.resolution) / 2
-    quantile = float(stdtrit(change.degrees, (1 + CONFIDENCE) / 2))
-    left = (half / quantile) ** 2 / variance - inverse_size if variance else math.inf
-    return math.ceil(1 / left) if left > 0 else None
+    return math.ceil(invocations * (change.quantile((1 + CONFIDENCE) / 2) * change.error / half) ** 2)
 
 
 def _sure(changed: float, beyond: float) -> str:

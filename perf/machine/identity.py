@@ -24,7 +24,8 @@ _NOISE = re.compile(
 class Machine:
     """The machine as far as this process may use it: cores, threads and nodes are counted within its CPU mask.
 
-    `isa` is a name from isa.toml; `memory_bytes` is the whole machine's; `instance_type` is EC2's name or None;
+    `cpu_version` is "family.model.stepping", which tells CPUs apart whose model name a hypervisor hides. `isa` is a
+    name from isa.toml; `memory_bytes` is the whole machine's; `instance_type` is EC2's name or None;
     `masked` says that the mask leaves out part of the machine.
     """
 
@@ -35,6 +36,7 @@ class Machine:
     isa: str
     memory_bytes: int
     kernel: str
+    cpu_version: str = "unknown"
     instance_type: str | None = None
     masked: bool = False
 
@@ -46,6 +48,9 @@ class Machine:
             # Half of a c5.metal must not be judged by the baseline of a whole one.
             return f"{instance}-{size}" if self.masked else instance
         model = _slug(_NOISE.sub(" ", self.cpu_model)) or "unknown"
+        if not re.search(r"\d", model) and re.search(r"\d", self.cpu_version):
+            # "Intel Xeon Processor": two of them may differ by two generations.
+            model = f"{model}-{'.'.join(self.cpu_version.split('.')[:2])}"
         return f"{model}-{size}-{_slug(self.isa)}"
 
     def has_isa(self, name: str) -> bool:
@@ -61,9 +66,10 @@ def read_machine(sys_root: Path = SYS_ROOT, proc_root: Path = PROC_ROOT, topolog
     leaves the instance type unknown.
     """
     usable = read_topology(sys_root) if topology is None else topology
-    model, flags = parse_cpuinfo(_read(proc_root / "cpuinfo"))
+    model, version, flags = parse_cpuinfo(_read(proc_root / "cpuinfo"))
     return Machine(
         cpu_model=model,
+        cpu_version=version,
         physical_cores=usable.physical_cores,
         hardware_threads=usable.hardware_threads,
         nodes=len(usable.nodes),
@@ -89,12 +95,16 @@ def read_host_id(path: Path = MACHINE_ID) -> str | None:
     return hashlib.sha256(b"mxnet-perf host\0" + machine_id).hexdigest()[:16]
 
 
-def parse_cpuinfo(text: str) -> tuple[str, frozenset[str]]:
-    """Model name ("unknown" when not told) and flags of the first CPU in the text of /proc/cpuinfo."""
+def parse_cpuinfo(text: str) -> tuple[str, str, frozenset[str]]:
+    """Model name ("unknown" when it is not there), "family.model.stepping" ("unknown" likewise) and flags of the first
+    CPU in the text of /proc/cpuinfo.
+    """
     first_cpu = text.strip().partition("\n\n")[0]
     lines = (line.partition(":") for line in first_cpu.splitlines())
     fields = {name.strip(): value.strip() for name, _, value in lines}
-    return fields.get("model name") or "unknown", frozenset(fields.get("flags", "").split())
+    version = [fields.get(name, "") for name in ("cpu family", "model", "stepping")]
+    flags = frozenset(fields.get("flags", "").split())
+    return fields.get("model name") or "unknown", ".".join(version) if all(version) else "unknown", flags
 
 
 def highest_isa(flags: frozenset[str]) -> str:

@@ -1,5 +1,6 @@
 """All instances of one variant, acting as one: started, warmed up and timed together."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -12,11 +13,14 @@ from perf.measure.instance import Instance, Reply, WorkerError
 from perf.measure.plan import Effort, Operator, Training, Variant, Workload
 from perf.measure.results import Slot, WarmUp
 
-# All instances are told a moment to start at; this far ahead, the word has reached every one of them.
-LEAD_NS = 20_000_000
+# Several instances start at one moment, this far ahead: the request has then reached every one of them. A turn lasts
+# some 60 ms, so that a longer lead would cost more than it gains; who is late starts at once.
+LEAD_NS = 4_000_000
 # A pass counts when at least this share of it ran while all instances of the variant were running.
 OVERLAP = 0.99
 SEED = 20190713
+# The kernel counts stolen time in steps of this.
+TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 class Ready(msgspec.Struct):
@@ -69,8 +73,11 @@ class Passes(msgspec.Struct):
 
     @property
     def lost_share(self) -> float | None:
-        """What others took of the time of these passes, as a share; None where the kernel does not count."""
-        lost = [ns for ns in (self.held_up_ns, self.stolen_ns) if ns is not None]
+        """What others took of the time of these passes, as a share; None where the kernel does not count. Of stolen
+        time, a single tick says nothing: it may hold any shorter time.
+        """
+        stolen_ns = None if self.stolen_ns is None else max(0, self.stolen_ns - TICK_NS)
+        lost = [ns for ns in (self.held_up_ns, stolen_ns) if ns is not None]
         return sum(lost) / (self.passes_ns[-1][1] - self.passes_ns[0][0]) if lost else None
 
 
@@ -128,7 +135,8 @@ class Crew:
         if isinstance(program, Operator):
             do, request = "compose", {"nodes": [{"op": program.name, **msgspec.to_builtins(program)}]}
         else:
-            do, request = "load", msgspec.to_builtins(program, enc_hook=str)
+            do = "load"
+            request = {"symbol": str(program.symbol), "params": str(program.params), "subgraph": program.subgraph}
         replies = self._ask_all(Loaded, do, **request, extra_work=self.variant.extra_work)
         return replies[0].operators
 
@@ -174,12 +182,12 @@ class Crew:
         """
         self._instances[0].ask(Done, "save_cut_layers", path=str(path), given=str(given))
 
-    def run(self, effort: Effort, *, quiet: bool) -> Slot:
+    def run(self, effort: Effort) -> Slot:
         """One slot: start all instances at one moment, time passes, and keep those that all instances overlapped."""
         together = len(self._instances) > 1
         request = {
             "do": "run",
-            "start_at_ns": time.monotonic_ns() + LEAD_NS,
+            "start_at_ns": time.monotonic_ns() + LEAD_NS if together else 0,
             "min_passes": effort.slot_passes,
             "min_duration_ns": int(effort.slot_s * 1e9),
             "hold": together,
@@ -196,7 +204,7 @@ class Crew:
         if not all(counted):
             raise WorkerError("no pass of one instance ran while all the others were running", "")
         lost = [reply.lost_share for reply in replies if reply.lost_share is not None]
-        return Slot(counted, quiet, max(lost, default=None))
+        return Slot(counted, max(lost, default=None))
 
     def _ask_all(self, reply: type[Reply], do: str, **arguments: object) -> list[Reply]:
         for instance in self._instances:

@@ -1,7 +1,9 @@
 """Measuring a plan: invocations of fresh workers, workloads within them, interleaved blocks within those."""
 
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +13,10 @@ from perf.machine import Placement
 from perf.measure.crew import Crew
 from perf.measure.instance import WorkerError
 from perf.measure.journal import Journal
+from perf.measure.ledger import Ledger
 from perf.measure.plan import Effort, Plan, Runner, Workload
-from perf.measure.quiet import wait_until_quiet
-from perf.measure.results import Block, Failure, Invocation, Slot, Spent, WarmUp, WorkloadResult
+from perf.measure.results import Block, Failure, Invocation, Slot, WarmUp, WorkloadResult
+from perf.measure.turns import hold, release, turn
 
 # What is measured in the first place; shown to the user as "invocation 1".
 FIRST = "invocation"
@@ -40,7 +43,7 @@ def measure(
     problems: Mapping[str, Mapping[str, Failure]],
     conditions: Conditions,
     tell: Tell,
-    spent: Spent,
+    ledger: Ledger,
 ) -> dict[str, WorkloadResult]:
     """Measure what the journal does not hold yet of the plans; all results by workload name. A variant's failure is in
     its results; it stops nothing else.
@@ -54,7 +57,7 @@ def measure(
     def told(text: str) -> None:
         tell(text, sum(run.weight_done() for run in runs) / total)
 
-    runs = [_Run(plan, problems.get(plan.subject, {}), conditions, told, spent) for plan in plans]
+    runs = [_Run(plan, problems.get(plan.subject, {}), conditions, told, ledger) for plan in plans]
     while any(run.open_workloads() for run in runs):
         for run in runs:
             run.invoke(run.open_workloads())
@@ -70,14 +73,14 @@ class _Run:
         problems: Mapping[str, Failure],
         conditions: Conditions,
         tell: Callable[[str], None],
-        spent: Spent,
+        ledger: Ledger,
     ) -> None:
         self.workloads = plan.workloads
         self._plan = plan
         self._tell = tell
         self._conditions = conditions
         self._effort = plan.effort or conditions.effort
-        self._spent = spent
+        self._ledger = ledger
         earlier = {w.name: conditions.journal.result(conditions.phase, w.name) for w in plan.workloads}
         self._invocations = {name: list(result.invocations) for name, result in earlier.items()}
         self._failures = {name: {**problems, **result.failures} for name, result in earlier.items()}
@@ -103,7 +106,8 @@ class _Run:
                 self._tell(f"{workload.name}, {self._conditions.phase} {len(invocations) + 1}")
                 started = time.monotonic()
                 wanted = [v.name for v in self._plan.variants if v.name not in self._failures[workload.name]]
-                self._start_missing(crews, wanted, workload)
+                with self._ledger.stage("starting workers"):
+                    self._start_missing(crews, wanted, workload)
                 measured = self._measure(crews, workload)
                 invocations.append(replace(measured, elapsed_s=time.monotonic() - started))
                 failures = self._failures[workload.name]
@@ -125,7 +129,9 @@ class _Run:
         return elapsed_s >= self._effort.workload_budget_s or self._precise(undisturbed, self._effort.precision)
 
     def _start_missing(self, crews: dict[str, Runner], wanted: Sequence[str], workload: Workload) -> None:
-        """Start crews all at once, since starting costs seconds, then let each load; failures belong to `workload`."""
+        """Start all crews at one moment and let them load at the same time: of two equal workers, the one that was
+        started and loaded first was slower by 2 % (docs/gate.md). Failures belong to `workload`.
+        """
         variants = {variant.name: variant for variant in self._plan.variants}
         start = self._plan.start or Crew
         missing = [name for name in wanted if name not in crews]
@@ -136,74 +142,95 @@ class _Run:
                 self._conditions.scratch,
                 timeout_s=self._conditions.timeout_s,
             )
-        for name in missing:
-            with self._failing(crews, name, workload, "starting"):
-                crews[name].load()
+        self._at_once(crews, missing, workload, "starting", lambda crew: crew.load())
+
+    def _at_once(
+        self,
+        crews: dict[str, Runner],
+        names: Sequence[str],
+        workload: Workload,
+        stage: str,
+        do: Callable[[Runner], object],
+    ) -> None:
+        """Let several crews do the same untimed work at the same time: none gets the better memory."""
+        if not names:
+            return
+        acting = {name: crews[name] for name in names}
+        for crew in acting.values():
+            release(crew.pids)
+        with ThreadPoolExecutor(len(acting)) as pool:
+            pending = {name: pool.submit(do, crew) for name, crew in acting.items()}
+        for name, future in pending.items():
+            with self._failing(crews, name, workload, stage):
+                future.result()
+        for name in names:
+            if name in crews:
+                hold(crews[name].pids)
 
     def _measure(self, crews: dict[str, Runner], workload: Workload) -> Invocation:
+        number = len(self._invocations[workload.name])
         order = [variant.name for variant in self._plan.variants if variant.name in crews]
         order = [name for name in order if name not in self._failures[workload.name]]
-        if len(self._invocations[workload.name]) % 2:
-            order.reverse()  # invocations of a single block alternate like blocks
+        if number % 2:
+            order.reverse()  # who warms up first alternates, and so do invocations of a single block
+        with self._ledger.stage("starting workers"):
+            self._at_once(crews, order, workload, "binding", lambda crew: crew.bind(workload))
+        order = [name for name in order if name in crews]
         warm_ups: dict[str, WarmUp] = {}
-        for name in order:
-            with self._failing(crews, name, workload, "warming up"):
-                crews[name].bind(workload)
-                self._quieten(crews, name)
-                warm_ups[name] = crews[name].warm_up(self._effort)
-                self._spent.passes_ns += warm_ups[name].duration_ns
-                crews[name].prove_pinning()
-        blocks = list(self._blocks(crews, order, workload))
+        with self._ledger.stage("warm-up"):
+            for name in order:
+                with self._failing(crews, name, workload, "warming up"), turn(crews[name].pids):
+                    warm_ups[name] = crews[name].warm_up(self._effort)
+                    crews[name].prove_pinning()
+        with self._ledger.stage("between passes"):
+            blocks = list(self._blocks(crews, order, workload, random.Random(number)))  # noqa: S311 - an order is drawn
         peaks = {}
         for name in [name for name in order if name in crews]:
-            with self._failing(crews, name, workload, "being freed"):
+            with self._failing(crews, name, workload, "being freed"), turn(crews[name].pids):
                 peaks[name] = crews[name].unbind()
         disturbed = sum(not block.disturbed for block in blocks) < self._effort.min_blocks
         return Invocation(tuple(blocks), warm_ups, peaks, disturbed=disturbed)
 
-    def _blocks(self, crews: dict[str, Runner], order: list[str], workload: Workload) -> Iterator[Block]:
-        """Blocks in alternating order until the ratios within this invocation are precise or the budget is spent.
+    def _blocks(
+        self, crews: dict[str, Runner], order: list[str], workload: Workload, draw: random.Random
+    ) -> Iterator[Block]:
+        """Blocks until the budget is spent. Disturbed ones do not count towards the least number of blocks, for which
+        twice the budget may be spent.
 
-        Disturbed blocks do not count towards the least number of blocks, for which twice the budget may be spent.
+        Every second block runs in the reverse order of the one before, and each pair of blocks in an order of its own:
+        no variant always follows the same other one.
         """
+        effort = self._effort
         started = time.monotonic()
-        blocks: list[Block] = []
-        while len(blocks) < self._effort.max_blocks:
+        blocks = undisturbed = 0
+        while blocks < effort.max_blocks:
             order = [name for name in order if name in crews]
             slots = {}
             for name in order:
-                with self._failing(crews, name, workload, "being timed"):
-                    slots[name] = self._slot(crews, name)
+                with self._failing(crews, name, workload, "being timed"), turn(crews[name].pids):
+                    slots[name] = self._slot(crews[name])
             if not slots:
                 return
-            blocks.append(Block(slots, any(self._disturbed(slot) for slot in slots.values())))
-            yield blocks[-1]
-            order.reverse()
-            elapsed_s = time.monotonic() - started
-            undisturbed = tuple(block for block in blocks if not block.disturbed)
-            if len(undisturbed) >= self._effort.min_blocks and (
-                elapsed_s >= self._effort.block_budget_s
-                or self._precise(WorkloadResult((Invocation(undisturbed, {}, {}),), {}), self._effort.precision)
-            ):
-                return
-            if len(blocks) >= self._effort.min_blocks and elapsed_s >= 2 * self._effort.block_budget_s:
+            block = Block(slots, any(self._disturbed(slot) for slot in slots.values()))
+            yield block
+            blocks += 1
+            undisturbed += not block.disturbed
+            if blocks % 2:
+                order.reverse()
+            else:
+                draw.shuffle(order)
+            budgets = 1 if undisturbed >= effort.min_blocks else 2
+            if blocks >= effort.min_blocks and time.monotonic() - started >= budgets * effort.block_budget_s:
                 return
 
-    def _slot(self, crews: Mapping[str, Runner], name: str) -> Slot:
-        """One slot; a disturbed one is measured again, and the least disturbed attempt counts.
-
-        The choice looks at what the kernel says of the attempts, never at how fast they were.
-        """
+    def _slot(self, crew: Runner) -> Slot:
         started = time.monotonic()
-        attempts: list[Slot] = []
-        while True:
-            attempts.append(crews[name].run(self._effort, quiet=self._quieten(crews, name)))
-            self._spent.passes_ns += sum(attempts[-1].instances_ns[0])
-            patient = len(attempts) == 1 or time.monotonic() - started < self._effort.patience_s
-            if not self._disturbed(attempts[-1]) or not patient:
-                break
-        best = min(attempts, key=lambda slot: slot.lost_share or 0.0)
-        return replace(best, attempts=len(attempts))
+        slot = crew.run(self._effort)
+        passes_s = sum(slot.instances_ns[0]) / 1e9
+        self._ledger.move("between passes", "counted passes", passes_s)
+        if not crew.pids:  # a job of its own: what is not in its passes is its start
+            self._ledger.move("between passes", "starting jobs", time.monotonic() - started - passes_s)
+        return slot
 
     def _disturbed(self, slot: Slot) -> bool:
         return slot.lost_share is not None and slot.lost_share > self._effort.max_lost_share
@@ -214,10 +241,6 @@ class _Run:
         others = [v.name for v in self._plan.variants if v.name != reference and v.name not in result.failures]
         ratios = [result.log_ratios(reference, name) for name in others]
         return all(estimate_speedup(r).half_width <= precision for r in ratios if any(r))
-
-    def _quieten(self, crews: Mapping[str, Runner], name: str) -> bool:
-        """Wait until all workers but the named variant's stand still."""
-        return wait_until_quiet([pid for other, crew in crews.items() if other != name for pid in crew.pids])
 
     @contextmanager
     def _failing(self, crews: dict[str, Runner], name: str, workload: Workload, stage: str) -> Iterator[None]:

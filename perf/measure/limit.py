@@ -6,13 +6,13 @@ from dataclasses import replace
 from perf.builds import Build
 from perf.judge.statistics import median
 from perf.measure.engine import Conditions, Tell, measure
+from perf.measure.ledger import Ledger
 from perf.measure.plan import Operator, Plan, Variant, Workload
-from perf.measure.results import Spent
 
 SUBJECT = "matrix product"
 
 
-def measure_limits(builds: Sequence[Build], conditions: Conditions, tell: Tell, spent: Spent) -> dict[str, float]:
+def measure_limits(builds: Sequence[Build], conditions: Conditions, tell: Tell, ledger: Ledger) -> dict[str, float]:
     """GFLOP/s of each build, by its role, in products of square FP32 matrices as large as the effort says, on all
     instances at once and pinned like everything else. A build that fails is left out.
 
@@ -24,7 +24,7 @@ def measure_limits(builds: Sequence[Build], conditions: Conditions, tell: Tell, 
         return {}
     plan = plan_of(builds, size)
     effort = replace(conditions.effort, min_invocations=1, max_invocations=1)
-    results = measure([plan], {}, replace(conditions, effort=effort, phase=SUBJECT), tell, spent)
+    results = measure([plan], {}, replace(conditions, effort=effort, phase=SUBJECT), tell, ledger)
     result = results[plan.workloads[0].name]
     slots = {build.role: [s for slots in result.blocks_of(build.role) for s in slots] for build in builds}
     return {

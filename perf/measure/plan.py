@@ -1,5 +1,6 @@
 """What is to be measured, as plain data: variants of one subject, its workloads, and how much of each."""
 
+import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,16 +15,28 @@ from perf.measure.results import Slot, WarmUp
 
 @dataclass(frozen=True)
 class Program:
-    """What a worker loads: a symbol file, its parameters, and the subgraph backend that partitions it, if any."""
+    """What a worker loads: a symbol file, its parameters, and the subgraph backend that partitions it, if any.
+    `content` is a sha256 over those of both files.
+    """
 
     symbol: Path
     params: Path
     subgraph: str | None
+    content: str
 
     @property
     def label(self) -> str:
-        """The same for the same content: folders of artifacts are named by what went into them."""
-        return f"{self.symbol.parent.name}/{self.symbol.stem}"
+        """Its name, and its content: the same for the same files wherever they lie."""
+        return f"{self.symbol.parent.name}/{self.symbol.stem} {self.content[:12]} {self.subgraph or 'no subgraph'}"
+
+
+def content_of(symbol: Path, params: Path) -> str:
+    """The content of a program's two files: a sha256 over theirs. OSError when one cannot be read."""
+    digest = hashlib.sha256()
+    for path in (symbol, params):
+        with path.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").hexdigest().encode())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -43,13 +56,14 @@ class Operator:
 
 @dataclass(frozen=True)
 class Training:
-    """A training job: its name for the same job elsewhere, and what its ranks are told to do. Whose program it is knows
-    how it is started.
+    """A training job: its name for the same job elsewhere, what its ranks are told to do, and the environment variables
+    of theirs that the suite chooses. Whose program it is knows how it is started.
     """
 
     label: str
     ranks: int
     task: Mapping[str, Any]
+    variables: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -144,7 +158,6 @@ class Effort:
     block_budget_s: float
     workload_budget_s: float
     max_lost_share: float
-    patience_s: float
     limit_size: int | None = None
 
 
@@ -153,7 +166,7 @@ class Runner(Protocol):
 
     @property
     def pids(self) -> Sequence[int]:
-        """Processes that must stand still while another variant is timed."""
+        """Processes that are stopped while another variant has its turn (perf.measure.turns)."""
 
     def close(self) -> None:
         """End all processes; nothing of them is left afterwards."""
@@ -170,7 +183,7 @@ class Runner(Protocol):
     def prove_pinning(self) -> None:
         """Read back where everything runs."""
 
-    def run(self, effort: Effort, *, quiet: bool) -> Slot:
+    def run(self, effort: Effort) -> Slot:
         """Time passes."""
 
     def unbind(self) -> int:
@@ -179,6 +192,9 @@ class Runner(Protocol):
 
 class Start(Protocol):
     """Begins what runs a variant: on which placements, where it may write, and for how long an answer is waited for."""
+
+    def placement_of(self, variant: Variant) -> tuple[str, ...]:
+        """Where everything of a variant runs, in words, one for each process."""
 
     def __call__(
         self, variant: Variant, placements: Sequence[Placement], scratch: Path, *, timeout_s: float

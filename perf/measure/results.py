@@ -11,15 +11,12 @@ from perf.judge.statistics import median
 class Slot:
     """One variant's turn in one block: counted pass durations in ns, one tuple for each instance.
 
-    `quiet`: all other workers stood still before. `lost_share`: the share of its time for which other programs or the
-    hypervisor held up an instance, None where the kernel does not count. `attempts`: how often it was measured until
-    it was not disturbed, or patience ended.
+    `lost_share`: the share of its time for which other programs or the hypervisor held up an instance, None where the
+    kernel does not count.
     """
 
     instances_ns: tuple[tuple[int, ...], ...]
-    quiet: bool
     lost_share: float | None
-    attempts: int = 1
 
     @property
     def latency_ns(self) -> float:
@@ -100,10 +97,3 @@ class WorkloadResult:
         """The variant's slots, a list for each invocation that has any."""
         found = [[b.slots[variant] for b in i.blocks if variant in b.slots] for i in self.invocations]
         return [slots for slots in found if slots]
-
-
-@dataclass
-class Spent:
-    """Where the wall time of measuring went: inside passes (timed and warm-up), in ns."""
-
-    passes_ns: int = 0

@@ -89,9 +89,8 @@ def record(
             pytest.fail(_told(outcome.case, outcome.failure, command), pytrace=False)
         # Asked for only now: pytest-benchmark warns of a fixture that a failed test never used.
         benchmark = request.getfixturevalue("benchmark")
-        figures = perf_session.figures(outcome)
+        figures, verdict = perf_session.figures(outcome)
         figures.setdefault("launch_prefixes", [shlex.join(prefix) for prefix in numactl])  # jobs have their own
-        verdict = perf_session.judging.verdict(figures) if perf_session.judging else None
         if verdict is not None:
             figures["verdict"] = verdict_record(verdict)
             perf_session.verdicts.append(verdict)

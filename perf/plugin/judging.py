@@ -1,19 +1,18 @@
 """Judging the cases of a session by the baseline that the user named."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import msgspec
 
 from perf.errors import PerfError
 from perf.measure.family import Case
 from perf.plugin.storage import Storage, find_baseline
 from perf.runs import document
-from perf.runs.baseline import TOLERANCES
-from perf.runs.document import Context, Wheel
-from perf.runs.gate import Gate, Verdict, comparisons_of
+from perf.runs.baseline import TOLERANCES, stored_runs
+from perf.runs.document import Context
+from perf.runs.gate import Gate, Priors, Verdict, comparisons_of
+from perf.runs.sessions import sessions_of
 from perf.runs.tolerances import read_tolerances
+from perf.stack import Stack
 
 
 @dataclass(frozen=True)
@@ -26,23 +25,21 @@ class Judging:
     why_none: str = ""
     problem: PerfError | None = None
 
-    def unsettled(self, figures: Mapping[str, Any]) -> float | None:
-        """How much slower a case, by its `extra_info`, seems that must be measured (once more) again before it is
-        judged, as a log ratio; None when it need not be.
-        """
-        return self.gate.unsettled(msgspec.convert(figures, document.Case)) if self.gate else None
+    def undecided(self, case: document.Case, priors: Priors) -> float | None:
+        """The apparent log slowdown of a case that needs another look; None of any other."""
+        return self.gate.undecided(case, priors) if self.gate else None
 
-    def wheel(self, role: str) -> Wheel | None:
-        """What the baseline was measured with in a role, if that is known."""
+    def stack(self, case: str) -> Stack | None:
+        """What the baseline ran of a case; None for one that it does not hold."""
         baseline = self.gate.baseline if self.gate else None
-        return baseline.perf.wheels.get(role) if baseline else None
+        found = baseline.cases.get(case) if baseline else None
+        return found.stack if found else None
 
-    def verdict(self, figures: Mapping[str, Any]) -> Verdict | None:
-        """The verdict on a case, by its `extra_info`; None for a reference, by which others are judged."""
-        case = msgspec.convert(figures, document.Case)
-        if not case.samples:
-            return None
-        return self.gate.verdict(case) if self.gate else Verdict(case.name, "no-baseline", self.why_none)
+    def verdict(self, case: document.Case, priors: Priors) -> Verdict | None:
+        """The verdict on a case; None for a reference, by which others are judged."""
+        if self.gate:
+            return self.gate.verdict(case, priors)
+        return Verdict(case.name, "no-baseline", self.why_none) if case.samples else None
 
 
 def start_judging(storage: Storage, context: Context, selected: Sequence[Case]) -> Judging | None:
@@ -58,4 +55,5 @@ def start_judging(storage: Storage, context: Context, selected: Sequence[Case]) 
         step = "store one with: uv run pytest perf/ --benchmark-save=NAME"
         return Judging(None, f"no run is stored for machine class {context.machine_class} ({step})")
     comparisons = comparisons_of([case.id for case in selected], baseline.run)
-    return Judging(Gate(baseline.name, baseline.run, context, tolerances, comparisons))
+    sessions = sessions_of(stored_runs(storage.folder, context.machine_class), tolerances.sessions.spread)
+    return Judging(Gate(baseline.name, baseline.run, context, tolerances, comparisons, sessions))

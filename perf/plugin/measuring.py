@@ -1,26 +1,26 @@
-"""Measuring the selected cases of all families: prepared and checked, a first look, and a second where it is needed."""
+"""Measuring the selected cases of all families: prepared, checked, measured, and again what is left undecided."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from perf.builds import Build
 from perf.errors import PerfError
 from perf.judge.verdict import LOOKS
 from perf.measure.engine import Conditions, measure
 from perf.measure.family import Case, Checked, Resources
+from perf.measure.ledger import Ledger
 from perf.measure.limit import measure_limits
-from perf.measure.plan import Effort, Plan, Variant
-from perf.measure.results import Spent, WorkloadResult
-from perf.plugin.outcome import OF_BASELINE, Outcome
+from perf.measure.plan import Plan, Variant
+from perf.measure.results import WorkloadResult
+from perf.measure.stacks import Twin
+from perf.plugin.outcome import Outcome
 from perf.report.progress import ProgressLine
 
-# What is measured because the first look did not settle a case; shown to the user as "second look 1".
-AGAIN = "second look"
+# What is measured because the first look left a case undecided; shown to the user as "second look of CASE 1".
+AGAIN = "second look of"
 NOTHING = WorkloadResult((), {})
-# How long it takes, roughly, until the workers of a pair are up and warm.
-STARTING_S = 3.0
 Checks = Mapping[str, Mapping[str, Checked]]
+Twins = Mapping[str, Twin | str]
 
 
 @dataclass(frozen=True)
@@ -35,33 +35,43 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Measuring:
-    """What is needed to measure cases. `injected` are slowdowns made on purpose, as shares by variant. `unsettled` says
-    how much slower a case seems that must be measured (once more) again, as a log ratio, and None of any other;
-    `of_baseline` finds the build that the baseline was measured with in the role of another one, when it can be had.
+    """What is needed to measure cases. `injected` are slowdowns made on purpose, as shares by variant. `twin` makes the
+    twin of a case's variant, or says why there is none; None where it runs what the baseline ran. `undecided` orders
+    the cases that need another look, the most important first.
     """
 
     resources: Resources
     conditions: Conditions
     injected: Mapping[str, float]
     progress: ProgressLine
-    spent: Spent
-    unsettled: Callable[[Outcome], float | None]
-    of_baseline: Callable[[Build], Build | None]
+    ledger: Ledger
+    twin: Callable[[Plan, Variant, Case], Twin | str | None]
+    undecided: Callable[[Sequence[Outcome]], Sequence[Outcome]]
 
     def measured(self, selected: Sequence[Case]) -> Measured:
         """Measure the cases. PerfError when one is to be slowed down that there is not."""
         errors, plans, checks = self._prepared(selected)
+        with self.ledger.stage("preparing"):
+            twins = {plan.subject: self._twins(plan, selected) for plan in plans}
+        plans = [_beside(plan, twins[plan.subject]) for plan in plans]
         # The same wheel in another environment would only be measured twice.
-        builds = {variant.build.record_sha256: variant.build for plan in plans for variant in plan.variants}
-        limits = measure_limits(list(builds.values()), self.conditions, self.progress.tell, self.spent)
+        builds = {variant.build.content_sha256: variant.build for plan in plans for variant in plan.variants}
+        limits = measure_limits(list(builds.values()), self.conditions, self.progress.tell, self.ledger)
         results = self._measure(plans, checks, self.conditions)
-        measured = {
-            case.id: Outcome(plan, case, results[case.workload], NOTHING, checks[plan.subject][case.variant])
+        outcomes = {
+            case.id: Outcome(
+                plan,
+                case,
+                results[case.workload],
+                NOTHING,
+                checks[plan.subject][case.variant],
+                twins[plan.subject].get(case.variant),
+            )
             for plan in plans
             for case in selected
             if case.subject == plan.subject
         }
-        return Measured({**errors, **self._second_looks(measured, plans, checks)}, limits)
+        return Measured({**errors, **self._second_looks(outcomes, checks)}, limits)
 
     def _prepared(self, selected: Sequence[Case]) -> tuple[dict[str, PerfError], list[Plan], Checks]:
         """Every subject planned and checked: the errors by case, the plans, and what was found out by subject."""
@@ -73,73 +83,63 @@ class Measuring:
             subjects.setdefault((case.family.name, case.subject), []).append(case)
         for (_, subject), cases in subjects.items():
             try:
-                plan = cases[0].family.plan(subject, cases, self.resources)
-                checks[subject] = self._checks(plan, cases[0])
+                with self.ledger.stage("preparing"):
+                    plan = cases[0].family.plan(subject, cases, self.resources)
+                with self.ledger.stage("checking answers"):
+                    checks[subject] = self._checks(plan, cases[0])
                 plans.append(plan)
             except PerfError as error:
                 errors |= dict.fromkeys((case.id for case in cases), error)
         return errors, _slowed(plans, self.injected), checks
 
-    def _second_looks(
-        self, measured: Mapping[str, Outcome], plans: Sequence[Plan], checks: Checks
-    ) -> dict[str, Outcome]:
-        """All outcomes, those that needed it measured again, as often as the budget allows."""
-        effort = self.conditions.effort
-        found, left_s = dict(measured), effort.again_budget_s
-        for look in range(1, LOOKS + 1):
-            affordable = int(left_s / (effort.again_invocations * (effort.block_budget_s + STARTING_S)))
-            suspects = self._suspects(found.values())[: max(0, affordable)]
-            started_s = time.monotonic()
-            for variant in dict.fromkeys(outcome.case.variant for outcome in suspects):
-                alike = [outcome for outcome in suspects if outcome.case.variant == variant]
-                found |= self._look_again(look, alike, plans, checks)
-            left_s -= time.monotonic() - started_s
-        left = sum(outcome.again is NOTHING for outcome in self._suspects(found.values()))
-        if left:
-            told = (
-                f"{left} more cases should be measured again, and the {effort.again_budget_s:g} s for that are spent."
-            )
-            self.progress.say(told)
+    def _twins(self, plan: Plan, selected: Sequence[Case]) -> dict[str, Twin | str]:
+        """The twins of a plan's variants by variant, or why one that is needed cannot be had."""
+        cases = {case.variant: case for case in selected if case.subject == plan.subject}
+        found = {v.name: self.twin(plan, v, cases[v.name]) for v in plan.variants if v.name in cases}
+        for name, twin in found.items():
+            if isinstance(twin, str):
+                self.progress.say(f"{plan.subject} {name}: nothing runs beside it: {twin}")
+        return {name: twin for name, twin in found.items() if twin is not None}
+
+    def _second_looks(self, outcomes: Mapping[str, Outcome], checks: Checks) -> dict[str, Outcome]:
+        """All outcomes. What is undecided is measured again beside its twin, one case after the other: the one that
+        matters most is taken to its verdict before the next is begun. The budget is what is really spent.
+        """
+        found, given_up = dict(outcomes), set[str]()
+        ends_s = time.monotonic() + self.conditions.effort.again_budget_s
+        while suspects := self._suspects(found, given_up):
+            suspect = suspects[0].case.id
+            for look in range(1, LOOKS):
+                if time.monotonic() >= ends_s:
+                    names = ", ".join(outcome.case.id for outcome in suspects)
+                    self.progress.say(f"The time for second looks is spent; undecided: {names}")
+                    return found
+                with self.ledger.within("second looks"):
+                    found[suspect] = self._look_again(look, found[suspect], checks)
+                if not any(outcome.case.id == suspect for outcome in self._suspects(found, given_up)):
+                    break
+            given_up.add(suspect)
         return found
 
-    def _suspects(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
-        """The cases that must be measured (once more) again, those that seem slowest first."""
-        sound = [outcome for outcome in outcomes if not outcome.failure]
-        seeming = [(loss, outcome) for outcome in sound if (loss := self.unsettled(outcome)) is not None]
-        return [outcome for _, outcome in sorted(seeming, key=lambda pair: -pair[0])]
+    def _suspects(self, outcomes: Mapping[str, Outcome], given_up: set[str]) -> list[Outcome]:
+        sound = [outcome for outcome in outcomes.values() if not outcome.failure and not outcome.twin_failure]
+        return [outcome for outcome in self.undecided(sound) if outcome.case.id not in given_up]
 
-    def _look_again(
-        self, look: int, suspects: Sequence[Outcome], plans: Sequence[Plan], checks: Checks
-    ) -> dict[str, Outcome]:
-        """Measure cases of one variant again, after everything else: what disturbed the first look has then passed.
-        Each runs side by side with its twin and nothing else, or with its reference when it can have no twin.
-        """
-        cases = {plan.subject: [o.case for o in suspects if o.plan is plan] for plan in plans}
-        again = [_narrowed(plan, cases[plan.subject], self._twin) for plan in plans if cases[plan.subject]]
-        wheels = {v.name: v.build.requirement for plan in again for v in plan.variants if v.name.endswith(OF_BASELINE)}
+    def _look_again(self, look: int, suspect: Outcome, checks: Checks) -> Outcome:
+        """Measure a case in some more invocations, side by side with its twin and nothing else."""
+        if not isinstance(suspect.twin, Twin):
+            raise TypeError(f"{suspect.case.id} has no twin")
+        effort = suspect.plan.effort or self.conditions.effort
         count = look * self.conditions.effort.again_invocations
-        # As many blocks as the budget allows: only unsettled cases come here, and they are to be settled.
-        again = [_harder(plan, plan.effort or self.conditions.effort, count) for plan in again]
-        phase = " beside ".join([f"{AGAIN} of {suspects[0].case.variant}", *sorted(set(wheels.values()))])
-        conditions = replace(self.conditions, phase=phase)
-        repeated = self._measure(again, checks, conditions)
-        for workload, result in repeated.items():
-            for twin in result.failures.keys() & wheels.keys():
-                self.progress.say(f"{workload} {twin} cannot be measured side by side: {result.failures[twin].what}")
-        return {
-            outcome.case.id: replace(
-                outcome,
-                again=repeated[outcome.case.workload],
-                beside_wheel=wheels.get(outcome.case.variant + OF_BASELINE),
-            )
-            for outcome in suspects
-        }
-
-    def _twin(self, variant: Variant) -> Variant | None:
-        """The same variant with the baseline's own wheel, if that can be had; never slowed down on purpose."""
-        build = self.of_baseline(variant.build)
-        name = variant.name + OF_BASELINE
-        return replace(variant, name=name, build=build, over=(), extra_work=0.0) if build else None
+        plan = replace(
+            suspect.plan,
+            workloads=tuple(w for w in suspect.plan.workloads if w.name == suspect.case.workload),
+            variants=(suspect.twin.variant, suspect.variant),
+            reference=suspect.twin.variant.name,
+            effort=replace(effort, min_invocations=count, max_invocations=count),
+        )
+        conditions = replace(self.conditions, phase=f"{AGAIN} {suspect.case.id}")
+        return replace(suspect, again=self._measure([plan], checks, conditions)[suspect.case.workload])
 
     def _measure(self, plans: Sequence[Plan], checks: Checks, conditions: Conditions) -> dict[str, WorkloadResult]:
         problems = {
@@ -147,7 +147,7 @@ class Measuring:
             for subject, found in checks.items()
         }
         self.progress.restart()
-        return measure(plans, problems, conditions, self.progress.tell, self.spent)
+        return measure(plans, problems, conditions, self.progress.tell, self.ledger)
 
     def _checks(self, plan: Plan, case: Case) -> Mapping[str, Checked]:
         journal = self.conditions.journal
@@ -159,25 +159,13 @@ class Measuring:
         return checks
 
 
-def _narrowed(plan: Plan, cases: Sequence[Case], twin_of: Callable[[Variant], Variant | None]) -> Plan:
-    """What of a plan must be measured again for these of its cases, all of one variant: their workloads, the variant
-    and its twin; all that it is judged over when it has no twin.
-    """
-    suspect = next(variant for variant in plan.variants if variant.name == cases[0].variant)
-    twin = twin_of(suspect)
-    others = [twin] if twin else [variant for variant in plan.variants if variant.name in suspect.over]
-    workloads = {case.workload for case in cases}
-    return replace(
-        plan,
-        workloads=tuple(workload for workload in plan.workloads if workload.name in workloads),
-        variants=(*others, suspect),
-        reference=others[0].name,
-    )
-
-
-def _harder(plan: Plan, effort: Effort, count: int) -> Plan:
-    """The plan, measured in exactly so many invocations."""
-    return replace(plan, effort=replace(effort, min_invocations=count, max_invocations=count, precision=0.0))
+def _beside(plan: Plan, twins: Twins) -> Plan:
+    """The plan with its twins, each beside its variant: they share all blocks."""
+    variants: list[Variant] = []
+    for variant in plan.variants:
+        twin = twins.get(variant.name)
+        variants += [twin.variant, variant] if isinstance(twin, Twin) else [variant]
+    return replace(plan, variants=tuple(variants))
 
 
 def _slowed(plans: Sequence[Plan], injected: Mapping[str, float]) -> list[Plan]:

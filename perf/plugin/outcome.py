@@ -3,18 +3,16 @@
 from dataclasses import dataclass
 
 from perf.measure.family import Case, Checked
-from perf.measure.plan import Plan
+from perf.measure.plan import Plan, Variant
 from perf.measure.results import Failure, WorkloadResult
-
-# A variant's name and this: the same variant with the wheel that the baseline was measured with.
-OF_BASELINE = "@baseline"
+from perf.measure.stacks import OF_BASELINE, Twin
 
 
 @dataclass(frozen=True)
 class Outcome:
     """A case's plan, its workload's result, what its family found out before, and why it failed, if it did. `again`
-    holds what was measured because the first look settled nothing, side by side with the wheel of the baseline when
-    there is a `beside_wheel`.
+    holds what was measured because the first look left it undecided. `twin` is what ran beside it with the baseline's
+    stack, or why nothing did although the stacks differ; None where they do not.
     """
 
     plan: Plan
@@ -22,7 +20,12 @@ class Outcome:
     result: WorkloadResult
     again: WorkloadResult
     check: Checked
-    beside_wheel: str | None = None
+    twin: Twin | str | None = None
+
+    @property
+    def variant(self) -> Variant:
+        """The variant of the plan that the case runs."""
+        return next(variant for variant in self.plan.variants if variant.name == self.case.variant)
 
     @property
     def whole(self) -> WorkloadResult:
@@ -34,3 +37,8 @@ class Outcome:
     def failure(self) -> Failure | None:
         """Why the case has no result, or None."""
         return self.whole.failures.get(self.case.variant)
+
+    @property
+    def twin_failure(self) -> Failure | None:
+        """Why its twin has no result, or None."""
+        return self.whole.failures.get(self.case.variant + OF_BASELINE)

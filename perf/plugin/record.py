@@ -3,13 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from perf.judge.speedup import Estimate, estimate_speedup
+import msgspec
+
+from perf.judge.speedup import estimate_speedup
+from perf.judge.spread import Spread
 from perf.judge.statistics import median, quantile
 from perf.machine import Machine, Placement
 from perf.measure.limit import gflop_per_s
 from perf.measure.plan import Variant
 from perf.measure.results import Slot, WorkloadResult
-from perf.plugin.outcome import OF_BASELINE, Outcome
+from perf.measure.stacks import Twin, stack_of
+from perf.plugin.outcome import Outcome
+from perf.runs.document import Case, Sample, SideBySide
 
 NS_PER_S = 1e9
 DIGITS = 6  # of a log speedup: a millionth of the speedup
@@ -21,70 +26,76 @@ def passes_of(outcome: Outcome) -> list[int]:
     return [ns for invocation in slots for slot in invocation for instance in slot.instances_ns for ns in instance]
 
 
-def record_of(outcome: Outcome, machine: Machine, placements: tuple[Placement, ...]) -> dict[str, Any]:
-    """The `extra_info` of a case that was measured."""
+def case_of(outcome: Outcome, placements: tuple[Placement, ...]) -> Case:
+    """What is judged of a case that was measured."""
+    plan, result = outcome.plan, outcome.whole
+    slots = [slot for invocation in result.blocks_of(outcome.case.variant) for slot in invocation]
+    stacks = {variant.name: stack_of(plan, variant, placements) for variant in plan.variants}
+    over = outcome.variant.over
+    return Case(
+        family=outcome.case.family.name,
+        subject=outcome.case.subject,
+        workload=outcome.case.workload,
+        variant=outcome.case.variant,
+        reference=plan.reference,
+        stack=stacks[outcome.case.variant],
+        latency_s=median([slot.latency_ns for slot in slots]) / NS_PER_S,
+        invocations_disturbed=len(result.invocations) - len(result.undisturbed.invocations),
+        published_speedup=outcome.case.family.published(outcome.case),
+        samples={name: Sample(_log_speedups(result, name, outcome.case.variant), stacks[name]) for name in over},
+        beside=_beside(outcome),
+    )
+
+
+def record_of(outcome: Outcome, judged: Case, machine: Machine, instances: int, prior: Spread) -> dict[str, Any]:
+    """The `extra_info` of a case that was measured; `prior` is what the run says about the variance of speedups."""
     case, plan, result = outcome.case, outcome.plan, outcome.whole
-    variant = next(v for v in plan.variants if v.name == case.variant)
     workload = next(w for w in plan.workloads if w.name == case.workload)
     slots = [slot for invocation in result.blocks_of(case.variant) for slot in invocation]
     passes = [ns / NS_PER_S for ns in passes_of(outcome)]
-    latency_s = median([slot.latency_ns for slot in slots]) / NS_PER_S
     warm_ups = [i.warm_ups[case.variant] for i in result.invocations if case.variant in i.warm_ups]
     return {
-        "family": case.family.name,
-        "subject": case.subject,
-        "workload": case.workload,
-        "variant": case.variant,
-        **_build_record(variant),
+        **msgspec.to_builtins(judged),
+        **_build_record(outcome.variant),
         "machine_class": machine.machine_class,
-        "instances": len(placements),
-        "pinning": [placement.describe() for placement in placements],
-        "program": variant.program.label,
+        "instances": instances,
+        "pinning": judged.stack.placement,
+        "program": judged.stack.program,
         "items_per_pass": workload.items,
         "throughput_items_per_s": sum(throughputs(slots, workload.items)),
-        "latency_s": latency_s,
         "latency_p50_s": quantile(passes, 0.50),
         "latency_p90_s": quantile(passes, 0.90),
         "latency_p99_s": quantile(passes, 0.99),
         "invocations": len(result.blocks_of(case.variant)),
         "blocks": len(slots),
-        "blocks_not_quiet": sum(not slot.quiet for slot in slots),
         "blocks_disturbed": sum(block.disturbed for i in result.invocations for block in i.blocks),
-        "invocations_disturbed": len(result.invocations) - len(result.undisturbed.invocations),
-        "attempts": sum(slot.attempts for slot in slots),
         "lost_share": max((slot.lost_share for slot in slots if slot.lost_share is not None), default=None),
         "passes": len(passes),
         "warm_up_passes": [warm_up.passes for warm_up in warm_ups],
         "warm_up_steady": [warm_up.steady for warm_up in warm_ups],
         "peak_memory_bytes": max(i.peak_memory_bytes.get(case.variant, 0) for i in result.invocations),
-        "reference": plan.reference,
-        **_speedup_record(speedup_of(outcome)),
-        "samples": {over: _sample(outcome, over) for over in variant.over},
-        "beside": _log_speedups(outcome.again, case.variant + OF_BASELINE, case.variant),
-        "beside_wheel": outcome.beside_wheel,
-        "published_speedup": case.family.published(case),
-        **_arithmetic(case.family.describe(case, outcome.check.facts), latency_s, len(placements)),
-        **({"injected_share": variant.extra_work} if variant.extra_work else {}),
+        **_speedup_record(outcome, prior),
+        **_arithmetic(case.family.describe(case, outcome.check.facts), judged.latency_s, instances),
+        **({"injected_share": outcome.variant.extra_work} if outcome.variant.extra_work else {}),
         **outcome.check.facts,
     }
 
 
-def speedup_of(outcome: Outcome) -> Estimate | None:
-    """The case's speedup over its plan's reference, from undisturbed blocks where there are any; None for the reference
-    itself, or when the reference failed.
-    """
-    pair = outcome.plan.reference, outcome.case.variant
-    undisturbed = outcome.whole.undisturbed.log_ratios(*pair)
-    ratios = undisturbed if any(undisturbed) else outcome.whole.log_ratios(*pair)
-    if outcome.case.variant == outcome.plan.reference or not any(ratios):
-        return None
-    return estimate_speedup(ratios)
+def speedups_of(outcome: Outcome) -> list[float]:
+    """The log speedup over the plan's reference of each undisturbed invocation; none for the reference itself."""
+    if outcome.case.variant == outcome.plan.reference:
+        return []
+    return _log_speedups(outcome.whole, outcome.plan.reference, outcome.case.variant)
 
 
-def _sample(outcome: Outcome, over: str) -> dict[str, list[float]]:
-    """What is stored of a ratio (perf.runs.document.Sample)."""
-    phases = {"first": outcome.result, "again": outcome.again}
-    return {phase: _log_speedups(result, over, outcome.case.variant) for phase, result in phases.items()}
+def _beside(outcome: Outcome) -> SideBySide | None:
+    """What was measured side by side with the baseline's stack; None where the stacks do not differ."""
+    twin = outcome.twin
+    if isinstance(twin, Twin):
+        values = _log_speedups(outcome.whole, twin.variant.name, outcome.case.variant)
+        problem = outcome.twin_failure.what if outcome.twin_failure else None
+        return SideBySide(values, twin.stack, list(twin.missing), problem)
+    return None
 
 
 def _log_speedups(result: WorkloadResult, over: str, variant: str) -> list[float]:
@@ -107,7 +118,6 @@ def _build_record(variant: Variant) -> dict[str, Any]:
         "wheel": build.requirement,
         "wheel_locked": build.locked,
         "wheel_sha256": build.wheel_sha256,
-        "installed_record_sha256": build.record_sha256,
         "blas_kernels": build.blas_kernels,
     }
 
@@ -119,12 +129,18 @@ def _arithmetic(described: Mapping[str, Any], latency_s: float, instances: int) 
     return {**described, "gflop_per_s": rate}
 
 
-def _speedup_record(estimate: Estimate | None) -> dict[str, Any]:
-    if estimate is None:
-        return {"speedup": None, "speedup_low": None, "speedup_high": None, "speedup_level": None}
-    return {
-        "speedup": estimate.speedup,
-        "speedup_low": estimate.low,
-        "speedup_high": estimate.high,
-        "speedup_level": estimate.level,
-    }
+def _speedup_record(outcome: Outcome, prior: Spread) -> dict[str, Any]:
+    """The case's speedup over its plan's reference with the interval that the judge uses, and what it rests on: nothing
+    for the reference itself, or when the reference failed; disturbed blocks only where there are no others.
+    """
+    names = ("speedup", "speedup_low", "speedup_high", "speedup_level", "speedup_invocations", "speedup_disturbed")
+    pair = outcome.plan.reference, outcome.case.variant
+    undisturbed = outcome.whole.undisturbed.log_ratios(*pair)
+    disturbed = not any(undisturbed)
+    ratios = outcome.whole.log_ratios(*pair) if disturbed else undisturbed
+    if outcome.case.variant == outcome.plan.reference or not any(ratios):
+        return dict.fromkeys(names)
+    found = estimate_speedup(ratios, prior)
+    counted = len([blocks for blocks in ratios if blocks])
+    values = (found.speedup, found.low, found.high, found.level, counted, disturbed)
+    return dict(zip(names, values, strict=True))

@@ -4,31 +4,35 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from perf.builds import Build, provision
+from perf.builds import Build, build_with_content
 from perf.cache import unusable
 from perf.errors import PerfError
 from perf.machine import findings, read_state
 from perf.measure.engine import Conditions
 from perf.measure.family import Case
 from perf.measure.journal import Journal, find_journal
-from perf.measure.plan import Effort
-from perf.measure.results import Spent
+from perf.measure.plan import Effort, Plan, Variant
+from perf.measure.stacks import Twin, program_like, stack_of, twin_of
 from perf.measure.tiers import effort_of
 from perf.plugin.context import context_of, journal_conditions, state_report
 from perf.plugin.judging import Judging, start_judging
 from perf.plugin.keeping import forget_old_sessions
 from perf.plugin.measuring import Measured, Measuring
 from perf.plugin.outcome import Outcome
-from perf.plugin.record import record_of
+from perf.plugin.record import case_of, record_of
 from perf.plugin.setup import Setup
 from perf.plugin.storage import Storage
+from perf.runs.baseline import TOLERANCES
 from perf.runs.document import Context
-from perf.runs.gate import Verdict
+from perf.runs.gate import OF_THE_SUITE, Priors, Verdict, priors_of
+from perf.runs.tolerances import Tolerances, read_tolerances
+from perf.stack import Stack, differing_fields
 
 RUNS = "runs"
 # These counters grow by the session's own work; what others did meanwhile is counted slot by slot.
@@ -47,7 +51,7 @@ class PerfSession:
     context: Context
     journal: Journal
     judging: Judging | None
-    spent: Spent = field(default_factory=Spent)
+    tolerances: Tolerances
     records: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     _measured: Measured | None = None
@@ -71,11 +75,7 @@ class PerfSession:
 
     def footer(self) -> list[str]:
         """Where the time went, in seconds of wall time, and what the machine did meanwhile."""
-        passes_s, wall_s = self.spent.passes_ns / 1e9, self.setup.wall_s
-        lines = [
-            f"{wall_s:.0f} s in all, {passes_s:.0f} s ({passes_s / wall_s:.0%}) of it inside timed or warm-up passes."
-        ]
-        lines += _disturbance(self.records)
+        lines = [*self._ledger_lines(), *_disturbance(self.records)]
         if self.limits:
             rates = ", ".join(f"{role} {rate:.0f} GFLOP/s" for role, rate in self.limits.items())
             size = self.effort.limit_size
@@ -86,6 +86,24 @@ class PerfSession:
         if self.journal.problem:
             lines.append(
                 f"The journal could not be written, so that --perf-resume will not find it all: {self.journal.problem}"
+            )
+        return lines
+
+    def _ledger_lines(self) -> list[str]:
+        """The session's wall time by stage, and the shares of measuring and of the timed part that are passes."""
+        seconds, wall_s = self.setup.ledger.seconds, self.setup.wall_s
+        stages = [f"{name} {spent_s:.0f} s" for name, spent_s in seconds.items()]
+        stages += [f"(of these, {name} {spent_s:.0f} s)" for name, spent_s in self.setup.ledger.parts.items()]
+        counted_s = seconds.get("counted passes", 0.0)
+        timed_s = counted_s + seconds.get("between passes", 0.0)
+        warm_up_s = seconds.get("warm-up", 0.0)
+        starting_s = seconds.get("starting workers", 0.0) + seconds.get("starting jobs", 0.0)
+        measuring_s = timed_s + warm_up_s + starting_s
+        lines = [f"Wall time: {wall_s:.0f} s: {', '.join(stages)}, the rest {wall_s - sum(seconds.values()):.0f} s."]
+        if timed_s:
+            lines.append(
+                f"In passes: {counted_s / timed_s:.0%} of the timed part, "
+                f"{(counted_s + warm_up_s) / measuring_s:.0%} of all measuring with warm-up."
             )
         return lines
 
@@ -104,9 +122,29 @@ class PerfSession:
             raise outcome
         return outcome
 
-    def figures(self, outcome: Outcome) -> dict[str, Any]:
-        """A case's `extra_info`."""
-        return record_of(outcome, self.setup.machine, self.setup.placements)
+    def figures(self, outcome: Outcome) -> tuple[dict[str, Any], Verdict | None]:
+        """A case's `extra_info`, and its verdict when it is judged."""
+        setup, judged = self.setup, case_of(outcome, self.setup.placements)
+        priors = self._all_priors
+        figures = record_of(outcome, judged, setup.machine, len(setup.placements), priors.within)
+        return figures, self.judging.verdict(judged, priors) if self.judging else None
+
+    @cached_property
+    def _all_priors(self) -> Priors:
+        """What all cases that were measured say about variances."""
+        outcomes = self._measured.outcomes.values() if self._measured else ()
+        sound = [found for found in outcomes if isinstance(found, Outcome) and found.failure is None]
+        return priors_of([case_of(outcome, self.setup.placements) for outcome in sound], self.tolerances)
+
+    def _undecided(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """The cases that need another look, the one that seems slowest first."""
+        if self.judging is None:
+            return []
+        cases = [case_of(outcome, self.setup.placements) for outcome in outcomes]
+        priors = priors_of(cases, self.tolerances)
+        losses = [self.judging.undecided(case, priors) for case in cases]
+        seeming = [(loss, outcome) for loss, outcome in zip(losses, outcomes, strict=True) if loss is not None]
+        return [outcome for _, outcome in sorted(seeming, key=lambda pair: -pair[0])]
 
     def document(self, *, complete: bool) -> dict[str, Any]:
         """The session's own part of the stored run; `complete` when every selected case came to its end."""
@@ -118,7 +156,7 @@ class PerfSession:
         }
 
     def _measuring(self) -> Measuring:
-        setup, judging = self.setup, self.judging
+        setup = self.setup
         return Measuring(
             resources=setup.resources,
             conditions=Conditions(
@@ -130,50 +168,54 @@ class PerfSession:
             ),
             injected=setup.options.injected,
             progress=setup.progress,
-            spent=self.spent,
-            unsettled=lambda outcome: judging.unsettled(self.figures(outcome)) if judging else None,
-            of_baseline=self._of_baseline,
+            ledger=setup.ledger,
+            twin=self._twin,
+            undecided=self._undecided,
         )
 
-    def _of_baseline(self, build: Build) -> Build | None:
-        """The build that the baseline was measured with in this one's role; None when it cannot be had."""
-        wheel = self.judging.wheel(build.role) if self.judging else None
-        if wheel is None or wheel.record_sha256 == build.record_sha256:
-            return build if wheel else None
+    def _twin(self, plan: Plan, variant: Variant, case: Case) -> Twin | str | None:
+        """What runs beside a case's variant because the baseline ran another stack; why nothing can; or None."""
+        then = self.judging.stack(case.id) if self.judging else None
+        if then is None:
+            return None
+        differing = differing_fields(then, stack_of(plan, variant, self.setup.placements)) - OF_THE_SUITE
+        if not differing:
+            return None
+        twin = twin_of(plan, variant, then, self.setup.placements, self._build_like, program_like)
+        return twin or f"of what differs ({', '.join(sorted(differing))}) nothing can be put back"
+
+    def _build_like(self, build: Build, then: Stack) -> Build | None:
+        """A build in the same role with a stored stack's wheel; None when it cannot be had."""
+        options, cache = self.setup.options, self.setup.cache
         try:
-            found = provision(
+            return build_with_content(
                 build.role,
-                override=wheel.requirement,
-                cache=self.setup.cache,
+                content=then.wheel,
+                requirement=then.requirement,
+                cache=cache,
                 say=self.setup.progress.say,
-                blas_kernels=self.setup.options.blas_kernels,
-                mpi=self.setup.options.mpi,
+                mpi=options.mpi,
             )
         except PerfError as error:
-            self.setup.progress.say(f"The wheel of the baseline cannot be measured side by side: {error}")
+            self.setup.progress.say(f"The baseline's wheel cannot be measured side by side: {error}")
             return None
-        return found if found.record_sha256 == wheel.record_sha256 else None
 
 
 def _disturbance(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """How much was measured again because others took the CPUs, and what stayed disturbed nevertheless."""
-    attempts, slots = (sum(record[name] for record in records) for name in ("attempts", "blocks"))
+    """How many blocks do not count because others took the CPUs."""
     blocks = {record["workload"]: (record["blocks"], record["blocks_disturbed"]) for record in records}
     whole, disturbed = (sum(counts) for counts in zip(*blocks.values(), strict=True)) if blocks else (0, 0)
-    return [
-        f"{attempts - slots} of {attempts} slots were disturbed and measured again; {disturbed} of {whole} blocks "
-        "stayed disturbed and do not count."
-    ]
+    return [f"{disturbed} of {whole} blocks were disturbed by other programs or the hypervisor and do not count."]
 
 
 def start_session(setup: Setup, storage: Storage, selected: Sequence[Case]) -> PerfSession:
     """Get ready to measure. PerfError when there is nothing to resume, or the journal cannot be kept."""
     options = setup.options
-    context = context_of(options, setup.machine, setup.placements, setup.builds, setup.state)
+    context = context_of(options, setup.machine, setup.state)
     effort = effort_of(options.tier, options.invocations)
     # Before the journal: a baseline that the user named wrongly must not leave an empty one behind.
     judging = start_judging(storage, context, selected)
-    conditions = journal_conditions(context, selected, effort)
+    conditions = journal_conditions(context, options, setup.builds, selected, effort)
     return PerfSession(
         setup=setup,
         selected=selected,
@@ -181,6 +223,7 @@ def start_session(setup: Setup, storage: Storage, selected: Sequence[Case]) -> P
         context=context,
         journal=_open_journal(setup.cache / RUNS, conditions, resume=options.resume),
         judging=judging,
+        tolerances=read_tolerances(TOLERANCES),
     )
 
 

@@ -1,12 +1,13 @@
 """What a session works with, whatever it measures or checks: the machine, where instances run, the builds."""
 
+import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from perf.builds import Build, is_compiled, provision
+from perf.builds import Build, is_compiled, provision, scrubbed_shell_variables
 from perf.cache import cache_folder
 from perf.errors import PerfError
 from perf.machine import (
@@ -22,6 +23,7 @@ from perf.machine import (
 )
 from perf.measure.family import Resources
 from perf.measure.hosts import ranks_per_host, read_hosts
+from perf.measure.ledger import Ledger
 from perf.plugin.options import Options
 from perf.report.progress import ProgressLine
 
@@ -44,6 +46,7 @@ class Setup:
     scratch: Path
     progress: ProgressLine
     uncaptured: Callable[[], AbstractContextManager[None]]
+    ledger: Ledger
     started_s: float
 
     @property
@@ -88,6 +91,9 @@ class Setup:
             for build in self.builds.values()
             if build.blas_without_avx2 and machine.has_isa("avx2")
         ]
+        ignored = scrubbed_shell_variables(os.environ)
+        if ignored:
+            lines.append(f"ignored, though the shell sets them: {', '.join(ignored)} (perf/builds/builds.toml)")
         doubtful = [f"{f.check} {f.reading}" for f in findings(self.state) if f.verdict == "doubtful"]
         if doubtful:
             lines.append(f"doubtful before it began: {'; '.join(doubtful)} (uv run mxperf doctor)")
@@ -122,7 +128,8 @@ def set_up(
     cache = cache_folder(options.cache)
     builds: dict[str, Build] = {}
     missing: dict[str, PerfError] = {}
-    with uncaptured():
+    ledger = Ledger()
+    with uncaptured(), ledger.stage("installing"):
         for role in sorted(roles):
             try:
                 builds[role] = provision(
@@ -151,5 +158,6 @@ def set_up(
         scratch=scratch,
         progress=progress,
         uncaptured=uncaptured,
+        ledger=ledger,
         started_s=started_s,
     )

@@ -19,6 +19,9 @@ from perf.report.console import say
 from perf.report.training import Projected, projections
 
 DATA = Path(__file__).with_name("tables.toml")
+# A speedup from fewer undisturbed invocations is marked.
+FEW = 3
+MARKED = f"?: from fewer than {FEW} undisturbed invocations, or from disturbed blocks."
 Record = Mapping[str, Any]
 Figure = Literal[
     "latency", "throughput", "rate", "speedup", "published", "efficiency", "published_efficiency", "communication"
@@ -80,7 +83,7 @@ def print_summary(summary: Summary, console: Console) -> None:
         for row in found.rows:
             table.add_row(*row)
         console.print(table)
-    for line in summary.footer:
+    for line in _footer(summary):
         say(console, line)
 
 
@@ -96,13 +99,19 @@ def write_markdown(summary: Summary, path: Path, title: str) -> None:
             *("| " + " | ".join(row) + " |" for row in found.rows),
             "",
         ]
-    lines += [*(f"- {line}" for line in summary.footer), ""]
+    lines += [*(f"- {line}" for line in _footer(summary)), ""]
     try:
         write_whole(path, "\n".join(lines).encode())
     except OSError as error:
         raise PerfError(
             f"the summary could not be written: {error}", subject=str(path), next_step="name another file"
         ) from error
+
+
+def _footer(summary: Summary) -> list[str]:
+    """The lines below the tables, with what the mark means where there is one."""
+    marked = any(record.get("speedup") is not None and _mark(record) for record in summary.records)
+    return [*([MARKED] if marked else []), *summary.footer]
 
 
 def tables_of(summary: Summary) -> list[Rows]:
@@ -174,9 +183,15 @@ def speedup_text(record: Record) -> str:
     """A speedup with its interval, such as "7.30 [7.11, 7.50]"; "-" when there is none."""
     if record.get("speedup") is None:
         return "-"
+    mark = _mark(record)
     if record["speedup_low"] is None:
-        return _number(record["speedup"])
-    return f"{_number(record['speedup'])} [{_number(record['speedup_low'])}, {_number(record['speedup_high'])}]"
+        return _number(record["speedup"]) + mark
+    return f"{_number(record['speedup'])} [{_number(record['speedup_low'])}, {_number(record['speedup_high'])}]{mark}"
+
+
+def _mark(record: Record) -> str:
+    """What marks a figure that rests on disturbed blocks, or on fewer undisturbed invocations than `FEW`."""
+    return " ?" if record["speedup_disturbed"] or record["speedup_invocations"] < FEW else ""
 
 
 def _number(value: float | None) -> str:
@@ -188,7 +203,8 @@ def _percent(record: Record, field: str, *interval: str) -> str:
     if record.get(field) is None:
         return "-"
     bounds = [f"{100 * record[name]:.1f}" for name in interval if record[name] is not None]
-    return f"{100 * record[field]:.1f} %" + (f" [{', '.join(bounds)}]" if bounds else "")
+    mark = _mark(record) if interval else ""
+    return f"{100 * record[field]:.1f} %" + (f" [{', '.join(bounds)}]" if bounds else "") + mark
 
 
 def _milliseconds(record: Record) -> str:

@@ -1,5 +1,6 @@
 """Verdicts for people: what a regressed case says, the table at the end, and what is stored of each."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,12 +18,15 @@ from perf.runs.gate import GRAVITY, Gate, Verdict
 
 _STYLES: Mapping[str, str] = {
     "regressed": "bold red",
+    "drifted": "bold red",
     "improved": "green",
     "inconclusive": "yellow",
     "invalid": "yellow",
 }
 # More names than these say no more on a terminal; the run's file holds every case.
 SHOWN_NAMES = 20
+# More invocations of a case than this are no advice: they would take hours.
+MOST_INVOCATIONS = 100
 
 
 def verdict_lines(verdict: Verdict, gate: Gate | None, command: str) -> list[str]:
@@ -31,50 +35,82 @@ def verdict_lines(verdict: Verdict, gate: Gate | None, command: str) -> list[str
     `command` is the command line that runs the case alone.
     """
     lines = [f"{verdict.case}: {verdict.kind}{_by_how_much(verdict)}: {verdict.reason}"]
+    if verdict.beside is not None:
+        lines.append(f"  side by side with the baseline's stack: {_change_text(verdict.beside)}")
+        lines += [f"    except that it had {missing}" for missing in verdict.missing]
     for ratio in verdict.ratios:
         lines.append(f"  over {ratio.reference}: now {estimate_text(ratio.now)}, then {estimate_text(ratio.then)}")
         if ratio.judgement.change is not None:
-            lines.append(f"    change {_change_text(ratio.judgement)}: {ratio.judgement.kind}")
-        if ratio.judgement.kind == "inconclusive" == verdict.kind:
-            lines.append(f"    {_budget(ratio.judgement)}")
-    if verdict.beside is not None:
-        lines.append(f"  side by side with {verdict.beside_wheel}, the baseline's: {_change_text(verdict.beside)}")
+            lines.append(f"    change, with the variance between sessions: {_change_text(ratio.judgement)}")
     if verdict.latency_ratio is not None:
-        lines.append(f"  latency now over then, on this same machine: {verdict.latency_ratio:.3f} (told, not judged)")
+        lines.append(f"  latency now over then, on this same machine: {verdict.latency_ratio:.3f} (not judged)")
     if gate is not None:
         lines.append(f"  baseline: {gate.name}, {gate.comparisons} comparisons in this run")
-        changes = [*gate.changes, *verdict.changes]
-        lines += [f"  changed since then: {change}" for change in changes or ["nothing that is recorded"]]
+        lines += [f"  changed: {change}" for change in [*verdict.changes, *gate.settings_changed]]
     return [*lines, f"  alone: {command}"]
 
 
 def print_verdicts(verdicts: Sequence[Verdict], gate: Gate | None, selected: Sequence[str], console: Console) -> None:
-    """Print what was said of each case that is not `ok`, and how many of each verdict there are. Nothing that was
-    selected and not judged, and nothing that only the baseline holds, is left unsaid. `selected` holds case names.
+    """Print what was said of each case that is not `ok`, how many of each verdict there are, and what the run would
+    have seen. Nothing that was selected and not judged, and nothing that only the baseline holds, is left unsaid.
+    `selected` holds case names.
     """
     if gate is not None:
         when = f", stored {gate.baseline.datetime[:16]}" if gate.baseline else ""
-        say(console, f"Judged by {gate.name}{when}.")
-        for change in gate.changes:
+        say(console, f"Judged by {gate.name}{when}. {_sessions_text(gate)}")
+        for change in gate.settings_changed:
             say(console, f"changed since then: {change}")
     shown = [v for v in verdicts if v.kind not in {"ok", "no-baseline"}]
     if shown:
         console.print(_table(shown))
-    reasons = {
-        (v.kind, _why(v)): [w.case for w in verdicts if (w.kind, _why(w)) == (v.kind, _why(v))] for v in verdicts
-    }
-    for (kind, why), names in reasons.items():
-        if kind != "ok":
-            say(console, f"{kind}: {why}: {_listed(names)}")
+    for line in _reasons(verdicts):
+        say(console, line)
     latencies = [v.latency_ratio for v in verdicts if v.latency_ratio is not None]
     if latencies:
-        told = f"{median(latencies):.3f} in the middle, {min(latencies):.3f} to {max(latencies):.3f}"
-        say(console, f"Latency now over then, on this same machine: {told}; told, not judged.")
+        text = f"{median(latencies):.3f} in the middle, {min(latencies):.3f} to {max(latencies):.3f}"
+        say(console, f"Latency now over then, on this same machine: {text}; not judged.")
     only_then = gate.only_then(selected) if gate else []
     if only_then:
         say(console, f"Only in the baseline: {_listed(only_then)}")
+    for line in _limits(verdicts):
+        say(console, line)
     counts = Counter(verdict.kind for verdict in verdicts)
     say(console, "Verdicts: " + (", ".join(f"{counts[k]} {k}" for k in reversed(GRAVITY) if counts[k]) or "none") + ".")
+
+
+def _reasons(verdicts: Sequence[Verdict]) -> list[str]:
+    """Why cases are not `ok`, and what changed in those that are, each reason once with the cases that it holds for."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for verdict in verdicts:
+        if verdict.kind != "ok":
+            groups.setdefault((verdict.kind, _why(verdict)), []).append(verdict.case)
+        elif verdict.changes:
+            groups.setdefault(("ok", f"changed: {'; '.join(verdict.changes)}"), []).append(verdict.case)
+    return [f"{kind}: {why}: {_listed(names)}" for (kind, why), names in groups.items()]
+
+
+def _limits(verdicts: Sequence[Verdict]) -> list[str]:
+    """The smallest losses that this run would have called: of builds side by side, and of the machine."""
+    lines = []
+    sides = {
+        "A loss": [v for v in verdicts if v.beside is not None],
+        "Of the machine, a drift": [v for v in verdicts if v.beside is None and v.kind in {"ok", "drifted"}],
+    }
+    for what, found in sides.items():
+        seen = sorted((v.smallest_loss, v.case) for v in found if v.smallest_loss is not None)
+        if seen:
+            middle, (worst, case) = median([loss for loss, _ in seen]), seen[-1]
+            more = f"; {case}: {worst:.1%}" if worst > middle else ""
+            lines.append(f"{what} of {middle:.1%} would have been seen in 95 of 100 such runs{more}.")
+    if sides["Of the machine, a drift"] and not sides["A loss"]:
+        lines.append("Nothing ran another stack than the baseline's: no build was compared with another one.")
+    return lines
+
+
+def _sessions_text(gate: Gate) -> str:
+    sd = math.sqrt(gate.sessions.prior.variance)
+    rest = f"from {gate.sessions.runs} stored runs" if gate.sessions.runs else "assumed until three runs are stored"
+    return f"Variance between sessions: sd {sd:.1%}, {rest}."
 
 
 def verdict_record(verdict: Verdict) -> dict[str, Any]:
@@ -83,6 +119,8 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
         "kind": verdict.kind,
         "reason": verdict.reason,
         "latency_ratio": verdict.latency_ratio,
+        "changes": list(verdict.changes),
+        "smallest_loss": verdict.smallest_loss,
         "beside": None if verdict.beside is None else _change_record(verdict.beside),
         "ratios": [
             {
@@ -117,7 +155,7 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
             cells = (ratio.reference, _short(ratio.now), _short(ratio.then), _change_text(ratio.judgement))
             table.add_row(Text(verdict.case), kind, *map(Text, cells))
         if verdict.beside is not None:
-            cells = (f"{verdict.beside_wheel}, side by side", "-", "-", _change_text(verdict.beside))
+            cells = ("the baseline's stack, side by side", "-", "-", _change_text(verdict.beside))
             table.add_row(Text(verdict.case), kind, *map(Text, cells))
         if not verdict.ratios:
             table.add_row(Text(verdict.case), kind, *map(Text, "----"))
@@ -125,17 +163,23 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
 
 
 def _why(verdict: Verdict) -> str:
-    """A verdict's reason, with what would settle it."""
-    if verdict.kind != "inconclusive":
+    """A verdict's reason, with what would decide it."""
+    needed = verdict.beside.needed if verdict.beside else None
+    if verdict.kind != "inconclusive" or needed is None:
         return verdict.reason
-    judgements = [verdict.beside, *(ratio.judgement for ratio in verdict.ratios)]
-    return f"{verdict.reason}. {_budget(next(j for j in judgements if j and j.kind == 'inconclusive'))}"
+    if needed > MOST_INVOCATIONS:
+        return f"{verdict.reason}. On a machine as noisy as this no practical number of invocations would decide it"
+    return f"{verdict.reason}. {needed} invocations would decide it: --perf-invocations={needed}"
 
 
 def _by_how_much(verdict: Verdict) -> str:
     judgements = [verdict.beside, *(ratio.judgement for ratio in verdict.ratios)]
     changes = [j.change for j in judgements if j and j.kind == verdict.kind and j.change]
-    return f" by {abs(changes[0].ratio - 1):.1%}" if changes and verdict.kind in {"regressed", "improved"} else ""
+    return (
+        f" by {abs(changes[0].ratio - 1):.1%}"
+        if changes and verdict.kind in {"regressed", "improved", "drifted"}
+        else ""
+    )
 
 
 def _change_text(judgement: Judgement) -> str:
@@ -150,12 +194,6 @@ def _change_record(judgement: Judgement) -> dict[str, float | None]:
         return {"change": None, "change_low": None, "change_high": None}
     low, high = judgement.change.interval()
     return {"change": judgement.change.ratio, "change_low": low, "change_high": high}
-
-
-def _budget(judgement: Judgement) -> str:
-    if judgement.needed is None:
-        return "More invocations here would not settle it: the baseline has too few"
-    return f"About {judgement.needed} invocations would settle it: --perf-invocations={judgement.needed}"
 
 
 def _short(estimate: Estimate | None) -> str:

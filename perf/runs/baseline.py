@@ -1,6 +1,7 @@
 """Which stored runs others may be judged by."""
 
 import tomllib
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +25,15 @@ def usable_baseline(path: Path, machine_class: str) -> Run:
     if run.perf.injected:
         raise PerfError("was slowed down on purpose (--perf-inject)", subject=str(path), next_step=step)
     return run
+
+
+def stored_runs(folder: Path, machine_class: str) -> list[Run]:
+    """All usable runs of a class in a folder, oldest first; what cannot be used is passed over: it is no baseline."""
+    runs = []
+    for path in sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.json")):
+        with suppress(PerfError):
+            runs.append(usable_baseline(path, machine_class))
+    return runs
 
 
 @cache

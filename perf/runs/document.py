@@ -11,10 +11,9 @@ from pathlib import Path
 import msgspec
 
 from perf.errors import PerfError
+from perf.stack import Stack
 
-SCHEMA = 1
-# In a run's `comparable`: the wheel that others are compared with. A run of training jobs alone has none.
-CONTROL = "control"
+SCHEMA = 2
 # A nightly run takes half a megabyte; what is a hundred times as large is no stored run.
 MAX_BYTES = 50_000_000
 
@@ -22,19 +21,28 @@ Value = str | int | float | bool | None
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """What was observed of one ratio: one log speedup for each undisturbed invocation, in the order of measurement.
-
-    `first` was measured in the first place, `again` when the first look called for more.
+    """What was observed of one ratio: one log speedup for each undisturbed invocation, in the order of measurement, and
+    the stack that the speedup refers to.
     """
 
-    first: list[float]
-    again: list[float] = []
+    values: list[float]
+    over: Stack
+
+
+class SideBySide(msgspec.Struct, frozen=True):
+    """A case beside its twin: log(latency of the twin / latency) of each undisturbed invocation, what the twin ran, and
+    what of the baseline's stack it could not have. `problem` says why it was not measured, if it was not.
+    """
+
+    values: list[float]
+    stack: Stack
+    missing: list[str] = []
+    problem: str | None = None
 
 
 class Case(msgspec.Struct, frozen=True):
-    """A case's `extra_info`, as far as it is judged: its samples by the variant that the speedup refers to. `beside`
-    holds log(latency of the baseline's own build / latency) of each undisturbed invocation of a second look, in which
-    the two were measured side by side; `beside_wheel` says which wheel that was.
+    """A case's `extra_info`, as far as it is judged: its stack, its samples by the variant that the speedup refers to,
+    and what was measured side by side with the baseline's stack, if that is another one and can be had.
     """
 
     family: str
@@ -42,13 +50,12 @@ class Case(msgspec.Struct, frozen=True):
     workload: str
     variant: str
     reference: str
-    program: str
+    stack: Stack
     latency_s: float
     invocations_disturbed: int
     published_speedup: float | None
     samples: dict[str, Sample]
-    beside: list[float] = []
-    beside_wheel: str | None = None
+    beside: SideBySide | None = None
 
     @property
     def name(self) -> str:
@@ -70,29 +77,15 @@ class Benchmark(msgspec.Struct, frozen=True):
     stats: Statistics
 
 
-class Wheel(msgspec.Struct, frozen=True):
-    """What a build was installed from, as a requirement, and the hash of the installed RECORD, which tells two
-    installations apart.
-    """
-
-    requirement: str
-    record_sha256: str
-
-    def __str__(self) -> str:
-        return f"{self.requirement} ({self.record_sha256[:12]})"
-
-
 class Context(msgspec.Struct, frozen=True):
-    """Everything that is not about one case. `comparable` must be equal in two runs that are judged against each other,
-    `settings` and `wheels` (by role) are told when they differ. `left_out` says why selected cases are not in the file.
+    """Everything that is not about one case. The machine's `settings` are reported when they differ. `left_out` says
+    why selected cases are not in the file.
     """
 
     schema: int
     machine_class: str
     host_id: str | None
-    comparable: dict[str, Value]
     settings: dict[str, Value]
-    wheels: dict[str, Wheel]
     left_out: dict[str, str]
     injected: dict[str, float]
     complete: bool
@@ -158,7 +151,9 @@ def _impossible(run: Run) -> Iterator[str]:
         if any(not math.isfinite(time) or time <= 0 for time in times):
             yield f"holds impossible times for {case.name}: {', '.join(f'{time:g} s' for time in times)}"
         for reference, sample in case.samples.items():
-            if any(not math.isfinite(value) for value in sample.first + sample.again + case.beside):
+            if not all(map(math.isfinite, sample.values)):
                 yield f"holds an impossible speedup of {case.name} over {reference}"
+        if case.beside and not all(map(math.isfinite, case.beside.values)):
+            yield f"holds an impossible ratio of {case.name} and its twin"
     if run.perf.machine_class in {"", ".", ".."}:
         yield "names no machine class"

@@ -1,20 +1,33 @@
 """A run against its baseline: a verdict for every case, and what else differs between the two."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from perf.judge.speedup import Estimate, estimate_speedup
-from perf.judge.spread import NO_PRIOR, Spread, fit_spread
-from perf.judge.verdict import Judgement, Kind, Then, Tolerance, judge, settle
-from perf.runs.document import CONTROL, Case, Context, Run
+from perf.judge.spread import Spread, prior_of
+from perf.judge.verdict import Judgement, Kind, Tolerance, judge_beside, judge_since
+from perf.runs.document import Case, Context, Run
+from perf.runs.sessions import Sessions
 from perf.runs.tolerances import Tolerances
+from perf.stack import differences, differing_fields
 
 # A case's verdict is the gravest of its ratios' verdicts.
-GRAVITY: tuple[Kind, ...] = ("ok", "improved", "no-baseline", "inconclusive", "invalid", "regressed")
+GRAVITY: tuple[Kind, ...] = ("ok", "improved", "no-baseline", "inconclusive", "invalid", "drifted", "regressed")
 # Verdicts that say nothing about a case.
 UNJUDGED: frozenset[Kind] = frozenset({"no-baseline", "inconclusive", "invalid"})
+FAILING: frozenset[Kind] = frozenset({"regressed", "drifted"})
+# What no build runs: a difference in it alone is reported, and judged as the same stack.
+OF_THE_SUITE = frozenset({"measuring"})
+
+
+@dataclass(frozen=True)
+class Priors:
+    """What all cases of a run say about variances between invocations: of speedups, and of ratios side by side."""
+
+    within: Spread
+    beside: Spread
 
 
 @dataclass(frozen=True)
@@ -29,9 +42,10 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of a case, with its reason. `beside` is the judgement of a second look side by side with the wheel
-    that the baseline was measured with. `latency_ratio` is the latency now over the latency then, where the two can be
-    compared: on the same machine with the same settings. `changes` is what differs from the baseline in this case only.
+    """What is said of a case, with its reason. `beside` is the judgement of the measurement side by side with the
+    baseline's stack, where there was one. `latency_ratio` is the latency now over the latency then, where the two can
+    be compared: on the same machine with the same settings. `changes` is what differs from the baseline's stack,
+    `missing` what of that stack could not run side by side.
     """
 
     case: str
@@ -39,15 +53,23 @@ class Verdict:
     reason: str
     ratios: tuple[Ratio, ...] = ()
     beside: Judgement | None = None
-    beside_wheel: str | None = None
     latency_ratio: float | None = None
     changes: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def smallest_loss(self) -> float | None:
+        """The smallest loss, as a share, that 95 of 100 such runs would have called; None when that is not known."""
+        if self.beside is not None:
+            return self.beside.smallest_loss
+        return self.ratios[0].judgement.smallest_loss if self.ratios else None
 
 
 @dataclass(frozen=True)
 class Gate:
     """A baseline, ready to judge the cases of a run by. `baseline` is None for the published tables. `comparisons` is
-    how many ratios the whole run will have judged; `name` is what the baseline is called in messages.
+    how many ratios the whole run will have judged; `name` is what the baseline is called in messages; `sessions` is
+    how much stored speedups vary from session to session.
     """
 
     name: str
@@ -55,29 +77,12 @@ class Gate:
     context: Context
     tolerances: Tolerances
     comparisons: int
+    sessions: Sessions
 
     @cached_property
-    def incomparable(self) -> str:
-        """Why no case of this run can be judged by the baseline; "" when they can."""
-        if self.baseline is None:
-            return ""
-        then, now = dict(self.baseline.perf.comparable), dict(self.context.comparable)
-        if CONTROL not in then or CONTROL not in now:
-            # Either run holds no case that is judged over it.
-            then.pop(CONTROL, None)
-            now.pop(CONTROL, None)
-        return "; ".join(_differences(then, now))
-
-    @cached_property
-    def changes(self) -> list[str]:
-        """What is different on the machine and in the builds since the baseline, each as "name: then -> now"."""
-        if self.baseline is None:
-            return []
-        then, now = self.baseline.perf, self.context
-        return [
-            *(f"wheel of {name}" for name in _differences(then.wheels, now.wheels)),
-            *_differences(then.settings, now.settings),
-        ]
+    def settings_changed(self) -> list[str]:
+        """Which settings of the machine differ from the baseline's, each as "name: then -> now"."""
+        return _differences(self.baseline.perf.settings, self.context.settings) if self.baseline else []
 
     @cached_property
     def same_machine(self) -> bool:
@@ -86,110 +91,148 @@ class Gate:
             self.baseline is not None
             and self.context.host_id is not None
             and self.baseline.perf.host_id == self.context.host_id
-            and self.baseline.perf.settings == self.context.settings
+            and not self.settings_changed
         )
 
-    @cached_property
-    def spread(self) -> Spread:
-        """What the baseline's cases say about the variance between invocations."""
-        return fit_spread(_samples(self.baseline)) if self.baseline else NO_PRIOR
+    def priors(self, cases: Iterable[Case]) -> Priors:
+        """What the cases of the run say about variances, the assumed ones where they are too few."""
+        return priors_of(cases, self.tolerances)
 
-    @cached_property
-    def _then(self) -> Mapping[str, Case]:
-        return self.baseline.cases if self.baseline else {}
-
-    def unsettled(self, case: Case) -> float | None:
-        """How much slower a case seems that must be measured (once more) again before it is judged: the log of then
-        over now, negative when it seems faster. None when it need not be.
-        """
-        if self.incomparable or not case.samples:
+    def undecided(self, case: Case, priors: Priors) -> float | None:
+        """The apparent log slowdown of a case that side by side left undecided; None of any other."""
+        if case.beside is None or not case.beside.values:
             return None
-        judgements = [self._beside(case)] if case.beside else [ratio.judgement for ratio in self._ratios(case)]
-        changes = [found.change.log_ratio for found in judgements if found.kind == "inconclusive" and found.change]
-        return -min(changes) if changes else None
+        found = self._beside(case, priors)
+        return -found.change.log_ratio if found.kind == "inconclusive" and found.change else None
 
-    def verdict(self, case: Case) -> Verdict:
-        """The verdict on a case that has something to be judged: `samples` must not be empty."""
-        if self.incomparable:
-            return Verdict(case.name, "invalid", f"measured under other conditions: {self.incomparable}")
-        ratios = self._ratios(case)
+    def verdict(self, case: Case, priors: Priors) -> Verdict | None:
+        """The verdict on a case; None for a reference that nothing is said of."""
+        if self.baseline is None:
+            return self._by_published(case, priors) if case.samples else None
         then = self._then.get(case.name)
-        latency_ratio = case.latency_s / then.latency_s if then and self.same_machine else None
-        changes = tuple(_differences({"program": then.program}, {"program": case.program})) if then else ()
-        if case.beside:
-            beside = self._beside(case)
-            reason = beside.reason or "the wheel of the baseline moved with it: the machine changed, not the build"
-            return Verdict(
-                case.name, beside.kind, reason, tuple(ratios), beside, case.beside_wheel, latency_ratio, changes
-            )
-        gravest = max(ratios, key=lambda ratio: GRAVITY.index(ratio.judgement.kind)).judgement
-        reason = gravest.reason
-        if gravest.kind == "invalid" and case.invocations_disturbed:
-            reason = f"other programs or the hypervisor disturbed all {case.invocations_disturbed} invocations"
-        if gravest.kind == "no-baseline":
-            reason = f"{self.name} does not hold it"
-        return Verdict(case.name, gravest.kind, reason, tuple(ratios), latency_ratio=latency_ratio, changes=changes)
+        if then is None:
+            return Verdict(case.name, "no-baseline", f"{self.name} does not hold it") if case.samples else None
+        latency_ratio = case.latency_s / then.latency_s if self.same_machine else None
+        changes = tuple(differences(then.stack, case.stack))
+        ratios = tuple(self._ratios(case, then, priors))
+        if case.beside is not None and not case.beside.problem:
+            found = self._beside(case, priors)
+            reason = found.reason or "side by side with the baseline's stack"
+            verdict = Verdict(case.name, found.kind, _because(reason, changes), ratios, found)
+        elif differing_fields(then.stack, case.stack) - OF_THE_SUITE:
+            verdict = self._without_twin(case, ratios, changes)
+        elif not case.samples:
+            return None
+        else:
+            verdict = self._same_stack(case, then, ratios, changes)
+        missing = tuple(case.beside.missing) if case.beside else ()
+        return replace(verdict, latency_ratio=latency_ratio, changes=changes, missing=missing)
 
     def only_then(self, selected: Collection[str]) -> list[str]:
         """The baseline's cases that were not selected, by name."""
         return sorted(set(self._then) - set(selected))
 
-    def _beside(self, case: Case) -> Judgement:
-        return settle(case.beside, self.spread, self._tolerance(case), self.comparisons)
+    @cached_property
+    def _then(self) -> Mapping[str, Case]:
+        return self.baseline.cases if self.baseline else {}
 
-    def _ratios(self, case: Case) -> list[Ratio]:
-        main, *others = case.samples
-        # What was once stored without a ratio (its other variant not selected) is judged by those it has.
-        judged = [main, *(other for other in others if self._of(case, other).values)]
-        ratios = [self._ratio(case, reference) for reference in judged]
-        return [_excused(ratio, ratios[0], case) for ratio in ratios]
+    def _beside(self, case: Case, priors: Priors) -> Judgement:
+        values = case.beside.values if case.beside else []
+        return judge_beside(values, priors.beside, self._tolerance(case), self.comparisons)
 
-    def _ratio(self, case: Case, reference: str) -> Ratio:
-        sample, then = case.samples[reference], self._of(case, reference)
-        found = judge(sample.first, sample.again, then, self._tolerance(case), self.comparisons)
-        return Ratio(reference, found, _estimate([*sample.first, *sample.again]), _estimate(then.values))
+    def _same_stack(self, case: Case, then: Case, ratios: tuple[Ratio, ...], changes: tuple[str, ...]) -> Verdict:
+        if not ratios:
+            over = [d for name, s in case.samples.items() if name in then.samples
+                    for d in differences(then.samples[name].over, s.over)]  # fmt: skip
+            why = f"measured over another reference: {'; '.join(over)}" if over else "its reference is another variant"
+            return Verdict(case.name, "invalid", why)
+        gravest = max(ratios, key=lambda ratio: GRAVITY.index(ratio.judgement.kind)).judgement
+        if gravest.kind == "drifted":
+            settings = "; ".join(self.settings_changed) or "none of the machine's settings that are recorded"
+            return Verdict(case.name, "drifted", f"same stack, {gravest.reason}; changed: {settings}", ratios)
+        if gravest.kind == "invalid" and case.invocations_disturbed:
+            why = f"other programs or the hypervisor disturbed all {case.invocations_disturbed} invocations"
+            return Verdict(case.name, "invalid", why, ratios)
+        reason = gravest.reason or f"same stack; {_seen(gravest, 'drift')}"
+        return Verdict(case.name, gravest.kind, _because(reason, changes), ratios)
 
-    def _of(self, case: Case, reference: str) -> Then:
-        if self.baseline is None:
-            known = case.published_speedup is not None and reference == case.reference
-            return Then([math.log(case.published_speedup or 1)] if known else [], NO_PRIOR, exact=True)
-        then = self._then.get(case.name)
-        sample = then.samples.get(reference) if then else None
-        return Then([*sample.first, *sample.again] if sample else [], self.spread)
+    def _without_twin(self, case: Case, ratios: tuple[Ratio, ...], changes: tuple[str, ...]) -> Verdict:
+        """Another stack, and nothing of the baseline's to put beside it: a stored ratio cannot tell build and machine
+        apart.
+        """
+        problem = case.beside.problem if case.beside else None
+        why = f"the stack changed and the baseline's cannot run beside it{f' ({problem})' if problem else ''}"
+        gravest = max((ratio.judgement for ratio in ratios), key=lambda j: GRAVITY.index(j.kind), default=None)
+        if gravest is not None and gravest.kind == "drifted":
+            return Verdict(
+                case.name, "drifted", _because(f"{why}: machine or build, {gravest.reason}", changes), ratios
+            )
+        if gravest is not None and gravest.kind == "ok":
+            why = f"{why}; {_seen(gravest, 'change')}"
+        return Verdict(case.name, "inconclusive", _because(why, changes), ratios)
+
+    def _by_published(self, case: Case, priors: Priors) -> Verdict:
+        if case.published_speedup is None or not case.samples[case.reference].values:
+            return Verdict(case.name, "no-baseline", f"{self.name} does not hold it")
+        now, then = case.samples[case.reference].values, [math.log(case.published_speedup)]
+        sessions, tolerance = self.sessions.prior, self.tolerances.published
+        found = judge_since(now, then, priors.within, sessions, tolerance, self.comparisons)
+        kind: Kind = found.kind
+        if found.change is not None and kind == "drifted":
+            kind = "regressed" if found.change.log_ratio < 0 else "improved"
+        ratio = Ratio(case.reference, replace(found, kind=kind), _estimate(now, priors), _estimate(then, priors))
+        return Verdict(case.name, kind, found.reason or _seen(found, "loss"), (ratio,))
+
+    def _ratios(self, case: Case, then: Case, priors: Priors) -> Iterable[Ratio]:
+        """The stored ratios that are over the same stack now as then."""
+        for reference, sample in case.samples.items():
+            stored = then.samples.get(reference)
+            if stored is None or differing_fields(stored.over, sample.over) - OF_THE_SUITE:
+                continue
+            sessions = self.sessions.of(case.name, reference)
+            tolerance = self._tolerance(case)
+            found = judge_since(sample.values, stored.values, priors.within, sessions, tolerance, self.comparisons)
+            yield Ratio(reference, found, _estimate(sample.values, priors), _estimate(stored.values, priors))
 
     def _tolerance(self, case: Case) -> Tolerance:
-        return self.tolerances.of(case.family, case.name) if self.baseline else self.tolerances.published
+        return self.tolerances.of(case.family, case.name)
 
 
 def fails(kind: Kind, *, strict: bool) -> bool:
     """Whether a case with this verdict fails; `strict` wants every case judged."""
-    return kind == "regressed" or (strict and kind in UNJUDGED)
+    return kind in FAILING or (strict and kind in UNJUDGED)
+
+
+def priors_of(cases: Iterable[Case], tolerances: Tolerances) -> Priors:
+    """What cases say about variances between invocations, the assumed ones where they are too few."""
+    cases = list(cases)
+    within = [sample.values for case in cases for sample in case.samples.values()]
+    beside = [case.beside.values for case in cases if case.beside]
+    return Priors(
+        prior_of(within, tolerances.invocations.spread),
+        prior_of(beside, tolerances.beside.spread),
+    )
 
 
 def comparisons_of(selected: Collection[str], baseline: Run | None) -> int:
     """How many ratios will be judged when the cases named `selected` are; at least one."""
     if baseline is None:
         return max(1, len(selected))
-    return max(1, sum(len(case.samples) for name, case in baseline.cases.items() if name in selected))
+    return max(1, sum(max(1, len(case.samples)) for name, case in baseline.cases.items() if name in selected))
 
 
-def _excused(ratio: Ratio, main: Ratio, case: Case) -> Ratio:
-    """A change of INT8 over FP32 is FP32's own doing when INT8 over native did not move that way."""
-    change, moved = ratio.judgement.change, main.judgement.change
-    if ratio is main or change is None or moved is None or ratio.judgement.kind not in {"regressed", "improved"}:
-        return ratio
-    if change.log_ratio * moved.log_ratio > 0:
-        return ratio
-    why = f"{ratio.reference} changed, and {case.variant} over {main.reference} did not move with it"
-    return replace(ratio, judgement=replace(ratio.judgement, kind="ok", reason=why))
+def _because(reason: str, changes: Collection[str]) -> str:
+    return f"{reason}; changed: {'; '.join(changes)}" if changes else reason
 
 
-def _estimate(log_speedups: Collection[float]) -> Estimate | None:
-    return estimate_speedup([[value] for value in log_speedups]) if log_speedups else None
+def _seen(judgement: Judgement, what: str) -> str:
+    if judgement.smallest_loss is None:
+        return "nothing is known of its variance"
+    return f"a {what} of {judgement.smallest_loss:.1%} or more would have been seen"
 
 
-def _samples(run: Run) -> list[list[float]]:
-    return [[*s.first, *s.again] for case in run.cases.values() for s in case.samples.values()]
+def _estimate(log_speedups: Collection[float], priors: Priors) -> Estimate | None:
+    return estimate_speedup([[value] for value in log_speedups], priors.within) if log_speedups else None
 
 
 def _differences(then: Mapping[str, object], now: Mapping[str, object]) -> list[str]:

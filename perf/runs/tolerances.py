@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from perf.errors import PerfError
+from perf.judge.spread import Spread
 from perf.judge.verdict import Tolerance
 
 
@@ -17,11 +18,30 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     resolution: float | None = None
 
 
+class Assumed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A standard deviation of log ratios, before enough of them were measured, and the degrees of freedom that it
+    counts for.
+    """
+
+    sd: float
+    degrees: float
+
+    @property
+    def spread(self) -> Spread:
+        return Spread(self.sd**2, self.degrees)
+
+
 class Tolerances(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of the file. `cases` maps names, or patterns of names, to entries; the first that matches counts."""
+    """All of the file. `cases` maps names, or patterns of names, to entries; the first that matches counts.
+    `invocations`, `beside` and `sessions` are assumed standard deviations: between invocations of a speedup, between
+    invocations of a ratio side by side, and between sessions.
+    """
 
     default: Tolerance
     published: Tolerance
+    invocations: Assumed
+    beside: Assumed
+    sessions: Assumed
     families: dict[str, Entry] = {}
     cases: dict[str, Entry] = {}
 

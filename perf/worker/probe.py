@@ -45,7 +45,8 @@ def facts(modules: list[str]) -> dict[str, Any]:
         "library": str(library.relative_to(prefix)),
         "library_bytes": library.stat().st_size,
         "distribution": owners[0],
-        "record_sha256": record_sha256(owners[0]),
+        "content_sha256": content_sha256(owners[0]),
+        "openmp": openmp(prefix),
     }
 
 
@@ -59,15 +60,30 @@ def has_mkldnn() -> bool:
     return any(features.is_enabled(name) for name in ("MKLDNN", "ONEDNN") if name in features)
 
 
-def record_sha256(distribution: str) -> str:
-    """Return the sha256 of the RECORD of an installed distribution: it lists every file with its own hash.
+def content_sha256(distribution: str) -> str:
+    """Return a sha256 of what a distribution installed: the lines of its RECORD, each with a file's own hash, but those
+    of its `*.dist-info`, which say where it came from, and of bytecode. The same files are the same content.
 
     Raises PackageNotFoundError when it is not installed, RuntimeError when it has no RECORD.
     """
-    for file in metadata.files(distribution) or []:
-        if file.name == "RECORD" and file.parent.suffix == ".dist-info":
-            return hashlib.sha256(file.read_binary()).hexdigest()
-    raise RuntimeError(f"{distribution} was installed without a RECORD")
+    files = metadata.files(distribution)
+    if not files:
+        raise RuntimeError(f"{distribution} was installed without a RECORD")
+    lines = sorted(
+        f"{file} {file.hash.value if file.hash else file.size}"
+        for file in files
+        if not file.parts[0].endswith(".dist-info") and file.suffix != ".pyc"
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def openmp(prefix: Path) -> str | None:
+    """Return the sha256 of the libgomp that this process loaded from outside of the environment; None without one."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        path = Path(line.split(maxsplit=5)[-1])
+        if path.name.startswith("libgomp") and not path.resolve().is_relative_to(prefix):
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+    return None
 
 
 def main(modules: list[str]) -> None:

@@ -1,0 +1,144 @@
+"""What a variant runs, as a stack (perf.stack), and a stored stack made to run again beside it."""
+
+import ast
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from perf.builds import BLAS_KERNELS, Build, kept_shell_variables
+from perf.machine import Placement
+from perf.measure.plan import Plan, Program, Training, Variant, content_of
+from perf.stack import Stack, differences, differing_fields
+
+# A variant's name and this: the same variant with the baseline's stack.
+OF_BASELINE = "@baseline"
+# What of a stack the suite can put back beside another one.
+RESTORED = frozenset({"wheel", "python", "numpy", "openmp", "variables", "program", "job", "injected"})
+# The code that decides how passes are run and timed.
+MEASURING = ("perf/worker", "perf/measure/crew.py", "perf/measure/engine.py", "perf/measure/turns.py")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A variant with as much of a stored stack as can be had, and what it then runs. `missing` says what of the stored
+    stack cannot be had.
+    """
+
+    variant: Variant
+    stack: Stack
+    missing: tuple[str, ...]
+
+
+def stack_of(plan: Plan, variant: Variant, placements: tuple[Placement, ...]) -> Stack:
+    """What a variant of a plan runs, when its instances are placed like this."""
+    build, program = variant.build, variant.program
+    where = plan.start.placement_of(variant) if plan.start else tuple(p.describe() for p in placements)
+    job = program if isinstance(program, Training) else None
+    return Stack(
+        requirement=build.requirement,
+        wheel=build.content_sha256,
+        python=build.facts.python,
+        numpy=build.facts.numpy,
+        openmp=build.facts.openmp,
+        blas_kernels=build.blas_kernels,
+        horovod=build.compiled,
+        mpi=build.mpi.words if build.mpi else None,
+        program=program.label,
+        variables={**build.variables, **(job.variables if job else {})},
+        environment=kept_shell_variables(os.environ, distributed=job is not None),
+        threads=placements[0].threads,
+        placement=where,
+        job=_settings(job.task) if job else {},
+        measuring=measuring_code(),
+        injected=variant.extra_work,
+    )
+
+
+def twin_of(
+    plan: Plan,
+    variant: Variant,
+    then: Stack,
+    placements: tuple[Placement, ...],
+    build_like: Callable[[Build, Stack], Build | None],
+    program_like: Callable[[Program, str], Program | None],
+) -> Twin | None:
+    """A variant's twin with the stack of the baseline, as far as it can be had; None when what can be put back makes no
+    difference. `build_like` finds a build with a stored wheel, `program_like` a stored program by its label.
+    """
+    fields = differing_fields(then, stack_of(plan, variant, placements))
+    build, program = variant.build, variant.program
+    if fields & {"wheel", "python", "numpy", "openmp"}:
+        build = build_like(build, then) or build
+    if isinstance(program, Program) and "program" in fields:
+        program = program_like(program, then.program) or program
+    own = then.variables
+    if isinstance(program, Training):
+        own = {name: value for name, value in own.items() if name not in program.variables}
+        jobs = {name: value for name, value in then.variables.items() if name in program.variables}
+        program = replace(program, variables=jobs, task={**program.task, **then.job})
+    twin = replace(
+        variant,
+        name=variant.name + OF_BASELINE,
+        build=_with_variables(build, own, then),
+        program=program,
+        over=(),
+        extra_work=then.injected,
+    )
+    stack = stack_of(plan, twin, placements)
+    if not differing_fields(stack, stack_of(plan, variant, placements)):
+        return None
+    return Twin(twin, stack, tuple(differences(then, stack)))
+
+
+def program_like(program: Program, label: str) -> Program | None:
+    """The stored program with this label, from the folder of artifacts that `program` comes from; None when it is no
+    longer there, or its content is another one.
+    """
+    place, content, *subgraph = label.split(" ", 2)
+    folder, _, stem = place.partition("/")
+    if Path(folder).name != folder or Path(stem).name != stem:
+        return None
+    symbol = program.symbol.parents[1] / folder / f"{stem}.json"
+    params = symbol.with_suffix(".params")
+    if not (symbol.is_file() and params.is_file()):
+        return None
+    backend = None if subgraph == ["no subgraph"] else " ".join(subgraph)
+    found = Program(symbol, params, backend, content_of(symbol, params))
+    return found if found.content.startswith(content) else None
+
+
+def _with_variables(build: Build, variables: Mapping[str, str], then: Stack) -> Build:
+    """The build with a stored stack's variables; which BLAS kernels it then runs is known where they decide it."""
+    chosen = then.blas_kernels if variables.get(BLAS_KERNELS) != build.variables.get(BLAS_KERNELS) else None
+    return replace(build, variables=variables, blas_kernels=chosen or build.blas_kernels)
+
+
+@cache
+def measuring_code() -> str:
+    """The content of the code that measures, comments and docstrings aside: 12 hex digits."""
+    digest = hashlib.sha256()
+    for name in MEASURING:
+        path = ROOT / name
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(ast.dump(_bare(ast.parse(file.read_text()))).encode())
+    return digest.hexdigest()[:12]
+
+
+def _bare(tree: ast.Module) -> ast.Module:
+    """The tree without its docstrings."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return tree
+
+
+def _settings(task: Mapping[str, Any]) -> dict[str, Any]:
+    settings: dict[str, Any] = msgspec.to_builtins(task)
+    return settings

@@ -1,0 +1,63 @@
+"""A stack: everything that decides what a case runs. Plain data, compared field by field."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+
+class Stack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one case runs. Two cases run the same when all fields are equal but `requirement`.
+
+    `requirement` is what installs the wheel; `wheel` is its content: the sha256 over the lines of its RECORD outside
+    of `*.dist-info`, so that the same files are the same wheel wherever they come from. `openmp` is the content of the
+    libgomp that the build loads from the system, `blas_kernels` what its OpenBLAS chose. `program` is a label and the
+    content of what runs. `variables` are the environment variables that the suite sets, `environment` those of the
+    user's shell that reach the processes and can change a measurement. `placement` says where each instance or rank
+    runs, `job` are a training job's settings. `measuring` is the content of the code that measures
+    (perf.measure.stacks). `injected` is a slowdown made on purpose, as a share of each pass.
+    """
+
+    requirement: str
+    wheel: str
+    python: str
+    numpy: str
+    openmp: str | None
+    blas_kernels: str | None
+    horovod: str | None
+    mpi: str | None
+    program: str
+    variables: dict[str, str]
+    environment: dict[str, str]
+    threads: int
+    placement: tuple[str, ...]
+    job: dict[str, Any]
+    measuring: str
+    injected: float = 0.0
+
+
+def differences(then: Stack, now: Stack) -> list[str]:
+    """What differs, each as "field: then -> now"; of a wheel its requirement is shown too."""
+    return [f"{field}: {before} -> {after}" for field, before, after in _differing(then, now)]
+
+
+def differing_fields(then: Stack, now: Stack) -> set[str]:
+    """The names of the fields that differ."""
+    return {field.partition(" ")[0] for field, _, _ in _differing(then, now)}
+
+
+def _differing(then: Stack, now: Stack) -> Iterator[tuple[str, str, str]]:
+    for name in Stack.__struct_fields__:
+        before, after = getattr(then, name), getattr(now, name)
+        if name == "requirement" or before == after:
+            continue
+        if isinstance(before, dict):
+            for key in sorted({*before, *after}):
+                if before.get(key) != after.get(key):
+                    yield f"{name} {key}", str(before.get(key, "not set")), str(after.get(key, "not set"))
+        elif name == "wheel":
+            yield name, f"{then.requirement} ({before[:12]})", f"{now.requirement} ({after[:12]})"
+        elif name == "placement":
+            yield name, "; ".join(before), "; ".join(after)
+        else:
+            yield name, str(before), str(after)
