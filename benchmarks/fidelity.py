@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from perf.measure.quiet import wait_until_quiet
 from rich.console import Console
 from rich.table import Table
 
@@ -29,18 +28,17 @@ from perf.machine import Placement
 from perf.measure.crew import Crew
 from perf.measure.engine import measure
 from perf.measure.family import Resources
+from perf.measure.ledger import Ledger
 from perf.measure.plan import Effort, Plan, Program, Variant, Workload
-from perf.measure.results import Spent
 from perf.measure.tiers import effort_of
+from perf.measure.turns import hold, turn
 
 NETWORKS = ("resnet50_v1", "mobilenet1.0", "squeezenet1.0")
 BATCH = 1
 VARIANT = "mkl-fp32"
 INVOCATIONS = 10
-BLOCKS = 6
-SLOT_S = 0.6
-FINE_SLOT_S = 0.2
-FINE_BLOCKS = 24
+BLOCKS = 30
+SLOT_S = 0.1
 LOADED_WORKLOAD = ("resnet50_v1", 1)
 
 
@@ -52,13 +50,7 @@ def main() -> None:
     table = Table(title=f"Two identical {VARIANT} variants under an on-off load on one core, {LOADED_WORKLOAD}")
     for name in ("effort", "median ratio", "lowest invocation", "highest invocation"):
         table.add_column(name)
-    nightly = effort_of("nightly")
-    fine = replace(nightly, slot_s=FINE_SLOT_S, min_blocks=FINE_BLOCKS, max_blocks=FINE_BLOCKS)
-    efforts = {
-        "quick tier": effort_of("quick"),
-        "nightly tier": nightly,
-        f"{FINE_BLOCKS} blocks of {FINE_SLOT_S} s slots": fine,
-    }
+    efforts = {"quick tier": effort_of("quick"), "nightly tier": effort_of("nightly")}
     for name, effort in efforts.items():
         twins = identical_variants(found, effort)
         table.add_row(name, f"{statistics.median(twins):.4f}", f"{min(twins):.4f}", f"{max(twins):.4f}")
@@ -85,7 +77,7 @@ def against_bare_loop(network: str, found: Resources) -> list[list[float]]:
     """log(suite's median latency / bare loop's), block by block, a list for each invocation of fresh processes."""
     plan = _plan(network, BATCH, found)
     variant = next(v for v in plan.variants if v.name == VARIANT)
-    effort = replace(effort_of("nightly"), slot_s=SLOT_S, slot_passes=10)
+    effort = replace(effort_of("nightly"), slot_s=SLOT_S)
     ratios = []
     for _ in range(INVOCATIONS):
         crew = Crew(variant, found.placements[:1], found.scratch, timeout_s=found.timeout_s)
@@ -93,20 +85,22 @@ def against_bare_loop(network: str, found: Resources) -> list[list[float]]:
             with _bare_loop(variant, plan.workloads[0], found.placements[0]) as bare:
                 crew.load()
                 crew.bind(plan.workloads[0])
+                hold(crew.pids)
                 _bare_latency(bare, 1.0)
-                wait_until_quiet([bare.pid])
-                crew.warm_up(effort)
+                hold([bare.pid])
+                with turn(crew.pids):
+                    crew.warm_up(effort)
                 blocks = []
                 for block in range(BLOCKS):
                     suite = 0.0
                     loop = 0.0
-                    for turn in ("suite", "bare")[:: 1 if block % 2 else -1]:
-                        if turn == "suite":
-                            wait_until_quiet([bare.pid])
-                            suite = statistics.median(crew.run(effort, quiet=True).instances_ns[0]) / 1e9
+                    for whose in ("suite", "bare")[:: 1 if block % 2 else -1]:
+                        if whose == "suite":
+                            with turn(crew.pids):
+                                suite = statistics.median(crew.run(effort).instances_ns[0]) / 1e9
                         else:
-                            wait_until_quiet(crew.pids)
-                            loop = _bare_latency(bare, SLOT_S)
+                            with turn([bare.pid]):
+                                loop = _bare_latency(bare, effort.slot_s)
                     blocks.append(math.log(suite / loop))
                 ratios.append(blocks)
         finally:
@@ -123,7 +117,7 @@ def identical_variants(found: Resources, effort: Effort) -> list[float]:
     effort = replace(effort, min_invocations=INVOCATIONS, max_invocations=INVOCATIONS)
     conditions = conditions_of(found, effort)
     with on_off_load():
-        results = measure([twins], {}, conditions, lambda text, _: print(text, flush=True), Spent())
+        results = measure([twins], {}, conditions, lambda text, _: print(text, flush=True), Ledger())
     ratios = results[plan.workloads[0].name].log_ratios("one", "other")
     return [math.exp(statistics.median(blocks)) for blocks in ratios]
 

@@ -23,8 +23,8 @@ from perf.measure.engine import measure
 from perf.measure.family import Resources
 from perf.measure.ledger import Ledger
 from perf.measure.plan import Plan, Variant
+from perf.measure.stacks import OF_BASELINE
 from perf.measure.tiers import effort_of
-from perf.plugin.outcome import OF_BASELINE
 from perf.rnn.family import RnnFamily
 
 NETWORKS = (("resnet50_v1", 1), ("mobilenet1.0", 1), ("squeezenet1.0", 8), ("resnet18_v1", 8))

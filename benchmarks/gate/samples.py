@@ -1,45 +1,53 @@
 """What the gate and other rules see of recorded invocations."""
 
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from benchmarks.gate.recording import SECOND_LOOK, RecordedInvocation, read
-from perf.measure.tiers import effort_of
+from benchmarks.gate.recording import RecordedInvocation, read
 
-MIN_BLOCKS = effort_of("nightly").min_blocks
-
-
-@dataclass(frozen=True)
-class Recording:
-    """Of one workload, in the order they were measured: invocations of all variants, and those of second looks."""
-
-    invocations: Sequence[RecordedInvocation]
-    second_looks: Sequence[RecordedInvocation]
+Recordings = Mapping[str, Sequence[RecordedInvocation]]
+# Arms that a recording holds of each variant: its equal twin, and the same variant doing more work.
+TWIN = "@baseline"
+SLOWED = {"3%": "+3%", "5%": "+5%"}
 
 
-def load(folder: Path) -> dict[str, Recording]:
-    """All recordings by workload."""
-    paths = [path for path in sorted(folder.glob("*.jsonl")) if not path.stem.endswith(SECOND_LOOK)]
-    return {path.stem: Recording(read(path), read(path.with_stem(path.stem + SECOND_LOOK))) for path in paths}
+def load(folder: Path) -> Recordings:
+    """All recordings by workload, each in the order of measurement; those of second looks by themselves are left out."""
+    paths = [path for path in sorted(folder.glob("*.jsonl")) if not path.stem.endswith("-second-look")]
+    return {path.stem: read(path) for path in paths}
+
+
+def variants_of(invocations: Sequence[RecordedInvocation]) -> list[str]:
+    """The variants that have a twin, in the order in which they were recorded first."""
+    names = dict.fromkeys(name for invocation in invocations for name in invocation.blocks[0].slots)
+    return [name for name in names if f"{name}{TWIN}" in names]
+
+
+def reference_of(invocations: Sequence[RecordedInvocation]) -> str:
+    """What the workload's speedups refer to: native, or a job of one rank."""
+    return "native-fp32" if "native-fp32" in invocations[0].blocks[0].slots else "r1"
 
 
 @cache
-def log_speedup(invocation: RecordedInvocation, reference: str, variant: str) -> float | None:
-    """The invocation's observation, as the suite stores it: the median over its undisturbed blocks; None if it has too
-    few of them to count.
+def log_ratio(invocation: RecordedInvocation, over: str, variant: str) -> float | None:
+    """The invocation's observation, as the suite stores it: the median over undisturbed blocks of log(latency of `over`
+    / latency of `variant`); None when there are none, or one of the two was not recorded.
     """
-    ratios = [block.log_ratio(reference, variant) for block in invocation.blocks if not block.disturbed]
-    return statistics.median(ratios) if len(ratios) >= MIN_BLOCKS else None
+    ratios = [
+        block.log_ratio(over, variant)
+        for block in invocation.blocks
+        if not block.disturbed and over in block.slots and variant in block.slots
+    ]
+    return statistics.median(ratios) if ratios else None
 
 
-def latencies_ns(invocations: Sequence[RecordedInvocation], variant: str) -> list[list[int]]:
-    """The variant's slots' latencies in ns, a list for each invocation: what rules on absolute times see."""
-    return [[block.slots[variant].latency_ns for block in invocation.blocks] for invocation in invocations]
+def latencies_ns(invocations: Sequence[RecordedInvocation], variant: str) -> list[int]:
+    """The variant's slots' latencies in ns: what rules on absolute times see."""
+    return [block.slots[variant].latency_ns for i in invocations for block in i.blocks if variant in block.slots]
 
 
-def spread_text(values: Sequence[float]) -> str:
-    """The standard deviation of log values, in percent of the speedup; "-" when there are fewer than two."""
-    return f"{statistics.stdev(values):.1%}" if len(values) > 1 else "-"
+def percent(values: Sequence[float]) -> str:
+    """The standard deviation of log values in percent; "-" when there are fewer than two."""
+    return f"{statistics.stdev(values):.2%}" if len(values) > 1 else "-"

@@ -1,7 +1,8 @@
 """Try the gate, and the rules of other tools, on recorded invocations (benchmarks/gate/record.py).
 
-`uv run python -m benchmarks.gate.trial FOLDER` prints tables of false alarms, of slowdowns that were missed, and of
-false alarms over whole nights. It measures nothing; the draws are seeded.
+`uv run python -m benchmarks.gate.trial FOLDER` prints tables of what was recorded, of false alarms in whole runs in
+which nothing changed, and of how often a single case that became slower ends its run with `regressed`; with the budgets
+for second looks as they are coded. It measures nothing; the draws are seeded.
 """
 
 import math
@@ -9,166 +10,191 @@ import random
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Column, Table
 
-from benchmarks.gate.recording import RecordedInvocation
-from benchmarks.gate.rules import OTHERS, Trial, verdict
-from benchmarks.gate.samples import Recording, load, spread_text
-from perf.judge.spread import Spread, fit_spread
-from perf.judge.verdict import LOOKS, Tolerance
+from benchmarks.gate.rules import OTHERS
+from benchmarks.gate.runs import Case, Drawn, draw_run, family_of, judge_other_stack, judge_same_stack
+from benchmarks.gate.samples import (
+    SLOWED,
+    TWIN,
+    Recordings,
+    latencies_ns,
+    load,
+    log_ratio,
+    percent,
+    reference_of,
+    variants_of,
+)
+from perf.judge.verdict import Judgement
+from perf.measure.plan import Effort
 from perf.measure.tiers import effort_of
-from perf.plugin.outcome import OF_BASELINE
 from perf.report.console import widened
 from perf.runs.baseline import TOLERANCES
-from perf.runs.tolerances import read_tolerances
+from perf.runs.tolerances import Tolerances, read_tolerances
 
-# What the gate judges of each workload of the nightly tier: variant over reference.
-PAIRS = (("mkl-fp32", "native-fp32"), ("mkl-int8", "native-fp32"), ("mkl-int8", "mkl-fp32"))
-SLOWED = ("mkl-fp32+3%", "mkl-fp32+5%", "mkl-fp32+10%")
-NIGHTLY_WORKLOADS = 56
-COMPARISONS = NIGHTLY_WORKLOADS * len(PAIRS)
-BASELINE = 4
-DRAWS = 100
-NIGHTS = 1000
+RUNS = 400
+BASELINES = (3, 8)
 SEED = 20190713
-
-NATIVE, ORIGINAL = "native-fp32", "mkl-fp32"
-TWIN = ORIGINAL + OF_BASELINE
-Recordings = Mapping[str, Recording]
-# Of a trial: invocations in the baseline, at the first look, and measured again.
-Sizes = tuple[int, int, int]
+# How many CNN workloads a tier has; the recorded ones stand for them in turn.
+TIERS = {"quick": 8, "nightly": 56}
+CONDITIONS = {"quiet": ("quiet",), "a quarter loaded": ("quiet", "loaded")}
 
 
 def main(folder: Path) -> None:
     console = widened(Console())
-    recordings = load(folder)
-    tolerance = read_tolerances(TOLERANCES).of("cnn", "")
-    effort = effort_of("nightly")
-    first, again = effort.min_invocations, effort.again_invocations * LOOKS
-    console.print(f"{first} invocations, up to {again} more while unsettled, against {BASELINE}; tolerance {tolerance}")
+    recordings, tolerances = load(folder), read_tolerances(TOLERANCES)
     print_recordings(recordings, console)
-    sizes = (BASELINE, first, again)
-    spread = fit_spread(_groups(recordings))
-    console.print(f"prior of all cases: sd {spread.variance**0.5:.2%}, worth {spread.degrees:.1f} degrees of freedom")
-    print_rules(recordings, sizes, spread, tolerance, console)
-    print_nights(recordings, sizes, tolerance, console)
+    for tier, count in TIERS.items():
+        runs = RUNS if tier == "quick" else RUNS // 4
+        workloads = workloads_of(recordings, count)
+        effort = effort_of(tier)
+        console.print(f"{tier} tier: {len(workloads)} workloads, {effort.again_budget_s:g} s for second looks")
+        print_false_alarms(recordings, workloads, effort, tolerances, runs, console)
+        print_power(recordings, workloads, effort, tolerances, runs, console)
+
+
+def workloads_of(recordings: Recordings, count: int) -> list[str]:
+    """A tier's workloads: `count` CNNs, the recorded ones in turn, and one of each other one."""
+    cnns = [name for name in recordings if family_of((name, "")) == "cnn"]
+    others = [name for name in recordings if family_of((name, "")) != "cnn"]
+    return [cnns[number % len(cnns)] for number in range(count)] + others
 
 
 def print_recordings(recordings: Recordings, console: Console) -> None:
-    """What was recorded, and how much an invocation's speedup varies and drifts."""
-    quiet = Table("workload", "variant over reference", "quiet", "sd", "loaded", "sd", "second half : first")
-    for workload, recording in recordings.items():
-        for variant, reference in (*PAIRS, (ORIGINAL, TWIN)):
-            calm = [i for i in recording.invocations if i.kind != "loaded"]
-            groups = [calm, [i for i in recording.invocations if i.kind == "loaded"]]
-            values = [Trial.speedups(group, reference, variant) for group in groups]
-            middle = len(values[0]) // 2
-            drift = statistics.median(values[0][middle:]) - statistics.median(values[0][:middle])
-            cells = [cell for group in values for cell in (str(len(group)), spread_text(group))]
-            quiet.add_row(workload, f"{variant} over {reference}", *cells, f"{math.exp(drift):.3f}")
-    console.print(quiet)
-    beside = Table("second look at", "variant over twin", "invocations", "blocks in each", "median", "sd")
-    for workload, recording in recordings.items():
-        for variant in SLOWED:
-            found = Trial.speedups(recording.second_looks, TWIN, variant)
-            blocks = statistics.fmean(len(invocation.blocks) for invocation in recording.second_looks)
-            middle_text = f"{math.expm1(statistics.median(found)):+.1%}"
-            beside.add_row(workload, variant, str(len(found)), f"{blocks:.1f}", middle_text, spread_text(found))
-    console.print(beside)
-
-
-def print_rules(recordings: Recordings, sizes: Sizes, spread: Spread, tolerance: Tolerance, console: Console) -> None:
-    """False alarms and misses of every rule, on the same draws."""
+    """What was recorded: how much an invocation's ratio varies beside its equal twin and over the reference."""
     table = Table(
-        Column("rule", no_wrap=True),
-        "false alarms",
-        *(f"missed, {name.removeprefix(ORIGINAL + '+')}" for name in SLOWED),
+        "workload", "variant", "quiet", "over twin", "sd", "loaded", "sd", "over reference, sd", "second half : first"
     )
-    draw = random.Random(SEED)
-    drawn = [recording for recording in recordings.values() for _ in range(DRAWS)]
-    same = [_unchanged(i, sizes, reference, variant, draw) for variant, reference in PAIRS for i in drawn]
-    slower = [[_slower(i, sizes, slowed, draw) for i in drawn] for slowed in SLOWED]
-    verdicts = [[verdict(trial, spread, tolerance, COMPARISONS) for trial in trials] for trials in (same, *slower)]
-    kinds = [Counter(kind for kind, _ in found) for found in verdicts]
-    hits = [count["regressed"] for count in kinds]
-    table.add_row("this suite's gate", *_cells(hits, (same, *slower)))
-    for name, rule in OTHERS.items():
-        hits = [sum(rule(trial) for trial in trials) for trials in (same, *slower)]
-        table.add_row(name, *_cells(hits, (same, *slower)))
+    for workload, every in recordings.items():
+        reference = reference_of(every)
+        for variant in variants_of(every):
+            groups = {
+                kind: _known(log_ratio(i, variant + TWIN, variant) for i in every if i.kind == kind)
+                for kind in ("quiet", "loaded")
+            }
+            over = _known(log_ratio(i, reference, variant) for i in every if i.kind == "quiet")
+            middle = len(over) // 2
+            drift = statistics.median(over[middle:]) - statistics.median(over[:middle])
+            mean = f"{math.expm1(statistics.fmean(groups['quiet'])):+.2%}"
+            error = statistics.stdev(groups["quiet"]) / math.sqrt(len(groups["quiet"]))
+            table.add_row(
+                workload,
+                variant,
+                str(len(groups["quiet"])),
+                f"{mean} (se {error:.2%})",
+                percent(groups["quiet"]),
+                str(len(groups["loaded"])),
+                percent(groups["loaded"]),
+                "-" if variant == reference else percent(over),
+                "-" if variant == reference else f"{math.exp(drift):.3f}",
+            )
     console.print(table)
-    for name, count, found in zip(("no change", *SLOWED), kinds, verdicts, strict=True):
-        told = ", ".join(f"{n} {kind}" for kind, n in count.most_common())
-        mean = sum(invocations for _, invocations in found) / len(found)
-        console.print(f"the gate's verdicts, {name}: {told}; {mean:.1f} invocations on average")
 
 
-def print_nights(recordings: Recordings, sizes: Sizes, tolerance: Tolerance, console: Console) -> None:
-    """How many of `NIGHTS` nights with nothing wrong raise an alarm: each a whole matrix of resampled comparisons."""
-    draw = random.Random(SEED)
-    pairs = [(workload, *pair) for workload in recordings for pair in PAIRS]
-    alarms = improvements = 0
-    for _ in range(NIGHTS):
-        trials = [
-            _unchanged(recordings[workload], sizes, reference, variant, draw)
-            for workload, variant, reference in draw.choices(pairs, k=COMPARISONS)
-        ]
-        spread = fit_spread(trial.speedups(trial.then, trial.reference, trial.variant) for trial in trials)
-        kinds = Counter(verdict(trial, spread, tolerance, COMPARISONS)[0] for trial in trials)
-        alarms += kinds["regressed"] > 0
-        improvements += kinds["improved"] > 0
-    console.print(
-        f"{NIGHTS} nights of {COMPARISONS} comparisons with nothing changed: {alarms} with a false alarm, "
-        f"{improvements} with a false improvement"
-    )
+def print_false_alarms(
+    recordings: Recordings,
+    workloads: Sequence[str],
+    effort: Effort,
+    tolerances: Tolerances,
+    runs: int,
+    console: Console,
+) -> None:
+    """Whole runs in which nothing changed: how many raise an alarm, and what their cases' verdicts are."""
+    table = Table("stack", "machine", "baseline", "runs with an alarm", "verdicts of cases", "second looks")
+    for condition, kinds in CONDITIONS.items():
+        for stored in BASELINES:
+            draw = random.Random(SEED)
+            drawn = [draw_run(recordings, workloads, effort.min_invocations, stored, draw, kinds) for _ in range(runs)]
+            other = [judge_other_stack(run, tolerances, effort) for run in drawn]
+            same = [judge_same_stack(run, tolerances, tolerances.sessions.spread, recordings) for run in drawn]
+            for stack, results in (("another, equally fast", other), ("the same", same)):
+                alarms = sum(result.count("regressed") + result.count("drifted") > 0 for result in results)
+                kinds_found = Counter(found.kind for result in results for found in result.judgements.values())
+                shares = ", ".join(
+                    f"{kind} {count / kinds_found.total():.1%}" for kind, count in kinds_found.most_common()
+                )
+                spent_s = statistics.fmean(result.again_s for result in results)
+                table.add_row(
+                    stack,
+                    condition,
+                    f"{stored} invocations",
+                    f"{alarms} of {runs}",
+                    shares,
+                    f"{spent_s:.0f} s" if results is other else "-",
+                )
+    console.print(table)
 
 
-def _unchanged(recording: Recording, sizes: Sizes, reference: str, variant: str, draw: random.Random) -> Trial:
-    """A comparison with nothing changed: the baseline from one half of the recorded time, now from the other half."""
-    then, first, again = sizes
-    middle = len(recording.invocations) // 2
-    halves = [recording.invocations[:middle], recording.invocations[middle:]]
-    draw.shuffle(halves)
-    now = draw.sample(halves[1], first + again)
-    return Trial(
-        draw.sample(_counting(halves[0], reference, variant), then),
-        now[:first],
-        now[first:],
-        now,
-        reference,
-        variant,
-        variant,
-    )
+def print_power(
+    recordings: Recordings,
+    workloads: Sequence[str],
+    effort: Effort,
+    tolerances: Tolerances,
+    runs: int,
+    console: Console,
+) -> None:
+    """Runs in which one case became slower: how many end with `regressed` for it, beside the verdicts of other tools on
+    the same draws, whose false alarms are those of the same cases with nothing changed.
+    """
+    names = [f"{loss} slower: {what}" for loss in SLOWED for what in ("gate", "promised", *OTHERS)]
+    table = Table("slowed case", *(Column(name, justify="right") for name in names))
+    alarms: Counter[str] = Counter()
+    tried = 0
+    for workload, variant in _slowable(recordings):
+        cells = []
+        for arm in SLOWED.values():
+            draw = random.Random(SEED)
+            called, promised, kept, others = 0, 0, 0, Counter[str]()
+            for _ in range(runs):
+                run, case = _with_slowed(recordings, workloads, workload, variant, arm, effort, draw)
+                found = judge_other_stack(run, tolerances, effort).judgements[case]
+                called += found.kind == "regressed"
+                if _promises(found, float(arm.strip("+%")) / 100):
+                    promised += 1
+                    kept += found.kind == "regressed"
+                then = latencies_ns(run.then[case], variant)
+                for name, rule in OTHERS.items():
+                    others[name] += rule(then, latencies_ns(run.now[case], run.arm[case]))
+                    alarms[name] += rule(then, latencies_ns(run.now[case], variant))
+                tried += 1
+            cells += [f"{called / runs:.0%}", f"{kept} of {promised}", *(f"{others[n] / runs:.0%}" for n in OTHERS)]
+        table.add_row(f"{workload} {variant}", *cells)
+    console.print(table)
+    rates = ", ".join(f"{name} {alarms[name] / tried:.1%}" for name in OTHERS)
+    console.print(f"False alarms of other tools on the same cases, each case by itself: {rates}")
 
 
-def _slower(recording: Recording, sizes: Sizes, slowed: str, draw: random.Random) -> Trial:
-    """A comparison of the slowed variant with a baseline from other invocations of the original."""
-    then, first, again = sizes
-    now = draw.sample([i for i in recording.invocations if slowed in i.blocks[0].slots], first + again)
-    others = [i for i in recording.invocations if i not in now]
-    others = draw.sample(_counting(others, NATIVE, ORIGINAL), then)
-    return Trial(others, now[:first], draw.sample(recording.second_looks, again), now, NATIVE, ORIGINAL, slowed)
+def _slowable(recordings: Recordings) -> list[Case]:
+    return [(name, variant) for name, every in recordings.items() for variant in variants_of(every)]
 
 
-def _counting(invocations: Sequence[RecordedInvocation], reference: str, variant: str) -> list[RecordedInvocation]:
-    """Those with enough undisturbed blocks: a baseline stores no others."""
-    return [i for i in invocations if Trial.speedups([i], reference, variant)]
+def _with_slowed(
+    recordings: Recordings,
+    workloads: Sequence[str],
+    workload: str,
+    variant: str,
+    arm: str,
+    effort: Effort,
+    draw: random.Random,
+) -> tuple[Drawn, Case]:
+    """A run in which the first copy of a workload's variant is the slowed arm."""
+    run = draw_run(recordings, workloads, effort.min_invocations, BASELINES[0], draw)
+    case = next(case for case in run.arm if run.workload[case] == workload and case[1] == variant)
+    return replace(run, arm={**run.arm, case: variant + arm}), case
 
 
-def _groups(recordings: Recordings) -> Iterator[list[float]]:
-    """The log speedups of every workload and pair: what a baseline's cases would say about the spread."""
-    for recording in recordings.values():
-        for variant, reference in PAIRS:
-            yield Trial.speedups(recording.invocations, reference, variant)
+def _promises(found: Judgement, loss: float) -> bool:
+    """Whether the gate said that it would have seen such a loss."""
+    return found.smallest_loss is not None and found.smallest_loss <= loss
 
 
-def _cells(hits: Sequence[int], trials: Sequence[Sequence[Trial]]) -> list[str]:
-    alarms = f"{hits[0]} of {len(trials[0])} ({hits[0] / len(trials[0]):.1%})"
-    missed = [f"{len(t) - n} of {len(t)} ({1 - n / len(t):.1%})" for n, t in zip(hits[1:], trials[1:], strict=True)]
-    return [alarms, *missed]
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
 
 
 if __name__ == "__main__":

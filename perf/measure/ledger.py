@@ -21,12 +21,16 @@ class Ledger:
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
+            self.book(name, time.monotonic() - started)
+
+    def book(self, name: str, seconds: float) -> None:
+        """Book time on a stage that was measured elsewhere."""
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
     def move(self, source: str, target: str, seconds: float) -> None:
         """Book seconds on `target` that the stage `source`, entered and not yet left, must not count."""
-        self.seconds[target] = self.seconds.get(target, 0.0) + seconds
-        self.seconds[source] = self.seconds.get(source, 0.0) - seconds
+        self.book(target, seconds)
+        self.book(source, -seconds)
 
     @contextmanager
     def within(self, name: str) -> Iterator[None]:

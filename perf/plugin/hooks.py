@@ -164,8 +164,10 @@ def why_not_measured(config: pytest.Config) -> str | None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note of every measured item how it ended."""
+    """Note how every measured item ended, and how long checks of answers took."""
     report = yield
+    if SETUP in item.config.stash and item.get_closest_marker(ACCURACY):
+        item.config.stash[SETUP].ledger.book("checking answers", report.duration)
     ended = item.config.stash.get(ENDED, {})
     if item.nodeid in ended:
         if report.failed:

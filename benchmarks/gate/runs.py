@@ -1,0 +1,145 @@
+"""Whole runs drawn from recorded invocations, and judged by the gate's own code with its budgets."""
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.gate.recording import RecordedInvocation
+from benchmarks.gate.samples import TWIN, Recordings, log_ratio, reference_of, variants_of
+from perf.judge.spread import Spread, prior_of
+from perf.judge.verdict import LOOKS, Judgement, judge_beside, judge_since
+from perf.measure.plan import Effort
+from perf.runs.tolerances import Tolerances
+
+Case = tuple[str, str]
+# What an invocation of a second look takes beside its blocks: starting two workers, loading, warming up (docs/gate.md).
+STARTING_S = 3.0
+# A training job of the quick tier, as docs/gate.md has it; an invocation is two of them.
+JOB_S = 7.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A run as it might have been: for each case (a number makes copies of a workload apart) the invocations of then
+    and now, the arm that ran now, and further invocations for second looks.
+    """
+
+    then: Mapping[Case, Sequence[RecordedInvocation]]
+    now: Mapping[Case, Sequence[RecordedInvocation]]
+    more: Mapping[Case, Sequence[RecordedInvocation]]
+    arm: Mapping[Case, str]
+    workload: Mapping[Case, str]
+
+
+@dataclass
+class Result:
+    """What the gate said of a run: the judgement of each case, and the seconds that second looks took."""
+
+    judgements: dict[Case, Judgement] = field(default_factory=dict)
+    again_s: float = 0.0
+
+    def count(self, kind: str) -> int:
+        return Counter(found.kind for found in self.judgements.values())[kind]
+
+
+def draw_run(
+    recordings: Recordings,
+    workloads: Sequence[str],
+    invocations: int,
+    stored: int,
+    draw: random.Random,
+    kinds: Sequence[str] = ("quiet",),
+) -> Drawn:
+    """A run over these workloads (one may stand there several times): `stored` invocations of each in the baseline, from
+    one half of the recorded time, `invocations` of now and those for second looks from the other half.
+    """
+    then: dict[Case, Sequence[RecordedInvocation]] = {}
+    now: dict[Case, Sequence[RecordedInvocation]] = {}
+    more: dict[Case, Sequence[RecordedInvocation]] = {}
+    of: dict[Case, str] = {}
+    earlier = bool(draw.getrandbits(1))  # the same half for all cases: sessions are moments
+    for number, name in enumerate(workloads):
+        every = [invocation for invocation in recordings[name] if invocation.kind in kinds]
+        middle = len(every) // 2
+        halves = [every[:middle], every[middle:]] if earlier else [every[middle:], every[:middle]]
+        first, again = draw.choices(halves[1], k=invocations), draw.choices(halves[1], k=2 * LOOKS)
+        stored_ones = draw.choices(halves[0], k=stored)
+        for variant in variants_of(recordings[name]):
+            case = (f"{name}#{number}", variant)
+            then[case], now[case], more[case], of[case] = stored_ones, first, again, name
+    return Drawn(then=then, now=now, more=more, arm={case: case[1] for case in now}, workload=of)
+
+
+def judge_other_stack(run: Drawn, tolerances: Tolerances, effort: Effort) -> Result:
+    """The verdicts when every case runs another stack than the baseline: side by side, then second looks, depth first,
+    while their budget lasts.
+    """
+    result = Result()
+    samples = {case: _beside(case, run, run.now[case]) for case in run.now}
+    level = len(samples)
+    given_up: set[Case] = set()
+
+    def judged(case: Case) -> Judgement:
+        prior = prior_of(samples.values(), tolerances.beside.spread)
+        return judge_beside(samples[case], prior, tolerances.of(family_of(case), ""), level)
+
+    result.judgements = {case: judged(case) for case in samples}
+    while suspects := [
+        case for case, found in result.judgements.items() if found.kind == "inconclusive" and case not in given_up
+    ]:
+        suspect = min(suspects, key=lambda case: _change(result.judgements[case]))
+        taken = 0
+        for _ in range(1, LOOKS):
+            if result.again_s >= effort.again_budget_s:
+                return result
+            extra = run.more[suspect][taken : taken + effort.again_invocations]
+            taken += effort.again_invocations
+            result.again_s += len(extra) * _seconds(suspect, effort)
+            samples[suspect] = [*samples[suspect], *_beside(suspect, run, extra)]
+            result.judgements[suspect] = judged(suspect)
+            if result.judgements[suspect].kind != "inconclusive":
+                break
+        given_up.add(suspect)
+    return result
+
+
+def judge_same_stack(run: Drawn, tolerances: Tolerances, sessions: Spread, recordings: Recordings) -> Result:
+    """The verdicts when every case runs the baseline's stack: over the reference, with the variance between sessions."""
+    pairs = {}
+    for case in run.now:
+        reference = reference_of(recordings[run.workload[case]])
+        if case[1] != reference:
+            pairs[case] = (
+                _ratios(run.now[case], reference, run.arm[case]),
+                _ratios(run.then[case], reference, case[1]),
+            )
+    prior = prior_of([now for now, _ in pairs.values()], tolerances.invocations.spread)
+    return Result(
+        {
+            case: judge_since(now, then, prior, sessions, tolerances.of(family_of(case), ""), len(pairs))
+            for case, (now, then) in pairs.items()
+        }
+    )
+
+
+def family_of(case: Case) -> str:
+    """The family of a case, by its workload's name."""
+    return "dist" if case[0].startswith("train-") else "rnn" if case[0].startswith(("lstm", "rnn")) else "cnn"
+
+
+def _seconds(case: Case, effort: Effort) -> float:
+    return 2 * JOB_S if family_of(case) == "dist" else effort.block_budget_s + STARTING_S
+
+
+def _beside(case: Case, run: Drawn, invocations: Sequence[RecordedInvocation]) -> list[float]:
+    return _ratios(invocations, case[1] + TWIN, run.arm[case])
+
+
+def _ratios(invocations: Sequence[RecordedInvocation], over: str, variant: str) -> list[float]:
+    found = [log_ratio(invocation, over, variant) for invocation in invocations]
+    return [value for value in found if value is not None]
+
+
+def _change(judgement: Judgement) -> float:
+    return judgement.change.log_ratio if judgement.change else 0.0
