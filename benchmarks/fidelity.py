@@ -23,7 +23,8 @@ from benchmarks.setting import conditions_of, resources
 from perf.builds import process_environment
 from perf.cnn.family import Case, CnnFamily
 from perf.cnn.networks import INPUT
-from perf.judge.speedup import estimate_speedup
+from perf.judge.spread import NO_PRIOR
+from perf.judge.verdict import change_beside
 from perf.machine import Placement
 from perf.measure.crew import Crew
 from perf.measure.engine import measure
@@ -65,11 +66,12 @@ def show_bare_loops(found: Resources, console: Console) -> None:
         table.add_column(name)
     for network in NETWORKS:
         ratios = against_bare_loop(network, found)
-        estimate = estimate_speedup(ratios)
-        medians = [math.exp(statistics.median(blocks)) for blocks in ratios]
-        interval = f"[{estimate.low:.4f}, {estimate.high:.4f}]"
-        table.add_row(network, f"{estimate.speedup:.4f}", interval, f"{min(medians):.4f}", f"{max(medians):.4f}")
-        print(network, f"{estimate.speedup:.4f}", interval, flush=True)
+        medians = [statistics.median(blocks) for blocks in ratios]
+        change = change_beside(medians, NO_PRIOR)
+        low, high = change.interval()
+        lowest, highest = (f"{math.exp(extreme(medians)):.4f}" for extreme in (min, max))
+        table.add_row(network, f"{change.ratio:.4f}", f"[{low:.4f}, {high:.4f}]", lowest, highest)
+        print(network, f"{change.ratio:.4f}", f"[{low:.4f}, {high:.4f}]", flush=True)
     console.print(table)
 
 

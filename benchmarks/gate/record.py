@@ -27,7 +27,7 @@ from perf.measure.stacks import OF_BASELINE
 from perf.measure.tiers import effort_of
 from perf.rnn.family import RnnFamily
 
-NETWORKS = (("resnet50_v1", 1), ("mobilenet1.0", 1), ("squeezenet1.0", 8), ("resnet18_v1", 8))
+NETWORKS = (("resnet50_v1", 1), ("mobilenet1.0", 1), ("squeezenet1.0", 4), ("resnet18_v1", 4))
 ROUNDS = 24
 # Rounds over and over: interleaved, so that quiet and loaded invocations have seen the same hours.
 KINDS = ("quiet", "quiet", "quiet", "loaded")

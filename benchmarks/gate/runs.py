@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.gate.recording import RecordedInvocation
-from benchmarks.gate.samples import TWIN, Recordings, log_ratio, reference_of, variants_of
-from perf.judge.spread import Spread, prior_of
-from perf.judge.verdict import LOOKS, Judgement, judge_beside, judge_since
+from benchmarks.gate.samples import TWIN, Recordings, log_ratio, observed, reference_of, variants_of
+from perf.judge.spread import Spread, prior_of, variance_of
+from perf.judge.verdict import LOOKS, Judgement, Kind, judge_beside, judge_since
 from perf.measure.plan import Effort
 from perf.runs.tolerances import Tolerances
 
@@ -39,7 +39,7 @@ class Result:
     judgements: dict[Case, Judgement] = field(default_factory=dict)
     again_s: float = 0.0
 
-    def count(self, kind: str) -> int:
+    def count(self, kind: Kind) -> int:
         return Counter(found.kind for found in self.judgements.values())[kind]
 
 
@@ -51,8 +51,8 @@ def draw_run(
     draw: random.Random,
     kinds: Sequence[str] = ("quiet",),
 ) -> Drawn:
-    """A run over these workloads (one may stand there several times): `stored` invocations of each in the baseline, from
-    one half of the recorded time, `invocations` of now and those for second looks from the other half.
+    """A run over these workloads (one may stand there several times): `stored` invocations of each in the baseline,
+    from one half of the recorded time, `invocations` of now and those for second looks from the other half.
     """
     then: dict[Case, Sequence[RecordedInvocation]] = {}
     now: dict[Case, Sequence[RecordedInvocation]] = {}
@@ -81,7 +81,7 @@ def judge_other_stack(run: Drawn, tolerances: Tolerances, effort: Effort) -> Res
     given_up: set[Case] = set()
 
     def judged(case: Case) -> Judgement:
-        prior = prior_of(samples.values(), tolerances.beside.spread)
+        prior = prior_of(map(variance_of, samples.values()), tolerances.beside.spread)
         return judge_beside(samples[case], prior, tolerances.of(family_of(case), ""), level)
 
     result.judgements = {case: judged(case) for case in samples}
@@ -105,16 +105,17 @@ def judge_other_stack(run: Drawn, tolerances: Tolerances, effort: Effort) -> Res
 
 
 def judge_same_stack(run: Drawn, tolerances: Tolerances, sessions: Spread, recordings: Recordings) -> Result:
-    """The verdicts when every case runs the baseline's stack: over the reference, with the variance between sessions."""
+    """The verdicts when every case runs the baseline's stack: its speedup over the reference, then and now."""
     pairs = {}
     for case in run.now:
         reference = reference_of(recordings[run.workload[case]])
         if case[1] != reference:
             pairs[case] = (
-                _ratios(run.now[case], reference, run.arm[case]),
-                _ratios(run.then[case], reference, case[1]),
+                observed(run.now[case], reference, run.arm[case]),
+                observed(run.then[case], reference, case[1]),
             )
-    prior = prior_of([now for now, _ in pairs.values()], tolerances.invocations.spread)
+    variances = [(now.variance, now.degrees) for now, _ in pairs.values() if now]
+    prior = prior_of(variances, tolerances.invocations.spread)
     return Result(
         {
             case: judge_since(now, then, prior, sessions, tolerances.of(family_of(case), ""), len(pairs))

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from benchmarks.gate.recording import RecordedInvocation, read
+from perf.judge.speedup import Observed, observe
 
 Recordings = Mapping[str, Sequence[RecordedInvocation]]
 # Arms that a recording holds of each variant: its equal twin, and the same variant doing more work.
@@ -14,7 +15,7 @@ SLOWED = {"3%": "+3%", "5%": "+5%"}
 
 
 def load(folder: Path) -> Recordings:
-    """All recordings by workload, each in the order of measurement; those of second looks by themselves are left out."""
+    """All recordings by workload, each in the order of measurement, without those of second looks by themselves."""
     paths = [path for path in sorted(folder.glob("*.jsonl")) if not path.stem.endswith("-second-look")]
     return {path.stem: read(path) for path in paths}
 
@@ -41,6 +42,17 @@ def log_ratio(invocation: RecordedInvocation, over: str, variant: str) -> float 
         if not block.disturbed and over in block.slots and variant in block.slots
     ]
     return statistics.median(ratios) if ratios else None
+
+
+def observed(invocations: Sequence[RecordedInvocation], over: str, variant: str) -> Observed | None:
+    """The log speedup that the suite stores of these invocations: the ratio of the fastest undisturbed slots."""
+    floors = []
+    for invocation in invocations:
+        slots = [b.slots for b in invocation.blocks if not b.disturbed and over in b.slots and variant in b.slots]
+        if slots:
+            first, second = (min(slot[name].latency_ns for slot in slots) / 1e9 for name in (over, variant))
+            floors.append((first, second))
+    return observe(floors) if floors else None
 
 
 def latencies_ns(invocations: Sequence[RecordedInvocation], variant: str) -> list[int]:

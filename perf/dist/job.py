@@ -42,8 +42,8 @@ class Seat:
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """What all ranks do: the function `run` of the module `program`, with the arguments in `task`. `deadline_s` ends it
-    whatever it does; `variables` are Horovod's and the MPI's settings, None for those of `jobs.toml`; `extra` are its own. Ranks whose seats
-    have no launch prefix pin themselves.
+    whatever it does. `variables` are Horovod's and the MPI's settings, None for those of `jobs.toml`; `extra` are its
+    own. Ranks whose seats have no launch prefix pin themselves.
     """
 
     build: Build

@@ -1,35 +1,68 @@
-"""From paired latencies to a speedup with a confidence interval. Pure: no I/O, no other room.
+"""From latencies to a speedup with a confidence interval. Pure: no I/O, no other room.
 
 A speedup is a ratio, so everything is done on logarithms: the means are geometric, and an interval turned upside down
 is the interval of the inverse ratio.
+
+On a shared machine noise only ever adds, and it adds to the native build what it does not add to MKL-DNN: whole minutes
+of a session are slower by half. The middle of a session then says how busy the neighbours were. Its fastest slots say
+what the builds do when nothing disturbs them (Chen and Revels, "Robust benchmarking in noisy environments", 2016), and
+repeat from session to session (docs/gate.md). So the speedup is the ratio of the two variants' fastest slots.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
+import numpy as np
 from scipy.special import stdtrit
 
-from perf.judge.spread import NO_PRIOR, Spread, sum_of_squares
-from perf.judge.statistics import median
+from perf.judge.spread import NO_PRIOR, Spread
 
 CONFIDENCE = 0.95
+# Resamples of a bootstrap: its standard error is then known to 3 %.
+RESAMPLES = 500
+SEED = 20190713
+# The fastest slots in seconds of the reference and of the variant, of one invocation.
+Floors = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A log ratio and what is known of its error: the variance of one invocation's share of it, so that `variance` /
+    `invocations` is the square of its standard error. With one invocation nothing is known of it.
+    """
+
+    log_ratio: float
+    variance: float
+    invocations: int
+
+    @property
+    def degrees(self) -> int:
+        return self.invocations - 1
+
+    def moderated(self, prior: Spread) -> tuple[float, float]:
+        """The squared standard error with what the prior knows of the variance, and its degrees of freedom; (0, 0)
+        without any.
+        """
+        degrees = self.degrees + prior.degrees
+        if not degrees:
+            return 0.0, 0.0
+        variance = (self.degrees * self.variance + prior.degrees * prior.variance) / degrees
+        return variance / self.invocations, degrees
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A speedup (reference latency over variant latency) and its confidence interval.
+    """A speedup (reference latency over variant latency) and its confidence interval, from so many invocations.
 
-    `low` and `high` are None when one observation allows no interval. `level` says what was repeated:
-    "invocations" (fresh processes) or, when there was just one, the "blocks" within it, which know nothing of the
-    variance between processes.
+    `low` and `high` are None when nothing is known of the error.
     """
 
     speedup: float
     low: float | None
     high: float | None
-    level: str
-    observations: int
+    invocations: int
 
     @property
     def half_width(self) -> float:
@@ -39,28 +72,36 @@ class Estimate:
         return (math.log(self.high) - math.log(self.low)) / 2
 
 
-def estimate_speedup(log_ratios: Sequence[Sequence[float]], prior: Spread = NO_PRIOR) -> Estimate:
-    """The speedup from log latency ratios, one list of blocks for each invocation.
+def observe(floors: Sequence[Floors]) -> Observed:
+    """The log ratio of the fastest slots of a session, from those of each invocation. ValueError when there are none.
 
-    Each invocation's median over its blocks is one observation: blocks of one invocation share their processes' memory
-    layout and are not independent, and a block in which another program woke up under one variant only says nothing
-    about the variants. The interval is Student's t at 95 % over those medians (Kalibera & Jones, "Rigorous Benchmarking
-    in Reasonable Time", 2013, section 6: repeat at the highest level that varies), its variance moderated by `prior`,
-    what the run's other cases say about it (perf.judge.spread). It assumes that observations are exchangeable and near
-    normal. A single invocation without a prior falls back to its blocks. ValueError when there is no block.
+    The variance is a bootstrap's over invocations (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993,
+    chapter 6): where only one invocation came to the fastest pace, leaving it out moves the ratio.
     """
-    invocations = [list(blocks) for blocks in log_ratios if blocks]
-    if not invocations:
-        raise ValueError("a speedup of no blocks")
-    if len(invocations) > 1 or prior.degrees:
-        level, observations = "invocations", [median(blocks) for blocks in invocations]
-    else:
-        level, observations = "blocks", invocations[0]
-    n = len(observations)
-    mean = sum(observations) / n
-    degrees = prior.degrees + n - 1 if level == "invocations" else n - 1
+    if not floors:
+        raise ValueError("a speedup of no invocations")
+    return _observe(tuple(floors))
+
+
+@cache
+def _observe(floors: tuple[Floors, ...]) -> Observed:
+    logs = np.log(np.array(floors))
+    fastest = logs.min(axis=0)
+    n = len(floors)
+    drawn = np.random.default_rng(SEED).integers(n, size=(RESAMPLES, n))
+    resampled = logs[drawn].min(axis=1)
+    return Observed(float(fastest[0] - fastest[1]), float(np.var(resampled[:, 0] - resampled[:, 1])) * n, n)
+
+
+def estimate_speedup(observed: Observed, prior: Spread = NO_PRIOR) -> Estimate:
+    """The speedup with Student's t interval at 95 %, its variance moderated by `prior`, which is what the run's other
+    cases say about it (perf.judge.spread).
+    """
+    squared, degrees = observed.moderated(prior)
+    speedup = math.exp(observed.log_ratio)
     if not degrees:
-        return Estimate(math.exp(mean), None, None, level, 1)
-    squares = sum_of_squares(observations) + (prior.degrees * prior.variance if level == "invocations" else 0.0)
-    half = float(stdtrit(degrees, (1 + CONFIDENCE) / 2)) * math.sqrt(squares / degrees / n)
-    return Estimate(math.exp(mean), math.exp(mean - half), math.exp(mean + half), level, n)
+        return Estimate(speedup, None, None, observed.invocations)
+    half = float(stdtrit(degrees, (1 + CONFIDENCE) / 2)) * math.sqrt(squared)
+    return Estimate(
+        speedup, math.exp(observed.log_ratio - half), math.exp(observed.log_ratio + half), observed.invocations
+    )

@@ -34,15 +34,21 @@ NO_PRIOR = Spread(0.0, 0.0)
 FEW = 6
 
 
-def prior_of(samples: Iterable[Sequence[float]], default: Spread) -> Spread:
-    """The prior from samples of this very kind of measurement. With fewer than `FEW` groups that say something it is
-    `default` where that is larger: widened, never narrowed.
+def prior_of(variances: Iterable[tuple[float, float]], default: Spread) -> Spread:
+    """The prior from variances of this very kind of measurement, each with its degrees of freedom. With fewer than
+    `FEW` of them it is `default` where that is larger: widened, never narrowed.
     """
-    samples = [sample for sample in samples if len(sample) > 1]
-    fitted = fit_spread(samples)
-    if len(samples) >= FEW and fitted.degrees:
+    known = [(variance, degrees) for variance, degrees in variances if degrees > 0]
+    fitted = fit_variances(known)
+    if len(known) >= FEW and fitted.degrees:
         return fitted
     return Spread(max(fitted.variance, default.variance), default.degrees)
+
+
+def variance_of(values: Sequence[float]) -> tuple[float, float]:
+    """The variance of values, and its degrees of freedom; (0, 0) for one value or none."""
+    degrees = len(values) - 1
+    return (sum_of_squares(values) / degrees, degrees) if degrees > 0 else (0.0, 0.0)
 
 
 def sum_of_squares(values: Sequence[float]) -> float:
@@ -54,12 +60,17 @@ def sum_of_squares(values: Sequence[float]) -> float:
 
 
 def fit_spread(samples: Iterable[Sequence[float]]) -> Spread:
-    """The prior from all samples of a run, one list of log speedups for each case and reference.
-
-    Samples without any variance (a single invocation) say nothing. NO_PRIOR when fewer than two say something.
+    """The prior from samples, one list of log ratios for each case. Samples without any variance (a single invocation)
+    say nothing. NO_PRIOR when fewer than two say something.
     """
-    groups = [(sum_of_squares(sample) / (len(sample) - 1), len(sample) - 1) for sample in samples if len(sample) > 1]
-    groups = [(variance, degrees) for variance, degrees in groups if variance > _SMALLEST_VARIANCE]
+    return fit_variances(
+        (sum_of_squares(sample) / (len(sample) - 1), len(sample) - 1) for sample in samples if sample[1:]
+    )
+
+
+def fit_variances(variances: Iterable[tuple[float, float]]) -> Spread:
+    """The prior from variances, each with its degrees of freedom; as `fit_spread`."""
+    groups = [(variance, degrees) for variance, degrees in variances if variance > _SMALLEST_VARIANCE and degrees > 0]
     if len(groups) < 2:  # noqa: PLR2004 - one group says nothing of how groups differ
         return NO_PRIOR
     # Smyth's e: the log of a sample variance, freed from the bias that its degrees of freedom give it.

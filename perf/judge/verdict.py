@@ -11,11 +11,12 @@ candidate and baseline decide which one is asked (docs/gate.md):
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from scipy.special import stdtr, stdtrit
 
+from perf.judge.speedup import Observed
 from perf.judge.spread import Spread, sum_of_squares
 
 Kind = Literal["ok", "regressed", "improved", "drifted", "inconclusive", "no-baseline", "invalid"]
@@ -85,14 +86,15 @@ class Change:
 @dataclass(frozen=True)
 class Judgement:
     """The verdict on one ratio. `smallest_loss` is the smallest loss, as a share, that 95 of 100 such measurements
-    would have called; None when nothing is known of the error. `needed` is how many invocations, in all, would decide
-    an inconclusive one; None when that is not known.
+    would have called, `with_twice` the same with twice as many invocations; None when nothing is known of the error.
+    `needed` is how many invocations, in all, would decide an inconclusive one; None when that is not known.
     """
 
     kind: Kind
     reason: str
     change: Change | None = None
     smallest_loss: float | None = None
+    with_twice: float | None = None
     needed: int | None = None
 
 
@@ -106,23 +108,17 @@ def change_beside(beside: Sequence[float], spread: Spread) -> Change:
     return Change(sum(beside) / len(beside), math.sqrt(variance / len(beside)) if degrees else math.inf, degrees)
 
 
-def change_since(now: Sequence[float], then: Sequence[float], within: Spread, sessions: Spread) -> Change:
-    """The change of a stored log speedup: `now` and `then` hold one for each invocation of two sessions. `within` is
-    the prior of the variance between invocations, `sessions` the variance of a session's own mean beyond them, which
-    counts for both. ValueError when either holds none.
+def change_since(now: Observed, then: Observed, within: Spread, sessions: Spread) -> Change:
+    """The change of a stored log speedup between two sessions. `within` is the prior of the variance between
+    invocations, `sessions` the variance of a session's own speedup beyond them, which counts for both.
 
     The degrees of freedom of the sum are Satterthwaite's ("An approximate distribution of estimates of variance
     components", 1946).
     """
-    if not now or not then:
-        raise ValueError("a change needs something now and something then")
-    parts = [(2 * sessions.variance, sessions.degrees)]
-    for values in (now, then):
-        variance, degrees = _moderated(values, within)
-        parts.append((variance / len(values), degrees))
+    parts = [(2 * sessions.variance, sessions.degrees), now.moderated(within), then.moderated(within)]
     total = sum(variance for variance, _ in parts)
     known = [(variance, degrees) for variance, degrees in parts if variance and degrees]
-    change = sum(now) / len(now) - sum(then) / len(then)
+    change = now.log_ratio - then.log_ratio
     if not known:
         return Change(change, 0.0 if any(degrees for _, degrees in parts) else math.inf, parts[0][1])
     return Change(change, math.sqrt(total), total**2 / sum(v**2 / d for v, d in known))
@@ -138,24 +134,25 @@ def judge_beside(beside: Sequence[float], spread: Spread, tolerance: Tolerance, 
         return Judgement("invalid", "nothing undisturbed was measured side by side")
     change = change_beside(beside, spread)
     level = 1 - RUN_ERROR / (comparisons * LOOKS)
-    smallest = _smallest_loss(change, level, tolerance)
+    twice = replace(change, error=change.error / math.sqrt(2), degrees=change.degrees + len(beside))
+    smallest, with_twice = (_smallest_loss(found, level, tolerance) for found in (change, twice))
     sure, beyond = change.confidence_beyond(0), change.confidence_beyond(tolerance.log_change)
     if sure > level and beyond >= CONFIDENCE:
         if change.log_ratio < 0:
-            return Judgement("regressed", _sure(sure, beyond), change, smallest)
-        return Judgement("improved", f"{_sure(sure, beyond)}: the baseline is stale", change, smallest)
+            return Judgement("regressed", _sure(sure, beyond), change, smallest, with_twice)
+        return Judgement("improved", f"{_sure(sure, beyond)}: the baseline is stale", change, smallest, with_twice)
     if abs(change.log_ratio) > tolerance.log_change:
         why = "it may have changed by more than its tolerance, and that is not sure enough for an alarm"
     elif not _excluded(change, tolerance):
         why = f"a change by {tolerance.resolution:.0%} cannot be excluded"
     else:
-        return Judgement("ok", "", change, smallest)
-    return Judgement("inconclusive", why, change, smallest, _needed(change, len(beside), tolerance))
+        return Judgement("ok", "", change, smallest, with_twice)
+    return Judgement("inconclusive", why, change, smallest, with_twice, _needed(change, len(beside), tolerance))
 
 
 def judge_since(
-    now: Sequence[float],
-    then: Sequence[float],
+    now: Observed | None,
+    then: Observed | None,
     within: Spread,
     sessions: Spread,
     tolerance: Tolerance,
@@ -163,19 +160,21 @@ def judge_since(
 ) -> Judgement:
     """The verdict on a speedup of the same stack then and now: `ok`, or `drifted` when the change is sure at the level
     of the run and sure at 95 % to exceed the tolerance. It is never inconclusive: what is not surely beyond the
-    variance of sessions is within it, and the smallest drift that would have been called is stated.
+    variance of sessions is within it, and the smallest drift that would have been called is stated. None: nothing
+    undisturbed was measured, now or then.
     """
-    if not now:
+    if now is None:
         return Judgement("invalid", "nothing undisturbed was measured")
-    if not then:
+    if then is None:
         return Judgement("no-baseline", "the baseline has no undisturbed measurement of it")
     change = change_since(now, then, within, sessions)
+    twice = change_since(replace(now, invocations=2 * now.invocations), then, within, sessions)
     level = 1 - RUN_ERROR / comparisons
-    smallest = _smallest_loss(change, level, tolerance)
+    smallest, with_twice = (_smallest_loss(found, level, tolerance) for found in (change, twice))
     sure, beyond = change.confidence_beyond(0), change.confidence_beyond(tolerance.log_change)
     if sure > level and beyond >= CONFIDENCE:
-        return Judgement("drifted", _sure(sure, beyond), change, smallest)
-    return Judgement("ok", "", change, smallest)
+        return Judgement("drifted", _sure(sure, beyond), change, smallest, with_twice)
+    return Judgement("ok", "", change, smallest, with_twice)
 
 
 def _moderated(values: Sequence[float], prior: Spread) -> tuple[float, float]:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -133,7 +134,8 @@ class Crew:
         if isinstance(program, Training):
             raise TypeError(f"{self.variant.name} is a training job, and no crew runs one")
         if isinstance(program, Operator):
-            do, request = "compose", {"nodes": [{"op": program.name, **msgspec.to_builtins(program)}]}
+            do = "compose"
+            request: dict[str, Any] = {"nodes": [{"op": program.name, **msgspec.to_builtins(program)}]}
         else:
             do = "load"
             request = {"symbol": str(program.symbol), "params": str(program.params), "subgraph": program.subgraph}

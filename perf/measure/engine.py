@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from perf.judge.speedup import estimate_speedup
+from perf.judge.speedup import estimate_speedup, observe
 from perf.machine import Placement
 from perf.measure.crew import Crew
 from perf.measure.instance import WorkerError
@@ -239,8 +239,8 @@ class _Run:
         """Whether every speedup that can be had is known to within `precision`."""
         reference = self._plan.reference
         others = [v.name for v in self._plan.variants if v.name != reference and v.name not in result.failures]
-        ratios = [result.log_ratios(reference, name) for name in others]
-        return all(estimate_speedup(r).half_width <= precision for r in ratios if any(r))
+        floors = [result.floors(reference, name) for name in others]
+        return all(estimate_speedup(observe(found)).half_width <= precision for found in floors if found)
 
     @contextmanager
     def _failing(self, crews: dict[str, Runner], name: str, workload: Workload, stage: str) -> Iterator[None]:

@@ -93,6 +93,16 @@ class WorkloadResult:
             for invocation in self.invocations
         ]
 
+    def floors(self, reference: str, variant: str) -> list[tuple[float, float]]:
+        """The latencies in seconds of the fastest slots of both, of each invocation that has blocks with both."""
+        found = []
+        for invocation in self.invocations:
+            slots = [block.slots for block in invocation.blocks if reference in block.slots and variant in block.slots]
+            if slots:
+                fastest = [min(slot[name].latency_ns for slot in slots) / 1e9 for name in (reference, variant)]
+                found.append((fastest[0], fastest[1]))
+        return found
+
     def blocks_of(self, variant: str) -> list[list[Slot]]:
         """The variant's slots, a list for each invocation that has any."""
         found = [[b.slots[variant] for b in i.blocks if variant in b.slots] for i in self.invocations]

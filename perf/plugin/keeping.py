@@ -88,7 +88,7 @@ def _unfit(document: Mapping[str, Any]) -> dict[str, str]:
     return {
         benchmark["fullname"]: "every invocation was disturbed"
         for benchmark in document["benchmarks"]
-        if any(not sample["values"] for sample in benchmark["extra_info"]["samples"].values())
+        if any(not sample["floors"] for sample in benchmark["extra_info"]["samples"].values())
     }
 
 

@@ -1,11 +1,12 @@
 """What is stored of a case in pytest-benchmark's `extra_info`: plain JSON values, units in the names."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from perf.judge.speedup import estimate_speedup
+from perf.judge.speedup import estimate_speedup, observe
 from perf.judge.spread import Spread
 from perf.judge.statistics import median, quantile
 from perf.machine import Machine, Placement
@@ -15,6 +16,7 @@ from perf.measure.results import Slot, WorkloadResult
 from perf.measure.stacks import Twin, stack_of
 from perf.plugin.outcome import Outcome
 from perf.runs.document import Case, Sample, SideBySide
+from perf.stack import Stack
 
 NS_PER_S = 1e9
 DIGITS = 6  # of a log speedup: a millionth of the speedup
@@ -42,8 +44,8 @@ def case_of(outcome: Outcome, placements: tuple[Placement, ...]) -> Case:
         latency_s=median([slot.latency_ns for slot in slots]) / NS_PER_S,
         invocations_disturbed=len(result.invocations) - len(result.undisturbed.invocations),
         published_speedup=outcome.case.family.published(outcome.case),
-        samples={name: Sample(_log_speedups(result, name, outcome.case.variant), stacks[name]) for name in over},
-        beside=_beside(outcome),
+        samples={name: _sample(result, name, outcome.case.variant, stacks[name]) for name in over},
+        beside=_beside(outcome, stacks[outcome.case.variant]),
     )
 
 
@@ -81,21 +83,21 @@ def record_of(outcome: Outcome, judged: Case, machine: Machine, instances: int, 
     }
 
 
-def speedups_of(outcome: Outcome) -> list[float]:
-    """The log speedup over the plan's reference of each undisturbed invocation; none for the reference itself."""
-    if outcome.case.variant == outcome.plan.reference:
-        return []
-    return _log_speedups(outcome.whole, outcome.plan.reference, outcome.case.variant)
+def _sample(result: WorkloadResult, over: str, variant: str, stack: Stack) -> Sample:
+    floors = [(round(a, DIGITS + 3), round(b, DIGITS + 3)) for a, b in result.undisturbed.floors(over, variant)]
+    return Sample(floors, _log_speedups(result, over, variant), stack)
 
 
-def _beside(outcome: Outcome) -> SideBySide | None:
-    """What was measured side by side with the baseline's stack; None where the stacks do not differ."""
+def _beside(outcome: Outcome, stack: Stack) -> SideBySide | None:
+    """What was measured side by side with the baseline's stack; None where the stacks do not differ. Where nothing can
+    run beside the case's own `stack`, the problem.
+    """
     twin = outcome.twin
     if isinstance(twin, Twin):
         values = _log_speedups(outcome.whole, twin.variant.name, outcome.case.variant)
         problem = outcome.twin_failure.what if outcome.twin_failure else None
         return SideBySide(values, twin.stack, list(twin.missing), problem)
-    return None
+    return SideBySide([], stack, problem=twin) if twin else None
 
 
 def _log_speedups(result: WorkloadResult, over: str, variant: str) -> list[float]:
@@ -133,14 +135,14 @@ def _speedup_record(outcome: Outcome, prior: Spread) -> dict[str, Any]:
     """The case's speedup over its plan's reference with the interval that the judge uses, and what it rests on: nothing
     for the reference itself, or when the reference failed; disturbed blocks only where there are no others.
     """
-    names = ("speedup", "speedup_low", "speedup_high", "speedup_level", "speedup_invocations", "speedup_disturbed")
+    names = ("speedup", "speedup_low", "speedup_high", "speedup_typical", "speedup_invocations", "speedup_disturbed")
     pair = outcome.plan.reference, outcome.case.variant
-    undisturbed = outcome.whole.undisturbed.log_ratios(*pair)
-    disturbed = not any(undisturbed)
-    ratios = outcome.whole.log_ratios(*pair) if disturbed else undisturbed
-    if outcome.case.variant == outcome.plan.reference or not any(ratios):
+    disturbed = not outcome.whole.undisturbed.floors(*pair)
+    counted = outcome.whole if disturbed else outcome.whole.undisturbed
+    floors = counted.floors(*pair)
+    if outcome.case.variant == outcome.plan.reference or not floors:
         return dict.fromkeys(names)
-    found = estimate_speedup(ratios, prior)
-    counted = len([blocks for blocks in ratios if blocks])
-    values = (found.speedup, found.low, found.high, found.level, counted, disturbed)
+    found = estimate_speedup(observe(floors), prior)
+    typical = math.exp(median([median(blocks) for blocks in counted.log_ratios(*pair) if blocks]))
+    values = (found.speedup, found.low, found.high, typical, found.invocations, disturbed)
     return dict(zip(names, values, strict=True))

@@ -22,6 +22,7 @@ DATA = Path(__file__).with_name("tables.toml")
 # A speedup from fewer undisturbed invocations is marked.
 FEW = 3
 MARKED = f"?: from fewer than {FEW} undisturbed invocations, or from disturbed blocks."
+TYPICAL = "~: the speedup in the middle of all blocks, where it differs from that of the fastest slots before it."
 Record = Mapping[str, Any]
 Figure = Literal[
     "latency", "throughput", "rate", "speedup", "published", "efficiency", "published_efficiency", "communication"
@@ -111,7 +112,8 @@ def write_markdown(summary: Summary, path: Path, title: str) -> None:
 def _footer(summary: Summary) -> list[str]:
     """The lines below the tables, with what the mark means where there is one."""
     marked = any(record.get("speedup") is not None and _mark(record) for record in summary.records)
-    return [*([MARKED] if marked else []), *summary.footer]
+    typical = any(record.get("speedup") is not None and _typical(record) for record in summary.records)
+    return [*([MARKED] if marked else []), *([TYPICAL] if typical else []), *summary.footer]
 
 
 def tables_of(summary: Summary) -> list[Rows]:
@@ -186,7 +188,14 @@ def speedup_text(record: Record) -> str:
     mark = _mark(record)
     if record["speedup_low"] is None:
         return _number(record["speedup"]) + mark
-    return f"{_number(record['speedup'])} [{_number(record['speedup_low'])}, {_number(record['speedup_high'])}]{mark}"
+    interval = f"[{_number(record['speedup_low'])}, {_number(record['speedup_high'])}]"
+    return f"{_number(record['speedup'])} {interval}{_typical(record)}{mark}"
+
+
+def _typical(record: Record) -> str:
+    """The speedup in the middle of all blocks, where it lies outside of the interval of the undisturbed one."""
+    typical, low, high = (record[name] for name in ("speedup_typical", "speedup_low", "speedup_high"))
+    return "" if low is None or low <= typical <= high else f" ~{_number(typical)}"
 
 
 def _mark(record: Record) -> str:

@@ -97,11 +97,16 @@ def _limits(verdicts: Sequence[Verdict]) -> list[str]:
         "Of the machine, a drift": [v for v in verdicts if v.beside is None and v.kind in {"ok", "drifted"}],
     }
     for what, found in sides.items():
-        seen = sorted((v.smallest_loss, v.case) for v in found if v.smallest_loss is not None)
+        rests = [(v.deciding, v.case) for v in found if v.deciding and v.deciding.smallest_loss is not None]
+        seen = sorted((judgement.smallest_loss or 0.0, case) for judgement, case in rests)
         if seen:
             middle, (worst, case) = median([loss for loss, _ in seen]), seen[-1]
-            more = f"; {case}: {worst:.1%}" if worst > middle else ""
-            lines.append(f"{what} of {middle:.1%} would have been seen in 95 of 100 such runs{more}.")
+            twice = median([judgement.with_twice or 0.0 for judgement, _ in rests])
+            most = f"; {case}: {worst:.1%}" if worst > middle else ""
+            lines.append(
+                f"{what} of {middle:.1%} would have been seen in 95 of 100 such runs{most}. With twice as many "
+                f"invocations: {twice:.1%}."
+            )
     if sides["Of the machine, a drift"] and not sides["A loss"]:
         lines.append("Nothing ran another stack than the baseline's: no build was compared with another one.")
     return lines
@@ -120,7 +125,7 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
         "reason": verdict.reason,
         "latency_ratio": verdict.latency_ratio,
         "changes": list(verdict.changes),
-        "smallest_loss": verdict.smallest_loss,
+        "smallest_loss": verdict.deciding.smallest_loss if verdict.deciding else None,
         "beside": None if verdict.beside is None else _change_record(verdict.beside),
         "ratios": [
             {
@@ -141,8 +146,8 @@ def estimate_text(estimate: Estimate | None) -> str:
     if estimate is None:
         return "-"
     interval = f" [{estimate.low:.2f}, {estimate.high:.2f}]" if estimate.low and estimate.high else ""
-    plural = "" if estimate.observations == 1 else "s"
-    return f"{estimate.speedup:.2f}{interval} ({estimate.observations} invocation{plural})"
+    plural = "" if estimate.invocations == 1 else "s"
+    return f"{estimate.speedup:.2f}{interval} ({estimate.invocations} invocation{plural})"
 
 
 def _table(verdicts: Sequence[Verdict]) -> Table:

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from perf.errors import PerfError
+from perf.judge.speedup import Floors, Observed, observe
 from perf.stack import Stack
 
 SCHEMA = 2
@@ -21,12 +22,19 @@ Value = str | int | float | bool | None
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """What was observed of one ratio: one log speedup for each undisturbed invocation, in the order of measurement, and
-    the stack that the speedup refers to.
+    """What was observed of one ratio, for each undisturbed invocation in the order of measurement: the fastest slots of
+    the reference and of the case in seconds (`floors`), and the median of its blocks' log ratios (`typical`); and the
+    stack that the speedup refers to.
     """
 
-    values: list[float]
+    floors: list[Floors]
+    typical: list[float]
     over: Stack
+
+    @property
+    def observed(self) -> Observed | None:
+        """The log speedup that is judged; None when nothing undisturbed was measured."""
+        return observe(self.floors) if self.floors else None
 
 
 class SideBySide(msgspec.Struct, frozen=True):
@@ -151,7 +159,7 @@ def _impossible(run: Run) -> Iterator[str]:
         if any(not math.isfinite(time) or time <= 0 for time in times):
             yield f"holds impossible times for {case.name}: {', '.join(f'{time:g} s' for time in times)}"
         for reference, sample in case.samples.items():
-            if not all(map(math.isfinite, sample.values)):
+            if not all(0 < floor < math.inf for floors in sample.floors for floor in floors):
                 yield f"holds an impossible speedup of {case.name} over {reference}"
         if case.beside and not all(map(math.isfinite, case.beside.values)):
             yield f"holds an impossible ratio of {case.name} and its twin"

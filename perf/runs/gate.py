@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from perf.judge.speedup import Estimate, estimate_speedup
-from perf.judge.spread import Spread, prior_of
+from perf.judge.speedup import Estimate, Observed, estimate_speedup
+from perf.judge.spread import Spread, prior_of, variance_of
 from perf.judge.verdict import Judgement, Kind, Tolerance, judge_beside, judge_since
 from perf.runs.document import Case, Context, Run
 from perf.runs.sessions import Sessions
@@ -58,11 +58,9 @@ class Verdict:
     missing: tuple[str, ...] = ()
 
     @property
-    def smallest_loss(self) -> float | None:
-        """The smallest loss, as a share, that 95 of 100 such runs would have called; None when that is not known."""
-        if self.beside is not None:
-            return self.beside.smallest_loss
-        return self.ratios[0].judgement.smallest_loss if self.ratios else None
+    def deciding(self) -> Judgement | None:
+        """What the verdict rests on: the measurement side by side, or else the first ratio."""
+        return self.beside or (self.ratios[0].judgement if self.ratios else None)
 
 
 @dataclass(frozen=True)
@@ -172,9 +170,10 @@ class Gate:
         return Verdict(case.name, "inconclusive", _because(why, changes), ratios)
 
     def _by_published(self, case: Case, priors: Priors) -> Verdict:
-        if case.published_speedup is None or not case.samples[case.reference].values:
+        now = case.samples[case.reference].observed
+        if case.published_speedup is None or now is None:
             return Verdict(case.name, "no-baseline", f"{self.name} does not hold it")
-        now, then = case.samples[case.reference].values, [math.log(case.published_speedup)]
+        then = Observed(math.log(case.published_speedup), 0.0, 1)  # nothing is known of its error
         sessions, tolerance = self.sessions.prior, self.tolerances.published
         found = judge_since(now, then, priors.within, sessions, tolerance, self.comparisons)
         kind: Kind = found.kind
@@ -191,8 +190,9 @@ class Gate:
                 continue
             sessions = self.sessions.of(case.name, reference)
             tolerance = self._tolerance(case)
-            found = judge_since(sample.values, stored.values, priors.within, sessions, tolerance, self.comparisons)
-            yield Ratio(reference, found, _estimate(sample.values, priors), _estimate(stored.values, priors))
+            now, before = sample.observed, stored.observed
+            found = judge_since(now, before, priors.within, sessions, tolerance, self.comparisons)
+            yield Ratio(reference, found, _estimate(now, priors), _estimate(before, priors))
 
     def _tolerance(self, case: Case) -> Tolerance:
         return self.tolerances.of(case.family, case.name)
@@ -206,8 +206,9 @@ def fails(kind: Kind, *, strict: bool) -> bool:
 def priors_of(cases: Iterable[Case], tolerances: Tolerances) -> Priors:
     """What cases say about variances between invocations, the assumed ones where they are too few."""
     cases = list(cases)
-    within = [sample.values for case in cases for sample in case.samples.values()]
-    beside = [case.beside.values for case in cases if case.beside]
+    observed = [sample.observed for case in cases for sample in case.samples.values()]
+    within = [(found.variance, found.degrees) for found in observed if found]
+    beside = [variance_of(case.beside.values) for case in cases if case.beside]
     return Priors(
         prior_of(within, tolerances.invocations.spread),
         prior_of(beside, tolerances.beside.spread),
@@ -231,8 +232,8 @@ def _seen(judgement: Judgement, what: str) -> str:
     return f"a {what} of {judgement.smallest_loss:.1%} or more would have been seen"
 
 
-def _estimate(log_speedups: Collection[float], priors: Priors) -> Estimate | None:
-    return estimate_speedup([[value] for value in log_speedups], priors.within) if log_speedups else None
+def _estimate(observed: Observed | None, priors: Priors) -> Estimate | None:
+    return estimate_speedup(observed, priors.within) if observed else None
 
 
 def _differences(then: Mapping[str, object], now: Mapping[str, object]) -> list[str]:

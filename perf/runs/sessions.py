@@ -14,20 +14,20 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Sessions:
-    """The variance of a session's own mean (of a log speedup): `prior` for every case, and the means of stored sessions
-    by case and reference. `runs` is how many stored runs it rests on; 0 means the default.
+    """The variance of a session's own log speedup: `prior` for every case, and the speedups of stored sessions
+    by case and reference. `runs` is how many stored runs it rests on; 0 speedups the default.
     """
 
     prior: Spread
-    means: dict[Key, list[float]] = field(default_factory=dict)
+    speedups: dict[Key, list[float]] = field(default_factory=dict)
     runs: int = 0
 
     def of(self, case: str, reference: str) -> Spread:
         """The variance between sessions of one ratio, its own sessions counted with those of all cases."""
-        means = self.means.get((case, reference), [])
-        own = max(0, len(means) - 1)
+        speedups = self.speedups.get((case, reference), [])
+        own = max(0, len(speedups) - 1)
         degrees = self.prior.degrees + own
-        variance = (self.prior.degrees * self.prior.variance + sum_of_squares(means)) / degrees if degrees else 0.0
+        variance = (self.prior.degrees * self.prior.variance + sum_of_squares(speedups)) / degrees if degrees else 0.0
         return Spread(variance, min(degrees, MAX_DEGREES))
 
 
@@ -38,19 +38,19 @@ def sessions_of(runs: Sequence[Run], default: Spread) -> Sessions:
     """
     if len(runs) < LEAST_RUNS:
         return Sessions(default)
-    means: dict[Key, list[float]] = {}
+    speedups: dict[Key, list[float]] = {}
     for name, case in runs[-1].cases.items():
         for reference, sample in case.samples.items():
             for run in runs:
                 other = run.cases.get(name)
                 found = other.samples.get(reference) if other else None
-                if other is None or found is None or not found.values:
+                if other is None or found is None or found.observed is None:
                     continue
                 if differing_fields(other.stack, case.stack) or differing_fields(found.over, sample.over):
                     continue
-                means.setdefault((name, reference), []).append(sum(found.values) / len(found.values))
-    means = {key: values for key, values in means.items() if len(values) >= LEAST_RUNS}
-    fitted = fit_spread(means.values())
+                speedups.setdefault((name, reference), []).append(found.observed.log_ratio)
+    speedups = {key: values for key, values in speedups.items() if len(values) >= LEAST_RUNS}
+    fitted = fit_spread(speedups.values())
     degrees = default.degrees + fitted.degrees
     variance = (default.degrees * default.variance + fitted.degrees * fitted.variance) / degrees
-    return Sessions(Spread(variance, min(degrees, MAX_DEGREES)), means, len(runs) if means else 0)
+    return Sessions(Spread(variance, min(degrees, MAX_DEGREES)), speedups, len(runs) if speedups else 0)
