@@ -79,8 +79,9 @@ def with_arms(plan: Plan) -> Plan:
 
 
 def _arms(variant: Variant) -> Sequence[Variant]:
-    slowed = [replace(variant, name=variant.name + name, extra_work=share) for name, share in EXTRA_WORK.items()]
-    return [replace(variant, name=variant.name + OF_BASELINE), *slowed]
+    own = replace(variant, twin_of=variant.name, over=())
+    slowed = [replace(own, name=variant.name + name, extra_work=share) for name, share in EXTRA_WORK.items()]
+    return [replace(own, name=variant.name + OF_BASELINE), *slowed]
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.gate.recording import RecordedInvocation
 from benchmarks.gate.samples import TWIN, Recordings, log_ratio, observed, reference_of, variants_of
-from perf.judge.spread import Spread, prior_of, variance_of
+from perf.judge.spread import prior_of, variance_of
 from perf.judge.verdict import LOOKS, Judgement, Kind, judge_beside, judge_since
 from perf.measure.plan import Effort
 from perf.runs.tolerances import Tolerances
@@ -81,8 +81,11 @@ def judge_other_stack(run: Drawn, tolerances: Tolerances, effort: Effort) -> Res
     given_up: set[Case] = set()
 
     def judged(case: Case) -> Judgement:
-        prior = prior_of(map(variance_of, samples.values()), tolerances.beside.spread)
-        return judge_beside(samples[case], prior, tolerances.of(family_of(case), ""), level)
+        family = family_of(case)
+        assumed = tolerances.assumed_of(family)
+        alike = [variance_of(values) for other, values in samples.items() if family_of(other) == family]
+        prior = prior_of(alike, assumed.spread(assumed.beside))
+        return judge_beside(samples[case], prior, tolerances.of(family, ""), level)
 
     result.judgements = {case: judged(case) for case in samples}
     while suspects := [
@@ -104,7 +107,7 @@ def judge_other_stack(run: Drawn, tolerances: Tolerances, effort: Effort) -> Res
     return result
 
 
-def judge_same_stack(run: Drawn, tolerances: Tolerances, sessions: Spread, recordings: Recordings) -> Result:
+def judge_same_stack(run: Drawn, tolerances: Tolerances, recordings: Recordings) -> Result:
     """The verdicts when every case runs the baseline's stack: its speedup over the reference, then and now."""
     pairs = {}
     for case in run.now:
@@ -114,14 +117,15 @@ def judge_same_stack(run: Drawn, tolerances: Tolerances, sessions: Spread, recor
                 observed(run.now[case], reference, run.arm[case]),
                 observed(run.then[case], reference, case[1]),
             )
-    variances = [(now.variance, now.degrees) for now, _ in pairs.values() if now]
-    prior = prior_of(variances, tolerances.invocations.spread)
-    return Result(
-        {
-            case: judge_since(now, then, prior, sessions, tolerances.of(family_of(case), ""), len(pairs))
-            for case, (now, then) in pairs.items()
-        }
-    )
+    judgements = {}
+    for case, (now, then) in pairs.items():
+        family = family_of(case)
+        assumed = tolerances.assumed_of(family)
+        alike = [(o.variance, o.degrees) for other, (o, _) in pairs.items() if o and family_of(other) == family]
+        prior = prior_of(alike, assumed.spread(assumed.invocations))
+        sessions = assumed.spread(assumed.sessions)
+        judgements[case] = judge_since(now, then, prior, sessions, tolerances.of(family, ""), len(pairs))
+    return Result(judgements)
 
 
 def family_of(case: Case) -> str:

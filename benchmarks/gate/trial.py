@@ -111,7 +111,7 @@ def print_false_alarms(
             draw = random.Random(SEED)
             drawn = [draw_run(recordings, workloads, effort.min_invocations, stored, draw, kinds) for _ in range(runs)]
             other = [judge_other_stack(run, tolerances, effort) for run in drawn]
-            same = [judge_same_stack(run, tolerances, tolerances.sessions.spread, recordings) for run in drawn]
+            same = [judge_same_stack(run, tolerances, recordings) for run in drawn]
             for stack, results in (("another, equally fast", other), ("the same", same)):
                 alarms = sum(result.count("regressed") + result.count("drifted") > 0 for result in results)
                 kinds_found = Counter(found.kind for result in results for found in result.judgements.values())

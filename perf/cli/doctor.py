@@ -1,13 +1,12 @@
 """The subcommand doctor: whether this machine is fit for measuring."""
 
-import time
 from typing import Annotated
 
 import msgspec
 import typer
 from rich.console import Console
 
-from perf.machine import Finding, findings, read_machine, read_state, settings
+from perf.machine import Finding, findings, pace_finding, read_machine, read_state, settings, watch_pace
 from perf.machine.state import Value
 from perf.report.console import say, widened
 from perf.report.doctor import print_findings
@@ -52,11 +51,11 @@ def doctor(
 def _diagnose(window_s: float) -> Diagnosis:
     machine_class = read_machine().machine_class
     before = read_state()
-    time.sleep(window_s)
+    paces = watch_pace(window_s)
     after = read_state()
     return Diagnosis(
         machine_class=machine_class,
         window_s=(after.time_ns - before.time_ns) / 1e9,
-        findings=findings(before, after),
+        findings=[pace_finding(paces), *findings(before, after)],
         settings=settings(after),
     )

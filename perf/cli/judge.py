@@ -10,7 +10,7 @@ from perf.report.console import widened
 from perf.report.verdicts import print_verdicts
 from perf.runs.baseline import TOLERANCES, stored_runs, usable_baseline
 from perf.runs.document import read_run
-from perf.runs.gate import Gate, comparisons_of, fails
+from perf.runs.gate import Gate, comparisons_of, fails, priors_of
 from perf.runs.sessions import sessions_of
 from perf.runs.tolerances import read_tolerances
 
@@ -41,9 +41,9 @@ def judge(
         context=now.perf,
         tolerances=tolerances,
         comparisons=comparisons_of(now.cases, then),
-        sessions=sessions_of(stored, tolerances.sessions.spread),
+        sessions=sessions_of(stored, {case.family for case in now.cases.values()}, tolerances),
     )
-    priors = gate.priors(now.cases.values())
+    priors = priors_of(now.cases.values(), tolerances)
     found = [gate.verdict(case, priors) for case in now.cases.values()]
     verdicts = [verdict for verdict in found if verdict is not None]
     console = widened(Console())

@@ -2,6 +2,7 @@
 
 from perf.machine.identity import Machine, read_host_id, read_machine
 from perf.machine.numactl import Numactl, find_numactl
+from perf.machine.pace import pace_finding, watch_pace
 from perf.machine.placement import Placement, place_instances
 from perf.machine.proof import check_pinning
 from perf.machine.state import CHECKS, Finding, State, findings, read_state, settings
@@ -20,6 +21,7 @@ __all__ = [
     "find_numactl",
     "findings",
     "format_cpulist",
+    "pace_finding",
     "parse_cpulist",
     "place_instances",
     "read_host_id",
@@ -27,4 +29,5 @@ __all__ = [
     "read_state",
     "read_topology",
     "settings",
+    "watch_pace",
 ]

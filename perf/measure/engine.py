@@ -15,11 +15,13 @@ from perf.measure.instance import WorkerError
 from perf.measure.journal import Journal
 from perf.measure.ledger import Ledger
 from perf.measure.plan import Effort, Plan, Runner, Workload
-from perf.measure.results import Block, Failure, Invocation, Slot, WarmUp, WorkloadResult
+from perf.measure.results import Block, Failure, Invocation, Slot, WarmUp, WorkloadResult, merged
 from perf.measure.turns import hold, release, turn
 
 # What is measured in the first place; shown to the user as "invocation 1".
 FIRST = "invocation"
+# Where candidates and twins share the blocks, these may take so many times as long.
+BESIDE_BUDGET = 1.5
 # Told what is being done and which share of the plan is done.
 Tell = Callable[[str, float], None]
 
@@ -196,32 +198,36 @@ class _Run:
     ) -> Iterator[Block]:
         """Blocks until the budget is spent. Disturbed ones do not count towards the least number of blocks, for which
         twice the budget may be spent.
-
-        Every second block runs in the reverse order of the one before, and each pair of blocks in an order of its own:
-        no variant always follows the same other one.
         """
         effort = self._effort
+        groups = self._groups(order)
+        budget_s = effort.block_budget_s * (BESIDE_BUDGET if any(group[1:] for group in groups) else 1)
         started = time.monotonic()
         blocks = undisturbed = 0
         while blocks < effort.max_blocks:
-            order = [name for name in order if name in crews]
-            slots = {}
-            for name in order:
-                with self._failing(crews, name, workload, "being timed"), turn(crews[name].pids):
-                    slots[name] = self._slot(crews[name])
-            if not slots:
+            slots: dict[str, list[Slot]] = {}
+            for name in _turns(groups, blocks, effort.min_blocks, draw):
+                if name in crews:
+                    with self._failing(crews, name, workload, "being timed"), turn(crews[name].pids):
+                        slots.setdefault(name, []).append(self._slot(crews[name]))
+            whole = {name: merged(taken) for name, taken in slots.items() if name in crews}
+            if not whole:
                 return
-            block = Block(slots, any(self._disturbed(slot) for slot in slots.values()))
+            block = Block(whole, any(self._disturbed(slot) for slot in whole.values()))
             yield block
             blocks += 1
             undisturbed += not block.disturbed
-            if blocks % 2:
-                order.reverse()
-            else:
-                draw.shuffle(order)
             budgets = 1 if undisturbed >= effort.min_blocks else 2
-            if blocks >= effort.min_blocks and time.monotonic() - started >= budgets * effort.block_budget_s:
+            if blocks >= effort.min_blocks and time.monotonic() - started >= budgets * budget_s:
                 return
+
+    def _groups(self, order: Sequence[str]) -> list[list[str]]:
+        """Variants that are compared side by side stand in one group, all others by themselves."""
+        groups: dict[str, list[str]] = {}
+        twins = {variant.name: variant.twin_of or variant.name for variant in self._plan.variants}
+        for name in order:
+            groups.setdefault(twins[name], []).append(name)
+        return list(groups.values())
 
     def _slot(self, crew: Runner) -> Slot:
         started = time.monotonic()
@@ -251,3 +257,20 @@ class _Run:
             crews.pop(name).close()
             what = f"while {stage}: {error.what}"
             self._failures[workload.name][name] = Failure(what, error.last_words)
+
+
+def _turns(groups: list[list[str]], block: int, min_blocks: int, draw: random.Random) -> list[str]:
+    """Whose turns a block consists of, in order. A variant and its twin go there and back (ABBA), so that what drifts
+    meanwhile cancels. Every second block is the reverse of the one before, and each pair of blocks in an order of its
+    own: no variant always follows the same other one. Beside twins, which need the time, variants without one sit out
+    two of three blocks after the least number of them.
+    """
+    if not block % 2:
+        draw.shuffle(groups)
+        for group in groups:
+            draw.shuffle(group)
+    paired = any(group[1:] for group in groups)
+    sparse = paired and block >= min_blocks and block % 3 > 0
+    kept = [group for group in groups if group[1:] or not sparse]
+    turns = [name for group in kept for name in (group + group[::-1] if group[1:] else group)]
+    return turns[::-1] if block % 2 else turns

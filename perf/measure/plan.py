@@ -70,14 +70,16 @@ class Training:
 class Variant:
     """A build running a program, under the name that cases, tables and baselines use (`mkl-int8`).
 
-    `over` names the variants that its speedup is judged over, the plan's reference first. `extra_work` is a slowdown
-    made on purpose, as a share of each pass: 0 except when the gate itself is tested.
+    `over` names the variants that its speedup is judged over, the plan's reference first. `twin_of` names the variant
+    that it is to be compared with side by side, if there is one: the two take turns within each block. `extra_work` is
+    a slowdown made on purpose, as a share of each pass: 0 except when the gate itself is tested.
     """
 
     name: str
     build: Build
     program: Program | Operator | Training
     over: tuple[str, ...] = ()
+    twin_of: str | None = None
     extra_work: float = 0.0
 
 

@@ -1,7 +1,7 @@
 """What was measured, as plain data: samples in slots, slots in blocks, blocks in invocations."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from perf.judge.statistics import median
@@ -22,6 +22,14 @@ class Slot:
     def latency_ns(self) -> float:
         """The mean over instances of each one's median pass, as the announcement's appendix averages instances."""
         return sum(median(passes) for passes in self.instances_ns) / len(self.instances_ns)
+
+
+def merged(slots: Sequence[Slot]) -> Slot:
+    """Several turns of one variant in a block, as one slot: all their passes; the largest share lost."""
+    instances = range(len(slots[0].instances_ns))
+    lost = [slot.lost_share for slot in slots if slot.lost_share is not None]
+    passes = tuple(tuple(ns for slot in slots for ns in slot.instances_ns[instance]) for instance in instances)
+    return Slot(passes, max(lost, default=None))
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,7 @@ def twin_of(
         build=_with_variables(build, own, then),
         program=program,
         over=(),
+        twin_of=variant.name,
         extra_work=then.injected,
     )
     stack = stack_of(plan, twin, placements)

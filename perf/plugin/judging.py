@@ -1,6 +1,6 @@
 """Judging the cases of a session by the baseline that the user named."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from perf.errors import PerfError
@@ -25,7 +25,7 @@ class Judging:
     why_none: str = ""
     problem: PerfError | None = None
 
-    def undecided(self, case: document.Case, priors: Priors) -> float | None:
+    def undecided(self, case: document.Case, priors: Mapping[str, Priors]) -> float | None:
         """The apparent log slowdown of a case that needs another look; None of any other."""
         return self.gate.undecided(case, priors) if self.gate else None
 
@@ -35,7 +35,7 @@ class Judging:
         found = baseline.cases.get(case) if baseline else None
         return found.stack if found else None
 
-    def verdict(self, case: document.Case, priors: Priors) -> Verdict | None:
+    def verdict(self, case: document.Case, priors: Mapping[str, Priors]) -> Verdict | None:
         """The verdict on a case; None for a reference, by which others are judged."""
         if self.gate:
             return self.gate.verdict(case, priors)
@@ -55,5 +55,6 @@ def start_judging(storage: Storage, context: Context, selected: Sequence[Case]) 
         step = "store one with: uv run pytest perf/ --benchmark-save=NAME"
         return Judging(None, f"no run is stored for machine class {context.machine_class} ({step})")
     comparisons = comparisons_of([case.id for case in selected], baseline.run)
-    sessions = sessions_of(stored_runs(storage.folder, context.machine_class), tolerances.sessions.spread)
+    families = {case.family.name for case in selected}
+    sessions = sessions_of(stored_runs(storage.folder, context.machine_class), families, tolerances)
     return Judging(Gate(baseline.name, baseline.run, context, tolerances, comparisons, sessions))

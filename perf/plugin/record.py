@@ -20,6 +20,8 @@ from perf.stack import Stack
 
 NS_PER_S = 1e9
 DIGITS = 6  # of a log speedup: a millionth of the speedup
+# A slot within this of the variant's fastest was not disturbed, whatever the kernel says.
+NEAR = 1.1
 
 
 def passes_of(outcome: Outcome) -> list[int]:
@@ -56,6 +58,7 @@ def record_of(outcome: Outcome, judged: Case, machine: Machine, instances: int, 
     slots = [slot for invocation in result.blocks_of(case.variant) for slot in invocation]
     passes = [ns / NS_PER_S for ns in passes_of(outcome)]
     warm_ups = [i.warm_ups[case.variant] for i in result.invocations if case.variant in i.warm_ups]
+    fastest_ns = min(slot.latency_ns for slot in slots)
     return {
         **msgspec.to_builtins(judged),
         **_build_record(outcome.variant),
@@ -71,6 +74,7 @@ def record_of(outcome: Outcome, judged: Case, machine: Machine, instances: int, 
         "invocations": len(result.blocks_of(case.variant)),
         "blocks": len(slots),
         "blocks_disturbed": sum(block.disturbed for i in result.invocations for block in i.blocks),
+        "slots_near_fastest": sum(slot.latency_ns <= NEAR * fastest_ns for slot in slots) / len(slots),
         "lost_share": max((slot.lost_share for slot in slots if slot.lost_share is not None), default=None),
         "passes": len(passes),
         "warm_up_passes": [warm_up.passes for warm_up in warm_ups],

@@ -126,11 +126,11 @@ class PerfSession:
         """A case's `extra_info`, and its verdict when it is judged."""
         setup, judged = self.setup, case_of(outcome, self.setup.placements)
         priors = self._all_priors
-        figures = record_of(outcome, judged, setup.machine, len(setup.placements), priors.within)
+        figures = record_of(outcome, judged, setup.machine, len(setup.placements), priors[judged.family].within)
         return figures, self.judging.verdict(judged, priors) if self.judging else None
 
     @cached_property
-    def _all_priors(self) -> Priors:
+    def _all_priors(self) -> Mapping[str, Priors]:
         """What all cases that were measured say about variances."""
         outcomes = self._measured.outcomes.values() if self._measured else ()
         sound = [found for found in outcomes if isinstance(found, Outcome) and found.failure is None]
@@ -205,7 +205,14 @@ def _disturbance(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """How many blocks do not count because others took the CPUs."""
     blocks = {record["workload"]: (record["blocks"], record["blocks_disturbed"]) for record in records}
     whole, disturbed = (sum(counts) for counts in zip(*blocks.values(), strict=True)) if blocks else (0, 0)
-    return [f"{disturbed} of {whole} blocks were disturbed by other programs or the hypervisor and do not count."]
+    near = [record["slots_near_fastest"] for record in records]
+    lines = [f"{disturbed} of {whole} blocks were disturbed by other programs or the hypervisor and do not count."]
+    if near:
+        lines.append(
+            f"{sum(near) / len(near):.0%} of slots took at most 1.1 times the fastest of their case; where the share "
+            "is small, neighbours that no counter shows slowed the rest (uv run mxperf doctor)."
+        )
+    return lines
 
 
 def start_session(setup: Setup, storage: Storage, selected: Sequence[Case]) -> PerfSession:

@@ -113,9 +113,9 @@ def _limits(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _sessions_text(gate: Gate) -> str:
-    sd = math.sqrt(gate.sessions.prior.variance)
+    sds = ", ".join(f"{family} {math.sqrt(prior.variance):.1%}" for family, prior in gate.sessions.priors.items())
     rest = f"from {gate.sessions.runs} stored runs" if gate.sessions.runs else "assumed until three runs are stored"
-    return f"Variance between sessions: sd {sd:.1%}, {rest}."
+    return f"Standard deviation between sessions: {sds}, {rest}."
 
 
 def verdict_record(verdict: Verdict) -> dict[str, Any]:

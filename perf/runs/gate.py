@@ -24,7 +24,7 @@ OF_THE_SUITE = frozenset({"measuring"})
 
 @dataclass(frozen=True)
 class Priors:
-    """What all cases of a run say about variances between invocations: of speedups, and of ratios side by side."""
+    """What a family's cases in a run say about variances between invocations: of speedups, and side by side."""
 
     within: Spread
     beside: Spread
@@ -92,19 +92,18 @@ class Gate:
             and not self.settings_changed
         )
 
-    def priors(self, cases: Iterable[Case]) -> Priors:
-        """What the cases of the run say about variances, the assumed ones where they are too few."""
-        return priors_of(cases, self.tolerances)
-
-    def undecided(self, case: Case, priors: Priors) -> float | None:
+    def undecided(self, case: Case, priors: Mapping[str, Priors]) -> float | None:
         """The apparent log slowdown of a case that side by side left undecided; None of any other."""
         if case.beside is None or not case.beside.values:
             return None
-        found = self._beside(case, priors)
+        found = self._beside(case, priors[case.family])
         return -found.change.log_ratio if found.kind == "inconclusive" and found.change else None
 
-    def verdict(self, case: Case, priors: Priors) -> Verdict | None:
-        """The verdict on a case; None for a reference that nothing is said of."""
+    def verdict(self, case: Case, priors: Mapping[str, Priors]) -> Verdict | None:
+        """The verdict on a case, with the priors of each family; None for a reference that nothing is said of."""
+        return self._verdict(case, priors[case.family])
+
+    def _verdict(self, case: Case, priors: Priors) -> Verdict | None:
         if self.baseline is None:
             return self._by_published(case, priors) if case.samples else None
         then = self._then.get(case.name)
@@ -174,7 +173,7 @@ class Gate:
         if case.published_speedup is None or now is None:
             return Verdict(case.name, "no-baseline", f"{self.name} does not hold it")
         then = Observed(math.log(case.published_speedup), 0.0, 1)  # nothing is known of its error
-        sessions, tolerance = self.sessions.prior, self.tolerances.published
+        sessions, tolerance = self.sessions.priors[case.family], self.tolerances.published
         found = judge_since(now, then, priors.within, sessions, tolerance, self.comparisons)
         kind: Kind = found.kind
         if found.change is not None and kind == "drifted":
@@ -188,7 +187,7 @@ class Gate:
             stored = then.samples.get(reference)
             if stored is None or differing_fields(stored.over, sample.over) - OF_THE_SUITE:
                 continue
-            sessions = self.sessions.of(case.name, reference)
+            sessions = self.sessions.of(case.family, case.name, reference)
             tolerance = self._tolerance(case)
             now, before = sample.observed, stored.observed
             found = judge_since(now, before, priors.within, sessions, tolerance, self.comparisons)
@@ -203,16 +202,21 @@ def fails(kind: Kind, *, strict: bool) -> bool:
     return kind in FAILING or (strict and kind in UNJUDGED)
 
 
-def priors_of(cases: Iterable[Case], tolerances: Tolerances) -> Priors:
-    """What cases say about variances between invocations, the assumed ones where they are too few."""
-    cases = list(cases)
-    observed = [sample.observed for case in cases for sample in case.samples.values()]
-    within = [(found.variance, found.degrees) for found in observed if found]
-    beside = [variance_of(case.beside.values) for case in cases if case.beside]
-    return Priors(
-        prior_of(within, tolerances.invocations.spread),
-        prior_of(beside, tolerances.beside.spread),
-    )
+def priors_of(cases: Iterable[Case], tolerances: Tolerances) -> dict[str, Priors]:
+    """What the cases of each family say about variances, the assumed ones where they are too few."""
+    families: dict[str, list[Case]] = {}
+    for case in cases:
+        families.setdefault(case.family, []).append(case)
+    priors = {}
+    for family, found in families.items():
+        observed = [sample.observed for case in found for sample in case.samples.values()]
+        within = [(known.variance, known.degrees) for known in observed if known]
+        beside = [variance_of(case.beside.values) for case in found if case.beside]
+        assumed = tolerances.assumed_of(family)
+        priors[family] = Priors(
+            prior_of(within, assumed.spread(assumed.invocations)), prior_of(beside, assumed.spread(assumed.beside))
+        )
+    return priors
 
 
 def comparisons_of(selected: Collection[str], baseline: Run | None) -> int:

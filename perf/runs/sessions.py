@@ -1,10 +1,11 @@
 """How much a stored speedup varies from one session to the next, on machines of one class."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from perf.judge.spread import MAX_DEGREES, Spread, fit_spread, sum_of_squares
-from perf.runs.document import Run
+from perf.runs.document import Case, Run
+from perf.runs.tolerances import Tolerances
 from perf.stack import differing_fields
 
 # A variance between sessions is estimated from as many at least.
@@ -14,43 +15,55 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Sessions:
-    """The variance of a session's own log speedup: `prior` for every case, and the speedups of stored sessions
-    by case and reference. `runs` is how many stored runs it rests on; 0 speedups the default.
+    """The variance of a session's own log speedup: `priors` by family, and the speedups of stored sessions by case and
+    reference. `runs` is how many stored runs it rests on; 0: it is the assumed one.
     """
 
-    prior: Spread
-    speedups: dict[Key, list[float]] = field(default_factory=dict)
-    runs: int = 0
+    priors: Mapping[str, Spread]
+    speedups: Mapping[Key, Sequence[float]]
+    runs: int
 
-    def of(self, case: str, reference: str) -> Spread:
-        """The variance between sessions of one ratio, its own sessions counted with those of all cases."""
-        speedups = self.speedups.get((case, reference), [])
+    def of(self, family: str, case: str, reference: str) -> Spread:
+        """The variance between sessions of one ratio, its own sessions counted with those of its family."""
+        prior, speedups = self.priors[family], self.speedups.get((case, reference), ())
         own = max(0, len(speedups) - 1)
-        degrees = self.prior.degrees + own
-        variance = (self.prior.degrees * self.prior.variance + sum_of_squares(speedups)) / degrees if degrees else 0.0
+        degrees = prior.degrees + own
+        variance = (prior.degrees * prior.variance + sum_of_squares(speedups)) / degrees
         return Spread(variance, min(degrees, MAX_DEGREES))
 
 
-def sessions_of(runs: Sequence[Run], default: Spread) -> Sessions:
-    """The variance between stored sessions of one class that measured what the last of them did. The default counts as
-    a prior with its own degrees of freedom, so that three quiet sessions do not rule out a noisy one; it stands alone
-    where there are fewer than `LEAST_RUNS`.
+def sessions_of(runs: Sequence[Run], families: Collection[str], tolerances: Tolerances) -> Sessions:
+    """The variance between stored sessions of one class that measured what the last of them did. What is assumed counts
+    as a prior with its own degrees of freedom, so that three quiet sessions do not rule out a noisy one; it stands
+    alone where there are fewer than `LEAST_RUNS`.
     """
-    if len(runs) < LEAST_RUNS:
-        return Sessions(default)
     speedups: dict[Key, list[float]] = {}
-    for name, case in runs[-1].cases.items():
-        for reference, sample in case.samples.items():
-            for run in runs:
-                other = run.cases.get(name)
-                found = other.samples.get(reference) if other else None
-                if other is None or found is None or found.observed is None:
-                    continue
-                if differing_fields(other.stack, case.stack) or differing_fields(found.over, sample.over):
-                    continue
-                speedups.setdefault((name, reference), []).append(found.observed.log_ratio)
-    speedups = {key: values for key, values in speedups.items() if len(values) >= LEAST_RUNS}
-    fitted = fit_spread(speedups.values())
-    degrees = default.degrees + fitted.degrees
-    variance = (default.degrees * default.variance + fitted.degrees * fitted.variance) / degrees
-    return Sessions(Spread(variance, min(degrees, MAX_DEGREES)), speedups, len(runs) if speedups else 0)
+    family_of: dict[Key, str] = {}
+    for name, case in runs[-1].cases.items() if len(runs) >= LEAST_RUNS else ():
+        for reference in case.samples:
+            found = [_log_speedup(run, name, reference, like=case) for run in runs]
+            known = [value for value in found if value is not None]
+            if len(known) >= LEAST_RUNS:
+                speedups[name, reference] = known
+                family_of[name, reference] = case.family
+    priors = {}
+    for family in families:
+        assumed = tolerances.assumed_of(family)
+        default = assumed.spread(assumed.sessions)
+        fitted = fit_spread(values for key, values in speedups.items() if family_of[key] == family)
+        degrees = default.degrees + fitted.degrees
+        variance = (default.degrees * default.variance + fitted.degrees * fitted.variance) / degrees
+        priors[family] = Spread(variance, min(degrees, MAX_DEGREES))
+    return Sessions(priors, speedups, len(runs) if speedups else 0)
+
+
+def _log_speedup(run: Run, name: str, reference: str, like: Case) -> float | None:
+    """A run's log speedup of a case, if it ran the same stacks."""
+    case = run.cases.get(name)
+    sample = case.samples.get(reference) if case else None
+    if case is None or sample is None or sample.observed is None:
+        return None
+    same = not differing_fields(case.stack, like.stack) and not differing_fields(
+        sample.over, like.samples[reference].over
+    )
+    return sample.observed.log_ratio if same else None

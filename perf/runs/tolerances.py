@@ -19,31 +19,34 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Assumed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A standard deviation of log ratios, before enough of them were measured, and the degrees of freedom that it
-    counts for.
+    """Standard deviations of log ratios before enough of them were measured: between invocations of a speedup, between
+    invocations side by side, and between sessions; and the degrees of freedom that they count for.
     """
 
-    sd: float
+    invocations: float
+    beside: float
+    sessions: float
     degrees: float
 
-    @property
-    def spread(self) -> Spread:
-        return Spread(self.sd**2, self.degrees)
+    def spread(self, sd: float) -> Spread:
+        """One of these standard deviations as a prior."""
+        return Spread(sd**2, self.degrees)
 
 
 class Tolerances(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of the file. `cases` maps names, or patterns of names, to entries; the first that matches counts.
-    `invocations`, `beside` and `sessions` are assumed standard deviations: between invocations of a speedup, between
-    invocations of a ratio side by side, and between sessions.
+    """All of the file. `cases` maps names, or patterns of names, to entries; the first that matches counts. `assumed`
+    maps families to what is assumed of their variances, "default" to that of all others.
     """
 
     default: Tolerance
     published: Tolerance
-    invocations: Assumed
-    beside: Assumed
-    sessions: Assumed
+    assumed: dict[str, Assumed]
     families: dict[str, Entry] = {}
     cases: dict[str, Entry] = {}
+
+    def assumed_of(self, family: str) -> Assumed:
+        """What is assumed of a family's variances."""
+        return self.assumed.get(family) or self.assumed["default"]
 
     def of(self, family: str, case: str) -> Tolerance:
         """The tolerance of a case, such as "resnet50_v1-b8-mkl-int8" of the family "cnn"."""
@@ -62,6 +65,8 @@ def read_tolerances(path: Path) -> Tolerances:
     except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise PerfError(f"cannot be used: {error}", subject=str(path), next_step=step) from error
     every: list[Tolerance | Entry] = [found.default, found.published, *found.families.values(), *found.cases.values()]
+    if "default" not in found.assumed:
+        raise PerfError("assumes no default variances: it lacks [assumed.default]", subject=str(path), next_step=step)
     numbers = [number for entry in every for number in (entry.change, entry.resolution) if number is not None]
     if not all(0 < number < 1 for number in numbers):
         raise PerfError("holds a share that is not between 0 and 1", subject=str(path), next_step=step)

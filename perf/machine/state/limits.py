@@ -8,12 +8,15 @@ from importlib.resources import files
 
 @dataclass(frozen=True)
 class Limits:
-    """Shares (1 is all of it) above which a reading is doubtful; limits.toml says what of."""
+    """Shares (1 is all of it), and for `pace_slowdown` a factor, above which a reading is doubtful; limits.toml says
+    what of.
+    """
 
     cpu_pressure: float
     load_per_cpu: float
     steal: float
     frequency_spread: float
+    pace_slowdown: float
 
 
 @cache
