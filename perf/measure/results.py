@@ -12,24 +12,36 @@ class Slot:
     """One variant's turn in one block: counted pass durations in ns, one tuple for each instance.
 
     `lost_share`: the share of its time for which other programs or the hypervisor held up an instance, None where the
-    kernel does not count.
+    kernel does not count. `turns_ns`: the latencies of its turns, when it had several.
     """
 
     instances_ns: tuple[tuple[int, ...], ...]
     lost_share: float | None
+    turns_ns: tuple[float, ...] = ()
 
     @property
     def latency_ns(self) -> float:
-        """The mean over instances of each one's median pass, as the announcement's appendix averages instances."""
+        """The mean over instances of each one's median pass, as the announcement's appendix averages instances; the
+        geometric mean of several turns, whatever their numbers of passes: a fast turn has more of them.
+        """
+        if self.turns_ns:
+            return math.exp(sum(map(math.log, self.turns_ns)) / len(self.turns_ns))
         return sum(median(passes) for passes in self.instances_ns) / len(self.instances_ns)
+
+    @property
+    def fastest_ns(self) -> float:
+        """The latency of its fastest turn."""
+        return min(self.turns_ns, default=self.latency_ns)
 
 
 def merged(slots: Sequence[Slot]) -> Slot:
     """Several turns of one variant in a block, as one slot: all their passes; the largest share lost."""
+    if len(slots) == 1:
+        return slots[0]
     instances = range(len(slots[0].instances_ns))
     lost = [slot.lost_share for slot in slots if slot.lost_share is not None]
     passes = tuple(tuple(ns for slot in slots for ns in slot.instances_ns[instance]) for instance in instances)
-    return Slot(passes, max(lost, default=None))
+    return Slot(passes, max(lost, default=None), tuple(slot.latency_ns for slot in slots))
 
 
 @dataclass(frozen=True)
@@ -107,7 +119,7 @@ class WorkloadResult:
         for invocation in self.invocations:
             slots = [block.slots for block in invocation.blocks if reference in block.slots and variant in block.slots]
             if slots:
-                fastest = [min(slot[name].latency_ns for slot in slots) / 1e9 for name in (reference, variant)]
+                fastest = [min(slot[name].fastest_ns for slot in slots) / 1e9 for name in (reference, variant)]
                 found.append((fastest[0], fastest[1]))
         return found
 

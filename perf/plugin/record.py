@@ -58,7 +58,7 @@ def record_of(outcome: Outcome, judged: Case, machine: Machine, instances: int, 
     slots = [slot for invocation in result.blocks_of(case.variant) for slot in invocation]
     passes = [ns / NS_PER_S for ns in passes_of(outcome)]
     warm_ups = [i.warm_ups[case.variant] for i in result.invocations if case.variant in i.warm_ups]
-    fastest_ns = min(slot.latency_ns for slot in slots)
+    fastest_ns = min(slot.fastest_ns for slot in slots)
     return {
         **msgspec.to_builtins(judged),
         **_build_record(outcome.variant),
