@@ -15,7 +15,7 @@ from perf.measure.plan import Effort, Operator, Training, Variant, Workload
 from perf.measure.results import Slot, WarmUp
 
 # Several instances start at one moment, this far ahead: the request has then reached every one of them. A turn lasts
-# some 60 ms, so that a longer lead would cost more than it gains; who is late starts at once.
+# some 30 ms, so that a longer lead would cost more than it gains; who is late starts at once.
 LEAD_NS = 4_000_000
 # A pass counts when at least this share of it ran while all instances of the variant were running.
 OVERLAP = 0.99
