@@ -206,7 +206,7 @@ class _Run:
         blocks = undisturbed = 0
         while blocks < effort.max_blocks:
             slots: dict[str, list[Slot]] = {}
-            for name in _turns(groups, blocks, effort.min_blocks, draw):
+            for name in _turns(groups, blocks, effort.min_blocks, draw, back=self._plan.start is None):
                 if name in crews:
                     with self._failing(crews, name, workload, "being timed"), turn(crews[name].pids):
                         slots.setdefault(name, []).append(self._slot(crews[name]))
@@ -259,9 +259,9 @@ class _Run:
             self._failures[workload.name][name] = Failure(what, error.last_words)
 
 
-def _turns(groups: list[list[str]], block: int, min_blocks: int, draw: random.Random) -> list[str]:
-    """Whose turns a block consists of, in order. A variant and its twin go there and back (ABBA), so that what drifts
-    meanwhile cancels. Every second block is the reverse of the one before, and each pair of blocks in an order of its
+def _turns(groups: list[list[str]], block: int, min_blocks: int, draw: random.Random, *, back: bool) -> list[str]:
+    """Whose turns a block consists of, in order. A variant and its twin go there and `back` (ABBA), so that what drifts
+    meanwhile cancels; not jobs, whose turns take too long for that. Every second block is the reverse of the one before, and each pair of blocks in an order of its
     own: no variant always follows the same other one. Beside twins, which need the time, variants without one sit out
     two of three blocks after the least number of them.
     """
@@ -272,5 +272,5 @@ def _turns(groups: list[list[str]], block: int, min_blocks: int, draw: random.Ra
     paired = any(group[1:] for group in groups)
     sparse = paired and block >= min_blocks and block % 3 > 0
     kept = [group for group in groups if group[1:] or not sparse]
-    turns = [name for group in kept for name in (group + group[::-1] if group[1:] else group)]
+    turns = [name for group in kept for name in (group + group[::-1] if back and group[1:] else group)]
     return turns[::-1] if block % 2 else turns
