@@ -13,6 +13,8 @@ from perf.measure.plan import Effort
 from perf.runs.tolerances import Tolerances
 
 Case = tuple[str, str]
+# Kinds of invocations that nothing was run beside.
+QUIET = ("quiet", "injected")
 # What an invocation of a second look takes beside its blocks: starting two workers, loading, warming up (docs/gate.md).
 STARTING_S = 3.0
 # A training job of the quick tier, as docs/gate.md has it; an invocation is two of them.
@@ -21,12 +23,13 @@ JOB_S = 7.0
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """A run as it might have been: for each case (a number makes copies of a workload apart) the invocations of then
-    and now, the arm that ran now, and further invocations for second looks.
+    """A run as it might have been: for each case (a number tells copies of a workload apart) the invocations of now,
+    the arm that ran in them, further ones for second looks, and those of then with those of `late` to compare.
     """
 
     then: Mapping[Case, Sequence[RecordedInvocation]]
     now: Mapping[Case, Sequence[RecordedInvocation]]
+    late: Mapping[Case, Sequence[RecordedInvocation]]
     more: Mapping[Case, Sequence[RecordedInvocation]]
     arm: Mapping[Case, str]
     workload: Mapping[Case, str]
@@ -49,13 +52,16 @@ def draw_run(
     invocations: int,
     stored: int,
     draw: random.Random,
-    kinds: Sequence[str] = ("quiet",),
+    kinds: Sequence[str] = QUIET,
 ) -> Drawn:
-    """A run over these workloads (one may stand there several times): `stored` invocations of each in the baseline,
-    from one half of the recorded time, `invocations` of now and those for second looks from the other half.
+    """A run over these workloads (one may stand there several times). `invocations` of each are those of now, and all
+    others may be second looks: each is drawn once at most, since what is drawn twice would seem not to vary. `stored`
+    of the baseline come from one half of the recorded time, and those of now that are compared with it, `late`, from
+    the other.
     """
     then: dict[Case, Sequence[RecordedInvocation]] = {}
     now: dict[Case, Sequence[RecordedInvocation]] = {}
+    late: dict[Case, Sequence[RecordedInvocation]] = {}
     more: dict[Case, Sequence[RecordedInvocation]] = {}
     of: dict[Case, str] = {}
     earlier = bool(draw.getrandbits(1))  # the same half for all cases: sessions are moments
@@ -63,12 +69,15 @@ def draw_run(
         every = [invocation for invocation in recordings[name] if invocation.kind in kinds]
         middle = len(every) // 2
         halves = [every[:middle], every[middle:]] if earlier else [every[middle:], every[:middle]]
-        first, again = draw.choices(halves[1], k=invocations), draw.choices(halves[1], k=2 * LOOKS)
-        stored_ones = draw.choices(halves[0], k=stored)
+        stored_ones, late_ones = (
+            draw.sample(half, min(count, len(half))) for half, count in zip(halves, (stored, invocations), strict=True)
+        )
+        shuffled = draw.sample(every, len(every))
         for variant in variants_of(recordings[name]):
             case = (f"{name}#{number}", variant)
-            then[case], now[case], more[case], of[case] = stored_ones, first, again, name
-    return Drawn(then=then, now=now, more=more, arm={case: case[1] for case in now}, workload=of)
+            then[case], late[case], of[case] = stored_ones, late_ones, name
+            now[case], more[case] = shuffled[:invocations], shuffled[invocations:]
+    return Drawn(then=then, now=now, late=late, more=more, arm={case: case[1] for case in now}, workload=of)
 
 
 def judge_other_stack(run: Drawn, tolerances: Tolerances, effort: Effort) -> Result:
@@ -98,6 +107,8 @@ def judge_other_stack(run: Drawn, tolerances: Tolerances, effort: Effort) -> Res
                 return result
             extra = run.more[suspect][taken : taken + effort.again_invocations]
             taken += effort.again_invocations
+            if not extra:
+                break  # nothing more was recorded
             result.again_s += len(extra) * _seconds(suspect, effort)
             samples[suspect] = [*samples[suspect], *_beside(suspect, run, extra)]
             result.judgements[suspect] = judged(suspect)
@@ -114,7 +125,7 @@ def judge_same_stack(run: Drawn, tolerances: Tolerances, recordings: Recordings)
         reference = reference_of(recordings[run.workload[case]])
         if case[1] != reference:
             pairs[case] = (
-                observed(run.now[case], reference, run.arm[case]),
+                observed(run.late[case], reference, run.arm[case]),
                 observed(run.then[case], reference, case[1]),
             )
     judgements = {}

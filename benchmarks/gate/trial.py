@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from benchmarks.gate.rules import OTHERS
-from benchmarks.gate.runs import Case, Drawn, draw_run, family_of, judge_other_stack, judge_same_stack
+from benchmarks.gate.runs import QUIET, Case, Drawn, draw_run, family_of, judge_other_stack, judge_same_stack
 from benchmarks.gate.samples import (
     SLOWED,
     TWIN,
@@ -42,7 +42,7 @@ BASELINES = (3, 8)
 SEED = 20190713
 # How many CNN workloads a tier has; the recorded ones stand for them in turn.
 TIERS = {"quick": 8, "nightly": 56}
-CONDITIONS = {"quiet": ("quiet",), "a quarter loaded": ("quiet", "loaded")}
+CONDITIONS = {"quiet": QUIET, "a quarter loaded": (*QUIET, "loaded")}
 
 
 def main(folder: Path) -> None:
@@ -50,7 +50,7 @@ def main(folder: Path) -> None:
     recordings, tolerances = load(folder), read_tolerances(TOLERANCES)
     print_recordings(recordings, console)
     for tier, count in TIERS.items():
-        runs = RUNS if tier == "quick" else RUNS // 4
+        runs = RUNS if tier == "quick" else RUNS // 10
         workloads = workloads_of(recordings, count)
         effort = effort_of(tier)
         console.print(f"{tier} tier: {len(workloads)} workloads, {effort.again_budget_s:g} s for second looks")
@@ -74,10 +74,10 @@ def print_recordings(recordings: Recordings, console: Console) -> None:
         reference = reference_of(every)
         for variant in variants_of(every):
             groups = {
-                kind: _known(log_ratio(i, variant + TWIN, variant) for i in every if i.kind == kind)
-                for kind in ("quiet", "loaded")
+                kind: _known(log_ratio(i, variant + TWIN, variant) for i in every if (i.kind == "loaded") == loaded)
+                for kind, loaded in (("quiet", False), ("loaded", True))
             }
-            over = _known(log_ratio(i, reference, variant) for i in every if i.kind == "quiet")
+            over = _known(log_ratio(i, reference, variant) for i in every if i.kind != "loaded")
             middle = len(over) // 2
             drift = statistics.median(over[middle:]) - statistics.median(over[:middle])
             mean = f"{math.expm1(statistics.fmean(groups['quiet'])):+.2%}"
@@ -159,8 +159,8 @@ def print_power(
                     kept += found.kind == "regressed"
                 then = latencies_ns(run.then[case], variant)
                 for name, rule in OTHERS.items():
-                    others[name] += rule(then, latencies_ns(run.now[case], run.arm[case]))
-                    alarms[name] += rule(then, latencies_ns(run.now[case], variant))
+                    others[name] += rule(then, latencies_ns(run.late[case], run.arm[case]))
+                    alarms[name] += rule(then, latencies_ns(run.late[case], variant))
                 tried += 1
             cells += [f"{called / runs:.0%}", f"{kept} of {promised}", *(f"{others[n] / runs:.0%}" for n in OTHERS)]
         table.add_row(f"{workload} {variant}", *cells)
@@ -170,7 +170,12 @@ def print_power(
 
 
 def _slowable(recordings: Recordings) -> list[Case]:
-    return [(name, variant) for name, every in recordings.items() for variant in variants_of(every)]
+    return [
+        (name, variant)
+        for name, every in recordings.items()
+        for variant in variants_of(every)
+        if any(variant + arm in invocation.blocks[0].slots for invocation in every for arm in SLOWED.values())
+    ]
 
 
 def _with_slowed(

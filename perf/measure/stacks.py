@@ -14,7 +14,7 @@ import msgspec
 from perf.builds import BLAS_KERNELS, Build, kept_shell_variables
 from perf.machine import Placement
 from perf.measure.plan import Plan, Program, Training, Variant, content_of
-from perf.stack import Stack, differences, differing_fields
+from perf.stack import Stack, differing_fields
 
 # A variant's name and this: the same variant with the baseline's stack.
 OF_BASELINE = "@baseline"
@@ -27,13 +27,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Twin:
-    """A variant with as much of a stored stack as can be had, and what it then runs. `missing` says what of the stored
-    stack cannot be had.
-    """
+    """A variant with as much of a stored stack as can be had, and what it then runs."""
 
     variant: Variant
     stack: Stack
-    missing: tuple[str, ...]
 
 
 def stack_of(plan: Plan, variant: Variant, placements: tuple[Placement, ...]) -> Stack:
@@ -95,7 +92,7 @@ def twin_of(
     stack = stack_of(plan, twin, placements)
     if not differing_fields(stack, stack_of(plan, variant, placements)):
         return None
-    return Twin(twin, stack, tuple(differences(then, stack)))
+    return Twin(twin, stack)
 
 
 def program_like(program: Program, label: str) -> Program | None:

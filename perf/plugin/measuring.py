@@ -36,7 +36,7 @@ class Measured:
 @dataclass(frozen=True, kw_only=True)
 class Measuring:
     """What is needed to measure cases. `injected` are slowdowns made on purpose, as shares by variant. `twin` makes the
-    twin of a case's variant, or says why there is none; None where it runs what the baseline ran. `undecided` orders
+    twin of a variant for its cases, or says why there is none; None where it runs what the baseline ran. `undecided` orders
     the cases that need another look, the most important first.
     """
 
@@ -45,7 +45,7 @@ class Measuring:
     injected: Mapping[str, float]
     progress: ProgressLine
     ledger: Ledger
-    twin: Callable[[Plan, Variant, Case], Twin | str | None]
+    twin: Callable[[Plan, Variant, Sequence[Case]], Twin | str | None]
     undecided: Callable[[Sequence[Outcome]], Sequence[Outcome]]
 
     def measured(self, selected: Sequence[Case]) -> Measured:
@@ -94,7 +94,10 @@ class Measuring:
 
     def _twins(self, plan: Plan, selected: Sequence[Case]) -> dict[str, Twin | str]:
         """The twins of a plan's variants by variant, or why one that is needed cannot be had."""
-        cases = {case.variant: case for case in selected if case.subject == plan.subject}
+        cases: dict[str, list[Case]] = {}
+        for case in selected:
+            if case.subject == plan.subject:
+                cases.setdefault(case.variant, []).append(case)
         found = {v.name: self.twin(plan, v, cases[v.name]) for v in plan.variants if v.name in cases}
         for name, twin in found.items():
             if isinstance(twin, str):

@@ -100,7 +100,7 @@ def _beside(outcome: Outcome, stack: Stack) -> SideBySide | None:
     if isinstance(twin, Twin):
         values = _log_speedups(outcome.whole, twin.variant.name, outcome.case.variant)
         problem = outcome.twin_failure.what if outcome.twin_failure else None
-        return SideBySide(values, twin.stack, list(twin.missing), problem)
+        return SideBySide(values, twin.stack, problem)
     return SideBySide([], stack, problem=twin) if twin else None
 
 

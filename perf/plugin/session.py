@@ -173,16 +173,18 @@ class PerfSession:
             undecided=self._undecided,
         )
 
-    def _twin(self, plan: Plan, variant: Variant, case: Case) -> Twin | str | None:
-        """What runs beside a case's variant because the baseline ran another stack; why nothing can; or None."""
-        then = self.judging.stack(case.id) if self.judging else None
-        if then is None:
+    def _twin(self, plan: Plan, variant: Variant, cases: Sequence[Case]) -> Twin | str | None:
+        """What runs beside a variant because the baseline ran another stack in one of its cases; why nothing can; or
+        None. Cases whose baseline ran yet another stack than the twin's see what it lacks as missing.
+        """
+        now = stack_of(plan, variant, self.setup.placements)
+        stored = [self.judging.stack(case.id) for case in cases] if self.judging else []
+        others = [then for then in stored if then and differing_fields(then, now) - OF_THE_SUITE]
+        if not others:
             return None
-        differing = differing_fields(then, stack_of(plan, variant, self.setup.placements)) - OF_THE_SUITE
-        if not differing:
-            return None
-        twin = twin_of(plan, variant, then, self.setup.placements, self._build_like, program_like)
-        return twin or f"of what differs ({', '.join(sorted(differing))}) nothing can be put back"
+        twin = twin_of(plan, variant, others[0], self.setup.placements, self._build_like, program_like)
+        differing = sorted(differing_fields(others[0], now) - OF_THE_SUITE)
+        return twin or f"of what differs ({', '.join(differing)}) nothing can be put back"
 
     def _build_like(self, build: Build, then: Stack) -> Build | None:
         """A build in the same role with a stored stack's wheel; None when it cannot be had."""

@@ -38,13 +38,12 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class SideBySide(msgspec.Struct, frozen=True):
-    """A case beside its twin: log(latency of the twin / latency) of each undisturbed invocation, what the twin ran, and
-    what of the baseline's stack it could not have. `problem` says why it was not measured, if it was not.
+    """A case beside its twin: log(latency of the twin / latency) of each undisturbed invocation, and what the twin ran.
+    `problem` says why it was not measured, if it was not.
     """
 
     values: list[float]
     stack: Stack
-    missing: list[str] = []
     problem: str | None = None
 
 

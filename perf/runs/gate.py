@@ -8,7 +8,7 @@ from functools import cached_property
 from perf.judge.speedup import Estimate, Observed, estimate_speedup
 from perf.judge.spread import Spread, prior_of, variance_of
 from perf.judge.verdict import Judgement, Kind, Tolerance, judge_beside, judge_since
-from perf.runs.document import Case, Context, Run
+from perf.runs.document import Case, Context, Run, SideBySide
 from perf.runs.sessions import Sessions
 from perf.runs.tolerances import Tolerances
 from perf.stack import differences, differing_fields
@@ -112,17 +112,20 @@ class Gate:
         latency_ratio = case.latency_s / then.latency_s if self.same_machine else None
         changes = tuple(differences(then.stack, case.stack))
         ratios = tuple(self._ratios(case, then, priors))
-        if case.beside is not None and not case.beside.problem:
+        changed = differing_fields(then.stack, case.stack) - OF_THE_SUITE
+        missing: tuple[str, ...] = ()
+        beside = case.beside if case.beside and not case.beside.problem else None
+        if beside is not None and changed and self._compares(beside, then, changed):
             found = self._beside(case, priors)
+            missing = tuple(differences(then.stack, beside.stack))
             reason = found.reason or "side by side with the baseline's stack"
             verdict = Verdict(case.name, found.kind, _because(reason, changes), ratios, found)
-        elif differing_fields(then.stack, case.stack) - OF_THE_SUITE:
+        elif changed:
             verdict = self._without_twin(case, ratios, changes)
         elif not case.samples:
             return None
         else:
             verdict = self._same_stack(case, then, ratios, changes)
-        missing = tuple(case.beside.missing) if case.beside else ()
         return replace(verdict, latency_ratio=latency_ratio, changes=changes, missing=missing)
 
     def only_then(self, selected: Collection[str]) -> list[str]:
@@ -132,6 +135,11 @@ class Gate:
     @cached_property
     def _then(self) -> Mapping[str, Case]:
         return self.baseline.cases if self.baseline else {}
+
+    @staticmethod
+    def _compares(beside: SideBySide, then: Case, changed: set[str]) -> bool:
+        """Whether what ran side by side had something of the baseline's stack that the case has not."""
+        return not changed <= differing_fields(then.stack, beside.stack)
 
     def _beside(self, case: Case, priors: Priors) -> Judgement:
         values = case.beside.values if case.beside else []

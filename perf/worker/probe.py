@@ -61,20 +61,22 @@ def has_mkldnn() -> bool:
 
 
 def content_sha256(distribution: str) -> str:
-    """Return a sha256 of what a distribution installed: the lines of its RECORD, each with a file's own hash, but those
-    of its `*.dist-info`, which say where it came from, and of bytecode. The same files are the same content.
+    """Return a sha256 of what a distribution installed: its files by name and content, but those of its `*.dist-info`,
+    which say where it came from, and bytecode. RECORD's own hashes are not believed: a wheel that was patched may keep
+    stale ones.
 
-    Raises PackageNotFoundError when it is not installed, RuntimeError when it has no RECORD.
+    Raises PackageNotFoundError when it is not installed, RuntimeError when it has no RECORD, OSError when a file that
+    it lists is not there.
     """
     files = metadata.files(distribution)
     if not files:
         raise RuntimeError(f"{distribution} was installed without a RECORD")
-    lines = sorted(
-        f"{file} {file.hash.value if file.hash else file.size}"
-        for file in files
-        if not file.parts[0].endswith(".dist-info") and file.suffix != ".pyc"
-    )
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        if not file.parts[0].endswith(".dist-info") and file.suffix != ".pyc":
+            with Path(file.locate()).open("rb") as stream:
+                digest.update(f"{file} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def openmp(prefix: Path) -> str | None:
