@@ -261,9 +261,9 @@ class _Run:
 
 def _turns(groups: list[list[str]], block: int, min_blocks: int, draw: random.Random, *, back: bool) -> list[str]:
     """Whose turns a block consists of, in order. A variant and its twin go there and `back` (ABBA), so that what drifts
-    meanwhile cancels; not jobs, whose turns take too long for that. Every second block is the reverse of the one before,
-    and each pair of blocks in an order of its own: no variant always follows the same other one. Beside twins, which
-    need the time, variants without one sit out two of three blocks after the least number of them.
+    meanwhile cancels; not jobs, whose turns take too long for that. Every second block is the reverse of the one
+    before, and each pair of blocks in an order of its own: no variant always follows the same other one. Beside twins,
+    which need the time, variants without one sit out two of three blocks after the least number of them.
     """
     if not block % 2:
         draw.shuffle(groups)

@@ -36,8 +36,8 @@ class Measured:
 @dataclass(frozen=True, kw_only=True)
 class Measuring:
     """What is needed to measure cases. `injected` are slowdowns made on purpose, as shares by variant. `twin` makes the
-    twin of a variant for its cases, or says why there is none; None where it runs what the baseline ran. `undecided` orders
-    the cases that need another look, the most important first.
+    twin of a variant for its cases, or says why there is none; None where it runs what the baseline ran. `undecided`
+    orders the cases that need another look, the most important first.
     """
 
     resources: Resources

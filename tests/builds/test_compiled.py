@@ -6,10 +6,11 @@ import tarfile
 from io import BytesIO
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from perf.builds import Build, provision
-from perf.builds.compiled import _key, _patch, _source, _whole, check_programs
+from perf.builds import Build, compiled, provision
+from perf.builds.compiled import _key, _patch, _source, _whole, check_programs, compiled_label
 from perf.builds.data import Compiled, Patch, load, locked_source
 from perf.builds.mpi import Mpi
 from perf.builds.recipe import recipe_for
@@ -83,9 +84,9 @@ def test_a_source_that_cannot_be_fetched(tmp_path: Path) -> None:
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_patch_that_does_not_fit_is_told(tmp_path: Path, times: int) -> None:
     (tmp_path / "file").write_text("old old")
-    compiled = Compiled("mpi", {}, {}, (Patch("file", "old", "new", times),))
+    doubled = Compiled("mpi", {}, {}, (Patch("file", "old", "new", times),))
     with pytest.raises(PerfError, match=f"holds 'old' 2 times, not {times}"):
-        _patch(tmp_path, compiled, "build")
+        _patch(tmp_path, doubled, "build")
     assert (tmp_path / "file").read_text() == "old old"
 
 
@@ -96,22 +97,34 @@ def test_a_patch_that_fits(tmp_path: Path) -> None:
 
 
 def test_what_it_is_made_from_decides_the_key(tmp_path: Path) -> None:
-    compiled = load().compiled[NAME]
+    horovod = load().compiled[NAME]
     record = tmp_path / "lib/python3.11/site-packages/mxnet_mkl-1.5.0.dist-info/RECORD"
     record.parent.mkdir(parents=True)
     record.write_text("one")
     other = Mpi("open", "4.1.4", Path("/usr"), bundled=False)
     keys = [
-        _key(compiled, tmp_path, INTEL, "a"),
-        _key(compiled, tmp_path, INTEL, "b"),
-        _key(compiled, tmp_path, other, "a"),
+        _key(horovod, tmp_path, INTEL, "a"),
+        _key(horovod, tmp_path, INTEL, "b"),
+        _key(horovod, tmp_path, other, "a"),
         _key(Compiled("mpi", {}, {}, ()), tmp_path, INTEL, "a"),
     ]
     record.write_text("another")
-    keys.append(_key(compiled, tmp_path, INTEL, "a"))
+    keys.append(_key(horovod, tmp_path, INTEL, "a"))
     assert len(set(keys)) == len(keys)
     record.write_text("one")
-    assert _key(compiled, tmp_path, INTEL, "a") == keys[0]
+    assert _key(horovod, tmp_path, INTEL, "a") == keys[0]
+
+
+def test_a_label_names_source_and_patches_by_content(monkeypatch: pytest.MonkeyPatch) -> None:
+    label = compiled_label(NAME)
+    assert re.fullmatch(r"horovod [0-9a-f]{12}", label)
+    assert compiled_label(NAME) == label
+    monkeypatch.setattr(compiled, "locked_source", lambda _: ("https://elsewhere", "0" * 64))
+    labels = {label, compiled_label(NAME)}
+    data = load()
+    unpatched = msgspec.structs.replace(data.compiled[NAME], patches=())
+    monkeypatch.setattr(compiled, "load", lambda: msgspec.structs.replace(data, compiled={NAME: unpatched}))
+    assert len({*labels, compiled_label(NAME)}) == 3
 
 
 def test_another_mpi_makes_another_build() -> None:
@@ -148,4 +161,5 @@ def test_it_is_compiled_once(mkl_dist: Build) -> None:
     said: list[str] = []
     again = provision("mkl-dist", override=None, cache=cache_folder(None), say=said.append)
     assert again == mkl_dist
+    assert again.compiled == compiled_label(NAME)
     assert not said

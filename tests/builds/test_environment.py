@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from perf.builds import Build, environment, process_environment, provision
+from perf.builds import Build, build_with_content, environment, process_environment, provision
 from perf.builds.data import ROOT
 from perf.builds.recipe import Recipe
 from perf.errors import PerfError
@@ -30,6 +30,10 @@ def start(cache: Path) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", START, str(cache)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
+def find(content: str, requirement: str, cache: Path, said: list[str]) -> Build | None:
+    return build_with_content("native", content=content, requirement=requirement, cache=cache, say=said.append)
+
+
 def kept(cache: Path) -> list[str]:
     return [path.name for path in (cache / "builds").iterdir() if path.suffix != ".lock"]
 
@@ -40,7 +44,7 @@ def test_build_tells_what_it_is(native: Build) -> None:
     assert native.facts.python.startswith("3.11.")
     assert native.library.stat().st_size == native.facts.library_bytes
     assert native.library.stat().st_nlink == 1, "shared with uv's cache: damage would spread"
-    assert len(native.record_sha256) == len(native.wheel_sha256 or "") == 64
+    assert len(native.content_sha256) == len(native.wheel_sha256 or "") == 64
 
 
 def test_build_computes_where_it_was_moved_to(native: Build, tmp_path: Path) -> None:
@@ -73,7 +77,11 @@ def test_probe_prints_one_line_whatever_mxnet_prints(native: Build, tmp_path: Pa
 @pytest.mark.parametrize("damage", ["library", "marker"])
 def test_damage_is_noticed_and_mended(native: Build, cache: Path, said: list[str], damage: str) -> None:
     path = native.library if damage == "library" else native.folder / environment.MARKER
+    content = native.content_sha256
+    assert find(content, "./lost.whl", cache, said) == native
     os.truncate(path, path.stat().st_size // 2)
+    assert find(content, "./lost.whl", cache, said) is None, "broken: what it runs is not known"
+    assert said == []
     assert provision("native", override=None, cache=cache, say=said.append) == native
     assert "is broken and is made again" in said[0]
     assert native.library.stat().st_size == native.facts.library_bytes
@@ -99,10 +107,14 @@ def test_wrong_kind_is_refused_and_not_kept(empty_cache: Path, said: list[str]) 
     assert kept(empty_cache) == []
 
 
-def test_override_needs_no_lock(empty_cache: Path, said: list[str]) -> None:
+def test_override_needs_no_lock(native: Build, empty_cache: Path, said: list[str]) -> None:
     build = provision("native", override="mxnet==1.5.0", cache=empty_cache, say=said.append)
     assert (build.locked, build.wheel_sha256, build.facts.numpy) == (False, None, "1.23.5")
     assert kept(empty_cache) == [build.folder.name]
+    assert build.content_sha256 == native.content_sha256, "the same files, from the lock or not"
+    again = find(native.content_sha256, "./lost.whl", empty_cache, said)
+    assert again is not None
+    assert (again.folder, again.requirement) == (build.folder, "mxnet==1.5.0")
 
 
 @pytest.mark.skipif(not read_machine().has_isa("avx2"), reason="OpenBLAS refuses kernels that the CPU cannot run")

@@ -3,24 +3,13 @@
 import msgspec
 import pytest
 
-from perf.builds import Facts
 from perf.builds.facts import blas_kernels, check
 from perf.builds.recipe import recipe_for
 from perf.errors import PerfError
 from perf.worker.probe import NUMPY_LOADED
+from tests.fakes import facts
 
-PLAIN = Facts(
-    mxnet="1.5.0",
-    mkldnn=False,
-    numpy="1.23.5",
-    python="3.11.7",
-    library="lib/libmxnet.so",
-    library_bytes=1,
-    distribution="mxnet",
-    record_sha256="0",
-)
-
-
+PLAIN = facts()
 NUMPYS = "Core: SkylakeX\n"
 
 

@@ -10,7 +10,14 @@ import pytest
 import uv
 
 from perf.builds import process
-from perf.builds.process import Finished, run, run_uv, worker_variables
+from perf.builds.process import (
+    Finished,
+    kept_shell_variables,
+    run,
+    run_uv,
+    scrubbed_shell_variables,
+    worker_variables,
+)
 from perf.errors import PerfError
 
 STUBBORN = ["sh", "-c", "sleep 61 & echo $! > $PIDS; sleep 61; echo $$"]
@@ -36,6 +43,50 @@ def test_the_rest_is_inherited_and_threads_are_always_set(monkeypatch: pytest.Mo
     assert made["OMP_NUM_THREADS"] == "4"
     with pytest.raises(ValueError, match="positive"):
         worker_variables({}, 0, {})
+
+
+SHELL = {
+    "EDITOR": "vi",
+    "FI_PROVIDER": "tcp",
+    "HOROVOD_CYCLE_TIME": "1",
+    "I_MPI_FABRICS": "shm",
+    "LD_BIND_NOW": "1",
+    "LD_LIBRARY_PATH": "/opt/lib",
+    "LD_PRELOAD": "libjemalloc.so",
+    "MXNET_ENGINE_TYPE": "NaiveEngine",
+    "MXNET_PERF_CACHE": "/cache",
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": "/src",
+    "VIRTUAL_ENV": "/venv",
+}
+
+
+def test_shell_variables_that_reach_processes_of_a_build_are_recorded() -> None:
+    assert kept_shell_variables(SHELL, distributed=False) == {"LD_BIND_NOW": "1", "LD_LIBRARY_PATH": "/opt/lib"}
+
+
+def test_those_of_horovod_and_mpi_are_recorded_for_ranks_only() -> None:
+    assert kept_shell_variables(SHELL, distributed=True) == {
+        "FI_PROVIDER": "tcp",
+        "HOROVOD_CYCLE_TIME": "1",
+        "I_MPI_FABRICS": "shm",
+        "LD_BIND_NOW": "1",
+        "LD_LIBRARY_PATH": "/opt/lib",
+    }
+
+
+def test_what_is_recorded_is_inherited_and_what_is_named_as_ignored_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SHELL.items():
+        monkeypatch.setenv(name, value)
+    inherited = worker_variables({}, 1, {})
+    recorded = kept_shell_variables(SHELL, distributed=True)
+    assert {name: inherited.get(name) for name in recorded} == recorded
+    assert not [name for name in scrubbed_shell_variables(SHELL) if inherited.get(name) == SHELL[name] != "1"]
+
+
+def test_ignored_shell_variables_are_named_unless_they_change_nothing() -> None:
+    assert scrubbed_shell_variables(SHELL) == ["LD_PRELOAD", "MXNET_ENGINE_TYPE", "OMP_NUM_THREADS"]
+    assert scrubbed_shell_variables({"EDITOR": "vi"}) == []
 
 
 def test_uv_keeps_the_users_settings_but_not_their_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from perf.cli import doctor, main
 from perf.errors import PerfError
 from perf.machine import CHECKS, Finding
+from perf.machine.pace import Pace
 from perf.report.console import PLAIN_WIDTH
 
 MXPERF = Path(sys.executable).with_name("mxperf")
@@ -18,10 +19,13 @@ FINE = Finding("governor", "performance", "fine", "Governors differ.", None)
 UNKNOWN = Finding("turbo", None, "unknown", "the host decides", None)
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, found: tuple[Finding, ...] = ()) -> int:
-    """The exit code of the command, whose machine has what was `found`."""
+def run(
+    monkeypatch: pytest.MonkeyPatch, *arguments: str, found: tuple[Finding, ...] = (), slowest_ns: int = 100
+) -> int:
+    """The exit code of the command, whose machine has what was `found`, and loops of 100 ns to `slowest_ns`."""
     monkeypatch.setattr(sys, "argv", ["mxperf", *arguments])
     monkeypatch.setattr(doctor, "findings", lambda _before, _after: list(found))
+    monkeypatch.setattr(doctor, "watch_pace", lambda _window_s: {"computing": Pace((100, slowest_ns))})
     with pytest.raises(SystemExit) as caught:
         main.main()
     assert isinstance(caught.value.code, int)
@@ -32,7 +36,7 @@ def test_the_installed_command_tells_every_check_once() -> None:
     command = [str(MXPERF), "doctor", "--json", "--window", "0.2"]
     finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     told = json.loads(finished.stdout)
-    assert [finding["check"] for finding in told["findings"]] == [check.name for check in CHECKS]
+    assert [finding["check"] for finding in told["findings"]] == ["steady_pace", *(check.name for check in CHECKS)]
     assert finished.returncode == any(finding["verdict"] == "doubtful" for finding in told["findings"])
     assert told["window_s"] >= 0.2
     assert told["machine_class"]
@@ -46,6 +50,14 @@ def test_the_exit_code_tells_doubt(
     monkeypatch: pytest.MonkeyPatch, found: tuple[Finding, ...], code: int, form: list[str]
 ) -> None:
     assert run(monkeypatch, "doctor", "--window", "0.1", *form, found=found) == code
+
+
+@pytest.mark.parametrize(("slowest_ns", "code"), [(101, 0), (200, 1)])
+def test_an_unsteady_pace_is_a_doubt(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], slowest_ns: int, code: int
+) -> None:
+    assert run(monkeypatch, "doctor", "--window", "0.1", found=(FINE,), slowest_ns=slowest_ns) == code
+    assert ("steady pace: use a machine of its own" in capsys.readouterr().out) == bool(code)
 
 
 def test_elsewhere_than_on_a_terminal_lines_are_wide(

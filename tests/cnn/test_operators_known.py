@@ -18,7 +18,7 @@ ANY = Defect(CHECK, "", "", {"mxnet-mkl": ["1.5.0"]}, {})
 
 
 def installed(distribution: str, version: str) -> Facts:
-    return Facts(version, distribution != "mxnet", "", "", "", 0, distribution, "")
+    return Facts(version, distribution != "mxnet", "", "", "", 0, distribution, "", None)
 
 
 def example_of(name: str) -> Case:

@@ -11,7 +11,7 @@ from perf.cnn.networks import INPUT, REFERENCE, catalogue
 from perf.cnn.prepare import Artifacts
 from perf.cnn.verify import IMAGES, Verified, image_set, verify
 from perf.measure.family import Resources
-from perf.measure.plan import Plan, Program, Variant, Workload
+from perf.measure.plan import Plan, Variant, Workload
 
 from .spoil import with_parameters
 
@@ -23,12 +23,7 @@ WORKLOAD = Workload(f"{NETWORK}-b2", {INPUT: (2, 3, 32, 32)}, items=2, weight=1.
 
 @pytest.fixture
 def variants(tiny: Artifacts, builds: Mapping[str, Build]) -> dict[str, Variant]:
-    return {
-        name: Variant(
-            name, builds[data.build], Program(tiny.symbol(data.artifact), tiny.params(data.artifact), data.subgraph)
-        )
-        for name, data in catalogue().variants.items()
-    }
+    return {name: Variant(name, builds[data.build], tiny.program(data)) for name, data in catalogue().variants.items()}
 
 
 def verified(variants: list[Variant], resources: Resources) -> dict[str, Verified]:

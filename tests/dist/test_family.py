@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 
 from perf.builds import Build
+from perf.dist.crew import JobStart
 from perf.dist.data import load
 from perf.dist.family import DistFamily
+from perf.dist.job import settings_of
 from perf.dist.places import seating_of
 from perf.errors import PerfError
 from perf.machine import Placement
@@ -53,7 +55,14 @@ def test_a_plan_is_measured_over_one_rank(
     plan = family.plan(cases[0].subject, cases, given)
     assert [variant.name for variant in plan.variants] == ["r1", "r2"]
     assert [variant.over for variant in plan.variants] == [(), ("r1",)]
-    assert [v.program.ranks for v in plan.variants if isinstance(v.program, Training)] == [1, 2]
+    jobs = [variant.program for variant in plan.variants if isinstance(variant.program, Training)]
+    assert [job.ranks for job in jobs] == [1, 2]
+    assert mkl_dist.mpi is not None
+    assert [job.variables for job in jobs] == [settings_of(mkl_dist.mpi)] * 2
+    assert isinstance(plan.start, JobStart)
+    assert [plan.start.placement_of(variant) for variant in plan.variants] == [
+        tuple(seat.words for seat in plan.start.seating.seats(ranks)) for ranks in (1, 2)
+    ]
     assert plan.effort is not None
     assert (plan.effort.min_invocations, plan.effort.max_blocks) == (5, 1)
     assert plan.effort.slot_s == load().efforts["quick"].slot_s

@@ -1,5 +1,6 @@
 """Speedups and their intervals: known values, symmetries, and how often the interval holds the truth."""
 
+import itertools
 import math
 
 import numpy as np
@@ -8,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from perf.judge.speedup import Estimate, estimate_speedup
+from perf.judge.speedup import Estimate, Floors, Observed, estimate_speedup, observe
+from perf.judge.spread import NO_PRIOR, Spread
 from perf.measure.results import Block, Invocation, Slot, WorkloadResult
 
 Latencies = list[list[tuple[int, int]]]
@@ -16,16 +18,20 @@ Latencies = list[list[tuple[int, int]]]
 NANOSECONDS = st.integers(10**5, 10**10)
 BLOCKS = st.lists(st.tuples(NANOSECONDS, NANOSECONDS), min_size=1, max_size=4)
 LATENCIES = st.lists(BLOCKS, min_size=1, max_size=4)
+SECONDS = st.floats(1e-4, 10)
+FLOORS = st.lists(st.tuples(SECONDS, SECONDS), min_size=1, max_size=6)
+OBSERVED = st.builds(Observed, st.floats(-5, 5), st.floats(1e-9, 0.1), st.integers(1, 8))
+PRIORS = st.builds(Spread, st.floats(1e-6, 0.1), st.floats(0.5, 10))
 
 
-def estimate(latencies: Latencies, reference: str = "native", variant: str = "mkl", scale: int = 1) -> Estimate:
-    """The speedup from (native, mkl) latencies in ns, a list of blocks for each invocation."""
+def measured(latencies: Latencies, reference: str = "native", variant: str = "mkl", scale: int = 1) -> Observed:
+    """The ratio from (native, mkl) latencies in ns, a list of blocks for each invocation."""
     invocations = [
         tuple(
             Block(
                 {
-                    "native": Slot(((native * scale,),), quiet=True, lost_share=0.0),
-                    "mkl": Slot(((mkl * scale,),), quiet=True, lost_share=0.0),
+                    "native": Slot(((native * scale,),), lost_share=0.0),
+                    "mkl": Slot(((mkl * scale,),), lost_share=0.0),
                 }
             )
             for native, mkl in blocks
@@ -33,7 +39,7 @@ def estimate(latencies: Latencies, reference: str = "native", variant: str = "mk
         for blocks in latencies
     ]
     result = WorkloadResult(tuple(Invocation(blocks, {}, {}) for blocks in invocations), {})
-    return estimate_speedup(result.log_ratios(reference, variant))
+    return observe(result.floors(reference, variant))
 
 
 def bounds(found: Estimate) -> tuple[float, float]:
@@ -42,97 +48,163 @@ def bounds(found: Estimate) -> tuple[float, float]:
     return found.low, found.high
 
 
+# The fastest slots
+
+
 def test_twice_as_fast_is_two() -> None:
-    assert estimate([[(200, 100)], [(2000, 1000)]]).speedup == pytest.approx(2)
+    assert estimate_speedup(measured([[(200, 100)], [(2000, 1000)]])).speedup == pytest.approx(2)
 
 
 @settings(deadline=None)  # the cores are shared
-@given(st.lists(st.integers(-5000, 5000).map(lambda n: n / 1000), min_size=2, max_size=8, unique=True))
-def test_interval_is_students_over_invocations(means: list[float]) -> None:
-    found = estimate_speedup([[mean - 0.1, mean + 0.1] for mean in means])
-    expected = stats.t.interval(0.95, len(means) - 1, loc=np.mean(means), scale=stats.sem(means))
-    assert found.speedup == pytest.approx(stats.gmean(np.exp(means)))
-    assert bounds(found) == pytest.approx([math.exp(bound) for bound in expected])
-    assert found.half_width == pytest.approx((expected[1] - expected[0]) / 2)
-    assert (found.level, found.observations) == ("invocations", len(means))
-
-
-def test_interval_of_three_invocations_is_the_textbooks() -> None:
-    found = estimate_speedup([[math.log(7)], [math.log(8)], [math.log(9)]])
-    half = 4.302653 * np.std(np.log([7, 8, 9]), ddof=1) / math.sqrt(3)  # t(0.975, 2 degrees of freedom)
-    assert found.half_width == pytest.approx(half, rel=1e-6)
+@given(LATENCIES)
+def test_the_speedup_is_that_of_the_fastest_slots_of_all_invocations(latencies: Latencies) -> None:
+    native, mkl = (min(block[which] for blocks in latencies for block in blocks) for which in (0, 1))
+    found = measured(latencies)
+    assert found.log_ratio == pytest.approx(math.log(native / mkl), abs=1e-9)
+    assert found.invocations == len(latencies)
+    assert found.degrees == len(latencies) - 1
 
 
 @settings(deadline=None)
 @given(LATENCIES, st.integers(2, 1000))
 def test_a_machine_slower_throughout_has_the_same_speedup(latencies: Latencies, scale: int) -> None:
-    plain, slower = estimate(latencies), estimate(latencies, scale=scale)
-    assert slower.speedup == pytest.approx(plain.speedup)
-    assert slower.half_width == pytest.approx(plain.half_width, abs=1e-9)
+    plain, slower = measured(latencies), measured(latencies, scale=scale)
+    assert slower.log_ratio == pytest.approx(plain.log_ratio, abs=1e-9)
+    assert slower.variance == pytest.approx(plain.variance, abs=1e-9)
 
 
 @settings(deadline=None)
 @given(LATENCIES)
-def test_swapped_roles_mirror_the_estimate(latencies: Latencies) -> None:
-    one, other = estimate(latencies), estimate(latencies, "mkl", "native")
-    assert math.log(other.speedup) == pytest.approx(-math.log(one.speedup), abs=1e-9)
-    assert (one.level, one.observations) == (other.level, other.observations)
-    if one.low is not None and other.high is not None and one.half_width < 100:
-        assert math.log(other.high) == pytest.approx(-math.log(one.low), abs=1e-9)
+def test_swapped_roles_mirror_the_ratio(latencies: Latencies) -> None:
+    one, other = measured(latencies), measured(latencies, "mkl", "native")
+    assert other.log_ratio == pytest.approx(-one.log_ratio, abs=1e-12)
+    assert other.variance == pytest.approx(one.variance, abs=1e-12)
 
 
 @settings(deadline=None)
-@given(LATENCIES)
-def test_the_speedup_lies_in_the_middle_of_its_interval(latencies: Latencies) -> None:
-    found = estimate(latencies)
-    if found.low is not None and found.high is not None and found.half_width < 100:
-        assert found.low <= found.speedup * (1 + 1e-9)
-        assert math.log(found.low) + math.log(found.high) == pytest.approx(2 * math.log(found.speedup), abs=1e-9)
+@given(LATENCIES, st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), min_size=1, max_size=4))
+def test_slower_slots_never_move_the_speedup(latencies: Latencies, delays: list[tuple[int, int]]) -> None:
+    native, mkl = (min(block[which] for blocks in latencies for block in blocks) for which in (0, 1))
+    slower = [(native + a, mkl + b) for a, b in delays]
+    for disturbed in ([*latencies, slower], [[*latencies[0], *slower], *latencies[1:]]):
+        assert measured(disturbed).log_ratio == measured(latencies).log_ratio
 
 
-def test_one_invocation_is_judged_by_its_blocks() -> None:
-    found = estimate_speedup([[0.0, 1.0]])
-    assert (found.level, found.observations) == ("blocks", 2)
-    assert found.speedup == pytest.approx(math.exp(0.5))
-    assert found.low is not None
+def test_one_invocation_says_nothing_of_its_variance() -> None:
+    found = observe([(0.2, 0.1)])
+    assert found.variance == pytest.approx(0, abs=1e-18)
+    assert found.degrees == 0
 
 
-def test_an_invocation_without_blocks_is_none() -> None:
-    assert estimate_speedup([[], [0.0, 1.0], []]) == estimate_speedup([[0.0, 1.0]])
-
-
-def test_invocations_weigh_the_same_however_many_blocks_they_have() -> None:
-    assert estimate_speedup([[0.0], [1.0, 1.0, 1.0]]).speedup == pytest.approx(math.exp(0.5))
-
-
-def test_one_block_allows_no_interval() -> None:
-    found = estimate_speedup([[math.log(3)]])
-    assert found.speedup == pytest.approx(3)
-    assert (found.low, found.high, found.half_width) == (None, None, math.inf)
-
-
-@pytest.mark.parametrize("nothing", [[], [[]], [[], []]])
-def test_no_block_has_no_speedup(nothing: list[list[float]]) -> None:
-    with pytest.raises(ValueError, match="no blocks"):
-        estimate_speedup(nothing)
+@given(st.tuples(SECONDS, SECONDS), st.integers(2, 6))
+def test_equal_invocations_have_no_variance(floors: Floors, count: int) -> None:
+    assert observe([floors] * count).variance == pytest.approx(0, abs=1e-18)
 
 
 @pytest.mark.parametrize(
-    ("invocations", "blocks", "between"),
-    [(3, 4, 0.1), (5, 2, 0.02), (1, 6, 0.0)],
+    "floors",
+    [
+        [(1.0, 0.2), (1.1, 0.2)],
+        [(1.0, 0.2), (1.02, 0.21), (1.3, 0.2)],
+        [(1.2, 0.25), (1.0, 0.21), (1.1, 0.2)],
+        [(1.0, 0.2), (1.1, 0.22), (1.2, 0.2), (1.05, 0.21)],
+    ],
+    ids=str,
 )
-def test_the_interval_holds_the_truth_95_times_in_100(invocations: int, blocks: int, between: float) -> None:
+def test_the_variance_is_the_bootstraps_over_all_resamples(floors: list[Floors]) -> None:
+    ratios = [
+        math.log(min(a for a, _ in drawn) / min(b for _, b in drawn))
+        for drawn in itertools.product(floors, repeat=len(floors))
+    ]
+    assert observe(floors).variance == pytest.approx(np.var(ratios) * len(floors), rel=0.3)
+
+
+def test_a_pace_that_one_invocation_alone_came_to_is_less_certain() -> None:
+    alone = observe([(1.0, 0.20), (1.0, 0.21), (1.0, 0.21), (1.0, 0.21)])
+    together = observe([(1.0, 0.20), (1.0, 0.20), (1.0, 0.20), (1.0, 0.21)])
+    assert alone.log_ratio == together.log_ratio
+    assert alone.variance > 10 * together.variance
+
+
+@settings(deadline=None)
+@given(FLOORS)
+def test_the_same_session_is_observed_the_same(floors: list[Floors]) -> None:
+    assert observe(list(floors)) == observe(floors)
+
+
+def test_no_invocation_has_no_speedup() -> None:
+    with pytest.raises(ValueError, match="no invocations"):
+        observe([])
+
+
+# Intervals
+
+
+@given(OBSERVED.filter(lambda observed: observed.degrees > 0))
+def test_the_interval_without_a_prior_is_students(observed: Observed) -> None:
+    found = estimate_speedup(observed)
+    half = stats.t.ppf(0.975, observed.invocations - 1) * math.sqrt(observed.variance / observed.invocations)
+    assert found.speedup == pytest.approx(math.exp(observed.log_ratio))
+    assert found.half_width == pytest.approx(half, rel=1e-6)
+    assert found.invocations == observed.invocations
+
+
+@given(OBSERVED, PRIORS)
+def test_a_prior_counts_for_its_degrees_of_freedom(observed: Observed, prior: Spread) -> None:
+    degrees = prior.degrees + observed.invocations - 1
+    squares = prior.degrees * prior.variance + (observed.invocations - 1) * observed.variance
+    squared = squares / degrees / observed.invocations
+    assert observed.moderated(prior) == pytest.approx((squared, degrees))
+    half = stats.t.ppf(0.975, degrees) * math.sqrt(squared)
+    assert estimate_speedup(observed, prior).half_width == pytest.approx(half, rel=1e-6)
+
+
+@given(OBSERVED, PRIORS)
+def test_a_prior_never_moves_the_speedup(observed: Observed, prior: Spread) -> None:
+    assert estimate_speedup(observed, prior).speedup == estimate_speedup(observed).speedup
+
+
+@given(OBSERVED, st.just(NO_PRIOR) | PRIORS)
+def test_the_speedup_lies_in_the_middle_of_its_interval(observed: Observed, prior: Spread) -> None:
+    found = estimate_speedup(observed, prior)
+    if found.low is not None and found.high is not None and found.half_width < 100:
+        assert found.low <= found.speedup <= found.high
+        assert math.log(found.low) + math.log(found.high) == pytest.approx(2 * math.log(found.speedup), abs=1e-9)
+
+
+def test_one_invocation_without_a_prior_allows_no_interval() -> None:
+    found = estimate_speedup(observe([(0.3, 0.1)]))
+    assert found.speedup == pytest.approx(3)
+    assert (found.low, found.high, found.half_width) == (None, None, math.inf)
+    assert observe([(0.3, 0.1)]).moderated(NO_PRIOR) == (0, 0)
+
+
+def test_one_invocation_has_the_interval_of_the_prior() -> None:
+    found = estimate_speedup(observe([(0.3, 0.1)]), Spread(0.1**2, 4))
+    assert found.half_width == pytest.approx(2.776445 * 0.1, rel=1e-6)  # t(0.975, 4 degrees of freedom)
+
+
+@pytest.mark.parametrize(("invocations", "degrees"), [(3, 0), (1, 4), (3, 4)])
+def test_the_interval_holds_the_truth_95_times_in_100(invocations: int, degrees: int) -> None:
     luck = np.random.default_rng(20190713)
-    truth, runs, held = math.log(9.32), 3000, 0
+    prior, truth, runs, held = Spread(0.03**2, degrees), math.log(9.32), 3000, 0
     for _ in range(runs):
-        processes = truth + luck.normal(0, between, (invocations, 1))
-        ratios = processes + luck.normal(0, 0.05, (invocations, blocks))
-        low, high = bounds(estimate_speedup(ratios.tolist()))
+        own = 0.03 * math.sqrt(degrees / luck.chisquare(degrees)) if degrees else 0.03
+        ratios = luck.normal(truth, own, invocations)
+        variance = float(np.var(ratios, ddof=1)) if invocations > 1 else 0.0
+        low, high = bounds(estimate_speedup(Observed(float(np.mean(ratios)), variance, invocations), prior))
         held += low <= math.exp(truth) <= high
     assert held / runs == pytest.approx(0.95, abs=0.012)  # three standard errors of such a share
 
 
-def test_one_disturbed_block_moves_nothing() -> None:
-    calm = [[0.69, 0.70, 0.71], [0.70, 0.71, 0.72], [0.68, 0.69, 0.70]]
-    disturbed = [[0.69, 0.70, 3.0], *calm[1:]]
-    assert estimate_speedup(disturbed) == estimate_speedup(calm)
+@pytest.mark.parametrize("busy", [0.0, 0.3])
+def test_neighbours_that_slow_one_build_move_the_fastest_slots_little_and_the_middle_much(busy: float) -> None:
+    luck = np.random.default_rng(20190713)
+    fastest, middle = [], []
+    for _ in range(200):
+        delays = luck.exponential(0.02, (4, 10, 2)) + busy * luck.integers(0, 2, (4, 10, 1)) * [1.0, 0.1]
+        latencies = np.array([1.0, 0.2]) * (1 + delays)
+        fastest.append(observe([(float(a), float(b)) for a, b in latencies.min(axis=1)]).log_ratio)
+        middle.append(float(np.median(np.log(latencies[..., 0] / latencies[..., 1]))))
+    assert np.mean(fastest) == pytest.approx(math.log(5), abs=0.005)
+    assert abs(np.mean(middle) - math.log(5)) >= busy / 10

@@ -1,4 +1,4 @@
-"""The prior of variances: found again where it is known, and silent where nothing is known."""
+"""The prior of variances: recovered where it is known, and silent or assumed where little is known."""
 
 import random
 import statistics
@@ -7,10 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.judge.spread import MAX_DEGREES, NO_PRIOR, fit_spread, sum_of_squares
+from perf.judge.spread import (
+    FEW,
+    MAX_DEGREES,
+    NO_PRIOR,
+    Spread,
+    fit_spread,
+    fit_variances,
+    prior_of,
+    sum_of_squares,
+    variance_of,
+)
 
 # Log speedups are kept with six digits.
 VALUES = st.lists(st.integers(-3_000_000, 3_000_000).map(lambda millionths: millionths / 1e6), min_size=2, max_size=8)
+
+
+KNOWN = st.tuples(st.floats(1e-12, 1), st.integers(1, 8))
+UNKNOWN = st.just((0.0, 0))
+DEFAULTS = st.builds(Spread, st.floats(1e-8, 1), st.floats(0.5, 10))
 
 
 def simulated(groups: int, size: int, degrees: float, variance: float, seed: int = 1) -> list[list[float]]:
@@ -23,7 +38,7 @@ def simulated(groups: int, size: int, degrees: float, variance: float, seed: int
     return found
 
 
-def test_prior_is_found_again() -> None:
+def test_the_prior_of_simulated_cases_is_recovered() -> None:
     spread = fit_spread(simulated(groups=4000, size=4, degrees=6, variance=1e-4))
     assert spread.variance == pytest.approx(1e-4, rel=0.1)
     assert spread.degrees == pytest.approx(6, rel=0.2)
@@ -62,3 +77,50 @@ def test_a_slower_machine_has_the_same_prior(samples: list[list[float]], shift: 
 def test_the_rounding_of_equal_values_is_no_variance() -> None:
     apart = [[0.0, 1.0], [0.0, 1.0]]
     assert fit_spread([*apart, [0.7, 0.7, 0.7]]) == fit_spread(apart)
+
+
+@given(st.lists(VALUES, max_size=20))
+def test_samples_are_fitted_by_their_variances(samples: list[list[float]]) -> None:
+    assert fit_variances(map(variance_of, samples)) == fit_spread(samples)
+
+
+@given(VALUES)
+def test_the_variance_of_values_has_a_degree_of_freedom_less(values: list[float]) -> None:
+    variance, degrees = variance_of(values)
+    assert variance == pytest.approx(statistics.variance(values), abs=1e-12)
+    assert degrees == len(values) - 1
+    assert variance_of(values[:1]) == variance_of([]) == (0, 0)
+
+
+@given(st.lists(KNOWN, max_size=FEW - 1), st.lists(UNKNOWN), DEFAULTS)
+def test_few_variances_widen_the_default_and_never_narrow_it(
+    known: list[tuple[float, int]], unknown: list[tuple[float, int]], default: Spread
+) -> None:
+    prior = prior_of([*known, *unknown], default)
+    assert prior == Spread(max(default.variance, fit_variances(known).variance), default.degrees)
+    assert prior.variance >= default.variance
+
+
+@given(st.lists(KNOWN, min_size=FEW, max_size=20), DEFAULTS)
+def test_enough_variances_replace_the_default(known: list[tuple[float, int]], default: Spread) -> None:
+    assert prior_of(known, default) == fit_variances(known)
+
+
+def test_few_wide_variances_widen_the_default() -> None:
+    wide = [(0.02, 2), (0.04, 2)]
+    assert prior_of(wide, Spread(1e-4, 4)) == Spread(fit_variances(wide).variance, 4)
+
+
+def test_enough_small_variances_narrow_the_default() -> None:
+    quiet = [variance_of(sample) for sample in simulated(groups=FEW, size=4, degrees=6, variance=0.001**2)]
+    assert prior_of(quiet, Spread(0.03**2, 4)).variance < 0.003**2
+
+
+@pytest.mark.parametrize("variances", [[], [(0.0, 0)] * 10, [(0.0, 2)] * 10], ids=["none", "singles", "equal"])
+def test_what_says_nothing_leaves_the_default(variances: list[tuple[float, float]]) -> None:
+    assert prior_of(variances, Spread(1e-4, 4)) == Spread(1e-4, 4)
+
+
+def test_variances_may_come_from_an_iterator() -> None:
+    known = [variance_of(sample) for sample in simulated(groups=10, size=4, degrees=6, variance=1e-4)]
+    assert prior_of(iter(known), Spread(1e-4, 4)) == fit_variances(known)

@@ -1,3 +1,5 @@
+"""What machine this is, and under which class its runs are comparable."""
+
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +17,19 @@ CASCADE_LAKE = "sse4_1 sse4_2 avx fma avx2 avx512f avx512cd avx512bw avx512dq av
 XEON = Machine("Intel(R) Xeon(R) Processor @ 2.50GHz", 2, 2, 1, "avx512_vnni", 2**30, "6.1")
 
 
+def cpuinfo(name: str, flags: str, family: int, model: int, stepping: int) -> str:
+    """One CPU in /proc/cpuinfo."""
+    version = f"cpu family\t: {family}\nmodel\t\t: {model}\nmodel name\t: {name}\nstepping\t: {stepping}\n"
+    return f"processor\t: 0\nvendor_id\t: GenuineIntel\n{version}flags\t\t: {flags}\n"
+
+
 @pytest.fixture
 def proc(tmp_path: Path) -> Path:
     """The /proc of a machine with two CPUs, the second unlike the first to show which is read."""
     root = tmp_path / "proc"
     (root / "sys/kernel").mkdir(parents=True)
-    first = f"processor\t: 0\nmodel name\t: Intel(R) Xeon(R) Platinum 8275CL CPU @ 3.00GHz\nflags\t\t: {CASCADE_LAKE}\n"
-    (root / "cpuinfo").write_text(f"{first}\nprocessor\t: 1\nmodel name\t: other\nflags\t\t: amx_tile\n\n")
+    first = cpuinfo("Intel(R) Xeon(R) Platinum 8275CL CPU @ 3.00GHz", CASCADE_LAKE, 6, 85, 7)
+    (root / "cpuinfo").write_text(f"{first}\n{cpuinfo('other', 'amx_tile', 6, 207, 2)}\n")
     (root / "meminfo").write_text("MemTotal:       24684084 kB\nMemFree:        1 kB\n")
     (root / "sys/kernel/osrelease").write_text("4.14.200\n")
     return root
@@ -45,6 +53,7 @@ def test_c5_metal_is_known_by_its_instance_type(tmp_path: Path, proc: Path) -> N
         isa="avx512_vnni",
         memory_bytes=24684084 * 1024,
         kernel="4.14.200",
+        cpu_version="6.85.7",
         instance_type="c5.metal",
         masked=False,
     )
@@ -97,11 +106,48 @@ def test_model_names_lose_their_noise(model: str, slug: str) -> None:
     assert replace(XEON, cpu_model=model).machine_class == f"{slug}-2c-1n-avx512-vnni"
 
 
+@pytest.mark.parametrize(
+    ("model", "version", "name"),
+    [
+        ("Intel(R) Xeon(R) Processor @ 2.50GHz", "6.207.2", "intel-xeon-6.207"),
+        ("Intel(R) Xeon(R) Processor", "6.143.8", "intel-xeon-6.143"),
+        ("Intel(R) Xeon(R) CPU @ 2.20GHz", "6.85.7", "intel-xeon-6.85"),
+        ("AMD EPYC Processor", "25.1.1", "amd-epyc-25.1"),
+        ("AMD 64-Core Processor", "25.1.1", "amd-25.1"),
+        ("", "6.85.7", "unknown-6.85"),
+        ("Intel(R) Xeon(R) Processor", "unknown", "intel-xeon"),
+        ("Intel(R) Xeon(R) Platinum 8275CL CPU @ 3.00GHz", "6.85.7", "intel-xeon-platinum-8275cl"),
+        ("AMD EPYC 7763 64-Core Processor", "25.1.1", "amd-epyc-7763"),
+    ],
+)
+def test_model_names_without_digits_are_completed_by_family_and_model(model: str, version: str, name: str) -> None:
+    machine = replace(XEON, cpu_model=model, cpu_version=version)
+    assert machine.machine_class == f"{name}-2c-1n-avx512-vnni"
+
+
+def test_the_stepping_makes_no_class() -> None:
+    machines = [replace(XEON, cpu_version=f"6.207.{stepping}") for stepping in (2, 3)]
+    assert len({machine.machine_class for machine in machines}) == 1
+
+
+def test_an_instance_type_needs_no_cpu_version() -> None:
+    assert replace(XEON, cpu_version="6.207.2", instance_type="c7i.metal-24xl").machine_class == "c7i.metal-24xl"
+
+
+VERSIONS = st.just("unknown") | st.tuples(*[st.integers(0, 300)] * 3).map(lambda parts: ".".join(map(str, parts)))
+
+
 @settings(deadline=None)  # the cores are shared
-@given(st.text(), st.none() | st.text())
-def test_a_class_is_always_a_safe_folder_name(model: str, instance_type: str | None) -> None:
-    machine_class = replace(XEON, cpu_model=model, instance_type=instance_type).machine_class
-    assert re.fullmatch(r"[a-z0-9][a-z0-9.-]*", machine_class)
+@given(st.text(), VERSIONS, st.none() | st.text())
+def test_a_class_is_always_a_safe_folder_name(model: str, version: str, instance_type: str | None) -> None:
+    machine = replace(XEON, cpu_model=model, cpu_version=version, instance_type=instance_type)
+    assert re.fullmatch(r"[a-z0-9][a-z0-9.-]*", machine.machine_class)
+
+
+@given(st.text(st.characters(exclude_categories=["Nd"])), VERSIONS, VERSIONS)
+def test_two_cpus_share_a_class_only_if_they_are_of_one_family_and_model(model: str, one: str, other: str) -> None:
+    classes = {replace(XEON, cpu_model=model, cpu_version=version).machine_class for version in (one, other)}
+    assert (len(classes) == 1) == (one.split(".")[:2] == other.split(".")[:2])
 
 
 @pytest.mark.parametrize(
@@ -129,11 +175,25 @@ def test_a_better_instruction_set_has_the_lesser_ones() -> None:
 
 
 def test_a_cpu_of_another_kind_has_no_name_and_no_flags() -> None:
-    assert parse_cpuinfo("processor\t: 0\nFeatures\t: fp asimd\n") == ("unknown", frozenset())
+    assert parse_cpuinfo("processor\t: 0\nFeatures\t: fp asimd\n") == ("unknown", "unknown", frozenset())
+
+
+def test_the_first_cpu_is_read_whatever_stands_behind_it() -> None:
+    first = cpuinfo("Intel(R) Xeon(R) Processor", "avx avx2", 6, 207, 2)
+    second = cpuinfo("other", "sse4_1", 6, 85, 7)
+    expected = ("Intel(R) Xeon(R) Processor", "6.207.2", frozenset({"avx", "avx2"}))
+    assert parse_cpuinfo(f"{first}\n{second}") == parse_cpuinfo(first) == expected
+
+
+@pytest.mark.parametrize("line", ["cpu family", "model", "stepping"])
+def test_half_a_version_is_none(line: str) -> None:
+    text = cpuinfo("Intel(R) Xeon(R) Processor", "avx", 6, 207, 2)
+    without = "".join(kept for kept in text.splitlines(keepends=True) if not re.match(rf"{line}\t", kept))
+    assert parse_cpuinfo(without) == ("Intel(R) Xeon(R) Processor", "unknown", frozenset({"avx"}))
 
 
 @pytest.mark.parametrize("name", ["cpuinfo", "meminfo", "sys/kernel/osrelease"])
-def test_an_unreadable_file_is_told_by_name(tmp_path: Path, proc: Path, name: str) -> None:
+def test_an_unreadable_file_is_named(tmp_path: Path, proc: Path, name: str) -> None:
     root = write_sysfs(tmp_path, {0: "0"}, ["0"])
     (proc / name).unlink()
     with pytest.raises(PerfError, match="cannot be read") as caught:
@@ -141,7 +201,7 @@ def test_an_unreadable_file_is_told_by_name(tmp_path: Path, proc: Path, name: st
     assert caught.value.subject == str(proc / name)
 
 
-def test_memory_that_is_not_told_is_an_error(tmp_path: Path, proc: Path) -> None:
+def test_memory_of_unknown_size_is_an_error(tmp_path: Path, proc: Path) -> None:
     root = write_sysfs(tmp_path, {0: "0"}, ["0"])
     (proc / "meminfo").write_text("MemFree: 1 kB\n")
     with pytest.raises(PerfError, match="no MemTotal"):

@@ -12,22 +12,12 @@ from typing import Protocol
 import psutil
 import pytest
 
-from perf.builds import Build, Facts
+from perf.builds import Build
 from perf.builds.data import ROOT
 from perf.machine import Placement
 from perf.measure.crew import Loaded, Proof, Ready
 from perf.measure.instance import LAST_WORDS, Instance, WorkerError
-
-FACTS = Facts(
-    mxnet="1.5.0",
-    mkldnn=False,
-    numpy="1.23.5",
-    python="3.11.7",
-    library="lib/libmxnet.so",
-    library_bytes=1,
-    distribution="mxnet",
-    record_sha256="0",
-)
+from tests.fakes import PLACEMENTS, build
 
 
 class Start(Protocol):
@@ -43,8 +33,7 @@ def start(tmp_path: Path) -> Start:
         python.parent.mkdir()
         python.write_text(f"#!/bin/sh\n{script}\n")
         python.chmod(0o755)
-        build = Build("native", tmp_path, {}, "mxnet==1.5.0", False, FACTS, None)
-        return Instance(build, Placement(0, 0, (0,), 1, "affinity", ()), tmp_path / "log", timeout_s=timeout_s)
+        return Instance(build(folder=tmp_path), PLACEMENTS[0], tmp_path / "log", timeout_s=timeout_s)
 
     return start
 

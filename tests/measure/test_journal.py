@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def invocation(latency_ns: int = 1000) -> Invocation:
-    slot = Slot(((latency_ns, latency_ns + 1), (latency_ns,)), quiet=True, lost_share=None, attempts=2)
+    slot = Slot(((latency_ns, latency_ns + 1), (latency_ns,)), lost_share=None)
     block = Block({"native-fp32": slot, "mkl-fp32": slot}, disturbed=True)
     return Invocation((block,), {"mkl-fp32": WarmUp(3, 5000, steady=False)}, {"mkl-fp32": 2**31}, elapsed_s=1.5)
 

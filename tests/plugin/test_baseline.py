@@ -14,11 +14,12 @@ import pytest
 
 from perf.runs.document import read_run
 
+from .conftest import IGNORED, NETWORK, OTHER_VARIABLE, Slowed
 from .session import ROOT, SMOKE, Finished, Session, cache_of, run
 
 pytestmark = pytest.mark.real
 
-NETWORK = "cifar_resnet20_v1"
+RECURRENT = "lstm-16-16-l2-n2-t5-mkl-fp32"
 
 
 def baseline(store: Path) -> Path:
@@ -47,17 +48,18 @@ def test_stored_run_is_small_whole_and_names_what_it_needs(sound: Finished, stor
     path = baseline(store)
     assert path.name == "0001_first.json"
     content = json.loads(path.read_text())
-    assert path.stat().st_size < 8 * 5000
+    assert path.stat().st_size < 8 * 8000
     assert not any("data" in benchmark["stats"] for benchmark in content["benchmarks"]), "raw samples"
     context = content["perf"]
-    assert (context["schema"], context["complete"], context["injected"], context["left_out"]) == (1, True, {}, {})
+    assert (context["schema"], context["complete"], context["injected"], context["left_out"]) == (2, True, {}, {})
     assert context["machine_class"] == store.name
-    assert context["comparable"]["threads"] >= 1
-    assert context["wheels"]["mkl"]["requirement"] == "mxnet-mkl==1.5.0"
-    assert re.fullmatch(r"[0-9a-f]{64}", context["wheels"]["mkl"]["record_sha256"])
+    assert not context.keys() & {"comparable", "wheels"}, "stacks hold them"
     assert context["settings"]["kernel"] == os.uname().release
     case = read_run(path).cases[f"{NETWORK}-b1-mkl-int8"]
-    assert {over: len(sample.first) for over, sample in case.samples.items()} == {"native-fp32": 3, "mkl-fp32": 3}
+    assert case.stack.requirement == "mxnet-mkl==1.5.0"
+    assert re.fullmatch(r"[0-9a-f]{64}", case.stack.wheel)
+    assert {over: len(sample.floors) for over, sample in case.samples.items()} == {"native-fp32": 3, "mkl-fp32": 3}
+    assert {over: len(sample.typical) for over, sample in case.samples.items()} == {"native-fp32": 3, "mkl-fp32": 3}
     assert not list(store.glob(".0*")), "a half-written file"
 
 
@@ -65,65 +67,120 @@ def test_the_part_of_the_suite_is_in_both_files_that_are_written(sound: Finished
     """pytest-benchmark calls the hook once for each file."""
     assert sound.code == 0
     both = [json.loads(path.read_text()) for path in (written / "run.json", baseline(store))]
-    assert both[0]["perf"]["comparable"] == both[1]["perf"]["comparable"]
+    assert both[0]["perf"]["settings"] == both[1]["perf"]["settings"]
     assert both[0]["perf"]["complete"] is True
     assert len(both[0]["benchmarks"]) == len(both[1]["benchmarks"]) == 8
 
 
-def test_a_regression_fails_its_own_case_and_says_all_that_matters(slowed: tuple[Finished, Path], store: Path) -> None:
-    finished, _ = slowed
+def test_the_same_stack_can_only_drift(unchanged: tuple[Finished, Path]) -> None:
+    finished, kept = unchanged
+    assert finished.code == 0, finished.output
+    assert "Verdicts: 5 ok." in finished.output
+    assert "Nothing ran another stack than the baseline's: no build was compared with another one." in finished.output
+    infos = [benchmark["extra_info"] for benchmark in json.loads(kept.read_text())["benchmarks"]]
+    verdicts = [info["verdict"] for info in infos if "verdict" in info]
+    assert len(verdicts) == 5
+    for verdict in verdicts:
+        assert re.fullmatch(r"same stack; a drift of \d+\.\d% or more would have been seen", verdict["reason"])
+        assert (verdict["changes"], verdict["beside"]) == ([], None)
+    assert [info["beside"] for info in infos] == [None] * 8, "nothing ran beside"
+
+
+def test_shell_variables_that_no_worker_inherits_are_named(unchanged: tuple[Finished, Path]) -> None:
+    ignored = unchanged[0].part("ignored, though the shell sets them: ", " (")
+    assert set(IGNORED) <= set(ignored.split(", "))
+
+
+def test_a_regression_fails_its_own_case_and_says_all_that_matters(slowed: Slowed, doctored: Path) -> None:
+    finished = slowed.finished
     assert finished.code == 1
-    case = f"{NETWORK}-b1-mkl-fp32"
-    told = finished.part(f"{case}: regressed by ", "\n____")
-    assert re.match(r"\d\d\.\d%: sure at .* % that it changed, and at .* % that it exceeds the tolerance\n", told), told
+    said = finished.part(f"{RECURRENT}: regressed by ", "\n____")
+    assert re.match(r"\d\d\.\d%: sure at .* % that it changed, and at .* % that it exceeds the tolerance; ", said), said
+    assert said.partition("\n")[0].endswith("; changed: injected: 0.0 -> 4.0")
+    assert re.search(r"side by side with the baseline's stack: -\d\d\.\d% \[", said)
     figure = r"\d+\.\d\d \[.*\]"
-    assert re.search(rf"over native-fp32: now {figure} \(\d+ invocations\), then {figure} \(3 invocations\)", told)
-    assert re.search(r"side by side with mxnet-mkl==1\.5\.0, the baseline's: -\d\d\.\d% \[", told)
-    assert "baseline: 0001_first.json, 1 comparisons in this run" in told
-    assert "changed since then: nothing that is recorded" in told
-    assert f"alone: uv run pytest 'perf/cnn/test_inference.py::test_inference[{case}]' --perf-tier=smoke" in told
-    assert f"--benchmark-storage=file://{store} --benchmark-compare=0001" in told
+    assert re.search(rf"over native-fp32: now {figure} \(3 invocations\), then {figure} \(3 invocations\)", said)
+    assert "baseline: 0001_first.json, 6 comparisons in this run" in said
+    assert "  changed: injected: 0.0 -> 4.0\n" in said
+    assert f"alone: uv run pytest 'perf/rnn/test_inference.py::test_inference[{RECURRENT}]' --perf-tier=smoke" in said
+    assert f"--benchmark-storage=file://{doctored} --benchmark-compare=0001" in said
     assert "Traceback" not in finished.output
 
 
-def test_the_second_look_is_told(slowed: tuple[Finished, Path]) -> None:
-    assert f"{NETWORK}-b1, second look of mkl-fp32 beside mxnet-mkl==1.5.0 1;" in slowed[0].output
+def test_a_twin_runs_with_the_variables_of_the_baseline(slowed: Slowed) -> None:
+    (name, value) = next(iter(OTHER_VARIABLE.items()))
+    assert name not in slowed.variables
+    assert slowed.variables_of_twin[name] == value
+    assert slowed.variables["KMP_AFFINITY"] == slowed.variables_of_twin["KMP_AFFINITY"]
+    case = read_run(slowed.kept).cases[f"{NETWORK}-b1-mkl-fp32"]
+    assert case.beside is not None
+    assert (case.beside.problem, case.beside.missing, len(case.beside.values)) == (None, [], 3)
+    assert case.beside.stack.variables == {**case.stack.variables, name: value}
+    assert (case.beside.stack.injected, case.stack.injected) == (0.0, 4.0)
+    said = slowed.finished.part(f"{NETWORK}-b1-mkl-fp32: regressed by ")
+    assert said.endswith(f"; changed: variables {name}: {value} -> not set; injected: 0.0 -> 4.0")
 
 
-def test_a_slowdown_on_purpose_is_marked_loudly(slowed: tuple[Finished, Path]) -> None:
-    finished, kept = slowed
-    assert finished.output.count("INJECTED: mkl-fp32 does 400 % more work in every pass, on purpose") == 2
-    assert json.loads(kept.read_text())["perf"]["injected"] == {"mkl-fp32": 4.0}
+def test_a_variant_and_its_twin_have_two_turns_in_each_block_and_the_others_one(slowed: Slowed) -> None:
+    workloads = {workload: invocation for _, workload, invocation in measured(slowed.kept.with_name("journal.jsonl"))}
+    for block in workloads[f"{NETWORK}-b1"]["blocks"]:
+        assert {name: len(slot["turns_ns"]) for name, slot in block["slots"].items()} == {
+            "native-fp32": 0,
+            "mkl-fp32": 2,
+            "mkl-fp32@baseline": 2,
+            "mkl-int8": 0,
+        }
 
 
-def test_cases_that_only_the_baseline_holds_are_listed(slowed: tuple[Finished, Path]) -> None:
-    told = slowed[0].part("Only in the baseline: ")
-    assert told.startswith("6 cases: ")
-    assert f"{NETWORK}-b4-mkl-int8" in told
+def test_a_wheel_that_a_stored_run_names_is_not_installed_from_a_file(slowed: Slowed, doctored: Path) -> None:
+    """A stored run may come from anywhere; of what it names only releases are installed."""
+    (evil,) = doctored.parent.glob("*.whl")
+    case = f"{NETWORK}-b1-mkl-int8"
+    output = slowed.finished.output
+    assert not re.search(r": installing$", output, re.MULTILINE)
+    assert "nothing runs beside it: of what differs (wheel) nothing can be put back" in output
+    why = slowed.finished.part("inconclusive: the stack changed and the baseline's cannot run beside it")
+    assert f"changed: wheel: {evil} (000000000000) -> mxnet-mkl==1.5.0 (" in why
+    assert why.endswith(f"1 case: {case}")
+    kept = read_run(slowed.kept).cases[case]
+    assert kept.beside is not None
+    assert (kept.beside.values, kept.beside.problem) == ([], "of what differs (wheel) nothing can be put back")
+    assert kept.stack.requirement == "mxnet-mkl==1.5.0"
 
 
-def test_unknown_network_names_near_ones_and_stops_no_other(slowed: tuple[Finished, Path]) -> None:
-    output = slowed[0].output
-    told = output.partition("short test summary info")[0]  # which repeats it whole under CI
-    assert told.count("GluonCV has no network 'resnet5_v1'; near: resnet50_v1") == 2, "once for each of its cases"
+def test_a_slowdown_on_purpose_is_marked_loudly(slowed: Slowed) -> None:
+    injected = "INJECTED: mkl-fp32 does 400 % more work in every pass, on purpose"
+    assert slowed.finished.output.count(injected) == 2
+    assert json.loads(slowed.kept.read_text())["perf"]["injected"] == {"mkl-fp32": 4.0}
+
+
+def test_cases_that_only_the_baseline_holds_are_listed(slowed: Slowed) -> None:
+    listed = slowed.finished.part("Only in the baseline: ")
+    assert listed.startswith("3 cases: ")
+    assert f"{NETWORK}-b4-mkl-int8" in listed
+
+
+def test_unknown_network_names_near_ones_and_stops_no_other(slowed: Slowed) -> None:
+    output = slowed.finished.output
+    before = output.partition("short test summary info")[0]  # which repeats it whole under CI
+    assert before.count("GluonCV has no network 'resnet5_v1'; near: resnet50_v1") == 3, "once for each of its cases"
     assert "name another network with --perf-model" in output
     assert "another exception occurred" not in output
 
 
-def test_the_run_can_be_judged_again_without_measuring(slowed: tuple[Finished, Path], store: Path) -> None:
-    finished, kept = slowed
-    again = mxperf("judge", str(kept), str(baseline(store)))
+def test_the_run_can_be_judged_again_without_measuring(slowed: Slowed, doctored: Path) -> None:
+    again = mxperf("judge", str(slowed.kept), str(baseline(doctored)))
     assert again.code == 1
-    assert again.part("Verdicts: ") == finished.part("Verdicts: ")
-    itself = mxperf("judge", str(baseline(store)), str(baseline(store)))
+    assert again.part("Verdicts: ") == slowed.finished.part("Verdicts: ")
+    itself = mxperf("judge", str(baseline(doctored)), str(baseline(doctored)))
     assert itself.code == 0
-    assert "regressed" not in itself.output
+    assert "Verdicts: 5 ok." in itself.output
 
 
-def test_the_command_refuses_what_is_no_baseline(slowed: tuple[Finished, Path], store: Path, tmp_path: Path) -> None:
-    refused = mxperf("judge", str(baseline(store)), str(slowed[1]))
+def test_the_command_refuses_what_is_no_baseline(slowed: Slowed, store: Path, tmp_path: Path) -> None:
+    refused = mxperf("judge", str(baseline(store)), str(slowed.kept))
     assert refused.code == 4
-    assert f"{slowed[1]}: was slowed down on purpose" in refused.output
+    assert f"{slowed.kept}: was slowed down on purpose" in refused.output
     short = tmp_path / "short.json"
     short.write_bytes(baseline(store).read_bytes()[:1000])
     refused = mxperf("judge", str(short), str(baseline(store)))

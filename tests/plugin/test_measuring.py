@@ -1,7 +1,7 @@
-"""Which cases get a second look, and in which order."""
+"""What is measured beside a baseline's stack, and which cases get a second look, in which order."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,39 +10,65 @@ from unittest.mock import Mock
 import pytest
 from rich.console import Console
 
+from perf.errors import PerfError
+from perf.judge.verdict import LOOKS
 from perf.measure.engine import Conditions
-from perf.measure.family import Checked
-from perf.measure.plan import Effort, Plan, Variant, Workload
-from perf.measure.results import Failure, Spent, WorkloadResult
+from perf.measure.family import Case, Checked
+from perf.measure.ledger import Ledger
+from perf.measure.plan import Plan, Variant, Workload
+from perf.measure.results import Failure, WorkloadResult
+from perf.measure.stacks import OF_BASELINE, Twin
 from perf.measure.tiers import effort_of
 from perf.plugin import measuring
-from perf.plugin.measuring import Measuring
+from perf.plugin.measuring import AGAIN, Measuring
+from perf.plugin.outcome import Outcome
 from perf.report.progress import ProgressLine
 
 SMOKE = effort_of("smoke")
-COST_S = SMOKE.again_invocations * (SMOKE.block_budget_s + measuring.STARTING_S)
+TWIN = f"fast{OF_BASELINE}"
+LOST = Failure("while starting: the worker was ended by SIGKILL", "")
 
 
-class Phases:
-    """Stands in for the engine: notes what it was asked to measure, in which phase, and finds nothing."""
+@dataclass(frozen=True)
+class Asked:
+    """One call of the engine: in which phase, of which workloads, variants and reference, in how many invocations."""
 
-    def __init__(self, failures: Mapping[str, Failure]) -> None:
-        self.asked: list[tuple[str, list[str], list[str]]] = []
-        self.failures = failures
+    phase: str
+    workloads: list[str]
+    variants: list[str]
+    reference: str
+    invocations: int | None
+
+
+@dataclass
+class Engine:
+    """Stands in for the engine: notes what it is asked to measure, and measures nothing."""
+
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    asked: list[Asked] = field(default_factory=list)
 
     def __call__(
         self, plans: Sequence[Plan], problems: Mapping[str, Any], conditions: Conditions, *_: object
     ) -> dict[str, WorkloadResult]:
         assert not any(problems.values())
-        workloads = [workload.name for plan in plans for workload in plan.workloads]
-        variants = sorted({variant.name for plan in plans for variant in plan.variants})
-        self.asked.append((conditions.phase, workloads, variants))
-        found = {name: failure for name, failure in self.failures.items() if name in variants}
-        return {name: WorkloadResult((), found) for name in workloads}
+        results: dict[str, WorkloadResult] = {}
+        for plan in plans:
+            names = [variant.name for variant in plan.variants]
+            workloads = [workload.name for workload in plan.workloads]
+            invocations = plan.effort.min_invocations if plan.effort else None
+            self.asked.append(Asked(conditions.phase, workloads, names, plan.reference, invocations))
+            failures = {name: failure for name, failure in self.failures.items() if name in names}
+            results |= {name: WorkloadResult((), failures) for name in workloads}
+        return results
+
+    @property
+    def looks(self) -> list[str]:
+        """The cases that were looked at again, in order."""
+        return [asked.phase.removeprefix(f"{AGAIN} ") for asked in self.asked if asked.phase.startswith(AGAIN)]
 
 
 class Family:
-    """Plans without preparing anything."""
+    """Plans of two variants without preparing anything."""
 
     name = "made"
 
@@ -56,62 +82,155 @@ class Family:
         return {variant.name: Checked(None, {}) for variant in plan.variants}
 
 
-def looked_at(
-    losses: Mapping[str, float | None],
-    budget_s: float,
-    monkeypatch: pytest.MonkeyPatch,
-    *,
-    twin: bool = True,
-    failures: Mapping[str, Failure] | None = None,
-) -> tuple[list[tuple[str, list[str], list[str]]], str]:
-    """What is measured after the first look when workloads seem this much slower, and what is said."""
-    phases = Phases(failures or {})
-    monkeypatch.setattr(measuring, "measure", phases)
-    said = StringIO()
-    family = Family()
-    cases = [Mock(id=name, workload=name, subject=name, variant="fast", family=family) for name in losses]
-    journal = Mock(checks=Mock(return_value=None))
-    effort: Effort = replace(SMOKE, again_budget_s=budget_s)
-    Measuring(
-        resources=Mock(),
-        conditions=Conditions(placements=(), effort=effort, timeout_s=1, scratch=Path("unused"), journal=journal),
-        injected={},
-        progress=ProgressLine(Console(file=said, width=200)),
-        spent=Spent(),
-        unsettled=lambda outcome: losses[outcome.case.id],
-        of_baseline=lambda build: build if twin else None,
-    ).measured(cases)
-    return phases.asked[1:], said.getvalue()
+def twin_with_old_stack(_: Plan, variant: Variant, case: Case) -> Twin:
+    del case
+    twin = replace(variant, name=variant.name + OF_BASELINE, over=(), twin_of=variant.name, extra_work=0.0)
+    return Twin(twin, Mock(), ())
 
 
-def test_what_is_settled_is_not_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert looked_at({"a": None, "b": None}, 1000, monkeypatch)[0] == []
+@dataclass
+class Session:
+    """Measures one case of variant "fast" for each workload in `losses`; by how much each seems slower decides which
+    need another look. `decided_after` looks, one has none.
+    """
+
+    monkeypatch: pytest.MonkeyPatch
+    losses: Mapping[str, float] = field(default_factory=lambda: {"b": 0.1})
+    twin: Callable[[Plan, Variant, Case], Twin | str | None] = twin_with_old_stack
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    budget_s: float = 1000.0
+    decided_after: int = LOOKS
+    injected: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.engine = Engine(self.failures)
+        self.ledger = Ledger()
+        self.printed = StringIO()
+
+    def measured(self) -> dict[str, Outcome]:
+        self.monkeypatch.setattr(measuring, "measure", self.engine)
+        family = Family()
+        cases = [Mock(id=name, workload=name, subject=name, variant="fast", family=family) for name in self.losses]
+        effort = replace(SMOKE, again_budget_s=self.budget_s)
+        journal = Mock(checks=Mock(return_value=None))
+        found = Measuring(
+            resources=Mock(),
+            conditions=Conditions(placements=(), effort=effort, timeout_s=1, scratch=Path("unused"), journal=journal),
+            injected=self.injected,
+            progress=ProgressLine(Console(file=self.printed, width=200)),
+            ledger=self.ledger,
+            twin=self.twin,
+            undecided=self._undecided,
+        ).measured(cases)
+        return {name: outcome for name, outcome in found.outcomes.items() if isinstance(outcome, Outcome)}
+
+    def _undecided(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        open_ones = [
+            outcome
+            for outcome in outcomes
+            if isinstance(outcome.twin, Twin) and self.engine.looks.count(outcome.case.id) < self.decided_after
+        ]
+        return sorted(open_ones, key=lambda outcome: -self.losses[outcome.case.id])
 
 
-def test_a_case_is_measured_beside_its_twin_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, _ = looked_at({"a": None, "b": 0.1}, 1000, monkeypatch)
-    assert asked[0] == ("second look of fast beside mxnet-mkl==1.5.0", ["b"], ["fast", "fast@baseline"])
-    assert len(asked) == 4, "as often as there are looks, for it never settles"
+def test_the_same_stack_is_measured_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(monkeypatch, twin=lambda *_: None)
+    outcomes = session.measured()
+    assert [asked.variants for asked in session.engine.asked] == [["native", "fast"]]
+    assert outcomes["b"].twin is None
 
 
-def test_without_a_twin_it_is_measured_beside_its_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, _ = looked_at({"b": 0.1}, 1000, monkeypatch, twin=False)
-    assert asked[0] == ("second look of fast", ["b"], ["fast", "native"])
+def test_a_twin_takes_part_from_the_first_invocation(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(monkeypatch, decided_after=0)
+    outcomes = session.measured()
+    (asked,) = session.engine.asked
+    assert (asked.phase, asked.variants, asked.reference) == ("invocation", ["native", TWIN, "fast"], "native")
+    assert isinstance(outcomes["b"].twin, Twin)
 
 
-def test_a_twin_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    failures = {"fast@baseline": Failure("while starting: the worker was ended by SIGKILL", "")}
-    _, said = looked_at({"b": 0.1}, 1000, monkeypatch, failures=failures)
-    assert "b fast@baseline cannot be measured side by side: while starting: the worker was ended by SIGKILL" in said
+def test_only_selected_variants_have_twins(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_for: list[str] = []
+
+    def twin(_: Plan, variant: Variant, case: Case) -> None:
+        asked_for.append(f"{case.id} {variant.name}")
+
+    Session(monkeypatch, twin=twin).measured()
+    assert asked_for == ["b fast"]
 
 
-def test_those_that_seem_slowest_come_first_and_the_rest_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, said = looked_at({"faster": -0.2, "slow": 0.1, "slower": 0.3}, 2.5 * COST_S, monkeypatch)
-    assert all(workloads == ["slow", "slower"] for _, workloads, _ in asked)
-    assert f"1 more cases should be measured again, and the {2.5 * COST_S:g} s for that are spent." in said
+def test_why_nothing_can_run_beside_a_case_is_printed_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(monkeypatch, twin=lambda *_: "of what differs (wheel) nothing can be put back")
+    outcomes = session.measured()
+    assert (
+        "b fast: nothing runs beside it: of what differs (wheel) nothing can be put back" in session.printed.getvalue()
+    )
+    assert outcomes["b"].twin == "of what differs (wheel) nothing can be put back"
+    assert [asked.variants for asked in session.engine.asked] == [["native", "fast"]]
 
 
-def test_without_a_budget_nothing_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, said = looked_at({"slow": 0.1}, 0.0, monkeypatch)
-    assert asked == []
-    assert "1 more cases should be measured again" in said
+def test_a_decided_case_is_not_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(monkeypatch, decided_after=0)
+    session.measured()
+    assert session.engine.looks == []
+    assert session.ledger.parts == {}
+
+
+def test_a_second_look_is_at_a_case_and_its_twin_alone_and_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(monkeypatch)
+    session.measured()
+    looks = session.engine.asked[1:]
+    assert looks == [
+        Asked(f"{AGAIN} b", ["b"], [TWIN, "fast"], TWIN, look * SMOKE.again_invocations) for look in range(1, LOOKS)
+    ], "as often as the error of a run is divided among, and no more"
+    assert list(session.ledger.parts) == ["second looks"]
+
+
+def test_looks_end_as_soon_as_a_case_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(monkeypatch, decided_after=2)
+    session.measured()
+    assert session.engine.looks == ["b", "b"]
+
+
+def test_the_slowest_case_is_taken_to_its_verdict_before_the_next_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(monkeypatch, losses={"faster": -0.2, "slow": 0.1, "slower": 0.3})
+    session.measured()
+    most = LOOKS - 1
+    assert session.engine.looks == ["slower"] * most + ["slow"] * most + ["faster"] * most
+
+
+def test_without_time_nothing_is_measured_again_and_the_undecided_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(monkeypatch, losses={"slow": 0.1, "slower": 0.3}, budget_s=0.0)
+    session.measured()
+    assert session.engine.looks == []
+    assert "The time for second looks is spent; undecided: slower, slow" in session.printed.getvalue()
+
+
+@pytest.mark.parametrize("failed", [TWIN, "fast"])
+def test_what_has_no_result_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch, failed: str) -> None:
+    session = Session(monkeypatch, failures={failed: LOST})
+    outcome = session.measured()["b"]
+    assert session.engine.looks == []
+    assert (outcome.failure, outcome.twin_failure) == ((None, LOST) if failed == TWIN else (LOST, None))
+
+
+def test_a_twin_does_without_the_slowdown_that_was_injected(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+
+    def twin(plan: Plan, variant: Variant, case: Case) -> Twin:
+        seen.append(variant.extra_work)
+        return twin_with_old_stack(plan, variant, case)
+
+    session = Session(monkeypatch, injected={"fast": 0.6}, twin=twin, decided_after=0)
+    outcome = session.measured()["b"]
+    assert seen == [0.6], "what is compared with the baseline's stack has the slowdown in its own"
+    assert {variant.name: variant.extra_work for variant in outcome.plan.variants} == {
+        "native": 0.0,
+        TWIN: 0.0,
+        "fast": 0.6,
+    }
+
+
+def test_a_slowdown_of_an_unknown_variant_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(PerfError, match="no selected case has a variant fats") as caught:
+        Session(monkeypatch, injected={"fats": 0.6}).measured()
+    assert caught.value.next_step == "name one of fast, native"

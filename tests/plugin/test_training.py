@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from perf.dist.emulated import emulated
+from perf.runs.document import read_run
 
 from .session import Finished, run
 
@@ -45,8 +46,9 @@ def test_efficiency_is_of_steps_on_one_rank_and_on_two(cases: dict[str, dict[str
     one, two = (cases[name]["extra_info"] for name in ("r1", "r2"))
     assert one["reference"] == two["reference"] == "r1"
     assert one["speedup"] is None
-    assert len(two["samples"]["r1"]["first"]) == two["invocations"] == 2
-    assert two["speedup_level"] == "invocations"
+    assert len(two["samples"]["r1"]["floors"]) == two["invocations"] == 2
+    assert two["samples"]["r1"]["over"] == one["stack"]
+    assert (two["speedup_invocations"], two["speedup_disturbed"]) == (2, False)
     assert two["published_speedup"] == pytest.approx(0.9886)
     assert two["throughput_items_per_s"] > one["throughput_items_per_s"] * 0.5
 
@@ -62,6 +64,16 @@ def test_each_rank_has_its_own_cores(cases: dict[str, dict[str, Any]]) -> None:
     assert len(two["pinning"]) == two["ranks"] == 2
     assert len(set(two["pinning"])) == 2
     assert two["mpi"] == "Intel MPI 2021.18.1"
+
+
+def test_a_job_its_ranks_and_horovod_are_in_its_stack(cases: dict[str, dict[str, Any]]) -> None:
+    one, two = (cases[name]["extra_info"]["stack"] for name in ("r1", "r2"))
+    assert [len(stack["placement"]) for stack in (one, two)] == [1, 2]
+    assert {name for name in one if one[name] != two[name]} == {"placement"}, "the same job on more ranks"
+    assert (two["job"]["network"], two["job"]["batch"]) == ("resnet18_v1", 1)
+    assert two["horovod"].startswith("horovod ")
+    assert two["mpi"] == "Intel MPI 2021.18.1"
+    assert two["variables"].items() >= {"HOROVOD_TIMELINE": "DYNAMIC", "I_MPI_PIN": "off"}.items()
 
 
 def test_what_a_step_is_made_of_is_recorded(cases: dict[str, dict[str, Any]]) -> None:
@@ -99,6 +111,11 @@ def test_a_stored_run_tells_that_ranks_were_slowed_down(trained: Finished, folde
     assert "Judged by 0001_trained" in judged.output
     assert "INJECTED: r2 does 300 % more work" in judged.output
     assert "train-resnet18_v1-b1-mkl-r2: regressed" in judged.output
+    assert "changed: injected: 0.0 -> 3.0" in judged.output
+    assert "train-resnet18_v1-b1-mkl-r1: " not in judged.output, "one rank runs what it ran"
+    case = read_run(Path(judged.part("This run: "))).cases["train-resnet18_v1-b1-mkl-r2"]
+    assert case.beside is not None
+    assert (case.beside.stack.injected, len(case.beside.values), case.beside.missing) == (0.0, 2, [])
 
 
 @pytest.mark.usefixtures("two_hosts")
@@ -129,6 +146,7 @@ def test_hosts_that_the_user_names(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     two = next(e["extra_info"] for e in json.loads(file.read_text())["benchmarks"] if e["extra_info"]["ranks"] == 2)
     assert two["place"] == "2 hosts"
     assert [seat.partition(",")[0] for seat in two["pinning"]] == list(cluster.hosts)
+    assert two["stack"]["environment"].items() >= {"FI_PROVIDER": "tcp", "I_MPI_FABRICS": "shm:ofi"}.items()
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_killed_worker_is_told_with_its_last_words_and_how_to_run_it_alone(wound
     assert alone.startswith(f"uv run pytest 'perf/cnn/test_inference.py::{KILLED}' --perf-tier=smoke --perf-timeout=12")
 
 
-def test_stopped_worker_is_told_after_the_timeout(wounded: Finished) -> None:
+def test_worker_that_hangs_in_its_turn_is_told_after_the_timeout(wounded: Finished) -> None:
     told = told_of(wounded, STOPPED)
     assert "cifar_resnet20_v1-b4 mkl-int8: while " in told
     assert "the worker did not answer within 12 s and was killed" in told

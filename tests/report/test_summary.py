@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from perf.errors import PerfError
-from perf.report.summary import Rows, Summary, print_summary, speedup_text, tables_of, write_markdown
+from perf.report.summary import (
+    FEW,
+    MARKED,
+    TYPICAL,
+    Rows,
+    Summary,
+    print_summary,
+    speedup_text,
+    tables_of,
+    write_markdown,
+)
 
 FIGURE = re.compile(r"\d+\.\d+")
 
@@ -35,6 +45,9 @@ def record(variant: str, speedup: float | None = None, **other: Any) -> dict[str
         "speedup": speedup,
         "speedup_low": None if speedup is None else speedup * 0.9,
         "speedup_high": None if speedup is None else speedup * 1.1,
+        "speedup_typical": speedup,
+        "speedup_invocations": None if speedup is None else 3,
+        "speedup_disturbed": None if speedup is None else False,
         "published_speedup": None,
         **other,
     }
@@ -77,7 +90,7 @@ def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
-def test_training_is_told_in_percent() -> None:
+def test_training_is_shown_in_percent() -> None:
     one = record("r1", ranks=1, communication_share=0.0) | TRAINING
     two = record("r2", 0.5, ranks=2, communication_share=0.0512, published_speedup=0.9886) | TRAINING
     table, _ = tables_of(Summary([one, two | {"allreduce_s": {"4096": 1e-4, "1048576": 1e-3}}], [], [], []))
@@ -121,17 +134,82 @@ def test_no_records_are_no_tables() -> None:
     assert tables_of(Summary([], [], [], [])) == []
 
 
+INTERVAL = {"speedup": 7.3, "speedup_low": 7.111, "speedup_high": 7.499, "speedup_typical": 7.2}
+NO_INTERVAL = {"speedup": 7.3, "speedup_low": None, "speedup_high": None, "speedup_typical": 6.0}
+BUSY = INTERVAL | {"speedup_typical": 7.051}
+CALM, DISTURBED, TWO = (
+    {"speedup_invocations": count, "speedup_disturbed": disturbed}
+    for count, disturbed in ((FEW, False), (FEW, True), (FEW - 1, False))
+)
+SHAKY = [DISTURBED, TWO, {"speedup_invocations": 1, "speedup_disturbed": True}]
+
+
 @pytest.mark.parametrize(
     ("figures", "text"),
     [
         ({}, "-"),
-        ({"speedup": None, "speedup_low": None, "speedup_high": None}, "-"),
-        ({"speedup": 7.3, "speedup_low": None, "speedup_high": None}, "7.30"),
-        ({"speedup": 7.3, "speedup_low": 7.111, "speedup_high": 7.499}, "7.30 [7.11, 7.50]"),
+        (dict.fromkeys([*INTERVAL, *CALM]), "-"),
+        (NO_INTERVAL | CALM, "7.30"),
+        (INTERVAL | CALM, "7.30 [7.11, 7.50]"),
+        (NO_INTERVAL | TWO, "7.30 ?"),
+        (INTERVAL | TWO, "7.30 [7.11, 7.50] ?"),
+        (INTERVAL | DISTURBED, "7.30 [7.11, 7.50] ?"),
+        (BUSY | CALM, "7.30 [7.11, 7.50] ~7.05"),
+        (BUSY | {"speedup_typical": 7.5} | CALM, "7.30 [7.11, 7.50] ~7.50"),
+        (BUSY | TWO, "7.30 [7.11, 7.50] ~7.05 ?"),
+        (INTERVAL | {"speedup_invocations": 100, "speedup_disturbed": True}, "7.30 [7.11, 7.50] ?"),
+        (INTERVAL | {"speedup_invocations": 100, "speedup_disturbed": False}, "7.30 [7.11, 7.50]"),
     ],
 )
-def test_speedup_text(figures: dict[str, float | None], text: str) -> None:
+def test_a_speedup_has_its_interval_and_a_mark_when_it_rests_on_little(figures: dict[str, Any], text: str) -> None:
     assert speedup_text(figures) == text
+
+
+@pytest.mark.parametrize("shaky", SHAKY)
+def test_the_mark_is_explained_once_below_the_tables(tmp_path: Path, shaky: dict[str, Any]) -> None:
+    marked = replace(SUMMARY, records=[NATIVE, FP32 | shaky, INT8 | shaky])
+    lines = printed(marked, 200).splitlines()
+    assert lines[-2:] == [MARKED, *SUMMARY.footer]
+    assert sum(line.count(" ?") for line in lines) == 2
+    path = tmp_path / "summary.md"
+    write_markdown(marked, path, "")
+    text = path.read_text()
+    assert text.count(" ? |") == 2
+    assert f"\n- {MARKED}\n- {SUMMARY.footer[0]}\n" in text
+
+
+def test_a_typical_speedup_outside_of_the_interval_is_shown_and_explained(tmp_path: Path) -> None:
+    busy = replace(SUMMARY, records=[NATIVE, FP32 | {"speedup_typical": 13.99}, INT8])
+    path = tmp_path / "summary.md"
+    write_markdown(busy, path, "")
+    lines = printed(busy, 200).splitlines()
+    assert lines[-2:] == [TYPICAL, *SUMMARY.footer]
+    for text in ("\n".join(lines[:-2]), path.read_text().replace(TYPICAL, "")):
+        assert text.count("15.55 [14.00, 17.11] ~13.99") == text.count("~") == 1
+
+
+def test_both_marks_are_explained() -> None:
+    both = replace(SUMMARY, records=[NATIVE, FP32 | TWO, INT8 | {"speedup_typical": 1.0}])
+    assert printed(both, 200).splitlines()[-3:] == [MARKED, TYPICAL, *SUMMARY.footer]
+
+
+def test_without_a_mark_there_is_nothing_to_explain(tmp_path: Path) -> None:
+    path = tmp_path / "summary.md"
+    write_markdown(SUMMARY, path, "")
+    for text in (printed(SUMMARY, 200), path.read_text()):
+        assert "?" not in text
+        assert "~" not in text
+
+
+def test_an_efficiency_is_marked_like_a_speedup_and_what_was_published_is_not() -> None:
+    one = record("r1", ranks=1, communication_share=0.0) | TRAINING
+    two = record("r2", 0.5, ranks=2, communication_share=0.0512, published_speedup=0.9886) | TRAINING | TWO
+    (table, *_) = tables_of(Summary([one, two | {"allreduce_s": {"4096": 1e-4, "1048576": 1e-3}}], [], [], []))
+    assert [cell for cell in table.rows[0] if "?" in cell] == ["50.0 % [45.0, 55.0] ?"]
+
+
+def test_the_reference_has_no_speedup_to_mark() -> None:
+    assert MARKED not in printed(Summary([NATIVE], [], [], []), 200)
 
 
 SPEEDUPS = st.floats(0.01, 1000)
@@ -167,7 +245,7 @@ def test_markdown_is_one_table_between_two_lists(tmp_path: Path) -> None:
     assert lines[-2:] == ["", "- 4711 s in all, [42] %"]
 
 
-def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "summary.md"
     with pytest.raises(PerfError, match=r"could not be written: .*No such file") as caught:
         write_markdown(SUMMARY, path, "")

@@ -1,107 +1,278 @@
-"""What is said of verdicts: every figure that was judged, nothing left out, on consoles of any width."""
+"""What is said of verdicts: every figure and every difference, nothing left out, on consoles of any width."""
 
+import json
 import math
 import re
 from io import StringIO
 from typing import Any
 
-import msgspec
 import pytest
 from rich.console import Console
 
-from perf.judge.verdict import Tolerance
-from perf.report.verdicts import estimate_text, print_verdicts, verdict_lines, verdict_record
-from perf.runs.document import Case
-from perf.runs.gate import Gate, Verdict, comparisons_of
-from perf.runs.tolerances import Tolerances
-from tests.runs.made import FIRST, as_run, benchmark, document
+from perf.judge.spread import Spread
+from perf.judge.verdict import Change, Judgement
+from perf.report.verdicts import (
+    MOST_INVOCATIONS,
+    SHOWN_NAMES,
+    estimate_text,
+    print_verdicts,
+    verdict_lines,
+    verdict_record,
+)
+from perf.runs.gate import GRAVITY, Gate, Verdict
+from perf.runs.sessions import Sessions
+from tests.runs.factories import CASE, LOG_SPEEDUPS, benchmark, beside, gate, int8, judged, sample, stack
 
-TOLERANCES = Tolerances(default=Tolerance(0.02, 0.05), published=Tolerance(0.25, 0.5))
-CASE = "resnet50_v1-b1-mkl-fp32"
-WHEELS = {
-    "native": {"requirement": "mxnet==1.5.0", "record_sha256": "a" * 64},
-    "mkl": {"requirement": "./new.whl", "record_sha256": "d" * 64},
-}
-COMMAND = "uv run pytest 'perf/cnn/test_inference.py::test_inference[resnet50_v1-b1-mkl-fp32]'"
-
-
-def gate(**context: Any) -> Gate:
-    baseline = as_run(document())
-    return Gate(
-        "0003_x.json", baseline, as_run(document(**context)).perf, TOLERANCES, comparisons_of(baseline.cases, baseline)
-    )
+COMMAND = f"uv run pytest 'perf/cnn/test_inference.py::test_inference[{CASE}]'"
+NEW_WHEEL = stack(wheel="d" * 64, requirement="./new.whl")
+WHEEL_CHANGE = "wheel: mxnet-mkl==1.5.0 (bbbbbbbbbbbb) -> ./new.whl (dddddddddddd)"
+EVEN = [0.001, -0.002, 0.0, 0.001, 0.0]
+SETTINGS = {"kernel": "6.2.0", "governor": "performance"}
 
 
-def verdict(by: float, workload: str = "resnet50_v1-b1", *, found: Gate | None = None) -> Verdict:
-    """The verdict on a case whose speedup was multiplied by 1 + `by`, and measured again."""
-    first = [value + math.log1p(by) for value in FIRST]
-    samples = {"native-fp32": {"first": first, "again": first * 4}}
-    return (found or gate()).verdict(msgspec.convert(benchmark(workload, samples=samples)["extra_info"], Case))
+def drifted(by: float = -0.2, workload: str = "resnet50_v1-b1", at: Gate | None = None, **figures: Any) -> Verdict:
+    """The verdict on a case of the baseline's stack whose speedup was multiplied by 1 + `by`."""
+    values = [value + math.log1p(by) for value in LOG_SPEEDUPS]
+    return judged(benchmark(workload, samples={"native-fp32": sample(values)}, **figures), at)
 
 
-def printed(verdicts: list[Verdict], selected: list[str], width: int = 120, found: Gate | None = None) -> str:
+def side_by_side(by: float, workload: str = "resnet50_v1-b1", **twin: Any) -> Verdict:
+    """The verdict on a case with another wheel, slower than the baseline's by 1 + `by` side by side."""
+    twins = beside(*(value + math.log1p(by) for value in EVEN), **twin)
+    return judged(benchmark(workload, stack=NEW_WHEEL, beside=twins))
+
+
+def printed(
+    verdicts: list[Verdict], selected: list[str] | None = None, width: int = 160, at: Gate | None = None
+) -> str:
     out = StringIO()
-    print_verdicts(verdicts, found, selected, Console(file=out, width=width))
+    names = [verdict.case for verdict in verdicts] if selected is None else selected
+    print_verdicts(verdicts, at, names, Console(file=out, width=width))
     return out.getvalue()
 
 
+# One failing case
+
+
 def test_a_regression_says_what_a_person_needs_in_ten_seconds() -> None:
-    found = gate(settings={"kernel": "6.2.0", "governor": "performance"}, wheels=WHEELS)
-    lines = verdict_lines(verdict(-0.1, found=found), found, COMMAND)
+    lines = verdict_lines(side_by_side(-0.1), gate(settings=SETTINGS), COMMAND)
     text = "\n".join(lines)
     assert lines[0].startswith(f"{CASE}: regressed by 10.0%: sure at over 99.999 %")
-    assert "over native-fp32: now 4.46 [" in text
-    assert "(15 invocations), then 4.95 [" in text
-    assert "change -10.0% [" in text
-    assert "baseline: 0003_x.json, 9 comparisons in this run" in text
-    assert "changed since then: kernel: 6.1.0 -> 6.2.0" in text
-    assert "changed since then: wheel of mkl: mxnet-mkl==1.5.0 (bbbbbbbbbbbb) -> ./new.whl (dddddddddddd)" in text
+    assert lines[1].startswith("  side by side with the baseline's stack: -10.0% [-10.")
+    assert "over native-fp32: now 5.00 [" in text
+    assert "(3 invocations), then 5.00 [" in text
+    assert "    change, with the variance between sessions: +0.0% [" in text
+    assert "  baseline: 0001_a.json, 12 comparisons in this run" in lines
+    assert f"  changed: {WHEEL_CHANGE}" in lines
+    assert "  changed: kernel: 6.1.0 -> 6.2.0" in lines
     assert lines[-1] == f"  alone: {COMMAND}"
     assert len(lines) <= 12
 
 
-def test_latency_is_told_of_the_same_machine() -> None:
-    assert any("told, not judged" in line for line in verdict_lines(verdict(0), gate(), COMMAND))
+def test_a_drift_says_by_how_much_and_what_changed_of_the_machine() -> None:
+    at = gate(settings=SETTINGS)
+    lines = verdict_lines(drifted(at=at), at, COMMAND)
+    assert lines[0].startswith(f"{CASE}: drifted by 20.0%: same stack, sure at ")
+    assert lines[0].endswith("; changed: kernel: 6.1.0 -> 6.2.0")
+    assert not any("side by side" in line for line in lines)
 
 
-def test_an_inconclusive_case_says_what_would_settle_it() -> None:
-    unsure = gate().verdict(
-        msgspec.convert(benchmark(samples={"native-fp32": {"first": [1.5, 1.7], "again": []}})["extra_info"], Case)
-    )
-    assert unsure.kind == "inconclusive"
-    told = "\n".join(verdict_lines(unsure, gate(), COMMAND))
-    assert "--perf-invocations=" in told or "the baseline has too few" in told
+def test_a_difference_in_the_measuring_code_is_shown_with_a_drift() -> None:
+    verdict = drifted(stack=stack(measuring="ba9876543210"))
+    assert "  changed: measuring: 0123456789ab -> ba9876543210" in verdict_lines(verdict, gate(), COMMAND)
+
+
+def test_what_the_twin_could_not_have_is_shown() -> None:
+    lines = verdict_lines(side_by_side(-0.1, missing=["mpi: 2021 -> None"]), gate(), COMMAND)
+    assert lines[2] == "    except that it had mpi: 2021 -> None"
+
+
+def test_both_ratios_of_int8_are_shown() -> None:
+    lines = verdict_lines(judged(int8(over_native=2.6)), gate(), COMMAND)
+    assert [line.split(":")[0] for line in lines if line.startswith("  over")] == [
+        "  over native-fp32",
+        "  over mkl-fp32",
+    ]
+
+
+def test_latency_is_shown_of_the_same_machine_only() -> None:
+    line = "  latency now over then, on this same machine: 1.000 (not judged)"
+    assert line in verdict_lines(drifted(), gate(), COMMAND)
+    other = gate(host_id="another")
+    assert not any("latency" in line for line in verdict_lines(drifted(at=other), other, COMMAND))
+
+
+def test_a_case_without_a_gate_has_its_reason_and_command() -> None:
+    verdict = Verdict(CASE, "no-baseline", "no run is stored")
+    assert verdict_lines(verdict, None, COMMAND) == [f"{CASE}: no-baseline: no run is stored", f"  alone: {COMMAND}"]
+
+
+# The end of a run
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_every_case_that_is_not_ok_is_in_the_table(width: int) -> None:
-    verdicts = [verdict(0), verdict(-0.1, "resnet18_v1-b1"), verdict(0.2, "squeezenet1.0-b1")]
-    text = printed(verdicts, [v.case for v in verdicts], width, gate())
+    verdicts = [
+        judged(benchmark()),
+        side_by_side(-0.1, "resnet18_v1-b1"),
+        side_by_side(0.2, "squeezenet1.0-b1"),
+        drifted(workload="squeezenet1.0-b1"),
+    ]
+    text = printed(verdicts, width=width, at=gate())
+    assert CASE not in text
     assert {"resnet18_v1-b1-mkl-fp32", "squeezenet1.0-b1-mkl-fp32"} <= set(re.findall(r"[\w.]+-b1-mkl-fp32", text))
     assert "regressed: sure at " in text
     assert ": 1 case: resnet18_v1-b1-mkl-fp32" in text
-    assert "Verdicts: 1 regressed, 1 improved, 1 ok." in " ".join(text.split())
+    assert "Verdicts: 1 regressed, 1 drifted, 1 improved, 1 ok." in " ".join(text.split())
+
+
+def test_the_table_holds_each_change_with_its_interval() -> None:
+    rows = [re.split(r"\s{2,}", line.strip()) for line in printed([side_by_side(-0.1)], at=gate()).splitlines()]
+    stored = next(row for row in rows if row[:3] == [CASE, "regressed", "native-fp32"])
+    assert stored[3:5] == ["5.00", "5.00"]
+    assert stored[5].startswith("+0.0% [-")
+    twins = next(row for row in rows if row[:3] == [CASE, "regressed", "the baseline's stack, side by side"])
+    assert twins[5].startswith("-10.0% [-10.")
 
 
 def test_cases_without_a_baseline_and_without_a_run_are_listed() -> None:
-    missing = [
-        Verdict(name, "no-baseline", "0003_x.json does not hold it") for name in ("a-b1-mkl-fp32", "b-b1-mkl-fp32")
-    ]
-    text = printed(missing, [CASE, *(v.case for v in missing)], found=gate())
-    assert "no-baseline: 0003_x.json does not hold it: 2 cases: a-b1-mkl-fp32, b-b1-mkl-fp32" in text
+    missing = [Verdict(name, "no-baseline", "0001_a.json does not hold it") for name in ("a-b1", "b-b1")]
+    text = printed(missing, [CASE, "a-b1", "b-b1"], at=gate())
+    assert "no-baseline: 0001_a.json does not hold it: 2 cases: a-b1, b-b1" in text
     assert "Only in the baseline: 8 cases: " in text
     assert CASE not in text
 
 
+def test_long_lists_of_cases_say_how_many_more_there_are() -> None:
+    count = SHOWN_NAMES + 3
+    missing = [Verdict(f"n{number}", "no-baseline", "why") for number in range(count)]
+    text = printed(missing)
+    assert f"no-baseline: why: {count} cases: n0, " in text
+    assert f"n{SHOWN_NAMES - 1} and 3 more\n" in text
+    assert f"n{SHOWN_NAMES}," not in text
+
+
+def test_the_differences_of_cases_that_are_ok_are_listed_once_with_their_cases() -> None:
+    verdicts = [side_by_side(0, "resnet18_v1-b1"), side_by_side(0), drifted(0, stack=stack(measuring="ba9876543210"))]
+    assert {verdict.kind for verdict in verdicts} == {"ok"}
+    text = printed(verdicts, at=gate())
+    assert text.count(f"ok: changed: {WHEEL_CHANGE}: 2 cases: resnet18_v1-b1-mkl-fp32, {CASE}\n") == 1
+    assert text.count(f"ok: changed: measuring: 0123456789ab -> ba9876543210: 1 case: {CASE}\n") == 1
+
+
+def test_an_undecided_case_says_how_many_invocations_would_decide_it() -> None:
+    verdict = judged(benchmark(stack=NEW_WHEEL, beside=beside(-0.1, 0.07, 0.0)))
+    assert verdict.kind == "inconclusive"
+    assert verdict.beside is not None
+    needed = verdict.beside.needed
+    assert f". {needed} invocations would decide it: --perf-invocations={needed}: 1 case: {CASE}" in printed([verdict])
+
+
+def test_no_impractical_number_of_invocations_is_advised() -> None:
+    undecided = Judgement("inconclusive", "why", Change(-0.1, 0.3, 4), 0.9, 0.8, MOST_INVOCATIONS + 1)
+    text = printed([Verdict(CASE, "inconclusive", "why", beside=undecided)])
+    assert "why. On a machine as noisy as this no practical number of invocations would decide it: 1 case" in text
+    assert "--perf-invocations" not in text
+
+
+def test_an_inconclusive_case_without_a_twin_is_advised_nothing() -> None:
+    text = printed([judged(benchmark(stack=NEW_WHEEL))])
+    assert "inconclusive: the stack changed and the baseline's cannot run beside it; a change of " in text
+    assert "--perf-invocations" not in text
+
+
+def test_the_header_names_the_baseline_its_date_and_the_machine_settings_that_changed() -> None:
+    lines = printed([], at=gate(settings=SETTINGS)).splitlines()
+    assert lines[0] == (
+        "Judged by 0001_a.json, stored 2026-11-23T15:00. "
+        "Standard deviation between sessions: cnn 1.0%, assumed until three runs are stored."
+    )
+    assert lines[1] == "changed since then: kernel: 6.1.0 -> 6.2.0"
+    assert lines[-1] == "Verdicts: none."
+
+
+def test_the_header_says_how_many_stored_runs_the_variance_rests_on() -> None:
+    at = gate(sessions=Sessions({"cnn": Spread(0.037**2, 10), "rnn": Spread(0.01**2, 4)}, {}, 5))
+    assert "Standard deviation between sessions: cnn 3.7%, rnn 1.0%, from 5 stored runs." in printed([], at=at)
+
+
+def test_the_smallest_losses_of_builds_and_machine_are_stated_apart() -> None:
+    ok, build = judged(benchmark()), side_by_side(0, "resnet18_v1-b1")
+    text = printed([ok, build], at=gate())
+    for what, found in (("A loss", build.deciding), ("Of the machine, a drift", ok.deciding)):
+        assert found is not None
+        line = (
+            f"{what} of {found.smallest_loss:.1%} would have been seen in 95 of 100 such runs. "
+            f"With twice as many invocations: {found.with_twice:.1%}.\n"
+        )
+        assert line in text
+    assert "no build was compared" not in text
+
+
+def test_the_case_with_the_largest_smallest_loss_is_named() -> None:
+    losses = {"a": 0.01, "b": 0.02, "c": 0.07}
+    verdicts = [
+        Verdict(case, "ok", "", beside=Judgement("ok", "", None, loss, loss / 2)) for case, loss in losses.items()
+    ]
+    line = "A loss of 2.0% would have been seen in 95 of 100 such runs; c: 7.0%. With twice as many invocations: 1.0%."
+    assert line in printed(verdicts)
+
+
+def test_a_run_of_the_baselines_stacks_says_that_no_build_was_compared() -> None:
+    line = "Nothing ran another stack than the baseline's: no build was compared with another one."
+    assert line in printed([judged(benchmark())])
+    assert line not in printed([side_by_side(0)])
+
+
+def test_latencies_are_summarised_and_not_judged() -> None:
+    verdicts = [drifted(0, name, latency_s=0.021 * by) for name, by in (("resnet18_v1-b1", 1), ("resnet50_v1-b1", 2))]
+    text = printed(verdicts, at=gate())
+    assert "Latency now over then, on this same machine: 1.500 in the middle, 1.000 to 2.000; not judged." in text
+
+
+def test_verdicts_are_counted_from_the_gravest() -> None:
+    verdicts = [Verdict(f"case{n}", kind, "") for n, kind in enumerate(GRAVITY)]
+    expected = ", ".join(f"1 {kind}" for kind in reversed(GRAVITY))
+    assert printed(verdicts).splitlines()[-1] == f"Verdicts: {expected}."
+
+
+# What is stored
+
+
 def test_the_record_holds_the_printed_figures() -> None:
-    found = verdict(-0.1)
-    record = verdict_record(found)
+    record = verdict_record(side_by_side(-0.1))
     (ratio,) = record["ratios"]
-    assert (record["kind"], ratio["kind"], ratio["reference"]) == ("regressed", "regressed", "native-fp32")
-    assert ratio["now"] == pytest.approx(0.9 * ratio["then"])
-    assert ratio["change"] == pytest.approx(0.9)
-    assert ratio["change_low"] < ratio["change"] < ratio["change_high"]
+    assert (record["kind"], ratio["kind"], ratio["reference"]) == ("regressed", "ok", "native-fp32")
+    assert ratio["now"] == pytest.approx(ratio["then"])
+    assert ratio["change"] == pytest.approx(1)
+    assert record["beside"]["change"] == pytest.approx(0.9)
+    for change in (ratio, record["beside"]):
+        assert change["change_low"] < change["change"] < change["change_high"]
+    assert record["changes"] == [WHEEL_CHANGE]
+    assert record["latency_ratio"] == pytest.approx(1)
+    assert 0.01 < record["smallest_loss"] < 0.05
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        side_by_side(-0.1),
+        drifted(),
+        judged(benchmark(stack=NEW_WHEEL, beside=beside())),
+        judged(benchmark(samples={"native-fp32": sample([])})),
+        Verdict(CASE, "no-baseline", "why"),
+    ],
+    ids=["side by side", "drifted", "nothing beside", "disturbed", "no baseline"],
+)
+def test_every_record_is_plain_json(verdict: Verdict) -> None:
+    record = verdict_record(verdict)
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
 
 
 def test_no_estimate_is_a_dash() -> None:
     assert estimate_text(None) == "-"
+
+
+def test_an_estimate_says_how_much_it_rests_on() -> None:
+    (ratio,) = judged(benchmark(samples={"native-fp32": sample([math.log(5)])})).ratios
+    assert re.fullmatch(r"5\.00 \[4\.\d\d, 5\.\d\d\] \(1 invocation\)", estimate_text(ratio.now))
