@@ -59,7 +59,7 @@ def test_networks_and_batches_replace_the_tiers_own() -> None:
         "vgg11-b3-mkl-fp32",
         "vgg11-b3-mkl-int8",
     ]
-    assert {case.batch for case in FAMILY.cases("quick", ["vgg11"], ())} == {1, 8}
+    assert {case.batch for case in FAMILY.cases("quick", ["vgg11"], ())} == {1, 4}
     assert {case.network for case in FAMILY.cases("smoke", (), [2])} == {"cifar_resnet20_v1"}
 
 

@@ -82,25 +82,26 @@ class Family:
         return {variant.name: Checked(None, {}) for variant in plan.variants}
 
 
-def twin_with_old_stack(_: Plan, variant: Variant, case: Case) -> Twin:
-    del case
+def twin_with_old_stack(_: Plan, variant: Variant, cases: Sequence[Case]) -> Twin:
+    del cases
     twin = replace(variant, name=variant.name + OF_BASELINE, over=(), twin_of=variant.name, extra_work=0.0)
-    return Twin(twin, Mock(), ())
+    return Twin(twin, Mock())
 
 
 @dataclass
 class Session:
     """Measures one case of variant "fast" for each workload in `losses`; by how much each seems slower decides which
-    need another look. `decided_after` looks, one has none.
+    need another look. `decided_after` looks, one has none. `subject` is that of all workloads; None: each has its own.
     """
 
     monkeypatch: pytest.MonkeyPatch
     losses: Mapping[str, float] = field(default_factory=lambda: {"b": 0.1})
-    twin: Callable[[Plan, Variant, Case], Twin | str | None] = twin_with_old_stack
+    twin: Callable[[Plan, Variant, Sequence[Case]], Twin | str | None] = twin_with_old_stack
     failures: Mapping[str, Failure] = field(default_factory=dict)
     budget_s: float = 1000.0
     decided_after: int = LOOKS
     injected: Mapping[str, float] = field(default_factory=dict)
+    subject: str | None = None
 
     def __post_init__(self) -> None:
         self.engine = Engine(self.failures)
@@ -110,7 +111,10 @@ class Session:
     def measured(self) -> dict[str, Outcome]:
         self.monkeypatch.setattr(measuring, "measure", self.engine)
         family = Family()
-        cases = [Mock(id=name, workload=name, subject=name, variant="fast", family=family) for name in self.losses]
+        cases = [
+            Mock(id=name, workload=name, subject=self.subject or name, variant="fast", family=family)
+            for name in self.losses
+        ]
         effort = replace(SMOKE, again_budget_s=self.budget_s)
         journal = Mock(checks=Mock(return_value=None))
         found = Measuring(
@@ -149,13 +153,13 @@ def test_a_twin_takes_part_from_the_first_invocation(monkeypatch: pytest.MonkeyP
 
 
 def test_only_selected_variants_have_twins(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked_for: list[str] = []
+    asked_for: list[tuple[str, list[str]]] = []
 
-    def twin(_: Plan, variant: Variant, case: Case) -> None:
-        asked_for.append(f"{case.id} {variant.name}")
+    def twin(_: Plan, variant: Variant, cases: Sequence[Case]) -> None:
+        asked_for.append((variant.name, [case.id for case in cases]))
 
-    Session(monkeypatch, twin=twin).measured()
-    assert asked_for == ["b fast"]
+    Session(monkeypatch, losses={"b1": 0.0, "b4": 0.0}, subject="b", twin=twin).measured()
+    assert asked_for == [("fast", ["b1", "b4"])], "one twin for all workloads of a subject"
 
 
 def test_why_nothing_can_run_beside_a_case_is_printed_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,9 +220,9 @@ def test_what_has_no_result_is_not_looked_at_again(monkeypatch: pytest.MonkeyPat
 def test_a_twin_does_without_the_slowdown_that_was_injected(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[float] = []
 
-    def twin(plan: Plan, variant: Variant, case: Case) -> Twin:
+    def twin(plan: Plan, variant: Variant, cases: Sequence[Case]) -> Twin:
         seen.append(variant.extra_work)
-        return twin_with_old_stack(plan, variant, case)
+        return twin_with_old_stack(plan, variant, cases)
 
     session = Session(monkeypatch, injected={"fast": 0.6}, twin=twin, decided_after=0)
     outcome = session.measured()["b"]

@@ -115,7 +115,8 @@ def test_a_stored_run_tells_that_ranks_were_slowed_down(trained: Finished, folde
     assert "train-resnet18_v1-b1-mkl-r1: " not in judged.output, "one rank runs what it ran"
     case = read_run(Path(judged.part("This run: "))).cases["train-resnet18_v1-b1-mkl-r2"]
     assert case.beside is not None
-    assert (case.beside.stack.injected, len(case.beside.values), case.beside.missing) == (0.0, 2, [])
+    assert (case.beside.stack.injected, case.beside.problem) == (0.0, None)
+    assert len(case.beside.values) >= 2
 
 
 @pytest.mark.usefixtures("two_hosts")

@@ -213,14 +213,34 @@ def test_a_side_by_side_measurement_that_was_all_disturbed_is_invalid() -> None:
 
 
 def test_a_reference_with_another_stack_is_judged_side_by_side() -> None:
-    entry = native(stack=stack("native-fp32", wheel="d" * 64), beside=beside(*SLOWER))
+    entry = native(stack=stack("native-fp32", wheel="d" * 64), beside=beside(*SLOWER, variant="native-fp32"))
     verdict = judged(entry)
     assert (verdict.kind, verdict.ratios) == ("regressed", ())
 
 
-def test_what_the_twin_could_not_have_is_kept() -> None:
-    verdict = judged(new_wheel(*SAME, missing=["mpi: 2021 -> None"]))
-    assert (verdict.kind, verdict.missing) == ("ok", ("mpi: 2021 -> None",))
+@given(FIELDS, FIELDS)
+def test_a_twin_counts_where_it_has_something_of_the_baselines_stack_that_the_case_has_not(
+    changed: set[str], lacking: set[str]
+) -> None:
+    case, twin = ({name: CHANGED[name] for name in fields} for fields in (changed, lacking))
+    verdict = judged(benchmark(stack=stack(**case), beside=beside(*SLOWER, **twin)))
+    if changed <= lacking:
+        assert (verdict.kind, verdict.beside, verdict.missing) == ("inconclusive", None, ())
+    else:
+        assert verdict.kind == "regressed"
+        assert {line.split(":")[0].split(" ")[0] for line in verdict.missing} == lacking
+
+
+def test_what_the_twin_lacked_of_the_baselines_stack_is_kept() -> None:
+    assert judged(new_wheel(*SAME)).missing == ()
+    verdict = judged(new_wheel(*SAME, threads=1))
+    assert (verdict.kind, verdict.missing) == ("ok", ("threads: 2 -> 1",))
+
+
+@pytest.mark.parametrize("measuring", ["0123456789ab", "ba9876543210"])
+def test_a_twin_of_a_case_on_the_baselines_stack_does_not_count(measuring: str) -> None:
+    verdict = judged(benchmark(stack=stack(measuring=measuring), beside=beside(*SLOWER, threads=1)))
+    assert (verdict.kind, verdict.beside, verdict.missing) == ("ok", None, ())
 
 
 def test_only_what_side_by_side_left_open_is_undecided() -> None:
@@ -242,12 +262,17 @@ def test_every_difference_is_in_the_reason_whatever_the_verdict(fields: set[str]
 # Another stack, and nothing beside it
 
 
-@given(FIELDS, VALUES, VALUES, st.none() | st.text())
+@given(FIELDS, VALUES, VALUES, st.sampled_from(["none", "failed", "equal"]))
 def test_another_stack_without_a_twin_is_never_ok(
-    fields: set[str], now: list[float], then: list[float], problem: str | None
+    fields: set[str], now: list[float], then: list[float], which: str
 ) -> None:
     changed = stack(**{name: CHANGED[name] for name in fields})
-    twin = None if problem is None else beside(*SAME, problem=problem or "it failed")
+    twins = {
+        "none": None,
+        "failed": beside(*SAME, problem="it was killed"),
+        "equal": {**beside(*SAME), "stack": changed},
+    }
+    twin = twins[which]
     baseline = document(native(), benchmark(samples={"native-fp32": sample(then)}))
     verdict = judged(benchmark(stack=changed, beside=twin, samples={"native-fp32": sample(now)}), gate(baseline))
     assert verdict.kind in {"inconclusive", "drifted"}

@@ -1,0 +1,50 @@
+"""Builds and placements made by hand, for tests that start no MXNet."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from perf.builds import Build, Facts, Mpi
+from perf.machine import Placement
+
+PLACEMENTS = (Placement(0, 0, (0,), 1, "affinity", ()),)
+
+
+def facts(**changes: Any) -> Facts:
+    """What a plain build says of itself; `changes` replace fields."""
+    fields: dict[str, Any] = {
+        "mxnet": "1.5.0",
+        "mkldnn": False,
+        "numpy": "1.23.5",
+        "python": "3.11.7",
+        "library": "lib/libmxnet.so",
+        "library_bytes": 1,
+        "distribution": "mxnet",
+        "content_sha256": "a" * 64,
+        "openmp": None,
+    }
+    return Facts(**{**fields, **changes})
+
+
+def build(
+    role: str = "native",
+    *,
+    folder: Path = Path("/nowhere"),
+    variables: Mapping[str, str] | None = None,
+    requirement: str = "mxnet==1.5.0",
+    mpi: Mpi | None = None,
+    blas_kernels: str | None = None,
+    **changes: Any,
+) -> Build:
+    """A build with those facts, changed by `changes`."""
+    return Build(
+        role=role,
+        folder=folder,
+        variables=variables or {},
+        requirement=requirement,
+        locked=False,
+        facts=facts(**changes),
+        wheel_sha256=None,
+        blas_kernels=blas_kernels,
+        mpi=mpi,
+    )
