@@ -9,13 +9,13 @@ import msgspec
 class Stack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one case runs. Two cases run the same when all fields are equal but `requirement`.
 
-    `requirement` is what installs the wheel; `wheel` is its content: a sha256 over its files outside
-    of `*.dist-info`, so that the same files are the same wheel wherever they come from. `openmp` is the content of the
-    libgomp that the build loads from the system, `blas_kernels` what its OpenBLAS chose. `program` is a label and the
-    content of what runs. `variables` are the environment variables that the suite sets, `environment` those of the
-    user's shell that reach the processes and can change a measurement. `placement` says where each instance or rank
-    runs, `job` are a training job's settings. `measuring` is the content of the code that measures
-    (perf.measure.stacks). `injected` is a slowdown made on purpose, as a share of each pass.
+    `requirement` is what installs the wheel; `wheel` is its content: a sha256 over its files outside of `*.dist-info`,
+    so that the same files are the same wheel wherever they come from. `openmp` is the content of the libgomp that the
+    build loads from the system, `blas_kernels` what its OpenBLAS chose. `program` is a label and the content of what
+    runs. `variables` are the environment variables that the suite sets, `environment` those of the user's shell that
+    reach the processes and can change a measurement. `threads` are those of an instance, 0 for ranks, whose `placement`
+    names them: where each instance or rank runs. `job` are a training job's settings. `measuring` is the content of the
+    code that measures (perf.measure.stacks). `injected` is a slowdown made on purpose, as a share of each pass.
     """
 
     requirement: str

@@ -149,7 +149,7 @@ def print_power(
         cells = []
         for arm in SLOWED.values():
             draw = random.Random(SEED)
-            called, promised, kept, others = 0, 0, 0, Counter[str]()
+            called, promised, kept, seen, others = 0, 0, 0, 0, Counter[str]()
             for _ in range(runs):
                 run, case = _with_slowed(recordings, workloads, workload, variant, arm, effort, draw)
                 found = judge_other_stack(run, tolerances, effort).judgements[case]
@@ -158,11 +158,15 @@ def print_power(
                     promised += 1
                     kept += found.kind == "regressed"
                 then = latencies_ns(run.then[case], variant)
+                slowed = latencies_ns(run.late[case], run.arm[case])
+                if not slowed:  # some recordings hold slowed arms in every second invocation only
+                    continue
                 for name, rule in OTHERS.items():
-                    others[name] += rule(then, latencies_ns(run.late[case], run.arm[case]))
+                    others[name] += rule(then, slowed)
                     alarms[name] += rule(then, latencies_ns(run.late[case], variant))
                 tried += 1
-            cells += [f"{called / runs:.0%}", f"{kept} of {promised}", *(f"{others[n] / runs:.0%}" for n in OTHERS)]
+                seen += 1
+            cells += [f"{called / runs:.0%}", f"{kept} of {promised}", *(f"{others[n] / seen:.0%}" for n in OTHERS)]
         table.add_row(f"{workload} {variant}", *cells)
     console.print(table)
     rates = ", ".join(f"{name} {alarms[name] / tried:.1%}" for name in OTHERS)

@@ -21,8 +21,8 @@ from perf.files import write_whole
 
 INSTALL_TIMEOUT = 20 * 60.0
 MARKER = "mxnet-perf.json"
-# A release on the index, and nothing else.
-RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9._+!-]*")
+# A release of MXNet on the index, and nothing else: a stored run must not make anyone install anything.
+RELEASE = re.compile(r"mxnet([-_](mkl|native))?==[0-9]+(\.[0-9]+)*(\.?(a|b|rc|post|dev)[0-9]+)*")
 # The variable that tells OpenBLAS which kernels to use.
 BLAS_KERNELS = "OPENBLAS_CORETYPE"
 Say = Callable[[str], None]
@@ -131,12 +131,14 @@ def build_with_content(
     Raises PerfError as `provision` does.
     """
     builds = cache / "builds"
-    for marker_file in sorted(builds.glob(f"{role}-*/{MARKER}")):
+    for marker_file in sorted(builds.glob(f"{role}-{'[0-9a-f]' * 12}/{MARKER}")):  # not those of mkl-dist for mkl
         with suppress(OSError, msgspec.MsgspecError, PerfError):
             marker = msgspec.json.decode(marker_file.read_bytes(), type=Marker)
             if marker.facts.content_sha256 == content:
                 recipe = recipe_for(role, None, mpi)
-                recipe = replace(recipe, requirement=marker.requirement, wheel_sha256=marker.wheel_sha256)
+                if marker.requirement != recipe.requirement:
+                    recipe = replace(recipe, requirement=marker.requirement, installs=(marker.requirement,))
+                recipe = replace(recipe, wheel_sha256=marker.wheel_sha256)
                 facts, blas_kernels = probe(marker_file.parent, recipe)
                 if facts == marker.facts:
                     return _build(marker_file.parent, recipe, facts, blas_kernels)

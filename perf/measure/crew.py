@@ -133,12 +133,12 @@ class Crew:
         program = self.variant.program
         if isinstance(program, Training):
             raise TypeError(f"{self.variant.name} is a training job, and no crew runs one")
+        request: Mapping[str, Any]
         if isinstance(program, Operator):
             do = "compose"
-            request: dict[str, Any] = {"nodes": [{"op": program.name, **msgspec.to_builtins(program)}]}
+            request = {"nodes": [{"op": program.name, **msgspec.to_builtins(program)}]}
         else:
-            do = "load"
-            request = {"symbol": str(program.symbol), "params": str(program.params), "subgraph": program.subgraph}
+            do, request = "load", program.request
         replies = self._ask_all(Loaded, do, **request, extra_work=self.variant.extra_work)
         return replies[0].operators
 

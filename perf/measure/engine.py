@@ -210,9 +210,9 @@ class _Run:
                 if name in crews:
                     with self._failing(crews, name, workload, "being timed"), turn(crews[name].pids):
                         slots.setdefault(name, []).append(self._slot(crews[name]))
-            whole = {name: merged(taken) for name, taken in slots.items() if name in crews}
-            if not whole:
+            if not any(name in crews for name in order):
                 return
+            whole = {name: merged(taken) for name, taken in slots.items() if name in crews}
             block = Block(whole, any(self._disturbed(slot) for slot in whole.values()))
             yield block
             blocks += 1

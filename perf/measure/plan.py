@@ -25,6 +25,11 @@ class Program:
     content: str
 
     @property
+    def request(self) -> dict[str, str | None]:
+        """What a worker needs to load it."""
+        return {"symbol": str(self.symbol), "params": str(self.params), "subgraph": self.subgraph}
+
+    @property
     def label(self) -> str:
         """Its name, and its content: the same for the same files wherever they lie."""
         return f"{self.symbol.parent.name}/{self.symbol.stem} {self.content[:12]} {self.subgraph or 'no subgraph'}"

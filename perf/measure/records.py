@@ -87,7 +87,7 @@ def classified(
     assert isinstance(program, Program)
     shape = (reading.batch_size, 3, reading.image_size, reading.image_size)
     with _worker(variant.build, variant.name, resources) as worker:
-        worker.ask(Loaded, "load", **msgspec.to_builtins(program, enc_hook=str))
+        worker.ask(Loaded, "load", **program.request)
         worker.ask(Done, "bind", inputs={name: shape}, scales={}, seed=SEED)
         worker.ask(Done, "open_records", **asdict(reading))
         while (found := worker.ask(Classified, "classify", batches=batches, input_name=name, classes=CLASSES)).labels:

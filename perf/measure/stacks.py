@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -18,8 +19,8 @@ from perf.stack import Stack, differing_fields
 
 # A variant's name and this: the same variant with the baseline's stack.
 OF_BASELINE = "@baseline"
-# What of a stack the suite can put back beside another one.
-RESTORED = frozenset({"wheel", "python", "numpy", "openmp", "variables", "program", "job", "injected"})
+# A program's label: its folder, its name, the start of its content, and its subgraph backend.
+LABEL = re.compile(r"([\w+-][\w.+-]{0,200})/([\w+-][\w.+-]{0,50}) ([0-9a-f]{12}) (\S.*)")
 # The code that decides how passes are run and timed.
 MEASURING = ("perf/worker", "perf/measure/crew.py", "perf/measure/engine.py", "perf/measure/turns.py")
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +51,7 @@ def stack_of(plan: Plan, variant: Variant, placements: tuple[Placement, ...]) ->
         program=program.label,
         variables={**build.variables, **(job.variables if job else {})},
         environment=kept_shell_variables(os.environ, distributed=job is not None),
-        threads=placements[0].threads,
+        threads=0 if job else placements[0].threads,
         placement=where,
         job=_settings(job.task) if job else {},
         measuring=measuring_code(),
@@ -99,15 +100,15 @@ def program_like(program: Program, label: str) -> Program | None:
     """The stored program with this label, from the folder of artifacts that `program` comes from; None when it is no
     longer there, or its content is another one.
     """
-    place, content, *subgraph = label.split(" ", 2)
-    folder, _, stem = place.partition("/")
-    if Path(folder).name != folder or Path(stem).name != stem:
+    parts = LABEL.fullmatch(label)
+    if parts is None:
         return None
+    folder, stem, content, subgraph = parts.groups()
     symbol = program.symbol.parents[1] / folder / f"{stem}.json"
-    params = symbol.with_suffix(".params")
+    params = symbol.with_name(f"{stem}.params")
     if not (symbol.is_file() and params.is_file()):
         return None
-    backend = None if subgraph == ["no subgraph"] else " ".join(subgraph)
+    backend = None if subgraph == "no subgraph" else subgraph
     found = Program(symbol, params, backend, content_of(symbol, params))
     return found if found.content.startswith(content) else None
 

@@ -30,9 +30,16 @@ def context_of(options: Options, machine: Machine, state: State) -> Context:
 
 
 def journal_conditions(
-    context: Context, options: Options, builds: Mapping[str, Build], selected: Sequence[Case], effort: Effort
+    context: Context,
+    options: Options,
+    builds: Mapping[str, Build],
+    selected: Sequence[Case],
+    effort: Effort,
+    baseline: str | None,
 ) -> dict[str, Any]:
-    """What two parts of one session must agree in: the machine, the builds, the cases and how they are measured."""
+    """What two parts of one session must agree in: the machine, the builds, the cases, how they are measured, and the
+    `baseline` whose stacks may run beside them, None without one.
+    """
     names = sorted(case.id for case in selected)
     digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
     return {
@@ -42,6 +49,7 @@ def journal_conditions(
         **{f"build {role}": f"{b.requirement} ({b.content_sha256[:12]})" for role, b in builds.items()},
         **{f"variables of {role}": dict(b.variables) for role, b in builds.items()},
         "options": options.words(),
+        "baseline": baseline,
         "measuring": measuring_code(),
         "effort": asdict(effort),
     }

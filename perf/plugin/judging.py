@@ -25,6 +25,12 @@ class Judging:
     why_none: str = ""
     problem: PerfError | None = None
 
+    @property
+    def content(self) -> str | None:
+        """What tells the baseline from others: its name and when it ended; None without one."""
+        baseline = self.gate.baseline if self.gate else None
+        return f"{self.gate.name}, {baseline.datetime}" if self.gate and baseline else None
+
     def undecided(self, case: document.Case, priors: Mapping[str, Priors]) -> float | None:
         """The apparent log slowdown of a case that needs another look; None of any other."""
         return self.gate.undecided(case, priors) if self.gate else None

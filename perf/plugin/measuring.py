@@ -55,7 +55,8 @@ class Measuring:
             twins = {plan.subject: self._twins(plan, selected) for plan in plans}
         plans = [_beside(plan, twins[plan.subject]) for plan in plans]
         # The same wheel in another environment would only be measured twice.
-        builds = {variant.build.content_sha256: variant.build for plan in plans for variant in plan.variants}
+        variants = [variant for plan in plans for variant in plan.variants if not variant.twin_of]
+        builds = {variant.build.content_sha256: variant.build for variant in variants}
         limits = measure_limits(list(builds.values()), self.conditions, self.progress.tell, self.ledger)
         results = self._measure(plans, checks, self.conditions)
         outcomes = {

@@ -224,7 +224,8 @@ def start_session(setup: Setup, storage: Storage, selected: Sequence[Case]) -> P
     effort = effort_of(options.tier, options.invocations)
     # Before the journal: a baseline that the user named wrongly must not leave an empty one behind.
     judging = start_judging(storage, context, selected)
-    conditions = journal_conditions(context, options, setup.builds, selected, effort)
+    compared = judging.content if judging else None
+    conditions = journal_conditions(context, options, setup.builds, selected, effort, compared)
     return PerfSession(
         setup=setup,
         selected=selected,
