@@ -43,6 +43,9 @@ def found(requirement: str, cache: Path, content: str = CONTENT) -> Build | None
     [
         "./evil.whl",
         "evil.whl",
+        "evil==1.0",
+        "mxnet-evil==1.0",
+        "evil==1-1-py3-none-any.whl",
         "{folder}/evil.whl",
         "~/evil.whl",
         ".",
