@@ -263,7 +263,9 @@ def test_a_label_that_leads_out_of_the_stored_programs_is_not_followed(
     assert program_like(program, label) is None
 
 
-@pytest.mark.parametrize("label", ["", "net", "net/fp32", "net-0123/fp32  no subgraph", f"{'n' * 300}/fp32 0123456789ab x"])
+@pytest.mark.parametrize(
+    "label", ["", "net", "net/fp32", "net-0123/fp32  no subgraph", f"{'n' * 300}/fp32 0123456789ab x"]
+)
 def test_what_is_no_label_names_no_program(program: Program, label: str) -> None:
     assert program_like(program, label) is None
 
