@@ -230,7 +230,8 @@ def _footer(config: pytest.Config) -> list[str]:
     unfinished = sum(how is None for how in config.stash[ENDED].values())
     if unfinished:
         lines.append(
-            f"{unfinished} cases did not come to their end; the same command with --perf-resume goes on with them."
+            f"{unfinished} case{'s were' if unfinished > 1 else ' was'} not finished; rerun the same command with "
+            "--perf-resume."
         )
     return lines
 
