@@ -38,7 +38,7 @@ def prior_of(variances: Iterable[tuple[float, float]], default: Spread) -> Sprea
     """The prior from variances of this very kind of measurement, each with its degrees of freedom. With fewer than
     `FEW` of them it is `default` where that is larger: widened, never narrowed.
     """
-    known = [(variance, degrees) for variance, degrees in variances if degrees > 0]
+    known = [(variance, degrees) for variance, degrees in variances if variance > _SMALLEST_VARIANCE and degrees > 0]
     fitted = fit_variances(known)
     if len(known) >= FEW and fitted.degrees:
         return fitted
