@@ -159,7 +159,7 @@ def judge_since(
     comparisons: int,
 ) -> Judgement:
     """The verdict on a speedup of the same stack then and now: `ok`, or `drifted` when the change is sure at the level
-    of the run and sure at 95 % to exceed the tolerance. It is never inconclusive: what is not surely beyond the
+    of the run and sure at 95 % to exceed the tolerance. It is never inconclusive: what is not significantly beyond the
     variance of sessions is within it, and the smallest drift that would have been called is stated. None: nothing
     undisturbed was measured, now or then.
     """

@@ -61,7 +61,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class Training:
-    """A training job: its name for the same job elsewhere, what its ranks are told to do, and the environment variables
+    """A training job: its name for the same job elsewhere, the task of its ranks, and the environment variables
     of theirs that the suite chooses. Whose program it is knows how it is started.
     """
 
