@@ -32,7 +32,7 @@ from perf.measure.family import Resources
 from perf.measure.ledger import Ledger
 from perf.measure.plan import Effort, Plan, Program, Variant, Workload
 from perf.measure.tiers import effort_of
-from perf.measure.turns import hold, turn
+from perf.measure.turns import Processes, turn
 
 NETWORKS = ("resnet50_v1", "mobilenet1.0", "squeezenet1.0")
 BATCH = 1
@@ -87,10 +87,11 @@ def against_bare_loop(network: str, found: Resources) -> list[list[float]]:
             with _bare_loop(variant, plan.workloads[0], found.placements[0]) as bare:
                 crew.load()
                 crew.bind(plan.workloads[0])
-                hold(crew.pids)
+                crew.hold()
                 _bare_latency(bare, 1.0)
-                hold([bare.pid])
-                with turn(crew.pids):
+                bare_turns = Processes([bare.pid])
+                bare_turns.hold()
+                with turn(crew):
                     crew.warm_up(effort)
                 blocks = []
                 for block in range(BLOCKS):
@@ -98,10 +99,10 @@ def against_bare_loop(network: str, found: Resources) -> list[list[float]]:
                     loop = 0.0
                     for whose in ("suite", "bare")[:: 1 if block % 2 else -1]:
                         if whose == "suite":
-                            with turn(crew.pids):
+                            with turn(crew):
                                 suite = statistics.median(crew.run(effort).instances_ns[0]) / 1e9
                         else:
-                            with turn([bare.pid]):
+                            with turn(bare_turns):
                                 loop = _bare_latency(bare, effort.slot_s)
                     blocks.append(math.log(suite / loop))
                 ratios.append(blocks)

@@ -1,4 +1,7 @@
-"""What jobs leave behind."""
+"""What jobs leave behind, and what the kernel says of processes."""
+
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -12,4 +15,13 @@ def left(token: str) -> list[psutil.Process]:
                 found.append(process)
         except psutil.Error:
             continue
+    return found
+
+
+def states(pid: int) -> set[str]:
+    """The kernel's states of a process's threads, "T" for a stopped one; a thread may end meanwhile."""
+    found = set()
+    for path in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(OSError):
+            found.add(path.read_text().rpartition(") ")[2][0])
     return found

@@ -1,13 +1,15 @@
-"""A training job in the place of a crew of instances: each slot is a fresh job."""
+"""A training job in the place of a crew of instances: started once an invocation, asked for its steps in turns."""
 
+import math
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from perf.dist.data import JobEffort
 from perf.dist.job import Job, Seat
-from perf.dist.launch import run_job
+from perf.dist.launch import READY, run_job, running
 from perf.dist.places import Seating
 from perf.judge.statistics import median
 from perf.machine import Placement, check_pinning
@@ -45,86 +47,111 @@ class JobStart:
 
 
 class TrainingCrew:
-    """Runs a variant's job anew for each slot: what jobs have in common is then the program, not a process."""
-
-    pids: Sequence[int] = ()
+    """The ranks of a variant's job, from its start to its end."""
 
     def __init__(self, variant: Variant, scratch: Path, start: JobStart, *, timeout_s: float) -> None:
         if not isinstance(variant.program, Training):
             raise TypeError(f"{variant.name} is no training job")
-        self._variant = variant
         self._program = variant.program
+        self._build = variant.build
+        self._seats = start.seating.seats(variant.program.ranks)
+        self._effort = start.effort
         self._scratch = scratch
-        self._start = start
         self._timeout_s = timeout_s
-        self._memory_bytes = 0
+        self._steps = start.effort.steps
+        self._exits = ExitStack()
+        self._ended = False
+        try:
+            self._cluster = self._exits.enter_context(start.seating.opened())
+            job = self._job("throughput", {**variant.program.task, "extra_work": variant.extra_work})
+            self._running = self._exits.enter_context(running(job, scratch))
+        except BaseException:
+            self._exits.close()
+            raise
 
     def close(self) -> None:
-        """Nothing: a job ends with its slot."""
+        """End the job; nothing of it is left afterwards."""
+        self._ended = True
+        self._exits.close()
+
+    def hold(self) -> None:
+        """Stop all ranks, and return once all of them have stopped. A job that has ended needs none of it."""
+        if not self._ended:
+            self._running.hold()
+
+    def release(self) -> None:
+        """Let all ranks run again."""
+        self._running.release()
 
     def load(self) -> None:
-        """Nothing: each job loads by itself."""
+        """Wait until every rank has its network."""
+        self._running.answers(READY)
 
-    def bind(self, workload: Workload) -> None:  # noqa: ARG002
+    def bind(self, workload: Workload) -> None:
         """Nothing: the job's task says it all."""
-        self._memory_bytes = 0
 
-    def warm_up(self, effort: Effort) -> WarmUp:  # noqa: ARG002 - each job warms itself up
-        return WarmUp(0, 0, steady=True)
+    def warm_up(self, effort: Effort) -> WarmUp:
+        """Take untimed steps, and see how many of them fill a slot."""
+        steps = self._effort.warm_up_steps
+        taken = durations(self._train(steps)[0])
+        self._steps = max(effort.slot_passes, math.ceil(effort.slot_s * 1e9 / taken[-1]))
+        return WarmUp(steps, sum(taken), steady=True)
 
     def prove_pinning(self) -> None:
-        """Nothing: each job proves it, and is refused when it cannot."""
+        """Nothing: ranks prove it in the end, and are refused when they cannot."""
 
-    def run(self, effort: Effort) -> Slot:
-        """Run a job; the steps of each of its ranks. WorkerError when it fails, or does not do what it should."""
-        found = self.train(
-            min_steps=effort.slot_passes,
-            min_duration_s=effort.slot_s,
-            local_steps=0,
-            timeline_steps=0,
-            extra_work=self._variant.extra_work,
-        )
-        self._memory_bytes = max(self._memory_bytes, sum(rank["memory_bytes"] for rank in found))
+    def run(self, effort: Effort) -> Slot:  # noqa: ARG002 - how many steps that makes is known from the warm-up
+        """Take as many steps as fill a slot; the steps of each rank."""
+        found = self._train(self._steps)
         lost = [share for rank in found if (share := _lost_share(rank)) is not None]
         return Slot(tuple(durations(rank) for rank in found), max(lost, default=None))
 
     def unbind(self) -> int:
-        return self._memory_bytes
+        """Let the job come to its end; the peak memory of all ranks, summed, in bytes."""
+        return sum(rank["memory_bytes"] for rank in self.end())
 
-    def train(self, **steps: float) -> list[dict[str, Any]]:
-        """Train; what the ranks found. WorkerError as for `run`."""
-        task = {**self._program.task, "warm_up_steps": self._start.effort.warm_up_steps, "extra_work": 0.0, **steps}
-        return self._job("throughput", task)
+    def end(self) -> list[dict[str, Any]]:
+        """Let the job come to its end; what each rank found. WorkerError also when their weights differ, or one ran
+        elsewhere than it was put.
+        """
+        found = self._running.results()
+        self._ended = True
+        self._refuse_misplaced(found)
+        return found
+
+    def profile(self) -> list[RankResult]:
+        """Where the time of steps goes, as each rank sees it."""
+        return self._running.ask("profile", steps=self._effort.profile_steps)
 
     def allreduce_ns(self, sizes_bytes: Sequence[int], *, repeats: int) -> dict[int, float]:
-        """The time of an allreduce of each size in ns: the median over repeats of the rank that took longest.
-        WorkerError as for `run`.
+        """The time of an allreduce of each size in ns: the median over repeats of the rank that took longest, in a job
+        of its own on the same seats. WorkerError when that fails.
         """
         task = {"sizes_bytes": sizes_bytes, "repeats": repeats, "warm_up": 2}
-        found = self._job("allreduce", task, AT_ONCE)
+        found = run_job(self._job("allreduce", task, AT_ONCE), self._scratch)
+        self._refuse_misplaced(found)
         times = {size: zip(*(rank["allreduce_ns"][str(size)] for rank in found), strict=True) for size in sizes_bytes}
         return {size: median([max(repeat) for repeat in repeats]) for size, repeats in times.items()}
 
-    def _job(
-        self, program: str, task: Mapping[str, Any], extra: Mapping[str, str] | None = None
-    ) -> list[dict[str, Any]]:
-        seats = self._start.seating.seats(self._program.ranks)
-        with self._start.seating.opened() as cluster:
-            job = Job(
-                build=self._variant.build,
-                cluster=cluster,
-                seats=seats,
-                program=f"perf.worker.rank.{program}",
-                task=task,
-                deadline_s=self._timeout_s,
-                variables=self._program.variables,
-                extra=extra or {},
-            )
-            found = run_job(job, self._scratch)
-        wrong = misplaced(found, seats)
+    def _train(self, steps: int) -> list[RankResult]:
+        return self._running.ask("train", steps=steps)
+
+    def _job(self, program: str, task: Mapping[str, Any], extra: Mapping[str, str] | None = None) -> Job:
+        return Job(
+            build=self._build,
+            cluster=self._cluster,
+            seats=self._seats,
+            program=f"perf.worker.rank.{program}",
+            task=task,
+            deadline_s=self._timeout_s,
+            variables=self._program.variables,
+            extra=extra or {},
+        )
+
+    def _refuse_misplaced(self, found: Sequence[RankResult]) -> None:
+        wrong = misplaced(found, self._seats)
         if wrong:
             raise WorkerError("; ".join(wrong), "")
-        return found
 
 
 def durations(rank: RankResult) -> tuple[int, ...]:

@@ -33,11 +33,13 @@ class Share(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class JobEffort(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How hard a tier measures jobs: fresh jobs of each rank count, timed seconds and steps of each (at least), untimed
-    steps before, and steps of each kind by which it is found where the time goes.
+    """How hard a tier measures jobs: how often with fresh ones of each rank count, for how many seconds each time, how
+    many seconds and steps make a slot (at least), how many untimed steps come before, and how many of each kind show
+    where the time goes.
     """
 
     invocations: int
+    block_budget_s: float
     slot_s: float
     steps: int
     warm_up_steps: int

@@ -139,9 +139,9 @@ class DistFamily:
         """Run every rank count once: its weights must agree and its ranks sit where they were put. Then what a step is
         made of.
         """
-        if not isinstance(plan.start, JobStart):
+        if not isinstance(plan.start, JobStart) or plan.effort is None:
             raise TypeError(f"{plan.subject} is no plan of training jobs")
-        return {variant.name: _check(variant, plan.start, resources) for variant in plan.variants}
+        return {variant.name: _check(variant, plan.start, plan.effort, resources) for variant in plan.variants}
 
     def describe(self, case: Case, found: Mapping[str, Any]) -> dict[str, Any]:
         """Its row in the table of training jobs; floating-point operations are not counted."""
@@ -158,20 +158,24 @@ class DistFamily:
         return published_scaling().get(case.ranks) if case.build == "mkl" else None
 
 
-def _check(variant: Variant, start: JobStart, resources: Resources) -> Checked:
-    steps = start.effort.profile_steps
+def _check(variant: Variant, start: JobStart, effort: Effort, resources: Resources) -> Checked:
     crew = start(variant, (), resources.scratch, timeout_s=resources.timeout_s)
     try:
-        found = crew.train(min_steps=1, min_duration_s=0.0, local_steps=steps, timeline_steps=steps)
+        crew.load()
+        crew.warm_up(effort)
+        profile = profile_of(crew.profile())
+        found = crew.end()
         cost = crew.allreduce_ns(load().allreduce.sizes_bytes, repeats=load().allreduce.repeats) if found[1:] else {}
     except WorkerError as error:
         return Checked(Failure(f"in a first job: {error.what}", error.last_words), {})
+    finally:
+        crew.close()
     mpi = variant.build.mpi
     seats = start.seating.seats(len(found))
     return Checked(
         None,
         {
-            **_facts(profile_of(found)),
+            **_facts(profile),
             "place": start.seating.words,
             "link_gbit_per_s": start.seating.link_gbit_per_s,
             "instances": len(seats),
@@ -185,13 +189,12 @@ def _check(variant: Variant, start: JobStart, resources: Resources) -> Checked:
 
 
 def _effort(tier: str, effort: JobEffort, invocations: int) -> Effort:
-    """A tier's effort for jobs: one job of each rank count makes an invocation."""
+    """A tier's effort for jobs: a fresh one of each rank count makes an invocation."""
     return replace(
         effort_of(tier),
         min_invocations=invocations,
         max_invocations=invocations + 1,
-        min_blocks=1,
-        max_blocks=1,
+        block_budget_s=effort.block_budget_s,
         slot_s=effort.slot_s,
         slot_passes=effort.steps,
     )

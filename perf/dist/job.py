@@ -81,12 +81,14 @@ def command(job: Job, folder: Path, environment: Mapping[str, str]) -> list[str]
     """
     mpi = job.mpi
     words = [sys.executable, "-P", "-m", "perf.worker.parent", *job.cluster.prefix, str(mpi.launcher)]
+    # What a job is asked goes to all ranks.
     if mpi.kind == "intel":
-        words += ["-outfile-pattern", f"{folder}/{OUT}.%r", "-errfile-pattern", f"{folder}/{ERR}.%r"]
+        words += ["-s", "all", "-outfile-pattern", f"{folder}/{OUT}.%r", "-errfile-pattern", f"{folder}/{ERR}.%r"]
     else:
         # It hands on its own variables only; others must be named.
         changed = [name for name, value in environment.items() if os.environ.get(name) != value]
-        words += ["--tag-output", *(word for name in changed if not name.startswith("OMPI_") for word in ("-x", name))]
+        named = [word for name in changed if not name.startswith("OMPI_") for word in ("-x", name)]
+        words += ["--stdin", "all", "--tag-output", *named]
     worker = [str(job.build.python), "-P", "-m", "perf.worker.rank", json.dumps(_order(job))]
     for number, seat in enumerate(job.seats):
         host = ["-host", seat.host] if seat.host else []

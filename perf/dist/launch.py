@@ -1,15 +1,16 @@
-"""Running a training job: started, listened to, and ended when a rank no longer does its part.
+"""Running a training job: started, asked, listened to, and ended when a rank no longer does its part.
 
 MPI waits for ever for a rank that is stopped or cut off, so the launcher listens to every rank's heartbeat. On the
 hosts themselves a rank whose work stands still ends itself (perf.worker.rank.pulse), where no launcher can reach it.
 """
 
+import json
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +24,11 @@ from perf.dist.voices import LAUNCHER, Voices
 from perf.measure.instance import WorkerError
 
 POLL_S = 0.2
+# How often is looked for answers while other jobs wait for their turn: a look takes a tenth of a millisecond.
+TURN_POLL_S = 0.01
+# What is asked of the guards of ranks (perf.worker.rank), and the kinds of what is answered.
+HOLD, RELEASE = "hold", "release"
+READY, ANSWER, HELD = "ready", "answer", "held"
 # What ranks raise because another one is gone.
 CONSEQUENCES = ("HorovodInternalError", "Horovod has been shut down")
 Tell = Callable[[Mapping[str, Any]], None]
@@ -38,6 +44,7 @@ class _Rank:
     error: str | None = None
     stall: str | None = None
     ended: str | None = None
+    answers: dict[str, Any] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:
@@ -51,13 +58,17 @@ def run_job(job: Job, scratch: Path, tell: Tell = lambda _: None) -> list[dict[s
     WorkerError, naming a rank, its host and its last lines, when the job does not come to its end; nothing of it is
     left then, on any host that can be reached. WorkerError also when ranks that tell of their weights do not agree.
     """
+    with running(job, scratch, tell) as started:
+        return started.results()
+
+
+@contextmanager
+def running(job: Job, scratch: Path, tell: Tell = lambda _: None) -> Iterator["RunningJob"]:
+    """Start a job. It is ended with the context, and nothing of it is left then, on any host that can be reached."""
     with TemporaryDirectory(dir=scratch, prefix="job-") as name:
         folder = Path(name)
         with _started(job, folder) as process:
-            found = _Watch(job, folder, process, tell).results()
-    if len({rank.get("weights_sha256") for rank in found}) > 1:
-        raise WorkerError("the weights of the ranks are not the same after training", "")
-    return found
+            yield RunningJob(job, folder, process, tell)
 
 
 @contextmanager
@@ -66,7 +77,7 @@ def _started(job: Job, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / f"{LAUNCHER}.{OUT}").open("wb") as out, (folder / f"{LAUNCHER}.{ERR}").open("wb") as err:
         process = subprocess.Popen(
             command(job, folder, environment),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=out,
             stderr=err,
             cwd="/",
@@ -81,6 +92,9 @@ def _started(job: Job, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a job: the launcher is asked to, since only it reaches other hosts, and whatever of it is here is killed."""
+    if process.stdin:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
     if process.poll() is not None:
         return
     family: list[psutil.Process] = []
@@ -97,8 +111,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     psutil.wait_procs(family, timeout=load().limits.grace_s)
 
 
-class _Watch:
-    """Listening to one job."""
+class RunningJob:
+    """A job that has been started. What its program may be asked goes to the standard input of all ranks; WorkerError,
+    as for `run_job`, when it can no longer answer.
+    """
 
     def __init__(self, job: Job, folder: Path, process: subprocess.Popen[bytes], tell: Tell) -> None:
         now = time.monotonic()
@@ -106,21 +122,67 @@ class _Watch:
         self._tell = tell
         self._process = process
         self._voices = Voices(folder, job.mpi, len(job.seats))
-        self._deadline_s = now + job.deadline_s
         self._ranks = [_Rank(now, seat.host or "this host") for seat in job.seats]
 
     def results(self) -> list[dict[str, Any]]:
-        """Wait for the end. WorkerError when it is none that was wanted."""
+        """Ask nothing more and wait for the end; what each rank found, by rank. WorkerError when it is no end that was
+        wanted, or the weights that ranks tell of differ.
+        """
+        if self._process.stdin:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+        deadline_s = time.monotonic() + self._job.deadline_s
         while self._process.poll() is None:
             self._listen()
-            self._check(time.monotonic())
+            self._check(deadline_s)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(POLL_S)
         self._listen()
         found = [rank.result for rank in self._ranks if rank.result is not None]
         if self._process.returncode or len(found) < len(self._ranks):
             raise self._ended()
+        if len({rank.get("weights_sha256") for rank in found}) > 1:
+            raise WorkerError("the weights of the ranks are not the same after training", "")
         return found
+
+    def ask(self, do: str, **arguments: object) -> list[Any]:
+        """Ask all ranks for the same; their answers."""
+        self._send({"do": do, **arguments})
+        return self.answers(ANSWER)
+
+    def answers(self, kind: str) -> list[Any]:
+        """Wait until every rank has said something of a kind."""
+        deadline_s = time.monotonic() + self._job.deadline_s
+        while True:
+            over = self._process.poll() is not None
+            self._listen()
+            if all(kind in rank.answers for rank in self._ranks):
+                return [rank.answers.pop(kind) for rank in self._ranks]
+            if over:
+                raise self._ended()
+            self._check(deadline_s)
+            time.sleep(TURN_POLL_S)
+
+    def hold(self) -> None:
+        """Stop all ranks, on whatever host, and wait until each one's guard has seen it stop."""
+        for rank in self._ranks:
+            rank.answers.pop(HELD, None)
+        self._send({"do": HOLD})
+        self.answers(HELD)
+
+    def release(self) -> None:
+        """Let all ranks run again."""
+        now = time.monotonic()
+        for rank in self._ranks:
+            rank.heard_s = now
+        self._send({"do": RELEASE})
+
+    def _send(self, request: Mapping[str, object]) -> None:
+        if self._process.stdin is None:
+            raise TypeError("a job is asked through its standard input")
+        with suppress(BrokenPipeError):  # it has ended: waiting for the answer says why
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
 
     def _listen(self) -> None:
         now = time.monotonic()
@@ -132,16 +194,18 @@ class _Watch:
             rank.error = rank.error or message.get("error")
             rank.stall = rank.stall or message.get("stall")
             rank.ended = message.get("ended", rank.ended)
+            rank.answers.update({kind: message[kind] for kind in (READY, ANSWER, HELD) if kind in message})
             if number == 0:
                 self._tell(message)
 
-    def _check(self, now: float) -> None:
+    def _check(self, deadline_s: float) -> None:
         """WorkerError for a rank that said nothing for too long, and for a job that takes too long."""
+        now = time.monotonic()
         silence_s = load().limits.silence_s
         for number, rank in enumerate(self._ranks):
             if not rank.over and now - rank.heard_s > silence_s:
                 raise self._failed(number, f"said nothing for {now - rank.heard_s:.0f} s: it is stopped or cut off")
-        if now > self._deadline_s:
+        if now > deadline_s:
             slowest = min(range(len(self._ranks)), key=lambda number: self._ranks[number].over)
             raise self._failed(slowest, f"had not ended after {self._job.deadline_s:.0f} s")
 

@@ -1,7 +1,7 @@
 """Where ranks can run: on this host, on the hosts that the user names, or on two that are emulated here."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from perf.dist.data import Place, load
@@ -38,6 +38,28 @@ def seating_of(place: Place, resources: Resources) -> Seating:
     return _emulated(resources.seats) if place == "emulated" else _hosts(resources.hosts, resources.seats)
 
 
+def shared(opened: Callable[[], AbstractContextManager[Cluster]]) -> Callable[[], AbstractContextManager[Cluster]]:
+    """A cluster that several jobs enter at the same time: it is opened for the first and closed after the last."""
+    users = 0
+    stack = ExitStack()
+    cluster = Cluster()
+
+    @contextmanager
+    def entered() -> Iterator[Cluster]:
+        nonlocal users, cluster
+        if not users:
+            cluster = stack.enter_context(opened())
+        users += 1
+        try:
+            yield cluster
+        finally:
+            users -= 1
+            if not users:
+                stack.close()
+
+    return entered
+
+
 def _emulated(placements: Sequence[Placement]) -> Seating:
     check_possible()
     hosts = host_names()
@@ -45,7 +67,7 @@ def _emulated(placements: Sequence[Placement]) -> Seating:
         raise PerfError("two hosts need two cores", subject="emulated hosts", next_step="run it on a larger machine")
     # They share one machine's cores, so each takes the next placement.
     every = tuple(Seat(host, placement) for host, placement in zip(hosts, placements, strict=False))
-    return Seating(f"two emulated hosts ({link_words()})", emulated, every, load().link.gbit_per_s)
+    return Seating(f"two emulated hosts ({link_words()})", shared(emulated), every, load().link.gbit_per_s)
 
 
 def _hosts(hosts: Sequence[Host], placements: Sequence[Placement]) -> Seating:

@@ -13,6 +13,7 @@ from perf.machine import Placement, check_pinning
 from perf.measure.instance import Instance, Reply, WorkerError
 from perf.measure.plan import Effort, Operator, Training, Variant, Workload
 from perf.measure.results import Slot, WarmUp
+from perf.measure.turns import Processes
 
 # Several instances start at one moment, this far ahead: the request has then reached every one of them. A turn lasts
 # some 30 ms, so that a longer lead would cost more than it gains; who is late starts at once.
@@ -125,6 +126,14 @@ class Crew:
     def close(self) -> None:
         """End all instances; nothing of them is left afterwards."""
         self._exits.close()
+
+    def hold(self) -> None:
+        """Stop all instances, and return once every thread of theirs has stopped."""
+        Processes(self.pids).hold()
+
+    def release(self) -> None:
+        """Let all instances run again."""
+        Processes(self.pids).release()
 
     def load(self) -> tuple[Node, ...]:
         """Wait until the instances are up and let them load the variant's program; its operators as they run."""

@@ -16,7 +16,7 @@ from perf.measure.journal import Journal
 from perf.measure.ledger import Ledger
 from perf.measure.plan import Effort, Plan, Runner, Workload
 from perf.measure.results import Block, Failure, Invocation, Slot, WarmUp, WorkloadResult, merged
-from perf.measure.turns import hold, release, turn
+from perf.measure.turns import turn
 
 # What is measured in the first place; shown to the user as "invocation 1".
 FIRST = "invocation"
@@ -159,7 +159,7 @@ class _Run:
             return
         acting = {name: crews[name] for name in names}
         for crew in acting.values():
-            release(crew.pids)
+            crew.release()
         with ThreadPoolExecutor(len(acting)) as pool:
             pending = {name: pool.submit(do, crew) for name, crew in acting.items()}
         for name, future in pending.items():
@@ -167,7 +167,8 @@ class _Run:
                 future.result()
         for name in names:
             if name in crews:
-                hold(crews[name].pids)
+                with self._failing(crews, name, workload, stage):
+                    crews[name].hold()
 
     def _measure(self, crews: dict[str, Runner], workload: Workload) -> Invocation:
         number = len(self._invocations[workload.name])
@@ -181,14 +182,14 @@ class _Run:
         warm_ups: dict[str, WarmUp] = {}
         with self._ledger.stage("warm-up"):
             for name in order:
-                with self._failing(crews, name, workload, "warming up"), turn(crews[name].pids):
+                with self._failing(crews, name, workload, "warming up"), turn(crews[name]):
                     warm_ups[name] = crews[name].warm_up(self._effort)
                     crews[name].prove_pinning()
         with self._ledger.stage("between passes"):
             blocks = list(self._blocks(crews, order, workload, random.Random(number)))  # noqa: S311 - an order is drawn
         peaks = {}
         for name in [name for name in order if name in crews]:
-            with self._failing(crews, name, workload, "being freed"), turn(crews[name].pids):
+            with self._failing(crews, name, workload, "being freed"), turn(crews[name]):
                 peaks[name] = crews[name].unbind()
         disturbed = sum(not block.disturbed for block in blocks) < self._effort.min_blocks
         return Invocation(tuple(blocks), warm_ups, peaks, disturbed=disturbed)
@@ -206,9 +207,9 @@ class _Run:
         blocks = undisturbed = 0
         while blocks < effort.max_blocks:
             slots: dict[str, list[Slot]] = {}
-            for name in _turns(groups, blocks, effort.min_blocks, draw, back=self._plan.start is None):
+            for name in _turns(groups, blocks, effort.min_blocks, draw):
                 if name in crews:
-                    with self._failing(crews, name, workload, "being timed"), turn(crews[name].pids):
+                    with self._failing(crews, name, workload, "being timed"), turn(crews[name]):
                         slots.setdefault(name, []).append(self._slot(crews[name]))
             if not any(name in crews for name in order):
                 return
@@ -230,12 +231,8 @@ class _Run:
         return list(groups.values())
 
     def _slot(self, crew: Runner) -> Slot:
-        started = time.monotonic()
         slot = crew.run(self._effort)
-        passes_s = sum(slot.instances_ns[0]) / 1e9
-        self._ledger.move("between passes", "counted passes", passes_s)
-        if not crew.pids:  # a job of its own: what is not in its passes is its start
-            self._ledger.move("between passes", "starting jobs", time.monotonic() - started - passes_s)
+        self._ledger.move("between passes", "counted passes", sum(slot.instances_ns[0]) / 1e9)
         return slot
 
     def _disturbed(self, slot: Slot) -> bool:
@@ -259,11 +256,11 @@ class _Run:
             self._failures[workload.name][name] = Failure(what, error.last_words)
 
 
-def _turns(groups: list[list[str]], block: int, min_blocks: int, draw: random.Random, *, back: bool) -> list[str]:
-    """Whose turns a block consists of, in order. A variant and its twin go there and `back` (ABBA), so that what drifts
-    meanwhile cancels; not jobs, whose turns take too long for that. Every second block is the reverse of the one
-    before, and each pair of blocks in an order of its own: no variant always follows the same other one. Beside twins,
-    which need the time, variants without one sit out two of three blocks after the least number of them.
+def _turns(groups: list[list[str]], block: int, min_blocks: int, draw: random.Random) -> list[str]:
+    """Whose turns a block consists of, in order. A variant and its twin go there and back (ABBA), so that what drifts
+    meanwhile cancels. Every second block is the reverse of the one before, and each pair of blocks in an order of its
+    own: no variant always follows the same other one. Beside twins, which need the time, variants without one sit out
+    two of three blocks after the least number of them.
     """
     if not block % 2:
         draw.shuffle(groups)
@@ -272,5 +269,5 @@ def _turns(groups: list[list[str]], block: int, min_blocks: int, draw: random.Ra
     paired = any(group[1:] for group in groups)
     sparse = paired and block >= min_blocks and block % 3 > 0
     kept = [group for group in groups if group[1:] or not sparse]
-    turns = [name for group in kept for name in (group + group[::-1] if back and group[1:] else group)]
+    turns = [name for group in kept for name in (group + group[::-1] if group[1:] else group)]
     return turns[::-1] if block % 2 else turns

@@ -11,6 +11,7 @@ import msgspec
 from perf.builds import Build
 from perf.machine import Placement
 from perf.measure.results import Slot, WarmUp
+from perf.measure.turns import Held
 
 
 @dataclass(frozen=True)
@@ -168,12 +169,8 @@ class Effort:
     limit_size: int | None = None
 
 
-class Runner(Protocol):
+class Runner(Held, Protocol):
     """What runs one variant, as the engine sees it. WorkerError from any method is final."""
-
-    @property
-    def pids(self) -> Sequence[int]:
-        """Processes that are stopped while another variant has its turn (perf.measure.turns)."""
 
     def close(self) -> None:
         """End all processes; nothing of them is left afterwards."""

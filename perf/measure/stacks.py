@@ -22,7 +22,14 @@ OF_BASELINE = "@baseline"
 # A program's label: its folder, its name, the start of its content, and its subgraph backend.
 LABEL = re.compile(r"([\w+-][\w.+-]{0,200})/([\w+-][\w.+-]{0,50}) ([0-9a-f]{12}) (\S.*)")
 # The code that decides how passes are run and timed.
-MEASURING = ("perf/worker", "perf/measure/crew.py", "perf/measure/engine.py", "perf/measure/turns.py")
+MEASURING = (
+    "perf/worker",
+    "perf/measure/crew.py",
+    "perf/measure/engine.py",
+    "perf/measure/turns.py",
+    "perf/dist/crew.py",
+    "perf/dist/launch.py",
+)
 ROOT = Path(__file__).resolve().parents[2]
 
 

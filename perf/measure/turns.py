@@ -8,33 +8,46 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Protocol
 
 
-def hold(pids: Sequence[int]) -> None:
-    """Stop child processes, and return once the kernel says that every thread of theirs has stopped. A process that has
-    ended is left alone: whoever asks it next notices.
-    """
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGSTOP)
-    for pid in pids:
-        with suppress(ChildProcessError):
-            # WNOWAIT: an end that is seen here must still be there for who waits for it, a stop for the next call.
-            os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+class Held(Protocol):
+    """What takes turns: the processes of a worker or of a job, on this host or others."""
+
+    def hold(self) -> None:
+        """Stop all processes, and return when they have stopped."""
+
+    def release(self) -> None:
+        """Let them run again."""
 
 
-def release(pids: Sequence[int]) -> None:
-    """Let stopped processes run again."""
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+@dataclass(frozen=True)
+class Processes:
+    """Child processes that take turns together. One that has ended is left alone: whoever asks it next notices."""
+
+    pids: Sequence[int]
+
+    def hold(self) -> None:
+        """Stop all processes, and return once the kernel says that every thread of theirs has stopped."""
+        for pid in self.pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        for pid in self.pids:
+            with suppress(ChildProcessError):
+                # WNOWAIT: an end that is seen here must still be there for who waits for it, a stop for the next call.
+                os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def release(self) -> None:
+        """Let them run again."""
+        for pid in self.pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager
-def turn(pids: Sequence[int]) -> Iterator[None]:
-    """Let processes run meanwhile, and stop them afterwards."""
-    release(pids)
-    try:
-        yield
-    finally:
-        hold(pids)
+def turn(held: Held) -> Iterator[None]:
+    """Let what is held run meanwhile, and hold it again afterwards; what failed meanwhile is to be ended, not held."""
+    held.release()
+    yield
+    held.hold()

@@ -8,15 +8,17 @@ from pathlib import Path
 import psutil
 import pytest
 
+from perf.dist.data import load
 from perf.dist.emulated import cut, emulated
 from perf.dist.job import Cluster
-from perf.dist.launch import run_job
+from perf.dist.launch import READY, run_job, running
 from perf.measure.instance import WorkerError
-from tests.leftovers import left
+from tests.leftovers import left, states
 
 from .conftest import Launch
 
 PROGRAM = "tests.dist.faulty"
+ASKED = "tests.dist.asked"
 END_S = 30.0
 LAST_WORDS = "these are my last words"
 
@@ -78,16 +80,65 @@ def test_training_that_goes_astray_is_no_training(job: Launch, tmp_path: Path) -
         "schedule": schedule,
         "examples": 100,
         "extra_work": 0.0,
-        "warm_up_steps": 2,
-        "min_steps": 2,
-        "min_duration_s": 0.0,
-        "local_steps": 0,
-        "timeline_steps": 0,
     }
-    with pytest.raises(
-        WorkerError, match=r"rank \d of 2 on .* raised FloatingPointError: the loss is (nan|inf) after 4"
+    with running(job("perf.worker.rank.throughput", task), tmp_path) as started:
+        started.answers(READY)
+        with pytest.raises(
+            WorkerError, match=r"rank \d of 2 on .* raised FloatingPointError: the loss is (nan|inf) after 4"
+        ):
+            started.ask("train", steps=4)
+
+
+@pytest.mark.parametrize("where", ["here", "two hosts"])
+def test_a_job_takes_turns(request: pytest.FixtureRequest, job: Launch, tmp_path: Path, token: str, where: str) -> None:
+    """Held for longer than a rank may be silent or stand still, it goes on as if nothing had been."""
+    if where == "two hosts":
+        request.getfixturevalue("two_hosts")
+    with (
+        emulated() if where == "two hosts" else nullcontext(None) as cluster,
+        running(job(ASKED, {"token": token}, cluster), tmp_path) as started,
     ):
-        run_job(job("perf.worker.rank.throughput", task), tmp_path)
+        started.answers(READY)
+        ranks = [rank.pid for rank in left(token) if "perf.worker.rank" in rank.cmdline() and not rank.children()]
+        guards = [psutil.Process(pid).parent() for pid in ranks]
+        assert len(ranks) == 2
+        assert [answer["step"] for answer in started.ask("step")] == [1, 1]
+        started.hold()
+        assert [states(pid) for pid in ranks] == [{"T"}] * 2
+        assert not any(guard and "T" in states(guard.pid) for guard in guards)
+        time.sleep(max(load().limits.stall_s, load().limits.silence_s) + 2)
+        assert [states(pid) for pid in ranks] == [{"T"}] * 2
+        started.release()
+        assert [answer["step"] for answer in started.ask("step")] == [2, 2]
+        started.hold()
+        started.release()
+        assert [rank["steps"] for rank in started.results()] == [2, 2]
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_job_that_is_given_up_leaves_nothing(job: Launch, tmp_path: Path, token: str, *, held: bool) -> None:
+    before = launchers()
+    with running(job(ASKED, {"token": token}), tmp_path) as started:
+        started.answers(READY)
+        if held:
+            started.hold()
+    wait_until_gone(token, before, END_S)
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_rank_that_is_killed_between_its_turns_is_named(
+    job: Launch, tmp_path: Path, token: str, *, held: bool
+) -> None:
+    with running(job(ASKED, {"token": token}), tmp_path) as started:
+        started.answers(READY)
+        started.ask("step")
+        if held:
+            started.hold()
+        next(rank for rank in left(token) if "perf.worker.rank" in rank.cmdline() and not rank.children()).kill()
+        if held:
+            started.release()
+        with pytest.raises(WorkerError, match=r"rank \d of 2 on this host|on .* was ended by SIGKILL before it had a"):
+            started.ask("step")
 
 
 def test_a_rank_whose_work_stands_still_ends_itself(job: Launch, tmp_path: Path, token: str) -> None:

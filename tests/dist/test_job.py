@@ -14,7 +14,7 @@ from perf.measure.plan import Training, Variant
 from tests.fakes import PLACEMENTS, build
 
 INTEL = Mpi("intel", "2021.18.1", Path("/opt/mpi"), bundled=False)
-EFFORT = JobEffort(invocations=1, slot_s=0.1, steps=1, warm_up_steps=1, profile_steps=1)
+EFFORT = JobEffort(invocations=1, block_budget_s=1.0, slot_s=0.1, steps=1, warm_up_steps=1, profile_steps=1)
 MKL_DIST = build("mkl-dist", mkldnn=True, mpi=INTEL)
 
 

@@ -3,8 +3,10 @@
 JOB is one JSON object. What the rank has to say goes to standard output, one JSON object a line, first of all that it
 is alive; standard output itself is redirected to standard error, because MXNet and MPI print there when they please.
 
-The rank is a child of the process that was started, which only tells how it ended: MPI kills all other ranks then, and
-does not say which one was the first.
+The rank is a child of the process that was started, its guard. That one tells how the rank ended: MPI kills all other
+ranks then, and does not say which one was the first. It hands on what the launcher asks for, one JSON object a line on
+standard input. "hold" and "release" are for the guard itself: it stops the rank, says when the kernel has stopped it,
+and lets it run again.
 """
 
 import importlib
@@ -12,7 +14,9 @@ import json
 import os
 import signal
 import sys
+import threading
 import traceback
+from contextlib import suppress
 from io import RawIOBase
 from typing import Any, NoReturn
 
@@ -20,20 +24,26 @@ from perf.worker.parent import die_with_parent
 from perf.worker.proof import cpus_of, peak_memory_bytes, proof_of_pinning
 from perf.worker.rank.pulse import Pulse
 
+SIGNALS = {"hold": signal.SIGSTOP, "release": signal.SIGCONT}
+
 
 def main() -> None:
     messages = os.fdopen(os.dup(1), "wb", buffering=0)
     launcher = os.getppid()
+    requests, handed_on = os.pipe()
     rank = os.fork()
     if rank:
-        _tell_end(rank, messages)
+        os.close(requests)
+        threading.Thread(target=_hand_on, args=(rank, handed_on), daemon=True).start()
+        _watch(rank, messages)
     die_with_parent()
+    os.close(handed_on)
     job = json.loads(sys.argv[1])
     if job["affinity"]:
         # Where no launch prefix pinned this process.
         os.sched_setaffinity(0, job["affinity"][local_rank()])
     launch_cpus = cpus_of("self")
-    pulse = Pulse(messages, launcher, stall_s=job["stall_s"], first_s=job["first_s"])
+    pulse = Pulse(messages, os.fdopen(requests), launcher, stall_s=job["stall_s"], first_s=job["first_s"])
     os.dup2(2, 1)
     pulse.start()
     try:
@@ -48,9 +58,24 @@ def main() -> None:
     importlib.import_module("horovod.mxnet").shutdown()
 
 
-def _tell_end(rank: int, messages: RawIOBase) -> NoReturn:
-    """Wait for the end of the rank, tell it, and end in the same way."""
-    _, status = os.waitpid(rank, 0)
+def _hand_on(rank: int, requests: int) -> None:
+    """Do what is asked of the guard, and hand on to the rank what is asked of it, until nothing more is."""
+    with os.fdopen(requests, "wb", buffering=0) as stream, suppress(ProcessLookupError, BrokenPipeError):
+        for line in sys.stdin.buffer:
+            do = json.loads(line)["do"]
+            if do in SIGNALS:
+                os.kill(rank, SIGNALS[do])
+            else:
+                stream.write(line)
+        os.kill(rank, signal.SIGCONT)
+
+
+def _watch(rank: int, messages: RawIOBase) -> NoReturn:
+    """Tell each time that the rank is stopped, at last how it ended, and end in the same way."""
+    _, status = os.waitpid(rank, os.WUNTRACED)
+    while os.WIFSTOPPED(status):
+        messages.write(b'{"held": true}\n')
+        _, status = os.waitpid(rank, os.WUNTRACED)
     code = os.waitstatus_to_exitcode(status)
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
     messages.write(json.dumps({"ended": how}).encode() + b"\n")

@@ -7,8 +7,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from io import RawIOBase
+from collections.abc import Iterator, Mapping
+from io import RawIOBase, TextIOBase
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,23 @@ STANDSTILL = 75
 class Pulse:
     """A thread that says each second that the process is alive, and ends it when its work stands still for `stall_s`
     seconds and five of its longest steps (`first_s` before the first one): MPI itself waits for ever for a rank that
-    is stopped or cut off. `launcher` is the process that started this one's guard, and ends too.
+    is stopped or cut off. While the process itself is stopped, or waits to be asked for something, no time counts.
+    `stream` is where it speaks, `requests` where it is asked; `launcher` is the process that started this one's guard,
+    and ends too.
     """
 
-    def __init__(self, stream: RawIOBase, launcher: int, *, stall_s: float, first_s: float) -> None:
+    def __init__(
+        self, stream: RawIOBase, requests: TextIOBase, launcher: int, *, stall_s: float, first_s: float
+    ) -> None:
         self._stream = stream
+        self._requests = requests
         self._launcher = launcher
         self._lock = threading.Lock()
         self._stall_s = stall_s
         self._allowed_s = first_s
         self._moved_s = time.monotonic()
+        self._still_s = 0.0
+        self._asked = True
         self._longest_s = 0.0
         self._steps = 0
 
@@ -55,16 +62,35 @@ class Pulse:
         now = time.monotonic()
         if self._steps:
             self._longest_s = max(self._longest_s, now - self._moved_s)
-        self._moved_s, self._steps = now, self._steps + 1
+        self._moved_s, self._still_s, self._steps = now, 0.0, self._steps + 1
         self._allowed_s = self._stall_s + STEPS * self._longest_s
 
+    def requests(self) -> Iterator[dict[str, Any]]:
+        """What is asked of this rank and all others, one after the other, until nothing more is."""
+        self.say({"ready": True})
+        while True:
+            self._asked = False
+            line = self._requests.readline()
+            self._moved_s, self._still_s, self._asked = time.monotonic(), 0.0, True
+            if not line:
+                return
+            yield json.loads(line)
+
+    def answer(self, answer: Mapping[str, Any]) -> None:
+        """Answer the last request."""
+        self.say({"answer": answer})
+
     def _beat(self) -> None:
+        before_s = time.monotonic()
         while True:
             self.say({"alive": self._steps})
-            still_s = time.monotonic() - self._moved_s
-            if still_s > self._allowed_s:
-                self._give_up(still_s)
+            if self._asked and self._still_s > self._allowed_s:
+                self._give_up(self._still_s)
             time.sleep(BEAT_S)
+            now = time.monotonic()
+            # A stopped process slept longer than it wanted to.
+            self._still_s += min(now - before_s, 2 * BEAT_S)
+            before_s = now
 
     def _give_up(self, still_s: float) -> None:
         faulthandler.dump_traceback(file=sys.stderr)

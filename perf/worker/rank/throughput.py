@@ -30,18 +30,14 @@ def run(
     schedule: dict[str, Any],
     examples: int,
     extra_work: float,
-    warm_up_steps: int,
-    min_steps: int,
-    min_duration_s: float,
-    local_steps: int,
-    timeline_steps: int,
 ) -> dict[str, Any]:
-    """Train on the same random images over and over, as in the first epoch of `examples` of them; (start, end) of each
-    timed step in ns on CLOCK_MONOTONIC. `extra_work` makes these steps longer on purpose, by a share of each.
-    FloatingPointError when the loss is no finite number after them: what was timed is then no training.
+    """Train on the same random images over and over, as in the first epoch of `examples` of them, as far as it is asked
+    to: "train" takes `steps`, and answers with (start, end) of each in ns on CLOCK_MONOTONIC; `extra_work` makes these
+    longer on purpose, by a share of each. FloatingPointError when the loss is no finite number after them: what was
+    timed is then no training. "profile" takes steps that talk to no other rank, in turn with as many that do, and as
+    many with Horovod's timeline, and answers with where their time goes.
 
-    Then two looks at where the time goes: `local_steps` that talk to no other rank, in turn with as many that do, and
-    `timeline_steps` with Horovod's timeline. Weights are compared before these, by a digest.
+    In the end, a digest of the weights as they were after the last "train", which ranks must agree on.
     """
     mx.random.seed(seed)
     draw = np.random.RandomState(seed + hvd.rank())
@@ -65,43 +61,43 @@ def run(
         mx.nd.waitall()
         pulse.moved()
 
-    for _ in range(warm_up_steps):
+    def together() -> None:
         step(trainer.step)
-    timed = with_extra_work(lambda: step(trainer.step), extra_work) if extra_work else lambda: step(trainer.step)
+
+    def alone() -> None:
+        step(trainer.update)
+
+    timed = with_extra_work(together, extra_work) if extra_work else together
     cpus = os.sched_getaffinity(0)
-    before = read(cpus)
-    steps = _timed(timed, min_steps, int(min_duration_s * 1e9))
-    after = read(cpus)
-    if not np.isfinite(errors.asnumpy()).all():
-        raise FloatingPointError(f"the loss is {errors.mean().asscalar()} after {warm_up_steps + len(steps)} steps")
+    taken, weights = 0, ""
+    for request in pulse.requests():
+        if request["do"] == "train":
+            before = read(cpus)
+            steps = _timed(timed, request["steps"])
+            after = read(cpus)
+            taken += len(steps)
+            if not np.isfinite(errors.asnumpy()).all():
+                raise FloatingPointError(f"the loss is {errors.mean().asscalar()} after {taken} steps")
+            lost = {"held_up_ns": held_up_ns(before, after, len(cpus)), "stolen_ns": stolen_ns(before, after)}
+            pulse.answer({"steps_ns": steps, **lost})
+            weights = ""
+        else:
+            weights = digest(net)  # steps that talk to no other rank make them differ
+            turns = [(_once(together), _once(alone)) for _ in range(request["steps"])]
+            pulse.answer({"turns_ns": turns, "timeline_ns": _timeline(together, request["steps"])})
     return {
-        "steps_ns": steps,
-        "held_up_ns": held_up_ns(before, after, len(cpus)),
-        "stolen_ns": stolen_ns(before, after),
-        "weights_sha256": digest(net),
+        "weights_sha256": weights or digest(net),
         "gradient_bytes": sum(p.grad().size * 4 for p in net.collect_params().values() if p.grad_req != "null"),
-        "timeline_ns": _timeline(lambda: step(trainer.step), timeline_steps) if timeline_steps else {},
-        "turns_ns": [
-            (_once(lambda: step(trainer.step)), _once(lambda: step(trainer.update))) for _ in range(local_steps)
-        ],
     }
 
 
-def _timed(step: Callable[[], None], least: int, duration_ns: int) -> list[tuple[int, int]]:
-    """(start, end) of each step in ns, `least` of them at least, until the slowest rank's clock says that it is enough:
-    all ranks must take the same number.
-    """
+def _timed(step: Callable[[], None], count: int) -> list[tuple[int, int]]:
+    """(start, end) of each step in ns."""
     steps: list[tuple[int, int]] = []
-    started = time.monotonic_ns()
-    count = least
-    while len(steps) < count:
+    for _ in range(count):
         before = time.monotonic_ns()
         step()
-        after = time.monotonic_ns()
-        steps.append((before, after))
-        if len(steps) == least and duration_ns:
-            wanted = max(least, round(least * duration_ns / (after - started)))
-            count = int(hvd.allreduce(mx.nd.array([wanted]), average=True, name="steps").asscalar())
+        steps.append((before, time.monotonic_ns()))
     return steps
 
 
@@ -120,7 +116,7 @@ def _timeline(step: Callable[[], None], count: int) -> dict[str, int]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "timeline.json"
         hvd.start_timeline(str(path))
-        steps = _timed(step, count, 0)
+        steps = _timed(step, count)
         hvd.stop_timeline()
         if not path.exists():
             return {}
