@@ -23,8 +23,8 @@ from benchmarks.setting import conditions_of, resources
 from perf.builds import process_environment
 from perf.cnn.family import Case, CnnFamily
 from perf.cnn.networks import INPUT
+from perf.judge.change import change_beside
 from perf.judge.spread import NO_PRIOR
-from perf.judge.verdict import change_beside
 from perf.machine import Placement
 from perf.measure.crew import Crew
 from perf.measure.engine import measure

@@ -36,14 +36,18 @@ class Stack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     injected: float = 0.0
 
 
+# What no build runs: a difference in it alone is reported, and judged as the same stack.
+OF_THE_SUITE = frozenset({"measuring"})
+
+
 def differences(then: Stack, now: Stack) -> list[str]:
     """What differs, each as "field: then -> now"; of a wheel its requirement is shown too."""
     return [f"{field}: {before} -> {after}" for field, before, after in _differing(then, now)]
 
 
-def differing_fields(then: Stack, now: Stack) -> set[str]:
-    """The names of the fields that differ."""
-    return {field.partition(" ")[0] for field, _, _ in _differing(then, now)}
+def differing(then: Stack, now: Stack) -> set[str]:
+    """The names of the fields that differ; of a field with keys, each key that does, such as "variables OMP_WAIT"."""
+    return {name for name, _, _ in _differing(then, now)}
 
 
 def _differing(then: Stack, now: Stack) -> Iterator[tuple[str, str, str]]:
@@ -53,7 +57,7 @@ def _differing(then: Stack, now: Stack) -> Iterator[tuple[str, str, str]]:
             continue
         if isinstance(before, dict):
             for key in sorted({*before, *after}):
-                if before.get(key) != after.get(key):
+                if key not in before or key not in after or before[key] != after[key]:
                     yield f"{name} {key}", str(before.get(key, "not set")), str(after.get(key, "not set"))
         elif name == "wheel":
             yield name, f"{then.requirement} ({before[:12]})", f"{now.requirement} ({after[:12]})"

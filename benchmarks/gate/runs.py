@@ -9,16 +9,18 @@ from benchmarks.gate.recording import RecordedInvocation
 from benchmarks.gate.samples import TWIN, Recordings, log_ratio, observed, reference_of, variants_of
 from perf.judge.spread import prior_of, variance_of
 from perf.judge.verdict import LOOKS, Judgement, Kind, judge_beside, judge_since
+from perf.measure.engine import BESIDE_BUDGET
 from perf.measure.plan import Effort
 from perf.runs.tolerances import Tolerances
 
 Case = tuple[str, str]
 # Kinds of invocations that nothing was run beside.
 QUIET = ("quiet", "injected")
-# What an invocation of a second look takes beside its blocks: starting two workers, loading, warming up (docs/gate.md).
-STARTING_S = 3.0
-# A training job of the quick tier, as docs/gate.md has it; an invocation is two of them.
-JOB_S = 7.0
+# What an invocation of a second look takes in seconds beside its blocks, by family: starting, loading and warming up
+# two workers or two jobs (docs/gate.md).
+STARTING_S = {"cnn": 3.0, "rnn": 3.0, "dist": 10.0}
+# Jobs are timed so many times as long (perf/dist/jobs.toml).
+LONGER = {"dist": 3.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +147,8 @@ def family_of(case: Case) -> str:
 
 
 def _seconds(case: Case, effort: Effort) -> float:
-    return 2 * JOB_S if family_of(case) == "dist" else effort.block_budget_s + STARTING_S
+    family = family_of(case)
+    return BESIDE_BUDGET * LONGER.get(family, 1.0) * effort.block_budget_s + STARTING_S[family]
 
 
 def _beside(case: Case, run: Drawn, invocations: Sequence[RecordedInvocation]) -> list[float]:

@@ -34,7 +34,7 @@ def judge(
     now = read_run(run)
     then = usable_baseline(baseline, now.perf.machine_class)
     tolerances = read_tolerances(TOLERANCES)
-    stored = stored_runs(baseline.parent, now.perf.machine_class)
+    stored = stored_runs(baseline.parent, now.perf.machine_class, but=run)
     gate = Gate(
         name=baseline.name,
         baseline=then,

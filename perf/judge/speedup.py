@@ -41,15 +41,9 @@ class Observed:
     def degrees(self) -> int:
         return self.invocations - 1
 
-    def moderated(self, prior: Spread) -> tuple[float, float]:
-        """The squared standard error with what the prior knows of the variance, and its degrees of freedom; (0, 0)
-        without any.
-        """
-        degrees = self.degrees + prior.degrees
-        if not degrees:
-            return 0.0, 0.0
-        variance = (self.degrees * self.variance + prior.degrees * prior.variance) / degrees
-        return variance / self.invocations, degrees
+    def moderated(self, prior: Spread) -> Spread:
+        """The squared standard error with what the prior knows of the variance, and its degrees of freedom."""
+        return prior.with_squares(self.degrees * self.variance, self.degrees).divided_by(self.invocations)
 
 
 @dataclass(frozen=True)
@@ -97,11 +91,11 @@ def estimate_speedup(observed: Observed, prior: Spread = NO_PRIOR) -> Estimate:
     """The speedup with Student's t interval at 95 %, its variance moderated by `prior`, which is what the run's other
     cases say about it (perf.judge.spread).
     """
-    squared, degrees = observed.moderated(prior)
+    error = observed.moderated(prior)
     speedup = math.exp(observed.log_ratio)
-    if not degrees:
+    if not error.degrees:
         return Estimate(speedup, None, None, observed.invocations)
-    half = float(stdtrit(degrees, (1 + CONFIDENCE) / 2)) * math.sqrt(squared)
+    half = float(stdtrit(error.degrees, (1 + CONFIDENCE) / 2)) * math.sqrt(error.variance)
     return Estimate(
         speedup, math.exp(observed.log_ratio - half), math.exp(observed.log_ratio + half), observed.invocations
     )

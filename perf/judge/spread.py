@@ -28,6 +28,15 @@ class Spread:
     variance: float
     degrees: float
 
+    def with_squares(self, squares: float, degrees: float) -> "Spread":
+        """Together with a sum of squared deviations that has so many degrees of freedom."""
+        total = self.degrees + degrees
+        return Spread((self.degrees * self.variance + squares) / total, total) if total else self
+
+    def divided_by(self, count: float) -> "Spread":
+        """That of the mean of so many."""
+        return Spread(self.variance / count, self.degrees)
+
 
 NO_PRIOR = Spread(0.0, 0.0)
 # Fewer samples than this cannot tell how variances differ from case to case.

@@ -12,23 +12,28 @@ candidate and baseline decide which one is asked (docs/gate.md):
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from typing import Literal
 
-from scipy.special import stdtr, stdtrit
+import numpy as np
+from scipy.special import chdtri, ndtri, stdtrit
+from scipy.stats.qmc import Sobol
 
-from perf.judge.speedup import Observed
+from perf.judge.change import CONFIDENCE, Change, change_beside, change_since
+from perf.judge.speedup import SEED, Observed
 from perf.judge.spread import Spread, sum_of_squares
 
+Draws = np.ndarray[tuple[int], np.dtype[np.float64]]
 Kind = Literal["ok", "regressed", "improved", "drifted", "inconclusive", "no-baseline", "invalid"]
 
 # The chance of any alarm in a run in which nothing changed, over all its comparisons: one in a hundred.
 RUN_ERROR = 0.01
 # How often what was measured side by side is looked at, at most: the error of a run is divided among the looks.
 LOOKS = 6
-# The confidence of intervals that are shown, and of whatever is not an alarm.
-CONFIDENCE = 0.95
 # Of a hundred runs with a loss of the size that a verdict states, this share would have called it.
 POWER = 0.95
+# Draws of another such measurement: what is stated is then known to a hundredth of itself.
+LOG2_DRAWS = 11
 # Confidence above this is stated as "over" it.
 MOST = 0.99999
 
@@ -49,41 +54,6 @@ class Tolerance:
 
 
 @dataclass(frozen=True)
-class Change:
-    """A change on the log scale, negative for a loss: estimate, standard error, degrees of freedom of the error."""
-
-    log_ratio: float
-    error: float
-    degrees: float
-
-    @property
-    def ratio(self) -> float:
-        return math.exp(self.log_ratio)
-
-    def quantile(self, confidence: float) -> float:
-        """So many standard errors hold a one-sided share `confidence`; infinite when nothing is known of the error."""
-        return float(stdtrit(self.degrees, confidence)) if self.degrees else math.inf
-
-    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
-        """The two-sided confidence interval of the ratio; from 0 to infinity when nothing is known of the error."""
-        if not self.degrees:
-            return 0.0, math.inf
-        half = self.quantile((1 + confidence) / 2) * self.error
-        return math.exp(self.log_ratio - half), math.exp(self.log_ratio + half)
-
-    def confidence_beyond(self, log_change: float) -> float:
-        """How sure it is that the change, in the direction of the estimate, is larger than `log_change` (one-sided,
-        between 0 and 1).
-        """
-        distance = abs(self.log_ratio) - log_change
-        if not self.degrees:
-            return 0.0
-        if not self.error:
-            return 1.0 if distance > 0 else 0.0
-        return float(stdtr(self.degrees, distance / self.error))
-
-
-@dataclass(frozen=True)
 class Judgement:
     """The verdict on one ratio. `smallest_loss` is the smallest loss, as a share, that 95 of 100 such measurements
     would have called, `with_twice` the same with twice as many invocations; None when nothing is known of the error.
@@ -98,44 +68,22 @@ class Judgement:
     needed: int | None = None
 
 
-def change_beside(beside: Sequence[float], spread: Spread) -> Change:
-    """The change from the baseline's stack: `beside` holds log(its latency / latency) of each invocation, `spread` is
-    the prior of their variance. ValueError when there is none.
-    """
-    if not beside:
-        raise ValueError("a change needs something measured side by side")
-    variance, degrees = _moderated(beside, spread)
-    return Change(sum(beside) / len(beside), math.sqrt(variance / len(beside)) if degrees else math.inf, degrees)
-
-
-def change_since(now: Observed, then: Observed, within: Spread, sessions: Spread) -> Change:
-    """The change of a stored log speedup between two sessions. `within` is the prior of the variance between
-    invocations, `sessions` the variance of a session's own speedup beyond them, which counts for both.
-
-    The degrees of freedom of the sum are Satterthwaite's ("An approximate distribution of estimates of variance
-    components", 1946).
-    """
-    parts = [(2 * sessions.variance, sessions.degrees), now.moderated(within), then.moderated(within)]
-    total = sum(variance for variance, _ in parts)
-    known = [(variance, degrees) for variance, degrees in parts if variance and degrees]
-    change = now.log_ratio - then.log_ratio
-    if not known:
-        return Change(change, 0.0 if any(degrees for _, degrees in parts) else math.inf, parts[0][1])
-    return Change(change, math.sqrt(total), total**2 / sum(v**2 / d for v, d in known))
-
-
-def judge_beside(beside: Sequence[float], spread: Spread, tolerance: Tolerance, comparisons: int) -> Judgement:
+def judge_beside(beside: Sequence[float], prior: Spread, tolerance: Tolerance, comparisons: int) -> Judgement:
     """The verdict on a candidate measured side by side with the baseline's stack, as one of a run's `comparisons`.
 
-    A change is called when it is sure at the level that keeps the error of the whole run at `RUN_ERROR` (Bonferroni's
-    share of it, for each of `LOOKS` looks at each comparison), and sure at 95 % to exceed the tolerance.
+    A loss is called when it is sure at the level that keeps the error of the whole run at `RUN_ERROR` (Bonferroni's
+    share of it, for each of `LOOKS` looks at each comparison), and sure at 95 % to exceed the tolerance. So is a gain,
+    which is no alarm.
     """
     if not beside:
         return Judgement("invalid", "nothing undisturbed was measured side by side")
-    change = change_beside(beside, spread)
+    count = len(beside)
+    change = change_beside(beside, prior)
     level = 1 - RUN_ERROR / (comparisons * LOOKS)
-    twice = replace(change, error=change.error / math.sqrt(2), degrees=change.degrees + len(beside))
-    smallest, with_twice = (_smallest_loss(found, level, tolerance) for found in (change, twice))
+    pooled = prior.with_squares(sum_of_squares(beside), count - 1)
+    smallest = _smallest_loss(pooled.divided_by(count), prior, count, level, tolerance)
+    more = Spread(pooled.variance / (2 * count), pooled.degrees + count)
+    with_twice = _least(smallest, _smallest_loss(more, prior, 2 * count, level, tolerance))
     sure, beyond = change.confidence_beyond(0), change.confidence_beyond(tolerance.log_change)
     if sure > level and beyond >= CONFIDENCE:
         if change.log_ratio < 0:
@@ -147,7 +95,7 @@ def judge_beside(beside: Sequence[float], spread: Spread, tolerance: Tolerance, 
         why = f"a change by {tolerance.resolution:.0%} cannot be excluded"
     else:
         return Judgement("ok", "", change, smallest, with_twice)
-    return Judgement("inconclusive", why, change, smallest, with_twice, _needed(change, len(beside), tolerance))
+    return Judgement("inconclusive", why, change, smallest, with_twice, _needed(change, count, tolerance))
 
 
 def judge_since(
@@ -159,9 +107,9 @@ def judge_since(
     comparisons: int,
 ) -> Judgement:
     """The verdict on a speedup of the same stack then and now: `ok`, or `drifted` when the change is sure at the level
-    of the run and sure at 95 % to exceed the tolerance. It is never inconclusive: what is not significantly beyond the
-    variance of sessions is within it, and the smallest drift that would have been called is stated. None: nothing
-    undisturbed was measured, now or then.
+    of the run (in either direction, which halves it) and sure at 95 % to exceed the tolerance. It is never
+    inconclusive: what is not significantly beyond the variance of sessions is within it, and the smallest drift that
+    would have been called is stated. None: nothing undisturbed was measured, now or then.
     """
     if now is None:
         return Judgement("invalid", "nothing undisturbed was measured")
@@ -169,29 +117,64 @@ def judge_since(
         return Judgement("no-baseline", "the baseline has no undisturbed measurement of it")
     change = change_since(now, then, within, sessions)
     twice = change_since(replace(now, invocations=2 * now.invocations), then, within, sessions)
-    level = 1 - RUN_ERROR / comparisons
-    smallest, with_twice = (_smallest_loss(found, level, tolerance) for found in (change, twice))
+    level = 1 - RUN_ERROR / (2 * comparisons)
+    smallest = _smallest_drift(change, level, tolerance)
+    with_twice = _least(smallest, _smallest_drift(twice, level, tolerance))
     sure, beyond = change.confidence_beyond(0), change.confidence_beyond(tolerance.log_change)
     if sure > level and beyond >= CONFIDENCE:
         return Judgement("drifted", _sure(sure, beyond), change, smallest, with_twice)
     return Judgement("ok", "", change, smallest, with_twice)
 
 
-def _moderated(values: Sequence[float], prior: Spread) -> tuple[float, float]:
-    """The variance of values with what the prior knows of it, and its degrees of freedom; (0, 0) without any."""
-    degrees = prior.degrees + len(values) - 1
-    squares = prior.degrees * prior.variance + sum_of_squares(values)
-    return (squares / degrees, degrees) if degrees else (0.0, 0.0)
+def _least(one: float | None, other: float | None) -> float | None:
+    """The smaller one; None without either."""
+    return min((loss for loss in (one, other) if loss is not None), default=None)
 
 
-def _smallest_loss(change: Change, level: float, tolerance: Tolerance) -> float | None:
-    """The loss that an estimate with this error exceeds the threshold of an alarm by with probability `POWER`."""
-    if not change.degrees or math.isinf(change.error):
+def _smallest_drift(change: Change, level: float, tolerance: Tolerance) -> float | None:
+    """The drift that an estimate with this error exceeds the threshold of an alarm by with probability `POWER`. Most of
+    the error (sessions, the baseline) would be estimated the same another time.
+    """
+    if not change.known:
         return None
-    threshold = max(
-        change.quantile(level) * change.error, tolerance.log_change + change.quantile(CONFIDENCE) * change.error
-    )
-    return -math.expm1(-(threshold + change.quantile(POWER) * change.error))
+    threshold = max(change.quantile(level), tolerance.log_change + change.quantile(CONFIDENCE))
+    return -math.expm1(-(threshold + change.quantile(POWER)))
+
+
+def _smallest_loss(error: Spread, prior: Spread, invocations: int, level: float, tolerance: Tolerance) -> float | None:
+    """The loss that as many invocations would call another time with probability `POWER`, when their own error, too, is
+    estimated again. `error` is the squared standard error of this time, moderated by `prior`. None without any degrees.
+
+    The predictive distribution is drawn: the true variance, given this time's estimate; then estimate and variance of
+    another time. The same draws each time, so that what is stated is smooth in what was measured.
+    """
+    if not error.degrees:
+        return None
+    own = invocations - 1
+    true = error.variance * error.degrees / _chi_squares(error.degrees, 0)
+    squares = true * (_chi_squares(own, 1) if own else 0.0)
+    known = prior.degrees * prior.variance / invocations
+    again = np.sqrt((known + squares) / error.degrees)
+    called, beyond = (float(stdtrit(error.degrees, confidence)) for confidence in (level, CONFIDENCE))
+    threshold = np.maximum(called * again, tolerance.log_change + beyond * again)
+    needed = float(np.quantile(threshold + _normals() * np.sqrt(true), POWER))
+    return -math.expm1(-needed)
+
+
+@cache
+def _draws() -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+    """Uniform numbers between 0 and 1, three of each kind, spread evenly."""
+    return np.asarray(Sobol(3, rng=SEED).random_base2(LOG2_DRAWS).T)
+
+
+@lru_cache
+def _chi_squares(degrees: float, which: int) -> Draws:
+    return np.asarray(chdtri(degrees, _draws()[which]))
+
+
+@cache
+def _normals() -> Draws:
+    return np.asarray(ndtri(_draws()[2]))
 
 
 def _excluded(change: Change, tolerance: Tolerance) -> bool:
@@ -204,11 +187,11 @@ def _needed(change: Change, invocations: int, tolerance: Tolerance) -> int | Non
     """How many invocations of this variance would bring the 95 % interval within half the resolution to each side, or,
     when the estimate lies beyond the tolerance, off the tolerance. None when nothing is known of the variance.
     """
-    if not change.degrees or not change.error:
+    if not change.known or not change.error:
         return None
     beyond = abs(change.log_ratio) - tolerance.log_change
     half = beyond if beyond > 0 else -math.log1p(-tolerance.resolution) / 2
-    return math.ceil(invocations * (change.quantile((1 + CONFIDENCE) / 2) * change.error / half) ** 2)
+    return math.ceil(invocations * (change.quantile((1 + CONFIDENCE) / 2) / half) ** 2)
 
 
 def _sure(changed: float, beyond: float) -> str:

@@ -15,7 +15,7 @@ import msgspec
 from perf.builds import BLAS_KERNELS, Build, kept_shell_variables
 from perf.machine import Placement
 from perf.measure.plan import Plan, Program, Training, Variant, content_of
-from perf.stack import Stack, differing_fields
+from perf.stack import Stack, differing
 
 # A variant's name and this: the same variant with the baseline's stack.
 OF_BASELINE = "@baseline"
@@ -77,11 +77,11 @@ def twin_of(
     """A variant's twin with the stack of the baseline, as far as it can be had; None when what can be put back makes no
     difference. `build_like` finds a build with a stored wheel, `program_like` a stored program by its label.
     """
-    fields = differing_fields(then, stack_of(plan, variant, placements))
+    others = differing(then, stack_of(plan, variant, placements))
     build, program = variant.build, variant.program
-    if fields & {"wheel", "python", "numpy", "openmp"}:
+    if others & {"wheel", "python", "numpy", "openmp"}:
         build = build_like(build, then) or build
-    if isinstance(program, Program) and "program" in fields:
+    if isinstance(program, Program) and "program" in others:
         program = program_like(program, then.program) or program
     own = then.variables
     if isinstance(program, Training):
@@ -98,7 +98,7 @@ def twin_of(
         extra_work=then.injected,
     )
     stack = stack_of(plan, twin, placements)
-    if not differing_fields(stack, stack_of(plan, variant, placements)):
+    if not differing(stack, stack_of(plan, variant, placements)):
         return None
     return Twin(twin, stack)
 

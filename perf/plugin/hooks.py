@@ -91,8 +91,15 @@ def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None
 
 
 def _measured(items: Sequence[pytest.Item]) -> list[Case]:
-    functions = [item for item in items if isinstance(item, pytest.Function) and FIXTURE in item.fixturenames]
-    return [cast("Case", item.callspec.params["case"]) for item in functions]
+    return [case for item in items if (case := _case(item)) is not None]
+
+
+def _case(item: pytest.Item) -> Case | None:
+    """The case of an item that is measured; None of any other, as of one that has a parameter of the fixture's name."""
+    if not isinstance(item, pytest.Function) or FIXTURE not in item.fixturenames or not hasattr(item, "callspec"):
+        return None
+    parameters = item.callspec.params
+    return None if FIXTURE in parameters else cast("Case | None", parameters.get("case"))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -112,7 +119,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         if selected:
             config.stash[SESSION] = start_session(config.stash[SETUP], config.stash[STORAGE], selected)
             config.add_cleanup(config.stash[SESSION].journal.close)
-            config.stash[ENDED] = dict.fromkeys(item.nodeid for item in session.items if _measured([item]))
+            config.stash[ENDED] = dict.fromkeys(item.nodeid for item in session.items if _case(item))
     except PerfError as error:
         raise pytest.UsageError(str(error)) from error
     with _uncaptured(config):

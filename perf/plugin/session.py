@@ -30,9 +30,9 @@ from perf.plugin.setup import Setup
 from perf.plugin.storage import Storage
 from perf.runs.baseline import TOLERANCES
 from perf.runs.document import Context
-from perf.runs.gate import OF_THE_SUITE, Priors, Verdict, priors_of
+from perf.runs.gate import Priors, Verdict, priors_of
 from perf.runs.tolerances import Tolerances, read_tolerances
-from perf.stack import Stack, differing_fields
+from perf.stack import OF_THE_SUITE, Stack, differing
 
 RUNS = "runs"
 # These counters grow by the session's own work; what others did meanwhile is counted slot by slot.
@@ -179,12 +179,12 @@ class PerfSession:
         """
         now = stack_of(plan, variant, self.setup.placements)
         stored = [self.judging.stack(case.id) for case in cases] if self.judging else []
-        others = [then for then in stored if then and differing_fields(then, now) - OF_THE_SUITE]
+        others = [then for then in stored if then and differing(then, now) - OF_THE_SUITE]
         if not others:
             return None
         twin = twin_of(plan, variant, others[0], self.setup.placements, self._build_like, program_like)
-        differing = sorted(differing_fields(others[0], now) - OF_THE_SUITE)
-        return twin or f"of what differs ({', '.join(differing)}) nothing can be put back"
+        names = sorted(differing(others[0], now) - OF_THE_SUITE)
+        return twin or f"of what differs ({', '.join(names)}) nothing can be put back"
 
     def _build_like(self, build: Build, then: Stack) -> Build | None:
         """A build in the same role with a stored stack's wheel; None when it cannot be had."""

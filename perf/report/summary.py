@@ -112,7 +112,7 @@ def write_markdown(summary: Summary, path: Path, title: str) -> None:
 def _footer(summary: Summary) -> list[str]:
     """The lines below the tables, with what the mark means where there is one."""
     marked = any(record.get("speedup") is not None and _mark(record) for record in summary.records)
-    typical = any(record.get("speedup") is not None and _typical(record) for record in summary.records)
+    typical = any(record.get("speedup") is not None and _typical(record) is not None for record in summary.records)
     return [*([MARKED] if marked else []), *([TYPICAL] if typical else []), *summary.footer]
 
 
@@ -189,13 +189,15 @@ def speedup_text(record: Record) -> str:
     if record["speedup_low"] is None:
         return _number(record["speedup"]) + mark
     interval = f"[{_number(record['speedup_low'])}, {_number(record['speedup_high'])}]"
-    return f"{_number(record['speedup'])} {interval}{_typical(record)}{mark}"
+    typical = _typical(record)
+    middle = "" if typical is None else f" ~{_number(typical)}"
+    return f"{_number(record['speedup'])} {interval}{middle}{mark}"
 
 
-def _typical(record: Record) -> str:
+def _typical(record: Record) -> float | None:
     """The speedup in the middle of all blocks, where it lies outside of the interval of the undisturbed one."""
     typical, low, high = (record[name] for name in ("speedup_typical", "speedup_low", "speedup_high"))
-    return "" if low is None or low <= typical <= high else f" ~{_number(typical)}"
+    return None if low is None or low <= typical <= high else float(typical)
 
 
 def _mark(record: Record) -> str:
@@ -212,8 +214,11 @@ def _percent(record: Record, field: str, *interval: str) -> str:
     if record.get(field) is None:
         return "-"
     bounds = [f"{100 * record[name]:.1f}" for name in interval if record[name] is not None]
-    mark = _mark(record) if interval else ""
-    return f"{100 * record[field]:.1f} %" + (f" [{', '.join(bounds)}]" if bounds else "") + mark
+    text = f"{100 * record[field]:.1f} %" + (f" [{', '.join(bounds)}]" if bounds else "")
+    if not interval:
+        return text
+    typical = _typical(record)
+    return text + ("" if typical is None else f" ~{100 * typical:.1f}") + _mark(record)
 
 
 def _milliseconds(record: Record) -> str:

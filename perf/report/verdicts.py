@@ -85,7 +85,8 @@ def _reasons(verdicts: Sequence[Verdict]) -> list[str]:
         if verdict.kind != "ok":
             groups.setdefault((verdict.kind, _why(verdict)), []).append(verdict.case)
         elif verdict.changes:
-            groups.setdefault(("ok", f"changed: {'; '.join(verdict.changes)}"), []).append(verdict.case)
+            lacking = f"; what ran beside it had {'; '.join(verdict.missing)}" if verdict.missing else ""
+            groups.setdefault(("ok", f"changed: {'; '.join(verdict.changes)}{lacking}"), []).append(verdict.case)
     return [f"{kind}: {why}: {_listed(names)}" for (kind, why), names in groups.items()]
 
 
@@ -125,6 +126,7 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
         "reason": verdict.reason,
         "latency_ratio": verdict.latency_ratio,
         "changes": list(verdict.changes),
+        "missing": list(verdict.missing),
         "smallest_loss": verdict.deciding.smallest_loss if verdict.deciding else None,
         "beside": None if verdict.beside is None else _change_record(verdict.beside),
         "ratios": [
@@ -162,7 +164,7 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
         if verdict.beside is not None:
             cells = ("the baseline's stack, side by side", "-", "-", _change_text(verdict.beside))
             table.add_row(Text(verdict.case), kind, *map(Text, cells))
-        if not verdict.ratios:
+        if not verdict.ratios and verdict.beside is None:
             table.add_row(Text(verdict.case), kind, *map(Text, "----"))
     return table
 

@@ -27,10 +27,14 @@ def usable_baseline(path: Path, machine_class: str) -> Run:
     return run
 
 
-def stored_runs(folder: Path, machine_class: str) -> list[Run]:
-    """All usable runs of a class in a folder, oldest first; what cannot be used is passed over: it is no baseline."""
+def stored_runs(folder: Path, machine_class: str, *, but: Path | None = None) -> list[Run]:
+    """All usable runs of a class in a folder, oldest first; what cannot be used is passed over: it is no baseline. One
+    that is judged itself (`but`) is none of them.
+    """
     runs = []
     for path in sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.json")):
+        if but is not None and path.samefile(but):
+            continue
         with suppress(PerfError):
             runs.append(usable_baseline(path, machine_class))
     return runs

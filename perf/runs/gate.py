@@ -8,18 +8,16 @@ from functools import cached_property
 from perf.judge.speedup import Estimate, Observed, estimate_speedup
 from perf.judge.spread import Spread, prior_of, variance_of
 from perf.judge.verdict import Judgement, Kind, Tolerance, judge_beside, judge_since
-from perf.runs.document import Case, Context, Run, SideBySide
+from perf.runs.document import Case, Context, Run
 from perf.runs.sessions import Sessions
 from perf.runs.tolerances import Tolerances
-from perf.stack import differences, differing_fields
+from perf.stack import OF_THE_SUITE, differences, differing
 
 # A case's verdict is the gravest of its ratios' verdicts.
 GRAVITY: tuple[Kind, ...] = ("ok", "improved", "no-baseline", "inconclusive", "invalid", "drifted", "regressed")
 # Verdicts that say nothing about a case.
 UNJUDGED: frozenset[Kind] = frozenset({"no-baseline", "inconclusive", "invalid"})
 FAILING: frozenset[Kind] = frozenset({"regressed", "drifted"})
-# What no build runs: a difference in it alone is reported, and judged as the same stack.
-OF_THE_SUITE = frozenset({"measuring"})
 
 
 @dataclass(frozen=True)
@@ -93,8 +91,11 @@ class Gate:
         )
 
     def undecided(self, case: Case, priors: Mapping[str, Priors]) -> float | None:
-        """The apparent log slowdown of a case that side by side left undecided; None of any other."""
-        if case.beside is None or not case.beside.values:
+        """The apparent log slowdown of a case that side by side left undecided; None of any other, and of one whose
+        twin says nothing.
+        """
+        then = self._then.get(case.name)
+        if then is None or case.beside is None or not case.beside.values or not self._compares(case, then):
             return None
         found = self._beside(case, priors[case.family])
         return -found.change.log_ratio if found.kind == "inconclusive" and found.change else None
@@ -112,12 +113,11 @@ class Gate:
         latency_ratio = case.latency_s / then.latency_s if self.same_machine else None
         changes = tuple(differences(then.stack, case.stack))
         ratios = tuple(self._ratios(case, then, priors))
-        changed = differing_fields(then.stack, case.stack) - OF_THE_SUITE
+        changed = differing(then.stack, case.stack) - OF_THE_SUITE
         missing: tuple[str, ...] = ()
-        beside = case.beside if case.beside and not case.beside.problem else None
-        if beside is not None and changed and self._compares(beside, then, changed):
+        if case.beside is not None and self._compares(case, then):
             found = self._beside(case, priors)
-            missing = tuple(differences(then.stack, beside.stack))
+            missing = tuple(differences(then.stack, case.beside.stack))
             reason = found.reason or "side by side with the baseline's stack"
             verdict = Verdict(case.name, found.kind, _because(reason, changes), ratios, found)
         elif changed:
@@ -137,9 +137,12 @@ class Gate:
         return self.baseline.cases if self.baseline else {}
 
     @staticmethod
-    def _compares(beside: SideBySide, then: Case, changed: set[str]) -> bool:
-        """Whether what ran side by side had something of the baseline's stack that the case has not."""
-        return not changed <= differing_fields(then.stack, beside.stack)
+    def _compares(case: Case, then: Case) -> bool:
+        """Whether something ran beside the case that had some of what the case has not of the baseline's stack."""
+        if case.beside is None or case.beside.problem:
+            return False
+        changed = differing(then.stack, case.stack) - OF_THE_SUITE
+        return not changed <= differing(then.stack, case.beside.stack)
 
     def _beside(self, case: Case, priors: Priors) -> Judgement:
         values = case.beside.values if case.beside else []
@@ -150,14 +153,14 @@ class Gate:
             over = [d for name, s in case.samples.items() if name in then.samples
                     for d in differences(then.samples[name].over, s.over)]  # fmt: skip
             why = f"measured over another reference: {'; '.join(over)}" if over else "its reference is another variant"
-            return Verdict(case.name, "invalid", why)
+            return Verdict(case.name, "invalid", _because(why, changes))
         gravest = max(ratios, key=lambda ratio: GRAVITY.index(ratio.judgement.kind)).judgement
         if gravest.kind == "drifted":
-            settings = "; ".join(self.settings_changed) or "none of the machine's settings that are recorded"
-            return Verdict(case.name, "drifted", f"same stack, {gravest.reason}; changed: {settings}", ratios)
+            changed = [*changes, *self.settings_changed] or ["none of the machine's settings that are recorded"]
+            return Verdict(case.name, "drifted", _because(f"same stack, {gravest.reason}", changed), ratios)
         if gravest.kind == "invalid" and case.invocations_disturbed:
             why = f"other programs or the hypervisor disturbed all {case.invocations_disturbed} invocations"
-            return Verdict(case.name, "invalid", why, ratios)
+            return Verdict(case.name, "invalid", _because(why, changes), ratios)
         reason = gravest.reason or f"same stack; {_seen(gravest, 'drift')}"
         return Verdict(case.name, gravest.kind, _because(reason, changes), ratios)
 
@@ -178,12 +181,12 @@ class Gate:
 
     def _by_published(self, case: Case, priors: Priors) -> Verdict:
         now = case.samples[case.reference].observed
-        if case.published_speedup is None or now is None:
+        if case.published_speedup is None:
             return Verdict(case.name, "no-baseline", f"{self.name} does not hold it")
         then = Observed(math.log(case.published_speedup), 0.0, 1)  # nothing is known of its error
         sessions, tolerance = self.sessions.priors[case.family], self.tolerances.published
         found = judge_since(now, then, priors.within, sessions, tolerance, self.comparisons)
-        kind: Kind = found.kind
+        kind = found.kind
         if found.change is not None and kind == "drifted":
             kind = "regressed" if found.change.log_ratio < 0 else "improved"
         ratio = Ratio(case.reference, replace(found, kind=kind), _estimate(now, priors), _estimate(then, priors))
@@ -193,7 +196,7 @@ class Gate:
         """The stored ratios that are over the same stack now as then."""
         for reference, sample in case.samples.items():
             stored = then.samples.get(reference)
-            if stored is None or differing_fields(stored.over, sample.over) - OF_THE_SUITE:
+            if stored is None or differing(stored.over, sample.over) - OF_THE_SUITE:
                 continue
             sessions = self.sessions.of(case.family, case.name, reference)
             tolerance = self._tolerance(case)

@@ -1,12 +1,12 @@
 """How much a stored speedup varies from one session to the next, on machines of one class."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from perf.judge.spread import MAX_DEGREES, Spread, fit_spread, sum_of_squares
 from perf.runs.document import Case, Run
 from perf.runs.tolerances import Tolerances
-from perf.stack import differing_fields
+from perf.stack import OF_THE_SUITE, differing
 
 # A variance between sessions is estimated from as many at least.
 LEAST_RUNS = 3
@@ -16,7 +16,7 @@ Key = tuple[str, str]
 @dataclass(frozen=True)
 class Sessions:
     """The variance of a session's own log speedup: `priors` by family, and the speedups of stored sessions by case and
-    reference. `runs` is how many stored runs it rests on; 0: it is the assumed one.
+    reference. `runs` is how many stored runs it rests on, for the case that has most; 0: it is the assumed one.
     """
 
     priors: Mapping[str, Spread]
@@ -26,10 +26,8 @@ class Sessions:
     def of(self, family: str, case: str, reference: str) -> Spread:
         """The variance between sessions of one ratio, its own sessions counted with those of its family."""
         prior, speedups = self.priors[family], self.speedups.get((case, reference), ())
-        own = max(0, len(speedups) - 1)
-        degrees = prior.degrees + own
-        variance = (prior.degrees * prior.variance + sum_of_squares(speedups)) / degrees
-        return Spread(variance, min(degrees, MAX_DEGREES))
+        pooled = prior.with_squares(sum_of_squares(speedups), max(0, len(speedups) - 1))
+        return replace(pooled, degrees=min(pooled.degrees, MAX_DEGREES))
 
 
 def sessions_of(runs: Sequence[Run], families: Collection[str], tolerances: Tolerances) -> Sessions:
@@ -51,10 +49,9 @@ def sessions_of(runs: Sequence[Run], families: Collection[str], tolerances: Tole
         assumed = tolerances.assumed_of(family)
         default = assumed.spread(assumed.sessions)
         fitted = fit_spread(values for key, values in speedups.items() if family_of[key] == family)
-        degrees = default.degrees + fitted.degrees
-        variance = (default.degrees * default.variance + fitted.degrees * fitted.variance) / degrees
-        priors[family] = Spread(variance, min(degrees, MAX_DEGREES))
-    return Sessions(priors, speedups, len(runs) if speedups else 0)
+        pooled = default.with_squares(fitted.degrees * fitted.variance, fitted.degrees)
+        priors[family] = replace(pooled, degrees=min(pooled.degrees, MAX_DEGREES))
+    return Sessions(priors, speedups, max(map(len, speedups.values()), default=0))
 
 
 def _log_speedup(run: Run, name: str, reference: str, like: Case) -> float | None:
@@ -63,7 +60,6 @@ def _log_speedup(run: Run, name: str, reference: str, like: Case) -> float | Non
     sample = case.samples.get(reference) if case else None
     if case is None or sample is None or sample.observed is None:
         return None
-    same = not differing_fields(case.stack, like.stack) and not differing_fields(
-        sample.over, like.samples[reference].over
-    )
-    return sample.observed.log_ratio if same else None
+    pairs = (case.stack, like.stack), (sample.over, like.samples[reference].over)
+    other = set().union(*(differing(one, another) for one, another in pairs)) - OF_THE_SUITE
+    return None if other else sample.observed.log_ratio

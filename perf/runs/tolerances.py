@@ -1,5 +1,6 @@
 """How much change is allowed of each case, from `baselines/tolerances.toml`."""
 
+import math
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -67,6 +68,9 @@ def read_tolerances(path: Path) -> Tolerances:
     every: list[Tolerance | Entry] = [found.default, found.published, *found.families.values(), *found.cases.values()]
     if "default" not in found.assumed:
         raise PerfError("assumes no default variances: it lacks [assumed.default]", subject=str(path), next_step=step)
+    deviations = [(a.invocations, a.beside, a.sessions, a.degrees) for a in found.assumed.values()]
+    if not all(0 < number < math.inf for numbers in deviations for number in numbers):
+        raise PerfError("assumes what is no positive number", subject=str(path), next_step=step)
     numbers = [number for entry in every for number in (entry.change, entry.resolution) if number is not None]
     if not all(0 < number < 1 for number in numbers):
         raise PerfError("holds a share that is not between 0 and 1", subject=str(path), next_step=step)

@@ -107,6 +107,18 @@ def test_the_runs_beside_the_baseline_say_how_much_sessions_vary(
     assert "from 4 stored runs" in capsys.readouterr().out
 
 
+def test_a_run_in_the_baselines_folder_is_not_one_of_the_sessions_that_it_is_judged_by(
+    judge: Any, baseline: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in (2, 3):
+        now = written(baseline.parent / f"{number:04}_b.json")
+    assert judge(now) == 0
+    assert "assumed until three runs are stored" in capsys.readouterr().out
+    written(baseline.parent / "0004_c.json")
+    assert judge(now) == 0
+    assert "from 3 stored runs" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("context", "message"),
     [

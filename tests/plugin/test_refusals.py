@@ -49,6 +49,16 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Finished]:
         return dict(zip(folders, pool.map(end, folders), strict=True))
 
 
+def test_a_test_with_a_parameter_of_the_fixtures_name_is_no_case(tmp_path: Path) -> None:
+    test = tmp_path / "test_foreign.py"
+    test.write_text(
+        "import pytest\n\n@pytest.mark.parametrize('record', [1, 2])\ndef test_it(record):\n    assert record\n"
+    )
+    finished = run(tmp_path, str(test))
+    assert finished.code == 0, finished.output
+    assert "2 passed" in finished.output
+
+
 @pytest.mark.real
 @pytest.mark.parametrize("option", REFUSED)
 def test_options_that_cannot_work(ended: dict[str, Finished], option: str) -> None:

@@ -208,6 +208,16 @@ def test_an_efficiency_is_marked_like_a_speedup_and_what_was_published_is_not() 
     assert [cell for cell in table.rows[0] if "?" in cell] == ["50.0 % [45.0, 55.0] ?"]
 
 
+def test_a_typical_efficiency_outside_of_the_interval_is_shown_in_percent() -> None:
+    one = record("r1", ranks=1, communication_share=0.0) | TRAINING
+    two = record("r2", 0.5, ranks=2, communication_share=0.0512, published_speedup=0.9886) | TRAINING
+    two |= {"allreduce_s": {"4096": 1e-4, "1048576": 1e-3}, "speedup_typical": 0.4}
+    shown = Summary([one, two], [], [], [])
+    (table, *_) = tables_of(shown)
+    assert [cell for cell in table.rows[0] if "~" in cell] == ["50.0 % [45.0, 55.0] ~40.0"]
+    assert printed(shown, 200).splitlines()[-1] == TYPICAL
+
+
 def test_the_reference_has_no_speedup_to_mark() -> None:
     assert MARKED not in printed(Summary([NATIVE], [], [], []), 200)
 

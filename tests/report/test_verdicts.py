@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from perf.judge.change import Change
 from perf.judge.spread import Spread
-from perf.judge.verdict import Change, Judgement
+from perf.judge.verdict import Judgement
 from perf.report.verdicts import (
     MOST_INVOCATIONS,
     SHOWN_NAMES,
@@ -21,7 +22,7 @@ from perf.report.verdicts import (
 )
 from perf.runs.gate import GRAVITY, Gate, Verdict
 from perf.runs.sessions import Sessions
-from tests.runs.factories import CASE, LOG_SPEEDUPS, benchmark, beside, gate, int8, judged, sample, stack
+from tests.runs.factories import CASE, LOG_SPEEDUPS, benchmark, beside, gate, int8, judged, native, sample, stack
 
 COMMAND = f"uv run pytest 'perf/cnn/test_inference.py::test_inference[{CASE}]'"
 NEW_WHEEL = stack(wheel="d" * 64, requirement="./new.whl")
@@ -135,6 +136,22 @@ def test_the_table_holds_each_change_with_its_interval() -> None:
     assert twins[5].startswith("-10.0% [-10.")
 
 
+def test_a_reference_that_was_measured_side_by_side_has_one_row() -> None:
+    slower = [value + math.log1p(-0.1) for value in EVEN]
+    entry = native(stack=stack("native-fp32", wheel="d" * 64), beside=beside(*slower, variant="native-fp32"))
+    rows = [line for line in printed([judged(entry)], at=gate()).splitlines() if "native-fp32  regressed" in line]
+    assert [row.split("  ")[2].strip() for row in rows] == ["the baseline's stack, side by side"]
+
+
+def test_what_the_twin_lacked_is_printed_and_stored_whatever_the_verdict() -> None:
+    for by, kind in ((0.0, "ok"), (-0.1, "regressed")):
+        verdict = side_by_side(by, threads=1)
+        assert verdict.kind == kind
+        assert verdict_record(verdict)["missing"] == ["threads: 2 -> 1"]
+    ok = printed([side_by_side(0, threads=1)], at=gate())
+    assert f"ok: changed: {WHEEL_CHANGE}; what ran beside it had threads: 2 -> 1: 1 case: {CASE}\n" in ok
+
+
 def test_cases_without_a_baseline_and_without_a_run_are_listed() -> None:
     missing = [Verdict(name, "no-baseline", "0001_a.json does not hold it") for name in ("a-b1", "b-b1")]
     text = printed(missing, [CASE, "a-b1", "b-b1"], at=gate())
@@ -169,7 +186,7 @@ def test_an_undecided_case_says_how_many_invocations_would_decide_it() -> None:
 
 
 def test_no_impractical_number_of_invocations_is_advised() -> None:
-    undecided = Judgement("inconclusive", "why", Change(-0.1, 0.3, 4), 0.9, 0.8, MOST_INVOCATIONS + 1)
+    undecided = Judgement("inconclusive", "why", Change(-0.1, (Spread(0.09, 4),)), 0.9, 0.8, MOST_INVOCATIONS + 1)
     text = printed([Verdict(CASE, "inconclusive", "why", beside=undecided)])
     assert "why. On a machine as noisy as this no practical number of invocations would decide it: 1 case" in text
     assert "--perf-invocations" not in text

@@ -178,6 +178,18 @@ def test_a_difference_only_in_the_measuring_code_is_judged_as_the_same_stack_and
     assert same.reason.endswith(f"; changed: {change}")
     slow = judged(moved(-0.2, stack=stack(measuring="ba9876543210")))
     assert (slow.kind, slow.changes) == ("drifted", (change,))
+    assert slow.reason.endswith(f"; changed: {change}")
+    other = gate(settings={"kernel": "6.2.0", "governor": "performance"})
+    slow = judged(moved(-0.2, stack=stack(measuring="ba9876543210")), other)
+    assert slow.reason.endswith(f"; changed: {change}; kernel: 6.1.0 -> 6.2.0")
+
+
+@pytest.mark.parametrize("over", [sample([]), sample(LOG_SPEEDUPS, threads=1)], ids=["disturbed", "other reference"])
+def test_a_difference_in_the_measuring_code_is_reported_of_an_invalid_case_too(over: dict[str, Any]) -> None:
+    entry = benchmark(stack=stack(measuring="ba9876543210"), samples={"native-fp32": over}, invocations_disturbed=3)
+    verdict = judged(entry)
+    assert verdict.kind == "invalid"
+    assert verdict.reason.endswith("; changed: measuring: 0123456789ab -> ba9876543210")
 
 
 def test_other_measuring_code_of_the_reference_is_no_other_reference() -> None:
@@ -231,6 +243,14 @@ def test_a_twin_counts_where_it_has_something_of_the_baselines_stack_that_the_ca
         assert {line.split(":")[0].split(" ")[0] for line in verdict.missing} == lacking
 
 
+def test_a_twin_counts_that_has_one_of_the_variables_back() -> None:
+    case = stack(variables={"OMP_NUM_THREADS": "1", "KMP_BLOCKTIME": "0"})
+    back = {"OMP_NUM_THREADS": "2", "KMP_BLOCKTIME": "0"}
+    verdict = judged(benchmark(stack=case, beside=beside(*SLOWER, variables=back)))
+    assert (verdict.kind, verdict.missing) == ("regressed", ("variables KMP_BLOCKTIME: not set -> 0",))
+    assert judged(benchmark(stack=case, beside=beside(*SLOWER, variables=case["variables"]))).beside is None
+
+
 def test_what_the_twin_lacked_of_the_baselines_stack_is_kept() -> None:
     assert judged(new_wheel(*SAME)).missing == ()
     verdict = judged(new_wheel(*SAME, threads=1))
@@ -249,6 +269,8 @@ def test_only_what_side_by_side_left_open_is_undecided() -> None:
     for decided in (SAME, SLOWER, FASTER, []):
         assert undecided(new_wheel(*decided)) is None
     assert undecided(moved(-0.2)) is None, "there is nothing to measure it side by side with"
+    assert undecided(new_wheel(-0.1, 0.07, 0.0, wheel="d" * 64)) is None, "its twin ran the same wheel"
+    assert undecided(moved(0.0, beside=beside(-0.1, 0.07, 0.0, threads=1))) is None, "it runs what the baseline ran"
 
 
 @given(FIELDS, st.sampled_from([SAME, SLOWER, FASTER, [-0.1, 0.07]]))
@@ -348,6 +370,12 @@ def test_published_tables_never_drift(speedup: float, scatter: float) -> None:
     assert kind in {"ok", "regressed", "improved"}
     assert kind != "regressed" or speedup < 9.32 * 0.75
     assert kind != "improved" or speedup > 9.32 / 0.75
+
+
+def test_a_published_case_whose_invocations_were_all_disturbed_is_invalid() -> None:
+    at = Gate("published", None, as_run(document()).perf, TOLERANCES, 1, sessions_with())
+    verdict = judged(benchmark(samples={"native-fp32": sample([])}, invocations_disturbed=3), at)
+    assert (verdict.kind, verdict.reason) == ("invalid", "nothing undisturbed was measured")
 
 
 def test_what_was_not_published_has_no_baseline() -> None:

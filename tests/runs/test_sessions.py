@@ -103,7 +103,7 @@ def document_of(cnn: Run, rnn: Run) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "different",
-    [{"threads": 1}, {"wheel": "d" * 64}, {"measuring": "ba9876543210"}, {"over": {"wheel": "d" * 64}}],
+    [{"threads": 1}, {"wheel": "d" * 64}, {"over": {"wheel": "d" * 64}}],
     ids=str,
 )
 def test_runs_of_another_stack_than_the_last_ones_are_ignored(different: dict[str, Any]) -> None:
@@ -111,6 +111,13 @@ def test_runs_of_another_stack_than_the_last_ones_are_ignored(different: dict[st
     found = known_from([run_of(*[0.9] * 8, **different), *same])
     assert found.speedups == known_from(same).speedups
     assert found.priors == known_from(same).priors
+    assert found.runs == len(same)
+
+
+@pytest.mark.parametrize("different", [{"measuring": "ba9876543210"}, {"over": {"measuring": "ba9876543210"}}], ids=str)
+def test_runs_by_other_measuring_code_count(different: dict[str, Any]) -> None:
+    found = known_from([run_of(*[0.9] * 8, **different), *varied(0.01, 3, cases=8)])
+    assert found.runs == len(found.speedups[KEY]) == 4
 
 
 def test_the_last_run_decides_which_stack_counts() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.stack import Stack, differences, differing_fields
+from perf.stack import Stack, differences, differing
 
 from .factories import CHANGED, as_stack
 
@@ -37,26 +37,33 @@ STACKS = st.builds(
 def test_the_requirement_alone_makes_no_difference(one: Stack, requirement: str) -> None:
     other = Stack(**{**fields_of(one), "requirement": requirement})
     assert differences(one, other) == []
-    assert differing_fields(one, other) == set()
+    assert differing(one, other) == set()
 
 
 @given(STACKS, STACKS)
-def test_the_differing_fields_are_those_that_are_unequal(one: Stack, other: Stack) -> None:
+def test_what_differs_are_the_fields_that_are_unequal_and_of_those_with_keys_the_keys(one: Stack, other: Stack) -> None:
     a, b = fields_of(one), fields_of(other)
-    assert differing_fields(one, other) == {name for name in a if a[name] != b[name]} - {"requirement"}
+    unequal = {name for name in a if a[name] != b[name]} - {"requirement"}
+    found = differing(one, other)
+    assert {name.partition(" ")[0] for name in found} == unequal
+    assert found == {
+        f"{name} {key}" if isinstance(a[name], dict) else name
+        for name in unequal
+        for key in ({*a[name], *b[name]} if isinstance(a[name], dict) else [""])
+        if not key or a[name].get(key, 0) != b[name].get(key, 0)
+    }
 
 
 @given(STACKS, STACKS)
 def test_differences_are_symmetrical(one: Stack, other: Stack) -> None:
-    assert differing_fields(one, other) == differing_fields(other, one)
+    assert differing(one, other) == differing(other, one)
     forth, back = differences(one, other), differences(other, one)
     assert [line.partition(":")[0] for line in forth] == [line.partition(":")[0] for line in back]
 
 
 @given(STACKS, STACKS)
 def test_every_differing_field_is_described(one: Stack, other: Stack) -> None:
-    described = {line.partition(":")[0].partition(" ")[0] for line in differences(one, other)}
-    assert described == differing_fields(one, other)
+    assert {line.partition(":")[0] for line in differences(one, other)} == differing(one, other)
 
 
 def test_every_field_but_two_has_a_changed_value_in_these_tests() -> None:
@@ -76,6 +83,7 @@ def test_every_field_but_two_has_a_changed_value_in_these_tests() -> None:
         ({}, {"variables": {}}, "variables OMP_NUM_THREADS: 2 -> not set"),
         ({}, {"environment": {"LD_PRELOAD": "x.so"}}, "environment LD_PRELOAD: not set -> x.so"),
         ({"job": {"epochs": 1}}, {"job": {"epochs": 2}}, "job epochs: 1 -> 2"),
+        ({"job": {}}, {"job": {"epochs": None}}, "job epochs: not set -> None"),
         ({}, {"placement": ("0 on node 0", "1 on node 0")}, "placement: 0-1 on node 0 -> 0 on node 0; 1 on node 0"),
         ({}, {"injected": 0.05}, "injected: 0.0 -> 0.05"),
     ],

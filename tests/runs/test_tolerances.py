@@ -1,5 +1,6 @@
 """Tolerances: the narrowest entry counts, and a file that cannot be used is named."""
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -75,6 +76,11 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
         GOOD.replace("change = 0.02", "change = 2"),
         GOOD.replace("change = 0.02", "change = 0.0"),
         GOOD.replace("sessions = 0.03\n", ""),
+        GOOD.replace("sessions = 0.03", "sessions = -0.03"),
+        GOOD.replace("sessions = 0.03", "sessions = nan"),
+        GOOD.replace("sessions = 0.03", "sessions = 0.0"),
+        re.sub(r"degrees = \S+", "degrees = 0", GOOD),
+        re.sub(r"degrees = \S+", "degrees = inf", GOOD),
         GOOD.replace("assumed.default", "assumed.cnn"),
         GOOD.partition("[assumed.default]")[0],
         GOOD + "[families.cnn]\nchange = 1.5\n",
