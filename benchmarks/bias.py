@@ -15,6 +15,7 @@ from rich.table import Table
 
 from benchmarks.setting import conditions_of, resources
 from perf.cnn.family import CnnFamily
+from perf.judge.statistics import midmean
 from perf.measure.engine import measure
 from perf.measure.ledger import Ledger
 from perf.measure.tiers import effort_of
@@ -39,7 +40,7 @@ def main(invocations: int) -> None:
         (result,) = measure([alone], {}, conditions_of(found, effort), lambda *_: None, ledger).values()
         for name in NAMES[1:]:
             ratios = result.undisturbed.log_ratios(NAMES[0], name)
-            values = [statistics.median(blocks) for blocks in ratios if blocks]
+            values = [midmean(blocks) for blocks in ratios if blocks]
             sd = statistics.stdev(values)
             cells = (
                 variant.name,

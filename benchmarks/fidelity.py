@@ -25,6 +25,7 @@ from perf.cnn.family import Case, CnnFamily
 from perf.cnn.networks import INPUT
 from perf.judge.change import change_beside
 from perf.judge.spread import NO_PRIOR
+from perf.judge.statistics import midmean
 from perf.machine import Placement
 from perf.measure.crew import Crew
 from perf.measure.engine import measure
@@ -66,10 +67,10 @@ def show_bare_loops(found: Resources, console: Console) -> None:
         table.add_column(name)
     for network in NETWORKS:
         ratios = against_bare_loop(network, found)
-        medians = [statistics.median(blocks) for blocks in ratios]
-        change = change_beside(medians, NO_PRIOR)
+        middles = [midmean(blocks) for blocks in ratios]
+        change = change_beside(middles, NO_PRIOR)
         low, high = change.interval()
-        lowest, highest = (f"{math.exp(extreme(medians)):.4f}" for extreme in (min, max))
+        lowest, highest = (f"{math.exp(extreme(middles)):.4f}" for extreme in (min, max))
         table.add_row(network, f"{change.ratio:.4f}", f"[{low:.4f}, {high:.4f}]", lowest, highest)
         print(network, f"{change.ratio:.4f}", f"[{low:.4f}, {high:.4f}]", flush=True)
     console.print(table)
@@ -122,7 +123,7 @@ def identical_variants(found: Resources, effort: Effort) -> list[float]:
     with on_off_load():
         results = measure([twins], {}, conditions, lambda text, _: print(text, flush=True), Ledger())
     ratios = results[plan.workloads[0].name].log_ratios("one", "other")
-    return [math.exp(statistics.median(blocks)) for blocks in ratios]
+    return [math.exp(midmean(blocks)) for blocks in ratios]
 
 
 def _plan(network: str, batch: int, found: Resources) -> Plan:

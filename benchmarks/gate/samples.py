@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.gate.recording import RecordedInvocation, read
 from perf.judge.speedup import Observed, observe
+from perf.judge.statistics import midmean
 
 Recordings = Mapping[str, Sequence[RecordedInvocation]]
 # Arms that a recording holds of each variant: its equal twin, and the same variant doing more work.
@@ -33,15 +34,15 @@ def reference_of(invocations: Sequence[RecordedInvocation]) -> str:
 
 @cache
 def log_ratio(invocation: RecordedInvocation, over: str, variant: str) -> float | None:
-    """The invocation's observation, as the suite stores it: the median over undisturbed blocks of log(latency of `over`
-    / latency of `variant`); None when there are none, or one of the two was not recorded.
+    """The invocation's observation, as the suite stores it: the mean of the middle half of undisturbed blocks'
+    log(latency of `over` / latency of `variant`); None when there are none, or one of the two was not recorded.
     """
     ratios = [
         block.log_ratio(over, variant)
         for block in invocation.blocks
         if not block.disturbed and over in block.slots and variant in block.slots
     ]
-    return statistics.median(ratios) if ratios else None
+    return midmean(ratios) if ratios else None
 
 
 def observed(invocations: Sequence[RecordedInvocation], over: str, variant: str) -> Observed | None:

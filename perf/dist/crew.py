@@ -42,7 +42,7 @@ class JobStart:
         *,
         timeout_s: float,
     ) -> "TrainingCrew":
-        """TypeError for a variant that is no training job."""
+        """TypeError for a variant that is no training job, WorkerError when its job cannot be started."""
         return TrainingCrew(variant, scratch, self, timeout_s=timeout_s)
 
 
@@ -65,6 +65,9 @@ class TrainingCrew:
             self._cluster = self._exits.enter_context(start.seating.opened())
             job = self._job("throughput", {**variant.program.task, "extra_work": variant.extra_work})
             self._running = self._exits.enter_context(running(job, scratch))
+        except OSError as error:
+            self._exits.close()
+            raise WorkerError(f"the job could not be started: {error}", "") from error
         except BaseException:
             self._exits.close()
             raise

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -159,17 +160,16 @@ class DistFamily:
 
 
 def _check(variant: Variant, start: JobStart, effort: Effort, resources: Resources) -> Checked:
-    crew = start(variant, (), resources.scratch, timeout_s=resources.timeout_s)
     try:
-        crew.load()
-        crew.warm_up(effort)
-        profile = profile_of(crew.profile())
-        found = crew.end()
-        cost = crew.allreduce_ns(load().allreduce.sizes_bytes, repeats=load().allreduce.repeats) if found[1:] else {}
+        with closing(start(variant, (), resources.scratch, timeout_s=resources.timeout_s)) as crew:
+            crew.load()
+            crew.warm_up(effort)
+            profile = profile_of(crew.profile())
+            found = crew.end()
+            sizes, repeats = load().allreduce.sizes_bytes, load().allreduce.repeats
+            cost = crew.allreduce_ns(sizes, repeats=repeats) if found[1:] else {}
     except WorkerError as error:
         return Checked(Failure(f"in a first job: {error.what}", error.last_words), {})
-    finally:
-        crew.close()
     mpi = variant.build.mpi
     seats = start.seating.seats(len(found))
     return Checked(

@@ -131,6 +131,7 @@ class RunningJob:
         if self._process.stdin:
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
+        self._hear_from_now()
         deadline_s = time.monotonic() + self._job.deadline_s
         while self._process.poll() is None:
             self._listen()
@@ -172,10 +173,14 @@ class RunningJob:
 
     def release(self) -> None:
         """Let all ranks run again."""
+        self._hear_from_now()
+        self._send({"do": RELEASE})
+
+    def _hear_from_now(self) -> None:
+        """Whoever was held could say nothing."""
         now = time.monotonic()
         for rank in self._ranks:
             rank.heard_s = now
-        self._send({"do": RELEASE})
 
     def _send(self, request: Mapping[str, object]) -> None:
         if self._process.stdin is None:

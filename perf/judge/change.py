@@ -18,10 +18,12 @@ from scipy.special import gammaln, stdtr, stdtrit
 from perf.judge.speedup import Observed
 from perf.judge.spread import Spread, sum_of_squares
 
+# A sum's quantile lies at most so many times as far out as its parts' together; of one degree of freedom or more: once.
+TOO_FAR = 1e6
 # The confidence of intervals that are shown, and of whatever is not an alarm.
 CONFIDENCE = 0.95
 # t = sinh of these: close together in the middle, and as far out as the tail of a single degree of freedom needs.
-_STEPS = np.linspace(-16, 16, 257)
+_STEPS = np.linspace(-32, 32, 513)
 _GRID = np.sinh(_STEPS)
 
 
@@ -60,7 +62,11 @@ class Change:
         if len(alone) == 1 or confidence == 0.5:  # noqa: PLR2004 - the middle
             return alone[0]
         least, most = 0.9 * max(alone), 1.1 * sum(alone)
-        return float(brentq(lambda far: self._below(far) - confidence, least, most, xtol=1e-12, rtol=1e-9))
+        while self._below(most) < confidence and most < sum(alone) * TOO_FAR:
+            most *= 2
+        if self._below(most) < confidence:
+            return most  # of less than one degree of freedom, so far out that no number matters
+        return float(brentq(lambda far: self._below(far) - confidence, least, most, xtol=1e-9, rtol=1e-7))
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """The two-sided confidence interval of the ratio; from 0 to infinity when nothing is known of the error."""
@@ -125,4 +131,5 @@ def _weights(degrees: float) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     """The probability of Student's t around each point of the grid."""
     height = gammaln((degrees + 1) / 2) - gammaln(degrees / 2) - math.log(degrees * math.pi) / 2
     density = np.exp(height - (degrees + 1) / 2 * np.log1p(_GRID**2 / degrees))
-    return np.asarray(density * np.cosh(_STEPS) * (_STEPS[1] - _STEPS[0]))
+    weights = density * np.cosh(_STEPS)
+    return np.asarray(weights / weights.sum())

@@ -21,3 +21,19 @@ def quantile(values: Sequence[float], q: float) -> float:
 def median(values: Sequence[float]) -> float:
     """The middle value; ValueError when there are none."""
     return quantile(values, 0.5)
+
+
+def midmean(values: Sequence[float]) -> float:
+    """The mean of the middle half; those at its edges count in part. ValueError when there are none.
+
+    Less is thrown away than by the median, and outliers still do not count (the interquartile mean; Tukey, "Exploratory
+    Data Analysis", 1977).
+    """
+    if not values:
+        raise ValueError("a mean of no values")
+    quarter = len(values) / 4
+    parts = [
+        max(0.0, min(rank + 1, len(values) - quarter) - max(rank, quarter)) * value
+        for rank, value in enumerate(sorted(values))
+    ]
+    return math.fsum(parts) / (2 * quarter)

@@ -16,12 +16,12 @@ from functools import cache, lru_cache
 from typing import Literal
 
 import numpy as np
-from scipy.special import chdtri, ndtri, stdtrit
+from scipy.special import chdtri, ndtri
 from scipy.stats.qmc import Sobol
 
 from perf.judge.change import CONFIDENCE, Change, change_beside, change_since
 from perf.judge.speedup import SEED, Observed
-from perf.judge.spread import Spread, sum_of_squares
+from perf.judge.spread import Spread
 
 Draws = np.ndarray[tuple[int], np.dtype[np.float64]]
 Kind = Literal["ok", "regressed", "improved", "drifted", "inconclusive", "no-baseline", "invalid"]
@@ -80,10 +80,9 @@ def judge_beside(beside: Sequence[float], prior: Spread, tolerance: Tolerance, c
     count = len(beside)
     change = change_beside(beside, prior)
     level = 1 - RUN_ERROR / (comparisons * LOOKS)
-    pooled = prior.with_squares(sum_of_squares(beside), count - 1)
-    smallest = _smallest_loss(pooled.divided_by(count), prior, count, level, tolerance)
-    more = Spread(pooled.variance / (2 * count), pooled.degrees + count)
-    with_twice = _least(smallest, _smallest_loss(more, prior, 2 * count, level, tolerance))
+    smallest = _smallest_loss(change, prior.divided_by(count), count - 1, level, tolerance)
+    twice = Change(change.log_ratio, tuple(Spread(p.variance / 2, p.degrees + count) for p in change.parts))
+    with_twice = _least(smallest, _smallest_loss(twice, prior.divided_by(2 * count), 2 * count - 1, level, tolerance))
     sure, beyond = change.confidence_beyond(0), change.confidence_beyond(tolerance.log_change)
     if sure > level and beyond >= CONFIDENCE:
         if change.log_ratio < 0:
@@ -116,10 +115,14 @@ def judge_since(
     if then is None:
         return Judgement("no-baseline", "the baseline has no undisturbed measurement of it")
     change = change_since(now, then, within, sessions)
-    twice = change_since(replace(now, invocations=2 * now.invocations), then, within, sessions)
     level = 1 - RUN_ERROR / (2 * comparisons)
-    smallest = _smallest_drift(change, level, tolerance)
-    with_twice = _least(smallest, _smallest_drift(twice, level, tolerance))
+    stated = []
+    for again in (now, replace(now, invocations=2 * now.invocations)):
+        kept = within.with_squares(then.degrees * then.variance, then.degrees)
+        kept = kept.divided_by(again.invocations * then.invocations / (again.invocations + then.invocations))
+        found = change_since(again, then, within, sessions)
+        stated.append(_smallest_loss(found, kept, again.degrees, level, tolerance))
+    smallest, with_twice = stated[0], _least(*stated)
     sure, beyond = change.confidence_beyond(0), change.confidence_beyond(tolerance.log_change)
     if sure > level and beyond >= CONFIDENCE:
         return Judgement("drifted", _sure(sure, beyond), change, smallest, with_twice)
@@ -127,44 +130,36 @@ def judge_since(
 
 
 def _least(one: float | None, other: float | None) -> float | None:
-    """The smaller one; None without either."""
-    return min((loss for loss in (one, other) if loss is not None), default=None)
+    """The smaller one; None when either is not known."""
+    return None if one is None or other is None else min(one, other)
 
 
-def _smallest_drift(change: Change, level: float, tolerance: Tolerance) -> float | None:
-    """The drift that an estimate with this error exceeds the threshold of an alarm by with probability `POWER`. Most of
-    the error (sessions, the baseline) would be estimated the same another time.
+def _smallest_loss(change: Change, kept: Spread, own: int, level: float, tolerance: Tolerance) -> float | None:
+    """The loss that another such measurement would call with probability `POWER`; None when nothing is known of the
+    error of this one.
+
+    The other one would estimate its error again: of the last part of it, `kept` would be the same (priors, the
+    baseline), and so many degrees of freedom its `own`. So this is a quantile of the predictive distribution, which is
+    drawn: the true variance of each part, then estimate and error of the other measurement.
     """
     if not change.known:
         return None
-    threshold = max(change.quantile(level), tolerance.log_change + change.quantile(CONFIDENCE))
-    return -math.expm1(-(threshold + change.quantile(POWER)))
-
-
-def _smallest_loss(error: Spread, prior: Spread, invocations: int, level: float, tolerance: Tolerance) -> float | None:
-    """The loss that as many invocations would call another time with probability `POWER`, when their own error, too, is
-    estimated again. `error` is the squared standard error of this time, moderated by `prior`. None without any degrees.
-
-    The predictive distribution is drawn: the true variance, given this time's estimate; then estimate and variance of
-    another time. The same draws each time, so that what is stated is smooth in what was measured.
-    """
-    if not error.degrees:
-        return None
-    own = invocations - 1
-    true = error.variance * error.degrees / _chi_squares(error.degrees, 0)
-    squares = true * (_chi_squares(own, 1) if own else 0.0)
-    known = prior.degrees * prior.variance / invocations
-    again = np.sqrt((known + squares) / error.degrees)
-    called, beyond = (float(stdtrit(error.degrees, confidence)) for confidence in (level, CONFIDENCE))
-    threshold = np.maximum(called * again, tolerance.log_change + beyond * again)
-    needed = float(np.quantile(threshold + _normals() * np.sqrt(true), POWER))
+    true = [part.variance * part.degrees / _chi_squares(part.degrees, n) for n, part in enumerate(change.parts)]
+    last = change.parts[-1]
+    again = (kept.degrees * kept.variance + true[-1] * (_chi_squares(own, 2) if own else 0.0)) / last.degrees
+    wider = np.sqrt(1 + (again - last.variance) / change.error**2) if change.error else np.ones(1)
+    called, beyond = change.quantile(level), change.quantile(CONFIDENCE)
+    threshold = np.maximum(called * wider, tolerance.log_change + beyond * wider)
+    needed = float(np.quantile(threshold + _normals() * np.sqrt(sum(true)), POWER))
     return -math.expm1(-needed)
 
 
 @cache
 def _draws() -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
-    """Uniform numbers between 0 and 1, three of each kind, spread evenly."""
-    return np.asarray(Sobol(3, rng=SEED).random_base2(LOG2_DRAWS).T)
+    """Uniform numbers between 0 and 1, four of each draw, spread evenly; the same each time, so that what is stated is
+    smooth in what was measured.
+    """
+    return np.asarray(Sobol(4, rng=SEED).random_base2(LOG2_DRAWS).T)
 
 
 @lru_cache
@@ -174,7 +169,7 @@ def _chi_squares(degrees: float, which: int) -> Draws:
 
 @cache
 def _normals() -> Draws:
-    return np.asarray(ndtri(_draws()[2]))
+    return np.asarray(ndtri(_draws()[3]))
 
 
 def _excluded(change: Change, tolerance: Tolerance) -> bool:

@@ -138,13 +138,15 @@ class _Run:
         start = self._plan.start or Crew
         missing = [name for name in wanted if name not in crews]
         for name in missing:
-            crews[name] = start(
-                variants[name],
-                self._conditions.placements,
-                self._conditions.scratch,
-                timeout_s=self._conditions.timeout_s,
-            )
-        self._at_once(crews, missing, workload, "starting", lambda crew: crew.load())
+            with self._failing(crews, name, workload, "starting"):
+                crews[name] = start(
+                    variants[name],
+                    self._conditions.placements,
+                    self._conditions.scratch,
+                    timeout_s=self._conditions.timeout_s,
+                )
+        started = [name for name in missing if name in crews]
+        self._at_once(crews, started, workload, "starting", lambda crew: crew.load())
 
     def _at_once(
         self,
@@ -247,11 +249,12 @@ class _Run:
 
     @contextmanager
     def _failing(self, crews: dict[str, Runner], name: str, workload: Workload, stage: str) -> Iterator[None]:
-        """Turn a worker's error into the failure of one variant in one workload, and end its crew."""
+        """Turn a worker's error into the failure of one variant in one workload, and end its crew, if it has one."""
         try:
             yield
         except WorkerError as error:
-            crews.pop(name).close()
+            if name in crews:
+                crews.pop(name).close()
             what = f"while {stage}: {error.what}"
             self._failures[workload.name][name] = Failure(what, error.last_words)
 

@@ -195,7 +195,9 @@ class Runner(Held, Protocol):
 
 
 class Start(Protocol):
-    """Begins what runs a variant: on which placements, where it may write, and for how long an answer is waited for."""
+    """Begins what runs a variant: on which placements, where it may write, and for how long an answer is waited for.
+    WorkerError when it cannot be begun.
+    """
 
     def placement_of(self, variant: Variant) -> tuple[str, ...]:
         """Where everything of a variant runs, in words, one for each process."""

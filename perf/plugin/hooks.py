@@ -111,6 +111,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     # An xdist worker only waits for the controller to refuse the run.
     if not roles or config.option.collectonly or hasattr(config, "workerinput"):
         return
+    if selected and config.stash[OPTIONS].strict and config.stash[STORAGE].compare is None:
+        raise pytest.UsageError("--perf-strict would judge nothing: add --benchmark-compare")
     progress = ProgressLine(_console(config))
     scratch = Path(tempfile.mkdtemp(prefix="mxnet-perf-"))
     config.add_cleanup(lambda: shutil.rmtree(scratch, ignore_errors=True))

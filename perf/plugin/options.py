@@ -258,7 +258,7 @@ def read_options(config: pytest.Config) -> Options:
         tier=get("perf_tier"),
         whole_accuracy=_whole(get("perf_tier"), get("markexpr")),
         store_answers=get("perf_store_answers"),
-        models=tuple(dict.fromkeys(get("perf_model"))),
+        models=tuple(dict.fromkeys(name.lower() for name in get("perf_model"))),  # as GluonCV itself takes them
         batches=tuple(sorted(set(get("perf_batch")))),
         cells=tuple(dict.fromkeys(get("perf_cell"))),
         shapes=tuple(dict.fromkeys(_shape(words) for words in get("perf_rnn_shape"))),

@@ -8,7 +8,7 @@ import msgspec
 
 from perf.judge.speedup import estimate_speedup, observe
 from perf.judge.spread import Spread
-from perf.judge.statistics import median, quantile
+from perf.judge.statistics import median, midmean, quantile
 from perf.machine import Machine, Placement
 from perf.measure.limit import gflop_per_s
 from perf.measure.plan import Variant
@@ -105,9 +105,9 @@ def _beside(outcome: Outcome, stack: Stack) -> SideBySide | None:
 
 
 def _log_speedups(result: WorkloadResult, over: str, variant: str) -> list[float]:
-    """One log speedup for each undisturbed invocation: the median of its blocks."""
+    """One log speedup for each undisturbed invocation: the mean of the middle half of its blocks."""
     ratios = result.undisturbed.log_ratios(over, variant)
-    return [round(median(blocks), DIGITS) for blocks in ratios if blocks]
+    return [round(midmean(blocks), DIGITS) for blocks in ratios if blocks]
 
 
 def throughputs(slots: list[Slot], items: int) -> list[float]:
@@ -147,6 +147,6 @@ def _speedup_record(outcome: Outcome, prior: Spread) -> dict[str, Any]:
     if outcome.case.variant == outcome.plan.reference or not floors:
         return dict.fromkeys(names)
     found = estimate_speedup(observe(floors), prior)
-    typical = math.exp(median([median(blocks) for blocks in counted.log_ratios(*pair) if blocks]))
+    typical = math.exp(median([midmean(blocks) for blocks in counted.log_ratios(*pair) if blocks]))
     values = (found.speedup, found.low, found.high, typical, found.invocations, disturbed)
     return dict(zip(names, values, strict=True))

@@ -23,8 +23,8 @@ Value = str | int | float | bool | None
 
 class Sample(msgspec.Struct, frozen=True):
     """What was observed of one ratio, for each undisturbed invocation in the order of measurement: the fastest slots of
-    the reference and of the case in seconds (`floors`), and the median of its blocks' log ratios (`typical`); and the
-    stack that the speedup refers to.
+    the reference and of the case in seconds (`floors`), and the mean of the middle half of its blocks' log ratios
+    (`typical`); and the stack that the speedup refers to.
     """
 
     floors: list[Floors]

@@ -111,8 +111,7 @@ def test_a_job_takes_turns(request: pytest.FixtureRequest, job: Launch, tmp_path
         started.release()
         assert [answer["step"] for answer in started.ask("step")] == [2, 2]
         started.hold()
-        started.release()
-        assert [rank["steps"] for rank in started.results()] == [2, 2]
+        assert [rank["steps"] for rank in started.results()] == [2, 2], "in the end it is released"
 
 
 @pytest.mark.parametrize("held", [False, True])

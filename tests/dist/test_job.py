@@ -1,6 +1,7 @@
 """What ranks inherit, and where they run in words."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from perf.builds import Mpi
 from perf.dist.crew import JobStart
 from perf.dist.data import JobEffort, load
 from perf.dist.job import Cluster, Job, Seat, settings_of
-from perf.dist.places import Seating
+from perf.dist.places import Seating, shared
 from perf.measure.plan import Training, Variant
 from tests.fakes import PLACEMENTS, build
 
@@ -52,6 +53,41 @@ def test_its_own_settings_take_their_place() -> None:
 @pytest.mark.parametrize("variables", [None, {"HOROVOD_CYCLE_TIME": "5"}])
 def test_what_one_program_adds_comes_last(variables: dict[str, str] | None) -> None:
     assert job(variables, extra={"HOROVOD_CYCLE_TIME": "0.1"}).environment["HOROVOD_CYCLE_TIME"] == "0.1"
+
+
+def test_a_cluster_that_jobs_share_is_there_from_the_first_to_the_last_of_them() -> None:
+    there: list[str] = []
+
+    @contextmanager
+    def opened() -> Iterator[Cluster]:
+        there.append("opened")
+        yield Cluster(("a", "b"))
+        there.append("closed")
+
+    enter = shared(opened)
+    for _ in range(2):
+        there.clear()
+        with enter() as one:
+            with enter() as other:
+                assert one is other
+            assert there == ["opened"]
+        assert there == ["opened", "closed"]
+
+
+def test_a_cluster_that_cannot_be_made_is_tried_again_by_the_next_job() -> None:
+    attempts = iter([True, False])
+
+    @contextmanager
+    def opened() -> Iterator[Cluster]:
+        if next(attempts):
+            raise OSError("no namespace")
+        yield Cluster(("a", "b"))
+
+    enter = shared(opened)
+    with pytest.raises(OSError, match="no namespace"), enter():
+        pass
+    with enter() as cluster:
+        assert cluster.hosts == ("a", "b")
 
 
 def test_a_variant_is_placed_on_as_many_seats_as_it_has_ranks() -> None:

@@ -154,7 +154,8 @@ def test_a_prior_counts_for_its_degrees_of_freedom(observed: Observed, prior: Sp
     degrees = prior.degrees + observed.invocations - 1
     squares = prior.degrees * prior.variance + (observed.invocations - 1) * observed.variance
     squared = squares / degrees / observed.invocations
-    assert observed.moderated(prior) == pytest.approx((squared, degrees))
+    error = observed.moderated(prior)
+    assert (error.variance, error.degrees) == pytest.approx((squared, degrees))
     half = stats.t.ppf(0.975, degrees) * math.sqrt(squared)
     assert estimate_speedup(observed, prior).half_width == pytest.approx(half, rel=1e-6)
 
@@ -176,7 +177,7 @@ def test_one_invocation_without_a_prior_allows_no_interval() -> None:
     found = estimate_speedup(observe([(0.3, 0.1)]))
     assert found.speedup == pytest.approx(3)
     assert (found.low, found.high, found.half_width) == (None, None, math.inf)
-    assert observe([(0.3, 0.1)]).moderated(NO_PRIOR) == (0, 0)
+    assert observe([(0.3, 0.1)]).moderated(NO_PRIOR) == NO_PRIOR
 
 
 def test_one_invocation_has_the_interval_of_the_prior() -> None:

@@ -83,9 +83,17 @@ class Stand:
 class Stands:
     """Begins stand-ins for so many variants."""
 
-    def __init__(self, variants: int, *, broken: Sequence[str] = (), lost_share: float | None = None) -> None:
+    def __init__(
+        self,
+        variants: int,
+        *,
+        broken: Sequence[str] = (),
+        unstartable: Sequence[str] = (),
+        lost_share: float | None = None,
+    ) -> None:
         self.together = threading.Barrier(variants)
         self.broken = broken
+        self.unstartable = unstartable
         self.lost_share = lost_share
         self.closed: list[str] = []
         self.running: set[str] = set()
@@ -95,6 +103,8 @@ class Stands:
 
     def __call__(self, variant: Variant, placements: Sequence[Placement], scratch: Path, *, timeout_s: float) -> Stand:
         del placements, scratch, timeout_s
+        if variant.name in self.unstartable:
+            raise WorkerError("no namespace", "")
         return Stand(variant, self)
 
 
@@ -165,6 +175,14 @@ def test_one_that_fails_while_all_start_fails_alone(scratch: Path) -> None:
     assert result.failures == {"b": Failure("while starting: out of memory", "last words")}
     assert [sorted(block) for block in orders(result)[0]] == [["a", "c"]] * 2
     assert sorted(stands.closed) == ["a", "b", "c"], "each is ended once"
+
+
+def test_one_that_cannot_be_started_fails_alone(scratch: Path) -> None:
+    stands = Stands(2, unstartable=("b",))
+    result = measured("abc", stands, scratch)
+    assert result.failures == {"b": Failure("while starting: no namespace", "")}
+    assert [sorted(block) for block in orders(result)[0]] == [["a", "c"]] * 2
+    assert sorted(stands.closed) == ["a", "c"]
 
 
 def test_without_any_time_left_there_is_still_the_least_number_of_blocks(scratch: Path) -> None:

@@ -14,7 +14,7 @@ from perf.builds import BLAS_KERNELS, Build, Mpi
 from perf.machine import Placement
 from perf.measure.plan import Operator, Plan, Program, Runner, Training, Variant, Workload, content_of
 from perf.measure.stacks import MEASURING, ROOT, Twin, _bare, measuring_code, program_like, stack_of, twin_of
-from perf.stack import Stack, differing_fields
+from perf.stack import Stack, differing
 from tests.fakes import PLACEMENTS, build
 
 BINDING = {"KMP_AFFINITY": "compact"}
@@ -200,7 +200,7 @@ def test_what_cannot_be_put_back_stays_as_it_is(plan: Plan) -> None:
     found = twin(plan, then)
     assert found is not None
     assert found.variant.build.variables == {}
-    assert differing_fields(then, found.stack) == {"threads", "environment"}
+    assert differing(then, found.stack) == {"threads", "environment LD_LIBRARY_PATH"}
 
 
 @pytest.mark.parametrize(
@@ -304,10 +304,11 @@ def test_a_string_that_is_no_docstring_is_code() -> None:
 
 def test_the_measuring_code_is_that_of_workers_and_turns() -> None:
     assert re.fullmatch(r"[0-9a-f]{12}", measuring_code())
-    assert {"perf/worker", "perf/measure/engine.py", "perf/measure/turns.py", "perf/measure/crew.py"} == set(MEASURING)
+    measured_by = {"perf/measure/engine.py", "perf/measure/turns.py", "perf/measure/crew.py"}
+    assert {"perf/worker", "perf/dist/crew.py", "perf/dist/launch.py", *measured_by} == set(MEASURING)
     assert all((ROOT / name).exists() for name in MEASURING)
 
 
 def test_the_requirement_alone_is_no_difference(plan: Plan) -> None:
     now = stack(plan)
-    assert differing_fields(now, changed(now, requirement="./the-same-files.whl")) == set()
+    assert differing(now, changed(now, requirement="./the-same-files.whl")) == set()

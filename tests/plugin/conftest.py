@@ -155,7 +155,7 @@ def slowed(tmp_path_factory: pytest.TempPathFactory, doctored: Path) -> Slowed:
         *SMOKE,
         "perf/rnn/test_inference.py",
         "--perf-model=resnet5_v1",
-        f"--perf-model={NETWORK}",
+        f"--perf-model={NETWORK.upper()}",  # any spelling is the same network
         "--perf-batch=1",
         "--perf-invocations=3",
         "--perf-inject=mkl-fp32=400",

@@ -26,6 +26,7 @@ REFUSED = {
     "--perf-inject=mkl-fp32": "--perf-inject=mkl-fp32: write VARIANT=PERCENT, such as mkl-fp32=5",
     "--perf-rnn-shape=1,50,512": "--perf-rnn-shape=1,50,512: write N,T,C,H, such as 16,100,256,512",
     "--perf-invocations=0": "--perf-invocations must be at least 1",
+    "--perf-strict": "--perf-strict would judge nothing: add --benchmark-compare",
     "-n2": "the performance suite cannot run under xdist: tests at the same time would take each other's cores",
     "--perf-build=mkl=mxnet==1.5.0": "build mkl (mxnet==1.5.0): mxnet 1.5.0 does not have MKL-DNN compiled in, and "
     "this build must have it\nnext: name another wheel",

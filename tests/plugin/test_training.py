@@ -186,7 +186,7 @@ def test_without_a_compiler_training_is_not_run_and_all_else_is(tmp_path: Path) 
 @pytest.mark.usefixtures("without_compiler")
 def test_strictly_what_was_not_run_fails(tmp_path: Path) -> None:
     emptied(tmp_path)
-    finished = run(tmp_path, *TRAIN, "--perf-strict")
+    finished = run(tmp_path, *TRAIN, "--perf-strict", "--benchmark-compare")
     assert finished.code == 1
     assert "not run: " in finished.output
 
