@@ -146,8 +146,10 @@ def _smallest_loss(change: Change, kept: Spread, own: int, level: float, toleran
         return None
     true = [part.variance * part.degrees / _chi_squares(part.degrees, n) for n, part in enumerate(change.parts)]
     last = change.parts[-1]
-    again = (kept.degrees * kept.variance + true[-1] * (_chi_squares(own, 2) if own else 0.0)) / last.degrees
-    wider = np.sqrt(1 + (again - last.variance) / change.error**2) if change.error else np.ones(1)
+    again = last.variance
+    if kept.degrees + own:  # otherwise the last part is not its own
+        again = (kept.degrees * kept.variance + true[-1] * (_chi_squares(own, 2) if own else 0.0)) / last.degrees
+    wider = np.sqrt(np.maximum(0.0, 1 + (again - last.variance) / change.error**2)) if change.error else np.ones(1)
     called, beyond = change.quantile(level), change.quantile(CONFIDENCE)
     threshold = np.maximum(called * wider, tolerance.log_change + beyond * wider)
     needed = float(np.quantile(threshold + _normals() * np.sqrt(sum(true)), POWER))
