@@ -6,30 +6,37 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from perf.report.console import widened
+from perf.report.console import say, widened
 from perf.report.verdicts import print_verdicts
 from perf.runs.baseline import TOLERANCES, stored_runs, usable_baseline
-from perf.runs.document import read_run
+from perf.runs.document import Run, read_run
 from perf.runs.gate import Gate, comparisons_of, fails, priors_of
 from perf.runs.sessions import sessions_of
 from perf.runs.tolerances import read_tolerances
 
 FAILED = 1
-"""The exit code when a case regressed, as pytest's for failed tests."""
+"""The exit code when a case regressed or drifted, as pytest's for failed tests."""
+NOT_JUDGED = 3
+"""The exit code when `--strict` wanted more judged than there was."""
 
 
 def judge(
     run: Annotated[Path, typer.Argument(help="The run to judge: a JSON file that a session wrote.")],
     baseline: Annotated[Path, typer.Argument(help="The stored run to judge it by.")],
     strict: Annotated[
-        bool, typer.Option("--strict", help="Fail, too, when a case is inconclusive, no-baseline or invalid.")
+        bool,
+        typer.Option(
+            "--strict",
+            help="Fail, too, when a case is inconclusive, no-baseline or invalid, when one of the baseline's is "
+            "missing, or when the run is unfinished, lacks cases or was slowed down on purpose.",
+        ),
     ] = False,
 ) -> None:
     """Judge a stored run by another one, as the session that measured it would have.
 
     Runs of the same stacks are judged for drift. Another stack is judged by what the session measured side by side, if
-    it did; otherwise it stays inconclusive. Exit code 0: nothing failed; 1: a case regressed or drifted; 4: a file
-    cannot be used.
+    it did; otherwise it stays inconclusive. Exit code 0: nothing failed; 1: a case regressed or drifted; 3: with
+    --strict, something was not judged; 4: a file cannot be used.
     """
     now = read_run(run)
     then = usable_baseline(baseline, now.perf.machine_class)
@@ -48,5 +55,23 @@ def judge(
     verdicts = [verdict for verdict in found if verdict is not None]
     console = widened(Console())
     print_verdicts(verdicts, gate, list(now.cases), console)
-    if any(fails(verdict.kind, strict=strict) for verdict in verdicts):
+    doubts = _doubts(now)
+    for doubt in doubts:
+        say(console, doubt)
+    if any(fails(verdict.kind, strict=False) for verdict in verdicts):
         raise typer.Exit(FAILED)
+    unjudged = any(fails(verdict.kind, strict=True) for verdict in verdicts)
+    if strict and (unjudged or doubts or gate.only_then(list(now.cases))):
+        raise typer.Exit(NOT_JUDGED)
+
+
+def _doubts(run: Run) -> list[str]:
+    """Why a run as a whole is less than it seems."""
+    doubts = []
+    if not run.perf.complete:
+        doubts.append("The run did not come to its end.")
+    if run.perf.injected:
+        slowed = ", ".join(f"{name} by {share:.0%}" for name, share in run.perf.injected.items())
+        doubts.append(f"The run was slowed down on purpose (--perf-inject): {slowed}.")
+    doubts += [f"Left out of the run: {name}: {why}" for name, why in run.perf.left_out.items()]
+    return doubts

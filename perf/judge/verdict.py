@@ -12,28 +12,19 @@ candidate and baseline decide which one is asked (docs/gate.md):
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
 from typing import Literal
 
-import numpy as np
-from scipy.special import chdtri, ndtri
-from scipy.stats.qmc import Sobol
-
 from perf.judge.change import CONFIDENCE, Change, change_beside, change_since
-from perf.judge.speedup import SEED, Observed
+from perf.judge.power import smallest_loss
+from perf.judge.speedup import Observed
 from perf.judge.spread import Spread
 
-Draws = np.ndarray[tuple[int], np.dtype[np.float64]]
 Kind = Literal["ok", "regressed", "improved", "drifted", "inconclusive", "no-baseline", "invalid"]
 
 # The chance of any alarm in a run in which nothing changed, over all its comparisons: one in a hundred.
 RUN_ERROR = 0.01
 # How often what was measured side by side is looked at, at most: the error of a run is divided among the looks.
 LOOKS = 6
-# Of a hundred runs with a loss of the size that a verdict states, this share would have called it.
-POWER = 0.95
-# Draws of another such measurement: what is stated is then known to a hundredth of itself.
-LOG2_DRAWS = 11
 # Confidence above this is stated as "over" it.
 MOST = 0.99999
 
@@ -80,9 +71,11 @@ def judge_beside(beside: Sequence[float], prior: Spread, tolerance: Tolerance, c
     count = len(beside)
     change = change_beside(beside, prior)
     level = 1 - RUN_ERROR / (comparisons * LOOKS)
-    smallest = _smallest_loss(change, prior.divided_by(count), count - 1, level, tolerance)
+    smallest = smallest_loss(change, prior.divided_by(count), count - 1, level, tolerance.log_change)
     twice = Change(change.log_ratio, tuple(Spread(p.variance / 2, p.degrees + count) for p in change.parts))
-    with_twice = _least(smallest, _smallest_loss(twice, prior.divided_by(2 * count), 2 * count - 1, level, tolerance))
+    with_twice = _least(
+        smallest, smallest_loss(twice, prior.divided_by(2 * count), 2 * count - 1, level, tolerance.log_change)
+    )
     sure, beyond = change.confidence_beyond(0), change.confidence_beyond(tolerance.log_change)
     if sure > level and beyond >= CONFIDENCE:
         if change.log_ratio < 0:
@@ -121,7 +114,7 @@ def judge_since(
         kept = within.with_squares(then.degrees * then.variance, then.degrees)
         kept = kept.divided_by(again.invocations * then.invocations / (again.invocations + then.invocations))
         found = change_since(again, then, within, sessions)
-        stated.append(_smallest_loss(found, kept, again.degrees, level, tolerance))
+        stated.append(smallest_loss(found, kept, again.degrees, level, tolerance.log_change))
     smallest, with_twice = stated[0], _least(*stated)
     sure, beyond = change.confidence_beyond(0), change.confidence_beyond(tolerance.log_change)
     if sure > level and beyond >= CONFIDENCE:
@@ -132,46 +125,6 @@ def judge_since(
 def _least(one: float | None, other: float | None) -> float | None:
     """The smaller one; None when either is not known."""
     return None if one is None or other is None else min(one, other)
-
-
-def _smallest_loss(change: Change, kept: Spread, own: int, level: float, tolerance: Tolerance) -> float | None:
-    """The loss that another such measurement would call with probability `POWER`; None when nothing is known of the
-    error of this one.
-
-    The other one would estimate its error again: of the last part of it, `kept` would be the same (priors, the
-    baseline), and so many degrees of freedom its `own`. So this is a quantile of the predictive distribution, which is
-    drawn: the true variance of each part, then estimate and error of the other measurement.
-    """
-    if not change.known:
-        return None
-    true = [part.variance * part.degrees / _chi_squares(part.degrees, n) for n, part in enumerate(change.parts)]
-    last = change.parts[-1]
-    again = last.variance
-    if kept.degrees + own:  # otherwise the last part is not its own
-        again = (kept.degrees * kept.variance + true[-1] * (_chi_squares(own, 2) if own else 0.0)) / last.degrees
-    wider = np.sqrt(np.maximum(0.0, 1 + (again - last.variance) / change.error**2)) if change.error else np.ones(1)
-    called, beyond = change.quantile(level), change.quantile(CONFIDENCE)
-    threshold = np.maximum(called * wider, tolerance.log_change + beyond * wider)
-    needed = float(np.quantile(threshold + _normals() * np.sqrt(sum(true)), POWER))
-    return -math.expm1(-needed)
-
-
-@cache
-def _draws() -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
-    """Uniform numbers between 0 and 1, four of each draw, spread evenly; the same each time, so that what is stated is
-    smooth in what was measured.
-    """
-    return np.asarray(Sobol(4, rng=SEED).random_base2(LOG2_DRAWS).T)
-
-
-@lru_cache
-def _chi_squares(degrees: float, which: int) -> Draws:
-    return np.asarray(chdtri(degrees, _draws()[which]))
-
-
-@cache
-def _normals() -> Draws:
-    return np.asarray(ndtri(_draws()[3]))
 
 
 def _excluded(change: Change, tolerance: Tolerance) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from perf.cli import main
-from tests.runs.factories import CASE, LOG_SPEEDUPS, benchmark, beside, document, native, sample, stack
+from tests.runs.factories import CASE, LOG_SPEEDUPS, benchmark, beside, document, int8, native, sample, stack
 
 NEW_WHEEL = stack(wheel="d" * 64, requirement="./new.whl")
 
@@ -17,6 +18,13 @@ NEW_WHEEL = stack(wheel="d" * 64, requirement="./new.whl")
 def written(path: Path, *benchmarks: dict[str, Any], **context: Any) -> Path:
     path.write_text(json.dumps(document(*benchmarks, **context)))
     return path
+
+
+MADE = (native, benchmark, int8)
+
+
+def name_of(entry: dict[str, Any]) -> str:
+    return f"{entry['extra_info']['workload']}-{entry['extra_info']['variant']}"
 
 
 def moved(by: float) -> dict[str, Any]:
@@ -64,9 +72,9 @@ def test_an_equal_run_passes(
         (benchmark(stack=NEW_WHEEL, beside=beside(*[-0.5, -0.51] * 3)), "regressed", 1, 1),
         (benchmark(stack=NEW_WHEEL, beside=beside(*[0.5, 0.51] * 3)), "improved", 0, 0),
         (benchmark(stack=NEW_WHEEL, beside=beside(*[0.0, 0.001] * 6)), "ok", 0, 0),
-        (benchmark(stack=NEW_WHEEL), "inconclusive", 0, 1),
-        (benchmark("resnet50_v1-b2"), "no-baseline", 0, 1),
-        (benchmark(samples={"native-fp32": sample([])}, invocations_disturbed=3), "invalid", 0, 1),
+        (benchmark(stack=NEW_WHEEL), "inconclusive", 0, 3),
+        (benchmark("resnet50_v1-b2"), "no-baseline", 0, 3),
+        (benchmark(samples={"native-fp32": sample([])}, invocations_disturbed=3), "invalid", 0, 3),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -79,9 +87,11 @@ def test_the_exit_code_says_whether_a_case_failed(
     code: int,
     strict_code: int,
 ) -> None:
-    now = written(tmp_path / "now.json", native(), entry)
+    every = [made(name) for name in ("resnet18_v1-b1", "resnet50_v1-b1", "squeezenet1.0-b1") for made in MADE]
+    others = [other for other in every if name_of(other) != name_of(entry)]
+    now = written(tmp_path / "now.json", entry, *others)
     assert judge(now) == code
-    assert capsys.readouterr().out.endswith(f"Verdicts: 1 {kind}.\n")
+    assert re.search(rf"\b(1|6) {kind}\b", capsys.readouterr().out.splitlines()[-1])
     assert judge(now, "--strict") == strict_code
 
 
@@ -146,9 +156,38 @@ def test_a_run_that_is_not_there_ends_in_a_message_and_exit_code_4(
     assert "gone.json: cannot be read: No such file" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("context", [{"complete": False}, {"injected": {"mkl-fp32": 5.0}}])
-def test_a_run_that_is_no_baseline_can_still_be_judged(tmp_path: Path, judge: Any, context: dict[str, Any]) -> None:
-    assert judge(written(tmp_path / "now.json", **context)) == 0
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [
+        ({"complete": False}, "The run did not come to its end."),
+        ({"injected": {"mkl-fp32": 0.05}}, "slowed down on purpose (--perf-inject): mkl-fp32 by 5%."),
+        ({"left_out": {"test[x]": "it failed"}}, "Left out of the run: test[x]: it failed"),
+    ],
+)
+def test_a_run_that_is_no_baseline_can_still_be_judged_but_not_strictly(
+    tmp_path: Path, judge: Any, capsys: pytest.CaptureFixture[str], context: dict[str, Any], said: str
+) -> None:
+    now = written(tmp_path / "now.json", **context)
+    assert judge(now) == 0
+    assert said in capsys.readouterr().out
+    assert judge(now, "--strict") == 3
+
+
+def test_cases_that_are_gone_fail_strictly(tmp_path: Path, judge: Any) -> None:
+    now = written(tmp_path / "now.json", native(), benchmark())
+    assert judge(now) == 0
+    assert judge(now, "--strict") == 3
+
+
+def test_a_defect_is_no_verdict(
+    tmp_path: Path, judge: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("perf.cli.judge.print_verdicts", broken)
+    assert judge(written(tmp_path / "now.json")) == 70
+    assert "RuntimeError: a defect" in capsys.readouterr().err
 
 
 def test_the_settings_that_changed_are_shown(tmp_path: Path, judge: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perf.judge.power import POWER
 from perf.judge.speedup import Observed, observe
 from perf.judge.spread import Spread
-from perf.judge.verdict import LOOKS, POWER, RUN_ERROR, Judgement, Kind, Tolerance, judge_beside, judge_since
+from perf.judge.verdict import LOOKS, RUN_ERROR, Judgement, Kind, Tolerance, judge_beside, judge_since
 
 from .samples import MAYBE_SPREADS, OBSERVED, SAMPLE, SESSIONS, SPREADS, USUAL, of_values
 
