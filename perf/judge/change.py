@@ -23,7 +23,7 @@ TOO_FAR = 1e6
 # The confidence of intervals that are shown, and of whatever is not an alarm.
 CONFIDENCE = 0.95
 # t = sinh of these: close together in the middle, and as far out as the tail of a single degree of freedom needs.
-_STEPS = np.linspace(-32, 32, 513)
+_STEPS = np.linspace(-24, 24, 257)
 _GRID = np.sinh(_STEPS)
 
 
