@@ -47,8 +47,8 @@ def judge(
         baseline=then,
         context=now.perf,
         tolerances=tolerances,
-        comparisons=comparisons_of(now.cases, then),
-        sessions=sessions_of(stored, {case.family for case in now.cases.values()}, tolerances),
+        comparisons=comparisons_of([*now.cases, *map(_case_of, now.perf.left_out)], then),
+        sessions=sessions_of(stored, list(dict.fromkeys(case.family for case in now.cases.values())), tolerances, then),
     )
     priors = priors_of(now.cases.values(), tolerances)
     found = [gate.verdict(case, priors) for case in now.cases.values()]
@@ -61,8 +61,13 @@ def judge(
     if any(fails(verdict.kind, strict=False) for verdict in verdicts):
         raise typer.Exit(FAILED)
     unjudged = any(fails(verdict.kind, strict=True) for verdict in verdicts)
-    if strict and (unjudged or doubts or gate.only_then(list(now.cases))):
+    if strict and (unjudged or doubts or not verdicts or gate.only_then(list(now.cases))):
         raise typer.Exit(NOT_JUDGED)
+
+
+def _case_of(name: str) -> str:
+    """The case in a pytest id, such as "perf/cnn/test_inference.py::test_inference[resnet50_v1-b1-mkl-fp32]"."""
+    return name.rpartition("[")[2].removesuffix("]")
 
 
 def _doubts(run: Run) -> list[str]:
@@ -71,7 +76,7 @@ def _doubts(run: Run) -> list[str]:
     if not run.perf.complete:
         doubts.append("The run did not come to its end.")
     if run.perf.injected:
-        slowed = ", ".join(f"{name} by {share:.0%}" for name, share in run.perf.injected.items())
+        slowed = ", ".join(f"{name} by {share:.1%}" for name, share in run.perf.injected.items())
         doubts.append(f"The run was slowed down on purpose (--perf-inject): {slowed}.")
     doubts += [f"Left out of the run: {name}: {why}" for name, why in run.perf.left_out.items()]
     return doubts

@@ -15,7 +15,7 @@ from perf.judge.statistics import median
 from perf.machine import Placement, check_pinning
 from perf.measure.instance import WorkerError
 from perf.measure.plan import Effort, Training, Variant, Workload
-from perf.measure.results import Slot, WarmUp
+from perf.measure.results import Slot, WarmUp, lost_share
 
 # Horovod then begins an allreduce as soon as it is asked for: what is measured is what MPI takes, not the waiting.
 AT_ONCE = {"HOROVOD_CYCLE_TIME": "0.1"}
@@ -172,5 +172,5 @@ def misplaced(found: Sequence[RankResult], seats: Sequence[Seat]) -> list[str]:
 
 
 def _lost_share(rank: RankResult) -> float | None:
-    lost = [rank[name] for name in ("held_up_ns", "stolen_ns") if rank[name] is not None]
-    return sum(lost) / (rank["steps_ns"][-1][1] - rank["steps_ns"][0][0]) if lost else None
+    steps = rank["steps_ns"]
+    return lost_share(rank["held_up_ns"], rank["stolen_ns"], steps[-1][1] - steps[0][0])

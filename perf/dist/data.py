@@ -14,12 +14,13 @@ Place = Literal["host", "emulated"]
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """In seconds: how long a rank may be silent, how long its work may stand still (after and before its first step),
-    and how long what was told to end may take.
+    how long a rank's guard may hear nothing from the launcher, and how long what was told to end may take.
     """
 
     silence_s: float
     stall_s: float
     first_s: float
+    deaf_s: float
     grace_s: float
 
 

@@ -105,6 +105,7 @@ def _order(job: Job) -> dict[str, Any]:
         "affinity": [] if bound else _by_local_rank(job.seats),
         "stall_s": limits.stall_s,
         "first_s": limits.first_s,
+        "deaf_s": limits.deaf_s,
     }
 
 

@@ -7,6 +7,7 @@ hosts themselves a rank whose work stands still ends itself (perf.worker.rank.pu
 import json
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,7 +28,7 @@ POLL_S = 0.2
 # How often is looked for answers while other jobs wait for their turn: a look takes a tenth of a millisecond.
 TURN_POLL_S = 0.01
 # What is asked of the guards of ranks (perf.worker.rank), and the kinds of what is answered.
-HOLD, RELEASE = "hold", "release"
+HOLD, RELEASE, ALIVE = "hold", "release", "alive"
 READY, ANSWER, HELD = "ready", "answer", "held"
 # What ranks raise because another one is gone.
 CONSEQUENCES = ("HorovodInternalError", "Horovod has been shut down")
@@ -92,9 +93,7 @@ def _started(job: Job, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a job: the launcher is asked to, since only it reaches other hosts, and whatever of it is here is killed."""
-    if process.stdin:
-        with suppress(BrokenPipeError):
-            process.stdin.close()
+    _close(process)
     if process.poll() is not None:
         return
     family: list[psutil.Process] = []
@@ -111,6 +110,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     psutil.wait_procs(family, timeout=load().limits.grace_s)
 
 
+def _close(process: subprocess.Popen[bytes]) -> None:
+    """Close the standard input: nothing more is asked."""
+    if process.stdin:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+
+
 class RunningJob:
     """A job that has been started. What its program may be asked goes to the standard input of all ranks; WorkerError,
     as for `run_job`, when it can no longer answer.
@@ -123,14 +129,15 @@ class RunningJob:
         self._process = process
         self._voices = Voices(folder, job.mpi, len(job.seats))
         self._ranks = [_Rank(now, seat.host or "this host") for seat in job.seats]
+        self._sending = threading.Lock()
+        threading.Thread(target=self._keep_alive, daemon=True).start()
 
     def results(self) -> list[dict[str, Any]]:
         """Ask nothing more and wait for the end; what each rank found, by rank. WorkerError when it is no end that was
         wanted, or the weights that ranks tell of differ.
         """
-        if self._process.stdin:
-            with suppress(BrokenPipeError):
-                self._process.stdin.close()
+        with self._sending:
+            _close(self._process)
         self._hear_from_now()
         deadline_s = time.monotonic() + self._job.deadline_s
         while self._process.poll() is None:
@@ -185,9 +192,18 @@ class RunningJob:
     def _send(self, request: Mapping[str, object]) -> None:
         if self._process.stdin is None:
             raise TypeError("a job is asked through its standard input")
-        with suppress(BrokenPipeError):  # it has ended: waiting for the answer says why
+        # When it has ended, waiting for the answer says why.
+        with self._sending, suppress(BrokenPipeError, ValueError):
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
+
+    def _keep_alive(self) -> None:
+        """Let the guards of ranks know that the launcher is there: one that is cut off while its rank is stopped, or
+        waits, must end it.
+        """
+        while self._process.poll() is None and self._process.stdin and not self._process.stdin.closed:
+            self._send({"do": ALIVE})
+            time.sleep(load().limits.deaf_s / 10)
 
     def _listen(self) -> None:
         now = time.monotonic()

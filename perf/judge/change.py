@@ -23,7 +23,7 @@ TOO_FAR = 1e6
 # The confidence of intervals that are shown, and of whatever is not an alarm.
 CONFIDENCE = 0.95
 # t = sinh of these: close together in the middle, and as far out as the tail of a single degree of freedom needs.
-_STEPS = np.linspace(-24, 24, 257)
+_STEPS = np.linspace(-24, 24, 513)
 _GRID = np.sinh(_STEPS)
 
 
@@ -61,12 +61,12 @@ class Change:
         alone = [float(stdtrit(part.degrees, confidence)) * math.sqrt(part.variance) for part in parts]
         if len(alone) == 1 or confidence == 0.5:  # noqa: PLR2004 - the middle
             return alone[0]
-        least, most = 0.9 * max(alone), 1.1 * sum(alone)
+        most = 1.1 * sum(alone)
         while self._below(most) < confidence and most < sum(alone) * TOO_FAR:
             most *= 2
         if self._below(most) < confidence:
             return most  # of less than one degree of freedom, so far out that no number matters
-        return float(brentq(lambda far: self._below(far) - confidence, least, most, xtol=1e-9, rtol=1e-7))
+        return float(brentq(lambda far: self._below(far) - confidence, 0.0, most, xtol=1e-9, rtol=1e-7))
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """The two-sided confidence interval of the ratio; from 0 to infinity when nothing is known of the error."""

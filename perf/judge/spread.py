@@ -16,6 +16,8 @@ from scipy.special import digamma, polygamma
 # The prior never counts for more than so many degrees of freedom, however alike the cases' variances are: a case whose
 # workers behave unlike all others must be able to say so.
 MAX_DEGREES = 10.0
+# Nor for less than one: of less there are no quantiles to speak of.
+MIN_DEGREES = 1.0
 # Log speedups have six digits: what is below is the rounding of equal ones.
 _SMALLEST_VARIANCE = 1e-18
 _SMALLEST_DEGREES, _LARGEST_DEGREES = 1e-3, 1e6
@@ -89,7 +91,7 @@ def fit_variances(variances: Iterable[tuple[float, float]]) -> Spread:
     between = sum_of_squares(logs) / (len(logs) - 1) - noise
     degrees = _degrees_of(between)
     variance = math.exp(mean + float(digamma(degrees / 2)) - math.log(degrees / 2))
-    return Spread(variance, min(degrees, MAX_DEGREES))
+    return Spread(variance, min(max(degrees, MIN_DEGREES), MAX_DEGREES))
 
 
 def _degrees_of(between: float) -> float:

@@ -1,6 +1,5 @@
 """All instances of one variant, acting as one: started, warmed up and timed together."""
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -12,7 +11,7 @@ import msgspec
 from perf.machine import Placement, check_pinning
 from perf.measure.instance import Instance, Reply, WorkerError
 from perf.measure.plan import Effort, Operator, Training, Variant, Workload
-from perf.measure.results import Slot, WarmUp
+from perf.measure.results import Slot, WarmUp, lost_share
 from perf.measure.turns import Processes
 
 # Several instances start at one moment, this far ahead: the request has then reached every one of them. A turn lasts
@@ -21,8 +20,6 @@ LEAD_NS = 4_000_000
 # A pass counts when at least this share of it ran while all instances of the variant were running.
 OVERLAP = 0.99
 SEED = 20190713
-# The kernel counts stolen time in steps of this.
-TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 class Ready(msgspec.Struct):
@@ -75,12 +72,8 @@ class Passes(msgspec.Struct):
 
     @property
     def lost_share(self) -> float | None:
-        """What others took of the time of these passes, as a share; None where the kernel does not count. Of stolen
-        time, a single tick says nothing: it may hold any shorter time.
-        """
-        stolen_ns = None if self.stolen_ns is None else max(0, self.stolen_ns - TICK_NS)
-        lost = [ns for ns in (self.held_up_ns, stolen_ns) if ns is not None]
-        return sum(lost) / (self.passes_ns[-1][1] - self.passes_ns[0][0]) if lost else None
+        """What others took of the time of these passes (perf.measure.results)."""
+        return lost_share(self.held_up_ns, self.stolen_ns, self.passes_ns[-1][1] - self.passes_ns[0][0])
 
 
 class Freed(msgspec.Struct):

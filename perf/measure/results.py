@@ -1,10 +1,23 @@
 """What was measured, as plain data: samples in slots, slots in blocks, blocks in invocations."""
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from perf.judge.statistics import median
+
+# The kernel counts stolen time in steps of this.
+TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def lost_share(held_up_ns: int | None, stolen_ns: int | None, duration_ns: int) -> float | None:
+    """What others took of the time of some passes, as a share; None where the kernel does not count. Of stolen time, a
+    single tick says nothing: it may hold any shorter time.
+    """
+    stolen_ns = None if stolen_ns is None else max(0, stolen_ns - TICK_NS)
+    lost = [ns for ns in (held_up_ns, stolen_ns) if ns is not None]
+    return sum(lost) / duration_ns if lost else None
 
 
 @dataclass(frozen=True)

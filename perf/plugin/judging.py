@@ -61,6 +61,6 @@ def start_judging(storage: Storage, context: Context, selected: Sequence[Case]) 
         step = "store one with: uv run pytest perf/ --benchmark-save=NAME"
         return Judging(None, f"no run is stored for machine class {context.machine_class} ({step})")
     comparisons = comparisons_of([case.id for case in selected], baseline.run)
-    families = {case.family.name for case in selected}
-    sessions = sessions_of(stored_runs(storage.folder, context.machine_class), families, tolerances)
+    families = list(dict.fromkeys(case.family.name for case in selected))
+    sessions = sessions_of(stored_runs(storage.folder, context.machine_class), families, tolerances, baseline.run)
     return Judging(Gate(baseline.name, baseline.run, context, tolerances, comparisons, sessions))

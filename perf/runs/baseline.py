@@ -33,7 +33,7 @@ def stored_runs(folder: Path, machine_class: str, *, but: Path | None = None) ->
     """
     runs = []
     for path in sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.json")):
-        if but is not None and path.samefile(but):
+        if but is not None and path.resolve() == but.resolve():
             continue
         with suppress(PerfError):
             runs.append(usable_baseline(path, machine_class))

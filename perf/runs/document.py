@@ -18,6 +18,10 @@ SCHEMA = 2
 # A nightly run takes half a megabyte; what is a hundred times as large is no stored run.
 MAX_BYTES = 50_000_000
 
+# What a pass takes in seconds, and the log ratio of two that run the same: whatever is beyond was not measured.
+SHORTEST_S, LONGEST_S = 1e-9, 1e6
+MOST_LOG_RATIO = 30.0
+
 Value = str | int | float | bool | None
 
 
@@ -142,7 +146,7 @@ def read_run(path: Path) -> Run:
             message = f"has schema {head.perf.schema}, and this version of the suite reads schema {SCHEMA}"
             raise PerfError(message, subject=str(path), next_step=step)
         run = msgspec.json.decode(content, type=Run)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise PerfError(f"is damaged or no stored run: {error}", subject=str(path), next_step=step) from error
     for problem in _impossible(run):
         raise PerfError(problem, subject=str(path), next_step=step)
@@ -158,9 +162,9 @@ def _impossible(run: Run) -> Iterator[str]:
         if any(not math.isfinite(time) or time <= 0 for time in times):
             yield f"holds impossible times for {case.name}: {', '.join(f'{time:g} s' for time in times)}"
         for reference, sample in case.samples.items():
-            if not all(0 < floor < math.inf for floors in sample.floors for floor in floors):
+            if not all(SHORTEST_S < floor < LONGEST_S for floors in sample.floors for floor in floors):
                 yield f"holds an impossible speedup of {case.name} over {reference}"
-        if case.beside and not all(map(math.isfinite, case.beside.values)):
+        if case.beside and not all(abs(value) < MOST_LOG_RATIO for value in case.beside.values):
             yield f"holds an impossible ratio of {case.name} and its twin"
     if run.perf.machine_class in {"", ".", ".."}:
         yield "names no machine class"

@@ -111,7 +111,7 @@ class Gate:
         if then is None:
             return Verdict(case.name, "no-baseline", f"{self.name} does not hold it") if case.samples else None
         latency_ratio = case.latency_s / then.latency_s if self.same_machine else None
-        changes = tuple(differences(then.stack, case.stack))
+        changes = (*differences(then.stack, case.stack), *_differences_over(then, case))
         ratios = tuple(self._ratios(case, then, priors))
         changed = differing(then.stack, case.stack) - OF_THE_SUITE
         missing: tuple[str, ...] = ()
@@ -123,7 +123,7 @@ class Gate:
         elif changed:
             verdict = self._without_twin(case, ratios, changes)
         elif not case.samples:
-            return None
+            return Verdict(case.name, "invalid", "it has no speedups, and the baseline has") if then.samples else None
         else:
             verdict = self._same_stack(case, then, ratios, changes)
         return replace(verdict, latency_ratio=latency_ratio, changes=changes, missing=missing)
@@ -150,9 +150,8 @@ class Gate:
 
     def _same_stack(self, case: Case, then: Case, ratios: tuple[Ratio, ...], changes: tuple[str, ...]) -> Verdict:
         if not ratios:
-            over = [d for name, s in case.samples.items() if name in then.samples
-                    for d in differences(then.samples[name].over, s.over)]  # fmt: skip
-            why = f"measured over another reference: {'; '.join(over)}" if over else "its reference is another variant"
+            other = any(name in then.samples for name in case.samples)
+            why = "measured over another reference" if other else "its reference is another variant"
             return Verdict(case.name, "invalid", _because(why, changes))
         gravest = max(ratios, key=lambda ratio: GRAVITY.index(ratio.judgement.kind)).judgement
         if gravest.kind == "drifted":
@@ -235,6 +234,16 @@ def comparisons_of(selected: Collection[str], baseline: Run | None) -> int:
     if baseline is None:
         return max(1, len(selected))
     return max(1, sum(max(1, len(case.samples)) for name, case in baseline.cases.items() if name in selected))
+
+
+def _differences_over(then: Case, now: Case) -> list[str]:
+    """What changed in the stacks that the case's speedups are over, where it makes them another reference."""
+    found = []
+    for reference, sample in now.samples.items():
+        before = then.samples.get(reference)
+        if before is not None and differing(before.over, sample.over) - OF_THE_SUITE:
+            found += [f"{reference}: {difference}" for difference in differences(before.over, sample.over)]
+    return found
 
 
 def _because(reason: str, changes: Collection[str]) -> str:

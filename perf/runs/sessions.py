@@ -30,14 +30,17 @@ class Sessions:
         return replace(pooled, degrees=min(pooled.degrees, MAX_DEGREES))
 
 
-def sessions_of(runs: Sequence[Run], families: Collection[str], tolerances: Tolerances) -> Sessions:
-    """The variance between stored sessions of one class that measured what the last of them did. What is assumed counts
-    as a prior with its own degrees of freedom, so that three quiet sessions do not rule out a noisy one; it stands
-    alone where there are fewer than `LEAST_RUNS`.
+def sessions_of(
+    runs: Sequence[Run], families: Collection[str], tolerances: Tolerances, like: Run | None = None
+) -> Sessions:
+    """The variance between stored sessions of one class that ran the stacks of `like`, the baseline (the last of them
+    when there is none). What is assumed counts as a prior with its own degrees of freedom, so that three quiet sessions
+    do not rule out a noisy one; it stands alone where there are fewer than `LEAST_RUNS`.
     """
     speedups: dict[Key, list[float]] = {}
     family_of: dict[Key, str] = {}
-    for name, case in runs[-1].cases.items() if len(runs) >= LEAST_RUNS else ():
+    pattern = like or (runs[-1] if runs else None)
+    for name, case in pattern.cases.items() if pattern and len(runs) >= LEAST_RUNS else ():
         for reference in case.samples:
             found = [_log_speedup(run, name, reference, like=case) for run in runs]
             known = [value for value in found if value is not None]

@@ -160,7 +160,7 @@ def test_a_run_that_is_not_there_ends_in_a_message_and_exit_code_4(
     ("context", "said"),
     [
         ({"complete": False}, "The run did not come to its end."),
-        ({"injected": {"mkl-fp32": 0.05}}, "slowed down on purpose (--perf-inject): mkl-fp32 by 5%."),
+        ({"injected": {"mkl-fp32": 0.05}}, "slowed down on purpose (--perf-inject): mkl-fp32 by 5.0%."),
         ({"left_out": {"test[x]": "it failed"}}, "Left out of the run: test[x]: it failed"),
     ],
 )

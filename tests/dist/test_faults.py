@@ -106,7 +106,8 @@ def test_a_job_takes_turns(request: pytest.FixtureRequest, job: Launch, tmp_path
         started.hold()
         assert [states(pid) for pid in ranks] == [{"T"}] * 2
         assert not any(guard and "T" in states(guard.pid) for guard in guards)
-        time.sleep(max(load().limits.stall_s, load().limits.silence_s) + 2)
+        if where == "here":
+            time.sleep(max(load().limits.stall_s, load().limits.silence_s) + 2)
         assert [states(pid) for pid in ranks] == [{"T"}] * 2
         started.release()
         assert [answer["step"] for answer in started.ask("step")] == [2, 2]
@@ -114,13 +115,11 @@ def test_a_job_takes_turns(request: pytest.FixtureRequest, job: Launch, tmp_path
         assert [rank["steps"] for rank in started.results()] == [2, 2], "in the end it is released"
 
 
-@pytest.mark.parametrize("held", [False, True])
-def test_a_job_that_is_given_up_leaves_nothing(job: Launch, tmp_path: Path, token: str, *, held: bool) -> None:
+def test_a_held_job_that_is_given_up_leaves_nothing(job: Launch, tmp_path: Path, token: str) -> None:
     before = launchers()
     with running(job(ASKED, {"token": token}), tmp_path) as started:
         started.answers(READY)
-        if held:
-            started.hold()
+        started.hold()
     wait_until_gone(token, before, END_S)
 
 
@@ -158,6 +157,29 @@ def test_a_host_that_is_cut_off(job: Launch, tmp_path: Path, token: str) -> None
         # The launcher cannot reach the other host: its rank and what started it end by themselves.
         wait_until_gone(token, before, END_S + 4.0 - (time.monotonic() - started))
     assert caught.value.what.startswith(f"rank 1 of 2 on {cluster.hosts[1]} said nothing for")
+
+
+@pytest.mark.usefixtures("two_hosts")
+def test_a_host_that_is_cut_off_between_turns_ends_its_rank(job: Launch, tmp_path: Path, token: str) -> None:
+    """The launcher cannot reach it: without a word from there, its guard ends what would wait for ever."""
+    with emulated() as cluster, running(job(ASKED, {"token": token}, cluster), tmp_path) as started:
+        started.answers(READY)
+        started.hold()
+        there = {process.pid for process in left(token) if on_host(process.pid, cluster.hosts[1])}
+        assert len(there) >= 2, "a guard and its rank"
+        cut(cluster.hosts[1])
+        deadline = time.monotonic() + load().limits.deaf_s + 10
+        while there & {process.pid for process in left(token)}:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+
+
+def on_host(pid: int, host: str) -> bool:
+    """Whether a process is in the network namespace of an emulated host."""
+    try:
+        return Path(f"/proc/{pid}/ns/net").stat().st_ino == Path(f"/run/netns/{host}").stat().st_ino
+    except OSError:
+        return False
 
 
 def test_a_healthy_job_may_take_its_time(job: Launch, tmp_path: Path, token: str) -> None:

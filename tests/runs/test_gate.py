@@ -137,7 +137,7 @@ def test_a_case_whose_invocations_were_all_disturbed_is_invalid() -> None:
 def test_a_speedup_over_another_reference_stack_is_invalid_and_names_the_difference(field: str) -> None:
     verdict = judged(benchmark(samples={"native-fp32": sample(LOG_SPEEDUPS, **{field: CHANGED[field]})}))
     assert (verdict.kind, verdict.ratios) == ("invalid", ())
-    assert verdict.reason.startswith(f"measured over another reference: {field}")
+    assert verdict.reason.startswith(f"measured over another reference; changed: native-fp32: {field}")
 
 
 def test_a_speedup_over_another_variant_is_invalid() -> None:
@@ -151,6 +151,13 @@ def test_the_ratio_over_another_reference_stack_is_left_out_and_the_other_one_co
     verdict = judged(entry)
     assert verdict.kind == "drifted"
     assert [ratio.reference for ratio in verdict.ratios] == ["native-fp32"]
+    assert verdict.changes == ("mkl-fp32: threads: 2 -> 1",)
+    assert "mkl-fp32: threads: 2 -> 1" in verdict.reason
+
+
+def test_a_case_whose_speedups_are_gone_is_no_reference() -> None:
+    verdict = judged(benchmark(samples={}))
+    assert (verdict.kind, verdict.reason) == ("invalid", "it has no speedups, and the baseline has")
 
 
 def test_int8_is_judged_over_both_references_and_the_gravest_counts() -> None:
@@ -189,7 +196,7 @@ def test_a_difference_in_the_measuring_code_is_reported_of_an_invalid_case_too(o
     entry = benchmark(stack=stack(measuring="ba9876543210"), samples={"native-fp32": over}, invocations_disturbed=3)
     verdict = judged(entry)
     assert verdict.kind == "invalid"
-    assert verdict.reason.endswith("; changed: measuring: 0123456789ab -> ba9876543210")
+    assert "; changed: measuring: 0123456789ab -> ba9876543210" in verdict.reason
 
 
 def test_other_measuring_code_of_the_reference_is_no_other_reference() -> None:

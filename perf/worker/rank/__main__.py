@@ -5,13 +5,14 @@ is alive; standard output itself is redirected to standard error, because MXNet 
 
 The rank is a child of the process that was started, its guard. That one tells how the rank ended: MPI kills all other
 ranks then, and does not say which one was the first. It hands on what the launcher asks for, one JSON object a line on
-standard input. "hold" and "release" are for the guard itself: it stops the rank, says when the kernel has stopped it,
-and lets it run again.
+standard input. "hold", "release" and "alive" are for the guard itself: it stops the rank, says when the kernel has
+stopped it, lets it run again, and knows that the launcher is still there.
 """
 
 import importlib
 import json
 import os
+import select
 import signal
 import sys
 import threading
@@ -22,7 +23,7 @@ from typing import Any, NoReturn
 
 from perf.worker.parent import die_with_parent
 from perf.worker.proof import cpus_of, peak_memory_bytes, proof_of_pinning
-from perf.worker.rank.pulse import Pulse
+from perf.worker.rank.pulse import Pulse, end_launcher
 
 SIGNALS = {"hold": signal.SIGSTOP, "release": signal.SIGCONT}
 
@@ -31,14 +32,14 @@ def main() -> None:
     messages = os.fdopen(os.dup(1), "wb", buffering=0)
     launcher = os.getppid()
     requests, handed_on = os.pipe()
+    job = json.loads(sys.argv[1])
     rank = os.fork()
     if rank:
         os.close(requests)
-        threading.Thread(target=_hand_on, args=(rank, handed_on), daemon=True).start()
+        threading.Thread(target=_hand_on, args=(rank, handed_on, launcher, job["deaf_s"]), daemon=True).start()
         _watch(rank, messages)
     die_with_parent()
     os.close(handed_on)
-    job = json.loads(sys.argv[1])
     if job["affinity"]:
         # Where no launch prefix pinned this process.
         os.sched_setaffinity(0, job["affinity"][local_rank()])
@@ -58,15 +59,27 @@ def main() -> None:
     importlib.import_module("horovod.mxnet").shutdown()
 
 
-def _hand_on(rank: int, requests: int) -> None:
-    """Do what is asked of the guard, and hand on to the rank what is asked of it, until nothing more is."""
+def _hand_on(rank: int, requests: int, launcher: int, deaf_s: float) -> None:
+    """Do what is asked of the guard, and hand on to the rank what is asked of it, until nothing more is. When nothing
+    at all comes for `deaf_s` seconds, the launcher is cut off: end the rank, and what would wait for it.
+    """
+    heard = b""
     with os.fdopen(requests, "wb", buffering=0) as stream, suppress(ProcessLookupError, BrokenPipeError):
-        for line in sys.stdin.buffer:
-            do = json.loads(line)["do"]
-            if do in SIGNALS:
-                os.kill(rank, SIGNALS[do])
-            else:
-                stream.write(line)
+        while True:
+            if not select.select([0], [], [], deaf_s)[0]:
+                os.kill(rank, signal.SIGKILL)
+                end_launcher(launcher)
+                return
+            read = os.read(0, 65536)
+            if not read:
+                break
+            *lines, heard = (heard + read).split(b"\n")
+            for line in lines:
+                do = json.loads(line)["do"]
+                if do in SIGNALS:
+                    os.kill(rank, SIGNALS[do])
+                elif do != "alive":
+                    stream.write(line + b"\n")
         os.kill(rank, signal.SIGCONT)
 
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from io import RawIOBase, TextIOBase
 from pathlib import Path
 from typing import Any
@@ -96,8 +97,12 @@ class Pulse:
         faulthandler.dump_traceback(file=sys.stderr)
         self.say({"stall": f"no step for {still_s:.0f} s, after {self._steps}"})
         time.sleep(BEAT_S)  # what was just said is still on its way
-        try:
-            if Path(f"/proc/{self._launcher}/comm").read_text().strip() in LAUNCHERS:
-                os.kill(self._launcher, signal.SIGKILL)
-        finally:
-            os._exit(STANDSTILL)
+        end_launcher(self._launcher)
+        os._exit(STANDSTILL)
+
+
+def end_launcher(pid: int) -> None:
+    """Kill what started the ranks of this host, if it is their host's own launcher."""
+    with suppress(OSError):
+        if Path(f"/proc/{pid}/comm").read_text().strip() in LAUNCHERS:
+            os.kill(pid, signal.SIGKILL)
