@@ -79,7 +79,7 @@ def widen(sample: dict[str, Any]) -> None:
     tier can drift from it.
     """
     reference, variant = map(min, zip(*sample["floors"], strict=True))
-    factor = math.exp(20.0)
+    factor = math.exp(12.0)
     sample["floors"] = [
         (reference, factor * variant),
         (factor * reference, variant),
