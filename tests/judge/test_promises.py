@@ -134,7 +134,7 @@ VERDICTS: dict[str, Callable[[random.Random, int], Kind]] = {
     ("verdict", "comparisons"), [(name, n) for name in VERDICTS for n in (1, 20) if n == 1 or "side" in name]
 )
 def test_one_unchanged_run_in_a_hundred_raises_an_alarm(verdict: str, comparisons: int) -> None:
-    draw, runs = random.Random(20190713), 2000 // comparisons
+    draw, runs = random.Random(20190713), 1000 // comparisons
     alarms = 0
     for _ in range(runs):
         kinds = {VERDICTS[verdict](draw, comparisons) for _ in range(comparisons)}
@@ -147,7 +147,7 @@ def test_one_unchanged_run_in_a_hundred_raises_an_alarm(verdict: str, comparison
 def test_side_by_side_losses_of_the_stated_size_are_called_as_often_as_is_stated(
     invocations: int, prior: Spread, comparisons: int
 ) -> None:
-    draw, count, called = random.Random(1), 2000, 0
+    draw, count, called = random.Random(1), 1000, 0
     for _ in range(count):
         sd = own_sd(draw, prior)
 
@@ -164,7 +164,7 @@ def test_side_by_side_losses_of_the_stated_size_are_called_as_often_as_is_stated
 def test_drifts_of_the_stated_size_are_called_as_often_as_is_stated(
     within: Spread, between: Spread, comparisons: int
 ) -> None:
-    draw, count, called = random.Random(1), 500, 0
+    draw, count, called = random.Random(1), 300, 0
     for _ in range(count):
         case = Sessions(draw, within, between)
         then = case.session()
