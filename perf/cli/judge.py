@@ -74,7 +74,7 @@ def _doubts(run: Run) -> list[str]:
     """Why a run as a whole is less than it seems."""
     doubts = []
     if not run.perf.complete:
-        doubts.append("The run did not come to its end.")
+        doubts.append("The run is unfinished.")
     if run.perf.injected:
         slowed = ", ".join(f"{name} by {share:.1%}" for name, share in run.perf.injected.items())
         doubts.append(f"The run was slowed down on purpose (--perf-inject): {slowed}.")

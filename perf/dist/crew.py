@@ -110,11 +110,11 @@ class TrainingCrew:
         return Slot(tuple(durations(rank) for rank in found), max(lost, default=None))
 
     def unbind(self) -> int:
-        """Let the job come to its end; the peak memory of all ranks, summed, in bytes."""
+        """Finish the job; the peak memory of all ranks, summed, in bytes."""
         return sum(rank["memory_bytes"] for rank in self.end())
 
     def end(self) -> list[dict[str, Any]]:
-        """Let the job come to its end; what each rank found. WorkerError also when their weights differ, or one ran
+        """Finish the job; what each rank found. WorkerError also when their weights differ, or one ran
         elsewhere than it was put.
         """
         found = self._running.results()

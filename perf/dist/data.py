@@ -14,7 +14,7 @@ Place = Literal["host", "emulated"]
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """In seconds: how long a rank may be silent, how long its work may stand still (after and before its first step),
-    how long a rank's guard may hear nothing from the launcher, and how long what was told to end may take.
+    how long a rank's guard may hear nothing from the launcher, and how long a process may take to end when asked to.
     """
 
     silence_s: float

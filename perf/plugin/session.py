@@ -97,7 +97,7 @@ class PerfSession:
         counted_s = seconds.get("counted passes", 0.0)
         timed_s = counted_s + seconds.get("between passes", 0.0)
         warm_up_s = seconds.get("warm-up", 0.0)
-        starting_s = seconds.get("starting workers", 0.0) + seconds.get("starting jobs", 0.0)
+        starting_s = seconds.get("starting workers", 0.0)
         measuring_s = timed_s + warm_up_s + starting_s
         lines = [f"Wall time: {wall_s:.0f} s: {', '.join(stages)}, the rest {wall_s - sum(seconds.values()):.0f} s."]
         if timed_s:

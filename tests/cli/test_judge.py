@@ -159,7 +159,7 @@ def test_a_run_that_is_not_there_ends_in_a_message_and_exit_code_4(
 @pytest.mark.parametrize(
     ("context", "said"),
     [
-        ({"complete": False}, "The run did not come to its end."),
+        ({"complete": False}, "The run is unfinished."),
         ({"injected": {"mkl-fp32": 0.05}}, "slowed down on purpose (--perf-inject): mkl-fp32 by 5.0%."),
         ({"left_out": {"test[x]": "it failed"}}, "Left out of the run: test[x]: it failed"),
     ],
