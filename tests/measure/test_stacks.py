@@ -30,7 +30,7 @@ class Seats:
         return tuple(f"seat {number}" for number in range(variant.program.ranks))
 
     def __call__(self, variant: Variant, placements: Sequence[Placement], scratch: Path, *, timeout_s: float) -> Runner:
-        raise AssertionError("a stack is described without beginning its job")
+        raise NotImplementedError("a stack is described without beginning its job")
 
 
 def stored_program(folder: Path, stem: str = "fp32", symbol: str = "{}", subgraph: str | None = None) -> Program:
