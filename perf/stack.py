@@ -1,39 +1,33 @@
 """A stack: everything that decides what a case runs. Plain data, compared field by field."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 
 class Stack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one case runs. Two cases run the same when all fields are equal but `requirement`.
+    """What one case runs. Two cases run the same when all fields are equal but `requirement`."""
 
-    `requirement` is what installs the wheel; `wheel` is its content: a sha256 over its files outside of `*.dist-info`,
-    so that the same files are the same wheel wherever they come from. `openmp` is the content of the libgomp that the
-    build loads from the system, `blas_kernels` what its OpenBLAS chose. `program` is a label and the content of what
-    runs. `variables` are the environment variables that the suite sets, `environment` those of the user's shell that
-    reach the processes and can change a measurement. `threads` are those of an instance, 0 for ranks, whose `placement`
-    names them: where each instance or rank runs. `job` are a training job's settings. `measuring` is the content of the
-    code that measures (perf.measure.stacks). `injected` is a slowdown made on purpose, as a share of each pass.
-    """
-
-    requirement: str
-    wheel: str
-    python: str
-    numpy: str
-    openmp: str | None
-    blas_kernels: str | None
-    horovod: str | None
-    mpi: str | None
-    program: str
-    variables: dict[str, str]
-    environment: dict[str, str]
-    threads: int
-    placement: tuple[str, ...]
-    job: dict[str, Any]
-    measuring: str
-    injected: float = 0.0
+    requirement: Annotated[str, Meta(description="what installs the wheel")]
+    wheel: Annotated[
+        str, Meta(description="sha256 over the wheel's files outside of `*.dist-info`, wherever they come from")
+    ]
+    python: Annotated[str, Meta(description="version of the build's Python")]
+    numpy: Annotated[str, Meta(description="version of its numpy")]
+    openmp: Annotated[str | None, Meta(description="content of the libgomp that it loads from the system")]
+    blas_kernels: Annotated[str | None, Meta(description="kernels that its OpenBLAS chose")]
+    horovod: Annotated[str | None, Meta(description="Horovod and what it was compiled with")]
+    mpi: Annotated[str | None, Meta(description="MPI and its version")]
+    program: Annotated[str, Meta(description="label and content of what runs")]
+    variables: Annotated[dict[str, str], Meta(description="environment variables that the suite sets")]
+    environment: Annotated[dict[str, str], Meta(description="those of the user's shell that can change a measurement")]
+    threads: Annotated[int, Meta(description="OpenMP threads of an instance; 0 for ranks, whose placement names them")]
+    placement: Annotated[tuple[str, ...], Meta(description="where each instance or rank runs")]
+    job: Annotated[dict[str, Any], Meta(description="settings of a training job")]
+    measuring: Annotated[str, Meta(description="content of the code that measures")]
+    injected: Annotated[float, Meta(description="slowdown made on purpose, as a share of each pass")] = 0.0
 
 
 # What no build runs: a difference in it alone is reported, and judged as the same stack.

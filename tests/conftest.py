@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
+from hypothesis import settings
 
 from perf.builds import Build, provision
 from perf.cache import cache_folder
@@ -12,6 +13,10 @@ from perf.dist.emulated import check_possible
 from perf.errors import UnavailableError
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 from perf.measure.family import Resources
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

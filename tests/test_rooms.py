@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMLESS = {"cache", "chance", "errors", "files", "stack"}
+ROOMLESS = {"cache", "chance", "columns", "errors", "facts", "files", "stack"}
 """Modules directly in `perf` that every host room may use."""
 
 FAMILIES = {"cnn", "rnn", "dist"}

@@ -1,5 +1,6 @@
 """The subcommand judge: verdicts from two stored runs, without measuring."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -8,11 +9,11 @@ from rich.console import Console
 
 from perf.report.console import say, widened
 from perf.report.verdicts import print_verdicts
-from perf.runs.baseline import TOLERANCES, stored_runs, usable_baseline
+from perf.runs.baseline import TOLERANCES, usable_baseline
 from perf.runs.document import Run, read_run
-from perf.runs.gate import Gate, comparisons_of, fails, priors_of
-from perf.runs.sessions import sessions_of
+from perf.runs.judging import judge_run
 from perf.runs.tolerances import read_tolerances
+from perf.runs.verdict import fails
 
 FAILED = 1
 """The exit code when a case regressed or drifted, as pytest's for failed tests."""
@@ -40,22 +41,10 @@ def judge(
     """
     now = read_run(run)
     then = usable_baseline(baseline, now.perf.machine_class)
-    tolerances = read_tolerances(TOLERANCES)
-    stored = stored_runs(baseline.parent, now.perf.machine_class, but=run)
-    gate = Gate(
-        name=baseline.name,
-        baseline=then,
-        context=now.perf,
-        tolerances=tolerances,
-        comparisons=comparisons_of([*now.cases, *map(_case_of, now.perf.left_out)], then),
-        sessions=sessions_of(stored, list(dict.fromkeys(case.family for case in now.cases.values())), tolerances, then),
-    )
-    priors = priors_of(now.cases.values(), tolerances)
-    found = [gate.verdict(case, priors) for case in now.cases.values()]
-    verdicts = [verdict for verdict in found if verdict is not None]
+    gate, verdicts = judge_run(now, baseline.name, then, baseline.parent, read_tolerances(TOLERANCES), but=run)
     console = widened(Console())
     print_verdicts(verdicts, gate, list(now.cases), console)
-    doubts = _doubts(now)
+    doubts = list(doubts_of(now))
     for doubt in doubts:
         say(console, doubt)
     if any(fails(verdict.kind, strict=False) for verdict in verdicts):
@@ -65,18 +54,11 @@ def judge(
         raise typer.Exit(NOT_JUDGED)
 
 
-def _case_of(name: str) -> str:
-    """The case in a pytest id, such as "perf/cnn/test_inference.py::test_inference[resnet50_v1-b1-mkl-fp32]"."""
-    return name.rpartition("[")[2].removesuffix("]")
-
-
-def _doubts(run: Run) -> list[str]:
+def doubts_of(run: Run) -> Iterator[str]:
     """Why a run as a whole is less than it seems."""
-    doubts = []
     if not run.perf.complete:
-        doubts.append("The run is unfinished.")
+        yield "The run is unfinished."
     if run.perf.injected:
         slowed = ", ".join(f"{name} by {share:.1%}" for name, share in run.perf.injected.items())
-        doubts.append(f"The run was slowed down on purpose (--perf-inject): {slowed}.")
-    doubts += [f"Left out of the run: {name}: {why}" for name, why in run.perf.left_out.items()]
-    return doubts
+        yield f"The run was slowed down on purpose (--perf-inject): {slowed}."
+    yield from (f"Left out of the run: {name}: {why}" for name, why in run.perf.left_out.items())

@@ -6,7 +6,9 @@ import traceback
 import typer
 
 from perf.cli.doctor import doctor
+from perf.cli.fields import fields
 from perf.cli.judge import judge
+from perf.cli.refresh import refresh
 from perf.errors import PerfError
 
 USAGE_ERROR = 4
@@ -17,6 +19,8 @@ DEFECT = 70
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(doctor)
 app.command()(judge)
+app.command()(fields)
+app.command()(refresh)
 
 
 @app.callback()

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perf.cnn.answers import StoredAnswers, StoredDrift, store_answers, stored_answers
-from perf.cnn.drift import Drift, beyond, bounds_of, changed_layers
+from perf.cnn.drift import beyond, bounds_of, changed_layers
 from perf.cnn.family import CnnFamily
 from perf.cnn.fusion import layers_of
 from perf.cnn.kernels import DUMP, byte_products, products_text, vnni_problem
 from perf.cnn.layers import layers_sqnr_db
 from perf.cnn.networks import INPUT, catalogue
 from perf.cnn.verify import Verified, check_layers, image_set, verify
+from perf.facts import Drift
 from perf.measure.family import Resources
 from perf.measure.observe import observe
 from perf.measure.plan import Plan, Workload

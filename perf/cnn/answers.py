@@ -4,8 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from perf.cnn.drift import Drift
 from perf.errors import PerfError
+from perf.facts import Drift
 from perf.files import write_whole
 
 FOLDER = Path(__file__).resolve().parents[2] / "baselines" / "answers"

@@ -2,28 +2,16 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from perf.facts import Drift
+
 Array = NDArray[np.floating]
 # A layer without any difference has an infinite ratio; FP32's own rounding lies above this many dB.
 EXACT_DB = 120.0
-
-
-@dataclass(frozen=True)
-class Drift:
-    """`top1_agreement`: the share of images with the same best class. `sqnr_db`: signal-to-quantisation-noise ratio in
-    dB, at most `EXACT_DB`. `cosine`: the smallest cosine similarity of an image's two outputs.
-    `largest_error`: the largest difference of a logit, relative to the standard deviation of all FP32 logits.
-    """
-
-    top1_agreement: float
-    sqnr_db: float
-    cosine: float
-    largest_error: float
 
 
 def drift_of(reference: Array, quantized: Array) -> Drift:

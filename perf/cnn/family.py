@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from perf.cnn.networks import INPUT, REFERENCE, catalogue
 from perf.cnn.prepare import CalibrationMode, prepare
 from perf.cnn.verify import verify
+from perf.facts import CnnCheck, CnnFacts
 from perf.measure.family import SLOT_WEIGHT, Checked, Resources
 from perf.measure.plan import Plan, Workload, variants_of
 from perf.measure.published import published_rows
@@ -106,18 +106,18 @@ class CnnFamily:
         )
         return Plan(subject, variants, workloads, REFERENCE)
 
-    def check(self, plan: Plan, resources: Resources) -> dict[str, Checked]:
+    def check(self, plan: Plan, resources: Resources) -> dict[str, Checked[CnnCheck]]:
         """Run every variant once, untimed, on the same input."""
         return {
             name: Checked(found.problem, found.facts())
             for name, found in verify(plan, resources, self.quantisation).items()
         }
 
-    def describe(self, case: Case, found: Mapping[str, Any]) -> dict[str, Any]:
+    def describe(self, case: Case, check: CnnCheck) -> CnnFacts:
         """Its row in Table 2, and two floating-point operations for each multiply-add of a pass."""
-        counted = found.get("multiply_adds_per_image")
+        counted = check.multiply_adds_per_image
         flops = 2 * counted * case.batch if counted is not None else None
-        return {"network": case.network, "batch": case.batch, "flops_per_pass": flops}
+        return CnnFacts(case.network, case.batch, flops, check)
 
     def published(self, case: Case) -> float | None:
         """Table 2's speedup; None for the reference itself and for what the table does not hold."""

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from perf.cnn.family import CnnFamily
+from perf.plugin.fixtures import clock
 from perf.plugin.hooks import OPTIONS
-from perf.plugin.replay import clock
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

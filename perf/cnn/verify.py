@@ -1,17 +1,17 @@
 """Before any timing counts: all variants of a network must compute the same, fused and quantised as they should."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perf.cnn.answers import StoredAnswers, stored_answers
-from perf.cnn.drift import Drift, beyond, bounds_of, drift_of
+from perf.cnn.drift import beyond, bounds_of, drift_of
 from perf.cnn.fusion import counts_of, differences, layers_of
 from perf.cnn.images import images
 from perf.cnn.networks import INPUT, REFERENCE, catalogue
+from perf.facts import CnnCheck, Drift
 from perf.measure.crew import Node
 from perf.measure.family import Resources
 from perf.measure.instance import WorkerError
@@ -39,15 +39,18 @@ class Verified:
     multiply_adds_per_image: float | None = None
     problem: Failure | None = None
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> CnnCheck:
         """What of it belongs into the stored run."""
-        return {
-            "isa": self.isa,
-            **{f"operators_{kind}": count for kind, count in counts_of(self.operators).items()},
-            "output_difference": self.output_difference,
-            **({"drift": asdict(self.drift)} if self.drift else {}),
-            "multiply_adds_per_image": self.multiply_adds_per_image,
-        }
+        counts = counts_of(self.operators)
+        return CnnCheck(
+            isa=self.isa,
+            operators_fused=counts["fused"],
+            operators_quantized=counts["quantized"],
+            operators_unfused=counts["unfused"],
+            output_difference=self.output_difference,
+            multiply_adds_per_image=self.multiply_adds_per_image,
+            drift=self.drift,
+        )
 
 
 def image_set(network: str) -> NDArray[np.float32]:

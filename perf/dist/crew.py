@@ -31,8 +31,14 @@ class JobStart:
 
     def placement_of(self, variant: Variant) -> tuple[str, ...]:
         """Where each rank of a variant runs; () for one that is no training job."""
-        ranks = variant.program.ranks if isinstance(variant.program, Training) else 0
-        return tuple(seat.words for seat in self.seating.seats(ranks))
+        return tuple(seat.words for seat in self._seats(variant))
+
+    def prefixes_of(self, variant: Variant) -> list[tuple[str, ...]]:
+        """What stands before the command of each rank."""
+        return [seat.placement.prefix for seat in self._seats(variant)]
+
+    def _seats(self, variant: Variant) -> Sequence[Seat]:
+        return self.seating.seats(variant.program.ranks if isinstance(variant.program, Training) else 0)
 
     def __call__(
         self,

@@ -1,10 +1,8 @@
 """The family of training jobs: the same work per rank on more and more ranks, and what of its pace is kept."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any
 
 import msgspec
 
@@ -12,7 +10,8 @@ from perf.dist.crew import JobStart
 from perf.dist.data import JobEffort, Place, load
 from perf.dist.job import settings_of
 from perf.dist.places import seating_of
-from perf.dist.profile import Profile, profile_of
+from perf.dist.profile import profile_of
+from perf.facts import TrainingCheck, TrainingFacts
 from perf.measure.crew import SEED
 from perf.measure.family import Checked, Resources
 from perf.measure.instance import WorkerError
@@ -136,7 +135,7 @@ class DistFamily:
             _effort(self.tier, effort, self.invocations or effort.invocations),
         )
 
-    def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked]:
+    def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked[TrainingCheck]]:
         """Run every rank count once: its weights must agree and its ranks sit where they were put. Then what a step is
         made of.
         """
@@ -144,22 +143,16 @@ class DistFamily:
             raise TypeError(f"{plan.subject} is no plan of training jobs")
         return {variant.name: _check(variant, plan.start, plan.effort, resources) for variant in plan.variants}
 
-    def describe(self, case: Case, found: Mapping[str, Any]) -> dict[str, Any]:
-        """Its row in the table of training jobs; floating-point operations are not counted."""
-        return {
-            "network": case.network,
-            "batch": case.batch,
-            "ranks": case.ranks,
-            "place": found.get("place", case.place),
-            "flops_per_pass": None,
-        }
+    def describe(self, case: Case, check: TrainingCheck) -> TrainingFacts:
+        """Its row in the table of training jobs."""
+        return TrainingFacts(case.network, case.batch, case.build, case.ranks, check)
 
     def published(self, case: Case) -> float | None:
         """Table 1's efficiency for as many instances, as a share; None for one, and for what it does not hold."""
         return published_scaling().get(case.ranks) if case.build == "mkl" else None
 
 
-def _check(variant: Variant, start: JobStart, effort: Effort, resources: Resources) -> Checked:
+def _check(variant: Variant, start: JobStart, effort: Effort, resources: Resources) -> Checked[TrainingCheck]:
     try:
         with closing(start(variant, (), resources.scratch, timeout_s=resources.timeout_s)) as crew:
             crew.load()
@@ -169,22 +162,23 @@ def _check(variant: Variant, start: JobStart, effort: Effort, resources: Resourc
             sizes, repeats = load().allreduce.sizes_bytes, load().allreduce.repeats
             cost = crew.allreduce_ns(sizes, repeats=repeats) if found[1:] else {}
     except WorkerError as error:
-        return Checked(Failure(f"in a first job: {error.what}", error.last_words), {})
+        return Checked(Failure(f"in a first job: {error.what}", error.last_words), None)
     mpi = variant.build.mpi
-    seats = start.seating.seats(len(found))
     return Checked(
         None,
-        {
-            **_facts(profile),
-            "place": start.seating.words,
-            "link_gbit_per_s": start.seating.link_gbit_per_s,
-            "instances": len(seats),
-            "pinning": [seat.words for seat in seats],
-            "launch_prefixes": [shlex.join(seat.placement.prefix) for seat in seats],
-            "gradient_bytes": found[0]["gradient_bytes"],
-            "allreduce_s": {str(size): ns / 1e9 for size, ns in cost.items()},
-            "mpi": mpi.words if mpi else None,
-        },
+        TrainingCheck(
+            place=start.seating.words,
+            link_gbit_per_s=start.seating.link_gbit_per_s,
+            gradient_bytes=found[0]["gradient_bytes"],
+            profiled_step_s=profile.step_s,
+            compute_s=profile.compute_s,
+            slowest_compute_s=profile.slowest_s,
+            communication_share=profile.communication_share,
+            waiting_share=profile.waiting_share,
+            timeline_s=dict(profile.timeline_s),
+            allreduce_s={str(size): ns / 1e9 for size, ns in cost.items()},
+            mpi=mpi.words if mpi else None,
+        ),
     )
 
 
@@ -198,14 +192,3 @@ def _effort(tier: str, effort: JobEffort, invocations: int) -> Effort:
         slot_s=effort.slot_s,
         slot_passes=effort.steps,
     )
-
-
-def _facts(profile: Profile) -> dict[str, Any]:
-    return {
-        "profiled_step_s": profile.step_s,
-        "compute_s": profile.compute_s,
-        "slowest_compute_s": profile.slowest_s,
-        "communication_share": profile.communication_share,
-        "waiting_share": profile.waiting_share,
-        "timeline_s": dict(profile.timeline_s),
-    }

@@ -8,9 +8,9 @@ from perf.dist.family import DistFamily
 from perf.errors import PerfError
 from perf.machine import read_topology
 from perf.measure.hosts import rank_counts, ranks_per_host, read_hosts
+from perf.plugin.fixtures import clock
 from perf.plugin.hooks import OPTIONS
 from perf.plugin.options import Options
-from perf.plugin.replay import clock
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from perf.builds import Build
+from perf.facts import CaseFacts, CheckFacts
 from perf.machine import Placement
 from perf.measure.hosts import Host
 from perf.measure.plan import Plan
@@ -23,7 +24,7 @@ class Case(Protocol):
         """Its pytest id and its name in stored runs: workload and variant, joined by "-"."""
 
     @property
-    def family(self) -> "Family[Any]": ...
+    def family(self) -> "Family[Any, Any]": ...
     @property
     def subject(self) -> str: ...
     @property
@@ -40,16 +41,18 @@ class Case(Protocol):
 
 
 CaseT_contra = TypeVar("CaseT_contra", bound=Case, contravariant=True)
+CheckT = TypeVar("CheckT", bound=CheckFacts)
+CheckT_co = TypeVar("CheckT_co", bound=CheckFacts, covariant=True)
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What a family found out about a variant before it was timed: why it must not be, if so, and `facts`, plain JSON
-    values that belong into the stored run.
+class Checked(Generic[CheckT_co]):
+    """What a family observed of a variant before it was timed: why it must not be, if so, and what its record tells of
+    it; without `facts` there is no record.
     """
 
     problem: Failure | None
-    facts: Mapping[str, Any]
+    facts: CheckT_co | None
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Resources:
     hosts: tuple[Host, ...] = ()
 
 
-class Family(Protocol[CaseT_contra]):
+class Family(Protocol[CaseT_contra, CheckT]):
     """A kind of subject: how to plan its cases, and what must be right before their timing counts."""
 
     @property
@@ -80,13 +83,11 @@ class Family(Protocol[CaseT_contra]):
     def plan(self, subject: str, cases: Sequence[CaseT_contra], resources: Resources) -> Plan:
         """The plan for a subject's selected cases. PerfError when the subject cannot be prepared."""
 
-    def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked]:
+    def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked[CheckT]]:
         """Look at every variant of the plan, untimed."""
 
-    def describe(self, case: CaseT_contra, found: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What names the case in tables, and `flops_per_pass`, the floating-point operations of a pass (None when they
-        are not known), as plain JSON values; `found` are the facts of its check.
-        """
+    def describe(self, case: CaseT_contra, check: CheckT) -> CaseFacts:
+        """What names the case in tables, what a pass costs, and what its check observed."""
 
     def published(self, case: CaseT_contra) -> float | None:
-        """The announcement's speedup for the case, if it has one."""
+        """The announcement's speedup, or efficiency, for the case, if it has one."""

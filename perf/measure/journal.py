@@ -12,9 +12,11 @@ import filelock
 import msgspec
 
 from perf.errors import PerfError
+from perf.facts import CheckFacts
 from perf.measure.family import Checked
 from perf.measure.results import Failure, Invocation, WorkloadResult
 
+AnyChecked = Checked[CheckFacts]
 NAME = "journal.jsonl"
 VERSION = 1
 AFRESH = "leave out --perf-resume to measure afresh"
@@ -31,7 +33,7 @@ class ChecksLine(msgspec.Struct, frozen=True):
     """What a family found out about the variants of a subject, by variant."""
 
     subject: str
-    checks: dict[str, Checked]
+    checks: dict[str, AnyChecked]
 
 
 class InvocationLine(msgspec.Struct, frozen=True):
@@ -65,7 +67,7 @@ class Journal:
         self.folder = folder
         self.problem: str | None = None
         self._path = folder / NAME
-        self._checks: dict[str, dict[str, Checked]] = {}
+        self._checks: dict[str, dict[str, AnyChecked]] = {}
         self._results: dict[tuple[str, str], WorkloadResult] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = filelock.FileLock(folder / ".lock")
@@ -84,11 +86,11 @@ class Journal:
         """Let other sessions take it up."""
         self._lock.release()
 
-    def checks(self, subject: str) -> Mapping[str, Checked] | None:
+    def checks(self, subject: str) -> Mapping[str, AnyChecked] | None:
         """What was found out about a subject before, by variant; None when it was not checked yet."""
         return self._checks.get(subject)
 
-    def keep_checks(self, subject: str, checks: Mapping[str, Checked]) -> None:
+    def keep_checks(self, subject: str, checks: Mapping[str, AnyChecked]) -> None:
         """Write down what was found out about a subject."""
         self._checks[subject] = dict(checks)
         self._write(Line(checks=ChecksLine(subject, dict(checks))))

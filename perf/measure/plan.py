@@ -202,6 +202,9 @@ class Start(Protocol):
     def placement_of(self, variant: Variant) -> tuple[str, ...]:
         """Where everything of a variant runs, in words, one for each process."""
 
+    def prefixes_of(self, variant: Variant) -> Sequence[Sequence[str]]:
+        """What stands before the command of each process."""
+
     def __call__(
         self, variant: Variant, placements: Sequence[Placement], scratch: Path, *, timeout_s: float
     ) -> Runner: ...

@@ -1,21 +1,51 @@
 """The fixtures that measured tests use."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import msgspec
 import pytest
 
 from perf.errors import PerfError, UnavailableError
 from perf.measure.family import Case, Resources
 from perf.measure.results import Failure
 from perf.plugin.hooks import ANSWERS, OPTIONS, SESSION, SETUP, STORAGE, not_run, why_not_measured
-from perf.plugin.record import passes_of
-from perf.plugin.replay import clock
 from perf.plugin.session import PerfSession
 from perf.plugin.setup import Setup
 from perf.report.answers import Answer
-from perf.report.verdicts import verdict_lines, verdict_record
-from perf.runs.gate import Verdict, fails
+from perf.report.verdicts import verdict_lines
+from perf.runs.record import passes_of
+from perf.runs.verdict import fails
+
+NS_PER_S = 1e9
+
+
+class ReplayClock:
+    """A timer for `@pytest.mark.benchmark(timer=clock)` that shows, in seconds, the sum of the passes replayed so far.
+
+    pytest-benchmark reads it before and after each call of the target, so every round is one measured pass, exact to
+    float rounding.
+    """
+
+    def __init__(self) -> None:
+        self._now_ns = 0
+
+    def __call__(self) -> float:
+        return self._now_ns / NS_PER_S
+
+    def replay(self, benchmark: Any, passes_ns: Sequence[int]) -> None:
+        """Let `benchmark` record the given pass durations (ns), one round each."""
+        durations = iter(passes_ns)
+        self._now_ns = 0  # small readings keep all the digits of short passes
+
+        def one_pass() -> None:
+            self._now_ns += next(durations)
+
+        benchmark.pedantic(one_pass, rounds=len(passes_ns), iterations=1, warmup_rounds=0)
+
+
+clock = ReplayClock()
 
 
 @pytest.fixture(scope="session")
@@ -64,46 +94,39 @@ def numactl(setup: Setup) -> tuple[tuple[str, ...], ...]:
 def record(
     case: Case,
     perf_session: PerfSession,
-    numactl: tuple[tuple[str, ...], ...],
+    numactl: tuple[tuple[str, ...], ...],  # noqa: ARG001 - where every measured item runs
     request: pytest.FixtureRequest,
 ) -> Callable[[], None]:
-    """Call it to measure the item's case, with all selected cases when it is the first of them, and to hand samples and
-    figures (`extra_info`) to pytest-benchmark. What failed fails the test, told in a few lines.
+    """Call it to hand the case's samples and its record (`extra_info`) to pytest-benchmark. What failed fails the test,
+    in a few lines.
     """
 
     def hand_over() -> None:
         try:
             outcome = perf_session.outcome(case)
         except UnavailableError as error:
-            if perf_session.judging:
-                perf_session.verdicts.append(Verdict(case.id, "invalid", f"not run: {error.what}"))
+            perf_session.refuse(case, f"not run: {error.what}")
             raise not_run(request.config, error) from None
         except PerfError as error:
             # From None: otherwise pytest tells the same twice, as the cause and as its consequence.
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         command = reproduction(request.config, request.node.nodeid)
         if outcome.failure is not None:
-            if perf_session.judging and outcome.check.problem:
-                reason = f"wrong answers: {outcome.check.problem.what}"
-                perf_session.verdicts.append(Verdict(case.id, "invalid", reason))
+            if outcome.check.problem:
+                perf_session.refuse(case, f"wrong answers: {outcome.check.problem.what}")
             pytest.fail(_told(outcome.case, outcome.failure, command), pytrace=False)
         # Asked for only now: pytest-benchmark warns of a fixture that a failed test never used.
         benchmark = request.getfixturevalue("benchmark")
-        figures, verdict = perf_session.figures(outcome)
-        figures.setdefault("launch_prefixes", [shlex.join(prefix) for prefix in numactl])  # jobs have their own
-        if verdict is not None:
-            figures["verdict"] = verdict_record(verdict)
-            perf_session.verdicts.append(verdict)
+        found, verdict = perf_session.judged(outcome)
         benchmark.group = case.workload
-        benchmark.extra_info.update(figures)
+        benchmark.extra_info.update(msgspec.to_builtins(found))
         clock.replay(benchmark, passes_of(outcome))
-        perf_session.records.append(figures)
-        if case.variant != figures["reference"] and figures["speedup"] is None:
-            pytest.fail(f"{case.id} has no speedup: {figures['reference']} failed", pytrace=False)
+        if case.variant != found.reference and found.ratio is None:
+            pytest.fail(f"{case.id} has no speedup: {found.reference} failed", pytrace=False)
         options = perf_session.setup.options
         if verdict is not None and not options.advisory and fails(verdict.kind, strict=options.strict):
-            gate = perf_session.judging.gate if perf_session.judging else None
-            pytest.fail("\n".join(verdict_lines(verdict, gate, command)), pytrace=False)
+            perf_session.contested.add(request.node.nodeid)
+            pytest.fail("\n".join(verdict_lines(verdict, perf_session.judging, command)), pytrace=False)
 
     return hand_over
 

@@ -15,11 +15,10 @@ from perf.machine import read_machine
 from perf.measure.family import Case
 from perf.measure.instance import WorkerError
 from perf.measure.published import published_scaling
-from perf.plugin.keeping import Kept, document_of, keep_run
 from perf.plugin.options import Options, add_options, read_options
-from perf.plugin.session import PerfSession, start_session
+from perf.plugin.session import PASSED, PerfSession, start_session
 from perf.plugin.setup import Setup, set_up
-from perf.plugin.storage import Storage, take_over
+from perf.plugin.storage import Kept, Storage, document_of, keep_run, take_over
 from perf.report.answers import Answer
 from perf.report.console import widened
 from perf.report.progress import ProgressLine
@@ -32,7 +31,7 @@ STORAGE = pytest.StashKey[Storage]()
 SETUP = pytest.StashKey[Setup]()
 SESSION = pytest.StashKey[PerfSession]()
 KEPT = pytest.StashKey[Kept]()
-# How each measured item ended, by its id: "passed", why it failed, or None while it has not.
+# How each measured item ended, by its id: `PASSED`, why it failed, or None while it has not.
 ENDED = pytest.StashKey[dict[str, str | None]]()
 # What checks of answers found, in the order of the items.
 ANSWERS = pytest.StashKey[list[Answer]]()
@@ -68,7 +67,8 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Add the suite's own part. pytest-benchmark calls this for each file that it writes."""
     if SESSION in config.stash:
-        output_json["perf"] = config.stash[SESSION].document(complete=None not in config.stash[ENDED].values())
+        ended = config.stash[ENDED]
+        output_json["perf"] = config.stash[SESSION].document(ended)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -104,7 +104,9 @@ def _case(item: pytest.Item) -> Case | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
-    """Set up machine and builds before the first item, so that what cannot work ends the session with one message."""
+    """Set up machine and builds, and measure all cases, before the first item: what cannot work ends the session with
+    one message.
+    """
     config = session.config
     selected = [] if why_not_measured(config) else _measured(session.items)
     roles = frozenset().union(*(case.roles for case in selected), _roles_of_answers(session.items))
@@ -129,6 +131,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
             progress.say(line)
         if any(item.get_closest_marker(ACCURACY) for item in session.items):
             progress.say(f"random checks of answers: seed {config.stash[OPTIONS].seed} (--perf-seed)")
+    if SESSION in config.stash:
+        config.stash[SESSION].measure()
 
 
 def _roles_of_answers(items: Sequence[pytest.Item]) -> frozenset[str]:
@@ -184,7 +188,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         elif report.skipped:
             ended[item.nodeid] = _why_skipped(report)
         elif report.when == "teardown":
-            ended[item.nodeid] = ended[item.nodeid] or "passed"
+            ended[item.nodeid] = ended[item.nodeid] or PASSED
     return report
 
 
@@ -193,12 +197,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     if SESSION not in config.stash:
         return
-    perf, ended = config.stash[SESSION], config.stash[ENDED]
-    kept = (
-        keep_run(document_of(config), ended, config.stash[STORAGE], perf.journal.folder) if perf.records else Kept([])
-    )
+    perf = config.stash[SESSION]
+    kept = Kept([])
+    if perf.records:
+        kept = keep_run(document_of(config), config.stash[STORAGE], perf.journal.folder, perf.tolerances)
     config.stash[KEPT] = kept
-    unusable = perf.judging is not None and perf.judging.problem is not None
+    unusable = perf.judging.problem is not None
     regular = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
     if (unusable and regular) or (kept.failed and session.exitstatus == pytest.ExitCode.OK):
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
@@ -218,9 +222,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     )
     terminalreporter.ensure_newline()
     print_summary(summary, _console(config))
-    if session and session.judging is not None:
+    if session and session.judging.compares:
         selected = [case.id for case in session.selected]
-        print_verdicts(session.verdicts, session.judging.gate, selected, _console(config))
+        print_verdicts(session.verdicts, session.judging, selected, _console(config))
     path = config.stash[OPTIONS].summary
     if path is not None:
         try:
@@ -247,7 +251,7 @@ def _footer(config: pytest.Config) -> list[str]:
 
 def _charts(session: PerfSession) -> list[str]:
     """Draw training jobs, when there were any; where that is."""
-    if not any(record["family"] == FAMILY for record in session.records):
+    if not any(record.family == FAMILY for record in session.records):
         return []
     path = session.journal.folder / "training.html"
     try:

@@ -234,6 +234,19 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="store what checks of answers find in baselines/answers, and judge nothing by what was stored before",
     )
+    group.addoption(
+        "--perf-drop",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="with --benchmark-save: the stored run may lack these cases of the latest baseline; may be repeated",
+    )
+    group.addoption(
+        "--perf-reason",
+        default="",
+        metavar="TEXT",
+        help="with --benchmark-save: why cases may be worse than, or undecided against, the latest baseline; stored",
+    )
     group.addoption("--perf-summary", type=Path, metavar="FILE.md", help="write the summary as Markdown to this file")
 
 

@@ -1,4 +1,4 @@
-"""One pytest session's measuring: all cases when the first of them asks, and what is told of them."""
+"""One pytest session's measuring: what is measured, what came of it, and what is reported."""
 
 import os
 import time
@@ -14,35 +14,37 @@ from perf.builds import Build, build_with_content
 from perf.cache import unusable
 from perf.errors import PerfError
 from perf.machine import findings, read_state
+from perf.measure.cases import Measured, Measuring
 from perf.measure.engine import Conditions
 from perf.measure.family import Case
 from perf.measure.journal import Journal, find_journal
+from perf.measure.outcome import Outcome
 from perf.measure.plan import Effort, Plan, Variant
 from perf.measure.stacks import Twin, program_like, stack_of, twin_of
 from perf.measure.tiers import effort_of
 from perf.plugin.context import context_of, journal_conditions, state_report
-from perf.plugin.judging import Judging, start_judging
-from perf.plugin.keeping import forget_old_sessions
-from perf.plugin.measuring import Measured, Measuring
-from perf.plugin.outcome import Outcome
-from perf.plugin.record import case_of, record_of
 from perf.plugin.setup import Setup
-from perf.plugin.storage import Storage
+from perf.plugin.storage import Storage, forget_old_sessions, start_judging
 from perf.runs.baseline import TOLERANCES
 from perf.runs.document import Context
-from perf.runs.gate import Priors, Verdict, priors_of
+from perf.runs.gate import Priors, priors_of
+from perf.runs.judging import Judging
+from perf.runs.record import CaseRecord, case_of, record_of
 from perf.runs.tolerances import Tolerances, read_tolerances
+from perf.runs.verdict import Verdict
 from perf.stack import OF_THE_SUITE, Stack, differing
 
 RUNS = "runs"
+# How an item ended that did not fail.
+PASSED = "passed"
 # These counters grow by the session's own work; what others did meanwhile is counted slot by slot.
 OWN_DOING = frozenset({"cpu_pressure"})
 
 
 @dataclass(kw_only=True)
 class PerfSession:
-    """State of a session. `records` gathers what was recorded of each case, in the order of the items, `verdicts` what
-    was said of it.
+    """State of a session. `records` holds the record of each case, in the order of the items, `verdicts` what was said
+    of it, `contested` the items, by id, that failed for their verdict alone.
     """
 
     setup: Setup
@@ -50,16 +52,17 @@ class PerfSession:
     effort: Effort
     context: Context
     journal: Journal
-    judging: Judging | None
+    judging: Judging
     tolerances: Tolerances
-    records: list[dict[str, Any]] = field(default_factory=list)
+    records: list[CaseRecord] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
-    _measured: Measured | None = None
+    contested: set[str] = field(default_factory=set)
+    _measured: Measured = field(default_factory=lambda: Measured({}, {}))
 
     @property
     def limits(self) -> Mapping[str, float]:
         """GFLOP/s of each build in large matrix products, by role; empty when they were not measured."""
-        return self._measured.limits if self._measured else {}
+        return self._measured.limits
 
     def header(self) -> list[str]:
         """What is measured, on what and where, a line each."""
@@ -69,7 +72,7 @@ class PerfSession:
             "This is a test of the gate, not a measurement of MXNet."
             for variant, share in self.setup.options.injected.items()
         ]
-        if self.judging and self.judging.problem:
+        if self.judging.problem:
             lines.append(f"NO CASE WILL BE JUDGED: {self.judging.problem}")
         return lines
 
@@ -107,49 +110,68 @@ class PerfSession:
             )
         return lines
 
+    def measure(self) -> None:
+        """Measure all selected cases. What keeps all of them from it is the error of each."""
+        with self.setup.uncaptured(), self.setup.progress.shown():
+            try:
+                self._measured = self._measuring().measured(self.selected)
+            except PerfError as error:
+                self._measured = Measured(dict.fromkeys((case.id for case in self.selected), error), {})
+
     def outcome(self, case: Case) -> Outcome:
-        """What came of a case; the first one that is asked for has all selected cases measured. PerfError when its
-        subject could not be prepared.
-        """
-        if self._measured is None:
-            with self.setup.uncaptured(), self.setup.progress.shown():
-                try:
-                    self._measured = self._measuring().measured(self.selected)
-                except PerfError as error:
-                    self._measured = Measured(dict.fromkeys((case.id for case in self.selected), error), {})
+        """What came of a case. PerfError when its subject could not be prepared."""
         outcome = self._measured.outcomes[case.id]
         if isinstance(outcome, PerfError):
             raise outcome
         return outcome
 
-    def figures(self, outcome: Outcome) -> tuple[dict[str, Any], Verdict | None]:
-        """A case's `extra_info`, and its verdict when it is judged."""
-        setup, judged = self.setup, case_of(outcome, self.setup.placements)
-        priors = self._all_priors
-        figures = record_of(outcome, judged, setup.machine, len(setup.placements), priors[judged.family].within)
-        return figures, self.judging.verdict(judged, priors) if self.judging else None
+    def judged(self, outcome: Outcome) -> tuple[CaseRecord, Verdict | None]:
+        """A case's record, and its verdict when it is judged; both are kept."""
+        placements, priors = self.setup.placements, self._all_priors
+        case = case_of(outcome, placements)
+        verdict = self.judging.verdict(case, priors)
+        record = record_of(
+            outcome,
+            case,
+            machine_class=self.context.machine_class,
+            placements=placements,
+            prior=priors[case.family].within,
+        )
+        if verdict is not None:
+            record = msgspec.structs.replace(record, verdict=verdict.record)
+            self.verdicts.append(verdict)
+        self.records.append(record)
+        return record, verdict
+
+    def refuse(self, case: Case, reason: str) -> None:
+        """Say of a case that was not measured that it is invalid."""
+        if self.judging.compares:
+            self.verdicts.append(Verdict(case.id, "invalid", reason))
 
     @cached_property
     def _all_priors(self) -> Mapping[str, Priors]:
         """What all cases that were measured say about variances."""
-        outcomes = self._measured.outcomes.values() if self._measured else ()
+        outcomes = self._measured.outcomes.values()
         sound = [found for found in outcomes if isinstance(found, Outcome) and found.failure is None]
         return priors_of([case_of(outcome, self.setup.placements) for outcome in sound], self.tolerances)
 
     def _undecided(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         """The cases that need another look, the one that seems slowest first."""
-        if self.judging is None:
-            return []
         cases = [case_of(outcome, self.setup.placements) for outcome in outcomes]
         priors = priors_of(cases, self.tolerances)
         losses = [self.judging.undecided(case, priors) for case in cases]
         seeming = [(loss, outcome) for loss, outcome in zip(losses, outcomes, strict=True) if loss is not None]
         return [outcome for _, outcome in sorted(seeming, key=lambda pair: -pair[0])]
 
-    def document(self, *, complete: bool) -> dict[str, Any]:
-        """The session's own part of the stored run; `complete` when every selected case came to its end."""
+    def document(self, ended: Mapping[str, str | None]) -> dict[str, Any]:
+        """The session's own part of the stored run. `ended` says of each measured item, by its id, `PASSED`, why it
+        failed, or None while it has not ended.
+        """
+        unsound = {name: why for name, why in ended.items() if why not in {PASSED, None} and name not in self.contested}
         return {
-            **msgspec.to_builtins(msgspec.structs.replace(self.context, complete=complete)),
+            **msgspec.to_builtins(
+                msgspec.structs.replace(self.context, complete=None not in ended.values(), left_out=unsound)
+            ),
             "tier": self.setup.options.tier,
             "state": state_report(self.setup.state, read_state()),
             "limits_gflop_per_s": dict(self.limits),
@@ -178,8 +200,9 @@ class PerfSession:
         None. Cases whose baseline ran yet another stack than the twin's see what it lacks as missing.
         """
         now = stack_of(plan, variant, self.setup.placements)
-        stored = [self.judging.stack(case.id) for case in cases] if self.judging else []
-        others = [then for then in stored if then and differing(then, now) - OF_THE_SUITE]
+        stored = self.judging.baseline.cases if self.judging.baseline else {}
+        held = [stored[case.id].stack for case in cases if case.id in stored]
+        others = [then for then in held if differing(then, now) - OF_THE_SUITE]
         if not others:
             return None
         twin = twin_of(plan, variant, others[0], self.setup.placements, self._build_like, program_like)
@@ -203,11 +226,11 @@ class PerfSession:
             return None
 
 
-def _disturbance(records: Sequence[Mapping[str, Any]]) -> list[str]:
+def _disturbance(records: Sequence[CaseRecord]) -> list[str]:
     """How many blocks do not count because others took the CPUs."""
-    blocks = {record["workload"]: (record["blocks"], record["blocks_disturbed"]) for record in records}
+    blocks = {record.workload: (record.blocks, record.blocks_disturbed) for record in records}
     whole, disturbed = (sum(counts) for counts in zip(*blocks.values(), strict=True)) if blocks else (0, 0)
-    near = [record["slots_near_fastest"] for record in records]
+    near = [record.slots_near_fastest for record in records]
     lines = [f"{disturbed} of {whole} blocks were disturbed by other programs or the hypervisor and do not count."]
     if near:
         lines.append(
@@ -223,8 +246,9 @@ def start_session(setup: Setup, storage: Storage, selected: Sequence[Case]) -> P
     context = context_of(options, setup.machine, setup.state)
     effort = effort_of(options.tier, options.invocations)
     # Before the journal: a baseline that the user named wrongly must not leave an empty one behind.
-    judging = start_judging(storage, context, selected)
-    compared = judging.content if judging else None
+    tolerances = read_tolerances(TOLERANCES)
+    judging = start_judging(storage, context, selected, tolerances)
+    compared = f"{judging.name}, {judging.baseline.datetime}" if judging.baseline else None
     conditions = journal_conditions(context, options, setup.builds, selected, effort, compared)
     return PerfSession(
         setup=setup,
@@ -233,7 +257,7 @@ def start_session(setup: Setup, storage: Storage, selected: Sequence[Case]) -> P
         context=context,
         journal=_open_journal(setup.cache / RUNS, conditions, resume=options.resume),
         judging=judging,
-        tolerances=read_tolerances(TOLERANCES),
+        tolerances=tolerances,
     )
 
 

@@ -1,10 +1,13 @@
-"""Where runs are kept and found, in place of pytest-benchmark's own saving and comparing.
+"""Where runs are kept and found, in place of pytest-benchmark's own saving and comparing: the user's in a folder of
+baselines, every session's own in the cache.
 
 pytest-benchmark would save a run whose tests failed or that was interrupted, write it in place, give two sessions one
 number, and let a case pass that its baseline does not hold. Its options keep their spelling and their meaning; the
 work behind `--benchmark-save` and `--benchmark-compare` is done here, on its own JSON.
 """
 
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,24 +15,34 @@ from typing import Any
 import pytest
 from pytest_benchmark.storage.file import FileStorage
 
+from perf.errors import PerfError
+from perf.files import write_whole
 from perf.machine import read_machine
-from perf.runs.baseline import BASELINES, PUBLISHED, published_classes, usable_baseline
-from perf.runs.document import Run
-from perf.runs.shelf import check_inside, next_number
+from perf.measure.family import Case
+from perf.runs.baseline import BASELINES, PUBLISHED, published_classes, stored_runs, usable_baseline
+from perf.runs.document import Context, Run
+from perf.runs.judging import Judging, Ungated, gate_of
+from perf.runs.shelf import check_inside, shelf_of
+from perf.runs.storing import Consent, encoded, store
+from perf.runs.tolerances import Tolerances
 
+RUN = "run.json"
+# Sessions whose journals and runs stay in the cache.
+KEPT_SESSIONS = 20
 UNSET = "file://./.benchmarks"  # pytest-benchmark's own default
 COLUMNS = ["min", "median", "iqr", "rounds"]
 
 
 @dataclass(frozen=True)
 class Storage:
-    """What the user wants kept and compared. `folder` holds the runs of one machine class; `save` is a run's name or
-    None; `compare` is None, "" for the latest run, or which one in pytest-benchmark's spelling.
+    """What the user wants kept and compared. `folder` holds stored runs; `save` is a run's name or None; `compare` is
+    None, "" for the latest run, or which one in pytest-benchmark's spelling; `consent`: what a stored run may give up.
     """
 
     folder: Path
     save: str | None
     compare: str | None
+    consent: Consent
 
     @property
     def words(self) -> list[str]:
@@ -42,10 +55,21 @@ class Storage:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a session is judged by: a stored run, or the published tables, when `run` is None."""
+    """What a session is judged by: a stored run, or the published tables, when `run` is None. `ignored` are the files
+    of other machine classes in its folder.
+    """
 
     name: str
     run: Run | None
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where the run is, what is to be said of it, and whether keeping it failed where the user wanted it."""
+
+    lines: Sequence[str]
+    failed: bool = False
 
 
 def take_over(config: pytest.Config) -> Storage:
@@ -69,6 +93,7 @@ def take_over(config: pytest.Config) -> Storage:
         folder=Path(option.benchmark_storage.removeprefix("file://")).absolute(),
         save=option.benchmark_save or option.benchmark_autosave,
         compare="" if compare is True else compare or None,
+        consent=Consent(tuple(option.perf_drop), option.perf_reason),
     )
     option.benchmark_save = option.benchmark_autosave = option.benchmark_compare = None
     return storage
@@ -86,17 +111,13 @@ def find_baseline(storage: Storage, machine_class: str) -> Baseline | None:
         raise pytest.UsageError(
             f"--benchmark-compare={PUBLISHED}: the tables hold for {classes}, not for {machine_class}"
         )
-    path = _chosen(storage.folder, spelled) if spelled else _latest(storage.folder)
+    shelf = shelf_of(storage.folder, machine_class)
+    path = _chosen(storage.folder, spelled) if spelled else shelf.latest
     if path is None:
-        return Baseline(PUBLISHED, None) if machine_class in published_classes() else None
+        return Baseline(PUBLISHED, None, shelf.others) if machine_class in published_classes() else None
     if path.parent.absolute().is_relative_to(storage.folder):
         check_inside(path, storage.folder)
-    return Baseline(path.name, usable_baseline(path, machine_class))
-
-
-def _latest(folder: Path) -> Path | None:
-    number = next_number(folder) - 1
-    return max((path for pattern in ("", "*/") for path in folder.glob(f"{pattern}{number:04}_*.json")), default=None)
+    return Baseline(path.name, usable_baseline(path, machine_class), shelf.others)
 
 
 def _chosen(folder: Path, spelled: str) -> Path:
@@ -111,3 +132,68 @@ def _chosen(folder: Path, spelled: str) -> Path:
     problem = f"matches {', '.join(path.name for path in found)}" if found else "matches no stored run"
     there = ", ".join(path.name for path in storage.query("[0-9][0-9][0-9][0-9]_")) or "none"
     raise pytest.UsageError(f"--benchmark-compare={spelled} {problem}; in {folder} there are: {there}")
+
+
+def start_judging(storage: Storage, context: Context, selected: Sequence[Case], tolerances: Tolerances) -> Judging:
+    """What judges a session's cases; nothing when the user compares with nothing."""
+    if storage.compare is None:
+        return Ungated()
+    try:
+        baseline = find_baseline(storage, context.machine_class)
+    except PerfError as error:
+        return Ungated(f"the baseline cannot be used: {error.what}", error)
+    if baseline is None:
+        step = "store one with: uv run pytest perf/ --benchmark-save=NAME"
+        return Ungated(f"no run is stored for machine class {context.machine_class} ({step})")
+    return gate_of(
+        baseline.name,
+        baseline.run,
+        context,
+        [case.id for case in selected],
+        list(dict.fromkeys(case.family.name for case in selected)),
+        tolerances,
+        stored_runs(storage.folder, context.machine_class),
+        ignored=baseline.ignored,
+    )
+
+
+def keep_run(document: Mapping[str, Any], storage: Storage, folder: Path, tolerances: Tolerances) -> Kept:
+    """Write the run into the session's folder and, when asked for, among the stored runs of its machine class."""
+    lines = []
+    path = folder / RUN
+    try:
+        write_whole(path, encoded(document))
+    except OSError as error:
+        lines.append(f"This run could not be kept: {path}: {error.strerror}")
+    else:
+        lines.append(f"This run: {path}")
+    if storage.save is None:
+        return Kept(lines)
+    try:
+        stored = store(document, storage.folder, storage.save, storage.consent, tolerances)
+    except PerfError as error:
+        return Kept([*lines, str(error)], failed=True)
+    return Kept([*lines, f"Stored as a baseline: {stored}"])
+
+
+def document_of(config: pytest.Config) -> dict[str, Any]:
+    """pytest-benchmark's JSON of the session, without the samples, made by its own hooks."""
+    session = config._benchmarksession  # type: ignore[attr-defined]  # noqa: SLF001 - its hooks have no other way
+    commit_info = config.hook.pytest_benchmark_generate_commit_info(config=config)
+    config.hook.pytest_benchmark_update_commit_info(config=config, commit_info=commit_info)
+    document: dict[str, Any] = config.hook.pytest_benchmark_generate_json(
+        config=config,
+        benchmarks=session.benchmarks,
+        include_data=False,
+        machine_info=session.get_machine_info(),
+        commit_info=commit_info,
+    )
+    config.hook.pytest_benchmark_update_json(config=config, benchmarks=session.benchmarks, output_json=document)
+    return document
+
+
+def forget_old_sessions(runs: Path) -> None:
+    """Remove all but the newest sessions' folders."""
+    folders = sorted((folder for folder in runs.iterdir() if folder.is_dir()), reverse=True)
+    for folder in folders[KEPT_SESSIONS:]:
+        shutil.rmtree(folder, ignore_errors=True)

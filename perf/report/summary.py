@@ -1,32 +1,27 @@
 """The end of a run: measured speedups beside the published ones, a table for each family like the announcement's."""
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
 
 import msgspec
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from perf.columns import NONE, Column, Label, cell, marked
 from perf.errors import PerfError
 from perf.files import write_whole
 from perf.report.answers import Answer
 from perf.report.console import say
 from perf.report.training import Projected, projections
+from perf.runs.record import FEW, CaseRecord
 
 DATA = Path(__file__).with_name("tables.toml")
-# A speedup from fewer undisturbed invocations is marked.
-FEW = 3
 MARKED = f"?: from fewer than {FEW} undisturbed invocations, or from disturbed blocks."
 TYPICAL = "~: the speedup in the middle of all blocks, where it differs from that of the fastest slots before it."
-Record = Mapping[str, Any]
-Figure = Literal[
-    "latency", "throughput", "rate", "speedup", "published", "efficiency", "published_efficiency", "communication"
-]
 
 
 class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,9 +29,6 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     title: str
     items: str
-    labels: dict[str, str]
-    reference: list[Figure]
-    others: list[Figure]
 
 
 @dataclass(frozen=True)
@@ -53,11 +45,11 @@ class Rows:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run's end shows: the records of its cases (`extra_info`), what checks of answers found, and lines to stand
+    """What a run's end shows: the records of its cases, what checks of answers found, and lines to stand
     above and below them; `published_scaling` is the announcement's efficiency of training, by instances.
     """
 
-    records: Sequence[Record]
+    records: Sequence[CaseRecord]
     answers: Sequence[Answer]
     header: Sequence[str]
     footer: Sequence[str]
@@ -111,18 +103,19 @@ def write_markdown(summary: Summary, path: Path, title: str) -> None:
 
 def _footer(summary: Summary) -> list[str]:
     """The lines below the tables, with what the mark means where there is one."""
-    marked = any(record.get("speedup") is not None and _mark(record) for record in summary.records)
-    typical = any(record.get("speedup") is not None and _typical(record) is not None for record in summary.records)
-    return [*([MARKED] if marked else []), *([TYPICAL] if typical else []), *summary.footer]
+    ratios = [record.ratio for record in summary.records if record.ratio]
+    uncertain = any(ratio.uncertain for ratio in ratios)
+    typical = any(ratio.shown_typical is not None for ratio in ratios)
+    return [*([MARKED] if uncertain else []), *([TYPICAL] if typical else []), *summary.footer]
 
 
 def tables_of(summary: Summary) -> list[Rows]:
     """A table for each family: what names a workload, the reference's figures, and those of each other variant; and one
     for answers.
     """
-    families: dict[str, list[Record]] = {}
+    families: dict[str, list[CaseRecord]] = {}
     for record in summary.records:
-        families.setdefault(record["family"], []).append(record)
+        families.setdefault(record.family, []).append(record)
     tables = [_table(found, layouts()[family]) for family, found in families.items()]
     rows = [[a.check, a.subject, a.found, a.allowed or "-", a.verdict] for a in summary.answers]
     answers = Rows("Right answers", ["Check", "Of", "Found", "Allowed", "Verdict"], rows, figures=False)
@@ -153,85 +146,31 @@ def _checked(found: Projected) -> str:
     return "; ".join(checks) or "-"
 
 
-def _table(records: Sequence[Record], layout: Layout) -> Rows:
-    reference = records[0]["reference"]
-    variants = [reference, *sorted({record["variant"] for record in records} - {reference})]
-    columns = [
-        (variant, figure) for variant in variants for figure in (layout.others, layout.reference)[variant == reference]
-    ]
-    headings: dict[Figure, str] = {
-        "latency": "{} ms",
-        "throughput": f"{{}} {layout.items}/s",
-        "rate": "{} GFLOP/s",
-        "speedup": "{}",
-        "published": "published",
-        "efficiency": "{}",
-        "published_efficiency": "published",
-        "communication": "{} communication",
-    }
-    names = [*layout.labels, *(headings[figure].format(variant) for variant, figure in columns)]
-    workloads: dict[str, dict[str, Record]] = {}
+def _table(records: Sequence[CaseRecord], layout: Layout) -> Rows:
+    reference = records[0].reference
+    variants = [reference, *sorted({record.variant for record in records} - {reference})]
+    workloads: dict[str, dict[str, CaseRecord]] = {}
     for record in records:
-        workloads.setdefault(record["workload"], {})[record["variant"]] = record
+        workloads.setdefault(record.workload, {})[record.variant] = record
+    labels = [label.heading for label, _ in marked(records[0], Label)]
+    columns = [(variant, column) for variant in variants for column in _columns(records, variant)]
+    headings = [column.heading.format(variant=variant, items=layout.items) for variant, column in columns]
     rows = []
     for found in workloads.values():
-        some = next(iter(found.values()))
-        labels = [str(some[field]) for field in layout.labels.values()]
-        rows.append([*labels, *(_TEXTS[figure](found.get(variant, {})) for variant, figure in columns)])
-    return Rows(layout.title, names, rows)
+        names = [str(value) for _, value in marked(next(iter(found.values())), Label)]
+        figures = {variant: dict(marked(record, Column)) for variant, record in found.items()}
+        rows.append([*names, *(cell(figures[v].get(c), c) if v in figures else NONE for v, c in columns)])
+    return Rows(layout.title, [*labels, *headings], rows)
 
 
-def speedup_text(record: Record) -> str:
-    """A speedup with its interval, such as "7.30 [7.11, 7.50]"; "-" when there is none."""
-    if record.get("speedup") is None:
-        return "-"
-    mark = _mark(record)
-    if record["speedup_low"] is None:
-        return _number(record["speedup"]) + mark
-    interval = f"[{_number(record['speedup_low'])}, {_number(record['speedup_high'])}]"
-    typical = _typical(record)
-    middle = "" if typical is None else f" ~{_number(typical)}"
-    return f"{_number(record['speedup'])} {interval}{middle}{mark}"
-
-
-def _typical(record: Record) -> float | None:
-    """The speedup in the middle of all blocks, where it lies outside of the interval of the undisturbed one."""
-    typical, low, high = (record[name] for name in ("speedup_typical", "speedup_low", "speedup_high"))
-    return None if low is None or low <= typical <= high else float(typical)
-
-
-def _mark(record: Record) -> str:
-    """What marks a figure that rests on disturbed blocks, or on fewer undisturbed invocations than `FEW`."""
-    return " ?" if record["speedup_disturbed"] or record["speedup_invocations"] < FEW else ""
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
-
-
-def _percent(record: Record, field: str, *interval: str) -> str:
-    """A share in percent, with its interval when there is one, such as "93.3 % [89.6, 97.2]"; "-" for none."""
-    if record.get(field) is None:
-        return "-"
-    bounds = [f"{100 * record[name]:.1f}" for name in interval if record[name] is not None]
-    text = f"{100 * record[field]:.1f} %" + (f" [{', '.join(bounds)}]" if bounds else "")
-    if not interval:
-        return text
-    typical = _typical(record)
-    return text + ("" if typical is None else f" ~{100 * typical:.1f}") + _mark(record)
-
-
-def _milliseconds(record: Record) -> str:
-    return _number(record["latency_s"] * 1e3 if record else None)
-
-
-_TEXTS: Mapping[Figure, Callable[[Record], str]] = {
-    "latency": _milliseconds,
-    "throughput": lambda record: _number(record.get("throughput_items_per_s")),
-    "rate": lambda record: _number(record.get("gflop_per_s")),
-    "speedup": speedup_text,
-    "published": lambda record: _number(record.get("published_speedup")),
-    "efficiency": lambda record: _percent(record, "speedup", "speedup_low", "speedup_high"),
-    "published_efficiency": lambda record: _percent(record, "published_speedup"),
-    "communication": lambda record: _percent(record, "communication_share"),
-}
+def _columns(records: Sequence[CaseRecord], variant: str) -> list[Column]:
+    """The columns of a variant in its family's table, in order."""
+    family, reference = records[0].family, records[0].reference
+    columns = dict.fromkeys(
+        column
+        for record in records
+        for column, value in marked(record, Column)
+        if family in (column.reference if variant == reference else column.others)
+        and (not column.optional or (record.variant == variant and value is not None))
+    )
+    return sorted(columns, key=lambda column: column.place)

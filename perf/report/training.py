@@ -4,16 +4,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import plotly.graph_objects as go
 
+from perf.facts import TrainingFacts
 from perf.files import write_whole
 from perf.judge.projection import Allreduce, Ring, Training, fit_ring
+from perf.runs.record import CaseRecord
 
 FAMILY = "dist"
 LINKS_BITS_PER_S = {"10 Gbit/s": 10e9, "100 Gbit/s": 100e9}
-Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -39,22 +40,45 @@ class _Place:
     link_bits_per_s: float
 
 
-def projections(records: Sequence[Record], instances: Sequence[int]) -> list[Projected]:
+@dataclass(frozen=True)
+class _Job:
+    """A training job's record, and what is particular to it."""
+
+    record: CaseRecord
+    facts: TrainingFacts
+
+    @property
+    def name(self) -> str:
+        return self.record.name
+
+    @property
+    def ranks(self) -> int:
+        return self.facts.ranks
+
+    @property
+    def latency_s(self) -> float:
+        return self.record.latency_s
+
+
+def _jobs(records: Sequence[CaseRecord]) -> list[_Job]:
+    return [_Job(record, cast("TrainingFacts", record.facts)) for record in records if record.family == FAMILY]
+
+
+def projections(records: Sequence[CaseRecord], instances: Sequence[int]) -> list[Projected]:
     """For every network, batch and build of the records that was trained on one and on more ranks. As many instances as
     there were ranks on this host are next to each other; what messages cost between hosts is taken from emulated ones
     where they were measured, else from this host.
     """
-    groups: dict[tuple[str, ...], dict[str, list[Record]]] = {}
-    for record in records:
-        if record["family"] == FAMILY:
-            key = (record["network"], f"batch {record['batch']}", record["build"].removesuffix("-dist"))
-            groups.setdefault(key, {}).setdefault(record["place"], []).append(record)
+    groups: dict[tuple[str, ...], dict[str, list[_Job]]] = {}
+    for job in _jobs(records):
+        key = (job.facts.network, f"batch {job.facts.batch}", job.facts.build)
+        groups.setdefault(key, {}).setdefault(job.facts.check.place, []).append(job)
     found = [_projected(", ".join(key), places, instances) for key, places in groups.items()]
     return [projected for projected in found if projected]
 
 
-def _projected(trained: str, places: Mapping[str, Sequence[Record]], instances: Sequence[int]) -> Projected | None:
-    known = {name: place for name, records in places.items() if (place := _measured(records))}
+def _projected(trained: str, places: Mapping[str, Sequence[_Job]], instances: Sequence[int]) -> Projected | None:
+    known = {name: place for name, jobs in places.items() if (place := _measured(jobs))}
     if not known:
         return None
     home, *others = known.values()
@@ -75,35 +99,35 @@ def _projected(trained: str, places: Mapping[str, Sequence[Record]], instances: 
     return Projected(trained, rates, checks)
 
 
-def _measured(records: Sequence[Record]) -> _Place | None:
+def _measured(jobs: Sequence[_Job]) -> _Place | None:
     """What was measured at one place; None when it was not measured on one rank and on more."""
-    alone = next((record for record in records if record["ranks"] == 1), None)
-    several = sorted((record for record in records if record["ranks"] > 1), key=lambda record: int(record["ranks"]))
+    alone = next((job for job in jobs if job.ranks == 1), None)
+    several = sorted((job for job in jobs if job.ranks > 1), key=lambda job: job.ranks)
     if alone is None or not several:
         return None
     few = several[0]
-    step_s = few["latency_s"]
-    slowest_s = step_s * (1 - few["communication_share"])
+    check, step_s = few.facts.check, few.latency_s
+    slowest_s = step_s * (1 - check.communication_share)
     costs = [
-        Allreduce(record["ranks"], int(size), time_s)
-        for record in several
-        for size, time_s in record["allreduce_s"].items()
+        Allreduce(job.ranks, int(size), time_s)
+        for job in several
+        for size, time_s in job.facts.check.allreduce_s.items()
     ]
-    link = few["link_gbit_per_s"]
+    link = check.link_gbit_per_s
     return _Place(
-        Training(alone["latency_s"], slowest_s, step_s, few["ranks"], few["gradient_bytes"]),
-        {record["ranks"]: alone["latency_s"] / record["latency_s"] for record in several},
+        Training(alone.latency_s, slowest_s, step_s, few.ranks, check.gradient_bytes),
+        {job.ranks: alone.latency_s / job.latency_s for job in several},
         fit_ring(costs),
         math.inf if link is None else link * 1e9,
     )
 
 
-def write_training(path: Path, records: Sequence[Record], published: Mapping[int, float]) -> None:
+def write_training(path: Path, records: Sequence[CaseRecord], published: Mapping[int, float]) -> None:
     """Write the charts as one HTML page that needs no network. `published` is the announcement's efficiency by
     instances. OSError when the file cannot be written.
     """
-    mine = [record for record in records if record["family"] == FAMILY]
-    charts = [_scaling(mine, published), _steps(mine), _bandwidth(mine), _projection(mine, published)]
+    jobs = _jobs(records)
+    charts = [_scaling(jobs, published), _steps(jobs), _bandwidth(jobs), _projection(records, published)]
     parts = [chart.to_html(full_html=False, include_plotlyjs=not number) for number, chart in enumerate(charts)]
     page = (
         f"<!DOCTYPE html><html><head><meta charset='utf-8'><title>Training</title></head><body>{''.join(parts)}</body>"
@@ -111,52 +135,53 @@ def write_training(path: Path, records: Sequence[Record], published: Mapping[int
     write_whole(path, (page + "</html>").encode())
 
 
-def _scaling(records: Sequence[Record], published: Mapping[int, float]) -> go.Figure:
+def _scaling(jobs: Sequence[_Job], published: Mapping[int, float]) -> go.Figure:
     chart = go.Figure()
-    for workload in dict.fromkeys(record["workload"] for record in records):
-        found = [r for r in records if r["workload"] == workload and r["speedup"] is not None]
+    for workload in dict.fromkeys(job.record.workload for job in jobs):
+        mine = [job for job in jobs if job.record.workload == workload]
+        found = [(job.ranks, job.record.efficiency) for job in mine if job.record.efficiency is not None]
         chart.add_scatter(
-            x=[r["ranks"] for r in found],
-            y=[100 * r["speedup"] for r in found],
+            x=[ranks for ranks, _ in found],
+            y=[100 * rate.value for _, rate in found],
             error_y={
                 "symmetric": False,
-                "array": [100 * ((r["speedup_high"] or r["speedup"]) - r["speedup"]) for r in found],
-                "arrayminus": [100 * (r["speedup"] - (r["speedup_low"] or r["speedup"])) for r in found],
+                "array": [100 * ((rate.high or rate.value) - rate.value) for _, rate in found],
+                "arrayminus": [100 * (rate.value - (rate.low or rate.value)) for _, rate in found],
             },
             name=workload,
             mode="markers",
         )
     _add_published(chart, published)
-    _double_steps(chart, sorted({*published, *(record["ranks"] for record in records)}))
+    _double_steps(chart, sorted({*published, *(job.ranks for job in jobs)}))
     return _titled(chart, "Measured: share of n times one rank's images/s, with 95 % intervals", "ranks", "%")
 
 
-def _steps(records: Sequence[Record]) -> go.Figure:
-    names = [f"{record['workload']}-{record['variant']}" for record in records]
+def _steps(jobs: Sequence[_Job]) -> go.Figure:
+    checks = [job.facts.check for job in jobs]
     parts = {
-        "computing": [1 - r["communication_share"] - r["waiting_share"] for r in records],
-        "waiting for the slowest rank": [r["waiting_share"] for r in records],
-        "communication that nothing hides": [r["communication_share"] for r in records],
+        "computing": [1 - check.communication_share - check.waiting_share for check in checks],
+        "waiting for the slowest rank": [check.waiting_share for check in checks],
+        "communication that nothing hides": [check.communication_share for check in checks],
     }
+    names = [job.name for job in jobs]
     chart = go.Figure([go.Bar(y=names, x=[100 * v for v in p], name=n, orientation="h") for n, p in parts.items()])
     chart.update_layout(barmode="stack")
     return _titled(chart, "What a training step is made of", "% of a step", "")
 
 
-def _bandwidth(records: Sequence[Record]) -> go.Figure:
+def _bandwidth(jobs: Sequence[_Job]) -> go.Figure:
     chart = go.Figure()
-    for record in records:
-        cost = {int(size): seconds for size, seconds in record.get("allreduce_s", {}).items()}
+    for job in jobs:
+        cost = {int(size): seconds for size, seconds in job.facts.check.allreduce_s.items()}
         if cost:
-            name = f"{record['workload']}-{record['variant']}"
             rates = [size / seconds / 1e9 for size, seconds in cost.items()]
-            chart.add_scatter(x=list(cost), y=rates, name=name, mode="lines+markers")
+            chart.add_scatter(x=list(cost), y=rates, name=job.name, mode="lines+markers")
     chart.update_xaxes(type="log")
     chart.update_yaxes(type="log")
     return _titled(chart, "Allreduce: bytes reduced per second, by the size of the message", "bytes", "GB/s")
 
 
-def _projection(records: Sequence[Record], published: Mapping[int, float]) -> go.Figure:
+def _projection(records: Sequence[CaseRecord], published: Mapping[int, float]) -> go.Figure:
     chart = go.Figure()
     for projected in projections(records, list(published)):
         for link, rates in projected.efficiency.items():

@@ -1,9 +1,7 @@
 """Verdicts for people: what a regressed case says, the table at the end, and what is stored of each."""
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -14,7 +12,8 @@ from perf.judge.speedup import Estimate
 from perf.judge.statistics import median
 from perf.judge.verdict import Judgement
 from perf.report.console import say
-from perf.runs.gate import GRAVITY, Gate, Verdict
+from perf.runs.judging import Judging
+from perf.runs.verdict import GRAVITY, Verdict
 
 _STYLES: Mapping[str, str] = {
     "regressed": "bold red",
@@ -29,7 +28,7 @@ SHOWN_NAMES = 20
 MOST_INVOCATIONS = 100
 
 
-def verdict_lines(verdict: Verdict, gate: Gate | None, command: str) -> list[str]:
+def verdict_lines(verdict: Verdict, judging: Judging, command: str) -> list[str]:
     """What a person needs in ten seconds: the case, then and now, how sure, what else changed, and how to reproduce it.
 
     `command` is the command line that runs the case alone.
@@ -44,22 +43,19 @@ def verdict_lines(verdict: Verdict, gate: Gate | None, command: str) -> list[str
             lines.append(f"    change, with the variance between sessions: {_change_text(ratio.judgement)}")
     if verdict.latency_ratio is not None:
         lines.append(f"  latency now over then, on this same machine: {verdict.latency_ratio:.3f} (not judged)")
-    if gate is not None:
-        lines.append(f"  baseline: {gate.name}, {gate.comparisons} comparisons in this run")
-        lines += [f"  changed: {change}" for change in [*verdict.changes, *gate.settings_changed]]
+    if judging.name:
+        lines.append(f"  baseline: {judging.name}, {judging.comparisons} comparisons in this run")
+    lines += [f"  changed: {change}" for change in [*verdict.changes, *judging.settings_changed]]
     return [*lines, f"  alone: {command}"]
 
 
-def print_verdicts(verdicts: Sequence[Verdict], gate: Gate | None, selected: Sequence[str], console: Console) -> None:
+def print_verdicts(verdicts: Sequence[Verdict], judging: Judging, selected: Sequence[str], console: Console) -> None:
     """Print what was said of each case that is not `ok`, how many of each verdict there are, and what the run would
     have seen. Nothing that was selected and not judged, and nothing that only the baseline holds, is left unsaid.
     `selected` holds case names.
     """
-    if gate is not None:
-        when = f", stored {gate.baseline.datetime[:16]}" if gate.baseline else ""
-        say(console, f"Judged by {gate.name}{when}. {_sessions_text(gate)}")
-        for change in gate.settings_changed:
-            say(console, f"changed since then: {change}")
+    for line in judging.lines():
+        say(console, line)
     shown = [v for v in verdicts if v.kind not in {"ok", "no-baseline"}]
     if shown:
         console.print(_table(shown))
@@ -69,7 +65,7 @@ def print_verdicts(verdicts: Sequence[Verdict], gate: Gate | None, selected: Seq
     if latencies:
         text = f"{median(latencies):.3f} in the middle, {min(latencies):.3f} to {max(latencies):.3f}"
         say(console, f"Latency now over then, on this same machine: {text}; not judged.")
-    only_then = gate.only_then(selected) if gate else []
+    only_then = judging.only_then(selected)
     if only_then:
         say(console, f"Only in the baseline: {_listed(only_then)}")
     for line in _limits(verdicts):
@@ -111,36 +107,6 @@ def _limits(verdicts: Sequence[Verdict]) -> list[str]:
     if sides["Of the machine, a drift"] and not sides["A loss"]:
         lines.append("Nothing ran another stack than the baseline's: no build was compared with another one.")
     return lines
-
-
-def _sessions_text(gate: Gate) -> str:
-    sds = ", ".join(f"{family} {math.sqrt(prior.variance):.1%}" for family, prior in gate.sessions.priors.items())
-    rest = f"from {gate.sessions.runs} stored runs" if gate.sessions.runs else "assumed until three runs are stored"
-    return f"Standard deviation between sessions: {sds}, {rest}."
-
-
-def verdict_record(verdict: Verdict) -> dict[str, Any]:
-    """What is stored of a verdict, as plain JSON values."""
-    return {
-        "kind": verdict.kind,
-        "reason": verdict.reason,
-        "latency_ratio": verdict.latency_ratio,
-        "changes": list(verdict.changes),
-        "missing": list(verdict.missing),
-        "smallest_loss": verdict.deciding.smallest_loss if verdict.deciding else None,
-        "beside": None if verdict.beside is None else _change_record(verdict.beside),
-        "ratios": [
-            {
-                "reference": ratio.reference,
-                "kind": ratio.judgement.kind,
-                "reason": ratio.judgement.reason,
-                "now": ratio.now.speedup if ratio.now else None,
-                "then": ratio.then.speedup if ratio.then else None,
-                **_change_record(ratio.judgement),
-            }
-            for ratio in verdict.ratios
-        ],
-    }
 
 
 def estimate_text(estimate: Estimate | None) -> str:
@@ -194,13 +160,6 @@ def _change_text(judgement: Judgement) -> str:
         return "-"
     low, high = judgement.change.interval()
     return f"{judgement.change.ratio - 1:+.1%} [{low - 1:+.1%}, {high - 1:+.1%}]"
-
-
-def _change_record(judgement: Judgement) -> dict[str, float | None]:
-    if judgement.change is None:
-        return {"change": None, "change_low": None, "change_high": None}
-    low, high = judgement.change.interval()
-    return {"change": judgement.change.ratio, "change_low": low, "change_high": high}
 
 
 def _short(estimate: Estimate | None) -> str:

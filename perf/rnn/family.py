@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, cast
+from typing import cast
 
 from perf.errors import PerfError
+from perf.facts import RnnCheck, RnnFacts
 from perf.measure.family import SLOT_WEIGHT, Checked, Resources
 from perf.measure.plan import Plan, Workload, variants_of
 from perf.measure.published import published_rows
@@ -98,14 +99,14 @@ class RnnFamily:
         variants = variants_of(catalogue().variants, wanted, resources.build, lambda _: program)
         return Plan(subject, variants, tuple({case.workload: workload_of(case) for case in cases}.values()), REFERENCE)
 
-    def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked]:
+    def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked[RnnCheck]]:
         """Compare every variant's outputs with the plain numpy reference, and see which kernels it ran."""
         return verify(plan, resources)
 
-    def describe(self, case: Case, found: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - the shape says it all
+    def describe(self, case: Case, check: RnnCheck) -> RnnFacts:
         """Its row in Table 3, and the floating-point operations of a pass."""
         shape = f"[{', '.join(map(str, case.shape))}]"
-        return {"cell": case.cell, "shape": shape, "layers": case.layers, "flops_per_pass": case.flops}
+        return RnnFacts(case.cell, shape, case.layers, case.flops, check)
 
     def published(self, case: Case) -> float | None:
         """Table 3's speedup; None for the reference itself and for what the table does not hold."""

@@ -32,8 +32,8 @@ def check_case(case: Case, resources: Resources) -> Answer:
     checked = verify(RnnFamily().plan(case.subject, [case], resources), resources)
     problems = [f"{name}: {check.problem.what}" for name, check in checked.items() if check.problem]
     facts = {name: check.facts for name, check in checked.items() if check.facts}
-    found = ", ".join(f"{name} {of['output_difference']:.1e}" for name, of in facts.items())
-    allowed = next((f"{of['output_difference_allowed']:.1e}" for of in facts.values()), "")
+    found = ", ".join(f"{name} {of.output_difference:.1e}" for name, of in facts.items())
+    allowed = next((f"{of.output_difference_allowed:.1e}" for of in facts.values()), "")
     return Answer("RNN equations", case.workload, found, allowed, "; ".join(problems) or None)
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from perf.plugin.fixtures import clock
 from perf.plugin.hooks import OPTIONS
-from perf.plugin.replay import clock
 from perf.rnn.family import RnnFamily
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from perf.facts import RnnCheck
 from perf.measure.crew import SEED
 from perf.measure.family import Checked, Resources
 from perf.measure.instance import WorkerError
@@ -19,7 +20,7 @@ from perf.rnn.shapes import catalogue
 OWN_KERNEL = "rnn_impl.h"
 
 
-def verify(plan: Plan, resources: Resources) -> dict[str, Checked]:
+def verify(plan: Plan, resources: Resources) -> dict[str, Checked[RnnCheck]]:
     """Run every variant once at every workload, on the same inputs as will be timed."""
     wanted = {workload.name: _expected(plan.variants[0], workload) for workload in plan.workloads}
     return {variant.name: _check(variant, plan, wanted, resources) for variant in plan.variants}
@@ -29,16 +30,16 @@ def _expected(variant: Variant, workload: Workload) -> Expected:
     return expected(_sizes(variant, workload), drawn(workload.inputs, workload.scales, SEED))
 
 
-def _check(variant: Variant, plan: Plan, wanted: Mapping[str, Expected], resources: Resources) -> Checked:
+def _check(variant: Variant, plan: Plan, wanted: Mapping[str, Expected], resources: Resources) -> Checked[RnnCheck]:
     try:
         seen = observe(variant, plan.workloads, resources)
     except WorkerError as error:
-        return Checked(Failure(f"while its answers were checked: {error.what}", error.last_words), {})
+        return Checked(Failure(f"while its answers were checked: {error.what}", error.last_words), None)
     found = [(workload, distance(seen.outputs[workload.name], wanted[workload.name])) for workload in plan.workloads]
     return judged(variant, found, sorted(seen.kernels("rnn")))
 
 
-def judged(variant: Variant, found: Sequence[tuple[Workload, Distance]], kernels: Sequence[str]) -> Checked:
+def judged(variant: Variant, found: Sequence[tuple[Workload, Distance]], kernels: Sequence[str]) -> Checked[RnnCheck]:
     """What is wrong with a variant whose outputs are so far from the equations' in these workloads, and that ran these
     kernels of MKL-DNN.
     """
@@ -50,11 +51,11 @@ def judged(variant: Variant, found: Sequence[tuple[Workload, Distance]], kernels
     fused = variant.build.facts.mkldnn and _operator(variant).attributes["mode"] in catalogue().mkldnn_modes
     if fused and not kernels:
         wrong.append("MKL-DNN ran no RNN primitive")
-    facts = {
-        "isa": ", ".join(kernels) or OWN_KERNEL,
-        "output_difference": max(distance.found for _, distance in found),
-        "output_difference_allowed": min(distance.allowed for _, distance in found),
-    }
+    facts = RnnCheck(
+        isa=", ".join(kernels) or OWN_KERNEL,
+        output_difference=max(distance.found for _, distance in found),
+        output_difference_allowed=min(distance.allowed for _, distance in found),
+    )
     return Checked(Failure("; ".join(wrong), "") if wrong else None, facts)
 
 

@@ -7,9 +7,12 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
+from perf.columns import FAMILIES, Column
 from perf.errors import PerfError
 from perf.judge.speedup import Floors, Observed, observe
 from perf.stack import Stack
@@ -17,6 +20,7 @@ from perf.stack import Stack
 SCHEMA = 2
 # A nightly run takes half a megabyte; what is a hundred times as large is no stored run.
 MAX_BYTES = 50_000_000
+STEP = "name another file, or store the run again with --benchmark-save=NAME"
 
 # What a pass takes in seconds, and the log ratio of two that run the same: whatever is beyond was not measured.
 SHORTEST_S, LONGEST_S = 1e-9, 1e6
@@ -26,14 +30,11 @@ Value = str | int | float | bool | None
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """What was observed of one ratio, for each undisturbed invocation in the order of measurement: the fastest slots of
-    the reference and of the case in seconds (`floors`), and the mean of the middle half of its blocks' log ratios
-    (`typical`); and the stack that the speedup refers to.
-    """
+    """What was observed of one ratio, for each undisturbed invocation in the order of measurement."""
 
-    floors: list[Floors]
-    typical: list[float]
-    over: Stack
+    floors: Annotated[list[Floors], Meta(description="fastest slots of the reference and of the case, in seconds")]
+    typical: Annotated[list[float], Meta(description="mean of the middle half of the blocks' log ratios")]
+    over: Annotated[Stack, Meta(description="stack that the ratio refers to")]
 
     @property
     def observed(self) -> Observed | None:
@@ -42,31 +43,40 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class SideBySide(msgspec.Struct, frozen=True):
-    """A case beside its twin: log(latency of the twin / latency) of each undisturbed invocation, and what the twin ran.
-    `problem` says why it was not measured, if it was not.
-    """
+    """A case beside its twin, which runs the baseline's stack as far as it can be had."""
 
-    values: list[float]
-    stack: Stack
-    problem: str | None = None
+    values: Annotated[
+        list[float], Meta(description="log(latency of the twin / latency) of each undisturbed invocation")
+    ]
+    stack: Annotated[Stack, Meta(description="stack of the twin")]
+    problem: Annotated[str | None, Meta(description="why it was not measured, if it was not")] = None
 
 
 class Case(msgspec.Struct, frozen=True):
-    """A case's `extra_info`, as far as it is judged: its stack, its samples by the variant that the speedup refers to,
-    and what was measured side by side with the baseline's stack, if that is another one and can be had.
-    """
+    """The part of a case's record (perf.runs.record) that is judged, and read from stored runs."""
 
-    family: str
-    subject: str
-    workload: str
-    variant: str
-    reference: str
-    stack: Stack
-    latency_s: float
-    invocations_disturbed: int
-    published_speedup: float | None
-    samples: dict[str, Sample]
-    beside: SideBySide | None = None
+    family: Annotated[str, Meta(description="cnn, rnn or dist")]
+    subject: Annotated[str, Meta(description="what is measured together: a network, or a training job")]
+    workload: Annotated[str, Meta(description="the subject at one size")]
+    variant: Annotated[str, Meta(description="build and precision, or number of ranks")]
+    reference: Annotated[str, Meta(description="variant that its ratio refers to")]
+    stack: Annotated[Stack, Meta(description="what it ran")]
+    latency_s: Annotated[
+        float,
+        Meta(description="median latency of its slots, in seconds"),
+        Column(heading="{variant} ms", place=3, reference=FAMILIES, others=("rnn", "dist"), scale=1e3),
+    ]
+    invocations_disturbed: Annotated[int, Meta(description="invocations without enough undisturbed blocks")]
+    samples: Annotated[dict[str, Sample], Meta(description="its ratios by the variant that they refer to")]
+    beside: Annotated[
+        SideBySide | None, Meta(description="side by side with the baseline's stack; null where that is the same")
+    ] = None
+    published: Annotated[
+        float | None,
+        Meta(description="the announcement's speedup, or efficiency, for it"),
+        Column(heading="published", place=2, others=("cnn", "rnn")),
+        Column(heading="published", place=2, others=("dist",), percent=True),
+    ] = None
 
     @property
     def name(self) -> str:
@@ -88,9 +98,20 @@ class Benchmark(msgspec.Struct, frozen=True):
     stats: Statistics
 
 
+class Accepted(msgspec.Struct, frozen=True):
+    """What a stored run gave up or left open against the one before it (`baseline`), and the reason that somebody gave:
+    cases with their verdicts, and cases that it no longer holds.
+    """
+
+    baseline: str
+    reason: str
+    verdicts: dict[str, str]
+    dropped: tuple[str, ...]
+
+
 class Context(msgspec.Struct, frozen=True):
     """Everything that is not about one case. The machine's `settings` are reported when they differ. `left_out` says
-    why selected cases are not in the file.
+    why selected cases are not in the file. `accepted` is there where a stored run is worse than the one before it.
     """
 
     schema: int
@@ -100,6 +121,7 @@ class Context(msgspec.Struct, frozen=True):
     left_out: dict[str, str]
     injected: dict[str, float]
     complete: bool
+    accepted: Accepted | None = None
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -117,6 +139,7 @@ class Run(msgspec.Struct, frozen=True):
 
 class _Version(msgspec.Struct):
     schema: int
+    machine_class: str = ""
 
 
 class _Head(msgspec.Struct):
@@ -127,30 +150,48 @@ def read_run(path: Path) -> Run:
     """The run in a file. PerfError, naming the file, when it is anything but a whole stored run of this schema whose
     figures are possible.
     """
-    step = "name another file, or store the run again with --benchmark-save=NAME"
+    content = _content(path)
+    _head(path, content)
+    try:
+        run = msgspec.json.decode(content, type=Run)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise PerfError(f"is damaged or no stored run: {error}", subject=str(path), next_step=STEP) from error
+    for problem in _impossible(run):
+        raise PerfError(problem, subject=str(path), next_step=STEP)
+    return run
+
+
+def read_class(path: Path) -> str:
+    """The machine class of the run in a file, of which no more is checked. PerfError when it is no stored run."""
+    return _head(path, _content(path)).machine_class
+
+
+def _content(path: Path) -> bytes:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise PerfError(f"is no stored run: {size / 1e6:.0f} MB", subject=str(path), next_step=step)
+            raise PerfError(f"is no stored run: {size / 1e6:.0f} MB", subject=str(path), next_step=STEP)
         content = path.read_bytes()
     except OSError as error:
-        raise PerfError(f"cannot be read: {error.strerror}", subject=str(path), next_step=step) from error
+        raise PerfError(f"cannot be read: {error.strerror}", subject=str(path), next_step=STEP) from error
     if not content.strip():
-        raise PerfError("is empty", subject=str(path), next_step=step)
+        raise PerfError("is empty", subject=str(path), next_step=STEP)
+    return content
+
+
+def _head(path: Path, content: bytes) -> _Version:
+    """What says which schema a run has. PerfError for another schema, and for what is no stored run."""
     try:
         head = msgspec.json.decode(content, type=_Head)
         if head.perf is None:
             message = "was not stored by this suite: it has no part `perf`"
-            raise PerfError(message, subject=str(path), next_step=step)
+            raise PerfError(message, subject=str(path), next_step=STEP)
         if head.perf.schema != SCHEMA:
             message = f"has schema {head.perf.schema}, and this version of the suite reads schema {SCHEMA}"
-            raise PerfError(message, subject=str(path), next_step=step)
-        run = msgspec.json.decode(content, type=Run)
+            raise PerfError(message, subject=str(path), next_step=STEP)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise PerfError(f"is damaged or no stored run: {error}", subject=str(path), next_step=step) from error
-    for problem in _impossible(run):
-        raise PerfError(problem, subject=str(path), next_step=step)
-    return run
+        raise PerfError(f"is damaged or no stored run: {error}", subject=str(path), next_step=STEP) from error
+    return head.perf
 
 
 def _impossible(run: Run) -> Iterator[str]:

@@ -7,17 +7,12 @@ from functools import cached_property
 
 from perf.judge.speedup import Estimate, Observed, estimate_speedup
 from perf.judge.spread import Spread, prior_of, variance_of
-from perf.judge.verdict import Judgement, Kind, Tolerance, judge_beside, judge_since
+from perf.judge.verdict import Judgement, Tolerance, judge_beside, judge_since
 from perf.runs.document import Case, Context, Run
 from perf.runs.sessions import Sessions
 from perf.runs.tolerances import Tolerances
+from perf.runs.verdict import GRAVITY, Ratio, Verdict
 from perf.stack import OF_THE_SUITE, differences, differing
-
-# A case's verdict is the gravest of its ratios' verdicts.
-GRAVITY: tuple[Kind, ...] = ("ok", "improved", "no-baseline", "inconclusive", "invalid", "drifted", "regressed")
-# Verdicts that say nothing about a case.
-UNJUDGED: frozenset[Kind] = frozenset({"no-baseline", "inconclusive", "invalid"})
-FAILING: frozenset[Kind] = frozenset({"regressed", "drifted"})
 
 
 @dataclass(frozen=True)
@@ -29,43 +24,10 @@ class Priors:
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """One judged ratio of a case: its speedup over `reference`, now and then."""
-
-    reference: str
-    judgement: Judgement
-    now: Estimate | None
-    then: Estimate | None
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What is said of a case, with its reason. `beside` is the judgement of the measurement side by side with the
-    baseline's stack, where there was one. `latency_ratio` is the latency now over the latency then, where the two can
-    be compared: on the same machine with the same settings. `changes` is what differs from the baseline's stack,
-    `missing` what of that stack could not run side by side.
-    """
-
-    case: str
-    kind: Kind
-    reason: str
-    ratios: tuple[Ratio, ...] = ()
-    beside: Judgement | None = None
-    latency_ratio: float | None = None
-    changes: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-
-    @property
-    def deciding(self) -> Judgement | None:
-        """What the verdict rests on: the measurement side by side, or else the first ratio."""
-        return self.beside or (self.ratios[0].judgement if self.ratios else None)
-
-
-@dataclass(frozen=True)
 class Gate:
     """A baseline, ready to judge the cases of a run by. `baseline` is None for the published tables. `comparisons` is
     how many ratios the whole run will have judged; `name` is what the baseline is called in messages; `sessions` is
-    how much stored speedups vary from session to session.
+    how much stored speedups vary from session to session; `ignored` are files of other classes beside the baseline.
     """
 
     name: str
@@ -74,6 +36,22 @@ class Gate:
     tolerances: Tolerances
     comparisons: int
     sessions: Sessions
+    ignored: tuple[str, ...] = ()
+    problem: None = None
+
+    @property
+    def compares(self) -> bool:
+        """True."""
+        return True
+
+    def lines(self) -> list[str]:
+        """What the baseline is, how much speedups vary between sessions, and which settings changed since."""
+        when = f", stored {self.baseline.datetime[:16]}" if self.baseline else ""
+        return [
+            f"Judged by {self.name}{when}. {self.sessions.text}",
+            *([f"Ignored there: {', '.join(self.ignored)}."] if self.ignored else []),
+            *(f"changed since then: {change}" for change in self.settings_changed),
+        ]
 
     @cached_property
     def settings_changed(self) -> list[str]:
@@ -180,9 +158,9 @@ class Gate:
 
     def _by_published(self, case: Case, priors: Priors) -> Verdict:
         now = case.samples[case.reference].observed
-        if case.published_speedup is None:
+        if case.published is None:
             return Verdict(case.name, "no-baseline", f"{self.name} does not hold it")
-        then = Observed(math.log(case.published_speedup), 0.0, 1)  # nothing is known of its error
+        then = Observed(math.log(case.published), 0.0, 1)  # nothing is known of its error
         sessions, tolerance = self.sessions.priors[case.family], self.tolerances.published
         found = judge_since(now, then, priors.within, sessions, tolerance, self.comparisons)
         kind = found.kind
@@ -205,11 +183,6 @@ class Gate:
 
     def _tolerance(self, case: Case) -> Tolerance:
         return self.tolerances.of(case.family, case.name)
-
-
-def fails(kind: Kind, *, strict: bool) -> bool:
-    """Whether a case with this verdict fails; `strict` wants every case judged."""
-    return kind in FAILING or (strict and kind in UNJUDGED)
 
 
 def priors_of(cases: Iterable[Case], tolerances: Tolerances) -> dict[str, Priors]:

@@ -1,5 +1,6 @@
 """How much a stored speedup varies from one session to the next, on machines of one class."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,6 +23,13 @@ class Sessions:
     priors: Mapping[str, Spread]
     speedups: Mapping[Key, Sequence[float]]
     runs: int
+
+    @property
+    def text(self) -> str:
+        """The standard deviations by family, and what they rest on."""
+        sds = ", ".join(f"{family} {math.sqrt(prior.variance):.1%}" for family, prior in self.priors.items())
+        rest = f"from {self.runs} stored runs" if self.runs else "assumed until three runs are stored"
+        return f"Standard deviation between sessions: {sds}, {rest}."
 
     def of(self, family: str, case: str, reference: str) -> Spread:
         """The variance between sessions of one ratio, its own sessions counted with those of its family."""

@@ -1,40 +1,84 @@
 """The folder of a machine class's stored runs: numbered files, each written whole, by one session at a time."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
 
 from perf.errors import PerfError
 from perf.files import write_whole
+from perf.runs.document import read_class
 
 _NUMBERED = re.compile(r"^(\d{4})_.*\.json$")
 WAIT_S = 60.0
 
 
-def save(folder: Path, name: str, content: bytes) -> Path:
-    """Store a run under the next free number, such as 0004_NAME.json, and return where.
+@dataclass(frozen=True)
+class Shelf:
+    """The stored runs of one machine class in a folder, oldest first, and which files there are of other classes."""
 
-    Two sessions that save at once get two numbers. PerfError when the folder cannot be written to.
+    paths: tuple[Path, ...]
+    others: tuple[str, ...]
+
+    @property
+    def latest(self) -> Path | None:
+        """The newest stored run, if there is one."""
+        return self.paths[-1] if self.paths else None
+
+
+def shelf_of(folder: Path, machine_class: str) -> Shelf:
+    """The stored runs of a class in a folder or one below: pytest-benchmark's own layout. PerfError when two of them
+    have one number, or when nobody can say of which class the newest file is.
     """
+    paths: list[Path] = []
+    others: list[str] = []
+    numbered = sorted(_numbered(folder), key=lambda path: (path.name[:4], path.name))
+    for path in numbered:
+        try:
+            other = read_class(path)
+        except PerfError:
+            if path is numbered[-1]:
+                raise
+            continue  # what cannot be read any more is no baseline
+        if other != machine_class:
+            others.append(f"{path.name} ({other})")
+            continue
+        if paths and paths[-1].name[:4] == path.name[:4]:
+            message = f"two stored runs have the number {path.name[:4]}: {paths[-1].name} and {path.name}"
+            raise PerfError(message, subject=str(folder), next_step="rename the newer of them to the next free number")
+        paths.append(path)
+    return Shelf(tuple(paths), tuple(others))
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other sessions from storing in a folder, which is made if need be. PerfError when another one does not end,
+    OSError when there can be no such folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / ".lock", timeout=WAIT_S):
-            path = folder / f"{next_number(folder):04}_{name}.json"
-            write_whole(path, content)
-    except OSError as error:
-        step = "free some space or name another folder with --benchmark-storage=FOLDER; then add --perf-resume"
-        raise PerfError(f"the run cannot be stored: {error.strerror}", subject=str(folder), next_step=step) from error
+            yield
     except filelock.Timeout as error:
         message = f"another session has been storing its run for {WAIT_S:.0f} s"
         raise PerfError(message, subject=str(folder), next_step="end it, then add --perf-resume") from error
+
+
+def save(folder: Path, name: str, content: bytes) -> Path:
+    """Write a run under the next free number, such as 0004_NAME.json, into a folder that is `held`, and return where.
+    OSError when it cannot be written.
+    """
+    path = folder / f"{next_number(folder):04}_{name}.json"
+    write_whole(path, content)
     return path
 
 
 def next_number(folder: Path) -> int:
-    """One more than the largest number of a stored run, in the folder or one below: pytest-benchmark's own layout."""
-    names = [path.name for pattern in ("*.json", "*/*.json") for path in folder.glob(pattern)]
-    return max((int(match[1]) for match in map(_NUMBERED.match, names) if match), default=0) + 1
+    """One more than the largest number of a stored run."""
+    return max((int(path.name[:4]) for path in _numbered(folder)), default=0) + 1
 
 
 def check_inside(path: Path, folder: Path) -> None:
@@ -42,3 +86,7 @@ def check_inside(path: Path, folder: Path) -> None:
     if not path.resolve().is_relative_to(folder.resolve()):
         message = f"is a link to {path.resolve()}, outside of {folder}"
         raise PerfError(message, subject=str(path), next_step="copy the run itself into the folder")
+
+
+def _numbered(folder: Path) -> list[Path]:
+    return [path for pattern in ("*.json", "*/*.json") for path in folder.glob(pattern) if _NUMBERED.match(path.name)]

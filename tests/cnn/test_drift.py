@@ -1,15 +1,16 @@
 """Drift of logits: known values, and what holds for all."""
 
-import dataclasses
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from perf.cnn.drift import EXACT_DB, Drift, Margins, beyond, bounds_of, changed_layers, drift_of, sqnr_db
+from perf.cnn.drift import EXACT_DB, Margins, beyond, bounds_of, changed_layers, drift_of, sqnr_db
+from perf.facts import Drift
 
 # Without subnormal numbers, of which halving loses bits.
 FINITE = st.floats(-8, 8, width=32, allow_subnormal=False)
@@ -67,7 +68,7 @@ def test_bounds_are_worse_than_stored_by_the_margins() -> None:
     ],
 )
 def test_each_figure_beyond_its_bound_is_told(worse: dict[str, float], problem: str) -> None:
-    assert beyond(dataclasses.replace(STORED, **worse), BOUNDS) == [problem]
+    assert beyond(msgspec.structs.replace(STORED, **worse), BOUNDS) == [problem]
 
 
 def test_a_layer_has_changed_either_way_or_when_it_is_lost_or_new() -> None:

@@ -101,6 +101,9 @@ class Stands:
     def placement_of(self, variant: Variant) -> tuple[str, ...]:
         return (variant.name,)
 
+    def prefixes_of(self, variant: Variant) -> list[tuple[str, ...]]:
+        raise NotImplementedError(variant.name)
+
     def __call__(self, variant: Variant, placements: Sequence[Placement], scratch: Path, *, timeout_s: float) -> Stand:
         del placements, scratch, timeout_s
         if variant.name in self.unstartable:

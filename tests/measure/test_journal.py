@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from perf.errors import PerfError
+from perf.facts import CheckFacts, RnnCheck
 from perf.measure.family import Checked
 from perf.measure.journal import NAME, Journal, find_journal
 from perf.measure.results import Block, Failure, Invocation, Slot, WarmUp, WorkloadResult
@@ -17,7 +18,7 @@ from tests.tmpfs import mounting
 
 CONDITIONS = {"machine class": "c5.metal", "wheel of mkl": "mxnet-mkl==1.5.0 (bbb)", "effort": {"slot_s": 0.2}}
 FAILURES = {"mkl-int8": Failure("while being timed: the worker was ended by SIGKILL", "last words")}
-CHECKS = {"mkl-fp32": Checked(None, {"isa": "jit:avx512_core", "operators_fused": 54, "output_difference": 1e-6})}
+CHECKS: dict[str, Checked[CheckFacts]] = {"mkl-fp32": Checked(None, RnnCheck("jit:avx512_core", 1e-6, 1e-3))}
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -29,6 +29,9 @@ class Seats:
         assert isinstance(variant.program, Training)
         return tuple(f"seat {number}" for number in range(variant.program.ranks))
 
+    def prefixes_of(self, variant: Variant) -> list[tuple[str, ...]]:
+        raise NotImplementedError(f"the prefixes of {variant.name} are no part of a stack")
+
     def __call__(self, variant: Variant, placements: Sequence[Placement], scratch: Path, *, timeout_s: float) -> Runner:
         raise NotImplementedError("a stack is described without beginning its job")
 

@@ -12,65 +12,106 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace as changed
 from rich.console import Console
 
 from perf.errors import PerfError
-from perf.report.summary import (
-    FEW,
-    MARKED,
-    TYPICAL,
-    Rows,
-    Summary,
-    print_summary,
-    speedup_text,
-    tables_of,
-    write_markdown,
-)
+from perf.facts import CnnCheck, CnnFacts, Drift, RnnCheck, RnnFacts, TrainingCheck, TrainingFacts
+from perf.report.summary import MARKED, TYPICAL, Rows, Summary, print_summary, tables_of, write_markdown
+from perf.runs.record import FEW, CaseRecord, RatioEstimate
+from tests.runs.factories import MACHINE_CLASS, as_stack
 
 FIGURE = re.compile(r"\d+\.\d+")
 
 
-def record(variant: str, speedup: float | None = None, **other: Any) -> dict[str, Any]:
-    """A record of resnet50_v1 at batch 8; its interval reaches 10 % to either side."""
-    return {
-        "family": "cnn",
-        "network": "resnet50_v1",
-        "batch": 8,
-        "workload": "resnet50_v1-b8",
-        "variant": variant,
-        "reference": "native-fp32",
-        "latency_s": 0.25,
-        "throughput_items_per_s": 32.0,
-        "gflop_per_s": 262.144,
-        "speedup": speedup,
-        "speedup_low": None if speedup is None else speedup * 0.9,
-        "speedup_high": None if speedup is None else speedup * 1.1,
-        "speedup_typical": speedup,
-        "speedup_invocations": None if speedup is None else 3,
-        "speedup_disturbed": None if speedup is None else False,
-        "published_speedup": None,
+def ratio(value: float, **other: Any) -> RatioEstimate:
+    """A ratio whose interval reaches 10 % to either side, from three invocations."""
+    fields = {"low": value * 0.9, "high": value * 1.1, "typical": value, "invocations": FEW, "disturbed": False}
+    return RatioEstimate(value, **{**fields, **other})
+
+
+def network(name: str = "resnet50_v1", batch: int = 8, drift: Drift | None = None) -> CnnFacts:
+    return CnnFacts(name, batch, None, CnnCheck("jit:avx512_core", 1, 1, 0, None, None, drift))
+
+
+def record(variant: str, speedup: float | RatioEstimate | None = None, **other: Any) -> CaseRecord:
+    """A record of resnet50_v1 at batch 8, with a speedup as `ratio` makes it."""
+    return CaseRecord(
+        **{
+            "family": "cnn",
+            "subject": "resnet50_v1",
+            "workload": "resnet50_v1-b8",
+            "variant": variant,
+            "reference": "native-fp32",
+            "stack": as_stack(),
+            "latency_s": 0.25,
+            "invocations_disturbed": 0,
+            "samples": {},
+            "facts": network(),
+            "machine_class": MACHINE_CLASS,
+            "build": "mkl",
+            "wheel_locked": True,
+            "wheel_sha256": None,
+            "instances": 1,
+            "launch_prefixes": (),
+            "items_per_pass": 8,
+            "speedup": ratio(speedup) if isinstance(speedup, float) else speedup,
+            "efficiency": None,
+            "throughput_items_per_s": 32.0,
+            "gflop_per_s": 262.144,
+            **dict.fromkeys(["latency_p50_s", "latency_p90_s", "latency_p99_s"], 0.25),
+            "passes": 8,
+            "invocations": 3,
+            "blocks": 6,
+            "blocks_disturbed": 0,
+            "slots_near_fastest": 1.0,
+            "lost_share": None,
+            "warm_up_passes": [2, 2, 2],
+            "warm_up_steady": [True, True, True],
+            "peak_memory_bytes": 2**30,
+            **other,
+        }
+    )
+
+
+def trained(ranks: int, efficiency: RatioEstimate | None = None, **other: Any) -> CaseRecord:
+    """A training job on so many ranks, which do not hide 5.12 % of a step unless they are one."""
+    check = TrainingCheck(
+        place="this host",
+        link_gbit_per_s=None,
+        gradient_bytes=102_000_000,
+        profiled_step_s=0.25,
+        compute_s=0.2,
+        slowest_compute_s=0.2,
+        communication_share=0.0512 if ranks > 1 else 0.0,
+        waiting_share=0.0,
+        timeline_s={},
+        allreduce_s={"4096": 1e-4, "1048576": 1e-3} if ranks > 1 else {},
+        mpi=None,
+    )
+    return record(
+        f"r{ranks}",
+        family="dist",
+        workload="train-resnet50_v1-b8-mkl",
+        reference="r1",
+        facts=TrainingFacts("resnet50_v1", 8, "mkl", ranks, check),
+        efficiency=efficiency,
+        published=None if ranks == 1 else 0.9886,
         **other,
-    }
+    )
 
 
 NATIVE = record("native-fp32", latency_s=1.2345678)
-FP32 = record("mkl-fp32", 15.554, published_speedup=18.83)
-INT8 = record("mkl-int8", 123.456, published_speedup=65.03)
-OTHER = {"network": "mobilenetv2_1.0", "workload": "mobilenetv2_1.0-b64", "batch": 64}
-RECORDS = [NATIVE, FP32, INT8, NATIVE | OTHER, INT8 | OTHER | {"speedup": 217.07}]
-LSTM = {"family": "rnn", "cell": "lstm", "shape": "[32, 50, 512, 512]", "layers": 8, "workload": "lstm-l8-n32"}
-TRAINING = {
-    "family": "dist",
-    "network": "resnet50_v1",
-    "batch": 8,
-    "build": "mkl-dist",
-    "place": "this host",
-    "workload": "train-resnet50_v1-b8-mkl",
-    "reference": "r1",
-    "gradient_bytes": 102e6,
-    "link_gbit_per_s": None,
+FP32 = record("mkl-fp32", 15.554, published=18.83)
+INT8 = record("mkl-int8", 123.456, published=65.03)
+OTHER = {"facts": network("mobilenetv2_1.0", 64), "workload": "mobilenetv2_1.0-b64"}
+RECORDS = [NATIVE, FP32, INT8, changed(NATIVE, **OTHER), changed(INT8, **OTHER, speedup=ratio(217.07))]
+LSTM = {
+    "family": "rnn",
+    "workload": "lstm-l8-n32",
+    "facts": RnnFacts("lstm", "[32, 50, 512, 512]", 8, None, RnnCheck("rnn_impl.h", 1e-7, 1e-5)),
 }
-RECURRENT = [NATIVE | LSTM, FP32 | LSTM]
+RECURRENT = [changed(NATIVE, **LSTM), changed(FP32, **LSTM)]
 SUMMARY = Summary(RECORDS, [], ["machine class c5.metal: 48 cores"], ["4711 s in all, [42] %"])
 
 
@@ -80,7 +121,7 @@ def printed(summary: Summary, width: int) -> str:
     return out.getvalue()
 
 
-def table_of(records: list[dict[str, Any]]) -> Rows:
+def table_of(records: list[CaseRecord]) -> Rows:
     """The table of records of one family."""
     (table,) = tables_of(Summary(records, [], [], []))
     return table
@@ -91,13 +132,19 @@ def cells(line: str) -> list[str]:
 
 
 def test_training_is_shown_in_percent() -> None:
-    one = record("r1", ranks=1, communication_share=0.0) | TRAINING
-    two = record("r2", 0.5, ranks=2, communication_share=0.0512, published_speedup=0.9886) | TRAINING
-    table, _ = tables_of(Summary([one, two | {"allreduce_s": {"4096": 1e-4, "1048576": 1e-3}}], [], [], []))
+    table, _ = tables_of(Summary([trained(1), trained(2, ratio(0.5))], [], [], []))
     assert table.names[4:] == ["r1 ms", "r1 images/s", "r2", "published", "r2 ms", "r2 images/s", "r2 communication"]
-    assert table.rows[0][:4] == ["resnet50_v1", "8", "mkl-dist", "this host"]
+    assert table.rows[0][:4] == ["resnet50_v1", "8", "mkl", "this host"]
     assert table.rows[0][6:8] == ["50.0 % [45.0, 55.0]", "98.9 %"]
     assert table.rows[0][-1] == "5.1 %"
+
+
+def test_the_drift_of_int8_is_shown_where_there_is_one() -> None:
+    drift = Drift(top1_agreement=0.96875, sqnr_db=38.06, cosine=0.99981, largest_error=0.2)
+    table = table_of([NATIVE, FP32, changed(INT8, facts=network(drift=drift))])
+    assert table.names[-1] == "mkl-int8 drift: SQNR, top-1, cosine"
+    assert table.rows[0][-1] == "38.1 dB, 96.9 %, 0.9998"
+    assert "drift" not in "".join(table_of([NATIVE, FP32]).names)
 
 
 def test_variants_stand_beside_what_was_published() -> None:
@@ -109,7 +156,7 @@ def test_variants_stand_beside_what_was_published() -> None:
     assert first[:4] == ["resnet50_v1", "8", "1234.57", "262.14"]
     assert first[4:] == ["15.55 [14.00, 17.11]", "18.83", "262.14", "123.46 [111.11, 135.80]", "65.03", "262.14"]
     assert second[:7] == ["mobilenetv2_1.0", "64", "1234.57", "262.14", "-", "-", "-"]
-    assert second[7:] == ["217.07 [111.11, 135.80]", "65.03", "262.14"]
+    assert second[7:] == ["217.07 [195.36, 238.78]", "65.03", "262.14"]
 
 
 def test_recurrent_networks_have_a_table_of_their_own() -> None:
@@ -134,40 +181,36 @@ def test_no_records_are_no_tables() -> None:
     assert tables_of(Summary([], [], [], [])) == []
 
 
-INTERVAL = {"speedup": 7.3, "speedup_low": 7.111, "speedup_high": 7.499, "speedup_typical": 7.2}
-NO_INTERVAL = {"speedup": 7.3, "speedup_low": None, "speedup_high": None, "speedup_typical": 6.0}
-BUSY = INTERVAL | {"speedup_typical": 7.051}
-CALM, DISTURBED, TWO = (
-    {"speedup_invocations": count, "speedup_disturbed": disturbed}
-    for count, disturbed in ((FEW, False), (FEW, True), (FEW - 1, False))
-)
-SHAKY = [DISTURBED, TWO, {"speedup_invocations": 1, "speedup_disturbed": True}]
+INTERVAL = ratio(7.3, low=7.111, high=7.499, typical=7.2)
+BUSY = changed(INTERVAL, typical=7.051)
+DISTURBED, TWO = {"disturbed": True}, {"invocations": FEW - 1}
+SHAKY = [DISTURBED, TWO, {"invocations": 1, "disturbed": True}]
 
 
 @pytest.mark.parametrize(
-    ("figures", "text"),
+    ("figure", "text"),
     [
-        ({}, "-"),
-        (dict.fromkeys([*INTERVAL, *CALM]), "-"),
-        (NO_INTERVAL | CALM, "7.30"),
-        (INTERVAL | CALM, "7.30 [7.11, 7.50]"),
-        (NO_INTERVAL | TWO, "7.30 ?"),
-        (INTERVAL | TWO, "7.30 [7.11, 7.50] ?"),
-        (INTERVAL | DISTURBED, "7.30 [7.11, 7.50] ?"),
-        (BUSY | CALM, "7.30 [7.11, 7.50] ~7.05"),
-        (BUSY | {"speedup_typical": 7.5} | CALM, "7.30 [7.11, 7.50] ~7.50"),
-        (BUSY | TWO, "7.30 [7.11, 7.50] ~7.05 ?"),
-        (INTERVAL | {"speedup_invocations": 100, "speedup_disturbed": True}, "7.30 [7.11, 7.50] ?"),
-        (INTERVAL | {"speedup_invocations": 100, "speedup_disturbed": False}, "7.30 [7.11, 7.50]"),
+        (None, "-"),
+        (ratio(7.3, low=None, high=None, typical=6.0), "7.30"),
+        (INTERVAL, "7.30 [7.11, 7.50]"),
+        (ratio(7.3, low=None, high=None, typical=6.0, **TWO), "7.30 ?"),
+        (changed(INTERVAL, **TWO), "7.30 [7.11, 7.50] ?"),
+        (changed(INTERVAL, **DISTURBED), "7.30 [7.11, 7.50] ?"),
+        (BUSY, "7.30 [7.11, 7.50] ~7.05"),
+        (changed(BUSY, typical=7.5), "7.30 [7.11, 7.50] ~7.50"),
+        (changed(BUSY, **TWO), "7.30 [7.11, 7.50] ~7.05 ?"),
+        (changed(INTERVAL, invocations=100, disturbed=True), "7.30 [7.11, 7.50] ?"),
+        (changed(INTERVAL, invocations=100), "7.30 [7.11, 7.50]"),
     ],
 )
-def test_a_speedup_has_its_interval_and_a_mark_when_it_rests_on_little(figures: dict[str, Any], text: str) -> None:
-    assert speedup_text(figures) == text
+def test_a_speedup_has_its_interval_and_a_mark_when_it_rests_on_little(figure: RatioEstimate | None, text: str) -> None:
+    assert table_of([NATIVE, record("mkl-fp32", figure)]).rows[0][4] == text
 
 
 @pytest.mark.parametrize("shaky", SHAKY)
 def test_the_mark_is_explained_once_below_the_tables(tmp_path: Path, shaky: dict[str, Any]) -> None:
-    marked = replace(SUMMARY, records=[NATIVE, FP32 | shaky, INT8 | shaky])
+    cases = [changed(FP32, speedup=ratio(15.554, **shaky)), changed(INT8, speedup=ratio(123.456, **shaky))]
+    marked = replace(SUMMARY, records=[NATIVE, *cases])
     lines = printed(marked, 200).splitlines()
     assert lines[-2:] == [MARKED, *SUMMARY.footer]
     assert sum(line.count(" ?") for line in lines) == 2
@@ -179,7 +222,7 @@ def test_the_mark_is_explained_once_below_the_tables(tmp_path: Path, shaky: dict
 
 
 def test_a_typical_speedup_outside_of_the_interval_is_shown_and_explained(tmp_path: Path) -> None:
-    busy = replace(SUMMARY, records=[NATIVE, FP32 | {"speedup_typical": 13.99}, INT8])
+    busy = replace(SUMMARY, records=[NATIVE, record("mkl-fp32", ratio(15.554, typical=13.99)), INT8])
     path = tmp_path / "summary.md"
     write_markdown(busy, path, "")
     lines = printed(busy, 200).splitlines()
@@ -189,7 +232,9 @@ def test_a_typical_speedup_outside_of_the_interval_is_shown_and_explained(tmp_pa
 
 
 def test_both_marks_are_explained() -> None:
-    both = replace(SUMMARY, records=[NATIVE, FP32 | TWO, INT8 | {"speedup_typical": 1.0}])
+    both = replace(
+        SUMMARY, records=[NATIVE, record("mkl-fp32", ratio(9.0, **TWO)), record("mkl-int8", ratio(9.0, typical=1.0))]
+    )
     assert printed(both, 200).splitlines()[-3:] == [MARKED, TYPICAL, *SUMMARY.footer]
 
 
@@ -202,17 +247,12 @@ def test_without_a_mark_there_is_nothing_to_explain(tmp_path: Path) -> None:
 
 
 def test_an_efficiency_is_marked_like_a_speedup_and_what_was_published_is_not() -> None:
-    one = record("r1", ranks=1, communication_share=0.0) | TRAINING
-    two = record("r2", 0.5, ranks=2, communication_share=0.0512, published_speedup=0.9886) | TRAINING | TWO
-    (table, *_) = tables_of(Summary([one, two | {"allreduce_s": {"4096": 1e-4, "1048576": 1e-3}}], [], [], []))
+    (table, *_) = tables_of(Summary([trained(1), trained(2, ratio(0.5, **TWO))], [], [], []))
     assert [cell for cell in table.rows[0] if "?" in cell] == ["50.0 % [45.0, 55.0] ?"]
 
 
 def test_a_typical_efficiency_outside_of_the_interval_is_shown_in_percent() -> None:
-    one = record("r1", ranks=1, communication_share=0.0) | TRAINING
-    two = record("r2", 0.5, ranks=2, communication_share=0.0512, published_speedup=0.9886) | TRAINING
-    two |= {"allreduce_s": {"4096": 1e-4, "1048576": 1e-3}, "speedup_typical": 0.4}
-    shown = Summary([one, two], [], [], [])
+    shown = Summary([trained(1), trained(2, ratio(0.5, typical=0.4))], [], [], [])
     (table, *_) = tables_of(shown)
     assert [cell for cell in table.rows[0] if "~" in cell] == ["50.0 % [45.0, 55.0] ~40.0"]
     assert printed(shown, 200).splitlines()[-1] == TYPICAL
@@ -230,14 +270,14 @@ SPEEDUPS = st.floats(0.01, 1000)
 def test_markdown_holds_the_records_figures_to_the_printed_digit(
     speedup: float, published: float, seconds: float
 ) -> None:
-    found = record("mkl-int8", speedup, published_speedup=published)
+    found = record("mkl-int8", speedup, published=published)
     summary = Summary([record("native-fp32", latency_s=seconds), found], [], [], [])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "summary.md")
         write_markdown(summary, path, "CNN inference")
         (row,) = re.findall(r"^\| resnet50_v1 \| 8 \|(.*)$", path.read_text(), re.MULTILINE)
     rate = 262.144
-    expected = [seconds * 1e3, rate, speedup, found["speedup_low"], found["speedup_high"], published, rate]
+    expected = [seconds * 1e3, rate, speedup, speedup * 0.9, speedup * 1.1, published, rate]
     assert [float(figure) for figure in FIGURE.findall(row)] == [
         pytest.approx(value, abs=0.00501) for value in expected
     ]

@@ -6,6 +6,7 @@ import re
 from io import StringIO
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -18,10 +19,11 @@ from perf.report.verdicts import (
     estimate_text,
     print_verdicts,
     verdict_lines,
-    verdict_record,
 )
-from perf.runs.gate import GRAVITY, Gate, Verdict
+from perf.runs.gate import Gate
+from perf.runs.judging import Judging, Ungated
 from perf.runs.sessions import Sessions
+from perf.runs.verdict import GRAVITY, Verdict
 from tests.runs.factories import CASE, LOG_SPEEDUPS, benchmark, beside, gate, int8, judged, native, sample, stack
 
 COMMAND = f"uv run pytest 'perf/cnn/test_inference.py::test_inference[{CASE}]'"
@@ -44,11 +46,11 @@ def side_by_side(by: float, workload: str = "resnet50_v1-b1", **twin: Any) -> Ve
 
 
 def printed(
-    verdicts: list[Verdict], selected: list[str] | None = None, width: int = 160, at: Gate | None = None
+    verdicts: list[Verdict], selected: list[str] | None = None, width: int = 160, at: Judging | None = None
 ) -> str:
     out = StringIO()
     names = [verdict.case for verdict in verdicts] if selected is None else selected
-    print_verdicts(verdicts, at, names, Console(file=out, width=width))
+    print_verdicts(verdicts, at or Ungated(), names, Console(file=out, width=width))
     return out.getvalue()
 
 
@@ -105,7 +107,10 @@ def test_latency_is_shown_of_the_same_machine_only() -> None:
 
 def test_a_case_without_a_gate_has_its_reason_and_command() -> None:
     verdict = Verdict(CASE, "no-baseline", "no run is stored")
-    assert verdict_lines(verdict, None, COMMAND) == [f"{CASE}: no-baseline: no run is stored", f"  alone: {COMMAND}"]
+    assert verdict_lines(verdict, Ungated("no run is stored"), COMMAND) == [
+        f"{CASE}: no-baseline: no run is stored",
+        f"  alone: {COMMAND}",
+    ]
 
 
 # The end of a run
@@ -148,7 +153,7 @@ def test_what_the_twin_lacked_is_printed_and_stored_whatever_the_verdict() -> No
     for by, kind in ((0.0, "ok"), (-0.1, "regressed")):
         verdict = side_by_side(by, threads=1)
         assert verdict.kind == kind
-        assert verdict_record(verdict)["missing"] == ["threads: 2 -> 1"]
+        assert verdict.record.missing == ("threads: 2 -> 1",)
     ok = printed([side_by_side(0, threads=1)], at=gate())
     assert f"ok: changed: {WHEEL_CHANGE}; what ran beside it had threads: 2 -> 1: 1 case: {CASE}\n" in ok
 
@@ -258,17 +263,19 @@ def test_verdicts_are_counted_from_the_gravest() -> None:
 
 
 def test_the_record_holds_the_printed_figures() -> None:
-    record = verdict_record(side_by_side(-0.1))
-    (ratio,) = record["ratios"]
-    assert (record["kind"], ratio["kind"], ratio["reference"]) == ("regressed", "ok", "native-fp32")
-    assert ratio["now"] == pytest.approx(ratio["then"])
-    assert ratio["change"] == pytest.approx(1)
-    assert record["beside"]["change"] == pytest.approx(0.9)
-    for change in (ratio, record["beside"]):
-        assert change["change_low"] < change["change"] < change["change_high"]
-    assert record["changes"] == [WHEEL_CHANGE]
-    assert record["latency_ratio"] == pytest.approx(1)
-    assert 0.01 < record["smallest_loss"] < 0.05
+    record = side_by_side(-0.1).record
+    (ratio,) = record.ratios
+    assert (record.kind, ratio.kind, ratio.reference) == ("regressed", "ok", "native-fp32")
+    assert ratio.now == pytest.approx(ratio.then)
+    assert ratio.change == pytest.approx(1)
+    assert record.beside is not None
+    assert record.beside.change == pytest.approx(0.9)
+    for change in (ratio, record.beside):
+        assert None not in {change.change_low, change.change, change.change_high}
+        assert (change.change_low or 0) < (change.change or 0) < (change.change_high or 0)
+    assert record.changes == (WHEEL_CHANGE,)
+    assert record.latency_ratio == pytest.approx(1)
+    assert 0.01 < (record.smallest_loss or 0) < 0.05
 
 
 @pytest.mark.parametrize(
@@ -283,8 +290,8 @@ def test_the_record_holds_the_printed_figures() -> None:
     ids=["side by side", "drifted", "nothing beside", "disturbed", "no baseline"],
 )
 def test_every_record_is_plain_json(verdict: Verdict) -> None:
-    record = verdict_record(verdict)
-    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    record = msgspec.to_builtins(verdict.record)
+    assert json.loads(json.dumps(record, allow_nan=False)) == json.loads(msgspec.json.encode(verdict.record))
 
 
 def test_no_estimate_is_a_dash() -> None:

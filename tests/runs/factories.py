@@ -9,9 +9,10 @@ import msgspec
 from perf.judge.spread import Spread
 from perf.judge.verdict import Tolerance
 from perf.runs.document import SCHEMA, Case, Run
-from perf.runs.gate import Gate, Verdict, comparisons_of, priors_of
+from perf.runs.gate import Gate, comparisons_of, priors_of
 from perf.runs.sessions import Key, Sessions
 from perf.runs.tolerances import Assumed, Tolerances
+from perf.runs.verdict import Verdict
 from perf.stack import Stack
 
 MACHINE_CLASS = "made-2c-1n-avx2"
@@ -97,7 +98,7 @@ def benchmark(workload: str = "resnet50_v1-b1", variant: str = "mkl-fp32", **fig
             "stack": stack(variant),
             "latency_s": 0.021,
             "invocations_disturbed": 0,
-            "published_speedup": 9.32,
+            "published": 9.32,
             "samples": {"native-fp32": sample(LOG_SPEEDUPS)},
             "beside": None,
             **figures,
@@ -107,7 +108,7 @@ def benchmark(workload: str = "resnet50_v1-b1", variant: str = "mkl-fp32", **fig
 
 def native(workload: str = "resnet50_v1-b1", **figures: Any) -> dict[str, Any]:
     """The entry of the reference."""
-    figures = {"samples": {}, "latency_s": 0.1, "published_speedup": None, **figures}
+    figures = {"samples": {}, "latency_s": 0.1, "published": None, **figures}
     return benchmark(workload, "native-fp32", **figures)
 
 

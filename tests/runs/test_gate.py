@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.judge.spread import Spread
-from perf.runs.gate import FAILING, GRAVITY, UNJUDGED, Gate, Priors, Verdict, comparisons_of, fails, priors_of
+from perf.runs.gate import Gate, Priors, comparisons_of, priors_of
 from perf.runs.tolerances import Assumed
+from perf.runs.verdict import FAILING, GRAVITY, UNJUDGED, Verdict, fails
 
 from .factories import (
     CASE,
@@ -386,7 +387,7 @@ def test_a_published_case_whose_invocations_were_all_disturbed_is_invalid() -> N
 
 
 def test_what_was_not_published_has_no_baseline() -> None:
-    verdict = published(9.32, published_speedup=None)
+    verdict = published(9.32, published=None)
     assert (verdict.kind, verdict.reason) == ("no-baseline", "published does not hold it")
 
 

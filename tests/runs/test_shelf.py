@@ -1,5 +1,6 @@
-"""Numbers of stored runs: the next free one, also when several processes store at once."""
+"""Which stored runs there are, and their numbers: the next free one, also when several processes store at once."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,20 +9,26 @@ from pathlib import Path
 import pytest
 
 from perf.errors import PerfError
-from perf.runs.shelf import check_inside, next_number, save
+from perf.runs.shelf import check_inside, held, next_number, save, shelf_of
+
+from .factories import MACHINE_CLASS, document
 
 ROOT = Path(__file__).resolve().parents[2]
 SAVER = """
 import sys
 from pathlib import Path
-from perf.runs.shelf import save
+from perf.runs.shelf import held, save
+folder = Path(sys.argv[1])
 for turn in range(5):
-    save(Path(sys.argv[1]), sys.argv[2] + str(turn), sys.argv[2].encode() * 100_000)
+    with held(folder):
+        save(folder, sys.argv[2] + str(turn), sys.argv[2].encode() * 100_000)
 """
 
 
 def test_numbers_go_up(tmp_path: Path) -> None:
     folder = tmp_path / "c5.metal"
+    with held(folder):
+        pass
     assert [save(folder, name, b"{}").name for name in ("a", "b")] == ["0001_a.json", "0002_b.json"]
     assert save(folder, "a", b"{}").name == "0003_a.json"
 
@@ -48,11 +55,35 @@ def test_processes_that_store_at_once_get_a_number_each_and_whole_files(tmp_path
         assert path.read_text() == path.name[5] * 100_000
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(PerfError, match="the run cannot be stored") as caught:
-        save(tmp_path / "file" / "c5.metal", "a", b"{}")
-    assert "--perf-resume" in str(caught.value)
+def written(folder: Path, name: str, machine_class: str = MACHINE_CLASS) -> None:
+    (folder / name).write_text(json.dumps(document(machine_class=machine_class)))
+
+
+def test_other_classes_are_passed_over_and_named(tmp_path: Path) -> None:
+    written(tmp_path, "0001_mine.json")
+    written(tmp_path, "0002_other.json", "c5.metal")
+    found = shelf_of(tmp_path, MACHINE_CLASS)
+    assert found.latest == tmp_path / "0001_mine.json"
+    assert found.others == ("0002_other.json (c5.metal)",)
+    assert shelf_of(tmp_path / "missing", MACHINE_CLASS).latest is None
+
+
+def test_two_of_one_number_are_an_error(tmp_path: Path) -> None:
+    written(tmp_path, "0001_a.json")
+    written(tmp_path, "0001_z.json", "c5.metal")
+    assert shelf_of(tmp_path, MACHINE_CLASS).latest == tmp_path / "0001_a.json"
+    written(tmp_path, "0001_b.json")
+    with pytest.raises(PerfError, match=r"number 0001: 0001_a\.json and 0001_b\.json"):
+        shelf_of(tmp_path, MACHINE_CLASS)
+
+
+def test_a_damaged_file_counts_only_as_the_newest(tmp_path: Path) -> None:
+    (tmp_path / "0001_damaged.json").write_text("{")
+    written(tmp_path, "0002_mine.json")
+    assert shelf_of(tmp_path, MACHINE_CLASS).paths == (tmp_path / "0002_mine.json",)
+    (tmp_path / "0003_damaged.json").write_text("{")
+    with pytest.raises(PerfError, match=r"0003_damaged\.json: is damaged"):
+        shelf_of(tmp_path, MACHINE_CLASS)
 
 
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:

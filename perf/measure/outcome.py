@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from perf.facts import CheckFacts
 from perf.measure.family import Case, Checked
 from perf.measure.plan import Plan, Variant
 from perf.measure.results import Failure, WorkloadResult
@@ -19,7 +20,7 @@ class Outcome:
     case: Case
     result: WorkloadResult
     again: WorkloadResult
-    check: Checked
+    check: Checked[CheckFacts]
     twin: Twin | str | None = None
 
     @property

@@ -3,24 +3,38 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from perf.errors import PerfError
+from perf.facts import CheckFacts
 from perf.judge.verdict import LOOKS
 from perf.measure.engine import Conditions, measure
 from perf.measure.family import Case, Checked, Resources
 from perf.measure.ledger import Ledger
 from perf.measure.limit import measure_limits
+from perf.measure.outcome import Outcome
 from perf.measure.plan import Plan, Variant
 from perf.measure.results import WorkloadResult
 from perf.measure.stacks import Twin
-from perf.plugin.outcome import Outcome
-from perf.report.progress import ProgressLine
 
 # What is measured because the first look left a case undecided; shown to the user as "second look of CASE 1".
 AGAIN = "second look of"
 NOTHING = WorkloadResult((), {})
-Checks = Mapping[str, Mapping[str, Checked]]
+Checks = Mapping[str, Mapping[str, Checked[CheckFacts]]]
 Twins = Mapping[str, Twin | str]
+
+
+class Progress(Protocol):
+    """Where a user sees what is being done."""
+
+    def say(self, line: str) -> None:
+        """Print a line that stays."""
+
+    def tell(self, text: str, done: float) -> None:
+        """Show what is being done, and which share of it all is done."""
+
+    def restart(self) -> None:
+        """Begin to reckon the time to go anew."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,7 @@ class Measuring:
     resources: Resources
     conditions: Conditions
     injected: Mapping[str, float]
-    progress: ProgressLine
+    progress: Progress
     ledger: Ledger
     twin: Callable[[Plan, Variant, Sequence[Case]], Twin | str | None]
     undecided: Callable[[Sequence[Outcome]], Sequence[Outcome]]
@@ -78,7 +92,7 @@ class Measuring:
         """Every subject planned and checked: the errors by case, the plans, and what was found out by subject."""
         errors: dict[str, PerfError] = {}
         plans: list[Plan] = []
-        checks: dict[str, Mapping[str, Checked]] = {}
+        checks: dict[str, Mapping[str, Checked[CheckFacts]]] = {}
         subjects: dict[tuple[str, str], list[Case]] = {}
         for case in selected:
             subjects.setdefault((case.family.name, case.subject), []).append(case)
@@ -153,7 +167,7 @@ class Measuring:
         self.progress.restart()
         return measure(plans, problems, conditions, self.progress.tell, self.ledger)
 
-    def _checks(self, plan: Plan, case: Case) -> Mapping[str, Checked]:
+    def _checks(self, plan: Plan, case: Case) -> Mapping[str, Checked[CheckFacts]]:
         journal = self.conditions.journal
         checks = journal.checks(plan.subject)
         if checks is None:

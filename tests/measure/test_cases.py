@@ -11,17 +11,18 @@ import pytest
 from rich.console import Console
 
 from perf.errors import PerfError
+from perf.facts import CheckFacts
 from perf.judge.verdict import LOOKS
+from perf.measure import cases as measuring
+from perf.measure.cases import AGAIN, Measuring
 from perf.measure.engine import Conditions
 from perf.measure.family import Case, Checked
 from perf.measure.ledger import Ledger
+from perf.measure.outcome import Outcome
 from perf.measure.plan import Plan, Variant, Workload
 from perf.measure.results import Failure, WorkloadResult
 from perf.measure.stacks import OF_BASELINE, Twin
 from perf.measure.tiers import effort_of
-from perf.plugin import measuring
-from perf.plugin.measuring import AGAIN, Measuring
-from perf.plugin.outcome import Outcome
 from perf.report.progress import ProgressLine
 
 SMOKE = effort_of("smoke")
@@ -78,8 +79,8 @@ class Family:
         workloads = [Workload(name, {}, 1, 1.0) for name in dict.fromkeys(case.workload for case in cases)]
         return Plan(subject, tuple(variants), tuple(workloads), "native")
 
-    def check(self, plan: Plan, _: object) -> dict[str, Checked]:
-        return {variant.name: Checked(None, {}) for variant in plan.variants}
+    def check(self, plan: Plan, _: object) -> dict[str, Checked[CheckFacts]]:
+        return {variant.name: Checked(None, None) for variant in plan.variants}
 
 
 def twin_with_old_stack(_: Plan, variant: Variant, cases: Sequence[Case]) -> Twin:

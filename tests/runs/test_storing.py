@@ -1,0 +1,217 @@
+"""No sequence of saves, slices, failures, resumes and refreshes accepts a worse case without a stored reason."""
+
+import json
+import math
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from perf.errors import PerfError
+from perf.judge.verdict import Kind
+from perf.runs.document import Case, Run, read_run
+from perf.runs.storing import Consent, store
+
+from .factories import LOG_SPEEDUPS, TOLERANCES, benchmark, beside, document, native, sample, stack
+
+WORKLOADS = ("resnet18_v1-b1", "resnet50_v1-b1", "squeezenet1.0-b1")
+NEW_WHEEL = stack(wheel="c" * 64, requirement="mxnet-mkl==1.5.1")
+NO_CONSENT = Consent()
+ITEM = "perf/cnn/test_inference.py::test_inference[{}]"
+
+
+def run_of(
+    changes: Mapping[str, float],
+    *,
+    compared: bool = True,
+    wheel: str = "b",
+    left_out: Mapping[str, str] | None = None,
+    **context: Any,
+) -> dict[str, Any]:
+    """A run in which workloads run another pace than at first: log speedups change by so much. With another wheel they
+    are measured beside the first one's, if the session `compared`.
+    """
+    entries = []
+    for workload, change in changes.items():
+        figures: dict[str, Any] = {"samples": {"native-fp32": sample([value + change for value in LOG_SPEEDUPS])}}
+        if wheel != "b":
+            figures["stack"] = stack(wheel=wheel * 64, requirement="mxnet-mkl==1.5.1")
+            figures["beside"] = beside(*(change + x for x in (0.001, -0.001, 0.0, 0.0005))) if compared else None
+        entries += [native(workload), benchmark(workload, **figures)]
+    missing = {ITEM.format(name): why for name, why in (left_out or {}).items()}
+    return document(*entries, left_out=missing, **context)
+
+
+EQUAL = dict.fromkeys(WORKLOADS, 0.0)
+SLOWER = {**EQUAL, WORKLOADS[1]: -0.5}
+
+
+def stored(folder: Path, content: dict[str, Any], consent: Consent = NO_CONSENT) -> Run:
+    return read_run(store(content, folder, "made", consent, TOLERANCES))
+
+
+def test_the_first_run_of_a_class_is_stored_as_it_is(tmp_path: Path) -> None:
+    assert stored(tmp_path, run_of(EQUAL)).perf.accepted is None
+
+
+def test_an_equal_run_replaces_it(tmp_path: Path) -> None:
+    stored(tmp_path, run_of(EQUAL))
+    assert stored(tmp_path, run_of(EQUAL)).perf.accepted is None
+    assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (run_of(SLOWER), "drifted"),
+        (run_of(SLOWER, wheel="c"), "regressed"),
+        (run_of(EQUAL, wheel="c", compared=False), "inconclusive"),
+    ],
+    ids=["drifted", "regressed", "inconclusive"],
+)
+def test_what_became_worse_needs_a_reason_which_is_stored(tmp_path: Path, content: dict[str, Any], kind: Kind) -> None:
+    stored(tmp_path, run_of(EQUAL))
+    with pytest.raises(PerfError, match=rf"not stored as a baseline: .*{kind} against 0001_made\.json") as caught:
+        stored(tmp_path, content)
+    assert "--perf-reason=TEXT" in str(caught.value)
+    assert [path.name for path in tmp_path.glob("*.json")] == ["0001_made.json"]
+    accepted = stored(tmp_path, content, Consent(reason="the fix of #1 costs that")).perf.accepted
+    assert accepted is not None
+    assert (accepted.baseline, accepted.reason) == ("0001_made.json", "the fix of #1 costs that")
+    assert accepted.verdicts["resnet50_v1-b1-mkl-fp32"] == f"{kind} against 0001_made.json"
+
+
+def test_a_case_that_was_dropped_does_not_come_back_slower(tmp_path: Path) -> None:
+    stored(tmp_path, run_of(EQUAL))
+    stored(tmp_path, run_of({WORKLOADS[0]: 0.0}), Consent(dropped=("*",)))
+    with pytest.raises(PerfError, match=r"resnet50_v1-b1-mkl-fp32 \(drifted against 0001_made\.json\)"):
+        stored(tmp_path, run_of(SLOWER))
+
+
+def test_a_slice_must_name_what_it_lacks(tmp_path: Path) -> None:
+    stored(tmp_path, run_of(EQUAL))
+    part = run_of({WORKLOADS[0]: 0.0})
+    with pytest.raises(PerfError, match="it lacks 4 cases: resnet50_v1-b1-native-fp32, ") as caught:
+        stored(tmp_path, part)
+    assert "--perf-drop=PATTERN" in str(caught.value)
+    with pytest.raises(PerfError, match=r"it lacks 2 cases: squeezenet1\.0-b1"):
+        stored(tmp_path, part, Consent(dropped=("resnet50*",)))
+    accepted = stored(tmp_path, part, Consent(dropped=("resnet50*", "squeezenet*"))).perf.accepted
+    assert accepted is not None
+    assert len(accepted.dropped) == 4
+
+
+def test_a_failed_case_is_lacking(tmp_path: Path) -> None:
+    stored(tmp_path, run_of(EQUAL))
+    name = f"{WORKLOADS[0]}-mkl-fp32"
+    with pytest.raises(PerfError, match=f"it lacks 1 case: {name}"):
+        stored(tmp_path, run_of(EQUAL, left_out={name: "wrong answers"}))
+
+
+@pytest.mark.parametrize(
+    ("context", "why"),
+    [({"complete": False}, "it is unfinished"), ({"injected": {"mkl-fp32": 0.05}}, "slowed down on purpose")],
+)
+def test_what_is_no_whole_measurement_is_never_stored(tmp_path: Path, context: dict[str, Any], why: str) -> None:
+    with pytest.raises(PerfError, match=why):
+        stored(tmp_path, run_of(EQUAL, **context), Consent(reason="because", dropped=("*",)))
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_a_run_whose_every_case_failed_is_not_stored(tmp_path: Path) -> None:
+    content = run_of(
+        {WORKLOADS[0]: 0.0}, left_out={f"{WORKLOADS[0]}-{v}": "killed" for v in ("native-fp32", "mkl-fp32")}
+    )
+    with pytest.raises(PerfError, match="no case is left: killed"):
+        stored(tmp_path, content)
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(PerfError, match="the run cannot be stored") as caught:
+        stored(tmp_path / "file" / "c5.metal", run_of(EQUAL))
+    assert "--perf-resume" in str(caught.value)
+
+
+class Sequences(RuleBasedStateMachine):
+    """Whatever is done in whatever order: what a stored run gave up against the one before it stands in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.unfinished: dict[str, float] | None = None
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.folder)
+
+    def _save(self, content: dict[str, Any], consent: Consent) -> None:
+        with suppress(PerfError):
+            store(content, self.folder, "made", consent, TOLERANCES)
+
+    consents = st.builds(
+        Consent,
+        dropped=st.sampled_from([(), ("resnet50*",), ("*",)]),
+        reason=st.sampled_from(["", "", "wanted"]),
+    )
+    paces = st.dictionaries(st.sampled_from(WORKLOADS), st.sampled_from([0.0, 0.0, -0.5, 0.3]), min_size=1)
+    wheels = st.sampled_from(["b", "b", "c", "d"])
+
+    @rule(paces=paces, wheel=wheels, compared=st.booleans(), consent=consents)
+    def save(self, paces: dict[str, float], wheel: str, compared: bool, consent: Consent) -> None:
+        """A session of all or some cases: a slice, a new wheel, advisory or not."""
+        self._save(run_of(paces, wheel=wheel, compared=compared), consent)
+
+    @rule(paces=paces, failed=st.sampled_from(WORKLOADS), consent=consents)
+    def save_with_failures(self, paces: dict[str, float], failed: str, consent: Consent) -> None:
+        """A session with a failed case."""
+        self._save(run_of(paces, left_out={f"{failed}-mkl-fp32": "killed"}), consent)
+
+    @rule(paces=paces, consent=consents)
+    def interrupt(self, paces: dict[str, float], consent: Consent) -> None:
+        """A session that was interrupted, and saves what it has."""
+        self._save(run_of(paces, complete=False), consent)
+        self.unfinished = paces
+
+    @precondition(lambda self: self.unfinished is not None)
+    @rule(consent=consents)
+    def resume(self, consent: Consent) -> None:
+        """The interrupted session, finished."""
+        self._save(run_of(self.unfinished or {}), consent)
+        self.unfinished = None
+
+    @rule(consent=consents)
+    def refresh(self, consent: Consent) -> None:
+        """An earlier stored run proposed again, as `mxperf refresh` would."""
+        for path in sorted(self.folder.glob("*.json"))[:1]:
+            self._save(json.loads(path.read_text()), consent)
+
+    @invariant()
+    def nothing_is_hidden(self) -> None:
+        newest: dict[str, float] = {}
+        before: set[str] = set()
+        for path in sorted(self.folder.glob("*.json")):
+            run = read_run(path)
+            accepted = run.perf.accepted
+            paces = {name: _log(case) for name, case in run.cases.items() if case.samples}
+            slower = {name for name, pace in paces.items() if pace < newest.get(name, pace) - 0.2}
+            assert slower <= (accepted.verdicts.keys() if accepted else set())
+            assert not slower or (accepted and accepted.reason)
+            assert before - run.cases.keys() == set(accepted.dropped if accepted else ())
+            newest |= paces
+            before = set(run.cases)
+
+
+def _log(case: Case) -> float:
+    sample_of = case.samples["native-fp32"].observed
+    return float(sample_of.log_ratio) if sample_of else -math.inf
+
+
+Sequences.TestCase.settings = settings(max_examples=40, stateful_step_count=8, deadline=None)
+TestSequences = Sequences.TestCase
