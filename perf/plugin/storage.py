@@ -86,12 +86,15 @@ def take_over(config: pytest.Config) -> Storage:
         option.benchmark_storage = f"file://{BASELINES / read_machine().machine_class}"
     if "://" in option.benchmark_storage and not option.benchmark_storage.startswith("file://"):
         raise pytest.UsageError("--benchmark-storage: runs are kept in folders only, such as file://./runs")
+    save = option.benchmark_save or option.benchmark_autosave
+    if (option.perf_drop or option.perf_reason) and not save:
+        raise pytest.UsageError("--perf-drop and --perf-reason are about a stored run: add --benchmark-save=NAME")
     compare = option.benchmark_compare
     if isinstance(compare, str) and Path(compare).is_dir():
         raise pytest.UsageError(f"--benchmark-compare took {compare} for a stored run: name folders before this option")
     storage = Storage(
         folder=Path(option.benchmark_storage.removeprefix("file://")).absolute(),
-        save=option.benchmark_save or option.benchmark_autosave,
+        save=save,
         compare="" if compare is True else compare or None,
         consent=Consent(tuple(option.perf_drop), option.perf_reason),
     )
