@@ -13,10 +13,11 @@ import msgspec
 
 from perf.errors import PerfError
 from perf.measure.family import Checked
+from perf.measure.plan import SubjectKey, WorkloadKey
 from perf.measure.results import Failure, Invocation, WorkloadResult
 
 NAME = "journal.jsonl"
-VERSION = 1
+VERSION = 2
 AFRESH = "leave out --perf-resume to measure afresh"
 
 
@@ -30,15 +31,17 @@ class Header(msgspec.Struct, frozen=True):
 class ChecksLine(msgspec.Struct, frozen=True):
     """What a family found out about the variants of a subject, by variant."""
 
-    subject: str
+    key: SubjectKey
     checks: dict[str, Checked]
 
 
 class InvocationLine(msgspec.Struct, frozen=True):
-    """One invocation's share of a workload, and every failure of the workload until then."""
+    """One invocation's share of a workload, and every failure of the workload until then. `again` is the variant that
+    a second look was taken at, None in the first look.
+    """
 
-    phase: str
-    workload: str
+    key: WorkloadKey
+    again: str | None
     invocation: Invocation
     failures: dict[str, Failure]
 
@@ -65,8 +68,8 @@ class Journal:
         self.folder = folder
         self.problem: str | None = None
         self._path = folder / NAME
-        self._checks: dict[str, dict[str, Checked]] = {}
-        self._results: dict[tuple[str, str], WorkloadResult] = {}
+        self._checks: dict[SubjectKey, dict[str, Checked]] = {}
+        self._results: dict[tuple[WorkloadKey, str | None], WorkloadResult] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = filelock.FileLock(folder / ".lock")
         try:
@@ -84,28 +87,30 @@ class Journal:
         """Let other sessions take it up."""
         self._lock.release()
 
-    def checks(self, subject: str) -> Mapping[str, Checked] | None:
+    def checks(self, subject: SubjectKey) -> Mapping[str, Checked] | None:
         """What was found out about a subject before, by variant; None when it was not checked yet."""
         return self._checks.get(subject)
 
-    def keep_checks(self, subject: str, checks: Mapping[str, Checked]) -> None:
+    def keep_checks(self, subject: SubjectKey, checks: Mapping[str, Checked]) -> None:
         """Write down what was found out about a subject."""
         self._checks[subject] = dict(checks)
         self._write(Line(checks=ChecksLine(subject, dict(checks))))
 
-    def result(self, phase: str, workload: str) -> WorkloadResult:
-        """All that was measured of a workload in a phase so far."""
-        return self._results.get((phase, workload), WorkloadResult((), {}))
+    def result(self, workload: WorkloadKey, again: str | None = None) -> WorkloadResult:
+        """All that was measured of a workload so far: in the first look, or in second looks at the variant `again`."""
+        return self._results.get((workload, again), WorkloadResult((), {}))
 
-    def keep(self, phase: str, workload: str, invocation: Invocation, failures: Mapping[str, Failure]) -> None:
+    def keep(
+        self, workload: WorkloadKey, again: str | None, invocation: Invocation, failures: Mapping[str, Failure]
+    ) -> None:
         """Write down one more invocation of a workload, with its failures so far."""
-        line = InvocationLine(phase, workload, invocation, dict(failures))
+        line = InvocationLine(workload, again, invocation, dict(failures))
         self._add(line)
         self._write(Line(measured=line))
 
     def _add(self, line: InvocationLine) -> None:
-        before = self.result(line.phase, line.workload)
-        self._results[line.phase, line.workload] = WorkloadResult((*before.invocations, line.invocation), line.failures)
+        before = self.result(line.key, line.again)
+        self._results[line.key, line.again] = WorkloadResult((*before.invocations, line.invocation), line.failures)
 
     def _take_up(self, conditions: Mapping[str, Any]) -> None:
         lines = _read(self._path)
@@ -117,7 +122,7 @@ class Journal:
             raise _other_conditions(self._path, differing)
         for line in lines[1:]:
             if line.checks is not None:
-                self._checks[line.checks.subject] = line.checks.checks
+                self._checks[line.checks.key] = line.checks.checks
             if line.measured is not None:
                 self._add(line.measured)
 
