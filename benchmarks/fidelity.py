@@ -122,7 +122,7 @@ def identical_variants(found: Resources, effort: Effort) -> list[float]:
     conditions = conditions_of(found, effort)
     with on_off_load():
         results = measure([twins], {}, conditions, lambda text, _: print(text, flush=True), Ledger())
-    ratios = results[plan.workloads[0].name].log_ratios("one", "other")
+    ratios = results[twins.key_of(plan.workloads[0])].log_ratios("one", "other")
     return [math.exp(midmean(blocks)) for blocks in ratios]
 
 

@@ -63,12 +63,12 @@ def record(plan: Plan, kind: str, number: int, path: Path, found: Resources) -> 
     effort = replace(effort, min_invocations=1, max_invocations=1, block_budget_s=budget_s)
     started_s = time.time()
     with on_off_load() if kind == "loaded" else nullcontext():
-        ((name, result),) = measure(
+        ((key, result),) = measure(
             [replace(plan, effort=effort)], {}, conditions_of(found, effort), lambda *_: None, Ledger()
         ).items()
     if result.failures:
-        sys.exit(f"{name}: {result.failures}")
-    append(path, recorded(name, kind, started_s, result.invocations[0]))
+        sys.exit(f"{key.workload}: {result.failures}")
+    append(path, recorded(key.workload, kind, started_s, result.invocations[0]))
     print(f"{time.strftime('%H:%M:%S')} {path.stem} {number + 1}", flush=True)
 
 

@@ -104,7 +104,7 @@ class CnnFamily:
             Workload(case.workload, {INPUT: (batch, 3, size, size)}, items=batch, weight=case.weight)
             for batch, case in batches.items()
         )
-        return Plan(subject, variants, workloads, REFERENCE)
+        return Plan(subject, variants, workloads, REFERENCE, family=self.name)
 
     def check(self, plan: Plan, resources: Resources) -> dict[str, Checked[CnnCheck]]:
         """Run every variant once, untimed, on the same input."""

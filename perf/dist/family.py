@@ -133,6 +133,7 @@ class DistFamily:
             REFERENCE,
             JobStart(seating, effort),
             _effort(self.tier, effort, self.invocations or effort.invocations),
+            family=self.name,
         )
 
     def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked[TrainingCheck]]:

@@ -9,18 +9,16 @@ from perf.errors import PerfError
 from perf.facts import CheckFacts
 from perf.judge.verdict import LOOKS
 from perf.measure.engine import Conditions, measure
-from perf.measure.family import Case, Checked, Resources
+from perf.measure.family import Case, Checked, Resources, subject_of, workload_of
 from perf.measure.ledger import Ledger
 from perf.measure.limit import measure_limits
 from perf.measure.outcome import Outcome
-from perf.measure.plan import Plan, Variant
+from perf.measure.plan import Plan, SubjectKey, Variant, WorkloadKey
 from perf.measure.results import WorkloadResult
 from perf.measure.stacks import Twin
 
-# What is measured because the first look left a case undecided; shown to the user as "second look of CASE 1".
-AGAIN = "second look of"
 NOTHING = WorkloadResult((), {})
-Checks = Mapping[str, Mapping[str, Checked[CheckFacts]]]
+Checks = Mapping[SubjectKey, Mapping[str, Checked[CheckFacts]]]
 Twins = Mapping[str, Twin | str]
 
 
@@ -66,8 +64,8 @@ class Measuring:
         """Measure the cases. PerfError when one is to be slowed down that there is not."""
         errors, plans, checks = self._prepared(selected)
         with self.ledger.stage("preparing"):
-            twins = {plan.subject: self._twins(plan, selected) for plan in plans}
-        plans = [_beside(plan, twins[plan.subject]) for plan in plans]
+            twins = {plan.key: self._twins(plan, selected) for plan in plans}
+        plans = [_beside(plan, twins[plan.key]) for plan in plans]
         # The same wheel in another environment would only be measured twice.
         variants = [variant for plan in plans for variant in plan.variants if not variant.twin_of]
         builds = {variant.build.content_sha256: variant.build for variant in variants}
@@ -77,14 +75,14 @@ class Measuring:
             case.id: Outcome(
                 plan,
                 case,
-                results[case.workload],
+                results[workload_of(case)],
                 NOTHING,
-                checks[plan.subject][case.variant],
-                twins[plan.subject].get(case.variant),
+                checks[plan.key][case.variant],
+                twins[plan.key].get(case.variant),
             )
             for plan in plans
             for case in selected
-            if case.subject == plan.subject
+            if subject_of(case) == plan.key
         }
         return Measured({**errors, **self._second_looks(outcomes, checks)}, limits)
 
@@ -92,16 +90,16 @@ class Measuring:
         """Every subject planned and checked: the errors by case, the plans, and what was found out by subject."""
         errors: dict[str, PerfError] = {}
         plans: list[Plan] = []
-        checks: dict[str, Mapping[str, Checked[CheckFacts]]] = {}
-        subjects: dict[tuple[str, str], list[Case]] = {}
+        checks: dict[SubjectKey, Mapping[str, Checked[CheckFacts]]] = {}
+        subjects: dict[SubjectKey, list[Case]] = {}
         for case in selected:
-            subjects.setdefault((case.family.name, case.subject), []).append(case)
-        for (_, subject), cases in subjects.items():
+            subjects.setdefault(subject_of(case), []).append(case)
+        for key, cases in subjects.items():
             try:
                 with self.ledger.stage("preparing"):
-                    plan = cases[0].family.plan(subject, cases, self.resources)
+                    plan = cases[0].family.plan(key.subject, cases, self.resources)
                 with self.ledger.stage("checking answers"):
-                    checks[subject] = self._checks(plan, cases[0])
+                    checks[key] = self._checks(plan, cases[0])
                 plans.append(plan)
             except PerfError as error:
                 errors |= dict.fromkeys((case.id for case in cases), error)
@@ -111,7 +109,7 @@ class Measuring:
         """The twins of a plan's variants by variant, or why one that is needed cannot be had."""
         cases: dict[str, list[Case]] = {}
         for case in selected:
-            if case.subject == plan.subject:
+            if subject_of(case) == plan.key:
                 cases.setdefault(case.variant, []).append(case)
         found = {v.name: self.twin(plan, v, cases[v.name]) for v in plan.variants if v.name in cases}
         for name, twin in found.items():
@@ -156,24 +154,26 @@ class Measuring:
             reference=suspect.twin.variant.name,
             effort=replace(effort, min_invocations=count, max_invocations=count),
         )
-        conditions = replace(self.conditions, phase=f"{AGAIN} {suspect.case.id}")
-        return replace(suspect, again=self._measure([plan], checks, conditions)[suspect.case.workload])
+        conditions = replace(self.conditions, again=suspect.case.variant)
+        return replace(suspect, again=self._measure([plan], checks, conditions)[workload_of(suspect.case)])
 
-    def _measure(self, plans: Sequence[Plan], checks: Checks, conditions: Conditions) -> dict[str, WorkloadResult]:
+    def _measure(
+        self, plans: Sequence[Plan], checks: Checks, conditions: Conditions
+    ) -> dict[WorkloadKey, WorkloadResult]:
         problems = {
-            subject: {name: check.problem for name, check in found.items() if check.problem}
-            for subject, found in checks.items()
+            key: {name: check.problem for name, check in found.items() if check.problem}
+            for key, found in checks.items()
         }
         self.progress.restart()
         return measure(plans, problems, conditions, self.progress.tell, self.ledger)
 
     def _checks(self, plan: Plan, case: Case) -> Mapping[str, Checked[CheckFacts]]:
         journal = self.conditions.journal
-        checks = journal.checks(plan.subject)
+        checks = journal.checks(plan.key)
         if checks is None:
             self.progress.tell(f"{plan.subject}: checking answers", 0.0)
             checks = case.family.check(plan, self.resources)
-            journal.keep_checks(plan.subject, checks)
+            journal.keep_checks(plan.key, checks)
         return checks
 
 

@@ -14,12 +14,10 @@ from perf.measure.crew import Crew
 from perf.measure.instance import WorkerError
 from perf.measure.journal import Journal
 from perf.measure.ledger import Ledger
-from perf.measure.plan import Effort, Plan, Runner, Workload
+from perf.measure.plan import Effort, Plan, Runner, SubjectKey, Workload, WorkloadKey
 from perf.measure.results import Block, Failure, Invocation, Slot, WarmUp, WorkloadResult, merged
 from perf.measure.turns import turn
 
-# What is measured in the first place; shown to the user as "invocation 1".
-FIRST = "invocation"
 # Where candidates and twins share the blocks, these may take so many times as long.
 BESIDE_BUDGET = 1.5
 # Told what is being done and which share of the plan is done.
@@ -29,7 +27,8 @@ Tell = Callable[[str, float], None]
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
     """Under which a plan is measured: where instances run, how hard, how long a worker may take to answer, and where
-    each invocation is written down. `phase` keeps apart what is measured of one workload for different reasons.
+    each invocation is written down. `again` is the variant that is measured once more because the first look left it
+    undecided, None in the first look.
     """
 
     placements: tuple[Placement, ...]
@@ -37,18 +36,22 @@ class Conditions:
     timeout_s: float
     scratch: Path
     journal: Journal
-    phase: str = FIRST
+    again: str | None = None
+
+    def words(self, workload: Workload) -> str:
+        """What an invocation of the workload is called: "invocation" or "second look of resnet50_v1-b8-mkl-int8"."""
+        return f"second look of {workload.name}-{self.again}" if self.again else "invocation"
 
 
 def measure(
     plans: Sequence[Plan],
-    problems: Mapping[str, Mapping[str, Failure]],
+    problems: Mapping[SubjectKey, Mapping[str, Failure]],
     conditions: Conditions,
     tell: Tell,
     ledger: Ledger,
-) -> dict[str, WorkloadResult]:
-    """Measure what the journal does not hold yet of the plans; all results by workload name. A variant's failure is in
-    its results; it stops nothing else.
+) -> dict[WorkloadKey, WorkloadResult]:
+    """Measure what the journal does not hold yet of the plans; all results by workload. A variant's failure is in its
+    results; it stops nothing else.
 
     Invocations go round: the first of every plan, then the second of every plan. What a workload's invocations have in
     common is then the program, not the minute in which they ran. `problems` are variants that failed before, by subject
@@ -59,11 +62,11 @@ def measure(
     def told(text: str) -> None:
         tell(text, sum(run.weight_done() for run in runs) / total)
 
-    runs = [_Run(plan, problems.get(plan.subject, {}), conditions, told, ledger) for plan in plans]
+    runs = [_Run(plan, problems.get(plan.key, {}), conditions, told, ledger) for plan in plans]
     while any(run.open_workloads() for run in runs):
         for run in runs:
             run.invoke(run.open_workloads())
-    return {workload.name: run.result(workload) for run in runs for workload in run.workloads}
+    return {run.key_of(workload): run.result(workload) for run in runs for workload in run.workloads}
 
 
 class _Run:
@@ -83,9 +86,12 @@ class _Run:
         self._conditions = conditions
         self._effort = plan.effort or conditions.effort
         self._ledger = ledger
-        earlier = {w.name: conditions.journal.result(conditions.phase, w.name) for w in plan.workloads}
+        earlier = {w.name: conditions.journal.result(plan.key_of(w), conditions.again) for w in plan.workloads}
         self._invocations = {name: list(result.invocations) for name, result in earlier.items()}
         self._failures = {name: {**problems, **result.failures} for name, result in earlier.items()}
+
+    def key_of(self, workload: Workload) -> WorkloadKey:
+        return self._plan.key_of(workload)
 
     def result(self, workload: Workload) -> WorkloadResult:
         return WorkloadResult(tuple(self._invocations[workload.name]), self._failures[workload.name])
@@ -105,15 +111,15 @@ class _Run:
         try:
             for workload in workloads:
                 invocations = self._invocations[workload.name]
-                self._tell(f"{workload.name}, {self._conditions.phase} {len(invocations) + 1}")
+                self._tell(f"{workload.name}, {self._conditions.words(workload)} {len(invocations) + 1}")
                 started = time.monotonic()
                 wanted = [v.name for v in self._plan.variants if v.name not in self._failures[workload.name]]
                 with self._ledger.stage("starting workers"):
                     self._start_missing(crews, wanted, workload)
                 measured = self._measure(crews, workload)
                 invocations.append(replace(measured, elapsed_s=time.monotonic() - started))
-                failures = self._failures[workload.name]
-                self._conditions.journal.keep(self._conditions.phase, workload.name, invocations[-1], failures)
+                key, failures = self.key_of(workload), self._failures[workload.name]
+                self._conditions.journal.keep(key, self._conditions.again, invocations[-1], failures)
         finally:
             for crew in crews.values():
                 crew.close()

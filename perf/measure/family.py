@@ -9,7 +9,7 @@ from perf.builds import Build
 from perf.facts import CaseFacts, CheckFacts
 from perf.machine import Placement
 from perf.measure.hosts import Host
-from perf.measure.plan import Plan
+from perf.measure.plan import Plan, SubjectKey, WorkloadKey
 from perf.measure.results import Failure
 
 # What a pass costs besides its arithmetic, in the unit of a case's `weight`: slots have a shortest duration.
@@ -38,6 +38,16 @@ class Case(Protocol):
     @property
     def weight(self) -> float:
         """How long its workload takes relative to others, roughly: 10^9 operations of a pass, plus `SLOT_WEIGHT`."""
+
+
+def subject_of(case: Case) -> SubjectKey:
+    """The key of a case's subject: that of its plan."""
+    return SubjectKey(case.family.name, case.subject)
+
+
+def workload_of(case: Case) -> WorkloadKey:
+    """The key of a case's workload."""
+    return WorkloadKey(case.family.name, case.subject, case.workload)
 
 
 CaseT_contra = TypeVar("CaseT_contra", bound=Case, contravariant=True)

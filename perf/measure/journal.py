@@ -14,11 +14,12 @@ import msgspec
 from perf.errors import PerfError
 from perf.facts import CheckFacts
 from perf.measure.family import Checked
+from perf.measure.plan import SubjectKey, WorkloadKey
 from perf.measure.results import Failure, Invocation, WorkloadResult
 
 AnyChecked = Checked[CheckFacts]
 NAME = "journal.jsonl"
-VERSION = 1
+VERSION = 2
 AFRESH = "leave out --perf-resume to measure afresh"
 
 
@@ -32,15 +33,17 @@ class Header(msgspec.Struct, frozen=True):
 class ChecksLine(msgspec.Struct, frozen=True):
     """What a family found out about the variants of a subject, by variant."""
 
-    subject: str
+    key: SubjectKey
     checks: dict[str, AnyChecked]
 
 
 class InvocationLine(msgspec.Struct, frozen=True):
-    """One invocation's share of a workload, and every failure of the workload until then."""
+    """One invocation's share of a workload, and every failure of the workload until then. `again` is the variant that
+    a second look was taken at, None in the first look.
+    """
 
-    phase: str
-    workload: str
+    key: WorkloadKey
+    again: str | None
     invocation: Invocation
     failures: dict[str, Failure]
 
@@ -67,8 +70,8 @@ class Journal:
         self.folder = folder
         self.problem: str | None = None
         self._path = folder / NAME
-        self._checks: dict[str, dict[str, AnyChecked]] = {}
-        self._results: dict[tuple[str, str], WorkloadResult] = {}
+        self._checks: dict[SubjectKey, dict[str, AnyChecked]] = {}
+        self._results: dict[tuple[WorkloadKey, str | None], WorkloadResult] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = filelock.FileLock(folder / ".lock")
         try:
@@ -86,28 +89,30 @@ class Journal:
         """Let other sessions take it up."""
         self._lock.release()
 
-    def checks(self, subject: str) -> Mapping[str, AnyChecked] | None:
+    def checks(self, subject: SubjectKey) -> Mapping[str, AnyChecked] | None:
         """What was found out about a subject before, by variant; None when it was not checked yet."""
         return self._checks.get(subject)
 
-    def keep_checks(self, subject: str, checks: Mapping[str, AnyChecked]) -> None:
+    def keep_checks(self, subject: SubjectKey, checks: Mapping[str, AnyChecked]) -> None:
         """Write down what was found out about a subject."""
         self._checks[subject] = dict(checks)
         self._write(Line(checks=ChecksLine(subject, dict(checks))))
 
-    def result(self, phase: str, workload: str) -> WorkloadResult:
-        """All that was measured of a workload in a phase so far."""
-        return self._results.get((phase, workload), WorkloadResult((), {}))
+    def result(self, workload: WorkloadKey, again: str | None = None) -> WorkloadResult:
+        """All that was measured of a workload so far: in the first look, or in second looks at the variant `again`."""
+        return self._results.get((workload, again), WorkloadResult((), {}))
 
-    def keep(self, phase: str, workload: str, invocation: Invocation, failures: Mapping[str, Failure]) -> None:
+    def keep(
+        self, workload: WorkloadKey, again: str | None, invocation: Invocation, failures: Mapping[str, Failure]
+    ) -> None:
         """Write down one more invocation of a workload, with its failures so far."""
-        line = InvocationLine(phase, workload, invocation, dict(failures))
+        line = InvocationLine(workload, again, invocation, dict(failures))
         self._add(line)
         self._write(Line(measured=line))
 
     def _add(self, line: InvocationLine) -> None:
-        before = self.result(line.phase, line.workload)
-        self._results[line.phase, line.workload] = WorkloadResult((*before.invocations, line.invocation), line.failures)
+        before = self.result(line.key, line.again)
+        self._results[line.key, line.again] = WorkloadResult((*before.invocations, line.invocation), line.failures)
 
     def _take_up(self, conditions: Mapping[str, Any]) -> None:
         lines = _read(self._path)
@@ -119,7 +124,7 @@ class Journal:
             raise _other_conditions(self._path, differing)
         for line in lines[1:]:
             if line.checks is not None:
-                self._checks[line.checks.subject] = line.checks.checks
+                self._checks[line.checks.key] = line.checks.checks
             if line.measured is not None:
                 self._add(line.measured)
 

@@ -9,6 +9,7 @@ from perf.measure.engine import Conditions, Tell, measure
 from perf.measure.ledger import Ledger
 from perf.measure.plan import Operator, Plan, Variant, Workload
 
+FAMILY = "machine"
 SUBJECT = "matrix product"
 
 
@@ -24,8 +25,8 @@ def measure_limits(builds: Sequence[Build], conditions: Conditions, tell: Tell, 
         return {}
     plan = plan_of(builds, size)
     effort = replace(conditions.effort, min_invocations=1, max_invocations=1)
-    results = measure([plan], {}, replace(conditions, effort=effort, phase=SUBJECT), tell, ledger)
-    result = results[plan.workloads[0].name]
+    results = measure([plan], {}, replace(conditions, effort=effort), tell, ledger)
+    result = results[plan.key_of(plan.workloads[0])]
     slots = {build.role: [s for slots in result.blocks_of(build.role) for s in slots] for build in builds}
     return {
         role: gflop_per_s(flops_of(size), median([slot.latency_ns for slot in found]) / 1e9, len(conditions.placements))
@@ -40,7 +41,8 @@ def plan_of(builds: Sequence[Build], size: int) -> Plan:
     reference = builds[0].role
     variants = [Variant(b.role, b, program, over=() if b.role == reference else (reference,)) for b in builds]
     shapes = {"data": (size, size), "weight": (size, size)}
-    return Plan(SUBJECT, tuple(variants), (Workload(f"{SUBJECT} {size}", shapes, size, weight=1.0),), reference)
+    workload = Workload(f"{SUBJECT} {size}", shapes, size, weight=1.0)
+    return Plan(SUBJECT, tuple(variants), (workload,), reference, family=FAMILY)
 
 
 def flops_of(size: int) -> int:

@@ -127,9 +127,25 @@ class Workload:
     scales: Mapping[str, float] = field(default_factory=dict)
 
 
+class SubjectKey(msgspec.Struct, frozen=True):
+    """What tells a subject from all others of a session: two families may have subjects of one name."""
+
+    family: str
+    subject: str
+
+
+class WorkloadKey(msgspec.Struct, frozen=True):
+    """What tells a workload from all others of a session."""
+
+    family: str
+    subject: str
+    workload: str
+
+
 @dataclass(frozen=True)
 class Plan:
-    """Everything measured together: one subject's workloads over its variants, `reference` being one of them.
+    """Everything measured together: one subject's workloads over its variants, `reference` being one of them. `family`
+    is the name of the family that the subject belongs to.
 
     A plan shares worker processes between its workloads, and the slow reference between its variants. `start` begins
     what runs a variant, when that is no crew of instances; `effort` is how hard to measure, when not as the tier says.
@@ -141,6 +157,16 @@ class Plan:
     reference: str
     start: "Start | None" = None
     effort: "Effort | None" = None
+    family: str = field(kw_only=True)
+
+    @property
+    def key(self) -> SubjectKey:
+        """Its subject's key."""
+        return SubjectKey(self.family, self.subject)
+
+    def key_of(self, workload: Workload) -> WorkloadKey:
+        """The key of one of its workloads."""
+        return WorkloadKey(self.family, self.subject, workload.name)
 
     def __post_init__(self) -> None:
         if self.reference not in [variant.name for variant in self.variants]:

@@ -97,7 +97,8 @@ class RnnFamily:
         program = operator_of(cases[0].sizes)
         wanted = {case.variant for case in cases} | {REFERENCE}
         variants = variants_of(catalogue().variants, wanted, resources.build, lambda _: program)
-        return Plan(subject, variants, tuple({case.workload: workload_of(case) for case in cases}.values()), REFERENCE)
+        workloads = tuple({case.workload: workload_of(case) for case in cases}.values())
+        return Plan(subject, variants, workloads, REFERENCE, family=self.name)
 
     def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked[RnnCheck]]:
         """Compare every variant's outputs with the plain numpy reference, and see which kernels it ran."""

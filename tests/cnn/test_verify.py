@@ -27,7 +27,7 @@ def variants(tiny: Artifacts, builds: Mapping[str, Build]) -> dict[str, Variant]
 
 
 def verified(variants: list[Variant], resources: Resources) -> dict[str, Verified]:
-    return verify(Plan(NETWORK, tuple(variants), (WORKLOAD,), REFERENCE), resources, "naive")
+    return verify(Plan(NETWORK, tuple(variants), (WORKLOAD,), REFERENCE, family="cnn"), resources, "naive")
 
 
 def test_the_builds_agree(variants: dict[str, Variant], resources: Resources) -> None:

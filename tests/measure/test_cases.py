@@ -11,28 +11,29 @@ import pytest
 from rich.console import Console
 
 from perf.errors import PerfError
-from perf.facts import CheckFacts
+from perf.facts import CheckFacts, RnnCheck
 from perf.judge.verdict import LOOKS
 from perf.measure import cases as measuring
-from perf.measure.cases import AGAIN, Measuring
+from perf.measure.cases import Measuring
 from perf.measure.engine import Conditions
 from perf.measure.family import Case, Checked
 from perf.measure.ledger import Ledger
 from perf.measure.outcome import Outcome
-from perf.measure.plan import Plan, Variant, Workload
+from perf.measure.plan import Plan, Variant, Workload, WorkloadKey
 from perf.measure.results import Failure, WorkloadResult
 from perf.measure.stacks import OF_BASELINE, Twin
 from perf.measure.tiers import effort_of
 from perf.report.progress import ProgressLine
 
 SMOKE = effort_of("smoke")
+AGAIN = "second look of"
 TWIN = f"fast{OF_BASELINE}"
 LOST = Failure("while starting: the worker was ended by SIGKILL", "")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One call of the engine: in which phase, of which workloads, variants and reference, in how many invocations."""
+    """One call of the engine: its name, and of which workloads, variants and reference, in how many invocations."""
 
     phase: str
     workloads: list[str]
@@ -50,37 +51,42 @@ class Engine:
 
     def __call__(
         self, plans: Sequence[Plan], problems: Mapping[str, Any], conditions: Conditions, *_: object
-    ) -> dict[str, WorkloadResult]:
+    ) -> dict[WorkloadKey, WorkloadResult]:
         assert not any(problems.values())
-        results: dict[str, WorkloadResult] = {}
+        results: dict[WorkloadKey, WorkloadResult] = {}
         for plan in plans:
             names = [variant.name for variant in plan.variants]
             workloads = [workload.name for workload in plan.workloads]
             invocations = plan.effort.min_invocations if plan.effort else None
-            self.asked.append(Asked(conditions.phase, workloads, names, plan.reference, invocations))
+            self.asked.append(Asked(conditions.words(plan.workloads[0]), workloads, names, plan.reference, invocations))
             failures = {name: failure for name, failure in self.failures.items() if name in names}
-            results |= {name: WorkloadResult((), failures) for name in workloads}
+            results |= {plan.key_of(workload): WorkloadResult((), failures) for workload in plan.workloads}
         return results
 
     @property
     def looks(self) -> list[str]:
         """The cases that were looked at again, in order."""
-        return [asked.phase.removeprefix(f"{AGAIN} ") for asked in self.asked if asked.phase.startswith(AGAIN)]
+        return [
+            asked.phase.removeprefix(f"{AGAIN} ").removesuffix("-fast")
+            for asked in self.asked
+            if asked.phase.startswith(AGAIN)
+        ]
 
 
 class Family:
     """Plans of two variants without preparing anything."""
 
-    name = "made"
+    def __init__(self, name: str = "made") -> None:
+        self.name = name
 
     def plan(self, subject: str, cases: Sequence[Any], _: object) -> Plan:
         build = Mock(requirement="mxnet-mkl==1.5.0")
         variants = [Variant(name, build, Mock(), over) for name, over in (("native", ()), ("fast", ("native",)))]
         workloads = [Workload(name, {}, 1, 1.0) for name in dict.fromkeys(case.workload for case in cases)]
-        return Plan(subject, tuple(variants), tuple(workloads), "native")
+        return Plan(subject, tuple(variants), tuple(workloads), "native", family=self.name)
 
     def check(self, plan: Plan, _: object) -> dict[str, Checked[CheckFacts]]:
-        return {variant.name: Checked(None, None) for variant in plan.variants}
+        return {variant.name: Checked(None, RnnCheck(self.name, 0.0, 0.0)) for variant in plan.variants}
 
 
 def twin_with_old_stack(_: Plan, variant: Variant, cases: Sequence[Case]) -> Twin:
@@ -185,7 +191,8 @@ def test_a_second_look_is_at_a_case_and_its_twin_alone_and_grows(monkeypatch: py
     session.measured()
     looks = session.engine.asked[1:]
     assert looks == [
-        Asked(f"{AGAIN} b", ["b"], [TWIN, "fast"], TWIN, look * SMOKE.again_invocations) for look in range(1, LOOKS)
+        Asked(f"{AGAIN} b-fast", ["b"], [TWIN, "fast"], TWIN, look * SMOKE.again_invocations)
+        for look in range(1, LOOKS)
     ], "as often as the error of a run is divided among, and no more"
     assert list(session.ledger.parts) == ["second looks"]
 
@@ -201,6 +208,35 @@ def test_the_slowest_case_is_taken_to_its_verdict_before_the_next_is_begun(monke
     session.measured()
     most = LOOKS - 1
     assert session.engine.looks == ["slower"] * most + ["slow"] * most + ["faster"] * most
+
+
+def test_subjects_of_two_families_with_one_name_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As are those of two builds that train: their variants and twins are called alike too."""
+    engine = Engine()
+    monkeypatch.setattr(measuring, "measure", engine)
+    journal = Mock(checks=Mock(return_value=None))
+    families = [Family("one"), Family("other")]
+    cases = [
+        Mock(id=f"{family.name}-fast", workload="same-b1", subject="same", variant="fast", family=family)
+        for family in families
+    ]
+    found = Measuring(
+        resources=Mock(),
+        conditions=Conditions(placements=(), effort=SMOKE, timeout_s=1, scratch=Path("unused"), journal=journal),
+        injected={},
+        progress=ProgressLine(Console(file=StringIO(), width=200)),
+        ledger=Ledger(),
+        twin=twin_with_old_stack,
+        undecided=lambda _: [],
+    ).measured(cases)
+    outcomes = [found.outcomes[case.id] for case in cases]
+    twins = [outcome.twin for outcome in outcomes if isinstance(outcome, Outcome)]
+    assert [outcome.plan.family for outcome in outcomes if isinstance(outcome, Outcome)] == ["one", "other"]
+    assert [outcome.check.facts for outcome in outcomes if isinstance(outcome, Outcome)] == [
+        RnnCheck("one", 0.0, 0.0),
+        RnnCheck("other", 0.0, 0.0),
+    ]
+    assert twins[0] is not twins[1]
 
 
 def test_without_time_nothing_is_measured_again_and_the_undecided_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,9 +114,11 @@ class Stands:
 def measured(names: str, stands: Stands, scratch: Path, ledger: Ledger | None = None, **effort: Any) -> WorkloadResult:
     """One workload of variants named by single letters, run by stand-ins."""
     variants = tuple(Variant(name, Mock(), Mock()) for name in names)
-    plan = Plan("net", variants, (Workload("net-b1", {}, 1, 1.0),), names[0], stands)
+    plan = Plan("net", variants, (Workload("net-b1", {}, 1, 1.0),), names[0], stands, family="made")
     chosen: Effort = dataclasses.replace(SMOKE, **{"block_budget_s": 1e9, **effort})
-    return measure([plan], {}, conditions((), scratch, chosen), lambda *_: None, ledger or Ledger())["net-b1"]
+    return measure([plan], {}, conditions((), scratch, chosen), lambda *_: None, ledger or Ledger())[
+        plan.key_of(plan.workloads[0])
+    ]
 
 
 def orders(result: WorkloadResult) -> list[list[str]]:
@@ -271,7 +273,7 @@ def test_what_failed_before_is_not_run(plan: Plan, placements: tuple[Placement, 
     said: list[tuple[str, float]] = []
     results = measure(
         [plan],
-        {plan.subject: {"mkl-int8": problem}},
+        {plan.key: {"mkl-int8": problem}},
         conditions(placements, scratch, effort),
         lambda text, share: said.append((text, share)),
         Ledger(),
@@ -320,7 +322,7 @@ def test_variant_killed_while_timed_fails_in_that_workload_alone(
     killer.start()
     results = measure([plan], {}, conditions(placements, scratch, effort), lambda *_: None, ledger)
     killer.join(timeout=1)
-    one, four = results["cifar_resnet20_v1-b1"], results["cifar_resnet20_v1-b4"]
+    one, four = (results[plan.key_of(workload)] for workload in plan.workloads)
     assert killed
     assert {name: f.what for name, f in one.failures.items()} == {
         "mkl-fp32": "while being timed: the worker was ended by SIGKILL"
@@ -386,18 +388,18 @@ def test_what_the_journal_holds_is_not_measured_again(
     workload = plan.workloads[0]
     plan = dataclasses.replace(plan, variants=plan.variants[1:2], workloads=(workload,), reference="mkl-fp32")
     begun = conditions(placements, scratch)
-    first = measure([plan], {}, begun, lambda *_: None, Ledger())[workload.name]
+    first = measure([plan], {}, begun, lambda *_: None, Ledger())[plan.key_of(workload)]
     begun.journal.close()
     more = dataclasses.replace(SMOKE, min_invocations=2, max_invocations=2)
     said: list[str] = []
     taken_up = conditions(placements, scratch, more)
-    second = measure([plan], {}, taken_up, lambda text, _: said.append(text), Ledger())[workload.name]
+    second = measure([plan], {}, taken_up, lambda text, _: said.append(text), Ledger())[plan.key_of(workload)]
     assert said == [f"{workload.name}, invocation 2"]
     assert second.invocations[0] == first.invocations[0]
     assert second.invocations[0].elapsed_s > 0
     assert len(second.invocations) == 2
-    again = measure([plan], {}, dataclasses.replace(taken_up, phase="repetition"), lambda *_: None, Ledger())
-    assert len(again[workload.name].invocations) == 2, "another phase begins anew"
+    again = measure([plan], {}, dataclasses.replace(taken_up, again="mkl-fp32"), lambda *_: None, Ledger())
+    assert len(again[plan.key_of(workload)].invocations) == 2, "a second look is kept apart"
 
 
 @pytest.mark.real
@@ -418,7 +420,7 @@ def test_invocations_go_round_all_plans(plan: Plan, placements: tuple[Placement,
         (f"{name}, invocation 2", 0.5),
         ("other-b1, invocation 2", 0.75),
     ]
-    assert [len(results[workload].invocations) for workload in (name, "other-b1")] == [2, 2]
+    assert [len(results[run.key_of(run.workloads[0])].invocations) for run in (one, other)] == [2, 2]
 
 
 @pytest.mark.real
@@ -429,7 +431,9 @@ def test_what_is_disturbed_is_measured_again_and_does_not_count(
     plan = dataclasses.replace(plan, variants=plan.variants[1:2], workloads=(workload,), reference="mkl-fp32")
     # A share below nothing: every slot is disturbed.
     effort = dataclasses.replace(SMOKE, max_invocations=2, max_lost_share=-1.0)
-    result = measure([plan], {}, conditions(placements, scratch, effort), lambda *_: None, Ledger())[workload.name]
+    result = measure([plan], {}, conditions(placements, scratch, effort), lambda *_: None, Ledger())[
+        plan.key_of(workload)
+    ]
     assert all(block.disturbed for invocation in result.invocations for block in invocation.blocks)
     assert [invocation.disturbed for invocation in result.invocations] == [True, True], "a second one was tried"
     assert result.undisturbed.invocations == ()

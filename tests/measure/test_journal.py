@@ -13,12 +13,15 @@ from perf.errors import PerfError
 from perf.facts import CheckFacts, RnnCheck
 from perf.measure.family import Checked
 from perf.measure.journal import NAME, Journal, find_journal
+from perf.measure.plan import SubjectKey, WorkloadKey
 from perf.measure.results import Block, Failure, Invocation, Slot, WarmUp, WorkloadResult
 from tests.tmpfs import mounting
 
 CONDITIONS = {"machine class": "c5.metal", "wheel of mkl": "mxnet-mkl==1.5.0 (bbb)", "effort": {"slot_s": 0.2}}
 FAILURES = {"mkl-int8": Failure("while being timed: the worker was ended by SIGKILL", "last words")}
 CHECKS: dict[str, Checked[CheckFacts]] = {"mkl-fp32": Checked(None, RnnCheck("jit:avx512_core", 1e-6, 1e-3))}
+SUBJECT = SubjectKey("cnn", "resnet50_v1")
+WORKLOAD = WorkloadKey("cnn", "resnet50_v1", "resnet50_v1-b1")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -36,30 +39,31 @@ def reopened(folder: Path, conditions: dict[str, Any] | None = None) -> Journal:
 
 def filled(folder: Path, count: int = 3) -> WorkloadResult:
     journal = Journal(folder, CONDITIONS)
-    journal.keep_checks("resnet50_v1", CHECKS)
+    journal.keep_checks(SUBJECT, CHECKS)
     for number in range(count):
-        journal.keep("invocation", "resnet50_v1-b1", invocation(number + 1), FAILURES)
+        journal.keep(WORKLOAD, None, invocation(number + 1), FAILURES)
     journal.close()
-    return journal.result("invocation", "resnet50_v1-b1")
+    return journal.result(WORKLOAD)
 
 
 def test_everything_is_there_again(tmp_path: Path) -> None:
     before = filled(tmp_path)
     journal = reopened(tmp_path)
-    assert journal.result("invocation", "resnet50_v1-b1") == before
+    assert journal.result(WORKLOAD) == before
     assert before.failures == FAILURES
     assert [i.blocks[0].slots["mkl-fp32"].latency_ns for i in before.invocations] == [1.25, 2.25, 3.25]
-    assert journal.checks("resnet50_v1") == CHECKS
-    assert journal.checks("resnet18_v1") is None
-    assert journal.result("repetition", "resnet50_v1-b1") == WorkloadResult((), {})
+    assert journal.checks(SUBJECT) == CHECKS
+    assert journal.checks(SubjectKey("cnn", "resnet18_v1")) is None
+    assert journal.checks(SubjectKey("dist", "resnet50_v1")) is None, "another family's subject of that name"
+    assert journal.result(WORKLOAD, "mkl-fp32") == WorkloadResult((), {})
 
 
 def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
     filled(tmp_path, 1)
     journal = Journal(tmp_path, CONDITIONS)
-    journal.keep("invocation", "resnet50_v1-b1", invocation(7), {})
+    journal.keep(WORKLOAD, None, invocation(7), {})
     journal.close()
-    found = reopened(tmp_path).result("invocation", "resnet50_v1-b1")
+    found = reopened(tmp_path).result(WORKLOAD)
     assert len(found.invocations) == 2
     assert found.failures == {}
 
@@ -73,13 +77,13 @@ def test_whatever_was_cut_off_the_rest_counts(tmp_path: Path, data: st.DataObjec
     content = path.read_bytes()
     end = data.draw(st.integers(1, len(content)))
     path.write_bytes(content[:end])
-    kept = reopened(folder).result("invocation", "resnet50_v1-b1").invocations
+    kept = reopened(folder).result(WORKLOAD).invocations
     assert kept == whole.invocations[: len(kept)]
     assert len(kept) == max(0, content[:end].count(b"\n") - 2)
     again = Journal(folder, CONDITIONS)
-    again.keep("invocation", "resnet50_v1-b1", invocation(9), {})
+    again.keep(WORKLOAD, None, invocation(9), {})
     again.close()
-    assert reopened(folder).result("invocation", "resnet50_v1-b1").invocations == (*kept, invocation(9))
+    assert reopened(folder).result(WORKLOAD).invocations == (*kept, invocation(9))
     path.unlink()
 
 
@@ -89,7 +93,7 @@ def test_other_conditions_are_told_and_nothing_is_taken_over(tmp_path: Path) -> 
         Journal(tmp_path, {**CONDITIONS, "wheel of mkl": "./new.whl (ddd)", "host": "x"})
     assert "host None then, x now; wheel of mkl mxnet-mkl==1.5.0 (bbb) then, ./new.whl (ddd) now" in str(caught.value)
     assert "next: leave out --perf-resume" in str(caught.value)
-    assert len(reopened(tmp_path).result("invocation", "resnet50_v1-b1").invocations) == 3
+    assert len(reopened(tmp_path).result(WORKLOAD).invocations) == 3
 
 
 def test_a_journal_in_use_is_refused(tmp_path: Path) -> None:
@@ -133,13 +137,13 @@ def test_a_full_disk_stops_no_measurement(tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
 from perf.measure.journal import Journal
-from tests.measure.test_journal import CONDITIONS, invocation
+from tests.measure.test_journal import CONDITIONS, WORKLOAD, invocation
 journal = Journal(Path({str(folder)!r}), CONDITIONS)
 for number in range(200):
-    journal.keep("invocation", "resnet50_v1-b1", invocation(number + 1), {{}})
-print(len(journal.result("invocation", "resnet50_v1-b1").invocations), journal.problem)
+    journal.keep(WORKLOAD, None, invocation(number + 1), {{}})
+print(len(journal.result(WORKLOAD).invocations), journal.problem)
 journal.close()
-print(len(Journal(Path({str(folder)!r}), CONDITIONS).result("invocation", "resnet50_v1-b1").invocations))
+print(len(Journal(Path({str(folder)!r}), CONDITIONS).result(WORKLOAD).invocations))
 """
     done = subprocess.run(
         [*mounting(folder, "size=16k"), sys.executable, "-c", program],

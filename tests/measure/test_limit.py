@@ -31,7 +31,7 @@ def test_every_build_has_its_limit(
     assert set(found) == {"native", "mkl"}
     # No CPU does less than 10^8 operations a second in its own BLAS, and none 10^14.
     assert all(0.1 < rate < 1e5 for rate in found.values())
-    assert told == ["matrix product 256, matrix product 1"]
+    assert told == ["matrix product 256, invocation 1"]
 
 
 def test_a_tier_without_a_size_measures_none(placements: tuple[Placement, ...], tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def stored_program(folder: Path, stem: str = "fp32", symbol: str = "{}", subgrap
 
 
 def plan_of(variant: Variant, start: Seats | None = None) -> Plan:
-    return Plan("net", (variant,), (Workload("net-b1", {}, 1, 1.0),), variant.name, start)
+    return Plan("net", (variant,), (Workload("net-b1", {}, 1, 1.0),), variant.name, start, family="made")
 
 
 def inference(program: Program | Operator, extra_work: float = 0.0) -> Plan:

@@ -223,15 +223,15 @@ def test_a_damaged_baseline_is_a_usage_error_and_the_run_is_kept(sound: Finished
     assert "Traceback" not in finished.output
 
 
-def measured(journal: Path) -> list[tuple[str, str, Any]]:
+def measured(journal: Path) -> list[tuple[str | None, str, Any]]:
     lines = [json.loads(line) for line in journal.read_bytes().split(b"\n")[:-1]]
     found = [line["measured"] for line in lines if line.get("measured")]
-    return [(entry["phase"], entry["workload"], entry["invocation"]) for entry in found]
+    return [(entry["again"], entry["key"]["workload"], entry["invocation"]) for entry in found]
 
 
 def test_a_killed_session_goes_on_and_measures_nothing_twice(tmp_path: Path) -> None:
     options = (*SMOKE, "--perf-invocations=2")
-    before: list[tuple[str, str, Any]] = []
+    before: list[tuple[str | None, str, Any]] = []
     for milestone in (f"{NETWORK}-b4, invocation 1", f"{NETWORK}-b4, invocation 2"):
         with Session(tmp_path, *options, *(["--perf-resume"] if before else [])) as session:
             session.wait_for(milestone)
@@ -248,9 +248,9 @@ def test_a_killed_session_goes_on_and_measures_nothing_twice(tmp_path: Path) -> 
     assert finished.code == 0, finished.output
     found = measured(journal)
     assert found[: len(before)] == before
-    assert sorted(f"{workload} {phase}" for phase, workload, _ in found) == sorted(
-        [f"{NETWORK}-b{batch} invocation" for batch in (1, 4) for _ in range(2)]
-    )
+    assert sorted((workload, again) for again, workload, _ in found) == [
+        (f"{NETWORK}-b{batch}", None) for batch in (1, 4) for _ in range(2)
+    ]
     cases = read_run(Path(finished.part("This run: "))).cases
     assert len(cases) == 6
     assert read_run(Path(finished.part("This run: "))).perf.complete
