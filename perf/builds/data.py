@@ -55,6 +55,8 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     harmless: tuple[str, ...]
     recorded: tuple[str, ...]
     recorded_distributed: tuple[str, ...]
+    distributions: tuple[str, ...]
+    replayed: tuple[str, ...]
     avx2_kernels: tuple[str, ...]
     roles: dict[str, Role]
     compiled: dict[str, Compiled]
