@@ -17,7 +17,7 @@ from perf.builds.recipe import Recipe, group_options, recipe_for, recipe_with_co
 from perf.builds.trust import content_written, is_release, marks, wheel_with
 from perf.cache import locked, remove, remove_leftovers, unfinished, unusable
 from perf.errors import PerfError
-from perf.files import write_whole
+from perf.files import read_json, write_whole
 
 INSTALL_TIMEOUT = 20 * 60.0
 MARKER = "mxnet-perf.json"
@@ -123,8 +123,8 @@ def build_with_content(
     """
     builds = cache / "builds"
     for marker_file in sorted(builds.glob(f"{role}-{'[0-9a-f]' * 12}/{MARKER}")):  # not those of mkl-dist for mkl
-        with suppress(OSError, msgspec.MsgspecError, PerfError):
-            marker = msgspec.json.decode(marker_file.read_bytes(), type=Marker)
+        with suppress(PerfError):
+            marker = read_json(marker_file, Marker)
             if marker.facts.content_sha256 == content:
                 recipe = recipe_for(role, None, mpi)
                 if marker.requirement != recipe.requirement:
@@ -155,11 +155,9 @@ def _reuse(builds: Path, recipe: Recipe, say: Say) -> Build | None:
     if not folder.exists():
         return None
     try:
-        marker = msgspec.json.decode((folder / MARKER).read_bytes(), type=Marker)
+        marker = read_json(folder / MARKER, Marker)
         facts, blas_kernels = probe(folder, recipe)
         broken = marker.facts.differences(facts)
-    except (OSError, msgspec.MsgspecError) as error:
-        broken = f"its record cannot be read: {error}"
     except PerfError as error:
         broken = error.what.splitlines()[-1].strip()
     else:

@@ -11,12 +11,11 @@ from pathlib import Path
 import msgspec
 
 from perf.errors import PerfError
+from perf.files import decoded, read_bytes
 from perf.judge.speedup import Floors, Observed, observe
 from perf.stack import Stack
 
 SCHEMA = 2
-# A nightly run takes half a megabyte; what is a hundred times as large is no stored run.
-MAX_BYTES = 50_000_000
 
 # What a pass takes in seconds, and the log ratio of two that run the same: whatever is beyond was not measured.
 SHORTEST_S, LONGEST_S = 1e-9, 1e6
@@ -128,26 +127,17 @@ def read_run(path: Path) -> Run:
     figures are possible.
     """
     step = "name another file, or store the run again with --benchmark-save=NAME"
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise PerfError(f"is no stored run: {size / 1e6:.0f} MB", subject=str(path), next_step=step)
-        content = path.read_bytes()
-    except OSError as error:
-        raise PerfError(f"cannot be read: {error.strerror}", subject=str(path), next_step=step) from error
+    content = read_bytes(path, next_step=step)
     if not content.strip():
         raise PerfError("is empty", subject=str(path), next_step=step)
-    try:
-        head = msgspec.json.decode(content, type=_Head)
-        if head.perf is None:
-            message = "was not stored by this suite: it has no part `perf`"
-            raise PerfError(message, subject=str(path), next_step=step)
-        if head.perf.schema != SCHEMA:
-            message = f"has schema {head.perf.schema}, and this version of the suite reads schema {SCHEMA}"
-            raise PerfError(message, subject=str(path), next_step=step)
-        run = msgspec.json.decode(content, type=Run)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise PerfError(f"is damaged or no stored run: {error}", subject=str(path), next_step=step) from error
+    head = decoded(content, _Head, path, next_step=step)
+    if head.perf is None:
+        message = "was not stored by this suite: it has no part `perf`"
+        raise PerfError(message, subject=str(path), next_step=step)
+    if head.perf.schema != SCHEMA:
+        message = f"has schema {head.perf.schema}, and this version of the suite reads schema {SCHEMA}"
+        raise PerfError(message, subject=str(path), next_step=step)
+    run = decoded(content, Run, path, next_step=step)
     for problem in _impossible(run):
         raise PerfError(problem, subject=str(path), next_step=step)
     return run
