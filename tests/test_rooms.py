@@ -109,5 +109,9 @@ def test_mxnet_is_imported_in_the_builds_own_processes_only() -> None:
     }
 
 
+def test_toml_is_read_in_one_place_which_names_the_file() -> None:
+    assert {path for path, names in MODULES.items() if "tomllib" in names} == {Path("perf/files.py")}
+
+
 def test_no_room_reaches_itself() -> None:
     assert set(TopologicalSorter(GRAPH).static_order()) >= ROOMS  # CycleError names the circle

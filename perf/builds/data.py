@@ -1,14 +1,13 @@
 """The data of this room: `builds.toml`, and the builds' dependency groups in `pyproject.toml`."""
 
 import re
-import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from perf.errors import PerfError
+from perf.files import read_toml
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout: it holds pyproject.toml, uv.lock and the package `perf`."""
@@ -55,9 +54,53 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     harmless: tuple[str, ...]
     recorded: tuple[str, ...]
     recorded_distributed: tuple[str, ...]
+    distributions: tuple[str, ...]
+    replayed: tuple[str, ...]
     avx2_kernels: tuple[str, ...]
     roles: dict[str, Role]
     compiled: dict[str, Compiled]
+
+
+class _Metadata(msgspec.Struct, frozen=True, rename="kebab"):
+    name: str
+    requires_dist: tuple[str, ...]
+
+
+class _Uv(msgspec.Struct, frozen=True, rename="kebab"):
+    dependency_metadata: tuple[_Metadata, ...] = ()
+
+
+class _Tool(msgspec.Struct, frozen=True):
+    uv: _Uv = _Uv()
+
+
+class _Include(msgspec.Struct, frozen=True, rename="kebab"):
+    include_group: str
+
+
+class _Project(msgspec.Struct, frozen=True, rename="kebab"):
+    """What is read of pyproject.toml."""
+
+    dependency_groups: dict[str, list[str | _Include]] = {}
+    tool: _Tool = _Tool()
+
+
+class _File(msgspec.Struct, frozen=True):
+    url: str
+    hash: str
+
+
+class _Package(msgspec.Struct, frozen=True):
+    name: str
+    version: str | None = None
+    wheels: tuple[_File, ...] = ()
+    sdist: _File | None = None
+
+
+class _Lock(msgspec.Struct, frozen=True):
+    """What is read of uv.lock."""
+
+    package: tuple[_Package, ...] = ()
 
 
 @cache
@@ -74,10 +117,7 @@ def read(path: Path) -> Data:
 
     Raises PerfError when it is missing, is not TOML, lacks a field or has one that is not known.
     """
-    try:
-        return msgspec.convert(_toml(path), Data)
-    except msgspec.ValidationError as error:
-        raise PerfError(str(error), subject=str(path), next_step="correct the file") from error
+    return read_toml(path, Data)
 
 
 def role_named(name: str) -> Role:
@@ -115,8 +155,8 @@ def group_entries(group: str, root: Path = ROOT) -> tuple[str, ...]:
 
     Raises PerfError when pyproject.toml cannot be read.
     """
-    entries = _toml(root / "pyproject.toml").get("dependency-groups", {}).get(group, [])
-    found = [group_entries(e["include-group"], root) if isinstance(e, dict) else (e,) for e in entries]
+    entries = read_toml(root / "pyproject.toml", _Project).dependency_groups.get(group, [])
+    found = [(e,) if isinstance(e, str) else group_entries(e.include_group, root) for e in entries]
     return tuple(requirement for requirements in found for requirement in requirements)
 
 
@@ -126,9 +166,9 @@ def compiled_requirements(name: str, root: Path = ROOT) -> tuple[str, ...]:
     Raises PerfError when pyproject.toml cannot be read or does not say it.
     """
     path = root / "pyproject.toml"
-    for entry in _toml(path).get("tool", {}).get("uv", {}).get("dependency-metadata", []):
-        if entry["name"] == name:
-            return tuple(entry["requires-dist"])
+    for entry in read_toml(path, _Project).tool.uv.dependency_metadata:
+        if entry.name == name:
+            return entry.requires_dist
     raise PerfError(f"says nothing of what {name} requires", subject=str(path), next_step="restore it with git")
 
 
@@ -139,11 +179,11 @@ def locked_wheel(requirement: str, machine: str, root: Path = ROOT) -> str | Non
     """
     name, _, version = requirement.partition("==")
     digests = {
-        wheel["hash"].removeprefix("sha256:")
-        for package in _toml(root / "uv.lock").get("package", [])
-        if package["name"] == name and package.get("version") == version
-        for wheel in package.get("wheels", [])
-        if "linux" in wheel["url"] and wheel["url"].endswith(f"_{machine}.whl")
+        wheel.hash.removeprefix("sha256:")
+        for package in read_toml(root / "uv.lock", _Lock).package
+        if package.name == name and package.version == version
+        for wheel in package.wheels
+        if "linux" in wheel.url and wheel.url.endswith(f"_{machine}.whl")
     }
     return digests.pop() if len(digests) == 1 else None
 
@@ -154,9 +194,9 @@ def locked_source(name: str, root: Path = ROOT) -> tuple[str, str]:
     Raises PerfError when uv.lock cannot be read or holds none.
     """
     path = root / "uv.lock"
-    for package in _toml(path).get("package", []):
-        if package["name"] == name and "sdist" in package:
-            return package["sdist"]["url"], package["sdist"]["hash"].removeprefix("sha256:")
+    for package in read_toml(path, _Lock).package:
+        if package.name == name and package.sdist is not None:
+            return package.sdist.url, package.sdist.hash.removeprefix("sha256:")
     raise PerfError(f"holds no source distribution of {name}", subject=str(path), next_step="run uv lock")
 
 
@@ -164,10 +204,3 @@ def distribution(requirement: str) -> str:
     """Return the distribution a requirement names, in its normal form (`mxnet_MKL>=1` is `mxnet-mkl`)."""
     name = re.split(r"[^A-Za-z0-9._-]", requirement.strip(), maxsplit=1)[0]
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise PerfError(f"cannot be read: {error}", subject=str(path), next_step="restore the file with git") from error

@@ -1,6 +1,5 @@
 """What is known to be wrong with a wheel, from `defects.toml`."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import msgspec
 
 from perf.builds.facts import Facts
+from perf.files import read_toml
 
 DATA = Path(__file__).with_name("defects.toml")
 SHOWN = "perf/builds/defects.toml"
@@ -43,5 +43,5 @@ class Defect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def defects_of(check: str) -> Mapping[str, Defect]:
     """Those that a check meets, by name, read once."""
-    known = msgspec.convert(tomllib.loads(DATA.read_text()), dict[str, Defect])
+    known = read_toml(DATA, dict[str, Defect])
     return {name: defect for name, defect in known.items() if defect.check == check}

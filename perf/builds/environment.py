@@ -1,6 +1,5 @@
 """Making and reusing builds: one uv environment each, in the cache, checked by importing MXNet before every use."""
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -10,19 +9,18 @@ from pathlib import Path
 import msgspec
 
 from perf.builds.compiled import check_programs, compiled_label, compiled_wheel
-from perf.builds.data import ROOT, group_requirements, load
+from perf.builds.data import ROOT, distribution, group_requirements, load
 from perf.builds.facts import Facts, check, probe
 from perf.builds.mpi import Mpi, read_mpi
 from perf.builds.process import run_uv, worker_variables
-from perf.builds.recipe import Recipe, group_options, recipe_for
+from perf.builds.recipe import Recipe, group_options, recipe_for, recipe_with_content
+from perf.builds.trust import content_written, is_release, marks, wheel_with
 from perf.cache import locked, remove, remove_leftovers, unfinished, unusable
 from perf.errors import PerfError
-from perf.files import write_whole
+from perf.files import read_json, write_whole
 
 INSTALL_TIMEOUT = 20 * 60.0
 MARKER = "mxnet-perf.json"
-# A release of MXNet on the index, and nothing else: a stored run must not make anyone install anything.
-RELEASE = re.compile(r"mxnet([-_](mkl|native))?==[0-9]+(\.[0-9]+)*(\.?(a|b|rc|post|dev)[0-9]+)*")
 # The variable that tells OpenBLAS which kernels to use.
 BLAS_KERNELS = "OPENBLAS_CORETYPE"
 Say = Callable[[str], None]
@@ -106,14 +104,7 @@ def provision(
     if blas_kernels and not recipe.role.mkldnn:
         variables = {**recipe.role.variables, BLAS_KERNELS: blas_kernels}
         recipe = replace(recipe, role=msgspec.structs.replace(recipe.role, variables=variables))
-    builds = cache / "builds"
-    try:
-        builds.mkdir(parents=True, exist_ok=True)
-        with locked(builds, recipe.folder, say):
-            remove_leftovers(builds, recipe.folder)
-            build = _reuse(builds, recipe, say) or _make(builds, recipe, say)
-    except OSError as error:
-        raise unusable(cache, error) from error
+    build = _provided(recipe, cache, say)
     if BLAS_KERNELS in build.variables and build.blas_kernels != blas_kernels:
         took = f"took {build.blas_kernels}" if build.blas_kernels else "named none: it may have no OpenBLAS"
         step = f"name others, such as {build.blas_kernels}" if build.blas_kernels else "leave the option out"
@@ -124,16 +115,16 @@ def provision(
 def build_with_content(
     role: str, *, content: str, requirement: str, cache: Path, say: Say, mpi: Path | None = None
 ) -> Build | None:
-    """Return a build in a role whose installed wheel has this content: one that is still in the cache, or a release
-    NAME==VERSION from the index. Anything else that `requirement` may say is not installed: it comes from a file.
-    None when there is none.
+    """Return a build in a role whose installed wheel has this content: one that is still in the cache, a release
+    NAME==VERSION of MXNet from the index, or a wheel file below the current folder. Anything else that `requirement`
+    may say is not installed: it comes from a file. Content is compared before any of it runs. None when there is none.
 
-    Raises PerfError as `provision` does.
+    Raises PerfError as `provision` does, and when a release has another content.
     """
     builds = cache / "builds"
     for marker_file in sorted(builds.glob(f"{role}-{'[0-9a-f]' * 12}/{MARKER}")):  # not those of mkl-dist for mkl
-        with suppress(OSError, msgspec.MsgspecError, PerfError):
-            marker = msgspec.json.decode(marker_file.read_bytes(), type=Marker)
+        with suppress(PerfError):
+            marker = read_json(marker_file, Marker)
             if marker.facts.content_sha256 == content:
                 recipe = recipe_for(role, None, mpi)
                 if marker.requirement != recipe.requirement:
@@ -142,10 +133,21 @@ def build_with_content(
                 facts, blas_kernels = probe(marker_file.parent, recipe)
                 if facts == marker.facts:
                     return _build(marker_file.parent, recipe, facts, blas_kernels)
-    if not RELEASE.fullmatch(requirement):
+    install = requirement if is_release(requirement) else wheel_with(content, requirement)
+    if install is None:
         return None
-    found = provision(role, override=requirement, cache=cache, say=say, mpi=mpi)
-    return found if found.content_sha256 == content else None
+    return _provided(recipe_with_content(role, requirement, str(install), content, mpi), cache, say)
+
+
+def _provided(recipe: Recipe, cache: Path, say: Say) -> Build:
+    builds = cache / "builds"
+    try:
+        builds.mkdir(parents=True, exist_ok=True)
+        with locked(builds, recipe.folder, say):
+            remove_leftovers(builds, recipe.folder)
+            return _reuse(builds, recipe, say) or _make(builds, recipe, say)
+    except OSError as error:
+        raise unusable(cache, error) from error
 
 
 def _reuse(builds: Path, recipe: Recipe, say: Say) -> Build | None:
@@ -153,11 +155,9 @@ def _reuse(builds: Path, recipe: Recipe, say: Say) -> Build | None:
     if not folder.exists():
         return None
     try:
-        marker = msgspec.json.decode((folder / MARKER).read_bytes(), type=Marker)
+        marker = read_json(folder / MARKER, Marker)
         facts, blas_kernels = probe(folder, recipe)
         broken = marker.facts.differences(facts)
-    except (OSError, msgspec.MsgspecError) as error:
-        broken = f"its record cannot be read: {error}"
     except PerfError as error:
         broken = error.what.splitlines()[-1].strip()
     else:
@@ -198,15 +198,24 @@ def _make(builds: Path, recipe: Recipe, say: Say) -> Build:
 
 def _install(folder: Path, recipe: Recipe) -> None:
     python = load().python
-    if recipe.locked:
-        sync = ["sync", "--frozen", "--python", python, "--project", str(ROOT)]
-        sync += group_options(recipe.role, mpi=recipe.mpi is None)
-        if recipe.role.compiles is not None:
-            sync += ["--no-install-package", recipe.role.compiles]
-        _uv(recipe, *sync, project_environment=str(folder))
+    pip = ["pip", "install", "--python", str(folder / "bin" / "python")]
+    if not recipe.locked and recipe.content is None:
+        _uv(recipe, "venv", "--python", python, str(folder))
+        _uv(recipe, *pip, *recipe.installs)
         return
-    _uv(recipe, "venv", "--python", python, str(folder))
-    _uv(recipe, "pip", "install", "--python", str(folder / "bin" / "python"), *recipe.installs)
+    sync = ["sync", "--frozen", "--python", python, "--project", str(ROOT)]
+    sync += group_options(recipe.role, mpi=recipe.mpi is None)
+    own = () if recipe.locked else (distribution(group_requirements(recipe.role.group)[0]),)
+    for package in (*own, *([recipe.role.compiles] if recipe.role.compiles else [])):
+        sync += ["--no-install-package", package]
+    _uv(recipe, *sync, project_environment=str(folder))
+    if recipe.content is not None:
+        before = marks(folder)
+        # Compiling would start the environment's Python, and that whatever a .pth file names.
+        _uv(recipe, *pip, "--no-deps", "--no-build", "--no-compile-bytecode", *recipe.installs)
+        if content_written(folder, before) != recipe.content:
+            message = "it has another content than the stored run says; nothing of it was run"
+            raise PerfError(message, subject=recipe.subject, next_step="compare with a run whose wheel can be had")
 
 
 def _uv(recipe: Recipe, *arguments: str, project_environment: str | None = None) -> None:

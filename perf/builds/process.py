@@ -124,6 +124,15 @@ def scrubbed_shell_variables(variables: Mapping[str, str]) -> list[str]:
     return sorted(name for name in variables if name.startswith(load().scrub) and not name.startswith(harmless))
 
 
+def may_be_replayed(name: str, value: str) -> bool:
+    """Return whether a variable that a stored run names may be set for a build's processes: one that tunes them, and
+    names no file that they would load.
+
+    Raises PerfError when the room's data cannot be read.
+    """
+    return name.startswith(load().replayed) and "/" not in value
+
+
 def _kill_family(process: subprocess.Popen[str]) -> None:
     # uv starts Pythons and, for source distributions, compilers: they would go on writing into the folder.
     family: list[psutil.Process] = []

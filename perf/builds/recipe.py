@@ -28,7 +28,8 @@ OPTION = "--perf-build"
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides what one build is; `installs` is empty for a locked one. `mpi` is the folder of the MPI
-    that what is compiled into it uses, None for the one that comes with it.
+    that what is compiled into it uses, None for the one that comes with it. With a `content`, MXNet is what `installs`
+    names, if that has this content (perf.worker.probe), and everything else is as uv.lock has it.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Recipe:
     wheel_sha256: str | None
     key: str
     mpi: Path | None = None
+    content: str | None = None
 
     @property
     def locked(self) -> bool:
@@ -66,6 +68,17 @@ def recipe_for(name: str, override: str | None, mpi: Path | None = None) -> Reci
     if mpi is None or role.compiles is None:
         return recipe
     return replace(recipe, mpi=mpi, key=_key(role, [recipe.key, str(mpi)]))
+
+
+def recipe_with_content(name: str, requirement: str, install: str, content: str, mpi: Path | None = None) -> Recipe:
+    """Return the recipe of a role with another MXNet: `install`, a release or a wheel file, which must have this
+    content. Messages call it by `requirement`.
+
+    Raises PerfError when the role is not known or uv.lock cannot be exported.
+    """
+    own = recipe_for(name, None, mpi)
+    key = _key(own.role, [own.key, content])
+    return replace(own, requirement=requirement, installs=(install,), wheel_sha256=None, key=key, content=content)
 
 
 def parse_overrides(options: Sequence[str]) -> dict[str, str]:

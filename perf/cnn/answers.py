@@ -4,9 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from perf.errors import PerfError
 from perf.facts import Drift
-from perf.files import write_whole
+from perf.files import read_json, write_whole
 
 FOLDER = Path(__file__).resolve().parents[2] / "baselines" / "answers"
 
@@ -28,13 +27,10 @@ class StoredAnswers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def stored_answers(network: str, folder: Path = FOLDER) -> StoredAnswers:
     """What is stored of a network; nothing for one that is not listed. PerfError when its file is damaged."""
     path = folder / f"{network}.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=StoredAnswers)
-    except FileNotFoundError:
+    if not path.exists():
         return StoredAnswers()
-    except msgspec.DecodeError as error:
-        step = f"git checkout {path.relative_to(path.parents[2])}, or store it anew with --perf-store-answers"
-        raise PerfError(f"cannot be used: {error}", subject=str(path), next_step=step) from error
+    step = f"git checkout {path.relative_to(path.parents[2])}, or store it again with --perf-store-answers"
+    return read_json(path, StoredAnswers, next_step=step)
 
 
 def store_answers(network: str, answers: StoredAnswers, folder: Path = FOLDER) -> None:

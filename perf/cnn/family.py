@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import msgspec
+
 from perf.cnn.networks import INPUT, REFERENCE, catalogue
 from perf.cnn.prepare import CalibrationMode, prepare
 from perf.cnn.verify import verify
@@ -124,10 +126,19 @@ class CnnFamily:
         return table2().get((case.network, case.batch, case.variant))
 
 
+class Published(msgspec.Struct, frozen=True):
+    """A row of Table 2."""
+
+    model: str
+    batch: int
+    precision: str
+    speedup_vs_native_fp32: float
+
+
 @cache
 def table2() -> Mapping[tuple[str, int, str], float]:
     """The announcement's Table 2: speedup over native-fp32 by network, batch and variant."""
     return {
-        (row["model"], int(row["batch"]), f"mkl-{row['precision']}"): float(row["speedup_vs_native_fp32"])
-        for row in published_rows("table2-cnn")
+        (row.model, row.batch, f"mkl-{row.precision}"): row.speedup_vs_native_fp32
+        for row in published_rows("table2-cnn", Published)
     }

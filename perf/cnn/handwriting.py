@@ -1,7 +1,6 @@
 """Drift in accuracy on real data: a network that the suite trains on scikit-learn's handwritten digits."""
 
 import hashlib
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +24,7 @@ from perf.cnn.top1 import (
     problem_of,
     right_within,
 )
+from perf.files import read_toml
 from perf.measure.family import Resources
 from perf.measure.observe import observe
 from perf.measure.plan import Variant, Workload
@@ -61,7 +61,7 @@ class Split:
 @cache
 def handwriting() -> Handwriting:
     """The settings, read once."""
-    return msgspec.convert(tomllib.loads(DATA.read_text()), Handwriting)
+    return read_toml(DATA, Handwriting)
 
 
 @cache

@@ -1,6 +1,5 @@
 """Accuracy on ImageNet: how the announcement measured it, its figures, and what is allowed here."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from perf.cnn.top1 import Limits, drift_text, limits_text, paired, problem_of, right_within
 from perf.errors import PerfError
+from perf.files import read_toml
 from perf.measure.published import published_rows
 from perf.measure.records import CLASSES, count_images
 from perf.report.answers import Answer
@@ -67,14 +67,13 @@ class Answers:
 @cache
 def protocol() -> Protocol:
     """How it is measured, read once."""
-    return msgspec.convert(tomllib.loads(DATA.read_text()), Protocol)
+    return read_toml(DATA, Protocol)
 
 
 @cache
 def published() -> Mapping[str, Accuracies]:
     """The announcement's accuracies by network."""
-    rows = (msgspec.convert(row, Accuracies, strict=False) for row in published_rows("int8-accuracy"))
-    return {row.model: row for row in rows}
+    return {row.model: row for row in published_rows("int8-accuracy", Accuracies)}
 
 
 def share_of(images: int) -> Share:

@@ -14,7 +14,7 @@ import msgspec
 from perf.builds import Build, process_environment, run
 from perf.cache import locked, remove, remove_leftovers, unfinished, unusable
 from perf.errors import PerfError
-from perf.files import write_whole
+from perf.files import read_json, write_whole
 
 MANIFEST = "manifest.json"
 # Entropy calibration searches thresholds in Python, about 5 s a layer in 1.5.0; ResNet-152 has 152 of them.
@@ -78,10 +78,10 @@ def kept(task: Task, zoo: Build, threads: int, cache: Path, say: Callable[[str],
 def verified(folder: Path, files: Sequence[str]) -> Manifest | None:
     """The manifest when the folder is whole and its files are as they were made; what is not is removed."""
     try:
-        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+        manifest = read_json(folder / MANIFEST, Manifest)
         if all(sha256(folder / name) == manifest.sha256.get(name) for name in files):
             return manifest
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, PerfError):
         pass
     shutil.rmtree(folder, ignore_errors=True)
     return None
@@ -120,7 +120,7 @@ def _run(task: Task, request: Path, zoo: Build, threads: int) -> dict[str, Any]:
     file = request.with_name("result.json")
     result = {}
     if finished.code == 0:
-        result = msgspec.json.decode(file.read_bytes())
+        result = read_json(file, dict[str, Any], next_step=task.otherwise)
         file.unlink()
     if "error" in result:
         raise PerfError(result["error"], subject=task.name, next_step=result["next"])

@@ -1,6 +1,5 @@
 """What is known about the networks, from `networks.toml`."""
 
-import tomllib
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from perf.cnn.drift import Margins
+from perf.files import read_toml
 from perf.measure.plan import VariantData
 
 DATA = Path(__file__).with_name("networks.toml")
@@ -68,4 +68,4 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def catalogue() -> Catalogue:
     """The catalogue, read once."""
-    return msgspec.convert(tomllib.loads(DATA.read_text()), Catalogue)
+    return read_toml(DATA, Catalogue)

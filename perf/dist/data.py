@@ -1,11 +1,12 @@
 """How jobs are run and what is trained, from `jobs.toml`."""
 
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+
+from perf.files import read_toml
 
 DATA = Path(__file__).with_name("jobs.toml")
 # Where ranks run: on this host or those of --perf-hosts, or on two hosts that are emulated on this one.
@@ -120,4 +121,4 @@ class Jobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def load() -> Jobs:
     """The data, read once."""
-    return msgspec.convert(tomllib.loads(DATA.read_text()), Jobs)
+    return read_toml(DATA, Jobs)

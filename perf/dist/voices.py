@@ -67,7 +67,7 @@ class Voices:
         if said:
             try:
                 yield rank, msgspec.json.decode(line, type=dict[str, Any])
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 said = False
         if not said:
             self.errors[rank].append(line)

@@ -2,15 +2,17 @@
 
 import hashlib
 import re
-import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
+import msgspec
+
 from perf.errors import PerfError
+from perf.files import read_toml
 from perf.machine.topology import SYS_ROOT, Topology, read_online, read_topology
 
+DATA = Path(__file__).with_name("isa.toml")
 PROC_ROOT = Path("/proc")
 MACHINE_ID = Path("/etc/machine-id")
 # Words of a model name that say nothing, or say again what the class states elsewhere (the core count).
@@ -112,10 +114,18 @@ def highest_isa(flags: frozenset[str]) -> str:
     return next(name for name, needed in _isa_table() if needed <= flags)
 
 
+class _Isa(msgspec.Struct, frozen=True):
+    name: str
+    flags: frozenset[str]
+
+
+class _Table(msgspec.Struct, frozen=True):
+    isa: tuple[_Isa, ...]
+
+
 @cache
 def _isa_table() -> tuple[tuple[str, frozenset[str]], ...]:
-    table = tomllib.loads((files("perf.machine") / "isa.toml").read_text(encoding="utf-8"))
-    return tuple((entry["name"], frozenset(entry["flags"])) for entry in table["isa"])
+    return tuple((isa.name, isa.flags) for isa in read_toml(DATA, _Table).isa)
 
 
 def _slug(text: str) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perf.errors import PerfError
+from perf.files import read_text
 from perf.machine import Topology
 
 OPTION = "--perf-hosts"
@@ -41,10 +42,7 @@ def read_hosts(path: Path, ranks: int) -> tuple[Host, ...]:
     without a number. PerfError for any other line, for none at all, and for a host named twice.
     """
     step = "write a host a line: node1, node1:2 or node1 slots=2"
-    try:
-        lines = [line.partition("#")[0].strip() for line in path.read_text().splitlines()]
-    except OSError as error:
-        raise PerfError(f"cannot be read: {error.strerror}", subject=f"{OPTION}={path}", next_step=step) from error
+    lines = [line.partition("#")[0].strip() for line in read_text(path, next_step=step).splitlines()]
     hosts = [_host(line, ranks, f"{OPTION}={path}", step) for line in lines if line]
     if not hosts or len({host.name for host in hosts}) < len(hosts):
         what = "names a host twice" if hosts else "names no host"

@@ -16,6 +16,8 @@ from perf.builds import Build, process_environment
 from perf.machine import Placement
 
 LAST_WORDS = 12
+# What decoding raises for lines that no worker means to write.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 Reply = TypeVar("Reply", bound=msgspec.Struct)
 
@@ -99,7 +101,7 @@ class Instance:
             refusal = msgspec.json.decode(line, type=_Refusal)
             if refusal.error is None:
                 return msgspec.json.decode(line, type=reply)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             words = line.decode(errors="replace").strip()
             raise self._failed(
                 f"the worker answered with something that is no reply ({error}): {words[:200]}"

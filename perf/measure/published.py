@@ -2,17 +2,39 @@
 
 import csv
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from perf.errors import PerfError
+from perf.files import CORRECT, read_text
 
 FOLDER = Path(__file__).resolve().parents[2] / "baselines" / "published"
 
 
+T = TypeVar("T")
+
+
+class Scaling(msgspec.Struct, frozen=True):
+    """A row of Table 1."""
+
+    instances: int
+    scaling_percent: float
+
+
 def published_scaling() -> dict[int, float]:
     """Table 1: the efficiency of training as a share, by instances, of two and more."""
-    rows = published_rows("table1-scaling")
-    return {int(row["instances"]): float(row["scaling_percent"]) / 100 for row in rows if int(row["instances"]) > 1}
+    rows = published_rows("table1-scaling", Scaling)
+    return {row.instances: row.scaling_percent / 100 for row in rows if row.instances > 1}
 
 
-def published_rows(table: str) -> list[dict[str, str]]:
-    """The rows of a table such as "table2-cnn", by the names of its columns."""
-    with (FOLDER / f"{table}.csv").open(newline="") as stream:
-        return list(csv.DictReader(stream))
+def published_rows(table: str, kind: type[T], folder: Path = FOLDER) -> list[T]:
+    """The rows of a table such as "table2-cnn", its columns by the names of the fields of `kind`. PerfError, naming the
+    file, when it is damaged.
+    """
+    path = folder / f"{table}.csv"
+    rows = csv.DictReader(read_text(path).splitlines(), strict=True)
+    try:
+        return [msgspec.convert(row, kind, strict=False) for row in rows]
+    except (csv.Error, msgspec.ValidationError) as error:
+        raise PerfError(f"is damaged: {error}", subject=str(path), next_step=CORRECT) from error

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from perf.builds import BLAS_KERNELS, Build, kept_shell_variables
+from perf.builds import BLAS_KERNELS, Build, kept_shell_variables, may_be_replayed
 from perf.machine import Placement
 from perf.measure.plan import Plan, Program, Training, Variant, content_of
 from perf.stack import Stack, differing
@@ -75,7 +75,8 @@ def twin_of(
     program_like: Callable[[Program, str], Program | None],
 ) -> Twin | None:
     """A variant's twin with the stack of the baseline, as far as it can be had; None when what can be put back makes no
-    difference. `build_like` finds a build with a stored wheel, `program_like` a stored program by its label.
+    difference. `build_like` finds a build with a stored wheel, `program_like` a stored program by its label. What a
+    stored stack says comes from a file: of its variables, only those are set that tune, and load nothing.
     """
     others = differing(then, stack_of(plan, variant, placements))
     build, program = variant.build, variant.program
@@ -83,11 +84,12 @@ def twin_of(
         build = build_like(build, then) or build
     if isinstance(program, Program) and "program" in others:
         program = program_like(program, then.program) or program
-    own = then.variables
+    own = {name: value for name, value in then.variables.items() if may_be_replayed(name, value)}
     if isinstance(program, Training):
         own = {name: value for name, value in own.items() if name not in program.variables}
-        jobs = {name: value for name, value in then.variables.items() if name in program.variables}
-        program = replace(program, variables=jobs, task={**program.task, **then.job})
+        jobs = {k: v for k, v in then.variables.items() if k in program.variables and "/" not in v}
+        task = {name: then.job.get(name, value) for name, value in program.task.items()}
+        program = replace(program, variables=jobs, task=task)
     twin = replace(
         variant,
         name=variant.name + OF_BASELINE,

@@ -71,6 +71,15 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
         output_json["perf"] = config.stash[SESSION].document(ended)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_generate_tests() -> Generator[None, object, object]:
+    """Report a damaged table of cases by its name, without a traceback."""
+    try:
+        return (yield)
+    except PerfError as error:
+        raise pytest.Collector.CollectError(str(error)) from None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Refuse what would measure nonsense, once it is clear that something is to be measured."""
     if not _measured(items):

@@ -1,6 +1,5 @@
 """The end of a run: measured speedups beside the published ones, a table for each family like the announcement's."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,7 +12,7 @@ from rich.table import Table
 
 from perf.columns import NONE, Column, Label, cell, marked
 from perf.errors import PerfError
-from perf.files import write_whole
+from perf.files import read_toml, write_whole
 from perf.report.answers import Answer
 from perf.report.console import say
 from perf.report.training import Projected, projections
@@ -59,7 +58,7 @@ class Summary:
 @cache
 def layouts() -> Mapping[str, Layout]:
     """The layouts of all families, read once."""
-    return msgspec.convert(tomllib.loads(DATA.read_text()), dict[str, Layout])
+    return read_toml(DATA, dict[str, Layout])
 
 
 def print_summary(summary: Summary, console: Console) -> None:

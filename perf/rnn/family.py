@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import cast
+
+import msgspec
 
 from perf.errors import PerfError
 from perf.facts import RnnCheck, RnnFacts
@@ -121,11 +122,21 @@ def workload_of(case: Case) -> Workload:
     return Workload(case.workload, sizes.shapes(batch, steps), items=batch, weight=case.weight, scales=sizes.scales)
 
 
+class Published(msgspec.Struct, frozen=True):
+    """A row of Table 3."""
+
+    batch: int
+    steps: int
+    input: int
+    hidden: int
+    layers: int
+    speedup_vs_native: float
+
+
 @cache
 def table3() -> Mapping[tuple[Shape, int], float]:
     """The announcement's Table 3: speedup over native by shape [N, T, C, H] and layers, of a fused LSTM."""
-    shape = ("batch", "steps", "input", "hidden")
     return {
-        (cast("Shape", tuple(int(row[size]) for size in shape)), int(row["layers"])): float(row["speedup_vs_native"])
-        for row in published_rows("table3-rnn")
+        ((row.batch, row.steps, row.input, row.hidden), row.layers): row.speedup_vs_native
+        for row in published_rows("table3-rnn", Published)
     }

@@ -1,12 +1,12 @@
 """What is known about the recurrent networks, from `shapes.toml`."""
 
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from perf.files import read_toml
 from perf.measure.plan import VariantData
 
 DATA = Path(__file__).with_name("shapes.toml")
@@ -59,4 +59,4 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def catalogue() -> Catalogue:
     """The catalogue, read once."""
-    return msgspec.convert(tomllib.loads(DATA.read_text()), Catalogue)
+    return read_toml(DATA, Catalogue)

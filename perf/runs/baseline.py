@@ -1,16 +1,22 @@
 """Which stored runs others may be judged by."""
 
-import tomllib
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+import msgspec
+
 from perf.errors import PerfError
+from perf.files import read_toml
 from perf.runs.document import Run, read_run
 
 BASELINES = Path(__file__).resolve().parents[2] / "baselines"
 TOLERANCES = BASELINES / "tolerances.toml"
 PUBLISHED = "published"
+
+
+class _Published(msgspec.Struct, frozen=True):
+    machine_classes: tuple[str, ...]
 
 
 def usable_baseline(path: Path, machine_class: str) -> Run:
@@ -43,5 +49,4 @@ def stored_runs(folder: Path, machine_class: str, *, but: Path | None = None) ->
 @cache
 def published_classes() -> tuple[str, ...]:
     """The machine classes that the announcement's tables hold for."""
-    found: list[str] = tomllib.loads((BASELINES / PUBLISHED / "published.toml").read_text())["machine_classes"]
-    return tuple(found)
+    return read_toml(BASELINES / PUBLISHED / "published.toml", _Published).machine_classes

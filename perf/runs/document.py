@@ -14,12 +14,11 @@ from msgspec import Meta
 
 from perf.columns import FAMILIES, Column
 from perf.errors import PerfError
+from perf.files import decoded, read_bytes
 from perf.judge.speedup import Floors, Observed, observe
 from perf.stack import Stack
 
 SCHEMA = 2
-# A nightly run takes half a megabyte; what is a hundred times as large is no stored run.
-MAX_BYTES = 50_000_000
 STEP = "name another file, or store the run again with --benchmark-save=NAME"
 
 # What a pass takes in seconds, and the log ratio of two that run the same: whatever is beyond was not measured.
@@ -152,10 +151,7 @@ def read_run(path: Path) -> Run:
     """
     content = _content(path)
     _head(path, content)
-    try:
-        run = msgspec.json.decode(content, type=Run)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise PerfError(f"is damaged or no stored run: {error}", subject=str(path), next_step=STEP) from error
+    run = decoded(content, Run, path, next_step=STEP)
     for problem in _impossible(run):
         raise PerfError(problem, subject=str(path), next_step=STEP)
     return run
@@ -167,13 +163,7 @@ def read_class(path: Path) -> str:
 
 
 def _content(path: Path) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise PerfError(f"is no stored run: {size / 1e6:.0f} MB", subject=str(path), next_step=STEP)
-        content = path.read_bytes()
-    except OSError as error:
-        raise PerfError(f"cannot be read: {error.strerror}", subject=str(path), next_step=STEP) from error
+    content = read_bytes(path, next_step=STEP)
     if not content.strip():
         raise PerfError("is empty", subject=str(path), next_step=STEP)
     return content
@@ -181,16 +171,13 @@ def _content(path: Path) -> bytes:
 
 def _head(path: Path, content: bytes) -> _Version:
     """What says which schema a run has. PerfError for another schema, and for what is no stored run."""
-    try:
-        head = msgspec.json.decode(content, type=_Head)
-        if head.perf is None:
-            message = "was not stored by this suite: it has no part `perf`"
-            raise PerfError(message, subject=str(path), next_step=STEP)
-        if head.perf.schema != SCHEMA:
-            message = f"has schema {head.perf.schema}, and this version of the suite reads schema {SCHEMA}"
-            raise PerfError(message, subject=str(path), next_step=STEP)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise PerfError(f"is damaged or no stored run: {error}", subject=str(path), next_step=STEP) from error
+    head = decoded(content, _Head, path, next_step=STEP)
+    if head.perf is None:
+        message = "was not stored by this suite: it has no part `perf`"
+        raise PerfError(message, subject=str(path), next_step=STEP)
+    if head.perf.schema != SCHEMA:
+        message = f"has schema {head.perf.schema}, and this version of the suite reads schema {SCHEMA}"
+        raise PerfError(message, subject=str(path), next_step=STEP)
     return head.perf
 
 

@@ -1,13 +1,13 @@
 """How much change is allowed of each case, from `baselines/tolerances.toml`."""
 
 import math
-import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
 
 from perf.errors import PerfError
+from perf.files import read_toml
 from perf.judge.spread import Spread
 from perf.judge.verdict import Tolerance
 
@@ -61,10 +61,7 @@ class Tolerances(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_tolerances(path: Path) -> Tolerances:
     """The tolerances in a file. PerfError, naming it, when it is not what this module expects."""
     step = "correct it, or take the version in the repository: git checkout " + path.name
-    try:
-        found = msgspec.convert(tomllib.loads(path.read_text()), Tolerances)
-    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise PerfError(f"cannot be used: {error}", subject=str(path), next_step=step) from error
+    found = read_toml(path, Tolerances, next_step=step)
     every: list[Tolerance | Entry] = [found.default, found.published, *found.families.values(), *found.cases.values()]
     if "default" not in found.assumed:
         raise PerfError("assumes no default variances: it lacks [assumed.default]", subject=str(path), next_step=step)

@@ -11,10 +11,12 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Callable, Iterable
 from importlib import metadata
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
 
+File = TypeVar("File", bound=PurePosixPath)
 NUMPY_LOADED = "perf.worker.probe: numpy is loaded"
 
 
@@ -71,12 +73,24 @@ def content_sha256(distribution: str) -> str:
     files = metadata.files(distribution)
     if not files:
         raise RuntimeError(f"{distribution} was installed without a RECORD")
+    return content_of(files, lambda file: sha256_of(Path(file.locate())))
+
+
+def content_of(files: Iterable[File], sha256: Callable[[File], str]) -> str:
+    """Return the content of a distribution's files, named as seen from site-packages: see `content_sha256`. Raises what
+    `sha256` raises, which returns the hash of one.
+    """
     digest = hashlib.sha256()
     for file in sorted(files):
         if not file.parts[0].endswith(".dist-info") and file.suffix != ".pyc":
-            with Path(file.locate()).open("rb") as stream:
-                digest.update(f"{file} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+            digest.update(f"{file} {sha256(file)}\n".encode())
     return digest.hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file. Raises OSError when it cannot be read."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def openmp(prefix: Path) -> str | None:

@@ -1,12 +1,10 @@
 """Finding a build by the content of its wheel: what may be installed for it, and when two wheels are the same."""
 
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,23 +13,26 @@ import pytest
 from perf.builds import Build, build_with_content, environment
 from perf.builds.data import ROOT
 from perf.builds.process import run_uv
+from perf.builds.recipe import Recipe
 from perf.errors import PerfError
 from tests.fakes import build
+
+from .wheels import wheel
 
 CONTENT = "c" * 64
 WHEEL = "tiny-1.0-py3-none-any.whl"
 
 
-class Provision:
-    """Stands in for `provision`: installs nothing, and answers with a build of the content that it is made with."""
+class Provided:
+    """Stands in for the making of builds: makes nothing, and notes what would be installed."""
 
-    def __init__(self, content: str) -> None:
-        self.content = content
+    def __init__(self) -> None:
         self.installed: list[str] = []
 
-    def __call__(self, role: str, *, override: str, **_: object) -> Build:
-        self.installed.append(override)
-        return build(role, requirement=override, content_sha256=self.content)
+    def __call__(self, recipe: Recipe, *_: object) -> Build:
+        self.installed += recipe.installs
+        assert recipe.content == CONTENT, "what is installed is not compared with it"
+        return build(recipe.name, requirement=recipe.requirement, content_sha256=CONTENT)
 
 
 def found(requirement: str, cache: Path, content: str = CONTENT) -> Build | None:
@@ -45,6 +46,7 @@ def found(requirement: str, cache: Path, content: str = CONTENT) -> Build | None
         "evil.whl",
         "evil==1.0",
         "mxnet-evil==1.0",
+        "mxnet-tensorrt==1.5.0",
         "evil==1-1-py3-none-any.whl",
         "{folder}/evil.whl",
         "~/evil.whl",
@@ -82,30 +84,28 @@ def test_only_a_release_from_the_index_is_installed(
     (tmp_path / "source").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    provision = Provision(CONTENT)
-    monkeypatch.setattr(environment, "provision", provision)
+    provided = Provided()
+    monkeypatch.setattr(environment, "_provided", provided)
     assert found(requirement.format(folder=tmp_path), tmp_path / "cache") is None
-    assert provision.installed == []
+    assert provided.installed == []
     assert not (tmp_path / "cache").exists()
 
 
 @pytest.mark.parametrize("requirement", ["mxnet-mkl==1.5.0", "mxnet_mkl==1.6.0b20190821", "mxnet==1.8.0.post0"])
-def test_a_release_is_installed_and_must_have_the_content(
+def test_a_release_is_installed_with_the_content_that_it_must_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, requirement: str
 ) -> None:
-    for content, same in ((CONTENT, True), ("d" * 64, False)):
-        provision = Provision(content)
-        monkeypatch.setattr(environment, "provision", provision)
-        taken = found(requirement, tmp_path)
-        assert provision.installed == [requirement]
-        assert (taken is not None) == same
+    provided = Provided()
+    monkeypatch.setattr(environment, "_provided", provided)
+    assert found(requirement, tmp_path) is not None
+    assert provided.installed == [requirement]
 
 
 def test_a_release_that_cannot_be_installed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise PerfError("uv pip failed")
 
-    monkeypatch.setattr(environment, "provision", fail)
+    monkeypatch.setattr(environment, "_provided", fail)
     with pytest.raises(PerfError, match="uv pip failed"):
         found("mxnet-mkl==1.5.0", tmp_path)
 
@@ -132,28 +132,6 @@ def test_a_build_in_the_cache_is_found_whatever_its_requirement(native: Build, c
 def test_a_build_in_another_role_is_not_found(native: Build, cache: Path, said: list[str]) -> None:
     content = native.content_sha256
     assert build_with_content("mkl", content=content, requirement="./lost.whl", cache=cache, say=said.append) is None
-
-
-def wheel(path: Path, files: Mapping[str, str]) -> Path:
-    """A wheel of a package "tiny" with these files."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    own = "tiny-1.0.dist-info"
-    everything = {
-        **files,
-        f"{own}/METADATA": "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n",
-        f"{own}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = "".join(f"{name},{digest(content)},{len(content)}\n" for name, content in everything.items())
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in everything.items():
-            archive.writestr(name, content)
-        archive.writestr(f"{own}/RECORD", f"{record}{own}/RECORD,,\n")
-    return path
-
-
-def digest(content: str) -> str:
-    """A file's hash as RECORD has it."""
-    return "sha256=" + urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).decode().rstrip("=")
 
 
 def content_of(folder: Path, *words: str) -> str:

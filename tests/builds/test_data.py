@@ -38,7 +38,7 @@ def test_binding_is_for_mkl_only() -> None:
     [
         ("group =", "grupp =", "grupp"),
         ("mkldnn = true", 'mkldnn = "yes"', "bool"),
-        ("[roles.mkl]", "[roles.mkl", "read"),
+        ("[roles.mkl]", "[roles.mkl", "is damaged: Expected"),
     ],
 )
 def test_a_mistake_in_the_data_is_told(tmp_path: Path, before: str, after: str, told: str) -> None:

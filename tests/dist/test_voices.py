@@ -36,6 +36,14 @@ def test_tagged_output(tmp_path: Path) -> None:
     assert voices.last_words(0) == "mpirun has something to say"
 
 
+def test_what_is_nested_too_deeply_is_no_message(tmp_path: Path) -> None:
+    deep = '{"step": ' + "[" * 100_000
+    (tmp_path / "out.0").write_text(f'{deep}\n{{"step": 1}}\n')
+    voices = Voices(tmp_path, INTEL, 1)
+    assert list(voices.heard()) == [(0, {"step": 1})]
+    assert voices.errors[0] == [deep]
+
+
 def tagged(rank: int, piece: str) -> str:
     """A piece of a rank's standard output as Open MPI passes it on."""
     tag = f"[1,{rank}]<stdout>:"

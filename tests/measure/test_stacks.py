@@ -198,6 +198,21 @@ def test_a_job_and_its_variables_are_put_back() -> None:
     assert found.stack == then
 
 
+def test_a_stored_run_can_load_nothing_by_its_variables_or_settings(plan: Plan) -> None:
+    evil = {"LD_PRELOAD": "/evil.so", "MXNET_LIBRARY_PATH": "/evil.so", "PYTHONPATH": "evil", "PATH": "evil"}
+    found = twin(plan, changed(stack(plan), variables={**evil, "KMP_AFFINITY": "none"}))
+    assert found is not None
+    assert found.variant.build.variables == {"KMP_AFFINITY": "none"}
+    job = training({"batch": 4}, {"HOROVOD_CYCLE_TIME": "10", "I_MPI_PIN": "off"})
+    variables = {**BINDING, **evil, "HOROVOD_CYCLE_TIME": "1", "I_MPI_PIN": "/evil", "I_MPI_PMI_LIBRARY": "evil.so"}
+    beside = twin(job, changed(stack(job), variables=variables, job={"batch": 2, "checkpoint": "/evil"}))
+    assert beside is not None
+    assert isinstance(beside.variant.program, Training)
+    assert beside.variant.program.task == {"batch": 2}
+    assert beside.variant.program.variables == {"HOROVOD_CYCLE_TIME": "1"}
+    assert beside.variant.build.variables == BINDING
+
+
 def test_what_cannot_be_put_back_stays_as_it_is(plan: Plan) -> None:
     then = changed(stack(plan), variables={}, threads=8, environment={"LD_LIBRARY_PATH": "/old"})
     found = twin(plan, then)

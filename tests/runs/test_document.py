@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.errors import PerfError
+from perf.files import MAX_BYTES
 from perf.judge.speedup import observe
 from perf.runs.baseline import stored_runs, usable_baseline
-from perf.runs.document import MAX_BYTES, read_run
+from perf.runs.document import read_run
 
 from .factories import CASE, LOG_SPEEDUPS, MACHINE_CLASS, as_run, as_stack, benchmark, beside, document, native
 
@@ -83,7 +84,7 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         "missing required field `over`",
     ),
     "a twin without a stack": (lambda c: extra(c).update(beside={"values": []}), "missing required field `stack`"),
-    "a pass without end": (lambda c: floors(c).append([float("inf"), 0.1]), "damaged or no stored run"),
+    "a pass without end": (lambda c: floors(c).append([float("inf"), 0.1]), "is damaged: "),
     "a pass in no time": (
         lambda c: floors(c).append([0.1, 0.0]),
         "holds an impossible speedup of resnet18_v1-b1-mkl-fp32 over native-fp32",
@@ -103,10 +104,10 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda c: extra(c).update(latency_s=0),
         "holds impossible times for resnet18_v1-b1-mkl-fp32",
     ),
-    "not a number": (lambda c: c["benchmarks"][1]["stats"].update(median=float("nan")), "damaged or no stored run"),
+    "not a number": (lambda c: c["benchmarks"][1]["stats"].update(median=float("nan")), "is damaged: "),
     "without end": (
         lambda c: extra(c).update(latency_s=float("inf")),
-        "damaged or no stored run",
+        "is damaged: ",
     ),
     "a case twice": (lambda c: c["benchmarks"].append(benchmark()), "holds the case resnet50_v1-b1-mkl-fp32 2 times"),
     "no class": (lambda c: c["perf"].update(machine_class=""), "names no machine class"),
@@ -138,7 +139,7 @@ def test_a_huge_file_is_not_even_read(tmp_path: Path) -> None:
     path = tmp_path / "0001_huge.json"
     with path.open("wb") as stream:
         stream.truncate(2 * MAX_BYTES)
-    with pytest.raises(PerfError, match=r"0001_huge\.json: is no stored run: 100 MB"):
+    with pytest.raises(PerfError, match=r"0001_huge\.json: is too large: 100 MB"):
         read_run(path)
 
 

@@ -1,12 +1,12 @@
 """How many random cases each tier runs, and the cases that are kept, from `operators.toml`."""
 
-import tomllib
 from functools import cache
 from pathlib import Path
 
 import msgspec
 
 from perf.cnn.operators.cases import AnyCase
+from perf.files import read_toml
 
 DATA = Path(__file__).parents[1] / "operators.toml"
 
@@ -24,4 +24,4 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def load() -> Data:
     """All of it, read once."""
-    return msgspec.convert(tomllib.loads(DATA.read_text()), Data)
+    return read_toml(DATA, Data)

@@ -1,9 +1,12 @@
 """The limits of limits.toml."""
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
+
+from perf.files import read_toml
+
+DATA = Path(__file__).with_name("limits.toml")
 
 
 @dataclass(frozen=True)
@@ -22,4 +25,4 @@ class Limits:
 @cache
 def limits() -> Limits:
     """Return the limits that ship with the suite."""
-    return Limits(**tomllib.loads((files("perf.machine.state") / "limits.toml").read_text(encoding="utf-8")))
+    return read_toml(DATA, Limits)

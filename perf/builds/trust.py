@@ -1,0 +1,109 @@
+"""What a stored run may have installed: a release of MXNet, or a wheel, whose files are those that were measured.
+
+The run is a file that may come from anywhere. Nothing of what it names may run before its files were compared: no
+module, no build backend, and no `.pth` file, which every start of a Python executes.
+"""
+
+import csv
+import hashlib
+import lzma
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from perf.builds.data import distribution, load
+from perf.worker.probe import content_of, sha256_of
+
+RELEASE = re.compile(r"([A-Za-z0-9]+(?:[-_.][A-Za-z0-9]+)*)==[0-9]+(\.[0-9]+)*(\.?(a|b|rc|post|dev)[0-9]+)*")
+# The largest wheel of MXNet for CPUs has 60 MB, which unpack to 240 MB.
+MOST_BYTES = 1_000_000_000
+# Where an installer puts the parts of a wheel's .data folder, seen from site-packages.
+SCHEMES = {"purelib": "", "platlib": "", "data": "../../../"}
+# What runs though no content covers it: programs that installing makes, and bytecode in place of its source.
+UNCOVERED = re.compile(r"[^/]+\.dist-info/entry_points\.txt|.*\.pyc", re.DOTALL)
+# What uv holds while it writes to an environment.
+UV_LOCK = ".lock"
+# A file's inode, size and time of change: one that was written again differs.
+Mark = tuple[int, int, int]
+
+
+def is_release(requirement: str) -> bool:
+    """Whether it is NAME==VERSION of one of MXNet's distributions, as the index has them, and nothing else."""
+    found = RELEASE.fullmatch(requirement)
+    return found is not None and distribution(found[1]) in load().distributions
+
+
+def wheel_with(content: str, requirement: str) -> Path | None:
+    """Return the wheel file of MXNet that `requirement` names, below the current folder, when it has this content; None
+    when it is something else. Nothing of it is run or unpacked.
+    """
+    if not requirement.endswith(".whl") or "://" in requirement or "\0" in requirement:
+        return None
+    here = Path.cwd().resolve()
+    try:
+        wheel = (here / requirement).resolve()
+        known = distribution(wheel.name.partition("-")[0]) in load().distributions
+        near = known and wheel.is_relative_to(here) and wheel.is_file()
+    except (OSError, RuntimeError):  # a name that no file has, a circle of links
+        return None
+    return wheel if near and content_of_wheel(wheel) == content else None
+
+
+def content_of_wheel(wheel: Path) -> str | None:
+    """Return the content (perf.worker.probe.content_sha256) that a wheel has once it is installed; None when it cannot
+    be known: it is damaged, holds what its RECORD does not list, or what an installer does not just copy.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            members = [info for info in archive.infolist() if not info.is_dir()]
+            if sum(info.file_size for info in members) > MOST_BYTES:
+                return None
+            names = [info.filename for info in members]
+            files = {place: name for name in names if (place := _place(name)) is not None}
+            records = [name for name in names if re.fullmatch(r"[^/]+\.dist-info/RECORD", name)]
+            if len(files) < len(names) or len(records) != 1 or set(names) != _recorded(archive.read(records[0])):
+                return None
+            return content_of(files, lambda place: hashlib.sha256(archive.read(files[place])).hexdigest())
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, csv.Error, RuntimeError, ValueError):
+        return None
+
+
+def marks(folder: Path) -> dict[Path, Mark]:
+    """Return what tells whether a file was written, for each below a folder."""
+    found = {path: path.lstat() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
+    return {path: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
+
+
+def content_written(folder: Path, before: Mapping[Path, Mark]) -> str | None:
+    """Return the content of the one distribution that was installed into the environment at `folder` since `before`,
+    without starting its Python: of all files that were written, whatever its RECORD lists. None when it cannot be
+    known. OSError when one cannot be read.
+    """
+    written = [path for path, mark in marks(folder).items() if before.get(path) != mark and path != folder / UV_LOCK]
+    records = [path for path in written if path.name == "RECORD" and path.parent.suffix == ".dist-info"]
+    if len(records) != 1:
+        return None
+    packages = records[0].parents[1]
+    files = {PurePosixPath(os.path.relpath(path, packages)): path for path in written}
+    if any(UNCOVERED.fullmatch(str(file)) for file in files):
+        return None
+    return content_of(files, lambda file: sha256_of(files[file]))
+
+
+def _place(name: str) -> PurePosixPath | None:
+    """Where a file of a wheel lies once it is installed, seen from site-packages; None when it is made, not copied."""
+    if {"", ".", ".."} & set(name.split("/")) or "\\" in name or UNCOVERED.fullmatch(name):
+        return None
+    top, _, rest = name.partition("/")
+    if not top.endswith(".data"):
+        return PurePosixPath(name)
+    scheme, _, below = rest.partition("/")
+    return PurePosixPath(SCHEMES[scheme] + below) if scheme in SCHEMES else None
+
+
+def _recorded(record: bytes) -> set[str]:
+    """The files that a wheel's RECORD lists: a table of names, hashes and sizes."""
+    return {row[0] for row in csv.reader(record.decode("utf-8").splitlines()) if row}
