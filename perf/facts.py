@@ -22,8 +22,8 @@ class Drift(msgspec.Struct, frozen=True):
     ]
 
     def text(self, *, percent: bool) -> str:  # noqa: ARG002 - perf.columns.Figure
-        """It, in a cell of a table, such as "38.1 dB, 96.9 %, 0.9998"."""
-        return f"{self.sqnr_db:.1f} dB, {100 * self.top1_agreement:.1f} %, {self.cosine:.4f}"
+        """Its SQNR and top-1 agreement, in a cell of a table, such as "38.1 dB, 97 %"."""
+        return f"{self.sqnr_db:.1f} dB, {100 * self.top1_agreement:.0f} %"
 
 
 class CnnCheck(msgspec.Struct, frozen=True, tag="cnn"):
@@ -43,7 +43,7 @@ class CnnCheck(msgspec.Struct, frozen=True, tag="cnn"):
     drift: Annotated[
         Drift | None,
         Meta(description="INT8 against FP32"),
-        Column(heading="{variant} drift: SQNR, top-1, cosine", place=7, others=("cnn",), optional=True),
+        Column(heading="{variant} drift", place=7, others=("cnn",), optional=True),
     ] = None
 
 

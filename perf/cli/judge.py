@@ -41,9 +41,10 @@ def judge(
     """
     now = read_run(run)
     then = usable_baseline(baseline, now.perf.machine_class)
-    gate, verdicts = judge_run(now, baseline.name, then, baseline.parent, read_tolerances(TOLERANCES), but=run)
+    gate, judged = judge_run(now, baseline.name, then, baseline.parent, read_tolerances(TOLERANCES), but=run)
     console = widened(Console())
-    print_verdicts(verdicts, gate, list(now.cases), console)
+    print_verdicts(judged, gate, list(now.cases), console)
+    verdicts = judged.verdicts.values()
     doubts = list(doubts_of(now))
     for doubt in doubts:
         say(console, doubt)

@@ -40,8 +40,9 @@ def refresh(
     console = widened(Console())
     if latest is not None:
         baseline = usable_baseline(latest, now.perf.machine_class)
-        gate, verdicts = judge_run(now, latest.name, baseline, chosen, tolerances, but=run)
-        print_verdicts(verdicts, gate, list(now.cases), console)
+        gate, judged = judge_run(now, latest.name, baseline, chosen, tolerances, but=run)
+        print_verdicts(judged, gate, list(now.cases), console)
     consent = Consent(tuple(drop or ()), reason)
     stored = store(msgspec.json.decode(run.read_bytes()), chosen, name, consent, tolerances)
-    say(console, f"Stored as a baseline: {stored}")
+    for line in stored.lines:
+        say(console, line)

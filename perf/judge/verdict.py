@@ -23,6 +23,8 @@ Kind = Literal["ok", "regressed", "improved", "drifted", "inconclusive", "no-bas
 
 # The chance of any alarm in a run in which nothing changed, over all its comparisons: one in a hundred.
 RUN_ERROR = 0.01
+# The share of it for drifts of all cases of a variant together; the rest is for those of each case.
+TOGETHER = 0.2
 # How often what was measured side by side is looked at, at most: the error of a run is divided among the looks.
 LOOKS = 6
 # Confidence above this is stated as "over" it.
@@ -108,7 +110,7 @@ def judge_since(
     if then is None:
         return Judgement("no-baseline", "the baseline has no undisturbed measurement of it")
     change = change_since(now, then, within, sessions)
-    level = 1 - RUN_ERROR / (2 * comparisons)
+    level = 1 - (1 - TOGETHER) * RUN_ERROR / (2 * comparisons)
     stated = []
     for again in (now, replace(now, invocations=2 * now.invocations)):
         kept = within.with_squares(then.degrees * then.variance, then.degrees)
@@ -120,6 +122,25 @@ def judge_since(
     if sure > level and beyond >= CONFIDENCE:
         return Judgement("drifted", _sure(sure, beyond), change, smallest, with_twice)
     return Judgement("ok", "", change, smallest, with_twice)
+
+
+def judge_together(changes: Sequence[Change], sessions: Spread, tolerance: Tolerance, groups: int) -> Judgement:
+    """The verdict on the mean change of cases of the same stacks, as one of a run's `groups`: `ok` or `drifted`, as
+    `judge_since` has it. What moves all of them is seen where no single one of many is sure. A session may move all of
+    them alike, so its variance counts in full, that within it for their mean. ValueError without changes.
+    """
+    if not changes:
+        raise ValueError("a group of no changes")
+    count = len(changes)
+    within = [change.parts[-1] for change in changes if change.known]
+    noise = Spread(sum(part.variance for part in within) / count**2, min((p.degrees for p in within), default=0.0))
+    parts = (Spread(2 * sessions.variance, sessions.degrees), noise)
+    change = Change(sum(c.log_ratio for c in changes) / count, tuple(part for part in parts if part.degrees))
+    level = 1 - TOGETHER * RUN_ERROR / (2 * groups)
+    sure, beyond = change.confidence_beyond(0), change.confidence_beyond(tolerance.log_change)
+    if sure > level and beyond >= CONFIDENCE:
+        return Judgement("drifted", _sure(sure, beyond), change)
+    return Judgement("ok", "", change)
 
 
 def _least(one: float | None, other: float | None) -> float | None:

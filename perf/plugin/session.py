@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,13 @@ from perf.measure.tiers import effort_of
 from perf.plugin.context import context_of, journal_conditions, state_report
 from perf.plugin.setup import Setup
 from perf.plugin.storage import Storage, forget_old_sessions, start_judging
+from perf.runs import document
 from perf.runs.baseline import TOLERANCES
 from perf.runs.document import Context
 from perf.runs.gate import Priors, priors_of
 from perf.runs.judging import Judging
 from perf.runs.record import CaseRecord, case_of, record_of
+from perf.runs.together import Judged
 from perf.runs.tolerances import Tolerances, read_tolerances
 from perf.runs.verdict import Verdict
 from perf.stack import OF_THE_SUITE, Stack, differing
@@ -43,8 +45,8 @@ OWN_DOING = frozenset({"cpu_pressure"})
 
 @dataclass(kw_only=True)
 class PerfSession:
-    """State of a session. `records` holds the record of each case, in the order of the items, `verdicts` what was said
-    of it, `contested` the items, by id, that failed for their verdict alone.
+    """State of a session. `records` holds the record of each case, in the order of the items, `refused` the verdict on
+    those that could not be measured, `contested` the items, by id, that failed for their verdict alone.
     """
 
     setup: Setup
@@ -55,7 +57,7 @@ class PerfSession:
     judging: Judging
     tolerances: Tolerances
     records: list[CaseRecord] = field(default_factory=list)
-    verdicts: list[Verdict] = field(default_factory=list)
+    refused: dict[str, Verdict] = field(default_factory=dict)
     contested: set[str] = field(default_factory=set)
     _measured: Measured = field(default_factory=lambda: Measured({}, {}))
 
@@ -126,10 +128,10 @@ class PerfSession:
         return outcome
 
     def judged(self, outcome: Outcome) -> tuple[CaseRecord, Verdict | None]:
-        """A case's record, and its verdict when it is judged; both are kept."""
+        """A case's record, which is kept, and its verdict when it is judged."""
         placements, priors = self.setup.placements, self._all_priors
         case = case_of(outcome, placements)
-        verdict = self.judging.verdict(case, priors)
+        verdict = self.said.verdicts.get(case.name)
         record = record_of(
             outcome,
             case,
@@ -139,21 +141,37 @@ class PerfSession:
         )
         if verdict is not None:
             record = msgspec.structs.replace(record, verdict=verdict.record)
-            self.verdicts.append(verdict)
         self.records.append(record)
         return record, verdict
 
     def refuse(self, case: Case, reason: str) -> None:
         """Say of a case that was not measured that it is invalid."""
         if self.judging.compares:
-            self.verdicts.append(Verdict(case.id, "invalid", reason))
+            self.refused[case.id] = Verdict(case.id, "invalid", reason)
+
+    @property
+    def verdicts(self) -> Judged:
+        """What is said of the cases whose items have run."""
+        names = {record.name for record in self.records}
+        found = {name: verdict for name, verdict in self.said.verdicts.items() if name in names}
+        return replace(self.said, verdicts={**found, **self.refused})
+
+    @cached_property
+    def said(self) -> Judged:
+        """What is said of all cases that were measured."""
+        return self.judging.judged(self._cases)
 
     @cached_property
     def _all_priors(self) -> Mapping[str, Priors]:
         """What all cases that were measured say about variances."""
+        return priors_of(self._cases, self.tolerances)
+
+    @cached_property
+    def _cases(self) -> list[document.Case]:
+        """What is judged of the cases that were measured."""
         outcomes = self._measured.outcomes.values()
         sound = [found for found in outcomes if isinstance(found, Outcome) and found.failure is None]
-        return priors_of([case_of(outcome, self.setup.placements) for outcome in sound], self.tolerances)
+        return [case_of(outcome, self.setup.placements) for outcome in sound]
 
     def _undecided(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         """The cases that need another look, the one that seems slowest first."""

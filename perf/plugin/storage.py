@@ -176,7 +176,7 @@ def keep_run(document: Mapping[str, Any], storage: Storage, folder: Path, tolera
         stored = store(document, storage.folder, storage.save, storage.consent, tolerances)
     except PerfError as error:
         return Kept([*lines, str(error)], failed=True)
-    return Kept([*lines, f"Stored as a baseline: {stored}"])
+    return Kept([*lines, *stored.lines])
 
 
 def document_of(config: pytest.Config) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from perf.judge.statistics import median
 from perf.judge.verdict import Judgement
 from perf.report.console import say
 from perf.runs.judging import Judging
+from perf.runs.together import Judged
 from perf.runs.verdict import GRAVITY, Verdict
 
 _STYLES: Mapping[str, str] = {
@@ -49,11 +50,12 @@ def verdict_lines(verdict: Verdict, judging: Judging, command: str) -> list[str]
     return [*lines, f"  alone: {command}"]
 
 
-def print_verdicts(verdicts: Sequence[Verdict], judging: Judging, selected: Sequence[str], console: Console) -> None:
+def print_verdicts(judged: Judged, judging: Judging, selected: Sequence[str], console: Console) -> None:
     """Print what was said of each case that is not `ok`, how many of each verdict there are, and what the run would
     have seen. Nothing that was selected and not judged, and nothing that only the baseline holds, is left unsaid.
     `selected` holds case names.
     """
+    verdicts = list(judged.verdicts.values())
     for line in judging.lines():
         say(console, line)
     shown = [v for v in verdicts if v.kind not in {"ok", "no-baseline"}]
@@ -68,6 +70,8 @@ def print_verdicts(verdicts: Sequence[Verdict], judging: Judging, selected: Sequ
     only_then = judging.only_then(selected)
     if only_then:
         say(console, f"Only in the baseline: {_listed(only_then)}")
+    for group in judged.together:
+        say(console, f"Together, {group.text}; {group.judgement.kind}.")
     for line in _limits(verdicts):
         say(console, line)
     counts = Counter(verdict.kind for verdict in verdicts)

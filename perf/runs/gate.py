@@ -1,7 +1,7 @@
 """A run against its baseline: a verdict for every case, and what else differs between the two."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,6 +10,7 @@ from perf.judge.spread import Spread, prior_of, variance_of
 from perf.judge.verdict import Judgement, Tolerance, judge_beside, judge_since
 from perf.runs.document import Case, Context, Run
 from perf.runs.sessions import Sessions
+from perf.runs.together import Judged, judged_together
 from perf.runs.tolerances import Tolerances
 from perf.runs.verdict import GRAVITY, Ratio, Verdict
 from perf.stack import OF_THE_SUITE, differences, differing
@@ -105,6 +106,15 @@ class Gate:
         else:
             verdict = self._same_stack(case, then, ratios, changes)
         return replace(verdict, latency_ratio=latency_ratio, changes=changes, missing=missing)
+
+    def judged(self, cases: Sequence[Case]) -> Judged:
+        """The verdicts on all cases of a run, and on those of the baseline's stack together."""
+        priors = priors_of(cases, self.tolerances)
+        found = {case.name: self.verdict(case, priors) for case in cases}
+        verdicts = {name: verdict for name, verdict in found.items() if verdict is not None}
+        if self.baseline is None:
+            return Judged(verdicts)
+        return judged_together(cases, verdicts, self.sessions, self.tolerances)
 
     def only_then(self, selected: Collection[str]) -> list[str]:
         """The baseline's cases that were not selected, by name."""

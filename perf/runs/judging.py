@@ -8,8 +8,9 @@ from typing import Protocol
 from perf.errors import PerfError
 from perf.runs.baseline import stored_runs
 from perf.runs.document import Case, Context, Run
-from perf.runs.gate import Gate, Priors, comparisons_of, priors_of
+from perf.runs.gate import Gate, Priors, comparisons_of
 from perf.runs.sessions import sessions_of
+from perf.runs.together import Judged
 from perf.runs.tolerances import Tolerances
 from perf.runs.verdict import Verdict
 
@@ -44,8 +45,8 @@ class Judging(Protocol):
     def undecided(self, case: Case, priors: Mapping[str, Priors]) -> float | None:
         """The apparent log slowdown of a case that needs remeasuring; None if it is decided."""
 
-    def verdict(self, case: Case, priors: Mapping[str, Priors]) -> Verdict | None:
-        """The verdict on a case, with the priors of each family; None when nothing is said of it."""
+    def judged(self, cases: Sequence[Case]) -> Judged:
+        """The verdicts on all cases of a run: none where nothing is said of a case."""
 
     def lines(self) -> list[str]:
         """What the cases are judged by, for a user."""
@@ -79,9 +80,10 @@ class Ungated:
     def undecided(self, case: Case, priors: Mapping[str, Priors]) -> None:
         """None: there is nothing to decide."""
 
-    def verdict(self, case: Case, priors: Mapping[str, Priors]) -> Verdict | None:  # noqa: ARG002
-        """`no-baseline`; None for a reference."""
-        return Verdict(case.name, "no-baseline", self.why) if self.why and case.samples else None
+    def judged(self, cases: Sequence[Case]) -> Judged:
+        """`no-baseline`; nothing for a reference."""
+        named = [case.name for case in cases if self.why and case.samples]
+        return Judged({name: Verdict(name, "no-baseline", self.why) for name in named})
 
     def lines(self) -> list[str]:
         """Nothing."""
@@ -119,7 +121,7 @@ def gate_of(
 
 def judge_run(
     run: Run, name: str, baseline: Run, folder: Path, tolerances: Tolerances, *, but: Path | None = None
-) -> tuple[Gate, list[Verdict]]:
+) -> tuple[Gate, Judged]:
     """Judge a whole run by a stored one, as the session that measured it would have: the same rules, the same error
     rates. The variance between sessions is estimated from the runs in `folder`, the run itself (`but`) apart.
     """
@@ -127,9 +129,7 @@ def judge_run(
     families = list(dict.fromkeys(case.family for case in run.cases.values()))
     stored = stored_runs(folder, run.perf.machine_class, but=but)
     gate = gate_of(name, baseline, run.perf, names, families, tolerances, stored)
-    priors = priors_of(run.cases.values(), tolerances)
-    verdicts = [gate.verdict(case, priors) for case in run.cases.values()]
-    return gate, [verdict for verdict in verdicts if verdict is not None]
+    return gate, gate.judged(list(run.cases.values()))
 
 
 def case_of_item(item: str) -> str:

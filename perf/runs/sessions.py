@@ -43,14 +43,15 @@ def sessions_of(
 ) -> Sessions:
     """The variance between stored sessions of one class that ran the stacks of `like`, the baseline (the last of them
     when there is none). What is assumed counts as a prior with its own degrees of freedom, so that three quiet sessions
-    do not rule out a noisy one; it stands alone where there are fewer than `LEAST_RUNS`.
+    do not rule out a noisy one; it stands alone where there are fewer than `LEAST_RUNS`. What somebody accepted of a
+    case is a change and no noise: its history begins there.
     """
     speedups: dict[Key, list[float]] = {}
     family_of: dict[Key, str] = {}
     pattern = like or (runs[-1] if runs else None)
     for name, case in pattern.cases.items() if pattern and len(runs) >= LEAST_RUNS else ():
         for reference in case.samples:
-            found = [_log_speedup(run, name, reference, like=case) for run in runs]
+            found = [_log_speedup(run, name, reference, like=case) for run in _since_accepted(runs, name)]
             known = [value for value in found if value is not None]
             if len(known) >= LEAST_RUNS:
                 speedups[name, reference] = known
@@ -63,6 +64,12 @@ def sessions_of(
         pooled = default.with_squares(fitted.degrees * fitted.variance, fitted.degrees)
         priors[family] = replace(pooled, degrees=min(pooled.degrees, MAX_DEGREES))
     return Sessions(priors, speedups, max(map(len, speedups.values()), default=0))
+
+
+def _since_accepted(runs: Sequence[Run], name: str) -> Sequence[Run]:
+    """The runs from the newest on that was stored although the case had changed; all of them without one."""
+    changed = [place for place, run in enumerate(runs) if run.perf.accepted and name in run.perf.accepted.verdicts]
+    return runs[changed[-1] :] if changed else runs
 
 
 def _log_speedup(run: Run, name: str, reference: str, like: Case) -> float | None:

@@ -31,8 +31,27 @@ class Consent:
     reason: str = ""
 
 
-def store(document: Mapping[str, Any], folder: Path, name: str, consent: Consent, tolerances: Tolerances) -> Path:
-    """Store a run as the latest baseline of its machine class, and return where. `document` is pytest-benchmark's JSON
+@dataclass(frozen=True)
+class Stored:
+    """A run that was stored: where, how many cases, which items were left out and why, and what was accepted."""
+
+    path: Path
+    cases: int
+    left_out: Mapping[str, str]
+    accepted: Accepted | None
+
+    @property
+    def lines(self) -> list[str]:
+        """It, for a user."""
+        lines = [f"Left out of the baseline: {name}: {why}" for name, why in self.left_out.items()]
+        if self.accepted:
+            names = [*(f"{name}: {why}" for name, why in self.accepted.verdicts.items()), *self.accepted.dropped]
+            lines.append(f"Accepted against {self.accepted.baseline} ({self.accepted.reason}): {'; '.join(names)}")
+        return [*lines, f"Stored as a baseline: {self.path} ({self.cases} case{'s' * (self.cases != 1)})"]
+
+
+def store(document: Mapping[str, Any], folder: Path, name: str, consent: Consent, tolerances: Tolerances) -> Stored:
+    """Store a run as the latest baseline of its machine class. `document` is pytest-benchmark's JSON
     of it, whose part `perf` says which cases are left out.
 
     PerfError when it is unfinished, was slowed down on purpose, has no case that is sound, lacks cases of the latest
@@ -43,10 +62,10 @@ def store(document: Mapping[str, Any], folder: Path, name: str, consent: Consent
         with held(folder):
             run = msgspec.convert(sound, Run)
             shelf = shelf_of(folder, run.perf.machine_class)
-            if shelf.paths:
-                accepted = _accepted(run, shelf, consent, tolerances)
-                sound["perf"]["accepted"] = msgspec.to_builtins(accepted)
-            return save(folder, name, encoded(sound))
+            accepted = _accepted(run, shelf, consent, tolerances) if shelf.paths else None
+            sound["perf"]["accepted"] = msgspec.to_builtins(accepted)
+            path = save(folder, name, encoded(sound))
+            return Stored(path, len(run.cases), sound["perf"]["left_out"], accepted)
     except OSError as error:
         step = "free some space or name another folder with --benchmark-storage=FOLDER; then add --perf-resume"
         raise PerfError(f"the run cannot be stored: {error.strerror}", subject=str(folder), next_step=step) from error
@@ -96,10 +115,10 @@ def _contested(run: Run, shelf: Shelf, tolerances: Tolerances) -> dict[str, str]
             if path is shelf.latest:
                 raise
             continue
-        _, verdicts = judge_run(run, path.name, baseline, path.parent, tolerances)
+        _, judged = judge_run(run, path.name, baseline, path.parent, tolerances)
         contested |= {
             verdict.case: f"{verdict.kind} against {path.name}"
-            for verdict in verdicts
+            for verdict in judged.verdicts.values()
             if verdict.case in unjudged and verdict.kind in CONTESTED
         }
         unjudged -= baseline.cases.keys()

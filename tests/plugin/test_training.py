@@ -45,11 +45,12 @@ def cases(trained: Finished, folder: Path) -> dict[str, dict[str, Any]]:
 def test_efficiency_is_of_steps_on_one_rank_and_on_two(cases: dict[str, dict[str, Any]]) -> None:
     one, two = (cases[name]["extra_info"] for name in ("r1", "r2"))
     assert one["reference"] == two["reference"] == "r1"
-    assert one["speedup"] is None
+    assert one["efficiency"] is None
+    assert one["speedup"] is two["speedup"] is None
     assert len(two["samples"]["r1"]["floors"]) == two["invocations"] == 2
     assert two["samples"]["r1"]["over"] == one["stack"]
-    assert (two["speedup_invocations"], two["speedup_disturbed"]) == (2, False)
-    assert two["published_speedup"] == pytest.approx(0.9886)
+    assert (two["efficiency"]["invocations"], two["efficiency"]["disturbed"]) == (2, False)
+    assert two["published"] == pytest.approx(0.9886)
     assert two["throughput_items_per_s"] > one["throughput_items_per_s"] * 0.5
 
 
@@ -61,9 +62,10 @@ def test_steps_of_every_rank_are_samples(cases: dict[str, dict[str, Any]]) -> No
 
 def test_each_rank_has_its_own_cores(cases: dict[str, dict[str, Any]]) -> None:
     two = cases["r2"]["extra_info"]
-    assert len(two["pinning"]) == two["ranks"] == 2
-    assert len(set(two["pinning"])) == 2
-    assert two["mpi"] == "Intel MPI 2021.18.1"
+    assert len(two["stack"]["placement"]) == two["instances"] == two["facts"]["ranks"] == 2
+    assert len(set(two["stack"]["placement"])) == 2
+    assert len(set(two["launch_prefixes"])) == 2
+    assert two["facts"]["check"]["mpi"] == "Intel MPI 2021.18.1"
 
 
 def test_a_job_its_ranks_and_horovod_are_in_its_stack(cases: dict[str, dict[str, Any]]) -> None:
@@ -77,7 +79,7 @@ def test_a_job_its_ranks_and_horovod_are_in_its_stack(cases: dict[str, dict[str,
 
 
 def test_what_a_step_is_made_of_is_recorded(cases: dict[str, dict[str, Any]]) -> None:
-    two = cases["r2"]["extra_info"]
+    two = cases["r2"]["extra_info"]["facts"]["check"]
     assert {"STEP", "ALLREDUCE", "MPI_ALLREDUCE", "NEGOTIATE_ALLREDUCE"} <= two["timeline_s"].keys()
     assert two["timeline_s"]["MPI_ALLREDUCE"] <= two["timeline_s"]["ALLREDUCE"] <= two["timeline_s"]["STEP"]
     assert two["gradient_bytes"] == 46_758_048
@@ -126,8 +128,8 @@ def test_emulated_hosts_are_measured_and_check_the_projection(tmp_path: Path) ->
     assert finished.code == 0, finished.output
     found = [entry["extra_info"] for entry in json.loads(file.read_text())["benchmarks"]]
     apart = next(info for info in found if info["variant"] == "r2" and "2hosts" in info["workload"])
-    assert apart["place"].startswith("two emulated hosts (10 Gbit/s, ")
-    assert apart["link_gbit_per_s"] == 10
+    assert apart["facts"]["check"]["place"].startswith("two emulated hosts (10 Gbit/s, ")
+    assert apart["facts"]["check"]["link_gbit_per_s"] == 10
     told = r"\d % / \d+\.\d % \([+-]\d+\.\d points\) on 2 ranks, two emulated hosts"
     assert re.search(told, (tmp_path / "s.md").read_text())
 
@@ -144,9 +146,10 @@ def test_hosts_that_the_user_names(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         finished = run(tmp_path, *TRAIN, *words, before=cluster.prefix)
     assert finished.code == 0, finished.output
     assert "2 passed" in finished.output
-    two = next(e["extra_info"] for e in json.loads(file.read_text())["benchmarks"] if e["extra_info"]["ranks"] == 2)
-    assert two["place"] == "2 hosts"
-    assert [seat.partition(",")[0] for seat in two["pinning"]] == list(cluster.hosts)
+    found = [entry["extra_info"] for entry in json.loads(file.read_text())["benchmarks"]]
+    two = next(info for info in found if info["facts"]["ranks"] == 2)
+    assert two["facts"]["check"]["place"] == "2 hosts"
+    assert [seat.partition(",")[0] for seat in two["stack"]["placement"]] == list(cluster.hosts)
     assert two["stack"]["environment"].items() >= {"FI_PROVIDER": "tcp", "I_MPI_FABRICS": "shm:ofi"}.items()
 
 

@@ -23,6 +23,7 @@ from perf.report.verdicts import (
 from perf.runs.gate import Gate
 from perf.runs.judging import Judging, Ungated
 from perf.runs.sessions import Sessions
+from perf.runs.together import Judged
 from perf.runs.verdict import GRAVITY, Verdict
 from tests.runs.factories import CASE, LOG_SPEEDUPS, benchmark, beside, gate, int8, judged, native, sample, stack
 
@@ -50,7 +51,8 @@ def printed(
 ) -> str:
     out = StringIO()
     names = [verdict.case for verdict in verdicts] if selected is None else selected
-    print_verdicts(verdicts, at or Ungated(), names, Console(file=out, width=width))
+    judged = Judged({str(place): verdict for place, verdict in enumerate(verdicts)})
+    print_verdicts(judged, at or Ungated(), names, Console(file=out, width=width))
     return out.getvalue()
 
 

@@ -1,7 +1,6 @@
 """No sequence of saves, slices, failures, resumes and refreshes accepts a worse case without a stored reason."""
 
 import json
-import math
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -54,7 +53,7 @@ SLOWER = {**EQUAL, WORKLOADS[1]: -0.5}
 
 
 def stored(folder: Path, content: dict[str, Any], consent: Consent = NO_CONSENT) -> Run:
-    return read_run(store(content, folder, "made", consent, TOLERANCES))
+    return read_run(store(content, folder, "made", consent, TOLERANCES).path)
 
 
 def test_the_first_run_of_a_class_is_stored_as_it_is(tmp_path: Path) -> None:
@@ -140,16 +139,46 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     assert "--perf-resume" in str(caught.value)
 
 
+# How fast each wheel is, on the log scale: what a comparison side by side finds.
+QUALITY = {"b": 0.0, "c": -0.5, "d": 0.1}
+
+
 class Sequences(RuleBasedStateMachine):
-    """Whatever is done in whatever order: what a stored run gave up against the one before it stands in it."""
+    """Whatever is done in whatever order: what a stored run gave up against the one before it stands in it.
+
+    A session measures a wheel on a machine that has its own pace, by which all speedups over native differ.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        self.unfinished: dict[str, float] | None = None
+        self.unfinished: dict[str, Any] | None = None
 
     def teardown(self) -> None:
         shutil.rmtree(self.folder)
+
+    @property
+    def runs(self) -> list[Run]:
+        return [read_run(path) for path in sorted(self.folder.glob("*.json"))]
+
+    def _session(
+        self, paces: Mapping[str, float], wheel: str, *, compared: bool = True, **context: Any
+    ) -> dict[str, Any]:
+        """What a session measures, beside the latest stored run's wheels if it compared with it."""
+        stored = self.runs[-1].cases if self.runs else {}
+        entries = []
+        for workload, pace in paces.items():
+            then = stored.get(f"{workload}-mkl-fp32")
+            log_speedup = pace + QUALITY[wheel]
+            figures: dict[str, Any] = {
+                "stack": stack(wheel=wheel * 64),
+                "samples": {"native-fp32": sample([value + log_speedup for value in LOG_SPEEDUPS])},
+            }
+            if compared and then and then.stack.wheel != wheel * 64:
+                by = QUALITY[wheel] - QUALITY[then.stack.wheel[0]]
+                figures["beside"] = beside(*(by + x for x in (0.001, -0.001, 0.0, 0.0005)), wheel=then.stack.wheel)
+            entries += [native(workload), benchmark(workload, **figures)]
+        return document(*entries, **context)
 
     def _save(self, content: dict[str, Any], consent: Consent) -> None:
         with suppress(PerfError):
@@ -161,29 +190,31 @@ class Sequences(RuleBasedStateMachine):
         reason=st.sampled_from(["", "", "wanted"]),
     )
     paces = st.dictionaries(st.sampled_from(WORKLOADS), st.sampled_from([0.0, 0.0, -0.5, 0.3]), min_size=1)
-    wheels = st.sampled_from(["b", "b", "c", "d"])
+    wheels = st.sampled_from([*QUALITY])
 
     @rule(paces=paces, wheel=wheels, compared=st.booleans(), consent=consents)
     def save(self, paces: dict[str, float], wheel: str, compared: bool, consent: Consent) -> None:
         """A session of all or some cases: a slice, a new wheel, advisory or not."""
-        self._save(run_of(paces, wheel=wheel, compared=compared), consent)
+        self._save(self._session(paces, wheel, compared=compared), consent)
 
-    @rule(paces=paces, failed=st.sampled_from(WORKLOADS), consent=consents)
-    def save_with_failures(self, paces: dict[str, float], failed: str, consent: Consent) -> None:
+    @rule(paces=paces, wheel=wheels, failed=st.sampled_from(WORKLOADS), consent=consents)
+    def save_with_failures(self, paces: dict[str, float], wheel: str, failed: str, consent: Consent) -> None:
         """A session with a failed case."""
-        self._save(run_of(paces, left_out={f"{failed}-mkl-fp32": "killed"}), consent)
+        left_out = {ITEM.format(f"{failed}-mkl-fp32"): "killed"}
+        self._save(self._session(paces, wheel, left_out=left_out), consent)
 
-    @rule(paces=paces, consent=consents)
-    def interrupt(self, paces: dict[str, float], consent: Consent) -> None:
+    @rule(paces=paces, wheel=wheels, consent=consents)
+    def interrupt(self, paces: dict[str, float], wheel: str, consent: Consent) -> None:
         """A session that was interrupted, and saves what it has."""
-        self._save(run_of(paces, complete=False), consent)
-        self.unfinished = paces
+        content = self._session(paces, wheel)
+        self._save({**content, "perf": {**content["perf"], "complete": False}}, consent)
+        self.unfinished = content
 
     @precondition(lambda self: self.unfinished is not None)
     @rule(consent=consents)
     def resume(self, consent: Consent) -> None:
-        """The interrupted session, finished."""
-        self._save(run_of(self.unfinished or {}), consent)
+        """The interrupted session, finished, whatever was stored meanwhile."""
+        self._save(self.unfinished or {}, consent)
         self.unfinished = None
 
     @rule(consent=consents)
@@ -194,24 +225,26 @@ class Sequences(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_hidden(self) -> None:
-        newest: dict[str, float] = {}
+        newest: dict[str, Case] = {}
         before: set[str] = set()
-        for path in sorted(self.folder.glob("*.json")):
-            run = read_run(path)
+        for run in self.runs:
             accepted = run.perf.accepted
-            paces = {name: _log(case) for name, case in run.cases.items() if case.samples}
-            slower = {name for name, pace in paces.items() if pace < newest.get(name, pace) - 0.2}
-            assert slower <= (accepted.verdicts.keys() if accepted else set())
-            assert not slower or (accepted and accepted.reason)
+            cases = {name: case for name, case in run.cases.items() if case.samples}
+            worse = {name for name, case in cases.items() if name in newest and is_worse(case, newest[name])}
+            assert worse <= (accepted.verdicts.keys() if accepted else set())
+            assert not worse or (accepted and accepted.reason)
             assert before - run.cases.keys() == set(accepted.dropped if accepted else ())
-            newest |= paces
+            newest |= cases
             before = set(run.cases)
 
 
-def _log(case: Case) -> float:
-    sample_of = case.samples["native-fp32"].observed
-    return float(sample_of.log_ratio) if sample_of else -math.inf
+def is_worse(now: Case, then: Case) -> bool:
+    """Whether a case lost: to a slower wheel, or with the same one."""
+    if now.stack.wheel != then.stack.wheel:
+        return QUALITY[now.stack.wheel[0]] < QUALITY[then.stack.wheel[0]] - 0.2
+    paces = [case.samples["native-fp32"].observed for case in (now, then)]
+    return paces[0] is not None and paces[1] is not None and paces[0].log_ratio < paces[1].log_ratio - 0.2
 
 
-Sequences.TestCase.settings = settings(max_examples=40, stateful_step_count=8, deadline=None)
+Sequences.TestCase.settings = settings(max_examples=60, stateful_step_count=8, deadline=None)
 TestSequences = Sequences.TestCase
