@@ -198,6 +198,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         keep_run(document_of(config), ended, config.stash[STORAGE], perf.journal.folder) if perf.records else Kept([])
     )
     config.stash[KEPT] = kept
+    if None not in ended.values() and not kept.failed:
+        perf.journal.finish()
     unusable = perf.judging is not None and perf.judging.problem is not None
     regular = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
     if (unusable and regular) or (kept.failed and session.exitstatus == pytest.ExitCode.OK):

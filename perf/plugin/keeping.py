@@ -1,7 +1,7 @@
 """Keeping a session's run: always in the cache, and under `baselines/` when the user asked for it and it is sound."""
 
-import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from perf.cache import if_free, remove
 from perf.errors import PerfError
 from perf.files import write_whole
+from perf.measure.journal import LOCK
 from perf.plugin.storage import Storage
 from perf.runs.shelf import save
 
@@ -78,10 +80,12 @@ def document_of(config: pytest.Config) -> dict[str, Any]:
 
 
 def forget_old_sessions(runs: Path) -> None:
-    """Remove all but the newest sessions' folders."""
+    """Remove all but the newest sessions' folders, and those of sessions that are still running."""
     folders = sorted((folder for folder in runs.iterdir() if folder.is_dir()), reverse=True)
     for folder in folders[KEPT_SESSIONS:]:
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError), if_free(folder / LOCK) as free:
+            if free:
+                remove(folder)
 
 
 def _unfit(document: Mapping[str, Any]) -> dict[str, str]:

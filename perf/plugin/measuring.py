@@ -12,7 +12,8 @@ from perf.measure.ledger import Ledger
 from perf.measure.limit import measure_limits
 from perf.measure.plan import Plan, SubjectKey, Variant, WorkloadKey
 from perf.measure.results import WorkloadResult
-from perf.measure.stacks import Twin
+from perf.measure.resuming import resumed
+from perf.measure.stacks import Twin, stacks_of
 from perf.plugin.outcome import Outcome
 from perf.report.progress import ProgressLine
 
@@ -150,16 +151,19 @@ class Measuring:
             key: {name: check.problem for name, check in found.items() if check.problem}
             for key, found in checks.items()
         }
+        for line in resumed(plans, conditions):
+            self.progress.say(line)
         self.progress.restart()
         return measure(plans, problems, conditions, self.progress.tell, self.ledger)
 
     def _checks(self, plan: Plan, case: Case) -> Mapping[str, Checked]:
         journal = self.conditions.journal
-        checks = journal.checks(plan.key)
+        stacks = stacks_of(plan, self.conditions.placements)
+        checks = journal.checks(plan.key, stacks)
         if checks is None:
             self.progress.tell(f"{plan.subject}: checking answers", 0.0)
             checks = case.family.check(plan, self.resources)
-            journal.keep_checks(plan.key, checks)
+            journal.keep_checks(plan.key, stacks, checks)
         return checks
 
 

@@ -16,7 +16,7 @@ from perf.errors import PerfError
 from perf.machine import findings, read_state
 from perf.measure.engine import Conditions
 from perf.measure.family import Case
-from perf.measure.journal import Journal, find_journal
+from perf.measure.journal import Journal, resume_journal
 from perf.measure.plan import Effort, Plan, Variant
 from perf.measure.stacks import Twin, program_like, stack_of, twin_of
 from perf.measure.tiers import effort_of
@@ -239,7 +239,7 @@ def start_session(setup: Setup, storage: Storage, selected: Sequence[Case]) -> P
 
 def _open_journal(runs: Path, conditions: Mapping[str, Any], *, resume: bool) -> Journal:
     if resume:
-        return Journal(find_journal(runs, conditions), conditions)
+        return resume_journal(runs, conditions)
     try:
         runs.mkdir(exist_ok=True)
         forget_old_sessions(runs)

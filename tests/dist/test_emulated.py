@@ -2,13 +2,18 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from perf.dist.data import load
-from perf.dist.emulated import ENTER, ETC, NAME, emulated
+from perf.dist.emulated import ENTER, ETC, NAME, emulated, host_names
+from perf.dist.places import seating_of
+from perf.machine import Placement
+from perf.measure.family import Resources
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("two_hosts")]
 SAY = "import socket, sys; print(socket.gethostname(), socket.gethostbyname(sys.argv[1]))"
@@ -16,6 +21,13 @@ SAY = "import socket, sys; print(socket.gethostname(), socket.gethostbyname(sys.
 
 def inside(host: str, *command: str) -> list[str]:
     return [str(ENTER), "-q", host, *command]
+
+
+def test_another_session_calls_its_seats_the_same(resources: Resources, two_seats: Sequence[Placement]) -> None:
+    """Their own names hold the process: a stack that did would never be the same again."""
+    seats = seating_of("emulated", replace(resources, seats=tuple(two_seats))).every
+    assert [seat.words.partition(",")[0] for seat in seats] == ["emulated host 0", "emulated host 1"]
+    assert [seat.host for seat in seats] == list(host_names())
 
 
 def test_each_has_its_name_and_knows_the_other() -> None:

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
-from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -20,9 +19,10 @@ from perf.measure.engine import Conditions, _turns, measure
 from perf.measure.instance import WorkerError
 from perf.measure.journal import Journal
 from perf.measure.ledger import Ledger
-from perf.measure.plan import Effort, Plan, Variant, Workload
+from perf.measure.plan import Effort, Operator, Plan, Variant, Workload
 from perf.measure.results import Failure, Slot, WarmUp, WorkloadResult
 from perf.measure.tiers import effort_of
+from tests.fakes import PLACEMENTS, build
 from tests.leftovers import states
 
 SMOKE = effort_of("smoke")
@@ -110,10 +110,10 @@ class Stands:
 
 def measured(names: str, stands: Stands, scratch: Path, ledger: Ledger | None = None, **effort: Any) -> WorkloadResult:
     """One workload of variants named by single letters, run by stand-ins."""
-    variants = tuple(Variant(name, Mock(), Mock()) for name in names)
+    variants = tuple(Variant(name, build(), Operator("relu", {}, ("data",))) for name in names)
     plan = Plan("net", variants, (Workload("net-b1", {}, 1, 1.0),), names[0], stands, family="made")
     chosen: Effort = dataclasses.replace(SMOKE, **{"block_budget_s": 1e9, **effort})
-    return measure([plan], {}, conditions((), scratch, chosen), lambda *_: None, ledger or Ledger())[
+    return measure([plan], {}, conditions(PLACEMENTS, scratch, chosen), lambda *_: None, ledger or Ledger())[
         plan.key_of(plan.workloads[0])
     ]
 

@@ -15,7 +15,7 @@ from perf.judge.verdict import LOOKS
 from perf.measure.engine import Conditions
 from perf.measure.family import Case, Checked
 from perf.measure.ledger import Ledger
-from perf.measure.plan import Plan, Variant, Workload, WorkloadKey
+from perf.measure.plan import Operator, Plan, Variant, Workload, WorkloadKey
 from perf.measure.results import Failure, WorkloadResult
 from perf.measure.stacks import OF_BASELINE, Twin
 from perf.measure.tiers import effort_of
@@ -23,6 +23,7 @@ from perf.plugin import measuring
 from perf.plugin.measuring import Measuring
 from perf.plugin.outcome import Outcome
 from perf.report.progress import ProgressLine
+from tests.fakes import PLACEMENTS, build
 
 SMOKE = effort_of("smoke")
 AGAIN = "second look of"
@@ -79,8 +80,8 @@ class Family:
         self.name = name
 
     def plan(self, subject: str, cases: Sequence[Any], _: object) -> Plan:
-        build = Mock(requirement="mxnet-mkl==1.5.0")
-        variants = [Variant(name, build, Mock(), over) for name, over in (("native", ()), ("fast", ("native",)))]
+        program = Operator("relu", {}, ("data",))
+        variants = [Variant(name, build(), program, over) for name, over in (("native", ()), ("fast", ("native",)))]
         workloads = [Workload(name, {}, 1, 1.0) for name in dict.fromkeys(case.workload for case in cases)]
         return Plan(subject, tuple(variants), tuple(workloads), "native", family=self.name)
 
@@ -122,10 +123,12 @@ class Session:
             for name in self.losses
         ]
         effort = replace(SMOKE, again_budget_s=self.budget_s)
-        journal = Mock(checks=Mock(return_value=None))
+        journal = Mock(checks=Mock(return_value=None), resumed=None)
         found = Measuring(
             resources=Mock(),
-            conditions=Conditions(placements=(), effort=effort, timeout_s=1, scratch=Path("unused"), journal=journal),
+            conditions=Conditions(
+                placements=PLACEMENTS, effort=effort, timeout_s=1, scratch=Path("unused"), journal=journal
+            ),
             injected=self.injected,
             progress=ProgressLine(Console(file=self.printed, width=200)),
             ledger=self.ledger,
@@ -213,7 +216,7 @@ def test_subjects_of_two_families_with_one_name_are_kept_apart(monkeypatch: pyte
     """As are those of two builds that train: their variants and twins are called alike too."""
     engine = Engine()
     monkeypatch.setattr(measuring, "measure", engine)
-    journal = Mock(checks=Mock(return_value=None))
+    journal = Mock(checks=Mock(return_value=None), resumed=None)
     families = [Family("one"), Family("other")]
     cases = [
         Mock(id=f"{family.name}-fast", workload="same-b1", subject="same", variant="fast", family=family)
@@ -221,7 +224,9 @@ def test_subjects_of_two_families_with_one_name_are_kept_apart(monkeypatch: pyte
     ]
     found = Measuring(
         resources=Mock(),
-        conditions=Conditions(placements=(), effort=SMOKE, timeout_s=1, scratch=Path("unused"), journal=journal),
+        conditions=Conditions(
+            placements=PLACEMENTS, effort=SMOKE, timeout_s=1, scratch=Path("unused"), journal=journal
+        ),
         injected={},
         progress=ProgressLine(Console(file=StringIO(), width=200)),
         ledger=Ledger(),
