@@ -91,7 +91,9 @@ class _Run:
         journal, again = conditions.journal, conditions.again
         earlier = {w.name: journal.result(plan.key_of(w), again, self._stacks) for w in plan.workloads}
         self._invocations = {name: list(result.invocations) for name, result in earlier.items()}
-        self._failures = {name: {**problems, **result.failures} for name, result in earlier.items()}
+        # A plan may be narrowed to some of its subject's variants: what the others failed of does not count here.
+        own = {variant.name: problems[variant.name] for variant in plan.variants if variant.name in problems}
+        self._failures = {name: {**own, **result.failures} for name, result in earlier.items()}
 
     def key_of(self, workload: Workload) -> WorkloadKey:
         return self._plan.key_of(workload)

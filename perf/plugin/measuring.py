@@ -88,8 +88,8 @@ class Measuring:
                 with self.ledger.stage("checking answers"):
                     checks[key] = self._checks(plan, cases[0])
                 plans.append(plan)
-            except PerfError as error:
-                errors |= dict.fromkeys((case.id for case in cases), error)
+            except (PerfError, OSError, MemoryError) as error:
+                errors |= dict.fromkeys((case.id for case in cases), _told(key, error))
         return errors, _slowed(plans, self.injected), checks
 
     def _twins(self, plan: Plan, selected: Sequence[Case]) -> dict[str, Twin | str]:
@@ -165,6 +165,18 @@ class Measuring:
             checks = case.family.check(plan, self.resources)
             journal.keep_checks(plan.key, stacks, checks)
         return checks
+
+
+def _told(subject: SubjectKey, error: Exception) -> PerfError:
+    """Why a subject could not be prepared or checked, as the error of its cases."""
+    if isinstance(error, PerfError):
+        return error
+    if isinstance(error, MemoryError):
+        step = "choose a smaller batch, shape or number of instances, or a machine with more memory"
+        what = f"there was not enough memory to prepare and check it: {error}".rstrip(": ")
+        return PerfError(what, subject=subject.subject, next_step=step)
+    step = "see to the file or program that is named, then run again"
+    return PerfError(f"preparing or checking it failed: {error}", subject=subject.subject, next_step=step)
 
 
 def _beside(plan: Plan, twins: Twins) -> Plan:

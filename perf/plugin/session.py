@@ -55,6 +55,7 @@ class PerfSession:
     records: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     _measured: Measured | None = None
+    _error: Exception | None = None
 
     @property
     def limits(self) -> Mapping[str, float]:
@@ -109,14 +110,20 @@ class PerfSession:
 
     def outcome(self, case: Case) -> Outcome:
         """What came of a case; the first one that is asked for has all selected cases measured. PerfError when its
-        subject could not be prepared.
+        subject could not be prepared. Whatever else ended the measuring is raised again for each case: nothing is
+        measured twice.
         """
+        if self._error:
+            raise self._error
         if self._measured is None:
             with self.setup.uncaptured(), self.setup.progress.shown():
                 try:
                     self._measured = self._measuring().measured(self.selected)
                 except PerfError as error:
                     self._measured = Measured(dict.fromkeys((case.id for case in self.selected), error), {})
+                except Exception as error:
+                    self._error = error
+                    raise
         outcome = self._measured.outcomes[case.id]
         if isinstance(outcome, PerfError):
             raise outcome

@@ -187,6 +187,17 @@ def test_one_that_cannot_be_started_fails_alone(scratch: Path) -> None:
     assert sorted(stands.closed) == ["a", "c"]
 
 
+def test_what_failed_outside_of_a_narrowed_plan_stops_nothing_in_it(scratch: Path) -> None:
+    """A second look is at a case and its twin, whatever others of the subject failed of."""
+    variants = tuple(Variant(name, build(), Operator("relu", {}, ("data",))) for name in "ab")
+    plan = Plan("net", variants, (Workload("net-b1", {}, 1, 1.0),), "a", Stands(2), family="made")
+    wrong = Failure("wrong answers", "")
+    begun = conditions(PLACEMENTS, scratch)
+    (result,) = measure([plan], {plan.key: {"x": wrong, "y": wrong}}, begun, lambda *_: None, Ledger()).values()
+    assert result.failures == {}
+    assert [sorted(block) for block in orders(result)[0]] == [["a", "b"]] * 2
+
+
 def test_without_any_time_left_there_is_still_the_least_number_of_blocks(scratch: Path) -> None:
     result = measured("ab", Stands(2), scratch, min_blocks=3, max_blocks=100, block_budget_s=0.0)
     assert [len(blocks) for blocks in orders(result)] == [3]

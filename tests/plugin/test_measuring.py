@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import pytest
 from rich.console import Console
@@ -22,6 +22,7 @@ from perf.measure.tiers import effort_of
 from perf.plugin import measuring
 from perf.plugin.measuring import Measuring
 from perf.plugin.outcome import Outcome
+from perf.plugin.session import PerfSession
 from perf.report.progress import ProgressLine
 from tests.fakes import PLACEMENTS, build
 
@@ -135,6 +136,7 @@ class Session:
             twin=self.twin,
             undecided=self._undecided,
         ).measured(cases)
+        self.errors = {name: error for name, error in found.outcomes.items() if isinstance(error, PerfError)}
         return {name: outcome for name, outcome in found.outcomes.items() if isinstance(outcome, Outcome)}
 
     def _undecided(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -241,6 +243,42 @@ def test_subjects_of_two_families_with_one_name_are_kept_apart(monkeypatch: pyte
         {"by": "other"},
     ]
     assert twins[0] is not twins[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError("no network namespace"), "bad: preparing or checking it failed: no network namespace"),
+        (MemoryError("Unable to allocate 96 GiB"), "bad: there was not enough memory to prepare and check it: Unable"),
+        (MemoryError(), "bad: there was not enough memory to prepare and check it\nnext: "),
+    ],
+)
+def test_a_subject_that_cannot_be_prepared_fails_its_own_cases(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    check = Family.check
+
+    def checked(family: Family, plan: Plan, resources: object) -> dict[str, Checked]:
+        if plan.subject == "bad":
+            raise error
+        return check(family, plan, resources)
+
+    monkeypatch.setattr(Family, "check", checked)
+    session = Session(monkeypatch, losses={"bad": 0.0, "good": 0.0}, decided_after=0)
+    assert list(session.measured()) == ["good"]
+    assert str(session.errors["bad"]).startswith(told)
+
+
+def test_an_error_that_ends_the_measuring_is_kept_for_all_cases(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = Mock(side_effect=RuntimeError("broken"))
+    monkeypatch.setattr(PerfSession, "_measuring", Mock(return_value=Mock(measured=measured)))
+    session = PerfSession(
+        setup=MagicMock(), selected=[], effort=SMOKE, context=Mock(), journal=Mock(), judging=None, tolerances=Mock()
+    )
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="broken"):
+            session.outcome(Mock())
+    measured.assert_called_once()
 
 
 def test_without_time_nothing_is_measured_again_and_the_undecided_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
