@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from perf.errors import PerfError
 from perf.judge.verdict import LOOKS
+from perf.machine import free_bytes, shortage
 from perf.measure.engine import Conditions, measure
 from perf.measure.family import Case, Checked, Resources, subject_of, workload_of
 from perf.measure.ledger import Ledger
@@ -18,6 +19,7 @@ from perf.plugin.outcome import Outcome
 from perf.report.progress import ProgressLine
 
 NOTHING = WorkloadResult((), {})
+SMALLER = "choose a smaller batch or shape, fewer instances or ranks, or a machine with more memory"
 Checks = Mapping[SubjectKey, Mapping[str, Checked]]
 Twins = Mapping[str, Twin | str]
 
@@ -50,6 +52,7 @@ class Measuring:
     def measured(self, selected: Sequence[Case]) -> Measured:
         """Measure the cases. PerfError when one is to be slowed down that there is not."""
         errors, plans, checks = self._prepared(selected)
+        selected = [case for case in selected if case.id not in errors]
         with self.ledger.stage("preparing"):
             twins = {plan.key: self._twins(plan, selected) for plan in plans}
         plans = [_beside(plan, twins[plan.key]) for plan in plans]
@@ -85,12 +88,27 @@ class Measuring:
             try:
                 with self.ledger.stage("preparing"):
                     plan = cases[0].family.plan(key.subject, cases, self.resources)
+                    plan, short = self._fitting(plan, cases)
+                errors |= short
+                if not plan.workloads:
+                    continue
                 with self.ledger.stage("checking answers"):
                     checks[key] = self._checks(plan, cases[0])
                 plans.append(plan)
             except (PerfError, OSError, MemoryError) as error:
                 errors |= dict.fromkeys((case.id for case in cases), _told(key, error))
         return errors, _slowed(plans, self.injected), checks
+
+    def _fitting(self, plan: Plan, cases: Sequence[Case]) -> tuple[Plan, dict[str, PerfError]]:
+        """The plan without the workloads that need more memory than is free, and the errors of their cases."""
+        needs, free = cases[0].family.memory_bytes(plan, self.resources), free_bytes()
+        short = {name: why for name, need in needs.items() if (why := shortage(need, free))}
+        errors = {
+            case.id: PerfError(short[case.workload], subject=case.workload, next_step=SMALLER)
+            for case in cases
+            if case.workload in short
+        }
+        return replace(plan, workloads=tuple(w for w in plan.workloads if w.name not in short)), errors
 
     def _twins(self, plan: Plan, selected: Sequence[Case]) -> dict[str, Twin | str]:
         """The twins of a plan's variants by variant, or why one that is needed cannot be had."""
@@ -172,9 +190,8 @@ def _told(subject: SubjectKey, error: Exception) -> PerfError:
     if isinstance(error, PerfError):
         return error
     if isinstance(error, MemoryError):
-        step = "choose a smaller batch, shape or number of instances, or a machine with more memory"
         what = f"there was not enough memory to prepare and check it: {error}".rstrip(": ")
-        return PerfError(what, subject=subject.subject, next_step=step)
+        return PerfError(what, subject=subject.subject, next_step=SMALLER)
     step = "see to the file or program that is named, then run again"
     return PerfError(f"preparing or checking it failed: {error}", subject=subject.subject, next_step=step)
 

@@ -86,6 +86,9 @@ class Family:
         workloads = [Workload(name, {}, 1, 1.0) for name in dict.fromkeys(case.workload for case in cases)]
         return Plan(subject, tuple(variants), tuple(workloads), "native", family=self.name)
 
+    def memory_bytes(self, plan: Plan, _: object) -> dict[str, int]:
+        return {workload.name: 10**15 if workload.name.startswith("large") else 1 for workload in plan.workloads}
+
     def check(self, plan: Plan, _: object) -> dict[str, Checked]:
         return {variant.name: Checked(None, {"by": self.name}) for variant in plan.variants}
 
@@ -267,6 +270,17 @@ def test_a_subject_that_cannot_be_prepared_fails_its_own_cases(
     session = Session(monkeypatch, losses={"bad": 0.0, "good": 0.0}, decided_after=0)
     assert list(session.measured()) == ["good"]
     assert str(session.errors["bad"]).startswith(told)
+
+
+@pytest.mark.parametrize("subject", ["together", None])
+def test_a_workload_that_does_not_fit_into_memory_fails_alone(
+    monkeypatch: pytest.MonkeyPatch, subject: str | None
+) -> None:
+    session = Session(monkeypatch, losses={"large": 0.0, "small": 0.0}, decided_after=0, subject=subject)
+    assert list(session.measured()) == ["small"]
+    assert [asked.workloads for asked in session.engine.asked] == [["small"]]
+    assert str(session.errors["large"]).startswith("large: needs about 931323 GiB of memory, ")
+    assert "next: choose a smaller batch or shape" in str(session.errors["large"])
 
 
 def test_an_error_that_ends_the_measuring_is_kept_for_all_cases(monkeypatch: pytest.MonkeyPatch) -> None:
