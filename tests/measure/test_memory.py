@@ -12,6 +12,7 @@ import pytest
 
 from perf.cnn.family import CnnFamily
 from perf.cnn.networks import INPUT, catalogue
+from perf.dist.data import load
 from perf.dist.family import DistFamily
 from perf.measure.family import PROCESS_BYTES, Resources
 from perf.measure.hosts import Host
@@ -92,6 +93,10 @@ def training(ranks: Sequence[int], batch: int = 1) -> Plan:
     task = {"network": "resnet18_v1"}
     variants = tuple(Variant(f"r{n}", build(), Training(f"resnet18_v1/b{batch}", n, task, {})) for n in ranks)
     return Plan("t", variants, (Workload("w", {"data": (batch, 3, 224, 224)}, batch, 1.0),), "r1", family="dist")
+
+
+def test_every_network_that_can_be_trained_has_its_figures() -> None:
+    assert set(load().memory) == set(load().networks)
 
 
 def test_every_rank_of_every_job_counts_and_other_hosts_do_not() -> None:
