@@ -63,6 +63,21 @@ def locked(shelf: Path, name: str, say: Callable[[str], None]) -> Iterator[None]
         lock.release()
 
 
+@contextmanager
+def if_free(lock_file: Path) -> Iterator[bool]:
+    """Hold a lock unless another process has it; whether it is held. Raises OSError when there can be no such file."""
+    lock = filelock.FileLock(lock_file)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
 def unfinished(shelf: Path, name: str) -> Path:
     """Return a new path for a folder that is not finished: what `remove_leftovers` may remove."""
     # A new name for each attempt: uv may outlive a session that was killed, and go on writing to the old one.
@@ -79,15 +94,9 @@ def remove_leftovers(shelf: Path, mine: str) -> None:
         if name == mine:
             remove(folder)
             continue
-        lock = filelock.FileLock(_lock_file(shelf, name))
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            continue  # somebody is working there
-        try:
-            remove(folder)
-        finally:
-            lock.release()
+        with if_free(_lock_file(shelf, name)) as free:
+            if free:
+                remove(folder)
 
 
 def remove(folder: Path) -> None:

@@ -72,7 +72,7 @@ def _understood(decode: Callable[[], T], path: Path, next_step: str) -> T:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write `content` to a temporary file beside `path`, flush it to the disk, and rename it over `path`.
+    """Write `content` to a temporary file beside `path`, flush it to the disk, rename it over `path`, and flush that.
 
     OSError when the folder cannot be written to; `path` is then as it was.
     """
@@ -87,3 +87,21 @@ def write_whole(path: Path, content: bytes) -> None:
         except BaseException:
             written.unlink()
             raise
+    flush_folder(path.parent)
+
+
+def put_in_place(made: Path, path: Path) -> None:
+    """Rename a finished folder to its final name on the same disk, and flush that. OSError when that fails."""
+    made.rename(path)
+    flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Flush a folder's entries to the disk: a name that was made or changed in it survives a power cut only then
+    (fsync(2)). OSError when that fails.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

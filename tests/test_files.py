@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from perf.files import write_whole
+from perf.files import put_in_place, write_whole
 
 
 @contextmanager
@@ -69,6 +69,29 @@ def test_a_folder_in_the_files_place_is_told_and_kept(tmp_path: Path) -> None:
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_whole(tmp_path / "missing" / "summary.md", b"new")
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_new_name_is_flushed_after_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """What is in the folder when it is flushed survives a power cut."""
+    flushed: list[set[str]] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        real(descriptor)
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            assert os.path.sameopenfile(descriptor, folder)
+            flushed.append({path.name for path in tmp_path.iterdir()})
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    if kind == "file":
+        write_whole(tmp_path / "new", b"content")
+    else:
+        (tmp_path / "made").mkdir()
+        put_in_place(tmp_path / "made", tmp_path / "new")
+    os.close(folder)
+    assert flushed == [{"new"}]
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])

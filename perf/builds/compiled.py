@@ -18,6 +18,7 @@ from perf.builds.mpi import Mpi
 from perf.builds.process import run
 from perf.cache import locked, remove, remove_leftovers, unfinished
 from perf.errors import PerfError, UnavailableError
+from perf.files import put_in_place
 
 COMPILE_TIMEOUT = 30 * 60.0
 DOWNLOAD_TIMEOUT = 60.0
@@ -63,7 +64,7 @@ def compiled_wheel(name: str, folder: Path, mpi: Mpi, cache: Path, subject: str,
             source = _source(url, sha256, work / "source", subject)
             _patch(source, compiled, subject)
             _compile(source, work / "wheel", folder, mpi, compiled, subject)
-            (work / "wheel").rename(shelf / entry)
+            put_in_place(work / "wheel", shelf / entry)
         finally:
             remove(work)
         say(f"{subject}: compiled {name} in {time.monotonic() - started:.0f} s")

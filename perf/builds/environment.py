@@ -17,7 +17,7 @@ from perf.builds.recipe import Recipe, group_options, recipe_for, recipe_with_co
 from perf.builds.trust import content_written, is_release, marks, wheel_with
 from perf.cache import locked, remove, remove_leftovers, unfinished, unusable
 from perf.errors import PerfError
-from perf.files import read_json, write_whole
+from perf.files import put_in_place, read_json, write_whole
 
 INSTALL_TIMEOUT = 20 * 60.0
 MARKER = "mxnet-perf.json"
@@ -188,7 +188,7 @@ def _make(builds: Path, recipe: Recipe, say: Say) -> Build:
         facts, blas_kernels = probe(folder, recipe)
         check(facts, recipe, example=group_requirements(recipe.role.group)[0])
         write_whole(folder / MARKER, msgspec.json.encode(Marker(recipe.requirement, recipe.wheel_sha256, facts)))
-        folder.rename(final)
+        put_in_place(folder, final)
     except BaseException:  # KeyboardInterrupt too
         remove(folder)
         raise

@@ -1,5 +1,6 @@
 """The CNN family: its cases, and how a network becomes a plan."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -11,8 +12,8 @@ from perf.cnn.networks import INPUT, REFERENCE, catalogue
 from perf.cnn.prepare import CalibrationMode, prepare
 from perf.cnn.verify import verify
 from perf.facts import CnnCheck, CnnFacts
-from perf.measure.family import SLOT_WEIGHT, Checked, Resources
-from perf.measure.plan import Plan, Workload, variants_of
+from perf.measure.family import DRAWN_BYTES, FP32_BYTES, PROCESS_BYTES, SLOT_WEIGHT, Checked, Resources
+from perf.measure.plan import Plan, Program, Workload, variants_of
 from perf.measure.published import published_rows
 
 
@@ -107,6 +108,17 @@ class CnnFamily:
             for batch, case in batches.items()
         )
         return Plan(subject, variants, workloads, REFERENCE, family=self.name)
+
+    def memory_bytes(self, plan: Plan, resources: Resources) -> dict[str, int]:
+        """Parameters, the drawn images and what a pass keeps, in every instance of every variant."""
+        programs = [variant.program for variant in plan.variants if isinstance(variant.program, Program)]
+        loaded = sum(PROCESS_BYTES + program.params.stat().st_size for program in programs)
+        per_value = DRAWN_BYTES + FP32_BYTES * catalogue().activations_per_input
+        instances = len(resources.placements)
+        return {
+            workload.name: int(instances * (loaded + len(programs) * per_value * math.prod(workload.inputs[INPUT])))
+            for workload in plan.workloads
+        }
 
     def check(self, plan: Plan, resources: Resources) -> dict[str, Checked[CnnCheck]]:
         """Run every variant once, untimed, on the same input."""

@@ -14,7 +14,7 @@ import msgspec
 from perf.builds import Build, process_environment, run
 from perf.cache import locked, remove, remove_leftovers, unfinished, unusable
 from perf.errors import PerfError
-from perf.files import read_json, write_whole
+from perf.files import put_in_place, read_json, write_whole
 
 MANIFEST = "manifest.json"
 # Entropy calibration searches thresholds in Python, about 5 s a layer in 1.5.0; ResNet-152 has 152 of them.
@@ -107,7 +107,7 @@ def _make(task: Task, recipe: Mapping[str, Any], shelf: Path, name: str, zoo: Bu
         request.unlink()
         manifest = Manifest(dict(recipe), {file: sha256(work / file) for file in task.files}, found)
         write_whole(work / MANIFEST, msgspec.json.encode(manifest))
-        work.rename(shelf / name)
+        put_in_place(work, shelf / name)
     except BaseException:  # KeyboardInterrupt too
         remove(work)
         raise

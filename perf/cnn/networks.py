@@ -43,6 +43,7 @@ class ImageSize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of `networks.toml`."""
 
+    activations_per_input: float
     tiers: dict[str, Tier]
     answers: dict[str, Answers]
     variants: dict[str, NetworkVariant]

@@ -100,9 +100,18 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allowed_drop: float
 
 
+class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a step of a network keeps in memory, in 10^6 FP32 values: parameters, and for one image the outputs of all
+    operators.
+    """
+
+    parameters: float
+    outputs: float
+
+
 class Jobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of the file. `variables` by whose they are: Horovod's, and those of either MPI. `networks` with the 10^9
-    floating-point operations of a training step per image.
+    floating-point operations of a training step per image; `memory` is by network too.
     """
 
     limits: Limits
@@ -110,6 +119,7 @@ class Jobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimizer: dict[str, float]
     schedule: Schedule
     networks: dict[str, float]
+    memory: dict[str, Kept]
     tiers: dict[str, Share]
     efforts: dict[str, JobEffort]
     link: Link

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import psutil
 
 from perf.dist.data import Link, load
 from perf.dist.job import Cluster
-from perf.errors import UnavailableError
+from perf.errors import PerfError, UnavailableError
 
 NAME = "mxperf"
 # Addresses that are reserved for tests (RFC 2544); nothing outside of the two namespaces sees them.
@@ -44,16 +44,24 @@ def check_possible() -> None:
 
 
 def link_words() -> str:
-    """The cable between the hosts, such as "10 Gbit/s, 25us added"; what the kernel cannot emulate is said."""
+    """The cable between the hosts, such as "10 Gbit/s, 25us added"; what the kernel cannot emulate is said.
+
+    Raises PerfError when that cannot be tried.
+    """
     link = load().link
-    delay = f"{link.delay} added" if _delays() else "no delay added: this kernel has no netem"
+    try:
+        delays = _delays()
+    except OSError as error:
+        step = "run it again when the machine has less to do, or leave them out with -k 'not 2hosts'"
+        raise PerfError(f"they cannot be made: {error}", subject=SUBJECT, next_step=step) from error
+    delay = f"{link.delay} added" if delays else "no delay added: this kernel has no netem"
     return f"{link.gbit_per_s:g} Gbit/s, {delay}"
 
 
 @contextmanager
 def emulated() -> Iterator[Cluster]:
     """Two hosts, as long as the context lasts; whatever runs on them then is killed. OSError when they cannot be
-    made.
+    made. One that cannot be removed is removed before the next ones are made: what was measured on it counts.
     """
     hosts = host_names()
     _remove_leftovers()
@@ -62,7 +70,8 @@ def emulated() -> Iterator[Cluster]:
         yield Cluster(hosts, _prefix(hosts[0]), _variables())
     finally:
         for host in hosts:
-            _remove(host)
+            with suppress(OSError):
+                _remove(host)
 
 
 def host_names() -> tuple[str, str]:
@@ -109,16 +118,17 @@ def _remove(host: str) -> None:
     if not Path("/run/netns", host).exists():
         return
     for pid in _ip("netns", "pids", host).split():
-        if psutil.pid_exists(int(pid)):
+        with suppress(psutil.NoSuchProcess):
             psutil.Process(int(pid)).kill()
     _ip("netns", "delete", host)
     shutil.rmtree(ETC / host, ignore_errors=True)
 
 
 def _remove_leftovers() -> None:
-    """Remove the hosts of sessions that were killed."""
+    """Remove the hosts of sessions that were killed, and earlier ones of this process."""
     for path in Path("/run/netns").glob(f"{NAME}-*"):
-        if not psutil.pid_exists(int(path.name.split("-")[1])):
+        pid = int(path.name.split("-")[1])
+        if pid == os.getpid() or not psutil.pid_exists(pid):
             _remove(path.name)
 
 

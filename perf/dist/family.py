@@ -1,5 +1,6 @@
 """The family of training jobs: the same work per rank on more and more ranks, and what of its pace is kept."""
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from perf.dist.places import seating_of
 from perf.dist.profile import profile_of
 from perf.facts import TrainingCheck, TrainingFacts
 from perf.measure.crew import SEED
-from perf.measure.family import Checked, Resources
+from perf.measure.family import DRAWN_BYTES, FP32_BYTES, PROCESS_BYTES, Checked, Resources
 from perf.measure.instance import WorkerError
 from perf.measure.plan import Effort, Plan, Training, Variant, Workload
 from perf.measure.published import published_scaling
@@ -136,6 +137,17 @@ class DistFamily:
             family=self.name,
         )
 
+    def memory_bytes(self, plan: Plan, resources: Resources) -> dict[str, int]:
+        """Parameters, their gradients and momentum, the outputs that the backward pass needs, and the images, of all
+        ranks of all jobs: these take turns. Nothing is known of other hosts' memory.
+        """
+        if resources.hosts:
+            return {}
+        jobs = [variant.program for variant in plan.variants if isinstance(variant.program, Training)]
+        return {
+            workload.name: sum(job.ranks * _rank_bytes(job, workload) for job in jobs) for workload in plan.workloads
+        }
+
     def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked[TrainingCheck]]:
         """Run every rank count once: its weights must agree and its ranks sit where they were put. Then what a step is
         made of.
@@ -151,6 +163,12 @@ class DistFamily:
     def published(self, case: Case) -> float | None:
         """Table 1's efficiency for as many instances, as a share; None for one, and for what it does not hold."""
         return published_scaling().get(case.ranks) if case.build == "mkl" else None
+
+
+def _rank_bytes(job: Training, workload: Workload) -> int:
+    kept = load().memory[job.task["network"]]
+    values = 1e6 * (3 * kept.parameters + kept.outputs * workload.items)
+    return int(PROCESS_BYTES + FP32_BYTES * values + DRAWN_BYTES * math.prod(workload.inputs["data"]))
 
 
 def _check(variant: Variant, start: JobStart, effort: Effort, resources: Resources) -> Checked[TrainingCheck]:

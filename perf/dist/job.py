@@ -29,14 +29,17 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Seat:
-    """Where one rank runs: on which host (None: here), and where on it."""
+    """Where one rank runs: on which host (None: here), and where on it. `called` is the host's name in texts, where its
+    own is another one in each session.
+    """
 
     host: str | None
     placement: Placement
+    called: str | None = None
 
     @property
     def words(self) -> str:
-        return f"{self.host or 'this host'}, {self.placement.describe().partition(': ')[2]}"
+        return f"{self.called or self.host or 'this host'}, {self.placement.describe().partition(': ')[2]}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,7 +66,10 @@ def _emulated(placements: Sequence[Placement]) -> Seating:
     if len(placements) < len(hosts):
         raise PerfError("two hosts need two cores", subject="emulated hosts", next_step="run it on a larger machine")
     # They share one machine's cores, so each takes the next placement.
-    every = tuple(Seat(host, placement) for host, placement in zip(hosts, placements, strict=False))
+    every = tuple(
+        Seat(host, placement, called=f"emulated host {number}")
+        for number, (host, placement) in enumerate(zip(hosts, placements, strict=False))
+    )
     return Seating(f"two emulated hosts ({link_words()})", shared(emulated), every, load().link.gbit_per_s)
 
 

@@ -1,6 +1,7 @@
 """The machine: its topology, where instances are put on it and whether they stayed, its class and its state."""
 
 from perf.machine.identity import Machine, read_host_id, read_machine
+from perf.machine.memory import free_bytes, shortage
 from perf.machine.numactl import Numactl, find_numactl
 from perf.machine.pace import pace_finding, watch_pace
 from perf.machine.placement import Placement, place_instances
@@ -21,6 +22,7 @@ __all__ = [
     "find_numactl",
     "findings",
     "format_cpulist",
+    "free_bytes",
     "pace_finding",
     "parse_cpulist",
     "place_instances",
@@ -29,5 +31,6 @@ __all__ = [
     "read_state",
     "read_topology",
     "settings",
+    "shortage",
     "watch_pace",
 ]

@@ -8,6 +8,7 @@ from typing import Protocol
 from perf.errors import PerfError
 from perf.facts import CheckFacts
 from perf.judge.verdict import LOOKS
+from perf.machine import free_bytes, shortage
 from perf.measure.engine import Conditions, measure
 from perf.measure.family import Case, Checked, Resources, subject_of, workload_of
 from perf.measure.ledger import Ledger
@@ -15,9 +16,11 @@ from perf.measure.limit import measure_limits
 from perf.measure.outcome import Outcome
 from perf.measure.plan import Plan, SubjectKey, Variant, WorkloadKey
 from perf.measure.results import WorkloadResult
-from perf.measure.stacks import Twin
+from perf.measure.resuming import resumed
+from perf.measure.stacks import Twin, stacks_of
 
 NOTHING = WorkloadResult((), {})
+SMALLER = "choose a smaller batch or shape, fewer instances or ranks, or a machine with more memory"
 Checks = Mapping[SubjectKey, Mapping[str, Checked[CheckFacts]]]
 Twins = Mapping[str, Twin | str]
 
@@ -63,6 +66,7 @@ class Measuring:
     def measured(self, selected: Sequence[Case]) -> Measured:
         """Measure the cases. PerfError when one is to be slowed down that there is not."""
         errors, plans, checks = self._prepared(selected)
+        selected = [case for case in selected if case.id not in errors]
         with self.ledger.stage("preparing"):
             twins = {plan.key: self._twins(plan, selected) for plan in plans}
         plans = [_beside(plan, twins[plan.key]) for plan in plans]
@@ -98,12 +102,27 @@ class Measuring:
             try:
                 with self.ledger.stage("preparing"):
                     plan = cases[0].family.plan(key.subject, cases, self.resources)
+                    plan, short = self._fitting(plan, cases)
+                errors |= short
+                if not plan.workloads:
+                    continue
                 with self.ledger.stage("checking answers"):
                     checks[key] = self._checks(plan, cases[0])
                 plans.append(plan)
-            except PerfError as error:
-                errors |= dict.fromkeys((case.id for case in cases), error)
+            except (PerfError, OSError, MemoryError) as error:
+                errors |= dict.fromkeys((case.id for case in cases), _told(key, error))
         return errors, _slowed(plans, self.injected), checks
+
+    def _fitting(self, plan: Plan, cases: Sequence[Case]) -> tuple[Plan, dict[str, PerfError]]:
+        """The plan without the workloads that need more memory than is free, and the errors of their cases."""
+        needs, free = cases[0].family.memory_bytes(plan, self.resources), free_bytes()
+        short = {name: why for name, need in needs.items() if (why := shortage(need, free))}
+        errors = {
+            case.id: PerfError(short[case.workload], subject=case.workload, next_step=SMALLER)
+            for case in cases
+            if case.workload in short
+        }
+        return replace(plan, workloads=tuple(w for w in plan.workloads if w.name not in short)), errors
 
     def _twins(self, plan: Plan, selected: Sequence[Case]) -> dict[str, Twin | str]:
         """The twins of a plan's variants by variant, or why one that is needed cannot be had."""
@@ -164,17 +183,31 @@ class Measuring:
             key: {name: check.problem for name, check in found.items() if check.problem}
             for key, found in checks.items()
         }
+        for line in resumed(plans, conditions):
+            self.progress.say(line)
         self.progress.restart()
         return measure(plans, problems, conditions, self.progress.tell, self.ledger)
 
     def _checks(self, plan: Plan, case: Case) -> Mapping[str, Checked[CheckFacts]]:
         journal = self.conditions.journal
-        checks = journal.checks(plan.key)
+        stacks = stacks_of(plan, self.conditions.placements)
+        checks = journal.checks(plan.key, stacks)
         if checks is None:
             self.progress.tell(f"{plan.subject}: checking answers", 0.0)
             checks = case.family.check(plan, self.resources)
-            journal.keep_checks(plan.key, checks)
+            journal.keep_checks(plan.key, stacks, checks)
         return checks
+
+
+def _told(subject: SubjectKey, error: Exception) -> PerfError:
+    """Why a subject could not be prepared or checked, as the error of its cases."""
+    if isinstance(error, PerfError):
+        return error
+    if isinstance(error, MemoryError):
+        what = f"there was not enough memory to prepare and check it: {error}".rstrip(": ")
+        return PerfError(what, subject=subject.subject, next_step=SMALLER)
+    step = "see to the file or program that is named, then run again"
+    return PerfError(f"preparing or checking it failed: {error}", subject=subject.subject, next_step=step)
 
 
 def _beside(plan: Plan, twins: Twins) -> Plan:

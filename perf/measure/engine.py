@@ -12,10 +12,11 @@ from perf.judge.speedup import estimate_speedup, observe
 from perf.machine import Placement
 from perf.measure.crew import Crew
 from perf.measure.instance import WorkerError
-from perf.measure.journal import Journal
+from perf.measure.journal import InvocationLine, Journal
 from perf.measure.ledger import Ledger
 from perf.measure.plan import Effort, Plan, Runner, SubjectKey, Workload, WorkloadKey
 from perf.measure.results import Block, Failure, Invocation, Slot, WarmUp, WorkloadResult, merged
+from perf.measure.stacks import stacks_of
 from perf.measure.turns import turn
 
 # Where candidates and twins share the blocks, these may take so many times as long.
@@ -86,9 +87,13 @@ class _Run:
         self._conditions = conditions
         self._effort = plan.effort or conditions.effort
         self._ledger = ledger
-        earlier = {w.name: conditions.journal.result(plan.key_of(w), conditions.again) for w in plan.workloads}
+        self._stacks = stacks_of(plan, conditions.placements)
+        journal, again = conditions.journal, conditions.again
+        earlier = {w.name: journal.result(plan.key_of(w), again, self._stacks) for w in plan.workloads}
         self._invocations = {name: list(result.invocations) for name, result in earlier.items()}
-        self._failures = {name: {**problems, **result.failures} for name, result in earlier.items()}
+        # A plan may be narrowed to some of its subject's variants: what the others failed of does not count here.
+        own = {variant.name: problems[variant.name] for variant in plan.variants if variant.name in problems}
+        self._failures = {name: {**own, **result.failures} for name, result in earlier.items()}
 
     def key_of(self, workload: Workload) -> WorkloadKey:
         return self._plan.key_of(workload)
@@ -118,8 +123,14 @@ class _Run:
                     self._start_missing(crews, wanted, workload)
                 measured = self._measure(crews, workload)
                 invocations.append(replace(measured, elapsed_s=time.monotonic() - started))
-                key, failures = self.key_of(workload), self._failures[workload.name]
-                self._conditions.journal.keep(key, self._conditions.again, invocations[-1], failures)
+                line = InvocationLine(
+                    key=self.key_of(workload),
+                    again=self._conditions.again,
+                    stacks=self._stacks,
+                    invocation=invocations[-1],
+                    failures=dict(self._failures[workload.name]),
+                )
+                self._conditions.journal.keep(line)
         finally:
             for crew in crews.values():
                 crew.close()

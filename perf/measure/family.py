@@ -12,6 +12,11 @@ from perf.measure.hosts import Host
 from perf.measure.plan import Plan, SubjectKey, WorkloadKey
 from perf.measure.results import Failure
 
+# A process that has imported MXNet and loaded nothing, on the smallest networks of the stored runs.
+PROCESS_BYTES = 80_000_000
+# What drawing a random value takes until it is an FP32 one of MXNet: 8 bytes in double precision, 4 rounded, 4 copied.
+DRAWN_BYTES = 16
+FP32_BYTES = 4
 # What a pass costs besides its arithmetic, in the unit of a case's `weight`: slots have a shortest duration.
 SLOT_WEIGHT = 12.0
 
@@ -92,6 +97,11 @@ class Family(Protocol[CaseT_contra, CheckT]):
 
     def plan(self, subject: str, cases: Sequence[CaseT_contra], resources: Resources) -> Plan:
         """The plan for a subject's selected cases. PerfError when the subject cannot be prepared."""
+
+    def memory_bytes(self, plan: Plan, resources: Resources) -> Mapping[str, int]:
+        """What each workload of the plan needs at one time on this host, in all processes together, by name: about, and
+        rather less than more, since a case that would fit must not be refused.
+        """
 
     def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked[CheckT]]:
         """Look at every variant of the plan, untimed."""

@@ -32,7 +32,9 @@ class WorkerError(Exception):
 
 
 class Instance:
-    """A worker on its node. Use as a context manager: on leaving, its whole process group is gone."""
+    """A worker on its node. Use as a context manager: on leaving, its whole process group is gone. WorkerError when it
+    cannot be started.
+    """
 
     def __init__(
         self,
@@ -50,19 +52,22 @@ class Instance:
         self._buffer = b""
         affinity = [] if placement.prefix else ["--affinity", ",".join(map(str, placement.cpus))]
         environment = process_environment(build, placement.threads, variables)
-        with log.open("wb") as words:
-            # A session of its own: Ctrl-C reaches the measuring process alone, which then ends its workers in order,
-            # and one signal to the group reaches everything a worker may have started.
-            self._process = subprocess.Popen(
-                [*placement.prefix, str(build.python), "-P", "-m", "perf.worker", *affinity],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=words,
-                bufsize=0,
-                cwd=folder,
-                env=environment,
-                start_new_session=True,
-            )
+        try:
+            with log.open("wb") as words:
+                # A session of its own: Ctrl-C reaches the measuring process alone, which then ends its workers in
+                # order, and one signal to the group reaches everything a worker may have started.
+                self._process = subprocess.Popen(
+                    [*placement.prefix, str(build.python), "-P", "-m", "perf.worker", *affinity],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=words,
+                    bufsize=0,
+                    cwd=folder,
+                    env=environment,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise WorkerError(f"the worker could not be started: {error}", "") from error
 
     @property
     def pid(self) -> int:

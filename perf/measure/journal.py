@@ -1,10 +1,13 @@
-"""What has been measured, on the disk as soon as it is: one line of JSON each, so that a session can be taken up again.
+"""What has been measured, on the disk as soon as it is: one line of JSON each, so that a session can be resumed.
 
 A line is written and flushed as a whole; the part of one that a power cut leaves behind is dropped on the next start.
+Two parts of one session agree in the conditions of the header; beyond that, an invocation counts only for the stacks
+that it ran.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,70 +16,95 @@ import msgspec
 
 from perf.errors import PerfError
 from perf.facts import CheckFacts
-from perf.files import decoded, read_bytes
+from perf.files import decoded, flush_folder, read_bytes
 from perf.measure.family import Checked
 from perf.measure.plan import SubjectKey, WorkloadKey
 from perf.measure.results import Failure, Invocation, WorkloadResult
+from perf.stack import Stack, differences
 
 AnyChecked = Checked[CheckFacts]
 NAME = "journal.jsonl"
+# In a session's folder; who holds it may write to the journal, or remove the folder.
+LOCK = ".lock"
 VERSION = 2
 # A quick session writes 0.4 MB, a nightly one with eight invocations a hundred times as much.
 MAX_BYTES = 500_000_000
 AFRESH = "leave out --perf-resume to measure afresh"
+Stacks = Mapping[str, Stack]
 
 
 class Header(msgspec.Struct, frozen=True):
-    """Under which conditions a session measures; two parts of one session must agree in all of `conditions`."""
+    """Under which conditions a session measures; two parts of one session must agree in all of `conditions`. `began` is
+    when, in words.
+    """
 
     version: int
+    began: str
     conditions: dict[str, Any]
 
 
+class _Version(msgspec.Struct, frozen=True):
+    version: int
+
+
+class _FirstLine(msgspec.Struct, frozen=True):
+    """The first line of a journal of any version."""
+
+    header: _Version
+
+
 class ChecksLine(msgspec.Struct, frozen=True):
-    """What a family found out about the variants of a subject, by variant."""
+    """What a family found out about the variants of a subject, and the stacks that they ran, by variant."""
 
     key: SubjectKey
+    stacks: dict[str, Stack]
     checks: dict[str, AnyChecked]
 
 
-class InvocationLine(msgspec.Struct, frozen=True):
-    """One invocation's share of a workload, and every failure of the workload until then. `again` is the variant that
-    a second look was taken at, None in the first look.
+class InvocationLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One invocation's share of a workload, the stacks that all variants of the plan ran, by name, and every failure of
+    the workload until then. `again` is the variant that a second look was taken at, None in the first look.
     """
 
     key: WorkloadKey
     again: str | None
+    stacks: dict[str, Stack]
     invocation: Invocation
     failures: dict[str, Failure]
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line holds one of these."""
+    """One line holds one of these; `finished` ends the journal of a session whose cases all came to their end."""
 
     header: Header | None = None
     checks: ChecksLine | None = None
     measured: InvocationLine | None = None
+    finished: bool = False
+
+
+class OtherError(PerfError):
+    """A journal that is none of this command's, or can no longer be read."""
 
 
 class Journal:
     """One session's journal, held against other sessions by a lock while it is open.
 
-    When it cannot be written to, measuring goes on: `problem` then says what happened, and the session cannot be
-    resumed.
+    `resumed` is when the session that is taken up began, None for a new one. When the journal cannot be written to,
+    measuring goes on: `problem` then says what happened, and nothing more is written.
     """
 
     def __init__(self, folder: Path, conditions: Mapping[str, Any]) -> None:
         """Begin the journal in `folder`, or take it up. PerfError when it was written under other conditions, cannot be
-        read, or is being written by another session; OSError when there can be no such folder.
+        read, is complete, or is being written by another session; OSError when there can be no such folder.
         """
         self.folder = folder
         self.problem: str | None = None
+        self.resumed: str | None = None
         self._path = folder / NAME
-        self._checks: dict[SubjectKey, dict[str, AnyChecked]] = {}
-        self._results: dict[tuple[WorkloadKey, str | None], WorkloadResult] = {}
+        self._checks: dict[SubjectKey, ChecksLine] = {}
+        self._measured: dict[tuple[WorkloadKey, str | None], list[InvocationLine]] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = filelock.FileLock(folder / ".lock")
+        self._lock = filelock.FileLock(folder / LOCK)
         try:
             self._lock.acquire(timeout=0)
         except filelock.Timeout as error:
@@ -92,105 +120,150 @@ class Journal:
         """Let other sessions take it up."""
         self._lock.release()
 
-    def checks(self, subject: SubjectKey) -> Mapping[str, AnyChecked] | None:
-        """What was found out about a subject before, by variant; None when it was not checked yet."""
-        return self._checks.get(subject)
+    def finish(self) -> None:
+        """Write down that all cases came to their end: there is nothing left to resume."""
+        self._write(Line(finished=True))
 
-    def keep_checks(self, subject: SubjectKey, checks: Mapping[str, AnyChecked]) -> None:
+    def checks(self, subject: SubjectKey, stacks: Stacks) -> Mapping[str, AnyChecked] | None:
+        """What was found out about a subject whose variants run these stacks, by variant; None when that was not
+        checked yet.
+        """
+        line = self._checks.get(subject)
+        return line.checks if line and not list(_other_stacks(line.stacks, stacks)) else None
+
+    def keep_checks(self, subject: SubjectKey, stacks: Stacks, checks: Mapping[str, AnyChecked]) -> None:
         """Write down what was found out about a subject."""
-        self._checks[subject] = dict(checks)
-        self._write(Line(checks=ChecksLine(subject, dict(checks))))
+        line = ChecksLine(subject, dict(stacks), dict(checks))
+        self._checks[subject] = line
+        self._write(Line(checks=line))
 
-    def result(self, workload: WorkloadKey, again: str | None = None) -> WorkloadResult:
-        """All that was measured of a workload so far: in the first look, or in second looks at the variant `again`."""
-        return self._results.get((workload, again), WorkloadResult((), {}))
+    def result(self, workload: WorkloadKey, again: str | None, stacks: Stacks) -> WorkloadResult:
+        """All that was measured of a workload whose variants run these stacks: in the first look, or in second looks at
+        the variant `again`.
+        """
+        lines = [line for line in self._lines(workload, again) if not list(_other_stacks(line.stacks, stacks))]
+        return WorkloadResult(tuple(line.invocation for line in lines), lines[-1].failures if lines else {})
 
-    def keep(
-        self, workload: WorkloadKey, again: str | None, invocation: Invocation, failures: Mapping[str, Failure]
-    ) -> None:
-        """Write down one more invocation of a workload, with its failures so far."""
-        line = InvocationLine(workload, again, invocation, dict(failures))
+    def dropped(self, workload: WorkloadKey, again: str | None, stacks: Stacks) -> list[str]:
+        """Why each invocation that ran other stacks is not in the result."""
+        reasons = ["; ".join(_other_stacks(line.stacks, stacks)) for line in self._lines(workload, again)]
+        return [reason for reason in reasons if reason]
+
+    def keep(self, line: InvocationLine) -> None:
+        """Write down one more invocation of a workload."""
         self._add(line)
         self._write(Line(measured=line))
 
+    def _lines(self, workload: WorkloadKey, again: str | None) -> Sequence[InvocationLine]:
+        return self._measured.get((workload, again), [])
+
     def _add(self, line: InvocationLine) -> None:
-        before = self.result(line.key, line.again)
-        self._results[line.key, line.again] = WorkloadResult((*before.invocations, line.invocation), line.failures)
+        self._measured.setdefault((line.key, line.again), []).append(line)
 
     def _take_up(self, conditions: Mapping[str, Any]) -> None:
-        lines = _read(self._path)
-        if not lines:
-            self._write(Line(header=Header(VERSION, msgspec.to_builtins(conditions))))
+        lines, length = _read(self._path)
+        header = _same_conditions(self._path, lines[0].header, conditions) if lines else None
+        if header and any(line.finished for line in lines):
+            message = f"there is no unfinished session to resume: that of {header.began} is complete"
+            raise PerfError(message, subject=str(self._path), next_step=AFRESH)
+        if self._path.exists():
+            os.truncate(self._path, length)  # the next line must not continue one that was never finished
+        if header is None:
+            began = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+            self._write(Line(header=Header(VERSION, began, msgspec.to_builtins(conditions))))
             return
-        differing = _differing(lines[0].header, conditions)
-        if differing:
-            raise _other_conditions(self._path, differing)
+        self.resumed = header.began
         for line in lines[1:]:
             if line.checks is not None:
-                self._checks[line.checks.key] = line.checks.checks
+                self._checks[line.checks.key] = line.checks
             if line.measured is not None:
                 self._add(line.measured)
 
     def _write(self, line: Line) -> None:
+        if self.problem is not None:
+            return  # it may have ended within a line
         try:
+            new = not self._path.exists()
             with self._path.open("ab") as stream:
                 stream.write(msgspec.json.encode(line) + b"\n")
                 stream.flush()
                 os.fsync(stream.fileno())
+            if new:
+                flush_folder(self.folder)
+                flush_folder(self.folder.parent)
         except OSError as error:
-            self.problem = self.problem or f"{self._path}: {error.strerror}"
+            self.problem = f"{self._path}: {error.strerror}"
 
 
-def find_journal(runs: Path, conditions: Mapping[str, Any]) -> Path:
-    """The folder of the newest journal below `runs` that was written under these conditions; one with nothing measured
-    in it only when there is no other. PerfError when there is none at all; it tells what differs from the newest.
+def resume_journal(runs: Path, conditions: Mapping[str, Any]) -> Journal:
+    """The newest journal below `runs` of an unfinished session that measures under these conditions and is not running;
+    one with nothing measured in it only when there is no other. PerfError when there is none at all: why the newest of
+    these conditions cannot be resumed, or what differs from the newest of all.
     """
     folders = sorted((path.parent for path in runs.glob(f"*/{NAME}")), reverse=True)
     refused: list[PerfError] = []
-    empty: list[Path] = []
-    for folder in folders:
+    for folder in sorted(folders, key=_has_measured, reverse=True):
         try:
-            lines = _read(folder / NAME)
+            return Journal(folder, conditions)
         except PerfError as error:
             refused.append(error)
-            continue
-        differing = _differing(lines[0].header if lines else None, conditions)
-        if differing:
-            refused.append(_other_conditions(folder / NAME, differing))
-        elif any(line.measured for line in lines):
-            return folder
-        else:
-            empty.append(folder)
-    if empty:
-        return empty[0]
-    raise refused[0] if refused else PerfError("there is no session to resume", subject=str(runs), next_step=AFRESH)
+    refused.sort(key=lambda error: isinstance(error, OtherError))
+    raise (
+        refused[0]
+        if refused
+        else PerfError("there is no unfinished session to resume", subject=str(runs), next_step=AFRESH)
+    )
 
 
-def _differing(header: Header | None, conditions: Mapping[str, Any]) -> list[str]:
-    if header is None or header.version != VERSION:
-        return [f"its version is not {VERSION}"]
+def _has_measured(folder: Path) -> bool:
+    try:
+        return any(line.measured for line in _read(folder / NAME)[0])
+    except PerfError:
+        return False
+
+
+def _same_conditions(path: Path, header: Header | None, conditions: Mapping[str, Any]) -> Header:
+    """The header. OtherError when there is none, or its conditions are others."""
+    if header is None:
+        raise OtherError("is damaged: it has no header", subject=str(path), next_step=AFRESH)
     now = msgspec.to_builtins(conditions)
-    return [
+    differing = [
         f"{name} {header.conditions.get(name)} then, {now.get(name)} now"
         for name in sorted({*header.conditions, *now})
         if header.conditions.get(name) != now.get(name)
     ]
+    if differing:
+        message = f"cannot be resumed: recorded under different conditions: {'; '.join(differing)}"
+        raise OtherError(message, subject=str(path), next_step=AFRESH)
+    return header
 
 
-def _other_conditions(path: Path, differing: Sequence[str]) -> PerfError:
-    message = f"was written under other conditions and cannot be gone on with: {'; '.join(differing)}"
-    return PerfError(message, subject=str(path), next_step=AFRESH)
+def _other_stacks(then: Stacks, now: Stacks) -> Iterator[str]:
+    """In what the stacks of a plan's variants differ; nothing when they are the same."""
+    for name in sorted({*then, *now}):
+        if name not in now:
+            yield f"{name} ran beside it, and does not now"
+        elif name not in then:
+            yield f"{name} did not run beside it, and does now"
+        else:
+            changes = differences(then[name], now[name])
+            if changes:
+                yield f"{name} ran another stack: {', '.join(changes)}"
 
 
-def _read(path: Path) -> list[Line]:
-    """The whole lines of a journal, oldest first; none when there is no file. The start of a line that was never
-    finished is cut off, so that the next one does not continue it.
+def _read(path: Path) -> tuple[list[Line], int]:
+    """The whole lines of a journal, oldest first, and their length in bytes; none when there is no file. What follows
+    them is a line that was never finished, or is being written. OtherError for another version or a damaged line.
     """
     if not path.exists():
-        return []
-    content = read_bytes(path, next_step=AFRESH, most=MAX_BYTES)
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        with path.open("r+b") as stream:
-            stream.truncate(len(whole))
-    return [decoded(line, Line, path, next_step=AFRESH) for line in whole.split(b"\n")[:-1]]
+        return [], 0
+    try:
+        content = read_bytes(path, most=MAX_BYTES)
+        whole = content[: content.rfind(b"\n") + 1].split(b"\n")[:-1]
+        version = decoded(whole[0], _FirstLine, path).header.version if whole else VERSION
+        lines = [decoded(line, Line, path) for line in whole] if version == VERSION else []
+    except PerfError as error:
+        raise OtherError(error.what, subject=error.subject, next_step=AFRESH) from error
+    if version != VERSION:
+        raise OtherError(f"cannot be resumed: its version is not {VERSION}", subject=str(path), next_step=AFRESH)
+    return lines, sum(len(line) + 1 for line in whole)

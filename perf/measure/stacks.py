@@ -31,6 +31,11 @@ MEASURING = (
     "perf/dist/launch.py",
 )
 ROOT = Path(__file__).resolve().parents[2]
+# The rooms whose code and data decide what is measured and which answers are right, and the stored answers.
+DECIDING = (
+    "baselines/answers",
+    *(f"perf/{room}" for room in ("builds", "cnn", "dist", "judge", "machine", "measure", "rnn", "worker")),
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,11 @@ def stack_of(plan: Plan, variant: Variant, placements: tuple[Placement, ...]) ->
         measuring=measuring_code(),
         injected=variant.extra_work,
     )
+
+
+def stacks_of(plan: Plan, placements: tuple[Placement, ...]) -> dict[str, Stack]:
+    """What each variant of a plan runs, by name."""
+    return {variant.name: stack_of(plan, variant, placements) for variant in plan.variants}
 
 
 def twin_of(
@@ -136,6 +146,16 @@ def measuring_code() -> str:
         path = ROOT / name
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(ast.dump(_bare(ast.parse(file.read_text()))).encode())
+    return digest.hexdigest()[:12]
+
+
+@cache
+def deciding_code() -> str:
+    """The content of all code and data that decide what is measured and which answers are right: 12 hex digits."""
+    digest = hashlib.sha256()
+    for folder in DECIDING:
+        for file in sorted(path for ending in ("py", "toml", "json") for path in (ROOT / folder).rglob(f"*.{ending}")):
+            digest.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
     return digest.hexdigest()[:12]
 
 

@@ -11,7 +11,7 @@ from perf.builds import Build
 from perf.machine import Machine, State, findings, read_host_id, settings
 from perf.measure.family import Case
 from perf.measure.plan import Effort
-from perf.measure.stacks import measuring_code
+from perf.measure.stacks import deciding_code, measuring_code
 from perf.plugin.options import Options
 from perf.runs.document import SCHEMA, Context
 
@@ -37,20 +37,23 @@ def journal_conditions(
     effort: Effort,
     baseline: str | None,
 ) -> dict[str, Any]:
-    """What two parts of one session must agree in: the machine, the builds, the cases, how they are measured, and the
-    `baseline` whose stacks may run beside them, None without one.
+    """What two parts of one session must agree in: the machine and its settings, the builds, the cases, the code, how
+    hard is measured, and the `baseline` whose stacks may run beside them, None without one. What each variant runs is
+    compared for each invocation (perf.measure.journal).
     """
     names = sorted(case.id for case in selected)
     digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
     return {
         "host": context.host_id,
         "machine class": context.machine_class,
+        **{f"setting {name}": value for name, value in context.settings.items()},
         "cases": f"{len(names)} ({digest[:8]})",
         **{f"build {role}": f"{b.requirement} ({b.content_sha256[:12]})" for role, b in builds.items()},
         **{f"variables of {role}": dict(b.variables) for role, b in builds.items()},
         "options": options.words(),
         "baseline": baseline,
         "measuring": measuring_code(),
+        "code": deciding_code(),
         "effort": asdict(effort),
     }
 

@@ -211,6 +211,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if perf.records:
         kept = keep_run(document_of(config), config.stash[STORAGE], perf.journal.folder, perf.tolerances)
     config.stash[KEPT] = kept
+    if None not in config.stash[ENDED].values() and not kept.failed:
+        perf.journal.finish()
     unusable = perf.judging.problem is not None
     regular = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
     if (unusable and regular) or (kept.failed and session.exitstatus == pytest.ExitCode.OK):

@@ -17,7 +17,7 @@ from perf.machine import findings, read_state
 from perf.measure.cases import Measured, Measuring
 from perf.measure.engine import Conditions
 from perf.measure.family import Case
-from perf.measure.journal import Journal, find_journal
+from perf.measure.journal import Journal, resume_journal
 from perf.measure.outcome import Outcome
 from perf.measure.plan import Effort, Plan, Variant
 from perf.measure.stacks import Twin, program_like, stack_of, twin_of
@@ -60,6 +60,7 @@ class PerfSession:
     refused: dict[str, Verdict] = field(default_factory=dict)
     contested: set[str] = field(default_factory=set)
     _measured: Measured = field(default_factory=lambda: Measured({}, {}))
+    _error: Exception | None = None
 
     @property
     def limits(self) -> Mapping[str, float]:
@@ -119,9 +120,15 @@ class PerfSession:
                 self._measured = self._measuring().measured(self.selected)
             except PerfError as error:
                 self._measured = Measured(dict.fromkeys((case.id for case in self.selected), error), {})
+            except Exception as error:  # noqa: BLE001 - a defect fails the measured items, and no others
+                self._error = error
 
     def outcome(self, case: Case) -> Outcome:
-        """What came of a case. PerfError when its subject could not be prepared."""
+        """What came of a case. PerfError when its subject could not be prepared; any other error that ended measuring
+        is raised again for each case.
+        """
+        if self._error:
+            raise self._error
         outcome = self._measured.outcomes[case.id]
         if isinstance(outcome, PerfError):
             raise outcome
@@ -281,7 +288,7 @@ def start_session(setup: Setup, storage: Storage, selected: Sequence[Case]) -> P
 
 def _open_journal(runs: Path, conditions: Mapping[str, Any], *, resume: bool) -> Journal:
     if resume:
-        return Journal(find_journal(runs, conditions), conditions)
+        return resume_journal(runs, conditions)
     try:
         runs.mkdir(exist_ok=True)
         forget_old_sessions(runs)

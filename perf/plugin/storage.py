@@ -6,8 +6,8 @@ number, and let a case pass that its baseline does not hold. Its options keep th
 work behind `--benchmark-save` and `--benchmark-compare` is done here, on its own JSON.
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 from pytest_benchmark.storage.file import FileStorage
 
+from perf.cache import if_free, remove
 from perf.errors import PerfError
 from perf.files import write_whole
 from perf.machine import read_machine
 from perf.measure.family import Case
+from perf.measure.journal import LOCK
 from perf.runs.baseline import BASELINES, PUBLISHED, published_classes, stored_runs, usable_baseline
 from perf.runs.document import Context, Run
 from perf.runs.judging import Judging, Ungated, gate_of
@@ -196,7 +198,9 @@ def document_of(config: pytest.Config) -> dict[str, Any]:
 
 
 def forget_old_sessions(runs: Path) -> None:
-    """Remove all but the newest sessions' folders."""
+    """Remove all but the newest sessions' folders, and those of sessions that are still running."""
     folders = sorted((folder for folder in runs.iterdir() if folder.is_dir()), reverse=True)
     for folder in folders[KEPT_SESSIONS:]:
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError), if_free(folder / LOCK) as free:
+            if free:
+                remove(folder)

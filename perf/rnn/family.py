@@ -1,5 +1,6 @@
 """The RNN family: its cases, and how a fused recurrent operator becomes a plan."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -8,13 +9,15 @@ import msgspec
 
 from perf.errors import PerfError
 from perf.facts import RnnCheck, RnnFacts
-from perf.measure.family import SLOT_WEIGHT, Checked, Resources
+from perf.measure.family import DRAWN_BYTES, FP32_BYTES, PROCESS_BYTES, SLOT_WEIGHT, Checked, Resources
 from perf.measure.plan import Plan, Workload, variants_of
 from perf.measure.published import published_rows
-from perf.rnn.operator import operator_of
-from perf.rnn.reference import Sizes
+from perf.rnn.operator import operator_of, operator_run, sizes_of
+from perf.rnn.reference import GATES, Sizes
 from perf.rnn.shapes import REFERENCE, Shape, catalogue
 from perf.rnn.verify import verify
+
+FP64_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,22 @@ class RnnFamily:
         variants = variants_of(catalogue().variants, wanted, resources.build, lambda _: program)
         workloads = tuple({case.workload: workload_of(case) for case in cases}.values())
         return Plan(subject, variants, workloads, REFERENCE, family=self.name)
+
+    def memory_bytes(self, plan: Plan, resources: Resources) -> dict[str, int]:
+        """The larger of two: the equations in double precision in this process beside one worker, or all instances of
+        all variants. A worker has the drawn inputs, the outputs, and the gates of all steps of a layer.
+        """
+        workers = len(plan.variants) * len(resources.placements)
+        found = {}
+        for workload in plan.workloads:
+            sizes = sizes_of(operator_run(plan.variants[0]), workload.inputs["data"][2])
+            steps, batch, _ = workload.inputs["data"]
+            drawn = sum(map(math.prod, workload.inputs.values()))
+            gates = steps * batch * sizes.hidden * (GATES[sizes.mode] + sizes.directions)
+            worker = PROCESS_BYTES + DRAWN_BYTES * drawn + FP32_BYTES * gates
+            reference = FP32_BYTES * drawn + FP64_BYTES * sizes.kept_values(batch, steps)
+            found[workload.name] = max(reference + worker, workers * worker)
+        return found
 
     def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked[RnnCheck]]:
         """Compare every variant's outputs with the plain numpy reference, and see which kernels it ran."""

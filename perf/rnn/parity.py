@@ -8,6 +8,8 @@ from hypothesis.errors import FlakyFailure
 
 from perf.builds import Defect
 from perf.chance import for_random
+from perf.errors import PerfError
+from perf.machine import free_bytes, shortage
 from perf.measure.family import Resources
 from perf.measure.instance import WorkerError
 from perf.report.answers import Answer
@@ -28,8 +30,15 @@ class WrongError(Exception):
 
 
 def check_case(case: Case, resources: Resources) -> Answer:
-    """The outputs and final states of every build in the workload of a case, on the values that are timed."""
-    checked = verify(RnnFamily().plan(case.subject, [case], resources), resources)
+    """The outputs and final states of every build in the workload of a case, on the values that are timed.
+    PerfError when these do not fit into memory.
+    """
+    family = RnnFamily()
+    plan = family.plan(case.subject, [case], resources)
+    short = shortage(family.memory_bytes(plan, resources)[case.workload], free_bytes())
+    if short:
+        raise PerfError(short, subject=case.workload, next_step="choose a smaller shape with --perf-rnn-shape")
+    checked = verify(plan, resources)
     problems = [f"{name}: {check.problem.what}" for name, check in checked.items() if check.problem]
     facts = {name: check.facts for name, check in checked.items() if check.facts}
     found = ", ".join(f"{name} {of.output_difference:.1e}" for name, of in facts.items())

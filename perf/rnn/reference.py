@@ -53,6 +53,14 @@ class Sizes:
         states = dict.fromkeys(self.states, (self.layers * self.directions, batch, self.hidden))
         return {"data": (steps, batch, self.inputs), "parameters": (self.parameters,), **states}
 
+    def kept_values(self, batch: int, steps: int) -> int:
+        """How many values `run` holds at one time at most, about: the parameters, and of the layer with the widest
+        input that input, all steps' products with it before and after the bias is added, and the outputs.
+        """
+        layer = max(map(self.layer_inputs, range(self.layers)))
+        products = GATES[self.mode] * self.hidden
+        return self.parameters + steps * batch * (layer + 2 * products + self.directions * self.hidden)
+
     def flops(self, batch: int, steps: int) -> int:
         """Floating-point operations of a pass: 2 for each multiply-add of the matrix products, nothing for the gates'
         element-wise work: 2 * steps * batch * directions * gates * hidden * (input + hidden), summed over layers.

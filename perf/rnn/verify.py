@@ -7,12 +7,12 @@ from perf.measure.crew import SEED
 from perf.measure.family import Checked, Resources
 from perf.measure.instance import WorkerError
 from perf.measure.observe import observe
-from perf.measure.plan import Operator, Plan, Variant, Workload
+from perf.measure.plan import Plan, Variant, Workload
 from perf.measure.results import Failure
 from perf.rnn.agreement import Distance, Expected, distance, drawn, expected
 from perf.rnn.defects import covering
 from perf.rnn.example import Example
-from perf.rnn.operator import sizes_of
+from perf.rnn.operator import operator_run, sizes_of
 from perf.rnn.reference import Sizes
 from perf.rnn.shapes import catalogue
 
@@ -48,7 +48,7 @@ def judged(variant: Variant, found: Sequence[tuple[Workload, Distance]], kernels
         for workload, distance in found
         if distance.too_far
     ]
-    fused = variant.build.facts.mkldnn and _operator(variant).attributes["mode"] in catalogue().mkldnn_modes
+    fused = variant.build.facts.mkldnn and operator_run(variant).attributes["mode"] in catalogue().mkldnn_modes
     if fused and not kernels:
         wrong.append("MKL-DNN ran no RNN primitive")
     facts = RnnCheck(
@@ -69,11 +69,4 @@ def _known(variant: Variant, workload: Workload) -> str:
 
 
 def _sizes(variant: Variant, workload: Workload) -> Sizes:
-    return sizes_of(_operator(variant), workload.inputs["data"][2])
-
-
-def _operator(variant: Variant) -> Operator:
-    """The variant's operator. TypeError when it runs something else."""
-    if not isinstance(variant.program, Operator):
-        raise TypeError(f"{variant.name} runs {variant.program.label}, not an operator")
-    return variant.program
+    return sizes_of(operator_run(variant), workload.inputs["data"][2])

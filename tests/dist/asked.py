@@ -1,5 +1,6 @@
 """A rank program that takes a step whenever it is asked to."""
 
+import os
 from typing import Any
 
 import horovod.mxnet as hvd
@@ -18,4 +19,4 @@ def run(*, pulse: Pulse, token: str) -> dict[str, Any]:
         pulse.moved()
         steps += 1
         pulse.answer({"step": steps})
-    return {"steps": steps}
+    return {"steps": steps, "cpus": sorted(pulse.cpus), "narrowed": sorted(os.sched_getaffinity(0))}

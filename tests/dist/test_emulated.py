@@ -2,13 +2,20 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+from perf.dist import emulated as emulated_room
 from perf.dist.data import load
-from perf.dist.emulated import ENTER, ETC, NAME, emulated
+from perf.dist.emulated import ENTER, ETC, NAME, emulated, host_names, link_words
+from perf.dist.places import seating_of
+from perf.errors import PerfError
+from perf.machine import Placement
+from perf.measure.family import Resources
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("two_hosts")]
 SAY = "import socket, sys; print(socket.gethostname(), socket.gethostbyname(sys.argv[1]))"
@@ -16,6 +23,35 @@ SAY = "import socket, sys; print(socket.gethostname(), socket.gethostbyname(sys.
 
 def inside(host: str, *command: str) -> list[str]:
     return [str(ENTER), "-q", host, *command]
+
+
+def test_another_session_calls_its_seats_the_same(resources: Resources, two_seats: Sequence[Placement]) -> None:
+    """Their own names hold the process: a stack that did would never be the same again."""
+    seats = seating_of("emulated", replace(resources, seats=tuple(two_seats))).every
+    assert [seat.words.partition(",")[0] for seat in seats] == ["emulated host 0", "emulated host 1"]
+    assert [seat.host for seat in seats] == list(host_names())
+
+
+def test_hosts_that_cannot_be_tried_are_an_error_of_their_own_cases() -> None:
+    name = f"{NAME}-{os.getpid()}-t"
+    subprocess.check_call(["ip", "netns", "add", name])  # the name that it would be tried with is taken
+    emulated_room._delays.cache_clear()
+    try:
+        with pytest.raises(PerfError, match="two emulated hosts: they cannot be made: ip netns add"):
+            link_words()
+    finally:
+        subprocess.check_call(["ip", "netns", "delete", name])
+    assert link_words()
+
+
+def test_hosts_that_cannot_be_removed_lose_nothing_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(host: str) -> None:
+        raise OSError(f"{host} is busy")
+
+    with monkeypatch.context() as busy, emulated():
+        busy.setattr(emulated_room, "_remove", refuse)
+    with emulated() as cluster:
+        assert Path("/run/netns", cluster.hosts[0]).exists(), "made once more, in the place of what was left"
 
 
 def test_each_has_its_name_and_knows_the_other() -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from perf.builds import Build
 from perf.dist.data import load
 from perf.dist.emulated import cut, emulated
-from perf.dist.job import Cluster
+from perf.dist.job import Cluster, Job, Seat
 from perf.dist.launch import READY, run_job, running
+from perf.machine import Placement
 from perf.measure.instance import WorkerError
 from tests.leftovers import left, states
 
@@ -113,6 +115,25 @@ def test_a_job_takes_turns(request: pytest.FixtureRequest, job: Launch, tmp_path
         assert [answer["step"] for answer in started.ask("step")] == [2, 2]
         started.hold()
         assert [rank["steps"] for rank in started.results()] == [2, 2], "in the end it is released"
+
+
+def test_a_rank_watches_all_the_cpus_that_it_was_put_on(
+    mkl_dist: Build, placements: tuple[Placement, ...], token: str, tmp_path: Path
+) -> None:
+    """Intel's OpenMP narrows the mask of the thread that imports MXNet: others would then disturb unseen."""
+    where = placements[0]
+    if len(where.cpus) < 2:
+        pytest.skip("one CPU cannot be narrowed")
+    alone = Job(
+        build=mkl_dist, cluster=Cluster(), seats=(Seat(None, where),), program=ASKED, task={"token": token},
+        deadline_s=60.0,
+    )  # fmt: skip
+    with running(alone, tmp_path) as started:
+        started.answers(READY)
+        started.ask("step")
+        (found,) = started.results()
+    assert found["cpus"] == sorted(where.cpus)
+    assert len(found["narrowed"]) < len(where.cpus), "or this test shows nothing"
 
 
 def test_a_held_job_that_is_given_up_leaves_nothing(job: Launch, tmp_path: Path, token: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import pytest
 from rich.console import Console
@@ -19,11 +19,14 @@ from perf.measure.engine import Conditions
 from perf.measure.family import Case, Checked
 from perf.measure.ledger import Ledger
 from perf.measure.outcome import Outcome
-from perf.measure.plan import Plan, Variant, Workload, WorkloadKey
+from perf.measure.plan import Operator, Plan, Variant, Workload, WorkloadKey
 from perf.measure.results import Failure, WorkloadResult
 from perf.measure.stacks import OF_BASELINE, Twin
 from perf.measure.tiers import effort_of
+from perf.plugin.session import PerfSession
 from perf.report.progress import ProgressLine
+from perf.runs.judging import Ungated
+from tests.fakes import PLACEMENTS, build
 
 SMOKE = effort_of("smoke")
 AGAIN = "second look of"
@@ -80,10 +83,13 @@ class Family:
         self.name = name
 
     def plan(self, subject: str, cases: Sequence[Any], _: object) -> Plan:
-        build = Mock(requirement="mxnet-mkl==1.5.0")
-        variants = [Variant(name, build, Mock(), over) for name, over in (("native", ()), ("fast", ("native",)))]
+        program = Operator("relu", {}, ("data",))
+        variants = [Variant(name, build(), program, over) for name, over in (("native", ()), ("fast", ("native",)))]
         workloads = [Workload(name, {}, 1, 1.0) for name in dict.fromkeys(case.workload for case in cases)]
         return Plan(subject, tuple(variants), tuple(workloads), "native", family=self.name)
+
+    def memory_bytes(self, plan: Plan, _: object) -> dict[str, int]:
+        return {workload.name: 10**15 if workload.name.startswith("large") else 1 for workload in plan.workloads}
 
     def check(self, plan: Plan, _: object) -> dict[str, Checked[CheckFacts]]:
         return {variant.name: Checked(None, RnnCheck(self.name, 0.0, 0.0)) for variant in plan.variants}
@@ -123,16 +129,19 @@ class Session:
             for name in self.losses
         ]
         effort = replace(SMOKE, again_budget_s=self.budget_s)
-        journal = Mock(checks=Mock(return_value=None))
+        journal = Mock(checks=Mock(return_value=None), resumed=None)
         found = Measuring(
             resources=Mock(),
-            conditions=Conditions(placements=(), effort=effort, timeout_s=1, scratch=Path("unused"), journal=journal),
+            conditions=Conditions(
+                placements=PLACEMENTS, effort=effort, timeout_s=1, scratch=Path("unused"), journal=journal
+            ),
             injected=self.injected,
             progress=ProgressLine(Console(file=self.printed, width=200)),
             ledger=self.ledger,
             twin=self.twin,
             undecided=self._undecided,
         ).measured(cases)
+        self.errors = {name: error for name, error in found.outcomes.items() if isinstance(error, PerfError)}
         return {name: outcome for name, outcome in found.outcomes.items() if isinstance(outcome, Outcome)}
 
     def _undecided(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -214,7 +223,7 @@ def test_subjects_of_two_families_with_one_name_are_kept_apart(monkeypatch: pyte
     """As are those of two builds that train: their variants and twins are called alike too."""
     engine = Engine()
     monkeypatch.setattr(measuring, "measure", engine)
-    journal = Mock(checks=Mock(return_value=None))
+    journal = Mock(checks=Mock(return_value=None), resumed=None)
     families = [Family("one"), Family("other")]
     cases = [
         Mock(id=f"{family.name}-fast", workload="same-b1", subject="same", variant="fast", family=family)
@@ -222,7 +231,9 @@ def test_subjects_of_two_families_with_one_name_are_kept_apart(monkeypatch: pyte
     ]
     found = Measuring(
         resources=Mock(),
-        conditions=Conditions(placements=(), effort=SMOKE, timeout_s=1, scratch=Path("unused"), journal=journal),
+        conditions=Conditions(
+            placements=PLACEMENTS, effort=SMOKE, timeout_s=1, scratch=Path("unused"), journal=journal
+        ),
         injected={},
         progress=ProgressLine(Console(file=StringIO(), width=200)),
         ledger=Ledger(),
@@ -237,6 +248,60 @@ def test_subjects_of_two_families_with_one_name_are_kept_apart(monkeypatch: pyte
         RnnCheck("other", 0.0, 0.0),
     ]
     assert twins[0] is not twins[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError("no network namespace"), "bad: preparing or checking it failed: no network namespace"),
+        (MemoryError("Unable to allocate 96 GiB"), "bad: there was not enough memory to prepare and check it: Unable"),
+        (MemoryError(), "bad: there was not enough memory to prepare and check it\nnext: "),
+    ],
+)
+def test_a_subject_that_cannot_be_prepared_fails_its_own_cases(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    check = Family.check
+
+    def checked(family: Family, plan: Plan, resources: object) -> dict[str, Checked[CheckFacts]]:
+        if plan.subject == "bad":
+            raise error
+        return check(family, plan, resources)
+
+    monkeypatch.setattr(Family, "check", checked)
+    session = Session(monkeypatch, losses={"bad": 0.0, "good": 0.0}, decided_after=0)
+    assert list(session.measured()) == ["good"]
+    assert str(session.errors["bad"]).startswith(told)
+
+
+@pytest.mark.parametrize("subject", ["together", None])
+def test_a_workload_that_does_not_fit_into_memory_fails_alone(
+    monkeypatch: pytest.MonkeyPatch, subject: str | None
+) -> None:
+    session = Session(monkeypatch, losses={"large": 0.0, "small": 0.0}, decided_after=0, subject=subject)
+    assert list(session.measured()) == ["small"]
+    assert [asked.workloads for asked in session.engine.asked] == [["small"]]
+    assert str(session.errors["large"]).startswith("large: needs about 931323 GiB of memory, ")
+    assert "next: choose a smaller batch or shape" in str(session.errors["large"])
+
+
+def test_an_error_that_ends_the_measuring_is_kept_for_all_cases(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = Mock(side_effect=RuntimeError("broken"))
+    monkeypatch.setattr(PerfSession, "_measuring", Mock(return_value=Mock(measured=measured)))
+    session = PerfSession(
+        setup=MagicMock(),
+        selected=[],
+        effort=SMOKE,
+        context=Mock(),
+        journal=Mock(),
+        judging=Ungated(),
+        tolerances=Mock(),
+    )
+    session.measure()
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="broken"):
+            session.outcome(Mock())
+    measured.assert_called_once()
 
 
 def test_without_time_nothing_is_measured_again_and_the_undecided_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

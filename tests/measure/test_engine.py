@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
-from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -20,9 +19,10 @@ from perf.measure.engine import Conditions, _turns, measure
 from perf.measure.instance import WorkerError
 from perf.measure.journal import Journal
 from perf.measure.ledger import Ledger
-from perf.measure.plan import Effort, Plan, Variant, Workload
+from perf.measure.plan import Effort, Operator, Plan, Variant, Workload
 from perf.measure.results import Failure, Slot, WarmUp, WorkloadResult
 from perf.measure.tiers import effort_of
+from tests.fakes import PLACEMENTS, build
 from tests.leftovers import states
 
 SMOKE = effort_of("smoke")
@@ -113,10 +113,10 @@ class Stands:
 
 def measured(names: str, stands: Stands, scratch: Path, ledger: Ledger | None = None, **effort: Any) -> WorkloadResult:
     """One workload of variants named by single letters, run by stand-ins."""
-    variants = tuple(Variant(name, Mock(), Mock()) for name in names)
+    variants = tuple(Variant(name, build(), Operator("relu", {}, ("data",))) for name in names)
     plan = Plan("net", variants, (Workload("net-b1", {}, 1, 1.0),), names[0], stands, family="made")
     chosen: Effort = dataclasses.replace(SMOKE, **{"block_budget_s": 1e9, **effort})
-    return measure([plan], {}, conditions((), scratch, chosen), lambda *_: None, ledger or Ledger())[
+    return measure([plan], {}, conditions(PLACEMENTS, scratch, chosen), lambda *_: None, ledger or Ledger())[
         plan.key_of(plan.workloads[0])
     ]
 
@@ -188,6 +188,17 @@ def test_one_that_cannot_be_started_fails_alone(scratch: Path) -> None:
     assert result.failures == {"b": Failure("while starting: no namespace", "")}
     assert [sorted(block) for block in orders(result)[0]] == [["a", "c"]] * 2
     assert sorted(stands.closed) == ["a", "c"]
+
+
+def test_what_failed_outside_of_a_narrowed_plan_stops_nothing_in_it(scratch: Path) -> None:
+    """A second look is at a case and its twin, whatever others of the subject failed of."""
+    variants = tuple(Variant(name, build(), Operator("relu", {}, ("data",))) for name in "ab")
+    plan = Plan("net", variants, (Workload("net-b1", {}, 1, 1.0),), "a", Stands(2), family="made")
+    wrong = Failure("wrong answers", "")
+    begun = conditions(PLACEMENTS, scratch)
+    (result,) = measure([plan], {plan.key: {"x": wrong, "y": wrong}}, begun, lambda *_: None, Ledger()).values()
+    assert result.failures == {}
+    assert [sorted(block) for block in orders(result)[0]] == [["a", "b"]] * 2
 
 
 def test_without_any_time_left_there_is_still_the_least_number_of_blocks(scratch: Path) -> None:

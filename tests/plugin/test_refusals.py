@@ -22,7 +22,7 @@ REFUSED = {
     "--benchmark-compare=0042": "--benchmark-compare=0042 matches no stored run; in ",
     "--benchmark-compare=perf/": "--benchmark-compare took perf/ for a stored run: name folders before this option",
     "--benchmark-compare=published": "--benchmark-compare=published: the tables hold for c5.24xlarge and c5.metal, not",
-    "--perf-resume": "there is no session to resume\nnext: leave out --perf-resume",
+    "--perf-resume": "there is no unfinished session to resume\nnext: leave out --perf-resume",
     "--perf-inject=mkl-fp32": "--perf-inject=mkl-fp32: write VARIANT=PERCENT, such as mkl-fp32=5",
     "--perf-rnn-shape=1,50,512": "--perf-rnn-shape=1,50,512: write N,T,C,H, such as 16,100,256,512",
     "--perf-invocations=0": "--perf-invocations must be at least 1",

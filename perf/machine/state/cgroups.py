@@ -1,4 +1,4 @@
-"""What this process's control groups and their ancestors, of either version, let it have of the CPUs."""
+"""Control groups of this process and their ancestors, of either version, and what they let it have of the CPUs."""
 
 import re
 from pathlib import Path, PurePosixPath
@@ -16,15 +16,15 @@ _LIFT = (
 )
 
 
-def own_cgroups(source: Source) -> list[Path]:
-    """Folders of this process's cgroup and its visible ancestors, in each hierarchy that may limit CPU time."""
-    paths = _own_paths(source.proc("self/cgroup") or "")
+def own_cgroups(source: Source, controller: str = "cpu") -> list[Path]:
+    """Folders of this process's cgroup and its visible ancestors, in each hierarchy that may have the controller."""
+    paths = _own_paths(source.proc("self/cgroup") or "", controller)
     chains: dict[str, list[Path]] = {}
     for line in (source.proc("self/mountinfo") or "").splitlines():
         mount = _MOUNT.fullmatch(line)
         if mount is None or mount["kind"] not in paths:
             continue
-        if mount["kind"] == "cgroup" and "cpu" not in mount["options"].split(","):
+        if mount["kind"] == "cgroup" and controller not in mount["options"].split(","):
             continue
         path, root = PurePosixPath(paths[mount["kind"]]), PurePosixPath(_unescape(mount["root"]))
         # A path with ".." lies outside this namespace: what limits it cannot be seen from here.
@@ -35,15 +35,15 @@ def own_cgroups(source: Source) -> list[Path]:
     return [folder for chain in chains.values() for folder in chain]
 
 
-def _own_paths(text: str) -> dict[str, str]:
-    """The process's path by kind of hierarchy: "cgroup2", and "cgroup" for version 1 with the cpu controller."""
+def _own_paths(text: str, controller: str) -> dict[str, str]:
+    """The process's path by kind of hierarchy: "cgroup2", and "cgroup" for version 1 with the controller."""
     paths = {}
     for line in text.splitlines():
         hierarchy, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if (hierarchy, controllers) == ("0", ""):
             paths["cgroup2"] = path
-        elif "cpu" in controllers.split(","):
+        elif controller in controllers.split(","):
             paths["cgroup"] = path
     return paths
 

@@ -43,8 +43,9 @@ def main() -> None:
     if job["affinity"]:
         # Where no launch prefix pinned this process.
         os.sched_setaffinity(0, job["affinity"][local_rank()])
-    launch_cpus = cpus_of("self")
-    pulse = Pulse(messages, os.fdopen(requests), launcher, stall_s=job["stall_s"], first_s=job["first_s"])
+    # Read before MXNet is imported: Intel's OpenMP narrows this thread's mask.
+    launch_cpus, cpus = cpus_of("self"), frozenset(os.sched_getaffinity(0))
+    pulse = Pulse(messages, os.fdopen(requests), launcher, cpus, stall_s=job["stall_s"], first_s=job["first_s"])
     os.dup2(2, 1)
     pulse.start()
     try:

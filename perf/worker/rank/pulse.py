@@ -27,12 +27,20 @@ class Pulse:
     seconds and five of its longest steps (`first_s` before the first one): MPI itself waits for ever for a rank that
     is stopped or cut off. While the process itself is stopped, or waits to be asked for something, no time counts.
     `stream` is where it speaks, `requests` where it is asked; `launcher` is the process that started this one's guard,
-    and ends too.
+    and ends too; `cpus` are those that this process was put on.
     """
 
     def __init__(
-        self, stream: RawIOBase, requests: TextIOBase, launcher: int, *, stall_s: float, first_s: float
+        self,
+        stream: RawIOBase,
+        requests: TextIOBase,
+        launcher: int,
+        cpus: frozenset[int],
+        *,
+        stall_s: float,
+        first_s: float,
     ) -> None:
+        self.cpus = cpus
         self._stream = stream
         self._requests = requests
         self._launcher = launcher

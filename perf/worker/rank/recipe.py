@@ -173,3 +173,8 @@ def _keep(kept: Path, net: Any, trainer: Any, curve: list[list[float]]) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(kept)
+    folder = os.open(kept.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # or the new name does not survive a power cut
+    finally:
+        os.close(folder)

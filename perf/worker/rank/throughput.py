@@ -1,6 +1,5 @@
 """How fast synchronous data-parallel training is: gluon's network, Horovod's trainer, a step at a time."""
 
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -68,17 +67,16 @@ def run(
         step(trainer.update)
 
     timed = with_extra_work(together, extra_work) if extra_work else together
-    cpus = os.sched_getaffinity(0)
     taken, weights = 0, ""
     for request in pulse.requests():
         if request["do"] == "train":
-            before = read(cpus)
+            before = read(pulse.cpus)
             steps = _timed(timed, request["steps"])
-            after = read(cpus)
+            after = read(pulse.cpus)
             taken += len(steps)
             if not np.isfinite(errors.asnumpy()).all():
                 raise FloatingPointError(f"the loss is {errors.mean().asscalar()} after {taken} steps")
-            lost = {"held_up_ns": held_up_ns(before, after, len(cpus)), "stolen_ns": stolen_ns(before, after)}
+            lost = {"held_up_ns": held_up_ns(before, after, len(pulse.cpus)), "stolen_ns": stolen_ns(before, after)}
             pulse.answer({"steps_ns": steps, **lost})
             weights = ""
         else:
