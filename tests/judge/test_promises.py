@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perf.judge.power import POWER
@@ -52,6 +52,7 @@ def test_twice_as_many_invocations_never_raise_the_smallest_drift(
         assert found.with_twice <= found.smallest_loss
 
 
+@settings(max_examples=20)  # of 640 samples each
 @given(st.integers(0, 10**6), st.integers(1, 8), COMPARISONS)
 def test_more_invocations_side_by_side_lower_the_smallest_loss_on_average(
     seed: int, count: int, comparisons: int
@@ -133,7 +134,11 @@ VERDICTS: dict[str, Callable[[random.Random, int], Kind]] = {
 @pytest.mark.parametrize(
     ("verdict", "comparisons"), [(name, n) for name in VERDICTS for n in (1, 20) if n == 1 or "side" in name]
 )
-def test_one_unchanged_run_in_a_hundred_raises_an_alarm(verdict: str, comparisons: int) -> None:
+def test_one_unchanged_run_in_a_hundred_raises_an_alarm(
+    verdict: str, comparisons: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What is stated of a verdict takes nine tenths of the time of thousands of them, and decides none.
+    monkeypatch.setattr("perf.judge.verdict.smallest_loss", lambda *_: None)
     draw, runs = random.Random(20190713), 1000 // comparisons
     alarms = 0
     for _ in range(runs):
