@@ -27,8 +27,6 @@ REFUSED = {
     "--perf-invocations=0": "--perf-invocations must be at least 1",
     "--perf-strict": "--perf-strict would judge nothing: add --benchmark-compare",
     "-n1": "the performance suite cannot run under xdist: tests at the same time would take each other's cores",
-    "--perf-build=mkl=mxnet==1.5.0": "build mkl (mxnet==1.5.0): mxnet 1.5.0 does not have MKL-DNN compiled in, and "
-    "this build must have it\nnext: name another wheel",
 }
 # Refused once the builds are there: with one build they are there sooner.
 LATE = ("--benchmark-compare=0042", "--benchmark-compare=published", "--perf-resume")
