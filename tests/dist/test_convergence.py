@@ -1,12 +1,14 @@
 """What is said of trainings that went wrong: gradients summed, data of another rank, parameters not broadcast."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from perf.builds import Build
+from perf.dist.data import load
 from perf.dist.launch import run_job
 from perf.dist.learning import Trainings, learn, same_accuracy, same_weights
 from perf.machine import Placement
@@ -17,6 +19,16 @@ from .conftest import Launch
 
 pytestmark = pytest.mark.real
 RANKS = 2
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short() -> Iterator[None]:
+    """Fewer seeds and epochs than are judged: what goes wrong here goes wrong from the first step on."""
+    jobs = load()
+    learning = msgspec.structs.replace(jobs.learning, seeds=jobs.learning.seeds[:2], epochs=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("perf.dist.learning.load", lambda: msgspec.structs.replace(jobs, learning=learning))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """A pytest session over the suite as a process of its own, watched from outside."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +17,8 @@ from typing import Self
 import psutil
 
 from perf.cache import cache_folder
+
+from .several import END
 
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = ("perf/cnn/test_inference.py", "--perf-tier=smoke")
@@ -41,13 +45,13 @@ class Session:
     with the user's own builds and networks: what tests measure must not push out what the user measured.
     """
 
-    def __init__(self, temporary: Path, *options: str, before: Sequence[str] = ()) -> None:
+    def __init__(self, temporary: Path, *options: str, before: Sequence[str] = (), program: str = "pytest") -> None:
         self._temporary = temporary
         self._printed: list[str] = []
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "MXNET_PERF"))}
         environment["MXNET_PERF_CACHE"] = str(cache_of(temporary))
         self.process = subprocess.Popen(
-            [*before, sys.executable, "-m", "pytest", *options],
+            [*before, sys.executable, "-m", program, *options],
             cwd=ROOT,
             env={**environment, "TMPDIR": str(temporary)},
             stdout=subprocess.PIPE,
@@ -134,3 +138,14 @@ def run(temporary: Path, *options: str, before: Sequence[str] = ()) -> Finished:
         assert not session.workers()
     assert not list(temporary.glob("mxnet-perf-*"))
     return finished
+
+
+def run_all(temporary: Path, sessions: Sequence[Sequence[str]]) -> list[Finished]:
+    """Run sessions that measure nothing, one after the other in one process, as `run` does."""
+    with Session(temporary, json.dumps(sessions), program="tests.plugin.several") as session:
+        finished = session.finish()
+        assert not session.workers()
+    assert finished.code == 0, finished.output
+    assert not list(temporary.glob("mxnet-perf-*"))
+    parts = re.split(rf"^{END}(\d+)\n", finished.output, flags=re.MULTILINE)
+    return [Finished(int(code), output) for output, code in zip(parts[:-1:2], parts[1::2], strict=True)]

@@ -20,6 +20,8 @@ from .session import ROOT, SMOKE, Finished, Session, cache_of, run
 pytestmark = pytest.mark.real
 
 RECURRENT = "lstm-16-16-l2-n2-t5-mkl-fp32"
+# Two cases without a network to prepare.
+RNN = ("perf/rnn/test_inference.py", "--perf-tier=smoke")
 
 
 def baseline(store: Path) -> Path:
@@ -193,15 +195,14 @@ def test_strict_fails_what_was_not_judged_and_a_first_run_is_stored_all_the_same
     folder = tmp_path / store.name
     finished = run(
         tmp_path,
-        *SMOKE,
-        "-kb1-mkl-fp32 or b1-native",
+        *RNN,
         "--perf-strict",
         f"--benchmark-storage=file://{folder}",
         "--benchmark-compare",
         "--benchmark-save=partly",
     )
     assert finished.code == 1
-    assert f"{NETWORK}-b1-mkl-fp32: no-baseline: no run is stored" in finished.output
+    assert f"{RECURRENT}: no-baseline: no run is stored" in finished.output
     stored = json.loads((folder / "0001_partly.json").read_text())
     assert [benchmark["extra_info"]["variant"] for benchmark in stored["benchmarks"]] == ["native-fp32", "mkl-fp32"]
     assert stored["perf"]["left_out"] == {}
@@ -213,11 +214,11 @@ def test_a_damaged_baseline_is_a_usage_error_and_the_run_is_kept(sound: Finished
     folder.mkdir()
     damaged = folder / "0001_damaged.json"
     damaged.write_bytes(baseline(store).read_bytes()[:5000])
-    finished = run(tmp_path, *SMOKE, "-kb1-mkl-fp32", f"--benchmark-storage=file://{folder}", "--benchmark-compare")
+    finished = run(tmp_path, *RNN, "-kmkl", f"--benchmark-storage=file://{folder}", "--benchmark-compare")
     assert finished.code == 4
     assert f"NO CASE WILL BE JUDGED: {damaged}: is damaged: " in finished.output
     kept = Path(finished.part("This run: "))
-    assert list(read_run(kept).cases) == [f"{NETWORK}-b1-mkl-fp32"]
+    assert list(read_run(kept).cases) == [RECURRENT]
     assert "Traceback" not in finished.output
 
 

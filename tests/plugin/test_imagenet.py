@@ -18,13 +18,14 @@ from perf.measure.family import Resources
 from perf.measure.records import classified
 from tests.cnn.test_digits import swapped
 
-from .session import Finished, run
+from .session import Finished, run, run_all
 
 pytestmark = pytest.mark.real
 
 NETWORK = handwriting().network
 TEST_IMAGES = handwriting().test_images
 USAGE_ERROR = 4
+SESSION = ("perf/cnn", f"--perf-model={NETWORK}", "-m", "accuracy", "-k", "imagenet")
 
 
 def pack(folder: Path, name: str, labels: np.ndarray, zoo: Build) -> Path:
@@ -53,7 +54,7 @@ def artifacts(packed: Path, weights: Path, resources: Resources) -> Artifacts:
 
 
 def session(folder: Path, *options: str) -> Finished:
-    return run(folder, "perf/cnn", f"--perf-model={NETWORK}", "-m", "accuracy", "-k", "imagenet", *options)
+    return run(folder, *SESSION, *options)
 
 
 def test_a_session_tells_the_accuracy_of_the_images_that_are_not_skipped(
@@ -100,30 +101,30 @@ def test_two_swapped_classes_in_int8_are_seen(
 def test_weights_that_are_missing_or_of_another_network_are_told(packed: Path, weights: Path, tmp_path: Path) -> None:
     other = tmp_path / "weights"
     other.mkdir()
-    words = (f"--perf-imagenet-rec={packed}", f"--perf-weights={other}")
-    missing = session(tmp_path, *words)
-    assert missing.code == 1
-    assert f"{NETWORK}: its trained weights {other / NETWORK}.params cannot be read: No such file" in missing.output
     (other / "cifar_resnet56_v1.params").write_bytes((weights / f"{NETWORK}.params").read_bytes())
-    misfit = session(tmp_path, *words, "--perf-model=cifar_resnet56_v1", "-k", "imagenet and resnet56")
-    assert misfit.code == 1
-    assert f"the trained weights in {other}/cifar_resnet56_v1.params do not fit it (" in misfit.output
-    assert "next: save them with save_parameters of this very network" in misfit.output
-    assert "Traceback" not in misfit.output
+    words = (f"--perf-imagenet-rec={packed}", f"--perf-weights={other}", "--perf-model=cifar_resnet56_v1")
+    finished = session(tmp_path, *words)
+    assert finished.code == 1
+    assert "2 failed" in finished.output
+    assert f"{NETWORK}: its trained weights {other / NETWORK}.params cannot be read: No such file" in finished.output
+    assert f"the trained weights in {other}/cifar_resnet56_v1.params do not fit it (" in finished.output
+    assert "next: save them with save_parameters of this very network" in finished.output
+    assert "Traceback" not in finished.output
 
 
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        (["--perf-imagenet-rec=none.rec", "--perf-pretrained"], "none.rec is no file that can be read"),
-        (["--perf-imagenet-rec=README.md"], "--perf-imagenet-rec needs trained networks: add --perf-weights DIR, or"),
-        (["--perf-weights=none"], "--perf-weights: there is no folder none"),
-    ],
-)
-def test_options_that_cannot_work(tmp_path: Path, options: list[str], told: str) -> None:
-    finished = session(tmp_path, *options)
-    assert finished.code == USAGE_ERROR
-    assert told in finished.part("ERROR: ", "\n\n")
+IMPOSSIBLE = {
+    ("--perf-imagenet-rec=none.rec", "--perf-pretrained"): "none.rec is no file that can be read",
+    ("--perf-imagenet-rec=README.md",): "--perf-imagenet-rec needs trained networks: add --perf-weights DIR, or",
+    ("--perf-weights=none",): "--perf-weights: there is no folder none",
+}
+
+
+def test_options_that_cannot_work_and_nothing_without_a_record_file(tmp_path: Path) -> None:
+    *refused, collected = run_all(tmp_path, [[*SESSION, *options] for options in (*IMPOSSIBLE, ["--collect-only"])])
+    for told, finished in zip(IMPOSSIBLE.values(), refused, strict=True):
+        assert finished.code == USAGE_ERROR
+        assert told in finished.part("ERROR: ", "\n\n")
+    assert "test_imagenet" not in collected.output
 
 
 def test_another_file_is_told(weights: Path, tmp_path: Path) -> None:
@@ -132,8 +133,3 @@ def test_another_file_is_told(weights: Path, tmp_path: Path) -> None:
     assert "README.md: it is no record file, at byte 0" in finished.output
     assert "next: make it with MXNet's im2rec, or fetch it again" in finished.output
     assert "Traceback" not in finished.output
-
-
-def test_without_a_record_file_nothing_of_it_is_collected(tmp_path: Path) -> None:
-    finished = session(tmp_path, "--collect-only")
-    assert "test_imagenet" not in finished.output

@@ -1,13 +1,12 @@
 """What the suite refuses before anything is measured: exit code, reason, and what to do."""
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.tmpfs import mounting
 
-from .session import SMOKE, Finished, run
+from .session import SMOKE, Finished, run, run_all
 
 USAGE_ERROR = 4
 
@@ -27,27 +26,27 @@ REFUSED = {
     "--perf-rnn-shape=1,50,512": "--perf-rnn-shape=1,50,512: write N,T,C,H, such as 16,100,256,512",
     "--perf-invocations=0": "--perf-invocations must be at least 1",
     "--perf-strict": "--perf-strict would judge nothing: add --benchmark-compare",
-    "-n2": "the performance suite cannot run under xdist: tests at the same time would take each other's cores",
-    "--perf-build=mkl=mxnet==1.5.0": "build mkl (mxnet==1.5.0): mxnet 1.5.0 does not have MKL-DNN compiled in, and "
-    "this build must have it\nnext: name another wheel",
+    "-n1": "the performance suite cannot run under xdist: tests at the same time would take each other's cores",
 }
+# Refused once the builds are there: with one build they are there sooner.
+LATE = ("--benchmark-compare=0042", "--benchmark-compare=published", "--perf-resume")
+NARROW = ("perf/rnn/test_inference.py", "--perf-tier=smoke", "-knative")
 # Nothing is to be made for these, so they are given a cache that is not there.
 EMPTY = ("--collect-only", "--benchmark-skip", "--benchmark-disable")
 
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Finished]:
-    """A session for each option, two at a time: none of them measures, so none disturbs another."""
-    folders = {option: tmp_path_factory.mktemp("session") for option in (*REFUSED, *EMPTY)}
-
-    def end(option: str) -> Finished:
-        cache = [f"--perf-cache={folders[option] / 'unmade'}"] if option in EMPTY else []
-        finished = run(folders[option], *SMOKE, option, *cache)
-        assert not (folders[option] / "unmade").exists()
-        return finished
-
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(folders, pool.map(end, folders), strict=True))
+    """A session for each option: none of them measures."""
+    folder = tmp_path_factory.mktemp("sessions")
+    unmade = folder / "unmade"
+    options = [*REFUSED, *EMPTY]
+    caches = {option: [f"--perf-cache={unmade}"] for option in EMPTY}
+    finished = run_all(
+        folder, [[*(NARROW if option in LATE else SMOKE), option, *caches.get(option, [])] for option in options]
+    )
+    assert not unmade.exists()
+    return dict(zip(options, finished, strict=True))
 
 
 def test_a_test_with_a_parameter_of_the_fixtures_name_is_no_case(tmp_path: Path) -> None:
