@@ -11,8 +11,8 @@ from perf.cnn.family import CnnFamily
 from perf.cnn.fusion import layers_of
 from perf.cnn.kernels import DUMP, byte_products, products_text, vnni_problem
 from perf.cnn.layers import layers_sqnr_db
-from perf.cnn.networks import INPUT, catalogue
-from perf.cnn.verify import Verified, check_layers, image_set, verify
+from perf.cnn.networks import INPUT, catalogue, images_of
+from perf.cnn.verify import Verified, check_layers, verify
 from perf.measure.family import Resources
 from perf.measure.observe import observe
 from perf.measure.plan import Plan, Workload
@@ -110,7 +110,7 @@ def check_vnni(look: Look, resources: Resources, *, has_vnni: bool) -> Answer:
     worker fails.
     """
     (variant,) = (variant for variant in look.plan.variants if variant.name == "mkl-int8")
-    arrays = {INPUT: image_set(look.plan.subject)[:1]}
+    arrays = {INPUT: images_of(look.plan)[:1]}
     with tempfile.TemporaryDirectory(dir=resources.scratch) as folder:
         workload = Workload(variant.name, {}, 1, 0.0)
         observe(variant, [workload], resources, arrays=arrays, variables=DUMP, folder=Path(folder))

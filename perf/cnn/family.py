@@ -109,7 +109,7 @@ class CnnFamily:
     def check(self, plan: Plan, resources: Resources) -> dict[str, Checked]:
         """Run every variant once, untimed, on the same input."""
         return {
-            name: Checked(found.problem, found.facts())
+            name: Checked(found.problem, found.facts(), found.unjudged)
             for name, found in verify(plan, resources, self.quantisation).items()
         }
 

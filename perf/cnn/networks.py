@@ -7,13 +7,20 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from perf.cnn.drift import Margins
-from perf.measure.plan import VariantData
+from perf.cnn.images import images
+from perf.measure.plan import Plan, VariantData
 
 DATA = Path(__file__).with_name("networks.toml")
 INPUT = "data"
 REFERENCE = "native-fp32"
+INT8 = "mkl-int8"
+# The images that answers are compared on: other ones than a network was calibrated with.
+IMAGES = 32
+SEED = 20190714
 
 
 class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,3 +76,10 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def catalogue() -> Catalogue:
     """The catalogue, read once."""
     return msgspec.convert(tomllib.loads(DATA.read_text()), Catalogue)
+
+
+def images_of(plan: Plan) -> NDArray[np.float32]:
+    """The images that the answers of a plan's network are compared on, (IMAGES, 3, size, size)."""
+    *_, size = plan.workloads[0].inputs[INPUT]
+    drawn: NDArray[np.float32] = images(np.random.RandomState(SEED), IMAGES, size)
+    return drawn

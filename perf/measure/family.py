@@ -45,11 +45,12 @@ CaseT_contra = TypeVar("CaseT_contra", bound=Case, contravariant=True)
 @dataclass(frozen=True)
 class Checked:
     """What a family found out about a variant before it was timed: why it must not be, if so, and `facts`, plain JSON
-    values that belong into the stored run.
+    values that belong into the stored run. `unjudged` says why nothing shows that its answers are right, or wrong.
     """
 
     problem: Failure | None
     facts: Mapping[str, Any]
+    unjudged: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from perf.errors import PerfError, UnavailableError
 from perf.measure.family import Case, Resources
 from perf.measure.results import Failure
 from perf.plugin.hooks import ANSWERS, OPTIONS, SESSION, SETUP, STORAGE, not_run, why_not_measured
+from perf.plugin.outcome import Outcome
 from perf.plugin.record import passes_of
 from perf.plugin.replay import clock
 from perf.plugin.session import PerfSession
@@ -100,12 +101,20 @@ def record(
         perf_session.records.append(figures)
         if case.variant != figures["reference"] and figures["speedup"] is None:
             pytest.fail(f"{case.id} has no speedup: {figures['reference']} failed", pytrace=False)
-        options = perf_session.setup.options
-        if verdict is not None and not options.advisory and fails(verdict.kind, strict=options.strict):
-            gate = perf_session.judging.gate if perf_session.judging else None
-            pytest.fail("\n".join(verdict_lines(verdict, gate, command)), pytrace=False)
+        _fail_as_judged(outcome, verdict, perf_session, command)
 
     return hand_over
+
+
+def _fail_as_judged(outcome: Outcome, verdict: Verdict | None, session: PerfSession, command: str) -> None:
+    """Fail the test for its verdict, and, with --perf-strict, for answers that were not judged."""
+    options = session.setup.options
+    if outcome.check.unjudged and options.strict:
+        reason = f"{outcome.case.id}: its answers were not judged: {outcome.check.unjudged}"
+        pytest.fail(f"{reason}\nalone: {command}", pytrace=False)
+    if verdict is not None and not options.advisory and fails(verdict.kind, strict=options.strict):
+        gate = session.judging.gate if session.judging else None
+        pytest.fail("\n".join(verdict_lines(verdict, gate, command)), pytrace=False)
 
 
 def _told(case: Case, failure: Failure, command: str) -> str:

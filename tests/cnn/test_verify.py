@@ -7,11 +7,12 @@ import pytest
 
 from perf.builds import Build
 from perf.cnn.fusion import counts_of
-from perf.cnn.networks import INPUT, REFERENCE, catalogue
+from perf.cnn.networks import IMAGES, INPUT, REFERENCE, catalogue, images_of
 from perf.cnn.prepare import Artifacts
-from perf.cnn.verify import IMAGES, Verified, image_set, verify
+from perf.cnn.verify import Verified, verify
 from perf.measure.family import Resources
-from perf.measure.plan import Plan, Variant, Workload
+from perf.measure.plan import Operator, Plan, Variant, Workload
+from tests.fakes import build
 
 from .spoil import with_parameters
 
@@ -48,9 +49,10 @@ def test_the_builds_agree(variants: dict[str, Variant], resources: Resources) ->
 
 
 def test_the_images_are_the_same_ones_every_time_and_differ_from_one_another() -> None:
-    found = image_set(NETWORK)
+    plan = Plan(NETWORK, (Variant(REFERENCE, build(), Operator("identity", {}, ())),), (WORKLOAD,), REFERENCE)
+    found = images_of(plan)
     assert found.shape == (IMAGES, 3, 32, 32)
-    assert (found == image_set(NETWORK)).all()
+    assert (found == images_of(plan)).all()
     assert len({image.tobytes() for image in found}) == IMAGES
 
 
