@@ -92,7 +92,7 @@ class CnnFamily:
             calibration=self.calibration,
             say=resources.say,
         )
-        size = catalogue().image_size(subject)
+        size = artifacts.image_size
         variants = variants_of(
             catalogue().variants,
             {case.variant for case in cases} | {REFERENCE},

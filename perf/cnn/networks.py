@@ -54,14 +54,17 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answers: dict[str, Answers]
     variants: dict[str, NetworkVariant]
     image_sizes: list[ImageSize]
+    tried_sizes: list[int]
     exclusions: dict[str, list[str]]
     agreement: dict[str, float]
     drift_margins: Margins
     multiply_adds: dict[str, float]
 
-    def image_size(self, network: str) -> int:
-        """Height and width of the network's input, in pixels: the first pattern that its name matches."""
-        return next(entry.size for entry in self.image_sizes if fnmatch(network, entry.pattern))
+    def image_size(self, network: str) -> int | None:
+        """Height and width of the network's input, in pixels: the first pattern that its name matches; None where none
+        does.
+        """
+        return next((entry.size for entry in self.image_sizes if fnmatch(network, entry.pattern)), None)
 
     def exclusions_of(self, network: str) -> list[str]:
         """The operators whose nodes stay FP32 in the quantised network."""
