@@ -57,7 +57,7 @@ def check_drift(look: Look, resources: Resources, *, store: bool) -> Answer:
         store_answers(network, StoredAnswers(answers.layers, drift))
     stored = None if store else answers.drift.get(look.quantisation)
     if stored is None:
-        return Answer("INT8 drift", subject, drift_text(found), "")
+        return _by_floors(look.verified["mkl-int8"], subject, drift_text(found), store=store)
     margins = catalogue().drift_margins
     bounds = bounds_of(stored.outputs, margins)
     problems = beyond(found, bounds)
@@ -69,6 +69,16 @@ def check_drift(look: Look, resources: Resources, *, store: bool) -> Answer:
         problems.append(f"{len(changed)} of {len(layers)} layers are not as stored, all in {picture}")
     allowed = f"{drift_text(bounds)}; each of {len(layers)} layers within {margins.layer_sqnr_db:g} dB of stored"
     return Answer("INT8 drift", subject, drift_text(found), allowed, "; ".join(problems) or None)
+
+
+def _by_floors(int8: Verified, subject: str, found: str, *, store: bool) -> Answer:
+    """What was said of INT8 answers without stored ones: right by floors, wrong, or not judged."""
+    if store:
+        return Answer("INT8 drift", subject, found, "")
+    if int8.problem or not int8.unjudged:
+        problem = int8.problem.what if int8.problem else None
+        return Answer("INT8 drift", subject, found, "floors by quantisation steps", problem)
+    return Answer("INT8 drift", subject, f"{found}: {int8.unjudged}", "")
 
 
 def drift_text(drift: Drift) -> str:

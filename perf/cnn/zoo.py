@@ -78,7 +78,7 @@ def network_of(request: dict[str, Any]) -> Any:
 
 
 def fits(network: Any, size: int) -> bool:
-    """Whether images of a size, height and width, go through a network: no window is larger than what it slides over."""
+    """Whether images of a size, height and width, fit a network: no window is larger than what it slides over."""
     try:
         network(mx.sym.Variable("data")).infer_shape(data=(1, 3, size, size))
     except mx.base.MXNetError:

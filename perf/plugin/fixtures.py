@@ -49,6 +49,9 @@ def answered(request: pytest.FixtureRequest) -> Callable[[Answer], None]:
         if answer.problem:
             alone = f"alone: {reproduction(request.config, request.node.nodeid)}"
             pytest.fail(f"{answer.check}, {answer.subject}: {answer.problem}\n{alone}", pytrace=False)
+        options = request.config.stash[OPTIONS]
+        if answer.verdict == "not judged" and options.strict and not options.store_answers:
+            pytest.fail(f"{answer.check}, {answer.subject}, was not judged: {answer.found}", pytrace=False)
 
     return tell
 
