@@ -13,7 +13,7 @@ from perf.cnn.defects import defects_met
 from perf.cnn.drift import Drift, between_images_db, beyond, bounds_of, drift_of, sqnr_db
 from perf.cnn.floors import judged, unknown_steps
 from perf.cnn.fusion import counts_of, differences, layers_of
-from perf.cnn.layers import layer_losses, program_of
+from perf.cnn.layers import fp32_of, layer_losses, program_of
 from perf.cnn.networks import IMAGES, INPUT, INT8, REFERENCE, catalogue, images_of
 from perf.cnn.operators.int8 import ISA
 from perf.cnn.program import read_layers
@@ -75,13 +75,13 @@ def verify(plan: Plan, resources: Resources, quantisation: str) -> dict[str, Ver
                 counted = seen.multiply_adds / IMAGES
             found = _judge(variant, seen, outputs, stored, quantisation)
             if found.problem:
-                found = replace(found, problem=_named(found.problem, variant, resources))
+                found = replace(found, problem=_named(found.problem, variant, plan, resources))
             elif found.drift and quantisation not in stored.drift:
                 found = _by_floors(found, plan, outputs, resources)
             verified[variant.name] = replace(found, multiply_adds_per_image=counted)
         except WorkerError as error:
             problem = Failure(f"while its answers were checked: {error.what}", error.last_words)
-            verified[variant.name] = Verified([], "unknown", None, problem=_named(problem, variant, resources))
+            verified[variant.name] = Verified([], "unknown", None, problem=_named(problem, variant, plan, resources))
     return verified
 
 
@@ -92,17 +92,16 @@ def _seen(variant: Variant, workload: Workload, resources: Resources, arrays: Ar
     return observe(variant, [workload], resources, count=count, arrays=arrays)
 
 
-def _named(problem: Failure, variant: Variant, resources: Resources) -> Failure:
-    """A problem with the known defects that the variant's layers meet in front, if there are any."""
-    program = program_of(variant)
+def _named(problem: Failure, variant: Variant, plan: Plan, resources: Resources) -> Failure:
+    """A problem with the known defects that the variant's layers meet in front, if there are any. What could not be
+    quantised is looked for among those of the network in FP32.
+    """
+    meant = fp32_of(plan) if program_of(variant).problem else variant
     try:
-        # Of MXNet's own operators in FP32, the symbol shows all; what fusion makes of them is in no file.
-        shapes = (
-            {} if program.problem else {name: array.shape for name, array in parameters_of(variant, resources).items()}
-        )
+        shapes = {name: array.shape for name, array in parameters_of(meant, resources).items()}
     except WorkerError:
-        shapes = {}
-    met = defects_met(read_layers(program.symbol), variant.name, variant.build.facts, shapes) if shapes else {}
+        return problem
+    met = defects_met(read_layers(program_of(meant).symbol), meant.name, meant.build.facts, shapes)
     return replace(problem, what=": ".join(filter(None, [defects_counted(met.values()), problem.what])))
 
 

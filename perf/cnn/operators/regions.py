@@ -60,6 +60,15 @@ def _int8_depthwise_padding(case: Case, variant: str, signs: Signs) -> bool:
     return signs["data0"] and case.pad[1] > 0 and not own_loop
 
 
+def _int8_depthwise_tail(case: Case, variant: str, _: Signs) -> bool:
+    """Several times four blocks of 16 channels (nb_ch_blocking in jit_avx512_core_x8s8s32x_conv_kernel.cpp), the last
+    block not being full.
+    """
+    if variant != "mkl-int8" or not isinstance(case, Convolution) or not _depthwise(case):
+        return False
+    return case.channels > 4 * 16 and case.channels % 16 > 0
+
+
 def _int8_dilated_hole(case: Case, variant: str, _: Signs) -> bool:
     """The whole image fits between two rows of the kernel."""
     dilated = isinstance(case, Convolution) and case.dilate[0] > case.size[0] and case.kernel[0] > 1
@@ -100,6 +109,7 @@ REGIONS: dict[str, Callable[[Case, str, Signs], bool]] = {
     "grouped-convolution-threes": _grouped_threes,
     "int8-grouped-convolution": _int8_grouped,
     "int8-depthwise-padding": _int8_depthwise_padding,
+    "int8-depthwise-tail": _int8_depthwise_tail,
     "int8-dilated-hole": _int8_dilated_hole,
     "int8-sum-of-other-type": _int8_sum,
     "int8-average-full": _int8_average_full,
