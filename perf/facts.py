@@ -45,6 +45,7 @@ class CnnCheck(msgspec.Struct, frozen=True, tag="cnn"):
         Meta(description="INT8 against FP32"),
         Column(heading="{variant} drift", place=7, others=("cnn",), optional=True),
     ] = None
+    unjudged: Annotated[str | None, Meta(description="why nothing shows that its answers are right, or wrong")] = None
 
 
 class CnnFacts(msgspec.Struct, frozen=True, tag="cnn"):

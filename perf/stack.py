@@ -1,5 +1,6 @@
 """A stack: everything that decides what a case runs. Plain data, compared field by field."""
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -30,6 +31,8 @@ class Stack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     injected: Annotated[float, Meta(description="slowdown made on purpose, as a share of each pass")] = 0.0
 
 
+# The folder in the label of a program that is in files (perf.measure.plan).
+FOLDER = re.compile(r"^[^/ ]+/(?=\S+ [0-9a-f]{12} )")
 # What no build runs: a difference in it alone is reported, and judged as the same stack.
 OF_THE_SUITE = frozenset({"measuring"})
 
@@ -44,10 +47,15 @@ def differing(then: Stack, now: Stack) -> set[str]:
     return {name for name, _, _ in _differing(then, now)}
 
 
+def _content(program: str) -> str:
+    """A program's label without its folder, which is named by how it was made: the same files run the same."""
+    return FOLDER.sub("", program)
+
+
 def _differing(then: Stack, now: Stack) -> Iterator[tuple[str, str, str]]:
     for name in Stack.__struct_fields__:
         before, after = getattr(then, name), getattr(now, name)
-        if name == "requirement" or before == after:
+        if name == "requirement" or before == after or (name == "program" and _content(before) == _content(after)):
             continue
         if isinstance(before, dict):
             for key in sorted({*before, *after}):

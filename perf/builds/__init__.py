@@ -5,7 +5,7 @@ from perf.builds.defects import Defect, defects_of
 from perf.builds.environment import BLAS_KERNELS, Build, build_with_content, process_environment, provision
 from perf.builds.facts import Facts
 from perf.builds.mpi import Mpi
-from perf.builds.process import kept_shell_variables, may_be_replayed, run, scrubbed_shell_variables
+from perf.builds.process import Finished, kept_shell_variables, may_be_replayed, run, scrubbed_shell_variables
 from perf.builds.recipe import parse_overrides
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Build",
     "Defect",
     "Facts",
+    "Finished",
     "Mpi",
     "build_with_content",
     "defects_of",

@@ -16,7 +16,8 @@ SHOWN = "perf/builds/defects.toml"
 
 class Defect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A defect: the check that meets it, what it is, where it was reported, the versions that have it by distribution,
-    and the smallest example, in the words of the check.
+    and the smallest example, in the words of the check. `right` is the first release that has it right, None where none
+    is known.
     """
 
     check: str
@@ -24,6 +25,7 @@ class Defect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     upstream: str
     affects: dict[str, list[str]]
     example: dict[str, Any]
+    right: str | None = None
 
     def is_in(self, facts: Facts) -> bool:
         """Whether an installation has it."""

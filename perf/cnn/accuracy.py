@@ -11,8 +11,8 @@ from perf.cnn.family import CnnFamily
 from perf.cnn.fusion import layers_of
 from perf.cnn.kernels import DUMP, byte_products, products_text, vnni_problem
 from perf.cnn.layers import layers_sqnr_db
-from perf.cnn.networks import INPUT, catalogue
-from perf.cnn.verify import Verified, check_layers, image_set, verify
+from perf.cnn.networks import INPUT, catalogue, images_of
+from perf.cnn.verify import Verified, check_layers, verify
 from perf.facts import Drift
 from perf.measure.family import Resources
 from perf.measure.observe import observe
@@ -58,7 +58,7 @@ def check_drift(look: Look, resources: Resources, *, store: bool) -> Answer:
         store_answers(network, StoredAnswers(answers.layers, drift))
     stored = None if store else answers.drift.get(look.quantisation)
     if stored is None:
-        return Answer("INT8 drift", subject, drift_text(found), "")
+        return _by_floors(look.verified["mkl-int8"], subject, drift_text(found), store=store)
     margins = catalogue().drift_margins
     bounds = bounds_of(stored.outputs, margins)
     problems = beyond(found, bounds)
@@ -70,6 +70,16 @@ def check_drift(look: Look, resources: Resources, *, store: bool) -> Answer:
         problems.append(f"{len(changed)} of {len(layers)} layers are not as stored, all in {picture}")
     allowed = f"{drift_text(bounds)}; each of {len(layers)} layers within {margins.layer_sqnr_db:g} dB of stored"
     return Answer("INT8 drift", subject, drift_text(found), allowed, "; ".join(problems) or None)
+
+
+def _by_floors(int8: Verified, subject: str, found: str, *, store: bool) -> Answer:
+    """What was said of INT8 answers without stored ones: right by floors, wrong, or not judged."""
+    if store:
+        return Answer("INT8 drift", subject, found, "")
+    if int8.problem or not int8.unjudged:
+        problem = int8.problem.what if int8.problem else None
+        return Answer("INT8 drift", subject, found, "floors by quantisation steps", problem)
+    return Answer("INT8 drift", subject, f"{found}: {int8.unjudged}", "")
 
 
 def drift_text(drift: Drift) -> str:
@@ -111,7 +121,7 @@ def check_vnni(look: Look, resources: Resources, *, has_vnni: bool) -> Answer:
     worker fails.
     """
     (variant,) = (variant for variant in look.plan.variants if variant.name == "mkl-int8")
-    arrays = {INPUT: image_set(look.plan.subject)[:1]}
+    arrays = {INPUT: images_of(look.plan)[:1]}
     with tempfile.TemporaryDirectory(dir=resources.scratch) as folder:
         workload = Workload(variant.name, {}, 1, 0.0)
         observe(variant, [workload], resources, arrays=arrays, variables=DUMP, folder=Path(folder))

@@ -35,11 +35,26 @@ def sqnr_db(reference: Array, quantized: Array) -> float:
     """10 log10 of the reference's energy over the energy of the difference (signal-to-quantisation-noise ratio),
     between -EXACT_DB, for a reference of nothing but zeros, and EXACT_DB, for equal arrays.
     """
-    signal = float(np.square(reference, dtype=np.float64).sum())
-    noise = float(np.square(reference.astype(np.float64) - quantized.astype(np.float64)).sum())
+    return ratio_db(energy(reference), energy(reference.astype(np.float64) - quantized.astype(np.float64)))
+
+
+def energy(values: Array) -> float:
+    """The sum of the squares."""
+    return float(np.square(values, dtype=np.float64).sum())
+
+
+def ratio_db(signal: float, noise: float) -> float:
+    """10 log10 of one energy over another, between -EXACT_DB, without a signal, and EXACT_DB, without noise."""
     if not noise:
         return EXACT_DB
     return max(-EXACT_DB, min(EXACT_DB, 10 * math.log10(signal / noise))) if signal else -EXACT_DB
+
+
+def between_images_db(reference: Array, quantized: Array) -> float:
+    """The same ratio over what differs between images, the first axis: 0 dB is what their mean would reach if it were
+    the answer to every image.
+    """
+    return sqnr_db(reference - reference.mean(axis=0), quantized - reference.mean(axis=0))
 
 
 class Margins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -95,7 +95,7 @@ class CnnFamily:
             calibration=self.calibration,
             say=resources.say,
         )
-        size = catalogue().image_size(subject)
+        size = artifacts.image_size
         variants = variants_of(
             catalogue().variants,
             {case.variant for case in cases} | {REFERENCE},
@@ -123,7 +123,7 @@ class CnnFamily:
     def check(self, plan: Plan, resources: Resources) -> dict[str, Checked[CnnCheck]]:
         """Run every variant once, untimed, on the same input."""
         return {
-            name: Checked(found.problem, found.facts())
+            name: Checked(found.problem, found.facts(), found.unjudged)
             for name, found in verify(plan, resources, self.quantisation).items()
         }
 

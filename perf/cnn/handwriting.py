@@ -74,7 +74,8 @@ def pixels() -> NDArray[np.uint8]:
     """
     settings = handwriting()
     draw = np.random.RandomState(settings.seed)
-    grey = zoom(load_digits().images / WHITE, catalogue().image_size(settings.network))
+    size = catalogue().image_size(settings.network) or catalogue().tried_sizes[0]
+    grey = zoom(load_digits().images / WHITE, size)
     contrast = draw.uniform(*settings.contrast, (len(grey), 1, 1))
     darkest = draw.uniform(0, 1 - contrast)
     bright: NDArray[np.uint8] = np.rint((darkest + contrast * grey) * 255).astype(np.uint8)

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from perf.cnn.top1 import Limits, drift_text, limits_text, paired, problem_of, right_within
 from perf.errors import PerfError
@@ -33,6 +34,8 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     preprocess_threads: int
     batches_an_answer: int
     drop_beyond_published: float
+    fp32_below_published: float
+    significance: float
 
 
 class Accuracies(msgspec.Struct, frozen=True):
@@ -100,22 +103,54 @@ def limits_of(network: str) -> Limits:
     return Limits(None, drops.get(network, max(drops.values())) / 100 + protocol().drop_beyond_published)
 
 
+def fp32_problem(network: str, right: int, images: int) -> str | None:
+    """What is wrong with so many `right` answers in FP32: significantly fewer than published, and some points fewer.
+    None for a network without published figures, too.
+    """
+    row = published().get(network)
+    if row is None:
+        return None
+    floor = row.fp32_top1 / 100 - protocol().fp32_below_published
+    if binomtest(right, images, floor, alternative="less").pvalue >= protocol().significance:
+        return None
+    return f"FP32 top-1 is {right / images:.1%}, published {row.fp32_top1 / 100:.1%}: are the labels in this order?"
+
+
+def above_chance(answers: Answers) -> bool:
+    """Whether answers are significantly more often right than one answer for all images, the most frequent label."""
+    right, images = int(right_within(answers.best, answers.labels).sum()), len(answers.labels)
+    chance = np.unique(answers.labels, return_counts=True)[1].max() / images
+    return bool(binomtest(right, images, chance, alternative="greater").pvalue < protocol().significance)
+
+
 def answer_of(network: str, fp32: Answers, int8: Answers) -> Answer:
-    """The judgement of FP32's and INT8's answers on the same images, beside the published figures."""
-    both = paired(right_within(int8.best, int8.labels), right_within(fp32.best, fp32.labels))
+    """The judgement of FP32's and INT8's answers on the same images, beside the published figures. Without these, INT8
+    is judged only by an FP32 network that has learned something.
+    """
+    right = right_within(fp32.best, fp32.labels)
+    both = paired(right_within(int8.best, int8.labels), right)
     limits = limits_of(network)
     figures = f"FP32 {_percent(fp32)}, INT8 {_percent(int8)}: {drift_text(both)}"
     if row := published().get(network):
         figures += (
             f"; published FP32 {row.fp32_top1:.2f}/{row.fp32_top5:.2f}, INT8 {row.int8_top1:.2f}/{row.int8_top5:.2f}"
         )
+    judged = row is not None or above_chance(fp32)
+    problems = [fp32_problem(network, int(right.sum()), len(right)), problem_of(both, limits)]
     return Answer(
         check="top-1/top-5 on ImageNet, %",
         subject=network,
-        found=figures,
-        allowed=limits_text(limits),
-        problem=problem_of(both, limits),
+        found=figures if judged else f"{figures}; FP32 is no better than one answer for all images",
+        allowed=f"{_fp32_text(network)}, {limits_text(limits)}" if judged else "",
+        problem="; ".join(filter(None, problems)) or None,
     )
+
+
+def _fp32_text(network: str) -> str:
+    row = published().get(network)
+    if row is None:
+        return "FP32 above chance"
+    return f"FP32 at least {row.fp32_top1 - protocol().fp32_below_published * 100:.2f}"
 
 
 def _percent(answers: Answers) -> str:

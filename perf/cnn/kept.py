@@ -3,25 +3,36 @@
 import errno
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from perf.builds import Build, process_environment, run
+from perf.builds import Build, Finished, process_environment, run
 from perf.cache import locked, remove, remove_leftovers, unfinished, unusable
 from perf.errors import PerfError
 from perf.files import put_in_place, read_json, write_whole
 
 MANIFEST = "manifest.json"
+# What Python says of an exception that nobody caught: its type, with the module's name, and its text.
+RAISED = re.compile(r"^(?:\w+\.)*(?:\w*Error|\w*Exception|\w*Interrupt)(?::.*)?$", re.MULTILINE)
 # Entropy calibration searches thresholds in Python, about 5 s a layer in 1.5.0; ResNet-152 has 152 of them.
 TIMEOUT_S = 3600.0
 # A disk with less than this left is why making failed.
 FULL_BYTES = 1 << 16
 SHELF = "networks"
+
+
+class FailedError(PerfError):
+    """What the zoo makes was not made because its process failed; `cause` is that in one line."""
+
+    def __init__(self, cause: str, details: str, task: "Task") -> None:
+        self.cause = cause
+        super().__init__(f"preparing it failed: {cause}\n{details}", subject=task.name, next_step=task.otherwise)
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -38,7 +49,7 @@ class Task:
 
     They depend on `recipe` and on nothing else, so that its hash is their address. `inputs` are paths that the module
     reads besides; what stands there belongs into the recipe. `doing` tells the user, `otherwise` what to do when it
-    fails.
+    fails. `variables` are set in the environment of its process.
     """
 
     module: str
@@ -48,12 +59,14 @@ class Task:
     inputs: Mapping[str, str]
     doing: str
     otherwise: str
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def kept(task: Task, zoo: Build, threads: int, cache: Path, say: Callable[[str], None]) -> tuple[Path, Manifest]:
     """The folder with a task's files from the cache, or newly made and put there whole, and its manifest.
 
-    PerfError for what the module refuses, a full disk, or a cache that cannot be used.
+    PerfError for what the module refuses, a full disk, or a cache that cannot be used; FailedError when its process
+    fails.
     """
     recipe = {
         **task.recipe,
@@ -116,7 +129,8 @@ def _make(task: Task, recipe: Mapping[str, Any], shelf: Path, name: str, zoo: Bu
 
 def _run(task: Task, request: Path, zoo: Build, threads: int) -> dict[str, Any]:
     command = [str(zoo.python), "-m", f"perf.cnn.{task.module}", str(request)]
-    finished = run(command, environment=process_environment(zoo, threads), timeout=TIMEOUT_S, subject=task.name)
+    environment = process_environment(zoo, threads, task.variables)
+    finished = run(command, environment=environment, timeout=TIMEOUT_S, subject=task.name)
     file = request.with_name("result.json")
     result = {}
     if finished.code == 0:
@@ -128,5 +142,11 @@ def _run(task: Task, request: Path, zoo: Build, threads: int) -> dict[str, Any]:
         # MXNet does not say why a write failed.
         if shutil.disk_usage(request.parent).free < FULL_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        raise PerfError(f"preparing it failed: {finished.last_lines()}", subject=task.name, next_step=task.otherwise)
+        raise FailedError(cause_of(finished), finished.last_lines(), task)
     return dict(result)
+
+
+def cause_of(finished: Finished) -> str:
+    """Why a process failed, in one line: the last exception that it let out, or else how it ended."""
+    raised = RAISED.findall(finished.stderr)
+    return raised[-1].strip() if raised and finished.code > 0 else finished.last_lines().splitlines()[0]

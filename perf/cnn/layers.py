@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 
-from perf.cnn.drift import sqnr_db
+from perf.cnn.defects import defects_met
+from perf.cnn.drift import energy, ratio_db, sqnr_db
+from perf.cnn.floors import LayerLoss
 from perf.cnn.fusion import layer_of
-from perf.cnn.networks import INPUT
-from perf.cnn.verify import image_set
+from perf.cnn.networks import INPUT, catalogue, images_of
+from perf.cnn.noise import noise_of
+from perf.cnn.program import read_layers
 from perf.measure.crew import Node
 from perf.measure.family import Resources
-from perf.measure.observe import Arrays, observe_layers
-from perf.measure.plan import Plan
+from perf.measure.observe import Arrays, observe_layers, parameters_of
+from perf.measure.plan import Plan, Program, Variant, content_of
 
 # A network's activations take 50 to 300 MB an image.
 IMAGES = 4
@@ -20,17 +23,65 @@ def layers_sqnr_db(plan: Plan, resources: Resources) -> dict[str, float]:
     is given the INT8 layers' outputs as its inputs, in the order they run: what each layer loses by itself, whatever
     was lost before it. WorkerError when a worker fails.
     """
-    arrays = {INPUT: image_set(plan.subject)[:IMAGES]}
+    arrays = {INPUT: images_of(plan)[:IMAGES]}
     variants = {variant.name: variant for variant in plan.variants}
     operators, outputs = observe_layers(variants["mkl-int8"], arrays, resources)
     rough = {layer_of(node): outputs[node.name] for node in operators}
+    exact = _exact(variants["mkl-fp32"], arrays, rough, resources)
+    return {name: round(sqnr_db(exact[name], rough[name]), 2) for name in exact if name in rough}
+
+
+def layer_losses(plan: Plan, resources: Resources) -> list[LayerLoss]:
+    """What each quantised layer loses, beside what its steps make one expect, in the order they run. The same layers in
+    FP32 are given the same rounded data. WorkerError when a worker fails.
+    """
+    variants = {variant.name: variant for variant in plan.variants}
+    int8, fp32 = variants["mkl-int8"], fp32_of(plan)
+    images = images_of(plan)[:IMAGES]
+    operators, outputs = observe_layers(int8, {INPUT: images}, resources)
+    values = {INPUT: images, **outputs}
+    layers = read_layers(program_of(int8).symbol, values)
+    rounded = {layer.inputs[0]: values[layer.name] for layer in layers.values() if layer.kind == "quantize_v2"}
+    given = {layer_of(node): rounded.get(node.name, outputs[node.name]) for node in operators}
+    exact = _exact(fp32, {INPUT: rounded.get(INPUT, images)}, given, resources)
+    parameters = parameters_of(fp32, resources)
+    shapes = {name: array.shape for name, array in values.items()}
+    met = defects_met(layers, int8.name, int8.build.facts, {name: p.shape for name, p in parameters.items()}, shapes)
+    losses = []
+    for node in operators:
+        layer, name = layers[node.name], layer_of(node)
+        if layer.kind and name in exact:
+            ranges = [layers.range_of(source) for source in layer.data]
+            data = [values[source] for source in layer.data]
+            noise = noise_of(layer, ranges, layers.range_of(layer.name), data, parameters, exact[name])
+            expected = None if noise is None else ratio_db(energy(exact[name]), noise)
+            found = sqnr_db(exact[name], values[node.name])
+            losses.append(LayerLoss(name, found, expected, tuple(met.get(node.name, ()))))
+    return losses
+
+
+def fp32_of(plan: Plan) -> Variant:
+    """The plan's `mkl-fp32`; where it is not selected, the same of `mkl-int8`'s build and network."""
+    variants = {variant.name: variant for variant in plan.variants}
+    if "mkl-fp32" in variants:
+        return variants["mkl-fp32"]
+    int8, data = variants["mkl-int8"], catalogue().variants["mkl-fp32"]
+    symbol, params = (program_of(int8).symbol.with_name(f"{data.artifact}.{kind}") for kind in ("json", "params"))
+    return Variant("mkl-fp32", int8.build, Program(symbol, params, data.subgraph, content_of(symbol, params)))
+
+
+def program_of(variant: Variant) -> Program:
+    """The network that a variant runs. TypeError when it runs none."""
+    if not isinstance(variant.program, Program):
+        raise TypeError(f"{variant.name} runs no network")
+    return variant.program
+
+
+def _exact(variant: Variant, arrays: Arrays, rough: Arrays, resources: Resources) -> Arrays:
+    """Each layer's output in FP32, on the given outputs of those before it, by layer."""
 
     def given(nodes: Sequence[Node]) -> Arrays:
         return {node.name: rough[layer_of(node)] for node in nodes if layer_of(node) in rough}
 
-    exact = observe_layers(variants["mkl-fp32"], arrays, resources, given)
-    return {
-        layer_of(node): round(sqnr_db(exact[1][node.name], rough[layer_of(node)]), 2)
-        for node in exact[0]
-        if layer_of(node) in rough
-    }
+    operators, outputs = observe_layers(variant, arrays, resources, given)
+    return {layer_of(node): outputs[node.name] for node in operators}

@@ -6,14 +6,21 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from perf.cnn.drift import Margins
+from perf.cnn.images import images
 from perf.files import read_toml
-from perf.measure.plan import VariantData
+from perf.measure.plan import Plan, VariantData
 
 DATA = Path(__file__).with_name("networks.toml")
 INPUT = "data"
 REFERENCE = "native-fp32"
+INT8 = "mkl-int8"
+# The images that answers are compared on: other ones than a network was calibrated with.
+IMAGES = 32
+SEED = 20190714
 
 
 class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,14 +55,17 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answers: dict[str, Answers]
     variants: dict[str, NetworkVariant]
     image_sizes: list[ImageSize]
+    tried_sizes: list[int]
     exclusions: dict[str, list[str]]
     agreement: dict[str, float]
     drift_margins: Margins
     multiply_adds: dict[str, float]
 
-    def image_size(self, network: str) -> int:
-        """Height and width of the network's input, in pixels: the first pattern that its name matches."""
-        return next(entry.size for entry in self.image_sizes if fnmatch(network, entry.pattern))
+    def image_size(self, network: str) -> int | None:
+        """Height and width of the network's input, in pixels: the first pattern that its name matches; None where none
+        does.
+        """
+        return next((entry.size for entry in self.image_sizes if fnmatch(network, entry.pattern)), None)
 
     def exclusions_of(self, network: str) -> list[str]:
         """The operators whose nodes stay FP32 in the quantised network."""
@@ -70,3 +80,10 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def catalogue() -> Catalogue:
     """The catalogue, read once."""
     return read_toml(DATA, Catalogue)
+
+
+def images_of(plan: Plan) -> NDArray[np.float32]:
+    """The images that the answers of a plan's network are compared on, (IMAGES, 3, size, size)."""
+    *_, size = plan.workloads[0].inputs[INPUT]
+    drawn: NDArray[np.float32] = images(np.random.RandomState(SEED), IMAGES, size)
+    return drawn

@@ -10,18 +10,14 @@ from perf.cnn.operators.case import Case
 from perf.cnn.operators.cases import AnyCase
 from perf.cnn.operators.check import examine
 from perf.cnn.operators.data import load
+from perf.cnn.operators.int8 import ISA, RELEASES
 from perf.cnn.operators.live import VARIANTS, Live
-from perf.cnn.operators.regions import CHECK, REGIONS, covered
+from perf.cnn.operators.regions import CHECK, REGIONS, covered, signs_of
 from perf.cnn.operators.search import search
 from perf.machine import read_machine
 from perf.measure.family import Resources
 from perf.plugin.hooks import OPTIONS
 from perf.report.answers import Answer
-
-# Elsewhere MKL-DNN 0.19 adds up pairs of products in 16 bits, and halves weights or clips: other bounds than here.
-INT8_ISA = "avx512_vnni"
-# The releases whose steps the bounds are derived from (perf/cnn/operators/int8.py); 1.6.0 quantises in other ones.
-INT8_RELEASES = ("1.5.0", "1.5.1")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -37,10 +33,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="module")
 def int8_unchecked(resources: Resources) -> str | None:
     """Why mkl-int8 cannot be checked; None when it can."""
-    if not read_machine().has_isa(INT8_ISA):
+    if not read_machine().has_isa(ISA):
         return "this CPU lacks AVX512-VNNI"
     facts = resources.build("mkl").facts
-    return None if facts.mxnet in INT8_RELEASES else f"no bounds are known for {facts.wheel}"
+    return None if facts.mxnet in RELEASES else f"no bounds are known for {facts.wheel}"
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +86,7 @@ def test_known_defect(
 ) -> None:
     defect = defects_of(CHECK)[name]
     case: Case = msgspec.convert(defect.example, AnyCase)
-    affected = [variant for variant in VARIANTS if REGIONS[name](case, variant)]
+    affected = [variant for variant in VARIANTS if REGIONS[name](case, variant, signs_of(case))]
     if not set(affected) <= set(variants):
         pytest.skip(f"mkl-int8 cannot be checked: {int8_unchecked}")
     found, wrong = [], []

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from perf.cnn.imagenet import Answers, protocol, share_in
-from perf.cnn.networks import INPUT, catalogue
-from perf.cnn.prepare import Artifacts, CalibrationMode, prepare
+from perf.cnn.networks import INPUT
+from perf.cnn.prepare import Artifacts, CalibrationMode, image_size, prepare
 from perf.cnn.top1 import right_within
 from perf.measure.family import Resources
 from perf.measure.plan import Variant
@@ -28,7 +28,8 @@ def calibrated(
     """A trained network in FP32 and INT8, calibrated with a record file's first images."""
     images = resources.scratch / f"{network}-calibration.npz"
     count = share_in(records).calibrated
-    save_images(resources.build("mkl"), reading_of(network, records), count, INPUT, images, resources)
+    reading = reading_of(size_of(network, resources), records)
+    save_images(resources.build("mkl"), reading, count, INPUT, images, resources)
     return prepare(
         network,
         zoo=resources.build("zoo"),
@@ -49,7 +50,7 @@ def answers_of(variant: Variant, network: str, records: Path, resources: Resourc
     """
     share, rules = share_in(records), protocol()
     batches, beyond = divmod(share.skipped, rules.batch_size)
-    reading = reading_of(network, records, batches)
+    reading = reading_of(size_of(network, resources), records, batches)
     labels, best = np.empty(0, np.int64), np.empty((0, CLASSES), np.int64)
     # Images are skipped here as well, where their number is no multiple of a batch's.
     window = slice(beyond, beyond + share.evaluated)
@@ -67,12 +68,18 @@ def answers_of(variant: Variant, network: str, records: Path, resources: Resourc
     return Answers(labels[window], best[window])
 
 
-def reading_of(network: str, records: Path, skipped: int = 0) -> Reading:
-    """How a worker reads a record file for a network; so many batches are skipped."""
+def size_of(network: str, resources: Resources) -> int:
+    """Height and width of the images that a network takes, in pixels. PerfError when it cannot be read."""
+    zoo, threads = resources.build("zoo"), resources.cores
+    return image_size(network, zoo=zoo, threads=threads, cache=resources.cache, say=resources.say)
+
+
+def reading_of(size: int, records: Path, skipped: int = 0) -> Reading:
+    """How a worker reads a record file as images of a size; so many batches are skipped."""
     rules = protocol()
     return Reading(
         path=str(records),
-        image_size=catalogue().image_size(network),
+        image_size=size,
         batch_size=rules.batch_size,
         skipped=skipped,
         mean=rules.mean,

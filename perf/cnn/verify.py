@@ -7,21 +7,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perf.cnn.answers import StoredAnswers, stored_answers
-from perf.cnn.drift import beyond, bounds_of, drift_of
+from perf.cnn.defects import counted as defects_counted
+from perf.cnn.defects import defects_met
+from perf.cnn.drift import between_images_db, beyond, bounds_of, drift_of, sqnr_db
+from perf.cnn.floors import judged, unknown_steps
 from perf.cnn.fusion import counts_of, differences, layers_of
-from perf.cnn.images import images
-from perf.cnn.networks import INPUT, REFERENCE, catalogue
+from perf.cnn.layers import fp32_of, layer_losses, program_of
+from perf.cnn.networks import IMAGES, INPUT, INT8, REFERENCE, catalogue, images_of
+from perf.cnn.operators.int8 import ISA
+from perf.cnn.program import read_layers
 from perf.facts import CnnCheck, Drift
+from perf.machine import read_machine
 from perf.measure.crew import Node
 from perf.measure.family import Resources
 from perf.measure.instance import WorkerError
-from perf.measure.observe import Seen, observe
+from perf.measure.observe import Arrays, Seen, observe, parameters_of
 from perf.measure.plan import Plan, Variant, Workload
 from perf.measure.results import Failure
-
-# The images that answers are compared on: other ones than a network was calibrated with.
-IMAGES = 32
-SEED = 20190714
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Verified:
     """What was found out about one variant: its operators as they run, the kernel that most of its convolutions ran, as
     MKL-DNN names it ("unknown" without a trace), and how far its outputs are from the reference's, relative to the
     largest of them. `drift` is that of a quantised variant. `multiply_adds_per_image` are counted in the reference's
-    symbol, where nothing is fused, and hold for all variants.
+    symbol, where nothing is fused, and hold for all variants. `problem` is what is wrong, `unjudged` why its answers
+    could not be judged; neither where they are right.
     """
 
     operators: Sequence[Node]
@@ -38,6 +41,7 @@ class Verified:
     drift: Drift | None = None
     multiply_adds_per_image: float | None = None
     problem: Failure | None = None
+    unjudged: str | None = None
 
     def facts(self) -> CnnCheck:
         """What of it belongs into the stored run."""
@@ -50,40 +54,73 @@ class Verified:
             output_difference=self.output_difference,
             multiply_adds_per_image=self.multiply_adds_per_image,
             drift=self.drift,
+            unjudged=self.unjudged,
         )
-
-
-def image_set(network: str) -> NDArray[np.float32]:
-    """The images that a network's answers are compared on, (IMAGES, 3, size, size)."""
-    found: NDArray[np.float32] = images(np.random.RandomState(SEED), IMAGES, catalogue().image_size(network))
-    return found
 
 
 def verify(plan: Plan, resources: Resources, quantisation: str) -> dict[str, Verified]:
     """Run each variant of the plan once on the same images, one after the other, and judge what it did by what is
-    stored of the network; `quantisation` is the name under which the drift of such INT8 parameters is stored.
+    stored of the network, or else by floors; `quantisation` is the name under which the drift of such parameters is
+    stored.
 
     A variant's problem is in its result; the others are judged all the same. PerfError when what is stored is damaged.
     """
     stored = stored_answers(plan.subject)
-    arrays = {INPUT: image_set(plan.subject)}
+    arrays = {INPUT: images_of(plan)}
     workload = Workload(plan.subject, {name: values.shape for name, values in arrays.items()}, IMAGES, 0.0)
     outputs: dict[str, NDArray[np.float32]] = {}
     verified = {}
     counted: float | None = None
     for variant in sorted(plan.variants, key=lambda variant: variant.name != plan.reference):
         try:
-            seen = observe(variant, [workload], resources, count=variant.name == plan.reference, arrays=arrays)
+            seen = _seen(variant, workload, resources, arrays, count=variant.name == plan.reference)
+            outputs[variant.name] = seen.outputs[workload.name][0]
+            if seen.multiply_adds is not None:
+                counted = seen.multiply_adds / IMAGES
+            found = _judge(variant, seen, outputs, stored, quantisation)
+            if found.problem:
+                found = replace(found, problem=_named(found.problem, variant, plan, resources))
+            elif found.drift and quantisation not in stored.drift:
+                found = _by_floors(found, plan, outputs, resources)
+            verified[variant.name] = replace(found, multiply_adds_per_image=counted)
         except WorkerError as error:
             problem = Failure(f"while its answers were checked: {error.what}", error.last_words)
-            verified[variant.name] = Verified([], "unknown", None, problem=problem)
-            continue
-        outputs[variant.name] = seen.outputs[workload.name][0]
-        if seen.multiply_adds is not None:
-            counted = seen.multiply_adds / IMAGES
-        found = _judge(variant, seen, outputs, stored, quantisation)
-        verified[variant.name] = replace(found, multiply_adds_per_image=counted)
+            verified[variant.name] = Verified([], "unknown", None, problem=_named(problem, variant, plan, resources))
     return verified
+
+
+def _seen(variant: Variant, workload: Workload, resources: Resources, arrays: Arrays, *, count: bool) -> Seen:
+    """A pass of a variant. WorkerError when it fails, or when there is no program."""
+    if reason := program_of(variant).problem:
+        raise WorkerError(reason, "")
+    return observe(variant, [workload], resources, count=count, arrays=arrays)
+
+
+def _named(problem: Failure, variant: Variant, plan: Plan, resources: Resources) -> Failure:
+    """A problem with the known defects that the variant's layers meet in front, if there are any. What could not be
+    quantised is looked for among those of the network in FP32.
+    """
+    meant = fp32_of(plan) if program_of(variant).problem else variant
+    try:
+        shapes = {name: array.shape for name, array in parameters_of(meant, resources).items()}
+    except WorkerError:
+        return problem
+    met = defects_met(read_layers(program_of(meant).symbol), meant.name, meant.build.facts, shapes)
+    return replace(problem, what=": ".join(filter(None, [defects_counted(met.values()), problem.what])))
+
+
+def _by_floors(
+    found: Verified, plan: Plan, outputs: Mapping[str, NDArray[np.float32]], resources: Resources
+) -> Verified:
+    """What floors say of a quantised variant. WorkerError when a worker fails."""
+    (int8,) = (variant for variant in plan.variants if variant.name == INT8)
+    if reason := unknown_steps(int8.build.facts, has_vnni=read_machine().has_isa(ISA)):
+        return replace(found, unjudged=f"no answers are stored of it, and {reason}")
+    reference, output = outputs[REFERENCE], outputs[int8.name]
+    losses = layer_losses(plan, resources)
+    judgement = judged(losses, sqnr_db(reference, output), between_images_db(reference, output))
+    problem = Failure(judgement.problem, "") if judgement.problem else None
+    return replace(found, problem=problem, unjudged=judgement.unjudged)
 
 
 def _judge(
@@ -124,5 +161,5 @@ def check_layers(variant: str, operators: Sequence[Node], stored: StoredAnswers)
         return [f"{counts[kind]} {kind} operators in {variant}" for kind in ("fused", "quantized") if counts[kind]]
     if variant in stored.layers:
         return differences(layers_of(operators), stored.layers[variant])
-    kind = "quantized" if variant == "mkl-int8" else "fused"
+    kind = "quantized" if variant == INT8 else "fused"
     return [] if counts[kind] else [f"no operator is {kind} in {variant}"]

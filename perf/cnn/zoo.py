@@ -19,11 +19,13 @@ SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 
 
 def prepare(request: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Make the artifacts of one network; what was found out about its activations on the way."""
+    """Make the artifacts of one network, those in INT8 unless the request says that it is not to be quantised; what was
+    found out about its activations on the way.
+    """
     mx.random.seed(request["seed"])
     rng = np.random.RandomState(request["seed"])
     size = request["image_size"]
-    network = _network(request)
+    network = network_of(request)
     if request["weights"] == "synthetic":
         _behave_as_trained(network, rng, mx.nd.array(images(rng, STATISTICS_IMAGES, size)))
     network.hybridize()
@@ -32,6 +34,8 @@ def prepare(request: dict[str, Any], folder: Path) -> dict[str, Any]:
         raise RefusalError(f"{request['network']} is not a classification network: its output is not (images, classes)")
     symbol, arguments, auxiliary = _export(network, folder)
     activations = _check_activations(symbol, arguments, auxiliary, mx.nd.array(images(rng, 2, size)))
+    if not request.get("quantised", True):
+        return activations
     calibration = request["calibration"]
     quantised = quantise(
         symbol,
@@ -46,7 +50,7 @@ def prepare(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     return activations
 
 
-def _network(request: dict[str, Any]) -> Any:
+def network_of(request: dict[str, Any]) -> Any:
     """The network with random weights, those that GluonCV fetches, or those in the file that the request names."""
     name, weights = request["network"], request["weights"]
     known = list(gluoncv.model_zoo.get_model_list())
@@ -71,6 +75,15 @@ def _network(request: dict[str, Any]) -> Any:
     elif not trained:
         _load(network, request["weights_file"])
     return network
+
+
+def fits(network: Any, size: int) -> bool:
+    """Whether images of a size, height and width, fit a network: no window is larger than what it slides over."""
+    try:
+        network(mx.sym.Variable("data")).infer_shape(data=(1, 3, size, size))
+    except mx.base.MXNetError:
+        return False
+    return True
 
 
 def _load(network: Any, file: str) -> None:

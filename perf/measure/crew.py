@@ -186,6 +186,10 @@ class Crew:
         """
         self._instances[0].ask(Done, "save_cut_layers", path=str(path), given=str(given))
 
+    def save_parameters(self, path: Path) -> None:
+        """Let the first instance write the program's parameters to an .npz file, by their names."""
+        self._instances[0].ask(Done, "save_parameters", path=str(path))
+
     def run(self, effort: Effort) -> Slot:
         """One slot: start all instances at one moment, time passes, and keep those that all instances overlapped."""
         together = len(self._instances) > 1

@@ -63,11 +63,12 @@ CheckT_co = TypeVar("CheckT_co", bound=CheckFacts, covariant=True)
 @dataclass(frozen=True)
 class Checked(Generic[CheckT_co]):
     """What a family observed of a variant before it was timed: why it must not be, if so, and what its record tells of
-    it; without `facts` there is no record.
+    it; without `facts` there is no record. `unjudged` says why nothing shows that its answers are right, or wrong.
     """
 
     problem: Failure | None
     facts: CheckT_co | None
+    unjudged: str | None = None
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,22 @@ def observe_layers(
             crew.close()
 
 
+def parameters_of(variant: Variant, resources: Resources) -> Arrays:
+    """The parameters and auxiliary states of a variant's program by name. Nothing of it is run. WorkerError when the
+    worker fails.
+    """
+    crew = Crew(variant, resources.placements[:1], resources.scratch, timeout_s=resources.timeout_s)
+    with tempfile.TemporaryDirectory(dir=resources.scratch) as folder:
+        path = Path(folder, "parameters.npz")
+        try:
+            crew.load()
+            crew.save_parameters(path)
+            with np.load(path) as saved:
+                return dict(saved)
+        finally:
+            crew.close()
+
+
 def _written(arrays: Arrays, path: Path) -> Path:
     np.savez(path, allow_pickle=False, **arrays)
     return path

@@ -17,13 +17,15 @@ from perf.measure.turns import Held
 @dataclass(frozen=True)
 class Program:
     """What a worker loads: a symbol file, its parameters, and the subgraph backend that partitions it, if any.
-    `content` is a sha256 over those of both files.
+    `content` is a sha256 over those of both files. `problem` says why it could not be made, and cannot be loaded; None
+    otherwise.
     """
 
     symbol: Path
     params: Path
     subgraph: str | None
     content: str
+    problem: str | None = None
 
     @property
     def request(self) -> dict[str, str | None]:

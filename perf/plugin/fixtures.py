@@ -9,6 +9,7 @@ import pytest
 
 from perf.errors import PerfError, UnavailableError
 from perf.measure.family import Case, Resources
+from perf.measure.outcome import Outcome
 from perf.measure.results import Failure
 from perf.plugin.hooks import ANSWERS, OPTIONS, SESSION, SETUP, STORAGE, not_run, why_not_measured
 from perf.plugin.session import PerfSession
@@ -16,7 +17,7 @@ from perf.plugin.setup import Setup
 from perf.report.answers import Answer
 from perf.report.verdicts import verdict_lines
 from perf.runs.record import passes_of
-from perf.runs.verdict import fails
+from perf.runs.verdict import Verdict, fails
 
 NS_PER_S = 1e9
 
@@ -78,6 +79,9 @@ def answered(request: pytest.FixtureRequest) -> Callable[[Answer], None]:
         if answer.problem:
             alone = f"alone: {reproduction(request.config, request.node.nodeid)}"
             pytest.fail(f"{answer.check}, {answer.subject}: {answer.problem}\n{alone}", pytrace=False)
+        options = request.config.stash[OPTIONS]
+        if answer.verdict == "not judged" and options.strict and not options.store_answers:
+            pytest.fail(f"{answer.check}, {answer.subject}, was not judged: {answer.found}", pytrace=False)
 
     return tell
 
@@ -123,12 +127,20 @@ def record(
         clock.replay(benchmark, passes_of(outcome))
         if case.variant != found.reference and found.ratio is None:
             pytest.fail(f"{case.id} has no speedup: {found.reference} failed", pytrace=False)
-        options = perf_session.setup.options
-        if verdict is not None and not options.advisory and fails(verdict.kind, strict=options.strict):
-            perf_session.contested.add(request.node.nodeid)
-            pytest.fail("\n".join(verdict_lines(verdict, perf_session.judging, command)), pytrace=False)
+        _fail_as_judged(outcome, verdict, perf_session, request.node.nodeid, command)
 
     return hand_over
+
+
+def _fail_as_judged(outcome: Outcome, verdict: Verdict | None, session: PerfSession, item: str, command: str) -> None:
+    """Fail the test for its verdict, and, with --perf-strict, for answers that were not judged."""
+    options = session.setup.options
+    if outcome.check.unjudged and options.strict:
+        reason = f"{outcome.case.id}: its answers were not judged: {outcome.check.unjudged}"
+        pytest.fail(f"{reason}\nalone: {command}", pytrace=False)
+    if verdict is not None and not options.advisory and fails(verdict.kind, strict=options.strict):
+        session.contested.add(item)
+        pytest.fail("\n".join(verdict_lines(verdict, session.judging, command)), pytrace=False)
 
 
 def _told(case: Case, failure: Failure, command: str) -> str:

@@ -1,6 +1,6 @@
 """The end of a run: measured speedups beside the published ones, a table for each family like the announcement's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -12,6 +12,7 @@ from rich.table import Table
 
 from perf.columns import NONE, Column, Label, cell, marked
 from perf.errors import PerfError
+from perf.facts import CnnFacts
 from perf.files import read_toml, write_whole
 from perf.report.answers import Answer
 from perf.report.console import say
@@ -105,7 +106,19 @@ def _footer(summary: Summary) -> list[str]:
     ratios = [record.ratio for record in summary.records if record.ratio]
     uncertain = any(ratio.uncertain for ratio in ratios)
     typical = any(ratio.shown_typical is not None for ratio in ratios)
-    return [*([MARKED] if uncertain else []), *([TYPICAL] if typical else []), *summary.footer]
+    return [
+        *([MARKED] if uncertain else []),
+        *([TYPICAL] if typical else []),
+        *(f"Answers not judged: {name}: {why}." for name, why in _unjudged(summary.records)),
+        *summary.footer,
+    ]
+
+
+def _unjudged(records: Sequence[CaseRecord]) -> Iterator[tuple[str, str]]:
+    """The cases whose answers were not judged, and why."""
+    for record in records:
+        if isinstance(record.facts, CnnFacts) and record.facts.check.unjudged:
+            yield record.name, record.facts.check.unjudged
 
 
 def tables_of(summary: Summary) -> list[Rows]:

@@ -163,6 +163,11 @@ class Graph:
         np.savez(path, **layers)
         return {}
 
+    def save_parameters(self, path: str) -> dict[str, Any]:
+        """Write all parameters and auxiliary states to an .npz file by their names."""
+        np.savez(path, **{name: array.asnumpy() for name, array in {**self._arguments, **self._auxiliary}.items()})
+        return {}
+
     def open_records(self, **reading: Any) -> dict[str, Any]:
         """Open a record file (perf.worker.records); what is read next begins after the skipped batches."""
         self._records = Records(**reading)

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from perf.cnn.imagenet import Share, limits_of, published, share_in, share_of
+from perf.cnn.imagenet import Answers, Share, answer_of, fp32_problem, limits_of, published, share_in, share_of
 from perf.errors import PerfError
 from perf.measure.records import MAGIC, count_images
 
@@ -66,3 +67,34 @@ def test_the_published_drop_and_half_a_point_are_allowed() -> None:
     assert limits_of("mobilenetv2_1.0") == limits_of("cifar_resnet20_v1")
     assert limits_of("mobilenetv2_1.0").drop == pytest.approx(0.0061 + 0.005)
     assert limits_of("mobilenetv2_1.0").fp32_top1 is None
+
+
+def answers(right: int, images: int = 1000, classes: int = 10) -> Answers:
+    """Answers of which so many are right, to labels that are all as frequent."""
+    labels = np.arange(images) % classes
+    best = np.tile(labels[:, None], (1, 5))
+    best[right:] = (best[right:] + 1) % classes
+    return Answers(labels, best)
+
+
+def test_labels_in_another_order_are_wrong_in_fp32_too() -> None:
+    """Until then they were right: INT8 lost nothing against an FP32 network that knew nothing."""
+    shuffled = answers(1, images=1000, classes=1000)
+    found = answer_of("mobilenet1.0", shuffled, shuffled)
+    assert found.problem == "FP32 top-1 is 0.1%, published 69.8%: are the labels in this order?"
+    assert found.allowed == "FP32 at least 59.76, INT8 at most 0.65 points below"
+
+
+@pytest.mark.parametrize(
+    ("right", "images", "wrong"),
+    [(698, 1000, False), (590, 1000, False), (540, 1000, True), (3, 10, False), (0, 10, True)],
+)
+def test_fp32_may_be_some_points_below_the_published_figure(right: int, images: int, wrong: bool) -> None:
+    assert bool(fp32_problem("mobilenet1.0", right, images)) == wrong
+
+
+def test_a_network_that_knows_nothing_and_has_no_published_figure_is_not_judged() -> None:
+    knows_nothing, knows_something = (answer_of("vgg11", given, given) for given in (answers(110), answers(160)))
+    assert (knows_nothing.verdict, knows_something.verdict) == ("not judged", "right")
+    assert knows_nothing.found.endswith("; FP32 is no better than one answer for all images")
+    assert knows_something.allowed.startswith("FP32 above chance, ")

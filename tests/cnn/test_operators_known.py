@@ -8,7 +8,7 @@ from perf.cnn.operators.case import Case
 from perf.cnn.operators.cases import AnyCase, Convolution
 from perf.cnn.operators.data import load
 from perf.cnn.operators.live import VARIANTS
-from perf.cnn.operators.regions import CHECK, REGIONS, covered
+from perf.cnn.operators.regions import CHECK, REGIONS, covered, signs_of
 from perf.cnn.operators.search import kept
 from perf.cnn.operators.strategies import CASES
 from perf.plugin.options import TIERS
@@ -32,13 +32,13 @@ def test_every_declared_defect_has_a_region_and_the_other_way_round() -> None:
 
 @pytest.mark.parametrize("name", REGIONS)
 def test_a_defects_example_lies_in_its_region(name: str) -> None:
-    assert any(REGIONS[name](example_of(name), variant) for variant in VARIANTS)
+    assert any(REGIONS[name](example_of(name), variant, signs_of(example_of(name))) for variant in VARIANTS)
 
 
 @pytest.mark.parametrize("name", REGIONS)
 def test_a_region_is_left_out_of_the_affected_wheels_only(name: str) -> None:
     case = example_of(name)
-    variant = next(variant for variant in VARIANTS if REGIONS[name](case, variant))
+    variant = next(variant for variant in VARIANTS if REGIONS[name](case, variant, signs_of(case)))
     for wheel, versions in DECLARED[name].affects.items():
         assert all(covered(case, variant, installed(wheel, version)) for version in versions)
     assert not covered(case, variant, installed("mxnet-mkl", "1.9.1"))

@@ -1,19 +1,22 @@
 """Verifying a network for real: the builds agree, and a network that was spoilt is found out."""
 
+import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from perf.builds import Build
 from perf.cnn.fusion import counts_of
-from perf.cnn.networks import INPUT, REFERENCE, catalogue
+from perf.cnn.networks import IMAGES, INPUT, REFERENCE, catalogue, images_of
 from perf.cnn.prepare import Artifacts
-from perf.cnn.verify import IMAGES, Verified, image_set, verify
+from perf.cnn.verify import Verified, verify
 from perf.measure.family import Resources
-from perf.measure.plan import Plan, Variant, Workload
+from perf.measure.plan import Operator, Plan, Variant, Workload
+from tests.fakes import build
 
-from .spoil import with_parameters
+from .spoil import program_of, with_parameters
 
 pytestmark = pytest.mark.real
 
@@ -48,9 +51,12 @@ def test_the_builds_agree(variants: dict[str, Variant], resources: Resources) ->
 
 
 def test_the_images_are_the_same_ones_every_time_and_differ_from_one_another() -> None:
-    found = image_set(NETWORK)
+    plan = Plan(
+        NETWORK, (Variant(REFERENCE, build(), Operator("identity", {}, ())),), (WORKLOAD,), REFERENCE, family="cnn"
+    )
+    found = images_of(plan)
     assert found.shape == (IMAGES, 3, 32, 32)
-    assert (found == image_set(NETWORK)).all()
+    assert (found == images_of(plan)).all()
     assert len({image.tobytes() for image in found}) == IMAGES
 
 
@@ -72,3 +78,25 @@ def test_a_spoilt_tensor_is_found_out(variants: dict[str, Variant], resources: R
     problem = verified([not_finite, native], resources)["mkl-fp32"].problem
     assert problem is not None
     assert problem.what == "its outputs are not finite"
+
+
+def test_answers_that_are_not_stored_are_judged_by_floors(
+    variants: dict[str, Variant], resources: Resources, tmp_path: Path
+) -> None:
+    """The network meets a known defect with little effect: until then, whatever INT8 computed passed."""
+    native, int8 = variants["native-fp32"], variants["mkl-int8"]
+    code = "tensors['arg:cifarresnetv10_stage1_conv1_weight'] *= 2"
+    spoiled = with_parameters(int8, code, tmp_path)
+    shutil.copytree(program_of(int8).symbol.parent, tmp_path, dirs_exist_ok=True)  # FP32 beside it, as prepared
+    sound, wrong = (
+        verify(Plan(NETWORK, (native, variant), (WORKLOAD,), REFERENCE, family="cnn"), resources, "not stored")[
+            "mkl-int8"
+        ]
+        for variant in (int8, replace(spoiled, program=replace(program_of(spoiled), symbol=tmp_path / "int8.json")))
+    )
+    assert sound.problem is None
+    assert sound.unjudged == (
+        "known defect int8-sum-of-other-type in 3 layers, with little effect on the images of this check"
+    )
+    assert wrong.problem is not None
+    assert wrong.problem.what.startswith("layer cifarresnetv10_stage1_activation0 by itself ")

@@ -81,7 +81,7 @@ def test_no_network_needed_less_than_estimated(path: Path, tmp_path: Path) -> No
     peaks = stored_peaks(path)
     assert peaks
     for (network, batch), by_variant in peaks.items():
-        size = catalogue().image_size(network)
+        size = catalogue().image_size(network) or 0
         variants = tuple(Variant(name, build(), program) for name in by_variant)
         workload = Workload("w", {INPUT: (batch, 3, size, size)}, batch, 1.0)
         plan = Plan(network, variants, (workload,), variants[0].name, family="cnn")

@@ -104,6 +104,14 @@ def test_the_same_files_are_the_same_program_wherever_they_lie(tmp_path: Path) -
     assert replace(one, subgraph="MKLDNN").label != one.label
 
 
+def test_the_same_files_made_in_another_way_are_the_same_program(tmp_path: Path) -> None:
+    one, two = (stack(inference(stored_program(tmp_path / name))) for name in ("net-0123", "net-4567"))
+    assert one.program != two.program
+    assert not differing(one, two)
+    other = stack(inference(stored_program(tmp_path / "net-89ab", symbol="[]")))
+    assert differing(one, other) == {"program"}
+
+
 def test_a_training_job_is_in_its_stack() -> None:
     found = stack(training({"batch": 4, "optimizer": {"momentum": 0.9}}, {"HOROVOD_CYCLE_TIME": "10"}))
     assert found.variables == {**BINDING, "HOROVOD_CYCLE_TIME": "10"}

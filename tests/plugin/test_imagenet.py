@@ -68,7 +68,7 @@ def test_a_session_tells_the_accuracy_of_the_images_that_are_not_skipped(
     fp32, _ = fp32_and_int8(artifacts, resources)
     # The same images under their own numbers show the order in which a worker sees them.
     numbered = pack(tmp_path, "numbered", np.arange(TEST_IMAGES), builds["zoo"])
-    seen = [n for found in classified(fp32, reading_of(NETWORK, numbered), INPUT, 4, resources) for n in found.labels]
+    seen = [n for found in classified(fp32, reading_of(32, numbered), INPUT, 4, resources) for n in found.labels]
     assert sorted(seen) == list(range(TEST_IMAGES))
     assert seen != sorted(seen)
     evaluated = seen[share_in(packed).skipped :]

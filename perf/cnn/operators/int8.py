@@ -30,6 +30,10 @@ from perf.cnn.operators.cases import Concat, Convolution, FullyConnected, Poolin
 from perf.cnn.operators.reference import MORE_ROUNDINGS, Array, Exact, gamma, magnitude, output, unweighed, weighed
 from perf.cnn.operators.reference import fp32 as fp32_reference
 
+# The releases whose steps these are; 1.6.0 quantises in other ones.
+RELEASES = ("1.5.0", "1.5.1")
+# Elsewhere MKL-DNN 0.19 adds up pairs of products in 16 bits, and halves weights or clips.
+ISA = "avx512_vnni"
 # Rounding to the nearest step, of a quotient that was computed in FP32: up to 255 with four roundings of 2^-24 each.
 SLACK = 2.0**-13
 HALF = 0.5 + SLACK

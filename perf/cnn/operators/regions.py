@@ -1,6 +1,8 @@
-"""Where the known defects of operators lie (perf/builds/defects.toml): the random part of the check leaves that out."""
+"""Where the known defects of operators lie (perf/builds/defects.toml): the random part of the check of operators leaves
+that out, and what a network computes wrong there has a name.
+"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from perf.builds import Facts, defects_of
 from perf.cnn.operators.case import Case
@@ -8,15 +10,27 @@ from perf.cnn.operators.cases import Convolution, Pooling, Residual
 from perf.cnn.operators.int8 import threshold
 
 CHECK = "operators"
+# Of each array of data, by name: whether its calibrated range begins below zero.
+Signs = Mapping[str, bool]
 
 
 def covered(case: Case, variant: str, facts: Facts) -> bool:
     """Whether a known defect of an installation covers the case in a variant."""
+    return bool(met(case, variant, signs_of(case), facts))
+
+
+def met(case: Case, variant: str, signs: Signs, facts: Facts) -> list[str]:
+    """The known defects of an installation that cover a case with data of these signs in a variant, by name."""
     found = defects_of(CHECK)
-    return any(found[name].is_in(facts) and lies_in(case, variant) for name, lies_in in REGIONS.items())
+    return [name for name, lies_in in REGIONS.items() if found[name].is_in(facts) and lies_in(case, variant, signs)]
 
 
-def _grouped_fours(case: Case, variant: str) -> bool:
+def signs_of(case: Case) -> dict[str, bool]:
+    """The signs of the case's own data."""
+    return {name: threshold(values)[0] < 0 for name, values in case.data().items()}
+
+
+def _grouped_fours(case: Case, variant: str, _: Signs) -> bool:
     """Channels of a group in fours, but not both sides in eights: MKL-DNN lays weights out as gOIhw4o4i."""
     if variant != "mkl-fp32" or not isinstance(case, Convolution) or case.groups == 1:
         return False
@@ -24,7 +38,7 @@ def _grouped_fours(case: Case, variant: str) -> bool:
     return all(side % 4 == 0 for side in sides) and any(side % 8 for side in sides)
 
 
-def _grouped_threes(case: Case, variant: str) -> bool:
+def _grouped_threes(case: Case, variant: str, _: Signs) -> bool:
     """Three channels a group into filters in eights, but not in sixteens: MKL-DNN runs its kernel for AVX2."""
     if variant != "mkl-fp32" or not isinstance(case, Convolution) or case.groups == 1:
         return False
@@ -32,34 +46,43 @@ def _grouped_threes(case: Case, variant: str) -> bool:
     return channels == 3 and filters % 16 == 8  # noqa: PLR2004 - channels
 
 
-def _int8_grouped(case: Case, variant: str) -> bool:
+def _int8_grouped(case: Case, variant: str, _: Signs) -> bool:
     return variant == "mkl-int8" and isinstance(case, Convolution) and case.groups > 1 and not _depthwise(case)
 
 
-def _int8_depthwise_padding(case: Case, variant: str) -> bool:
+def _int8_depthwise_padding(case: Case, variant: str, signs: Signs) -> bool:
     """Signed data and pads beside them, but for what MKL-DNN has a loop of its own for, MobileNet's kernels among it
     (is_resrc_depthwise in jit_avx512_core_x8s8s32x_conv_kernel.cpp).
     """
     if variant != "mkl-int8" or not isinstance(case, Convolution) or not _depthwise(case):
         return False
     own_loop = case.stride[1] < case.kernel[1] < 4 and case.dilate[1] == 1  # noqa: PLR2004 - columns
-    return threshold(case.data()["data0"])[0] < 0 and case.pad[1] > 0 and not own_loop
+    return signs["data0"] and case.pad[1] > 0 and not own_loop
 
 
-def _int8_dilated_hole(case: Case, variant: str) -> bool:
+def _int8_depthwise_tail(case: Case, variant: str, _: Signs) -> bool:
+    """Several times four blocks of 16 channels (nb_ch_blocking in jit_avx512_core_x8s8s32x_conv_kernel.cpp), the last
+    block not being full.
+    """
+    if variant != "mkl-int8" or not isinstance(case, Convolution) or not _depthwise(case):
+        return False
+    return case.channels > 4 * 16 and case.channels % 16 > 0
+
+
+def _int8_dilated_hole(case: Case, variant: str, _: Signs) -> bool:
     """The whole image fits between two rows of the kernel."""
     dilated = isinstance(case, Convolution) and case.dilate[0] > case.size[0] and case.kernel[0] > 1
     return variant == "mkl-int8" and dilated
 
 
-def _int8_sum(case: Case, variant: str) -> bool:
+def _int8_sum(case: Case, variant: str, signs: Signs) -> bool:
     """An addend of the other type than the output, which is unsigned behind a relu."""
     if variant != "mkl-int8" or not isinstance(case, Residual):
         return False
-    return (threshold(case.data()["data1"])[0] >= 0) != case.relu
+    return signs["data1"] == case.relu
 
 
-def _int8_average_full(case: Case, variant: str) -> bool:
+def _int8_average_full(case: Case, variant: str, _: Signs) -> bool:
     """Windows that reach beyond the padding, which then counts."""
     if variant != "mkl-int8" or not isinstance(case, Pooling) or case.whole or not case.full:
         return False
@@ -68,7 +91,7 @@ def _int8_average_full(case: Case, variant: str) -> bool:
     return case.pool == "avg" and case.count_pad and overhanging
 
 
-def _int8_maximum_last(case: Case, variant: str) -> bool:
+def _int8_maximum_last(case: Case, variant: str, _: Signs) -> bool:
     return variant == "mkl-int8" and isinstance(case, Pooling) and case.pool == "max" and case.last
 
 
@@ -81,11 +104,12 @@ def _depthwise(case: Convolution) -> bool:
     return case.groups == case.channels == case.filters
 
 
-REGIONS: dict[str, Callable[[Case, str], bool]] = {
+REGIONS: dict[str, Callable[[Case, str, Signs], bool]] = {
     "grouped-convolution-fours": _grouped_fours,
     "grouped-convolution-threes": _grouped_threes,
     "int8-grouped-convolution": _int8_grouped,
     "int8-depthwise-padding": _int8_depthwise_padding,
+    "int8-depthwise-tail": _int8_depthwise_tail,
     "int8-dilated-hole": _int8_dilated_hole,
     "int8-sum-of-other-type": _int8_sum,
     "int8-average-full": _int8_average_full,
