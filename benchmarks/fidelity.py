@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -86,8 +87,7 @@ def against_bare_loop(network: str, found: Resources) -> list[list[float]]:
         crew = Crew(variant, found.placements[:1], found.scratch, timeout_s=found.timeout_s)
         try:
             with _bare_loop(variant, plan.workloads[0], found.placements[0]) as bare:
-                crew.load()
-                crew.bind(plan.workloads[0])
+                crew.prepare(plan.workloads[0])
                 crew.hold()
                 _bare_latency(bare, 1.0)
                 bare_turns = Processes([bare.pid])
@@ -126,13 +126,13 @@ def identical_variants(found: Resources, effort: Effort) -> list[float]:
     return [math.exp(midmean(blocks)) for blocks in ratios]
 
 
-def _plan(network: str, batch: int, found: Resources) -> Plan:
+def _plan(network: str, batch: int, found: Resources) -> Plan[Any]:
     family = CnnFamily(pretrained=False, calibration="naive")
     return family.plan(network, [Case(network, batch, VARIANT, family)], found)
 
 
 @contextmanager
-def _bare_loop(variant: Variant, workload: Workload, placement: Placement) -> Iterator["subprocess.Popen[str]"]:
+def _bare_loop(variant: Variant[Any], workload: Workload, placement: Placement) -> Iterator["subprocess.Popen[str]"]:
     batch, _, size, _ = workload.inputs[INPUT]
     program = variant.program
     if not isinstance(program, Program):

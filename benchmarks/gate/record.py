@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.gate.recording import append, read, recorded
 from benchmarks.load import on_off_load
@@ -43,7 +44,7 @@ def main(folder: Path, rounds: int) -> None:
             record(plan, KINDS[number % len(KINDS)], number, folder / f"{name}.jsonl", found)
 
 
-def plans_of(found: Resources) -> list[Plan]:
+def plans_of(found: Resources) -> list[Plan[Any]]:
     """The quick tier's kinds of workloads, one plan each."""
     cnn, rnn, dist = CnnFamily(pretrained=False, calibration="naive"), RnnFamily(), DistFamily("quick")
     plans = [cnn.plan(network, cnn.cases("quick", [network], [batch]), found) for network, batch in NETWORKS]
@@ -51,7 +52,7 @@ def plans_of(found: Resources) -> list[Plan]:
     return [*plans, rnn.plan(cells[0].subject, cells, found), dist.plan(jobs[0].subject, jobs, found)]
 
 
-def record(plan: Plan, kind: str, number: int, path: Path, found: Resources) -> None:
+def record(plan: Plan[Any], kind: str, number: int, path: Path, found: Resources) -> None:
     """Measure one invocation as the quick tier does, with as many blocks as there would be of the variants that the
     gate measures side by side, and append it; unless the file holds that number already.
     """
@@ -72,13 +73,13 @@ def record(plan: Plan, kind: str, number: int, path: Path, found: Resources) -> 
     print(f"{time.strftime('%H:%M:%S')} {path.stem} {number + 1}", flush=True)
 
 
-def with_arms(plan: Plan) -> Plan:
+def with_arms(plan: Plan[Any]) -> Plan[Any]:
     """The plan with a twin and slowed versions of each variant but a native reference."""
     gated = [v for v in plan.variants if v.over or v.build.facts.mkldnn]
     return replace(plan, variants=(*plan.variants, *(arm for variant in gated for arm in _arms(variant))))
 
 
-def _arms(variant: Variant) -> Sequence[Variant]:
+def _arms(variant: Variant[Any]) -> Sequence[Variant[Any]]:
     own = replace(variant, twin_of=variant.name, over=())
     slowed = [replace(own, name=variant.name + name, extra_work=share) for name, share in EXTRA_WORK.items()]
     return [replace(own, name=variant.name + OF_BASELINE), *slowed]

@@ -16,7 +16,7 @@ from perf.cnn.verify import Verified, check_layers, verify
 from perf.facts import Drift
 from perf.measure.family import Resources
 from perf.measure.observe import observe
-from perf.measure.plan import Plan, Workload
+from perf.measure.plan import Plan, Program, Workload
 from perf.report.answers import Answer
 from perf.report.layers import write_layers
 
@@ -30,7 +30,7 @@ class Look:
     under which its drift is stored.
     """
 
-    plan: Plan
+    plan: Plan[Program]
     verified: Mapping[str, Verified]
     quantisation: str
 

@@ -80,7 +80,7 @@ class CnnFamily:
             for variant in catalogue().variants
         ]
 
-    def plan(self, subject: str, cases: Sequence[Case], resources: Resources) -> Plan:
+    def plan(self, subject: str, cases: Sequence[Case], resources: Resources) -> Plan[Program]:
         """The plan that measures the cases of one network; the reference is measured even when it is not selected.
 
         PerfError when the network cannot be prepared.
@@ -109,9 +109,9 @@ class CnnFamily:
         )
         return Plan(subject, variants, workloads, REFERENCE, family=self.name)
 
-    def memory_bytes(self, plan: Plan, resources: Resources) -> dict[str, int]:
+    def memory_bytes(self, plan: Plan[Program], resources: Resources) -> dict[str, int]:
         """Parameters, the drawn images and what a pass keeps, in every instance of every variant."""
-        programs = [variant.program for variant in plan.variants if isinstance(variant.program, Program)]
+        programs = [variant.program for variant in plan.variants]
         loaded = sum(PROCESS_BYTES + program.params.stat().st_size for program in programs)
         per_value = DRAWN_BYTES + FP32_BYTES * catalogue().activations_per_input
         instances = len(resources.placements)
@@ -120,7 +120,7 @@ class CnnFamily:
             for workload in plan.workloads
         }
 
-    def check(self, plan: Plan, resources: Resources) -> dict[str, Checked[CnnCheck]]:
+    def check(self, plan: Plan[Program], resources: Resources) -> dict[str, Checked[CnnCheck]]:
         """Run every variant once, untimed, on the same input."""
         return {
             name: Checked(found.problem, found.facts(), found.unjudged)

@@ -27,7 +27,7 @@ from perf.cnn.top1 import (
 from perf.files import read_toml
 from perf.measure.family import Resources
 from perf.measure.observe import observe
-from perf.measure.plan import Variant, Workload
+from perf.measure.plan import Program, Variant, Workload
 from perf.report.answers import Answer
 
 DATA = Path(__file__).with_name("digits.toml")
@@ -149,7 +149,7 @@ def quantised(calibration: CalibrationMode, resources: Resources) -> Artifacts:
     )
 
 
-def right_in(variant: Variant, resources: Resources) -> Right:
+def right_in(variant: Variant[Program], resources: Resources) -> Right:
     """Of each test image, whether a variant classifies it right. WorkerError when the worker fails."""
     data = split()
     workload = Workload("digits", {INPUT: data.test_images.shape}, items=len(data.test_images), weight=1.0)

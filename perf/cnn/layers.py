@@ -18,7 +18,7 @@ from perf.measure.plan import Plan, Program, Variant, content_of
 IMAGES = 4
 
 
-def layers_sqnr_db(plan: Plan, resources: Resources) -> dict[str, float]:
+def layers_sqnr_db(plan: Plan[Program], resources: Resources) -> dict[str, float]:
     """The signal-to-quantisation-noise ratio in dB of each layer of `mkl-int8` over the same layer of `mkl-fp32`, which
     is given the INT8 layers' outputs as its inputs, in the order they run: what each layer loses by itself, whatever
     was lost before it. WorkerError when a worker fails.
@@ -31,7 +31,7 @@ def layers_sqnr_db(plan: Plan, resources: Resources) -> dict[str, float]:
     return {name: round(sqnr_db(exact[name], rough[name]), 2) for name in exact if name in rough}
 
 
-def layer_losses(plan: Plan, resources: Resources) -> list[LayerLoss]:
+def layer_losses(plan: Plan[Program], resources: Resources) -> list[LayerLoss]:
     """What each quantised layer loses, beside what its steps make one expect, in the order they run. The same layers in
     FP32 are given the same rounded data. WorkerError when a worker fails.
     """
@@ -40,7 +40,7 @@ def layer_losses(plan: Plan, resources: Resources) -> list[LayerLoss]:
     images = images_of(plan)[:IMAGES]
     operators, outputs = observe_layers(int8, {INPUT: images}, resources)
     values = {INPUT: images, **outputs}
-    layers = read_layers(program_of(int8).symbol, values)
+    layers = read_layers(int8.program.symbol, values)
     rounded = {layer.inputs[0]: values[layer.name] for layer in layers.values() if layer.kind == "quantize_v2"}
     given = {layer_of(node): rounded.get(node.name, outputs[node.name]) for node in operators}
     exact = _exact(fp32, {INPUT: rounded.get(INPUT, images)}, given, resources)
@@ -60,24 +60,17 @@ def layer_losses(plan: Plan, resources: Resources) -> list[LayerLoss]:
     return losses
 
 
-def fp32_of(plan: Plan) -> Variant:
+def fp32_of(plan: Plan[Program]) -> Variant[Program]:
     """The plan's `mkl-fp32`; where it is not selected, the same of `mkl-int8`'s build and network."""
     variants = {variant.name: variant for variant in plan.variants}
     if "mkl-fp32" in variants:
         return variants["mkl-fp32"]
     int8, data = variants["mkl-int8"], catalogue().variants["mkl-fp32"]
-    symbol, params = (program_of(int8).symbol.with_name(f"{data.artifact}.{kind}") for kind in ("json", "params"))
+    symbol, params = (int8.program.symbol.with_name(f"{data.artifact}.{kind}") for kind in ("json", "params"))
     return Variant("mkl-fp32", int8.build, Program(symbol, params, data.subgraph, content_of(symbol, params)))
 
 
-def program_of(variant: Variant) -> Program:
-    """The network that a variant runs. TypeError when it runs none."""
-    if not isinstance(variant.program, Program):
-        raise TypeError(f"{variant.name} runs no network")
-    return variant.program
-
-
-def _exact(variant: Variant, arrays: Arrays, rough: Arrays, resources: Resources) -> Arrays:
+def _exact(variant: Variant[Program], arrays: Arrays, rough: Arrays, resources: Resources) -> Arrays:
     """Each layer's output in FP32, on the given outputs of those before it, by layer."""
 
     def given(nodes: Sequence[Node]) -> Arrays:

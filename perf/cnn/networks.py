@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from perf.cnn.drift import Margins
 from perf.cnn.images import images
 from perf.files import read_toml
-from perf.measure.plan import Plan, VariantData
+from perf.measure.plan import Plan, Program, VariantData
 
 DATA = Path(__file__).with_name("networks.toml")
 INPUT = "data"
@@ -82,7 +82,7 @@ def catalogue() -> Catalogue:
     return read_toml(DATA, Catalogue)
 
 
-def images_of(plan: Plan) -> NDArray[np.float32]:
+def images_of(plan: Plan[Program]) -> NDArray[np.float32]:
     """The images that the answers of a plan's network are compared on, (IMAGES, 3, size, size)."""
     *_, size = plan.workloads[0].inputs[INPUT]
     drawn: NDArray[np.float32] = images(np.random.RandomState(SEED), IMAGES, size)

@@ -157,7 +157,7 @@ def weights_file(folder: Path, network: str) -> Path:
     return next(found, folder / f"{network}.params")
 
 
-def fp32_and_int8(artifacts: Artifacts, resources: Resources) -> tuple[Variant, Variant]:
+def fp32_and_int8(artifacts: Artifacts, resources: Resources) -> tuple[Variant[Program], Variant[Program]]:
     """The two variants of the MKL-DNN build."""
     build, variants = resources.build("mkl"), catalogue().variants
     fp32, int8 = (Variant(name, build, artifacts.program(variants[name])) for name in ("mkl-fp32", "mkl-int8"))

@@ -10,7 +10,7 @@ from perf.cnn.networks import INPUT
 from perf.cnn.prepare import Artifacts, CalibrationMode, image_size, prepare
 from perf.cnn.top1 import right_within
 from perf.measure.family import Resources
-from perf.measure.plan import Variant
+from perf.measure.plan import Program, Variant
 from perf.measure.records import CLASSES, Reading, classified, save_images
 
 Tell = Callable[[str, float], None]
@@ -43,7 +43,7 @@ def calibrated(
     )
 
 
-def answers_of(variant: Variant, network: str, records: Path, resources: Resources, tell: Tell) -> Answers:
+def answers_of(variant: Variant[Program], network: str, records: Path, resources: Resources, tell: Tell) -> Answers:
     """What a variant answers on the evaluated images; `tell` is told how far it is, from 0 to 1.
 
     WorkerError when the worker fails.

@@ -12,7 +12,7 @@ from perf.cnn.defects import defects_met
 from perf.cnn.drift import between_images_db, beyond, bounds_of, drift_of, sqnr_db
 from perf.cnn.floors import judged, unknown_steps
 from perf.cnn.fusion import counts_of, differences, layers_of
-from perf.cnn.layers import fp32_of, layer_losses, program_of
+from perf.cnn.layers import fp32_of, layer_losses
 from perf.cnn.networks import IMAGES, INPUT, INT8, REFERENCE, catalogue, images_of
 from perf.cnn.operators.int8 import ISA
 from perf.cnn.program import read_layers
@@ -22,7 +22,7 @@ from perf.measure.crew import Node
 from perf.measure.family import Resources
 from perf.measure.instance import WorkerError
 from perf.measure.observe import Arrays, Seen, observe, parameters_of
-from perf.measure.plan import Plan, Variant, Workload
+from perf.measure.plan import Plan, Program, Variant, Workload
 from perf.measure.results import Failure
 
 
@@ -58,7 +58,7 @@ class Verified:
         )
 
 
-def verify(plan: Plan, resources: Resources, quantisation: str) -> dict[str, Verified]:
+def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict[str, Verified]:
     """Run each variant of the plan once on the same images, one after the other, and judge what it did by what is
     stored of the network, or else by floors; `quantisation` is the name under which the drift of such parameters is
     stored.
@@ -89,28 +89,28 @@ def verify(plan: Plan, resources: Resources, quantisation: str) -> dict[str, Ver
     return verified
 
 
-def _seen(variant: Variant, workload: Workload, resources: Resources, arrays: Arrays, *, count: bool) -> Seen:
+def _seen(variant: Variant[Program], workload: Workload, resources: Resources, arrays: Arrays, *, count: bool) -> Seen:
     """A pass of a variant. WorkerError when it fails, or when there is no program."""
-    if reason := program_of(variant).problem:
+    if reason := variant.program.problem:
         raise WorkerError(reason, "")
     return observe(variant, [workload], resources, count=count, arrays=arrays)
 
 
-def _named(problem: Failure, variant: Variant, plan: Plan, resources: Resources) -> Failure:
+def _named(problem: Failure, variant: Variant[Program], plan: Plan[Program], resources: Resources) -> Failure:
     """A problem with the known defects that the variant's layers meet in front, if there are any. What could not be
     quantised is looked for among those of the network in FP32.
     """
-    meant = fp32_of(plan) if program_of(variant).problem else variant
+    meant = fp32_of(plan) if variant.program.problem else variant
     try:
         shapes = {name: array.shape for name, array in parameters_of(meant, resources).items()}
     except WorkerError:
         return problem
-    met = defects_met(read_layers(program_of(meant).symbol), meant.name, meant.build.facts, shapes)
+    met = defects_met(read_layers(meant.program.symbol), meant.name, meant.build.facts, shapes)
     return replace(problem, what=": ".join(filter(None, [defects_counted(met.values()), problem.what])))
 
 
 def _by_floors(
-    found: Verified, plan: Plan, outputs: Mapping[str, NDArray[np.float32]], resources: Resources
+    found: Verified, plan: Plan[Program], outputs: Mapping[str, NDArray[np.float32]], resources: Resources
 ) -> Verified:
     """What floors say of a quantised variant. WorkerError when a worker fails."""
     (int8,) = (variant for variant in plan.variants if variant.name == INT8)
@@ -124,7 +124,7 @@ def _by_floors(
 
 
 def _judge(
-    variant: Variant,
+    variant: Variant[Program],
     seen: Seen,
     outputs: Mapping[str, NDArray[np.float32]],
     stored: StoredAnswers,

@@ -29,35 +29,33 @@ class JobStart:
     seating: Seating
     effort: JobEffort
 
-    def placement_of(self, variant: Variant) -> tuple[str, ...]:
-        """Where each rank of a variant runs; () for one that is no training job."""
+    def placement_of(self, variant: Variant[Training]) -> tuple[str, ...]:
+        """Where each rank of a variant runs."""
         return tuple(seat.words for seat in self._seats(variant))
 
-    def prefixes_of(self, variant: Variant) -> list[tuple[str, ...]]:
+    def prefixes_of(self, variant: Variant[Training]) -> list[tuple[str, ...]]:
         """What stands before the command of each rank."""
         return [seat.placement.prefix for seat in self._seats(variant)]
 
-    def _seats(self, variant: Variant) -> Sequence[Seat]:
-        return self.seating.seats(variant.program.ranks if isinstance(variant.program, Training) else 0)
+    def _seats(self, variant: Variant[Training]) -> Sequence[Seat]:
+        return self.seating.seats(variant.program.ranks)
 
     def __call__(
         self,
-        variant: Variant,
+        variant: Variant[Training],
         placements: Sequence[Placement],  # noqa: ARG002 - those of instances: ranks have seats
         scratch: Path,
         *,
         timeout_s: float,
     ) -> "TrainingCrew":
-        """TypeError for a variant that is no training job, WorkerError when its job cannot be started."""
+        """WorkerError when its job cannot be started."""
         return TrainingCrew(variant, scratch, self, timeout_s=timeout_s)
 
 
 class TrainingCrew:
     """The ranks of a variant's job, from its start to its end."""
 
-    def __init__(self, variant: Variant, scratch: Path, start: JobStart, *, timeout_s: float) -> None:
-        if not isinstance(variant.program, Training):
-            raise TypeError(f"{variant.name} is no training job")
+    def __init__(self, variant: Variant[Training], scratch: Path, start: JobStart, *, timeout_s: float) -> None:
         self._program = variant.program
         self._build = variant.build
         self._seats = start.seating.seats(variant.program.ranks)
@@ -92,22 +90,16 @@ class TrainingCrew:
         """Let all ranks run again."""
         self._running.release()
 
-    def load(self) -> None:
+    def prepare(self, workload: Workload) -> None:  # noqa: ARG002 - the job's task says it all
         """Wait until every rank has its network."""
         self._running.answers(READY)
 
-    def bind(self, workload: Workload) -> None:
-        """Nothing: the job's task says it all."""
-
     def warm_up(self, effort: Effort) -> WarmUp:
-        """Take untimed steps, and see how many of them fill a slot."""
+        """Take untimed steps, and see how many of them fill a slot. Ranks prove in the end where they ran."""
         steps = self._effort.warm_up_steps
         taken = durations(self._train(steps)[0])
         self._steps = max(effort.slot_passes, math.ceil(effort.slot_s * 1e9 / taken[-1]))
         return WarmUp(steps, sum(taken), steady=True)
-
-    def prove_pinning(self) -> None:
-        """Nothing: ranks prove it in the end, and are refused when they cannot."""
 
     def run(self, effort: Effort) -> Slot:  # noqa: ARG002 - how many steps that makes is known from the warm-up
         """Take as many steps as fill a slot; the steps of each rank."""
@@ -115,7 +107,7 @@ class TrainingCrew:
         lost = [share for rank in found if (share := _lost_share(rank)) is not None]
         return Slot(tuple(durations(rank) for rank in found), max(lost, default=None))
 
-    def unbind(self) -> int:
+    def finish(self) -> int:
         """Finish the job; the peak memory of all ranks, summed, in bytes."""
         return sum(rank["memory_bytes"] for rank in self.end())
 

@@ -70,6 +70,14 @@ class Case:
 
 
 @dataclass(frozen=True)
+class TrainingPlan(Plan[Training]):
+    """A plan of training jobs: where they run, and how hard they are measured."""
+
+    start: JobStart
+    effort: Effort
+
+
+@dataclass(frozen=True)
 class DistFamily:
     """Synchronous data-parallel training with Horovod, on random images of ImageNet's shape. `tier` decides what is
     trained and how hard it is measured; `invocations` is how many jobs of each rank count there are at least, if given.
@@ -97,7 +105,7 @@ class DistFamily:
             for count in ([1, 2] if place == "emulated" else ranks)
         ]
 
-    def plan(self, subject: str, cases: Sequence[Case], resources: Resources) -> Plan:
+    def plan(self, subject: str, cases: Sequence[Case], resources: Resources) -> TrainingPlan:
         """The plan for the rank counts of one subject; one rank is measured even when it is not selected.
 
         UnavailableError when there can be no such hosts here, PerfError when the build cannot be had.
@@ -127,7 +135,7 @@ class DistFamily:
         shape = {"data": (some.batch, 3, SIZE, SIZE)}
         workload = Workload(some.workload, shape, items=some.batch, weight=some.weight * len(counts))
         effort = load().efforts[self.tier]
-        return Plan(
+        return TrainingPlan(
             subject,
             tuple(variants),
             (workload,),
@@ -137,24 +145,22 @@ class DistFamily:
             family=self.name,
         )
 
-    def memory_bytes(self, plan: Plan, resources: Resources) -> dict[str, int]:
+    def memory_bytes(self, plan: TrainingPlan, resources: Resources) -> dict[str, int]:
         """Parameters, their gradients and momentum, the outputs that the backward pass needs, and the images, of all
         ranks of all jobs: these take turns. Nothing is known of other hosts' memory.
         """
         if resources.hosts:
             return {}
-        jobs = [variant.program for variant in plan.variants if isinstance(variant.program, Training)]
+        jobs = [variant.program for variant in plan.variants]
         return {
             workload.name: sum(job.ranks * _rank_bytes(job, workload) for job in jobs) for workload in plan.workloads
         }
 
-    def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked[TrainingCheck]]:
+    def check(self, plan: TrainingPlan, resources: Resources) -> Mapping[str, Checked[TrainingCheck]]:
         """Run every rank count once: its weights must agree and its ranks sit where they were put. Then what a step is
         made of.
         """
-        if not isinstance(plan.start, JobStart) or plan.effort is None:
-            raise TypeError(f"{plan.subject} is no plan of training jobs")
-        return {variant.name: _check(variant, plan.start, plan.effort, resources) for variant in plan.variants}
+        return {variant.name: _check(variant, plan, resources) for variant in plan.variants}
 
     def describe(self, case: Case, check: TrainingCheck) -> TrainingFacts:
         """Its row in the table of training jobs."""
@@ -171,11 +177,12 @@ def _rank_bytes(job: Training, workload: Workload) -> int:
     return int(PROCESS_BYTES + FP32_BYTES * values + DRAWN_BYTES * math.prod(workload.inputs["data"]))
 
 
-def _check(variant: Variant, start: JobStart, effort: Effort, resources: Resources) -> Checked[TrainingCheck]:
+def _check(variant: Variant[Training], plan: TrainingPlan, resources: Resources) -> Checked[TrainingCheck]:
+    start = plan.start
     try:
         with closing(start(variant, (), resources.scratch, timeout_s=resources.timeout_s)) as crew:
-            crew.load()
-            crew.warm_up(effort)
+            crew.prepare(plan.workloads[0])
+            crew.warm_up(plan.effort)
             profile = profile_of(crew.profile())
             found = crew.end()
             sizes, repeats = load().allreduce.sizes_bytes, load().allreduce.repeats

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from perf.errors import PerfError
 from perf.facts import CheckFacts
@@ -60,7 +60,7 @@ class Measuring:
     injected: Mapping[str, float]
     progress: Progress
     ledger: Ledger
-    twin: Callable[[Plan, Variant, Sequence[Case]], Twin | str | None]
+    twin: Callable[[Plan[Any], Variant[Any], Sequence[Case]], Twin | str | None]
     undecided: Callable[[Sequence[Outcome]], Sequence[Outcome]]
 
     def measured(self, selected: Sequence[Case]) -> Measured:
@@ -90,10 +90,10 @@ class Measuring:
         }
         return Measured({**errors, **self._second_looks(outcomes, checks)}, limits)
 
-    def _prepared(self, selected: Sequence[Case]) -> tuple[dict[str, PerfError], list[Plan], Checks]:
+    def _prepared(self, selected: Sequence[Case]) -> tuple[dict[str, PerfError], list[Plan[Any]], Checks]:
         """Every subject planned and checked: the errors by case, the plans, and what was found out by subject."""
         errors: dict[str, PerfError] = {}
-        plans: list[Plan] = []
+        plans: list[Plan[Any]] = []
         checks: dict[SubjectKey, Mapping[str, Checked[CheckFacts]]] = {}
         subjects: dict[SubjectKey, list[Case]] = {}
         for case in selected:
@@ -113,7 +113,7 @@ class Measuring:
                 errors |= dict.fromkeys((case.id for case in cases), _told(key, error))
         return errors, _slowed(plans, self.injected), checks
 
-    def _fitting(self, plan: Plan, cases: Sequence[Case]) -> tuple[Plan, dict[str, PerfError]]:
+    def _fitting(self, plan: Plan[Any], cases: Sequence[Case]) -> tuple[Plan[Any], dict[str, PerfError]]:
         """The plan without the workloads that need more memory than is free, and the errors of their cases."""
         needs, free = cases[0].family.memory_bytes(plan, self.resources), free_bytes()
         short = {name: why for name, need in needs.items() if (why := shortage(need, free))}
@@ -124,7 +124,7 @@ class Measuring:
         }
         return replace(plan, workloads=tuple(w for w in plan.workloads if w.name not in short)), errors
 
-    def _twins(self, plan: Plan, selected: Sequence[Case]) -> dict[str, Twin | str]:
+    def _twins(self, plan: Plan[Any], selected: Sequence[Case]) -> dict[str, Twin | str]:
         """The twins of a plan's variants by variant, or why one that is needed cannot be had."""
         cases: dict[str, list[Case]] = {}
         for case in selected:
@@ -177,7 +177,7 @@ class Measuring:
         return replace(suspect, again=self._measure([plan], checks, conditions)[workload_of(suspect.case)])
 
     def _measure(
-        self, plans: Sequence[Plan], checks: Checks, conditions: Conditions
+        self, plans: Sequence[Plan[Any]], checks: Checks, conditions: Conditions
     ) -> dict[WorkloadKey, WorkloadResult]:
         problems = {
             key: {name: check.problem for name, check in found.items() if check.problem}
@@ -188,7 +188,7 @@ class Measuring:
         self.progress.restart()
         return measure(plans, problems, conditions, self.progress.tell, self.ledger)
 
-    def _checks(self, plan: Plan, case: Case) -> Mapping[str, Checked[CheckFacts]]:
+    def _checks(self, plan: Plan[Any], case: Case) -> Mapping[str, Checked[CheckFacts]]:
         journal = self.conditions.journal
         stacks = stacks_of(plan, self.conditions.placements)
         checks = journal.checks(plan.key, stacks)
@@ -210,16 +210,16 @@ def _told(subject: SubjectKey, error: Exception) -> PerfError:
     return PerfError(f"preparing or checking it failed: {error}", subject=subject.subject, next_step=step)
 
 
-def _beside(plan: Plan, twins: Twins) -> Plan:
+def _beside(plan: Plan[Any], twins: Twins) -> Plan[Any]:
     """The plan with its twins, each beside its variant: they share all blocks."""
-    variants: list[Variant] = []
+    variants: list[Variant[Any]] = []
     for variant in plan.variants:
         twin = twins.get(variant.name)
         variants += [twin.variant, variant] if isinstance(twin, Twin) else [variant]
     return replace(plan, variants=tuple(variants))
 
 
-def _slowed(plans: Sequence[Plan], injected: Mapping[str, float]) -> list[Plan]:
+def _slowed(plans: Sequence[Plan[Any]], injected: Mapping[str, float]) -> list[Plan[Any]]:
     """The plans with slowdowns made on purpose. PerfError when none of them has such a variant."""
     names = {variant.name for plan in plans for variant in plan.variants}
     for name in injected:

@@ -4,13 +4,12 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from perf.machine import Placement, check_pinning
 from perf.measure.instance import Instance, Reply, WorkerError
-from perf.measure.plan import Effort, Operator, Training, Variant, Workload
+from perf.measure.plan import Effort, Loadable, Variant, Workload
 from perf.measure.results import Slot, WarmUp, lost_share
 from perf.measure.turns import Processes
 
@@ -85,7 +84,7 @@ class Crew:
 
     def __init__(
         self,
-        variant: Variant,
+        variant: Variant[Loadable],
         placements: Sequence[Placement],
         scratch: Path,
         *,
@@ -96,6 +95,7 @@ class Crew:
         self.variant = variant
         self._exits = ExitStack()
         self._instances: list[Instance] = []
+        self._loaded = False
         try:
             for placement in placements:
                 log = scratch / f"{variant.name}-{placement.instance}.log"
@@ -132,21 +132,20 @@ class Crew:
         """Wait until the instances are up and let them load the variant's program; its operators as they run."""
         for instance in self._instances:
             instance.receive(Ready)
-        program = self.variant.program
-        if isinstance(program, Training):
-            raise TypeError(f"{self.variant.name} is a training job, and no crew runs one")
-        request: Mapping[str, Any]
-        if isinstance(program, Operator):
-            do = "compose"
-            request = {"nodes": [{"op": program.name, **msgspec.to_builtins(program)}]}
-        else:
-            do, request = "load", program.request
-        replies = self._ask_all(Loaded, do, **request, extra_work=self.variant.extra_work)
+        do, arguments = self.variant.program.load_request
+        replies = self._ask_all(Loaded, do, **arguments, extra_work=self.variant.extra_work)
+        self._loaded = True
         return replies[0].operators
 
     def multiply_adds(self, workload: Workload) -> int:
         """Multiply-adds of one pass over the workload's inputs, as far as the program's symbol shows them."""
         return self._ask_all(Counted, "multiply_adds", inputs=workload.inputs)[0].multiply_adds
+
+    def prepare(self, workload: Workload) -> None:
+        """Load the program, unless it is loaded, and bind it to the workload's inputs."""
+        if not self._loaded:
+            self.load()
+        self.bind(workload)
 
     def bind(self, workload: Workload, arrays: Path | None = None) -> None:
         """Bind the program to the workload's inputs: the same seeded values in every variant and instance, or those in
@@ -155,18 +154,20 @@ class Crew:
         given = str(arrays) if arrays else None
         self._ask_all(Done, "bind", inputs=workload.inputs, scales=workload.scales, seed=SEED, arrays=given)
 
-    def unbind(self) -> int:
+    def finish(self) -> int:
         """Free the binding; the peak memory of the instances since it was bound, summed, in bytes."""
         return sum(reply.peak_memory_bytes for reply in self._ask_all(Freed, "unbind"))
 
     def warm_up(self, effort: Effort) -> WarmUp:
-        """Run untimed passes on all instances at once until their pace is steady."""
+        """Run untimed passes on all instances at once until their pace is steady, and let them read back where they
+        run. WorkerError when one is not where it was placed.
+        """
         replies = self._ask_all(WarmedUp, "warm_up", limit_ns=int(effort.warm_up_s * 1e9))
         slowest = max(replies, key=lambda reply: sum(reply.durations_ns))
+        self._prove_pinning()
         return WarmUp(len(slowest.durations_ns), sum(slowest.durations_ns), all(reply.steady for reply in replies))
 
-    def prove_pinning(self) -> None:
-        """Let every instance read back where it runs. WorkerError when it is not where it was placed."""
+    def _prove_pinning(self) -> None:
         for instance, proof in zip(self._instances, self._ask_all(Proof, "prove"), strict=True):
             problems = check_pinning(instance.placement, msgspec.to_builtins(proof))
             if problems:

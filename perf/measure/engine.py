@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from perf.judge.speedup import estimate_speedup, observe
 from perf.machine import Placement
@@ -45,7 +46,7 @@ class Conditions:
 
 
 def measure(
-    plans: Sequence[Plan],
+    plans: Sequence[Plan[Any]],
     problems: Mapping[SubjectKey, Mapping[str, Failure]],
     conditions: Conditions,
     tell: Tell,
@@ -75,7 +76,7 @@ class _Run:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: Plan[Any],
         problems: Mapping[str, Failure],
         conditions: Conditions,
         tell: Callable[[str], None],
@@ -148,9 +149,7 @@ class _Run:
         return elapsed_s >= self._effort.workload_budget_s or self._precise(undisturbed, self._effort.precision)
 
     def _start_missing(self, crews: dict[str, Runner], wanted: Sequence[str], workload: Workload) -> None:
-        """Start all crews at one moment and let them load at the same time: of two equal workers, the one that was
-        started and loaded first was slower by 2 % (docs/gate.md). Failures belong to `workload`.
-        """
+        """Start all crews at one moment. Failures belong to `workload`."""
         variants = {variant.name: variant for variant in self._plan.variants}
         start = self._plan.start or Crew
         missing = [name for name in wanted if name not in crews]
@@ -162,31 +161,24 @@ class _Run:
                     self._conditions.scratch,
                     timeout_s=self._conditions.timeout_s,
                 )
-        started = [name for name in missing if name in crews]
-        self._at_once(crews, started, workload, "starting", lambda crew: crew.load())
 
-    def _at_once(
-        self,
-        crews: dict[str, Runner],
-        names: Sequence[str],
-        workload: Workload,
-        stage: str,
-        do: Callable[[Runner], object],
-    ) -> None:
-        """Let several crews do the same untimed work at the same time: none gets the better memory."""
+    def _prepare(self, crews: dict[str, Runner], names: Sequence[str], workload: Workload) -> None:
+        """Let crews get ready at the same time: of two equal workers, the one that loaded first was slower by 2 %
+        (docs/gate.md).
+        """
         if not names:
             return
         acting = {name: crews[name] for name in names}
         for crew in acting.values():
             crew.release()
         with ThreadPoolExecutor(len(acting)) as pool:
-            pending = {name: pool.submit(do, crew) for name, crew in acting.items()}
+            pending = {name: pool.submit(crew.prepare, workload) for name, crew in acting.items()}
         for name, future in pending.items():
-            with self._failing(crews, name, workload, stage):
+            with self._failing(crews, name, workload, "starting"):
                 future.result()
         for name in names:
             if name in crews:
-                with self._failing(crews, name, workload, stage):
+                with self._failing(crews, name, workload, "starting"):
                     crews[name].hold()
 
     def _measure(self, crews: dict[str, Runner], workload: Workload) -> Invocation:
@@ -196,20 +188,19 @@ class _Run:
         if number % 2:
             order.reverse()  # who warms up first alternates, and so do invocations of a single block
         with self._ledger.stage("starting workers"):
-            self._at_once(crews, order, workload, "binding", lambda crew: crew.bind(workload))
+            self._prepare(crews, order, workload)
         order = [name for name in order if name in crews]
         warm_ups: dict[str, WarmUp] = {}
         with self._ledger.stage("warm-up"):
             for name in order:
                 with self._failing(crews, name, workload, "warming up"), turn(crews[name]):
                     warm_ups[name] = crews[name].warm_up(self._effort)
-                    crews[name].prove_pinning()
         with self._ledger.stage("between passes"):
             blocks = list(self._blocks(crews, order, workload, random.Random(number)))  # noqa: S311 - an order is drawn
         peaks = {}
         for name in [name for name in order if name in crews]:
             with self._failing(crews, name, workload, "being freed"), turn(crews[name]):
-                peaks[name] = crews[name].unbind()
+                peaks[name] = crews[name].finish()
         disturbed = sum(not block.disturbed for block in blocks) < self._effort.min_blocks
         return Invocation(tuple(blocks), warm_ups, peaks, disturbed=disturbed)
 

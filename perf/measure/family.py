@@ -29,7 +29,7 @@ class Case(Protocol):
         """Its pytest id and its name in stored runs: workload and variant, joined by "-"."""
 
     @property
-    def family(self) -> "Family[Any, Any]": ...
+    def family(self) -> "Family[Any, Any, Any]": ...
     @property
     def subject(self) -> str: ...
     @property
@@ -57,6 +57,7 @@ def workload_of(case: Case) -> WorkloadKey:
 
 CaseT_contra = TypeVar("CaseT_contra", bound=Case, contravariant=True)
 CheckT = TypeVar("CheckT", bound=CheckFacts)
+PlanT = TypeVar("PlanT", bound=Plan[Any])
 CheckT_co = TypeVar("CheckT_co", bound=CheckFacts, covariant=True)
 
 
@@ -89,22 +90,22 @@ class Resources:
     hosts: tuple[Host, ...] = ()
 
 
-class Family(Protocol[CaseT_contra, CheckT]):
+class Family(Protocol[CaseT_contra, CheckT, PlanT]):
     """A kind of subject: how to plan its cases, and what must be right before their timing counts."""
 
     @property
     def name(self) -> str:
         """The family's folder, such as "cnn"."""
 
-    def plan(self, subject: str, cases: Sequence[CaseT_contra], resources: Resources) -> Plan:
+    def plan(self, subject: str, cases: Sequence[CaseT_contra], resources: Resources) -> PlanT:
         """The plan for a subject's selected cases. PerfError when the subject cannot be prepared."""
 
-    def memory_bytes(self, plan: Plan, resources: Resources) -> Mapping[str, int]:
+    def memory_bytes(self, plan: PlanT, resources: Resources) -> Mapping[str, int]:
         """What each workload of the plan needs at one time on this host, in all processes together, by name: about, and
         rather less than more, since a case that would fit must not be refused.
         """
 
-    def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked[CheckT]]:
+    def check(self, plan: PlanT, resources: Resources) -> Mapping[str, Checked[CheckT]]:
         """Look at every variant of the plan, untimed."""
 
     def describe(self, case: CaseT_contra, check: CheckT) -> CaseFacts:

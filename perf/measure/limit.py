@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from perf.builds import Build
 from perf.judge.statistics import median
@@ -35,7 +36,7 @@ def measure_limits(builds: Sequence[Build], conditions: Conditions, tell: Tell, 
     }
 
 
-def plan_of(builds: Sequence[Build], size: int) -> Plan:
+def plan_of(builds: Sequence[Build], size: int) -> Plan[Any]:
     """The plan that multiplies two matrices (size, size) with each build; the first build is its reference."""
     program = Operator("FullyConnected", {"num_hidden": size, "no_bias": True, "flatten": False}, ("data", "weight"))
     reference = builds[0].role

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from perf.measure.crew import Crew, Node
 from perf.measure.family import Resources
-from perf.measure.plan import Variant, Workload
+from perf.measure.plan import Loadable, Variant, Workload
 
 Outputs = Sequence[NDArray[Any]]
 Arrays = Mapping[str, NDArray[Any]]
@@ -39,7 +39,7 @@ class Seen:
 
 
 def observe(
-    variant: Variant,
+    variant: Variant[Loadable],
     workloads: Sequence[Workload],
     resources: Resources,
     *,
@@ -71,7 +71,7 @@ def observe(
 
 
 def observe_layers(
-    variant: Variant,
+    variant: Variant[Loadable],
     arrays: Arrays,
     resources: Resources,
     given: Callable[[Sequence[Node]], Arrays] | None = None,
@@ -96,7 +96,7 @@ def observe_layers(
             crew.close()
 
 
-def parameters_of(variant: Variant, resources: Resources) -> Arrays:
+def parameters_of(variant: Variant[Loadable], resources: Resources) -> Arrays:
     """The parameters and auxiliary states of a variant's program by name. Nothing of it is run. WorkerError when the
     worker fails.
     """

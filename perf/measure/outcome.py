@@ -1,6 +1,7 @@
 """What came of one case."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from perf.facts import CheckFacts
 from perf.measure.family import Case, Checked
@@ -16,7 +17,7 @@ class Outcome:
     stack, or why nothing did although the stacks differ; None where they do not.
     """
 
-    plan: Plan
+    plan: Plan[Any]
     case: Case
     result: WorkloadResult
     again: WorkloadResult
@@ -24,7 +25,7 @@ class Outcome:
     twin: Twin | str | None = None
 
     @property
-    def variant(self) -> Variant:
+    def variant(self) -> Variant[Any]:
         """The variant of the plan that the case runs."""
         return next(variant for variant in self.plan.variants if variant.name == self.case.variant)
 

@@ -1,10 +1,11 @@
 """What is to be measured, as plain data: variants of one subject, its workloads, and how much of each."""
 
 import hashlib
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -12,10 +13,36 @@ from perf.builds import Build
 from perf.machine import Placement
 from perf.measure.results import Slot, WarmUp
 from perf.measure.turns import Held
+from perf.stack import Stack
+
+# A program's label: its folder, its name, the start of its content, and its subgraph backend.
+LABEL = re.compile(r"([\w+-][\w.+-]{0,200})/([\w+-][\w.+-]{0,50}) ([0-9a-f]{12}) (\S.*)")
+
+
+class Loadable:
+    """What instances run: it has no settings of its own."""
+
+    distributed = False
+    variables: Mapping[str, str] = {}
+    settings: Mapping[str, Any] = {}
+
+    @property
+    def label(self) -> str:
+        """Its name for the same program elsewhere."""
+        raise NotImplementedError
+
+    @property
+    def load_request(self) -> tuple[str, Mapping[str, Any]]:
+        """What a worker is asked for, and its arguments."""
+        raise NotImplementedError
+
+    def as_in(self, stored: Stack) -> Self:  # noqa: ARG002 - what a symbol does not decide
+        """It, with as much of a stored stack as can be had."""
+        return self
 
 
 @dataclass(frozen=True)
-class Program:
+class Program(Loadable):
     """What a worker loads: a symbol file, its parameters, and the subgraph backend that partitions it, if any.
     `content` is a sha256 over those of both files. `problem` says why it could not be made, and cannot be loaded; None
     otherwise.
@@ -28,9 +55,25 @@ class Program:
     problem: str | None = None
 
     @property
-    def request(self) -> dict[str, str | None]:
-        """What a worker needs to load it."""
-        return {"symbol": str(self.symbol), "params": str(self.params), "subgraph": self.subgraph}
+    def load_request(self) -> tuple[str, Mapping[str, Any]]:
+        """What a worker is asked for, and its arguments."""
+        return "load", {"symbol": str(self.symbol), "params": str(self.params), "subgraph": self.subgraph}
+
+    def as_in(self, stored: Stack) -> "Program":
+        """The program of a stored stack, from the folder of artifacts that this one comes from; this one when that is
+        no longer there, or its content is another one.
+        """
+        parts = LABEL.fullmatch(stored.program)
+        if parts is None or stored.program == self.label:
+            return self
+        folder, stem, content, subgraph = parts.groups()
+        symbol = self.symbol.parents[1] / folder / f"{stem}.json"
+        params = symbol.with_name(f"{stem}.params")
+        if not (symbol.is_file() and params.is_file()):
+            return self
+        backend = None if subgraph == "no subgraph" else subgraph
+        found = Program(symbol, params, backend, content_of(symbol, params))
+        return found if found.content.startswith(content) else self
 
     @property
     def label(self) -> str:
@@ -48,7 +91,7 @@ def content_of(symbol: Path, params: Path) -> str:
 
 
 @dataclass(frozen=True)
-class Operator:
+class Operator(Loadable):
     """What a worker composes by itself: one operator of MXNet's symbol API, its attributes and its inputs by name. All
     of its arrays, parameters too, are inputs of the workload.
     """
@@ -56,6 +99,12 @@ class Operator:
     name: str
     attributes: Mapping[str, str | int | float | bool]
     inputs: tuple[str, ...]
+
+    @property
+    def load_request(self) -> tuple[str, Mapping[str, Any]]:
+        """What a worker is asked for, and its arguments."""
+        node = {"name": self.name, "attributes": dict(self.attributes), "inputs": self.inputs}
+        return "compose", {"nodes": [{"op": self.name, **node}]}
 
     @property
     def label(self) -> str:
@@ -68,14 +117,33 @@ class Training:
     of theirs that the suite chooses. Whose program it is knows how it is started.
     """
 
+    distributed = True
     label: str
     ranks: int
     task: Mapping[str, Any]
     variables: Mapping[str, str]
 
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Its task, as plain JSON values."""
+        found: dict[str, Any] = msgspec.to_builtins(self.task)
+        return found
+
+    def as_in(self, stored: Stack) -> "Training":
+        """It, with a stored stack's settings, as far as it has such: of its variables only those that name no file."""
+        variables = {k: v for k, v in stored.variables.items() if k in self.variables and "/" not in v}
+        task = {name: stored.job.get(name, value) for name, value in self.task.items()}
+        return replace(self, variables=variables, task=task)
+
+
+ProgramT = TypeVar("ProgramT")
+ProgramT_co = TypeVar("ProgramT_co", covariant=True)
+ProgramT_contra = TypeVar("ProgramT_contra", contravariant=True)
+LoadableT = TypeVar("LoadableT", Program, Operator)
+
 
 @dataclass(frozen=True)
-class Variant:
+class Variant(Generic[ProgramT_co]):
     """A build running a program, under the name that cases, tables and baselines use (`mkl-int8`).
 
     `over` names the variants that its speedup is judged over, the plan's reference first. `twin_of` names the variant
@@ -85,7 +153,7 @@ class Variant:
 
     name: str
     build: Build
-    program: Program | Operator | Training
+    program: ProgramT_co
     over: tuple[str, ...] = ()
     twin_of: str | None = None
     extra_work: float = 0.0
@@ -105,8 +173,8 @@ def variants_of(
     table: Mapping[str, DataT],
     wanted: Collection[str],
     build: Callable[[str], Build],
-    program: Callable[[DataT], Program | Operator],
-) -> tuple[Variant, ...]:
+    program: Callable[[DataT], LoadableT],
+) -> tuple[Variant[LoadableT], ...]:
     """The wanted variants of a family's table, in its order, each judged over those of them that it names."""
     return tuple(
         Variant(name, build(data.build), program(data), over=tuple(other for other in data.over if other in wanted))
@@ -145,7 +213,7 @@ class WorkloadKey(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Generic[ProgramT]):
     """Everything measured together: one subject's workloads over its variants, `reference` being one of them. `family`
     is the name of the family that the subject belongs to.
 
@@ -154,10 +222,10 @@ class Plan:
     """
 
     subject: str
-    variants: tuple[Variant, ...]
+    variants: tuple[Variant[ProgramT], ...]
     workloads: tuple[Workload, ...]
     reference: str
-    start: "Start | None" = None
+    start: "Start[ProgramT] | None" = None
     effort: "Effort | None" = None
     family: str = field(kw_only=True)
 
@@ -203,36 +271,30 @@ class Runner(Held, Protocol):
     def close(self) -> None:
         """End all processes; nothing of them is left afterwards."""
 
-    def load(self) -> object:
-        """Make the variant's program ready."""
-
-    def bind(self, workload: Workload) -> None:
-        """Make the workload's inputs ready."""
+    def prepare(self, workload: Workload) -> None:
+        """Make the variant's program and the workload's inputs ready."""
 
     def warm_up(self, effort: Effort) -> WarmUp:
-        """Run untimed passes."""
-
-    def prove_pinning(self) -> None:
-        """Read back where everything runs."""
+        """Run untimed passes; everything then runs where it was put."""
 
     def run(self, effort: Effort) -> Slot:
         """Time passes."""
 
-    def unbind(self) -> int:
-        """Free the inputs; the peak memory of all processes since they were bound, summed, in bytes."""
+    def finish(self) -> int:
+        """Free the workload; the peak memory of all processes since it was prepared, summed, in bytes."""
 
 
-class Start(Protocol):
+class Start(Protocol[ProgramT_contra]):
     """Begins what runs a variant: on which placements, where it may write, and for how long an answer is waited for.
     WorkerError when it cannot be begun.
     """
 
-    def placement_of(self, variant: Variant) -> tuple[str, ...]:
+    def placement_of(self, variant: Variant[ProgramT_contra]) -> tuple[str, ...]:
         """Where everything of a variant runs, in words, one for each process."""
 
-    def prefixes_of(self, variant: Variant) -> Sequence[Sequence[str]]:
+    def prefixes_of(self, variant: Variant[ProgramT_contra]) -> Sequence[Sequence[str]]:
         """What stands before the command of each process."""
 
     def __call__(
-        self, variant: Variant, placements: Sequence[Placement], scratch: Path, *, timeout_s: float
+        self, variant: Variant[ProgramT_contra], placements: Sequence[Placement], scratch: Path, *, timeout_s: float
     ) -> Runner: ...

@@ -78,16 +78,15 @@ def save_images(build: Build, reading: Reading, count: int, name: str, path: Pat
 
 
 def classified(
-    variant: Variant, reading: Reading, name: str, batches: int, resources: Resources
+    variant: Variant[Program], reading: Reading, name: str, batches: int, resources: Resources
 ) -> Iterator[Classified]:
     """What a variant answers on the images of a record file, after the skipped ones; so many batches at a time, fed to
     the input `name`. WorkerError when the worker fails.
     """
-    program = variant.program
-    assert isinstance(program, Program)
     shape = (reading.batch_size, 3, reading.image_size, reading.image_size)
     with _worker(variant.build, variant.name, resources) as worker:
-        worker.ask(Loaded, "load", **program.request)
+        do, arguments = variant.program.load_request
+        worker.ask(Loaded, do, **arguments)
         worker.ask(Done, "bind", inputs={name: shape}, scales={}, seed=SEED)
         worker.ask(Done, "open_records", **asdict(reading))
         while (found := worker.ask(Classified, "classify", batches=batches, input_name=name, classes=CLASSES)).labels:

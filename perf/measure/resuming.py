@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from perf.measure.engine import Conditions
 from perf.measure.plan import Plan
 from perf.measure.stacks import stacks_of
 
 
-def resumed(plans: Sequence[Plan], conditions: Conditions) -> Iterator[str]:
+def resumed(plans: Sequence[Plan[Any]], conditions: Conditions) -> Iterator[str]:
     """How many of the invocations that the plans need are taken from an earlier session, and which ones are dropped
     and why, a line each; none in a session that resumes nothing.
     """

@@ -3,24 +3,19 @@
 import ast
 import hashlib
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from perf.builds import BLAS_KERNELS, Build, kept_shell_variables, may_be_replayed
 from perf.machine import Placement
-from perf.measure.plan import Plan, Program, Training, Variant, content_of
+from perf.measure.plan import Plan, Variant
 from perf.stack import Stack, differing
 
 # A variant's name and this: the same variant with the baseline's stack.
 OF_BASELINE = "@baseline"
-# A program's label: its folder, its name, the start of its content, and its subgraph backend.
-LABEL = re.compile(r"([\w+-][\w.+-]{0,200})/([\w+-][\w.+-]{0,50}) ([0-9a-f]{12}) (\S.*)")
 # The code that decides how passes are run and timed.
 MEASURING = (
     "perf/worker",
@@ -42,15 +37,14 @@ DECIDING = (
 class Twin:
     """A variant with as much of a stored stack as can be had, and what it then runs."""
 
-    variant: Variant
+    variant: Variant[Any]
     stack: Stack
 
 
-def stack_of(plan: Plan, variant: Variant, placements: tuple[Placement, ...]) -> Stack:
+def stack_of(plan: Plan[Any], variant: Variant[Any], placements: tuple[Placement, ...]) -> Stack:
     """What a variant of a plan runs, when its instances are placed like this."""
     build, program = variant.build, variant.program
     where = plan.start.placement_of(variant) if plan.start else tuple(p.describe() for p in placements)
-    job = program if isinstance(program, Training) else None
     return Stack(
         requirement=build.requirement,
         wheel=build.content_sha256,
@@ -61,50 +55,46 @@ def stack_of(plan: Plan, variant: Variant, placements: tuple[Placement, ...]) ->
         horovod=build.compiled,
         mpi=build.mpi.words if build.mpi else None,
         program=program.label,
-        variables={**build.variables, **(job.variables if job else {})},
-        environment=kept_shell_variables(os.environ, distributed=job is not None),
-        threads=0 if job else placements[0].threads,
+        variables={**build.variables, **program.variables},
+        environment=kept_shell_variables(os.environ, distributed=program.distributed),
+        threads=0 if program.distributed else placements[0].threads,
         placement=where,
-        job=_settings(job.task) if job else {},
+        job=dict(program.settings),
         measuring=measuring_code(),
         injected=variant.extra_work,
     )
 
 
-def stacks_of(plan: Plan, placements: tuple[Placement, ...]) -> dict[str, Stack]:
+def stacks_of(plan: Plan[Any], placements: tuple[Placement, ...]) -> dict[str, Stack]:
     """What each variant of a plan runs, by name."""
     return {variant.name: stack_of(plan, variant, placements) for variant in plan.variants}
 
 
 def twin_of(
-    plan: Plan,
-    variant: Variant,
+    plan: Plan[Any],
+    variant: Variant[Any],
     then: Stack,
     placements: tuple[Placement, ...],
     build_like: Callable[[Build, Stack], Build | None],
-    program_like: Callable[[Program, str], Program | None],
 ) -> Twin | None:
     """A variant's twin with the stack of the baseline, as far as it can be had; None when what can be put back makes no
-    difference. `build_like` finds a build with a stored wheel, `program_like` a stored program by its label. What a
-    stored stack says comes from a file: of its variables, only those are set that tune, and load nothing.
+    difference. `build_like` finds a build with a stored wheel. What a stored stack says comes from a file: of its
+    variables, only those are set that tune, and load nothing.
     """
     others = differing(then, stack_of(plan, variant, placements))
     build, program = variant.build, variant.program
     if others & {"wheel", "python", "numpy", "openmp"}:
         build = build_like(build, then) or build
-    if isinstance(program, Program) and "program" in others:
-        program = program_like(program, then.program) or program
-    own = {name: value for name, value in then.variables.items() if may_be_replayed(name, value)}
-    if isinstance(program, Training):
-        own = {name: value for name, value in own.items() if name not in program.variables}
-        jobs = {k: v for k, v in then.variables.items() if k in program.variables and "/" not in v}
-        task = {name: then.job.get(name, value) for name, value in program.task.items()}
-        program = replace(program, variables=jobs, task=task)
+    own = {
+        name: value
+        for name, value in then.variables.items()
+        if may_be_replayed(name, value) and name not in program.variables
+    }
     twin = replace(
         variant,
         name=variant.name + OF_BASELINE,
         build=_with_variables(build, own, then),
-        program=program,
+        program=program.as_in(then),
         over=(),
         twin_of=variant.name,
         extra_work=then.injected,
@@ -113,23 +103,6 @@ def twin_of(
     if not differing(stack, stack_of(plan, variant, placements)):
         return None
     return Twin(twin, stack)
-
-
-def program_like(program: Program, label: str) -> Program | None:
-    """The stored program with this label, from the folder of artifacts that `program` comes from; None when it is no
-    longer there, or its content is another one.
-    """
-    parts = LABEL.fullmatch(label)
-    if parts is None:
-        return None
-    folder, stem, content, subgraph = parts.groups()
-    symbol = program.symbol.parents[1] / folder / f"{stem}.json"
-    params = symbol.with_name(f"{stem}.params")
-    if not (symbol.is_file() and params.is_file()):
-        return None
-    backend = None if subgraph == "no subgraph" else subgraph
-    found = Program(symbol, params, backend, content_of(symbol, params))
-    return found if found.content.startswith(content) else None
 
 
 def _with_variables(build: Build, variables: Mapping[str, str], then: Stack) -> Build:
@@ -165,8 +138,3 @@ def _bare(tree: ast.Module) -> ast.Module:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:]
     return tree
-
-
-def _settings(task: Mapping[str, Any]) -> dict[str, Any]:
-    settings: dict[str, Any] = msgspec.to_builtins(task)
-    return settings

@@ -20,7 +20,7 @@ from perf.measure.family import Case
 from perf.measure.journal import Journal, resume_journal
 from perf.measure.outcome import Outcome
 from perf.measure.plan import Effort, Plan, Variant
-from perf.measure.stacks import Twin, program_like, stack_of, twin_of
+from perf.measure.stacks import Twin, stack_of, twin_of
 from perf.measure.tiers import effort_of
 from perf.plugin.context import context_of, journal_conditions, state_report
 from perf.plugin.setup import Setup
@@ -220,7 +220,7 @@ class PerfSession:
             undecided=self._undecided,
         )
 
-    def _twin(self, plan: Plan, variant: Variant, cases: Sequence[Case]) -> Twin | str | None:
+    def _twin(self, plan: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> Twin | str | None:
         """What runs beside a variant because the baseline ran another stack in one of its cases; why nothing can; or
         None. Cases whose baseline ran yet another stack than the twin's see what it lacks as missing.
         """
@@ -230,7 +230,7 @@ class PerfSession:
         others = [then for then in held if differing(then, now) - OF_THE_SUITE]
         if not others:
             return None
-        twin = twin_of(plan, variant, others[0], self.setup.placements, self._build_like, program_like)
+        twin = twin_of(plan, variant, others[0], self.setup.placements, self._build_like)
         names = sorted(differing(others[0], now) - OF_THE_SUITE)
         return twin or f"of what differs ({', '.join(names)}) nothing can be put back"
 

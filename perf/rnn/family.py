@@ -10,9 +10,9 @@ import msgspec
 from perf.errors import PerfError
 from perf.facts import RnnCheck, RnnFacts
 from perf.measure.family import DRAWN_BYTES, FP32_BYTES, PROCESS_BYTES, SLOT_WEIGHT, Checked, Resources
-from perf.measure.plan import Plan, Workload, variants_of
+from perf.measure.plan import Operator, Plan, Workload, variants_of
 from perf.measure.published import published_rows
-from perf.rnn.operator import operator_of, operator_run, sizes_of
+from perf.rnn.operator import operator_of, sizes_of
 from perf.rnn.reference import GATES, Sizes
 from perf.rnn.shapes import REFERENCE, Shape, catalogue
 from perf.rnn.verify import verify
@@ -93,7 +93,7 @@ class RnnFamily:
             for variant in catalogue().variants
         ]
 
-    def plan(self, subject: str, cases: Sequence[Case], resources: Resources) -> Plan:
+    def plan(self, subject: str, cases: Sequence[Case], resources: Resources) -> Plan[Operator]:
         """The plan that measures the cases of one network; the reference is measured even when it is not selected.
 
         PerfError for a cell that there is not.
@@ -104,14 +104,14 @@ class RnnFamily:
         workloads = tuple({case.workload: workload_of(case) for case in cases}.values())
         return Plan(subject, variants, workloads, REFERENCE, family=self.name)
 
-    def memory_bytes(self, plan: Plan, resources: Resources) -> dict[str, int]:
+    def memory_bytes(self, plan: Plan[Operator], resources: Resources) -> dict[str, int]:
         """The larger of two: the equations in double precision in this process beside one worker, or all instances of
         all variants. A worker has the drawn inputs, the outputs, and the gates of all steps of a layer.
         """
         workers = len(plan.variants) * len(resources.placements)
         found = {}
         for workload in plan.workloads:
-            sizes = sizes_of(operator_run(plan.variants[0]), workload.inputs["data"][2])
+            sizes = sizes_of(plan.variants[0].program, workload.inputs["data"][2])
             steps, batch, _ = workload.inputs["data"]
             drawn = sum(map(math.prod, workload.inputs.values()))
             gates = steps * batch * sizes.hidden * (GATES[sizes.mode] + sizes.directions)
@@ -120,7 +120,7 @@ class RnnFamily:
             found[workload.name] = max(reference + worker, workers * worker)
         return found
 
-    def check(self, plan: Plan, resources: Resources) -> Mapping[str, Checked[RnnCheck]]:
+    def check(self, plan: Plan[Operator], resources: Resources) -> Mapping[str, Checked[RnnCheck]]:
         """Compare every variant's outputs with the plain numpy reference, and see which kernels it ran."""
         return verify(plan, resources)
 

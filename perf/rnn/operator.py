@@ -1,6 +1,6 @@
 """MXNet's fused operator: how it is written, and what is read back from it."""
 
-from perf.measure.plan import Operator, Variant
+from perf.measure.plan import Operator
 from perf.rnn.reference import Sizes
 
 
@@ -14,13 +14,6 @@ def operator_of(sizes: Sizes) -> Operator:
         "state_outputs": True,
     }
     return Operator("RNN", attributes, ("data", "parameters", *sizes.states))
-
-
-def operator_run(variant: Variant) -> Operator:
-    """The variant's operator. TypeError when it runs something else."""
-    if not isinstance(variant.program, Operator):
-        raise TypeError(f"{variant.name} runs {variant.program.label}, not an operator")
-    return variant.program
 
 
 def sizes_of(operator: Operator, inputs: int) -> Sizes:

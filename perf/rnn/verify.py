@@ -7,12 +7,12 @@ from perf.measure.crew import SEED
 from perf.measure.family import Checked, Resources
 from perf.measure.instance import WorkerError
 from perf.measure.observe import observe
-from perf.measure.plan import Plan, Variant, Workload
+from perf.measure.plan import Operator, Plan, Variant, Workload
 from perf.measure.results import Failure
 from perf.rnn.agreement import Distance, Expected, distance, drawn, expected
 from perf.rnn.defects import covering
 from perf.rnn.example import Example
-from perf.rnn.operator import operator_run, sizes_of
+from perf.rnn.operator import sizes_of
 from perf.rnn.reference import Sizes
 from perf.rnn.shapes import catalogue
 
@@ -20,17 +20,19 @@ from perf.rnn.shapes import catalogue
 OWN_KERNEL = "rnn_impl.h"
 
 
-def verify(plan: Plan, resources: Resources) -> dict[str, Checked[RnnCheck]]:
+def verify(plan: Plan[Operator], resources: Resources) -> dict[str, Checked[RnnCheck]]:
     """Run every variant once at every workload, on the same inputs as will be timed."""
     wanted = {workload.name: _expected(plan.variants[0], workload) for workload in plan.workloads}
     return {variant.name: _check(variant, plan, wanted, resources) for variant in plan.variants}
 
 
-def _expected(variant: Variant, workload: Workload) -> Expected:
+def _expected(variant: Variant[Operator], workload: Workload) -> Expected:
     return expected(_sizes(variant, workload), drawn(workload.inputs, workload.scales, SEED))
 
 
-def _check(variant: Variant, plan: Plan, wanted: Mapping[str, Expected], resources: Resources) -> Checked[RnnCheck]:
+def _check(
+    variant: Variant[Operator], plan: Plan[Operator], wanted: Mapping[str, Expected], resources: Resources
+) -> Checked[RnnCheck]:
     try:
         seen = observe(variant, plan.workloads, resources)
     except WorkerError as error:
@@ -39,7 +41,9 @@ def _check(variant: Variant, plan: Plan, wanted: Mapping[str, Expected], resourc
     return judged(variant, found, sorted(seen.kernels("rnn")))
 
 
-def judged(variant: Variant, found: Sequence[tuple[Workload, Distance]], kernels: Sequence[str]) -> Checked[RnnCheck]:
+def judged(
+    variant: Variant[Operator], found: Sequence[tuple[Workload, Distance]], kernels: Sequence[str]
+) -> Checked[RnnCheck]:
     """What is wrong with a variant whose outputs are so far from the equations' in these workloads, and that ran these
     kernels of MKL-DNN.
     """
@@ -48,7 +52,7 @@ def judged(variant: Variant, found: Sequence[tuple[Workload, Distance]], kernels
         for workload, distance in found
         if distance.too_far
     ]
-    fused = variant.build.facts.mkldnn and operator_run(variant).attributes["mode"] in catalogue().mkldnn_modes
+    fused = variant.build.facts.mkldnn and variant.program.attributes["mode"] in catalogue().mkldnn_modes
     if fused and not kernels:
         wrong.append("MKL-DNN ran no RNN primitive")
     facts = RnnCheck(
@@ -59,7 +63,7 @@ def judged(variant: Variant, found: Sequence[tuple[Workload, Distance]], kernels
     return Checked(Failure("; ".join(wrong), "") if wrong else None, facts)
 
 
-def _known(variant: Variant, workload: Workload) -> str:
+def _known(variant: Variant[Operator], workload: Workload) -> str:
     """The known defect that covers a workload, as the end of a sentence; "" without one."""
     sizes = _sizes(variant, workload)
     steps, batch, inputs = workload.inputs["data"]
@@ -68,5 +72,5 @@ def _known(variant: Variant, workload: Workload) -> str:
     return f": {defect}" if defect else ""
 
 
-def _sizes(variant: Variant, workload: Workload) -> Sizes:
-    return sizes_of(operator_run(variant), workload.inputs["data"][2])
+def _sizes(variant: Variant[Operator], workload: Workload) -> Sizes:
+    return sizes_of(variant.program, workload.inputs["data"][2])

@@ -20,12 +20,12 @@ mx.nd.save(target, tensors)
 """
 
 
-def program_of(variant: Variant) -> Program:
+def program_of(variant: Variant[Any]) -> Program:
     assert isinstance(variant.program, Program)
     return variant.program
 
 
-def with_parameters(variant: Variant, code: str, folder: Path) -> Variant:
+def with_parameters(variant: Variant[Any], code: str, folder: Path) -> Variant[Any]:
     """The variant with other parameters: `code` edits `tensors`, its NDArrays by name ("arg:conv0_weight")."""
     folder.mkdir(exist_ok=True)
     target = folder / "spoiled.params"
@@ -34,7 +34,7 @@ def with_parameters(variant: Variant, code: str, folder: Path) -> Variant:
     return replace(variant, program=replace(program_of(variant), params=target))
 
 
-def with_symbol(variant: Variant, edit: Callable[[dict[str, dict[str, Any]]], None], folder: Path) -> Variant:
+def with_symbol(variant: Variant[Any], edit: Callable[[dict[str, dict[str, Any]]], None], folder: Path) -> Variant[Any]:
     """The variant with another symbol: `edit` changes its nodes, given by name."""
     target = folder / "spoiled.json"
     symbol = json.loads(program_of(variant).symbol.read_text())
@@ -43,7 +43,7 @@ def with_symbol(variant: Variant, edit: Callable[[dict[str, dict[str, Any]]], No
     return replace(variant, program=replace(program_of(variant), symbol=target))
 
 
-def with_variant(plan: Plan, variant: Variant) -> Plan:
+def with_variant(plan: Plan[Any], variant: Variant[Any]) -> Plan[Any]:
     """The plan with another variant of the same name."""
     variants = tuple(variant if variant.name == other.name else other for other in plan.variants)
     return replace(plan, variants=variants)

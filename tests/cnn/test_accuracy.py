@@ -27,7 +27,7 @@ def sound(resources: Resources) -> Look:
 
 
 @pytest.fixture(scope="module")
-def variants(sound: Look) -> dict[str, Variant]:
+def variants(sound: Look) -> dict[str, Variant[Any]]:
     return {variant.name: variant for variant in sound.plan.variants}
 
 
@@ -37,7 +37,7 @@ def pictures(resources: Resources, tmp_path: Path) -> Resources:
     return replace(resources, cache=tmp_path)
 
 
-def look_with(sound: Look, spoiled: Variant, resources: Resources) -> Look:
+def look_with(sound: Look, spoiled: Variant[Any], resources: Resources) -> Look:
     plan = with_variant(sound.plan, spoiled)
     return replace(sound, plan=plan, verified=verify(plan, resources, sound.quantisation))
 
@@ -64,7 +64,7 @@ def test_a_sound_network_is_right(sound: Look, resources: Resources) -> None:
     ],
 )
 def test_weights_scaled_in_one_layer_are_caught_and_located(
-    convolution: str, layer: str, sound: Look, variants: dict[str, Variant], pictures: Resources, tmp_path: Path
+    convolution: str, layer: str, sound: Look, variants: dict[str, Variant[Any]], pictures: Resources, tmp_path: Path
 ) -> None:
     code = f"tensors['arg:cifarresnetv10_{convolution}_weight'] *= 1.05"
     spoiled = look_with(sound, with_parameters(variants["mkl-int8"], code, tmp_path), pictures)
@@ -78,7 +78,7 @@ def test_weights_scaled_in_one_layer_are_caught_and_located(
 
 
 def test_a_halved_threshold_is_caught(
-    sound: Look, variants: dict[str, Variant], pictures: Resources, tmp_path: Path
+    sound: Look, variants: dict[str, Variant[Any]], pictures: Resources, tmp_path: Path
 ) -> None:
     def halve(nodes: dict[str, dict[str, Any]]) -> None:
         attributes = nodes["quantized_sg_mkldnn_conv_bn_act_10"]["attrs"]
@@ -92,7 +92,7 @@ def test_a_halved_threshold_is_caught(
 
 
 def test_two_swapped_classes_are_caught(
-    sound: Look, variants: dict[str, Variant], pictures: Resources, tmp_path: Path
+    sound: Look, variants: dict[str, Variant[Any]], pictures: Resources, tmp_path: Path
 ) -> None:
     code = """
 for name in [name for name in tensors if "dense" in name and tensors[name].shape[0] == 10]:
@@ -107,7 +107,7 @@ for name in [name for name in tensors if "dense" in name and tensors[name].shape
 
 
 def test_a_layer_left_unfused_is_named(
-    sound: Look, variants: dict[str, Variant], resources: Resources, tmp_path: Path
+    sound: Look, variants: dict[str, Variant[Any]], resources: Resources, tmp_path: Path
 ) -> None:
     def unfuse(nodes: dict[str, dict[str, Any]]) -> None:
         # The same function under another name, which fusion does not know.
@@ -122,7 +122,7 @@ def test_a_layer_left_unfused_is_named(
 
 
 def test_a_network_that_runs_in_fp32_has_no_vnni(
-    sound: Look, variants: dict[str, Variant], resources: Resources
+    sound: Look, variants: dict[str, Variant[Any]], resources: Resources
 ) -> None:
     in_fp32 = replace(variants["mkl-fp32"], name="mkl-int8")
     spoiled = replace(sound, plan=with_variant(sound.plan, in_fp32))

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from perf.cnn.networks import IMAGES, INPUT, REFERENCE, catalogue, images_of
 from perf.cnn.prepare import Artifacts
 from perf.cnn.verify import Verified, verify
 from perf.measure.family import Resources
-from perf.measure.plan import Operator, Plan, Variant, Workload
+from perf.measure.plan import Plan, Program, Variant, Workload
 from tests.fakes import build
 
 from .spoil import program_of, with_parameters
@@ -25,15 +26,15 @@ WORKLOAD = Workload(f"{NETWORK}-b2", {INPUT: (2, 3, 32, 32)}, items=2, weight=1.
 
 
 @pytest.fixture
-def variants(tiny: Artifacts, builds: Mapping[str, Build]) -> dict[str, Variant]:
+def variants(tiny: Artifacts, builds: Mapping[str, Build]) -> dict[str, Variant[Any]]:
     return {name: Variant(name, builds[data.build], tiny.program(data)) for name, data in catalogue().variants.items()}
 
 
-def verified(variants: list[Variant], resources: Resources) -> dict[str, Verified]:
+def verified(variants: list[Variant[Any]], resources: Resources) -> dict[str, Verified]:
     return verify(Plan(NETWORK, tuple(variants), (WORKLOAD,), REFERENCE, family="cnn"), resources, "naive")
 
 
-def test_the_builds_agree(variants: dict[str, Variant], resources: Resources) -> None:
+def test_the_builds_agree(variants: dict[str, Variant[Any]], resources: Resources) -> None:
     found = verified(list(variants.values()), resources)
     native, fp32, int8 = (found[name] for name in ("native-fp32", "mkl-fp32", "mkl-int8"))
     assert [check.problem for check in (native, fp32, int8)] == [None] * 3
@@ -52,7 +53,7 @@ def test_the_builds_agree(variants: dict[str, Variant], resources: Resources) ->
 
 def test_the_images_are_the_same_ones_every_time_and_differ_from_one_another() -> None:
     plan = Plan(
-        NETWORK, (Variant(REFERENCE, build(), Operator("identity", {}, ())),), (WORKLOAD,), REFERENCE, family="cnn"
+        NETWORK, (Variant(REFERENCE, build(), Program(Path(), Path(), None, "")),), (WORKLOAD,), REFERENCE, family="cnn"
     )
     found = images_of(plan)
     assert found.shape == (IMAGES, 3, 32, 32)
@@ -66,7 +67,7 @@ tensors[name] *= {factor}
 """
 
 
-def test_a_spoilt_tensor_is_found_out(variants: dict[str, Variant], resources: Resources, tmp_path: Path) -> None:
+def test_a_spoilt_tensor_is_found_out(variants: dict[str, Variant[Any]], resources: Resources, tmp_path: Path) -> None:
     native, fp32 = variants["native-fp32"], variants["mkl-fp32"]
     one_percent = with_parameters(fp32, SCALE.format(factor="1.01"), tmp_path / "one percent")
     found = verified([one_percent, native], resources)
@@ -81,7 +82,7 @@ def test_a_spoilt_tensor_is_found_out(variants: dict[str, Variant], resources: R
 
 
 def test_answers_that_are_not_stored_are_judged_by_floors(
-    variants: dict[str, Variant], resources: Resources, tmp_path: Path
+    variants: dict[str, Variant[Any]], resources: Resources, tmp_path: Path
 ) -> None:
     """The network meets a known defect with little effect: until then, whatever INT8 computed passed."""
     native, int8 = variants["native-fp32"], variants["mkl-int8"]

@@ -1,6 +1,7 @@
 """The plan of the smoke tier's network."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ NETWORK = "cifar_resnet20_v1"
 
 
 @pytest.fixture(scope="session")
-def plan(resources: Resources) -> Plan:
+def plan(resources: Resources) -> Plan[Any]:
     """Three variants at batch sizes 1 and 4."""
     family = CnnFamily(pretrained=False, calibration="naive")
     return family.plan(NETWORK, family.cases("smoke"), resources)

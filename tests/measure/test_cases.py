@@ -53,7 +53,7 @@ class Engine:
     asked: list[Asked] = field(default_factory=list)
 
     def __call__(
-        self, plans: Sequence[Plan], problems: Mapping[str, Any], conditions: Conditions, *_: object
+        self, plans: Sequence[Plan[Any]], problems: Mapping[str, Any], conditions: Conditions, *_: object
     ) -> dict[WorkloadKey, WorkloadResult]:
         assert not any(problems.values())
         results: dict[WorkloadKey, WorkloadResult] = {}
@@ -82,20 +82,20 @@ class Family:
     def __init__(self, name: str = "made") -> None:
         self.name = name
 
-    def plan(self, subject: str, cases: Sequence[Any], _: object) -> Plan:
+    def plan(self, subject: str, cases: Sequence[Any], _: object) -> Plan[Any]:
         program = Operator("relu", {}, ("data",))
         variants = [Variant(name, build(), program, over) for name, over in (("native", ()), ("fast", ("native",)))]
         workloads = [Workload(name, {}, 1, 1.0) for name in dict.fromkeys(case.workload for case in cases)]
         return Plan(subject, tuple(variants), tuple(workloads), "native", family=self.name)
 
-    def memory_bytes(self, plan: Plan, _: object) -> dict[str, int]:
+    def memory_bytes(self, plan: Plan[Any], _: object) -> dict[str, int]:
         return {workload.name: 10**15 if workload.name.startswith("large") else 1 for workload in plan.workloads}
 
-    def check(self, plan: Plan, _: object) -> dict[str, Checked[CheckFacts]]:
+    def check(self, plan: Plan[Any], _: object) -> dict[str, Checked[CheckFacts]]:
         return {variant.name: Checked(None, RnnCheck(self.name, 0.0, 0.0)) for variant in plan.variants}
 
 
-def twin_with_old_stack(_: Plan, variant: Variant, cases: Sequence[Case]) -> Twin:
+def twin_with_old_stack(_: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> Twin:
     del cases
     twin = replace(variant, name=variant.name + OF_BASELINE, over=(), twin_of=variant.name, extra_work=0.0)
     return Twin(twin, Mock())
@@ -109,7 +109,7 @@ class Session:
 
     monkeypatch: pytest.MonkeyPatch
     losses: Mapping[str, float] = field(default_factory=lambda: {"b": 0.1})
-    twin: Callable[[Plan, Variant, Sequence[Case]], Twin | str | None] = twin_with_old_stack
+    twin: Callable[[Plan[Any], Variant[Any], Sequence[Case]], Twin | str | None] = twin_with_old_stack
     failures: Mapping[str, Failure] = field(default_factory=dict)
     budget_s: float = 1000.0
     decided_after: int = LOOKS
@@ -171,7 +171,7 @@ def test_a_twin_takes_part_from_the_first_invocation(monkeypatch: pytest.MonkeyP
 def test_only_selected_variants_have_twins(monkeypatch: pytest.MonkeyPatch) -> None:
     asked_for: list[tuple[str, list[str]]] = []
 
-    def twin(_: Plan, variant: Variant, cases: Sequence[Case]) -> None:
+    def twin(_: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> None:
         asked_for.append((variant.name, [case.id for case in cases]))
 
     Session(monkeypatch, losses={"b1": 0.0, "b4": 0.0}, subject="b", twin=twin).measured()
@@ -263,7 +263,7 @@ def test_a_subject_that_cannot_be_prepared_fails_its_own_cases(
 ) -> None:
     check = Family.check
 
-    def checked(family: Family, plan: Plan, resources: object) -> dict[str, Checked[CheckFacts]]:
+    def checked(family: Family, plan: Plan[Any], resources: object) -> dict[str, Checked[CheckFacts]]:
         if plan.subject == "bad":
             raise error
         return check(family, plan, resources)
@@ -322,7 +322,7 @@ def test_what_has_no_result_is_not_looked_at_again(monkeypatch: pytest.MonkeyPat
 def test_a_twin_does_without_the_slowdown_that_was_injected(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[float] = []
 
-    def twin(plan: Plan, variant: Variant, cases: Sequence[Case]) -> Twin:
+    def twin(plan: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> Twin:
         seen.append(variant.extra_work)
         return twin_with_old_stack(plan, variant, cases)
 

@@ -43,7 +43,7 @@ def conditions(placements: tuple[Placement, ...], scratch: Path, effort: Effort 
 class Stand:
     """Stands in for a crew: every pass takes 1000 ns. In `load` and `bind` it waits for all the others."""
 
-    def __init__(self, variant: Variant, stands: "Stands") -> None:
+    def __init__(self, variant: Variant[Any], stands: "Stands") -> None:
         self.name = variant.name
         self.stands = stands
 
@@ -57,26 +57,19 @@ class Stand:
     def release(self) -> None:
         self.stands.running.add(self.name)
 
-    def load(self) -> None:
+    def prepare(self, workload: Workload) -> None:  # noqa: ARG002
         self.stands.together.wait(WAIT_S)
         if self.name in self.stands.broken:
             raise WorkerError("out of memory", "last words")
 
-    def bind(self, workload: Workload) -> None:  # noqa: ARG002
-        if not self.stands.broken:
-            self.stands.together.wait(WAIT_S)
-
     def warm_up(self, effort: Effort) -> WarmUp:  # noqa: ARG002
         return WarmUp(1, 1000, steady=True)
-
-    def prove_pinning(self) -> None:
-        pass
 
     def run(self, effort: Effort) -> Slot:  # noqa: ARG002
         assert self.stands.running == {self.name}
         return Slot(((1000,),), self.stands.lost_share)
 
-    def unbind(self) -> int:
+    def finish(self) -> int:
         return 1
 
 
@@ -98,13 +91,15 @@ class Stands:
         self.closed: list[str] = []
         self.running: set[str] = set()
 
-    def placement_of(self, variant: Variant) -> tuple[str, ...]:
+    def placement_of(self, variant: Variant[Any]) -> tuple[str, ...]:
         return (variant.name,)
 
-    def prefixes_of(self, variant: Variant) -> list[tuple[str, ...]]:
+    def prefixes_of(self, variant: Variant[Any]) -> list[tuple[str, ...]]:
         raise NotImplementedError(variant.name)
 
-    def __call__(self, variant: Variant, placements: Sequence[Placement], scratch: Path, *, timeout_s: float) -> Stand:
+    def __call__(
+        self, variant: Variant[Any], placements: Sequence[Placement], scratch: Path, *, timeout_s: float
+    ) -> Stand:
         del placements, scratch, timeout_s
         if variant.name in self.unstartable:
             raise WorkerError("no namespace", "")
@@ -246,7 +241,7 @@ class Watched(Crew):
 
 @pytest.mark.real
 def test_while_one_variant_has_its_turn_all_others_are_stopped(
-    plan: Plan, placements: tuple[Placement, ...], scratch: Path, monkeypatch: pytest.MonkeyPatch
+    plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "Crew", Watched)
     monkeypatch.setattr(Watched, "crews", [])
@@ -277,7 +272,7 @@ def test_while_one_variant_has_its_turn_all_others_are_stopped(
 
 
 @pytest.mark.real
-def test_what_failed_before_is_not_run(plan: Plan, placements: tuple[Placement, ...], scratch: Path) -> None:
+def test_what_failed_before_is_not_run(plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path) -> None:
     effort = dataclasses.replace(SMOKE, min_invocations=2, max_invocations=2)
     plan = dataclasses.replace(plan, workloads=plan.workloads[:1])
     problem = Failure("its outputs are not finite", "")
@@ -313,7 +308,7 @@ class Counting(Ledger):
 @pytest.mark.real
 @pytest.mark.parametrize("when", ["while it is stopped", "in its turn"])
 def test_variant_killed_while_timed_fails_in_that_workload_alone(
-    plan: Plan, placements: tuple[Placement, ...], scratch: Path, when: str
+    plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path, when: str
 ) -> None:
     ledger = Counting()
     killed: list[int] = []
@@ -345,7 +340,7 @@ def test_variant_killed_while_timed_fails_in_that_workload_alone(
 
 
 @pytest.mark.real
-def test_two_instances_run_together_on_cpus_of_their_own(plan: Plan, scratch: Path) -> None:
+def test_two_instances_run_together_on_cpus_of_their_own(plan: Plan[Any], scratch: Path) -> None:
     topology = read_topology()
     if topology.physical_cores < 2:
         pytest.skip("two instances need two cores")
@@ -357,10 +352,9 @@ def test_two_instances_run_together_on_cpus_of_their_own(plan: Plan, scratch: Pa
         operators = crew.load()
         crew.bind(plan.workloads[0])
         warm_up = crew.warm_up(effort)
-        crew.prove_pinning()
         where = [set(psutil.Process(pid).cpu_affinity()) for pid in crew.pids]
         slots = crew.run(effort).instances_ns
-        peak = crew.unbind()
+        peak = crew.finish()
     finally:
         crew.close()
     assert any(node.op == "_sg_mkldnn_conv" and node.quantized for node in operators)
@@ -374,7 +368,9 @@ def test_two_instances_run_together_on_cpus_of_their_own(plan: Plan, scratch: Pa
 
 
 @pytest.mark.real
-def test_worker_elsewhere_than_placed_is_refused(plan: Plan, placements: tuple[Placement, ...], scratch: Path) -> None:
+def test_worker_elsewhere_than_placed_is_refused(
+    plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path
+) -> None:
     """The placement says one thing and the launch prefix another, as when a cpuset narrows a mask silently."""
     if len(placements[0].cpus) < 2:
         pytest.skip("one CPU cannot be narrowed")
@@ -394,7 +390,7 @@ def test_worker_elsewhere_than_placed_is_refused(plan: Plan, placements: tuple[P
 
 @pytest.mark.real
 def test_what_the_journal_holds_is_not_measured_again(
-    plan: Plan, placements: tuple[Placement, ...], scratch: Path
+    plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path
 ) -> None:
     workload = plan.workloads[0]
     plan = dataclasses.replace(plan, variants=plan.variants[1:2], workloads=(workload,), reference="mkl-fp32")
@@ -414,7 +410,7 @@ def test_what_the_journal_holds_is_not_measured_again(
 
 
 @pytest.mark.real
-def test_invocations_go_round_all_plans(plan: Plan, placements: tuple[Placement, ...], scratch: Path) -> None:
+def test_invocations_go_round_all_plans(plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path) -> None:
     one = dataclasses.replace(plan, variants=plan.variants[1:2], workloads=plan.workloads[:1], reference="mkl-fp32")
     other = dataclasses.replace(
         one, subject="other", workloads=(dataclasses.replace(one.workloads[0], name="other-b1"),)
@@ -436,7 +432,7 @@ def test_invocations_go_round_all_plans(plan: Plan, placements: tuple[Placement,
 
 @pytest.mark.real
 def test_what_is_disturbed_is_measured_again_and_does_not_count(
-    plan: Plan, placements: tuple[Placement, ...], scratch: Path
+    plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path
 ) -> None:
     workload = plan.workloads[0]
     plan = dataclasses.replace(plan, variants=plan.variants[1:2], workloads=(workload,), reference="mkl-fp32")

@@ -5,6 +5,7 @@ import tracemalloc
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import msgspec
@@ -13,7 +14,7 @@ import pytest
 from perf.cnn.family import CnnFamily
 from perf.cnn.networks import INPUT, catalogue
 from perf.dist.data import load
-from perf.dist.family import DistFamily
+from perf.dist.family import DistFamily, TrainingPlan
 from perf.measure.family import PROCESS_BYTES, Resources
 from perf.measure.hosts import Host
 from perf.measure.plan import Plan, Program, Training, Variant, Workload
@@ -28,7 +29,7 @@ STORED = sorted(BASELINES.glob("*/[0-9]*_*.json"))
 RESOURCES = Mock(spec=Resources, placements=PLACEMENTS, hosts=())
 
 
-def recurrent(sizes: Sizes, batch: int, steps: int) -> Plan:
+def recurrent(sizes: Sizes, batch: int, steps: int) -> Plan[Any]:
     program = operator_of(sizes)
     variants = tuple(Variant(name, build(), program) for name in ("native-fp32", "mkl-fp32"))
     workload = Workload("w", sizes.shapes(batch, steps), batch, 1.0, sizes.scales)
@@ -89,10 +90,11 @@ def test_no_network_needed_less_than_estimated(path: Path, tmp_path: Path) -> No
         assert 0.2 * sum(by_variant.values()) < estimated < sum(by_variant.values()), (network, batch)
 
 
-def training(ranks: Sequence[int], batch: int = 1) -> Plan:
+def training(ranks: Sequence[int], batch: int = 1) -> TrainingPlan:
     task = {"network": "resnet18_v1"}
     variants = tuple(Variant(f"r{n}", build(), Training(f"resnet18_v1/b{batch}", n, task, {})) for n in ranks)
-    return Plan("t", variants, (Workload("w", {"data": (batch, 3, 224, 224)}, batch, 1.0),), "r1", family="dist")
+    workload = Workload("w", {"data": (batch, 3, 224, 224)}, batch, 1.0)
+    return TrainingPlan("t", variants, (workload,), "r1", Mock(), Mock(), family="dist")
 
 
 def test_every_network_that_can_be_trained_has_its_figures() -> None:

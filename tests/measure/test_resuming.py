@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from perf.measure.engine import Conditions
 from perf.measure.journal import InvocationLine, Journal
@@ -16,7 +17,7 @@ EFFORT = replace(effort_of("smoke"), min_invocations=3, max_invocations=9)
 VARIANT = Variant("native", build(), Operator("relu", {}, ("data",)))
 
 
-def plan(variables: dict[str, str] | None = None) -> Plan:
+def plan(variables: dict[str, str] | None = None) -> Plan[Any]:
     variant = replace(VARIANT, build=build(variables=variables))
     workloads = tuple(Workload(name, {}, 1, 1.0) for name in ("net-b1", "net-b4"))
     return Plan("net", (variant,), workloads, "native", family="made")
@@ -28,7 +29,7 @@ def conditions(folder: Path) -> Conditions:
     )
 
 
-def keep(begun: Conditions, measured: Plan, workload: int) -> None:
+def keep(begun: Conditions, measured: Plan[Any], workload: int) -> None:
     begun.journal.keep(
         InvocationLine(
             key=measured.key_of(measured.workloads[workload]),

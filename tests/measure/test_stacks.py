@@ -13,9 +13,10 @@ from msgspec.structs import replace as changed
 from perf.builds import BLAS_KERNELS, Build, Mpi
 from perf.machine import Placement
 from perf.measure.plan import Operator, Plan, Program, Runner, Training, Variant, Workload, content_of
-from perf.measure.stacks import MEASURING, ROOT, Twin, _bare, measuring_code, program_like, stack_of, twin_of
+from perf.measure.stacks import MEASURING, ROOT, Twin, _bare, measuring_code, stack_of, twin_of
 from perf.stack import Stack, differing
 from tests.fakes import PLACEMENTS, build
+from tests.runs.factories import as_stack
 
 BINDING = {"KMP_AFFINITY": "compact"}
 OLD_WHEEL = "b" * 64
@@ -25,14 +26,16 @@ INTEL = Mpi("intel", "2021.18.1", Path("/opt/mpi"), bundled=False)
 class Seats:
     """Stands in for the start of training jobs, on as many seats as there are ranks."""
 
-    def placement_of(self, variant: Variant) -> tuple[str, ...]:
+    def placement_of(self, variant: Variant[Any]) -> tuple[str, ...]:
         assert isinstance(variant.program, Training)
         return tuple(f"seat {number}" for number in range(variant.program.ranks))
 
-    def prefixes_of(self, variant: Variant) -> list[tuple[str, ...]]:
+    def prefixes_of(self, variant: Variant[Any]) -> list[tuple[str, ...]]:
         raise NotImplementedError(f"the prefixes of {variant.name} are no part of a stack")
 
-    def __call__(self, variant: Variant, placements: Sequence[Placement], scratch: Path, *, timeout_s: float) -> Runner:
+    def __call__(
+        self, variant: Variant[Any], placements: Sequence[Placement], scratch: Path, *, timeout_s: float
+    ) -> Runner:
         raise NotImplementedError("a stack is described without beginning its job")
 
 
@@ -45,21 +48,21 @@ def stored_program(folder: Path, stem: str = "fp32", symbol: str = "{}", subgrap
     return Program(*files, subgraph, content_of(*files))
 
 
-def plan_of(variant: Variant, start: Seats | None = None) -> Plan:
+def plan_of(variant: Variant[Any], start: Seats | None = None) -> Plan[Any]:
     return Plan("net", (variant,), (Workload("net-b1", {}, 1, 1.0),), variant.name, start, family="made")
 
 
-def inference(program: Program | Operator, extra_work: float = 0.0) -> Plan:
+def inference(program: Program | Operator, extra_work: float = 0.0) -> Plan[Any]:
     wheel = build("mkl", variables=BINDING, requirement="mxnet-mkl==1.5.0", mkldnn=True)
     return plan_of(Variant("mkl-fp32", wheel, program, extra_work=extra_work))
 
 
-def training(task: Mapping[str, Any], variables: Mapping[str, str]) -> Plan:
+def training(task: Mapping[str, Any], variables: Mapping[str, str]) -> Plan[Any]:
     wheel = build("mkl-dist", variables=BINDING, requirement="mxnet-mkl==1.5.0", mkldnn=True, mpi=INTEL)
     return plan_of(Variant("r2", wheel, Training("resnet18_v1/b4", 2, task, variables)), Seats())
 
 
-def stack(plan: Plan) -> Stack:
+def stack(plan: Plan[Any]) -> Stack:
     return stack_of(plan, plan.variants[0], PLACEMENTS)
 
 
@@ -67,12 +70,13 @@ def no_build(_: Build, then: Stack) -> Build | None:
     raise AssertionError(f"a build was looked for: {then}")
 
 
-def no_program(_: Program, label: str) -> Program | None:
-    raise AssertionError(f"a program was looked for: {label}")
+def twin(plan: Plan[Any], then: Stack, build_like: Any = no_build) -> Twin | None:
+    return twin_of(plan, plan.variants[0], then, PLACEMENTS, build_like)
 
 
-def twin(plan: Plan, then: Stack, build_like: Any = no_build, program_like: Any = no_program) -> Twin | None:
-    return twin_of(plan, plan.variants[0], then, PLACEMENTS, build_like, program_like)
+def program_in(program: Program, label: str) -> Program:
+    """The program of a stored stack with this label, as far as it can be had."""
+    return program.as_in(changed(as_stack(), program=label))
 
 
 @pytest.fixture
@@ -81,11 +85,11 @@ def program(tmp_path: Path) -> Program:
 
 
 @pytest.fixture
-def plan(program: Program) -> Plan:
+def plan(program: Program) -> Plan[Any]:
     return inference(program)
 
 
-def test_a_stack_holds_all_that_decides_what_runs(program: Program, plan: Plan) -> None:
+def test_a_stack_holds_all_that_decides_what_runs(program: Program, plan: Plan[Any]) -> None:
     found = stack(plan)
     assert (found.requirement, found.wheel) == ("mxnet-mkl==1.5.0", "a" * 64)
     assert (found.python, found.numpy, found.openmp, found.blas_kernels) == ("3.11.7", "1.23.5", None, None)
@@ -120,7 +124,7 @@ def test_a_training_job_is_in_its_stack() -> None:
 
 
 def test_shell_variables_are_in_the_stacks_of_the_processes_that_inherit_them(
-    plan: Plan, monkeypatch: pytest.MonkeyPatch
+    plan: Plan[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("LD_LIBRARY_PATH", "FI_PROVIDER", "HOROVOD_LOG_LEVEL", "KMP_BLOCKTIME", "MXNET_ENGINE_TYPE", "EDITOR"):
         monkeypatch.setenv(name, "user")
@@ -133,7 +137,7 @@ def test_shell_variables_are_in_the_stacks_of_the_processes_that_inherit_them(
     assert {name for name, value in stack(plan).environment.items() if value == "user"} == {"LD_LIBRARY_PATH"}
 
 
-def test_variables_are_put_back(plan: Plan) -> None:
+def test_variables_are_put_back(plan: Plan[Any]) -> None:
     then = changed(stack(plan), variables={"KMP_AFFINITY": "none", "KMP_BLOCKTIME": "0"})
     found = twin(plan, then)
     assert found is not None
@@ -142,7 +146,7 @@ def test_variables_are_put_back(plan: Plan) -> None:
     assert found.stack == then
 
 
-def test_a_twin_is_judged_over_nothing_and_knows_whose_it_is(plan: Plan) -> None:
+def test_a_twin_is_judged_over_nothing_and_knows_whose_it_is(plan: Plan[Any]) -> None:
     plan = replace(plan, variants=(replace(plan.variants[0], over=("native-fp32",)),))
     found = twin(plan, changed(stack(plan), variables={}))
     assert found is not None
@@ -167,7 +171,7 @@ def test_blas_kernels_are_put_back_with_the_variable_that_chooses_them(program: 
     assert twin(plan, changed(stack(plan), blas_kernels="Haswell")) is None, "the kernels alone cannot be chosen"
 
 
-def test_another_wheel_is_put_back_with_the_stored_variables(plan: Plan) -> None:
+def test_another_wheel_is_put_back_with_the_stored_variables(plan: Plan[Any]) -> None:
     old = build("mkl", requirement="./old.whl", content_sha256=OLD_WHEEL, mkldnn=True)
     then = changed(stack(plan), requirement="./old.whl", wheel=OLD_WHEEL, variables={"KMP_AFFINITY": "none"})
     found = twin(plan, then, build_like=lambda _, stored: old if stored == then else None)
@@ -177,7 +181,7 @@ def test_another_wheel_is_put_back_with_the_stored_variables(plan: Plan) -> None
 
 
 @pytest.mark.parametrize("field", ["python", "numpy", "openmp"])
-def test_a_build_is_looked_for_when_its_surroundings_differ(plan: Plan, field: str) -> None:
+def test_a_build_is_looked_for_when_its_surroundings_differ(plan: Plan[Any], field: str) -> None:
     other: dict[str, Any] = {field: "other"}
     then = changed(stack(plan), **other)
     old = build("mkl", requirement="mxnet-mkl==1.5.0", mkldnn=True, **other)
@@ -186,10 +190,10 @@ def test_a_build_is_looked_for_when_its_surroundings_differ(plan: Plan, field: s
     assert found.stack == then
 
 
-def test_a_stored_program_is_put_back(plan: Plan, tmp_path: Path) -> None:
+def test_a_stored_program_is_put_back(plan: Plan[Any], tmp_path: Path) -> None:
     old = stored_program(tmp_path / "networks" / "net-old", symbol="[]")
     then = changed(stack(plan), program=old.label)
-    found = twin(plan, then, program_like=program_like)
+    found = twin(plan, then)
     assert found is not None
     assert (found.variant.program, found.stack) == (old, then)
 
@@ -206,7 +210,7 @@ def test_a_job_and_its_variables_are_put_back() -> None:
     assert found.stack == then
 
 
-def test_a_stored_run_can_load_nothing_by_its_variables_or_settings(plan: Plan) -> None:
+def test_a_stored_run_can_load_nothing_by_its_variables_or_settings(plan: Plan[Any]) -> None:
     evil = {"LD_PRELOAD": "/evil.so", "MXNET_LIBRARY_PATH": "/evil.so", "PYTHONPATH": "evil", "PATH": "evil"}
     found = twin(plan, changed(stack(plan), variables={**evil, "KMP_AFFINITY": "none"}))
     assert found is not None
@@ -221,7 +225,7 @@ def test_a_stored_run_can_load_nothing_by_its_variables_or_settings(plan: Plan) 
     assert beside.variant.build.variables == BINDING
 
 
-def test_what_cannot_be_put_back_stays_as_it_is(plan: Plan) -> None:
+def test_what_cannot_be_put_back_stays_as_it_is(plan: Plan[Any]) -> None:
     then = changed(stack(plan), variables={}, threads=8, environment={"LD_LIBRARY_PATH": "/old"})
     found = twin(plan, then)
     assert found is not None
@@ -244,15 +248,15 @@ def test_what_cannot_be_put_back_stays_as_it_is(plan: Plan) -> None:
         {"program": "net-lost/fp32 0123456789ab no subgraph"},
     ],
 )
-def test_there_is_no_twin_when_nothing_that_differs_can_be_put_back(plan: Plan, then: dict[str, Any]) -> None:
+def test_there_is_no_twin_when_nothing_that_differs_can_be_put_back(plan: Plan[Any], then: dict[str, Any]) -> None:
     stored = changed(stack(plan), **then)
-    assert twin(plan, stored, build_like=lambda *_: None, program_like=lambda *_: None) is None
+    assert twin(plan, stored, build_like=lambda *_: None) is None
 
 
 def test_a_program_is_found_by_its_label(program: Program, tmp_path: Path) -> None:
     for subgraph in (None, "MKLDNN_QUANTIZE"):
         old = stored_program(tmp_path / "networks" / "net-old", "int8", "[]", subgraph)
-        assert program_like(program, old.label) == old
+        assert program_in(program, old.label) == old
 
 
 @pytest.mark.parametrize("damage", ["symbol", "params"])
@@ -260,9 +264,9 @@ def test_a_program_with_other_content_is_not_taken(program: Program, tmp_path: P
     old = stored_program(tmp_path / "networks" / "net-old")
     path: Path = getattr(old, damage)
     path.write_bytes(path.read_bytes() + b" ")
-    assert program_like(program, old.label) is None
+    assert program_in(program, old.label) == program
     path.unlink()
-    assert program_like(program, old.label) is None
+    assert program_in(program, old.label) == program
 
 
 @pytest.mark.parametrize(
@@ -286,14 +290,14 @@ def test_a_label_that_leads_out_of_the_stored_programs_is_not_followed(
     for folder in (outside, networks, networks / "x" / "y"):
         stored_program(folder)
     label = f"{place.format(outside=outside)} {program.content[:12]} no subgraph"
-    assert program_like(program, label) is None
+    assert program_in(program, label) == program
 
 
 @pytest.mark.parametrize(
     "label", ["", "net", "net/fp32", "net-0123/fp32  no subgraph", f"{'n' * 300}/fp32 0123456789ab x"]
 )
 def test_what_is_no_label_names_no_program(program: Program, label: str) -> None:
-    assert program_like(program, label) is None
+    assert program_in(program, label) == program
 
 
 def bare(source: str) -> str:
@@ -335,6 +339,6 @@ def test_the_measuring_code_is_that_of_workers_and_turns() -> None:
     assert all((ROOT / name).exists() for name in MEASURING)
 
 
-def test_the_requirement_alone_is_no_difference(plan: Plan) -> None:
+def test_the_requirement_alone_is_no_difference(plan: Plan[Any]) -> None:
     now = stack(plan)
     assert differing(now, changed(now, requirement="./the-same-files.whl")) == set()

@@ -28,7 +28,7 @@ FAMILY = RnnFamily()
 SHAPES = [(3, 7, 16, 16), (1, 2, 16, 16)]
 
 
-def plan_of(cell: str, resources: Resources, shapes: Sequence[Shape] = SHAPES) -> Plan:
+def plan_of(cell: str, resources: Resources, shapes: Sequence[Shape] = SHAPES) -> Plan[Any]:
     cases = FAMILY.cases("smoke", [cell], shapes)
     return FAMILY.plan(cases[0].subject, cases, resources)
 
