@@ -1,5 +1,6 @@
 """Where in a network accuracy is lost: each layer in INT8 against the same layer in FP32 on the very same inputs."""
 
+import math
 from collections.abc import Sequence
 
 from perf.cnn.defects import defects_met
@@ -33,7 +34,8 @@ def layers_sqnr_db(plan: Plan[Program], resources: Resources) -> dict[str, float
 
 def layer_losses(plan: Plan[Program], resources: Resources) -> list[LayerLoss]:
     """What each quantised layer loses, beside what its steps make one expect, in the order they run. The same layers in
-    FP32 are given the same rounded data. WorkerError when a worker fails.
+    FP32 are given the same rounded data. Of one that the FP32 network does not have, nothing is known. WorkerError when
+    a worker fails.
     """
     variants = {variant.name: variant for variant in plan.variants}
     int8, fp32 = variants["mkl-int8"], fp32_of(plan)
@@ -48,15 +50,16 @@ def layer_losses(plan: Plan[Program], resources: Resources) -> list[LayerLoss]:
     shapes = {name: array.shape for name, array in values.items()}
     met = defects_met(layers, int8.name, int8.build.facts, {name: p.shape for name, p in parameters.items()}, shapes)
     losses = []
-    for node in operators:
-        layer, name = layers[node.name], layer_of(node)
-        if layer.kind and name in exact:
-            ranges = [layers.range_of(source) for source in layer.data]
-            data = [values[source] for source in layer.data]
-            noise = noise_of(layer, ranges, layers.range_of(layer.name), data, parameters, exact[name])
-            expected = None if noise is None else ratio_db(energy(exact[name]), noise)
-            found = sqnr_db(exact[name], values[node.name])
-            losses.append(LayerLoss(name, found, expected, tuple(met.get(node.name, ()))))
+    for layer, name in ((layers[node.name], layer_of(node)) for node in operators if layers[node.name].kind):
+        # What rounds its data is held against these.
+        right = values[layer.inputs[0]] if layer.kind == "quantize_v2" else exact.get(name)
+        if right is None:
+            losses.append(LayerLoss(name, math.nan, None))
+            continue
+        ranges, data = zip(*((layers.range_of(source), values[source]) for source in layer.data), strict=True)
+        noise = noise_of(layer, ranges, layers.range_of(layer.name), data, parameters, right)
+        expected = None if noise is None else ratio_db(energy(right), noise)
+        losses.append(LayerLoss(name, sqnr_db(right, values[layer.name]), expected, tuple(met.get(layer.name, ()))))
     return losses
 
 

@@ -78,9 +78,10 @@ def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict
             if seen.multiply_adds is not None:
                 counted = seen.multiply_adds / IMAGES
             found = _judge(variant, seen, outputs, stored, quantisation)
-            if found.problem:
+            by_stored = found.drift is not None and quantisation in stored.drift
+            if found.problem and not by_stored:
                 found = replace(found, problem=_named(found.problem, variant, plan, resources))
-            elif found.drift and quantisation not in stored.drift:
+            elif found.drift and not found.problem and not by_stored:
                 found = _by_floors(found, plan, outputs, resources)
             verified[variant.name] = replace(found, multiply_adds_per_image=counted)
         except WorkerError as error:

@@ -61,8 +61,8 @@ def _int8_depthwise_padding(case: Case, variant: str, signs: Signs) -> bool:
 
 
 def _int8_depthwise_tail(case: Case, variant: str, _: Signs) -> bool:
-    """Several times four blocks of 16 channels (nb_ch_blocking in jit_avx512_core_x8s8s32x_conv_kernel.cpp), the last
-    block not being full.
+    """More blocks of 16 channels than the four that fit into one pass (nb_ch_blocking in
+    jit_avx512_core_x8s8s32x_conv_kernel.cpp), the last of them not full: every pass is cut like the last one.
     """
     if variant != "mkl-int8" or not isinstance(case, Convolution) or not _depthwise(case):
         return False
