@@ -38,6 +38,7 @@ from .fakes import facts
 from .runs.factories import benchmark, document, native
 
 DEEP = 200_000
+DEEP_LINE = b'{"header": {"version": 2, "began": "", "conditions": {"x": ' + b"[" * DEEP + b"]" * DEEP + b"}}}\n"
 CONDITIONS = {"machine class": "c5.metal"}
 
 
@@ -67,7 +68,7 @@ sdist = { url = "https://example.org/mxnet-1.5.0.tar.gz", hash = "sha256:bbb" }
 READERS = {
     "stored run": Reader("0001_a.json", json.dumps(document(native(), benchmark())).encode(), read_run),
     "tolerances": Reader("tolerances.toml", TOLERANCES.read_bytes(), read_tolerances),
-    "journal": Reader(JOURNAL, lines({"header": {"version": 1, "conditions": CONDITIONS}}), take_up),
+    "journal": Reader(JOURNAL, lines({"header": {"version": 2, "began": "", "conditions": CONDITIONS}}), take_up),
     "answers": Reader(
         "resnet18_v1.json",
         (ANSWERS / "resnet18_v1.json").read_bytes(),
@@ -99,7 +100,7 @@ STRICT = {"stored run", "tolerances", "builds", "networks", "marker of a build"}
 HOSTILE = {
     "deep JSON": b'{"a":' * DEEP,
     "deep JSON where anything may stand": b'{"perf":' + b"[" * DEEP + b"]" * DEEP + b"}",
-    "a deep line": b'{"header": {"version": 1, "conditions": {"x": ' + b"[" * DEEP + b"]" * DEEP + b"}}}\n",
+    "a deep line": DEEP_LINE,
     "deep TOML": b"a = " + b"[" * DEEP,
     "no UTF-8": b'"\xff\xfe"\n',
     "no UTF-8 in a value": b'{"perf": {"schema": "\xff"}}\n',

@@ -18,6 +18,7 @@ from perf.judge.change import CONFIDENCE, Change, change_beside, change_since
 from perf.judge.power import smallest_loss
 from perf.judge.speedup import Observed
 from perf.judge.spread import Spread
+from perf.judge.statistics import median
 
 Kind = Literal["ok", "regressed", "improved", "drifted", "inconclusive", "no-baseline", "invalid"]
 
@@ -25,6 +26,8 @@ Kind = Literal["ok", "regressed", "improved", "drifted", "inconclusive", "no-bas
 RUN_ERROR = 0.01
 # The share of it for drifts of all cases of a variant together; the rest is for those of each case.
 TOGETHER = 0.2
+# The variance of a median of many normal values over that of their mean.
+MEDIAN = math.pi / 2
 # How often what was measured side by side is looked at, at most: the error of a run is divided among the looks.
 LOOKS = 6
 # Confidence above this is stated as "over" it.
@@ -125,17 +128,20 @@ def judge_since(
 
 
 def judge_together(changes: Sequence[Change], sessions: Spread, tolerance: Tolerance, groups: int) -> Judgement:
-    """The verdict on the mean change of cases of the same stacks, as one of a run's `groups`: `ok` or `drifted`, as
-    `judge_since` has it. What moves all of them is seen where no single one of many is sure. A session may move all of
-    them alike, so its variance counts in full, that within it for their mean. ValueError without changes.
+    """The verdict on the median change of cases of the same stacks, as one of a run's `groups`: `ok` or `drifted`, as
+    `judge_since` has it. What moves most of them is seen where no single one of many is sure, and what moves one of
+    them leaves the others alone. A session may move all of them alike, so its variance counts in full; that within it
+    counts as for a median of so many. ValueError without changes.
     """
     if not changes:
         raise ValueError("a group of no changes")
     count = len(changes)
     within = [change.parts[-1] for change in changes if change.known]
-    noise = Spread(sum(part.variance for part in within) / count**2, min((p.degrees for p in within), default=0.0))
+    noise = Spread(
+        MEDIAN * sum(part.variance for part in within) / count**2, min((p.degrees for p in within), default=0.0)
+    )
     parts = (Spread(2 * sessions.variance, sessions.degrees), noise)
-    change = Change(sum(c.log_ratio for c in changes) / count, tuple(part for part in parts if part.degrees))
+    change = Change(median([c.log_ratio for c in changes]), tuple(part for part in parts if part.degrees))
     level = 1 - TOGETHER * RUN_ERROR / (2 * groups)
     sure, beyond = change.confidence_beyond(0), change.confidence_beyond(tolerance.log_change)
     if sure > level and beyond >= CONFIDENCE:

@@ -17,7 +17,7 @@ LEAST_CASES = 3
 
 @dataclass(frozen=True)
 class Together:
-    """The mean change of the cases of a family's variant over a reference, judged as one."""
+    """The median change of the cases of a family's variant over a reference, judged as one."""
 
     name: str
     cases: tuple[str, ...]
