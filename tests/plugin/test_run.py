@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from perf.runs.record import CaseRecord
+
 from .session import Finished
 
 pytestmark = pytest.mark.real
@@ -16,13 +18,6 @@ Benchmarks = dict[str, dict[str, Any]]
 WORKLOADS = ("cifar_resnet20_v1-b1", "cifar_resnet20_v1-b4")
 RECURRENT = "lstm-16-16-l2-n2-t5"
 VARIANTS = ("native-fp32", "mkl-fp32", "mkl-int8")
-EXTRA_INFO = """
-    family subject workload variant build wheel_locked wheel_sha256 launch_prefixes facts efficiency verdict
-    machine_class instances items_per_pass throughput_items_per_s latency_s latency_p50_s latency_p90_s
-    latency_p99_s invocations blocks passes warm_up_passes warm_up_steady peak_memory_bytes
-    reference speedup published samples stack beside slots_near_fastest lost_share blocks_disturbed
-    invocations_disturbed gflop_per_s
-"""
 OF_NETWORKS = "type network batch flops_per_pass check"
 OF_RECURRENT = "type cell shape layers flops_per_pass check"
 
@@ -34,7 +29,7 @@ def test_every_case_passes_and_is_stored(sound: Finished, benchmarks: Benchmarks
     assert set(benchmarks) == networks | recurrent
     for name, stored in benchmarks.items():
         of_family = OF_NETWORKS if name in networks else OF_RECURRENT
-        assert stored["extra_info"].keys() == set(EXTRA_INFO.split())
+        assert stored["extra_info"].keys() == set(CaseRecord.__struct_fields__)
         assert stored["extra_info"]["facts"].keys() == set(of_family.split())
         assert stored["group"] == stored["extra_info"]["workload"]
 

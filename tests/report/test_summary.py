@@ -7,7 +7,7 @@ from dataclasses import replace
 from io import StringIO
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace as changed
 from rich.console import Console
 
+from perf.columns import Column
 from perf.errors import PerfError
 from perf.facts import CnnCheck, CnnFacts, Drift, RnnCheck, RnnFacts, TrainingCheck, TrainingFacts
 from perf.report.summary import MARKED, TYPICAL, Rows, Summary, print_summary, tables_of, write_markdown
 from perf.runs.record import FEW, CaseRecord, RatioEstimate
-from tests.runs.factories import MACHINE_CLASS, as_stack
+from tests.runs.factories import as_stack
 
 FIGURE = re.compile(r"\d+\.\d+")
 
@@ -38,6 +39,7 @@ def record(variant: str, speedup: float | RatioEstimate | None = None, **other: 
     """A record of resnet50_v1 at batch 8, with a speedup as `ratio` makes it."""
     return CaseRecord(
         **{
+            **dict.fromkeys(CaseRecord.__struct_fields__),
             "family": "cnn",
             "subject": "resnet50_v1",
             "workload": "resnet50_v1-b8",
@@ -48,27 +50,9 @@ def record(variant: str, speedup: float | RatioEstimate | None = None, **other: 
             "invocations_disturbed": 0,
             "samples": {},
             "facts": network(),
-            "machine_class": MACHINE_CLASS,
-            "build": "mkl",
-            "wheel_locked": True,
-            "wheel_sha256": None,
-            "instances": 1,
-            "launch_prefixes": (),
-            "items_per_pass": 8,
             "speedup": ratio(speedup) if isinstance(speedup, float) else speedup,
-            "efficiency": None,
             "throughput_items_per_s": 32.0,
             "gflop_per_s": 262.144,
-            **dict.fromkeys(["latency_p50_s", "latency_p90_s", "latency_p99_s"], 0.25),
-            "passes": 8,
-            "invocations": 3,
-            "blocks": 6,
-            "blocks_disturbed": 0,
-            "slots_near_fastest": 1.0,
-            "lost_share": None,
-            "warm_up_passes": [2, 2, 2],
-            "warm_up_steady": [True, True, True],
-            "peak_memory_bytes": 2**30,
             **other,
         }
     )
@@ -137,6 +121,18 @@ def test_training_is_shown_in_percent() -> None:
     assert table.rows[0][:4] == ["resnet50_v1", "8", "mkl", "this host"]
     assert table.rows[0][6:8] == ["50.0 % [45.0, 55.0]", "98.9 %"]
     assert table.rows[0][-1] == "5.1 %"
+
+
+class WithColumn(CaseRecord, frozen=True, kw_only=True):
+    """A record with one more figure."""
+
+    heat: Annotated[float, Column(heading="{variant} °C", place=9, others=("cnn",))] = 71.5
+
+
+def test_a_field_with_a_column_is_in_the_table() -> None:
+    fields = {name: getattr(FP32, name) for name in CaseRecord.__struct_fields__}
+    table = table_of([NATIVE, WithColumn(**fields)])
+    assert (table.names[-1], table.rows[0][-1]) == ("mkl-fp32 °C", "71.50")
 
 
 def test_the_drift_of_int8_is_shown_where_there_is_one() -> None:
