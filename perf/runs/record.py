@@ -102,6 +102,7 @@ class CaseRecord(Case, frozen=True, kw_only=True):
         Meta(description="10^9 operations a second of all instances"),
         Column(heading="{variant} GFLOP/s", place=5, reference=("cnn", "rnn"), others=("cnn", "rnn")),
     ]
+    fastest_s: Annotated[float, Meta(description="latency of its fastest slot, in seconds, which its ratio rests on")]
     latency_p50_s: Annotated[float, Meta(description="median of all counted passes, in seconds")]
     latency_p90_s: Annotated[float, Meta(description="90th percentile of all counted passes, in seconds")]
     latency_p99_s: Annotated[float, Meta(description="99th percentile of all counted passes, in seconds")]
@@ -156,6 +157,7 @@ def record_of(
         efficiency=ratio if scaling else None,
         throughput_items_per_s=sum(throughputs(slots, workload.items)),
         gflop_per_s=facts.flops_per_pass and gflop_per_s(facts.flops_per_pass, case.latency_s, instances),
+        fastest_s=fastest_ns / NS_PER_S,
         latency_p50_s=quantile(passes, 0.50),
         latency_p90_s=quantile(passes, 0.90),
         latency_p99_s=quantile(passes, 0.99),
