@@ -15,7 +15,8 @@ from perf.machine import read_machine
 from perf.measure.family import Case
 from perf.measure.instance import WorkerError
 from perf.measure.published import published_scaling
-from perf.plugin.options import Options, add_options, read_options
+from perf.plugin.declared import add_options
+from perf.plugin.options import Options, read_options
 from perf.plugin.session import PASSED, PerfSession, start_session
 from perf.plugin.setup import Setup, set_up
 from perf.plugin.storage import Kept, Storage, document_of, keep_run, take_over

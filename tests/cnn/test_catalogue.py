@@ -10,7 +10,7 @@ from perf.cnn.family import Case, CnnFamily
 from perf.cnn.networks import REFERENCE, catalogue
 from perf.measure.published import FOLDER
 from perf.measure.tiers import effort_of
-from perf.plugin.options import TIERS
+from perf.plugin.declared import TIERS
 
 TABLE_2 = {
     "inceptionv3",

@@ -11,7 +11,7 @@ from perf.cnn.operators.live import VARIANTS
 from perf.cnn.operators.regions import CHECK, REGIONS, covered, signs_of
 from perf.cnn.operators.search import kept
 from perf.cnn.operators.strategies import CASES
-from perf.plugin.options import TIERS
+from perf.plugin.declared import TIERS
 
 DECLARED = defects_of(CHECK)
 ANY = Defect(CHECK, "", "", {"mxnet-mkl": ["1.5.0"]}, {})
