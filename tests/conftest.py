@@ -62,6 +62,15 @@ def resources(
     )
 
 
+def can_emulate() -> bool:
+    """Whether hosts can be emulated here."""
+    try:
+        check_possible()
+    except UnavailableError:
+        return False
+    return True
+
+
 @pytest.fixture(scope="session")
 def two_hosts() -> None:
     """Skips where no hosts can be emulated."""

@@ -8,23 +8,15 @@ from typing import Any
 
 import pytest
 
-from perf.dist.emulated import check_possible, emulated
-from perf.errors import UnavailableError
+from perf.dist.emulated import emulated
 from perf.runs.document import read_run
+from tests.conftest import can_emulate
 
 from .session import Finished, run, run_all
 
 pytestmark = pytest.mark.real
 EVERYWHERE = ("perf/dist/test_scaling.py", "--perf-tier=smoke")
 TRAIN = (*EVERYWHERE, "-k", "not 2hosts")
-
-
-def can_emulate() -> bool:
-    try:
-        check_possible()
-    except UnavailableError:
-        return False
-    return True
 
 
 @pytest.fixture(scope="module")
