@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perf.cnn.defects import defects_met
@@ -97,6 +97,7 @@ def loss_of(case: Convolution, data: Any, exact: Any, found: Any, own: Range) ->
     return LayerLoss("sg", sqnr_db(exact, found), ratio_db(energy(exact), noise))
 
 
+@settings(deadline=None)
 @given(case=CONVOLUTIONS)
 def test_a_convolution_that_is_rounded_in_its_steps_is_right(case: Convolution) -> None:
     if min(case.output_size) < 1:
@@ -107,6 +108,7 @@ def test_a_convolution_that_is_rounded_in_its_steps_is_right(case: Convolution) 
         assert not loss.wrong, loss
 
 
+@settings(deadline=None)
 @given(case=CONVOLUTIONS, factor=st.sampled_from([0.0, 0.5, 0.8, 1.2]))
 def test_a_convolution_with_one_filter_out_of_scale_is_wrong(case: Convolution, factor: float) -> None:
     """As far as the filter has its part of the output: a filter that answers zero is right at any scale."""
@@ -121,6 +123,7 @@ def test_a_convolution_with_one_filter_out_of_scale_is_wrong(case: Convolution, 
     assert loss_of(case, data, exact, found, own).wrong
 
 
+@settings(deadline=None)
 @given(case=CONVOLUTIONS)
 def test_windows_are_those_of_the_convolution(case: Convolution) -> None:
     if min(case.output_size) < 1:
