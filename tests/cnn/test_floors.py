@@ -174,6 +174,22 @@ def test_a_layer_that_meets_a_known_defect_names_it(case: Convolution, data: str
     assert not defects_met(layers, "mkl-int8", facts(), parameters)
 
 
+def test_a_concat_of_both_types_is_a_known_defect() -> None:
+    def part(name: str, low: str) -> dict[str, Any]:
+        attributes = {"min_calib_range": low, "max_calib_range": "1.000000", "out_type": "auto"}
+        return {"op": "_contrib_quantize_v2", "name": name, "inputs": [[0, 0, 0]], "attrs": attributes}
+
+    def symbol(*lows: str) -> dict[str, Any]:
+        concat: dict[str, Any] = {"op": "_contrib_quantized_concat", "name": "concat", "attrs": {"num_args": "2"}}
+        concat["inputs"] = [[1, 0, 0], [2, 0, 0], [1, 1, 0], [1, 2, 0], [2, 1, 0], [2, 2, 0]]
+        return {"nodes": [variable("data"), part("a", lows[0]), part("b", lows[1]), concat], "heads": [[3, 0, 0]]}
+
+    mixed, same = (Layers(symbol("0.000000", low)) for low in ("-1.000000", "0.000000"))
+    assert defects_met(mixed, "mkl-int8", MKL, {}) == {"concat": ["int8-concat-of-types"]}
+    assert defects_met(same, "mkl-int8", MKL, {}) == {}
+    assert mixed.range_of("concat") == Range(-1.0, 1.0, signed=True)
+
+
 GOOD = LayerLoss("good", 30.0, 31.0)
 FLOOR = expected_db([GOOD, GOOD]) - MARGIN_DB
 
