@@ -8,6 +8,9 @@ from perf.cnn.operators.cases import Convolution, Pooling, Residual
 from perf.cnn.operators.regions import CHECK, met
 from perf.cnn.program import Layer, Layers, Shape
 
+# What the defects of several layers together, which no single operator shows, have in `check`.
+NETWORKS = "networks"
+CONCAT = "int8-concat-of-types"
 # The size of an image that is not known: larger than any kernel.
 UNKNOWN = (1 << 16, 1 << 16)
 
@@ -27,7 +30,10 @@ def defects_met(
         case = case_of(layer, parameters, data or {}, last=name in layers.heads)
         ranges = [layers.range_of(source) for source in layer.data]
         signs = {f"data{place}": range_ is None or range_.signed for place, range_ in enumerate(ranges)}
-        if case and (names := met(case, variant, signs, facts)):
+        names = met(case, variant, signs, facts) if case else []
+        if layer.kind == "concat" and len({range_.signed for range_ in ranges if range_}) > 1:
+            names += [CONCAT] if defects_of(NETWORKS)[CONCAT].is_in(facts) else []
+        if names:
             met_by[name] = names
     return met_by
 
@@ -91,5 +97,5 @@ def _layers(count: int) -> str:
 
 
 def _right(name: str) -> str:
-    right = defects_of(CHECK)[name].right
+    right = {**defects_of(CHECK), **defects_of(NETWORKS)}[name].right
     return f" ({right} has it right)" if right else ""

@@ -74,7 +74,7 @@ def judged(losses: Sequence[LayerLoss], outputs_db: float, between_db: float) ->
     `outputs_db`, and `between_db` over what differs between images.
     """
     problems = _wrong_layers(losses, outputs_db)
-    if not between_db > NO_ANSWER_DB:
+    if not problems and not between_db > NO_ANSWER_DB:
         problems.append(
             f"the outputs hardly depend on the image: SQNR {between_db:.1f} dB of what differs between images"
         )

@@ -21,7 +21,7 @@ from perf.machine import read_machine
 from perf.measure.crew import Node
 from perf.measure.family import Resources
 from perf.measure.instance import WorkerError
-from perf.measure.observe import Arrays, Seen, observe, parameters_of
+from perf.measure.observe import Seen, observe, parameters_of
 from perf.measure.plan import Plan, Program, Variant, Workload
 from perf.measure.results import Failure
 
@@ -72,8 +72,12 @@ def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict
     verified = {}
     counted: float | None = None
     for variant in sorted(plan.variants, key=lambda variant: variant.name != plan.reference):
+        if reason := variant.program.problem:
+            problem = _named(Failure(reason, ""), variant, plan, resources)
+            verified[variant.name] = Verified([], "unknown", None, problem=problem)
+            continue
         try:
-            seen = _seen(variant, workload, resources, arrays, count=variant.name == plan.reference)
+            seen = observe(variant, [workload], resources, count=variant.name == plan.reference, arrays=arrays)
             outputs[variant.name] = seen.outputs[workload.name][0]
             if seen.multiply_adds is not None:
                 counted = seen.multiply_adds / IMAGES
@@ -88,13 +92,6 @@ def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict
             problem = Failure(f"while its answers were checked: {error.what}", error.last_words)
             verified[variant.name] = Verified([], "unknown", None, problem=_named(problem, variant, plan, resources))
     return verified
-
-
-def _seen(variant: Variant[Program], workload: Workload, resources: Resources, arrays: Arrays, *, count: bool) -> Seen:
-    """A pass of a variant. WorkerError when it fails, or when there is no program."""
-    if reason := variant.program.problem:
-        raise WorkerError(reason, "")
-    return observe(variant, [workload], resources, count=count, arrays=arrays)
 
 
 def _named(problem: Failure, variant: Variant[Program], plan: Plan[Program], resources: Resources) -> Failure:

@@ -142,8 +142,10 @@ def _export(network: Any, folder: Path) -> tuple[Any, dict[str, Any], dict[str, 
 def _check_activations(symbol: Any, arguments: Any, auxiliary: Any, data: Any) -> dict[str, Any]:
     """Run every layer and refuse a network whose activations are not finite, vanish, or are denormal."""
     internals = symbol.get_internals()
-    names = [name for name in internals.list_outputs() if name.endswith("_output")]
-    group = mx.sym.Group([internals[name] for name in names])
+    # By place: networks that use a layer twice, such as Xception, have two outputs of one name.
+    places = [(place, name) for place, name in enumerate(internals.list_outputs()) if name.endswith("_output")]
+    names = [name for _, name in places]
+    group = mx.sym.Group([internals[place] for place, _ in places])
     bound = {name: data if name == "data" else arguments[name] for name in group.list_arguments()}
     states = {name: auxiliary[name] for name in group.list_auxiliary_states()}
     executor = group.bind(mx.cpu(), bound, aux_states=states, grad_req="null")

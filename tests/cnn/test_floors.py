@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perf.cnn.defects import defects_met
@@ -97,6 +97,7 @@ def loss_of(case: Convolution, data: Any, exact: Any, found: Any, own: Range) ->
     return LayerLoss("sg", sqnr_db(exact, found), ratio_db(energy(exact), noise))
 
 
+@settings(deadline=None)
 @given(case=CONVOLUTIONS)
 def test_a_convolution_that_is_rounded_in_its_steps_is_right(case: Convolution) -> None:
     if min(case.output_size) < 1:
@@ -107,6 +108,7 @@ def test_a_convolution_that_is_rounded_in_its_steps_is_right(case: Convolution) 
         assert not loss.wrong, loss
 
 
+@settings(deadline=None)
 @given(case=CONVOLUTIONS, factor=st.sampled_from([0.0, 0.5, 0.8, 1.2]))
 def test_a_convolution_with_one_filter_out_of_scale_is_wrong(case: Convolution, factor: float) -> None:
     """As far as the filter has its part of the output: a filter that answers zero is right at any scale."""
@@ -121,6 +123,7 @@ def test_a_convolution_with_one_filter_out_of_scale_is_wrong(case: Convolution, 
     assert loss_of(case, data, exact, found, own).wrong
 
 
+@settings(deadline=None)
 @given(case=CONVOLUTIONS)
 def test_windows_are_those_of_the_convolution(case: Convolution) -> None:
     if min(case.output_size) < 1:
@@ -169,6 +172,22 @@ def test_a_layer_that_meets_a_known_defect_names_it(case: Convolution, data: str
     found = defects_met(layers, "mkl-int8", MKL, parameters, {"q": (2, case.channels, *case.size)})
     assert found == ({"sg": names} if names else {})
     assert not defects_met(layers, "mkl-int8", facts(), parameters)
+
+
+def test_a_concat_of_both_types_is_a_known_defect() -> None:
+    def part(name: str, low: str) -> dict[str, Any]:
+        attributes = {"min_calib_range": low, "max_calib_range": "1.000000", "out_type": "auto"}
+        return {"op": "_contrib_quantize_v2", "name": name, "inputs": [[0, 0, 0]], "attrs": attributes}
+
+    def symbol(*lows: str) -> dict[str, Any]:
+        concat: dict[str, Any] = {"op": "_contrib_quantized_concat", "name": "concat", "attrs": {"num_args": "2"}}
+        concat["inputs"] = [[1, 0, 0], [2, 0, 0], [1, 1, 0], [1, 2, 0], [2, 1, 0], [2, 2, 0]]
+        return {"nodes": [variable("data"), part("a", lows[0]), part("b", lows[1]), concat], "heads": [[3, 0, 0]]}
+
+    mixed, same = (Layers(symbol("0.000000", low)) for low in ("-1.000000", "0.000000"))
+    assert defects_met(mixed, "mkl-int8", MKL, {}) == {"concat": ["int8-concat-of-types"]}
+    assert defects_met(same, "mkl-int8", MKL, {}) == {}
+    assert mixed.range_of("concat") == Range(-1.0, 1.0, signed=True)
 
 
 GOOD = LayerLoss("good", 30.0, 31.0)
