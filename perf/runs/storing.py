@@ -45,8 +45,11 @@ class Stored:
         """It, for a user."""
         lines = [f"Left out of the baseline: {name}: {why}" for name, why in self.left_out.items()]
         if self.accepted:
-            names = [*(f"{name}: {why}" for name, why in self.accepted.verdicts.items()), *self.accepted.dropped]
-            lines.append(f"Accepted against {self.accepted.baseline} ({self.accepted.reason}): {'; '.join(names)}")
+            contested = [f"{name} ({why})" for name, why in self.accepted.verdicts.items()]
+            if contested:
+                lines.append(f"Accepted, since {self.accepted.reason}: {', '.join(contested)}")
+            if self.accepted.dropped:
+                lines.append(f"No longer stored, unlike {self.accepted.baseline}: {', '.join(self.accepted.dropped)}")
         return [*lines, f"Stored as a baseline: {self.path} ({self.cases} case{'s' * (self.cases != 1)})"]
 
 
@@ -85,7 +88,7 @@ def _accepted(run: Run, shelf: Shelf, consent: Consent, tolerances: Tolerances) 
     unnamed = [name for name in lacking if not any(fnmatchcase(name, pattern) for pattern in consent.dropped)]
     if unnamed:
         message = f"not stored as a baseline: it lacks {_listed(unnamed)} of {latest.name}"
-        step = "run the whole tier, or name what is to go: --perf-drop=PATTERN"
+        step = "run the whole tier, or name the cases to drop: --perf-drop=PATTERN"
         raise PerfError(message, subject=str(latest.parent), next_step=step)
     contested = _contested(run, shelf, tolerances)
     if contested and not consent.reason:
