@@ -16,7 +16,7 @@ from perf.cnn.operators.int8 import RELEASES
 
 # How far a layer's noise may lie above its expectation. Weights are rounded once: over a layer's data, which are alike,
 # their errors do not average out as independent ones do. The sum over C channels of one error each scatters like
-# chi-squared with C degrees of freedom, over C: with 8 channels it is above four times its mean once in 10^5.
+# chi-squared with C degrees of freedom, over C: with 16 channels it is above four times its mean once in 10^7.
 MARGIN_DB = 6.0
 # How far the outputs' noise may lie above what the layers' adds up to. A layer may take away more of the signal than of
 # the noise that it is given, by clipping or subtracting: MobileNet v2, all of whose layers are right, loses 7.5 dB so.
