@@ -100,7 +100,7 @@ def _named(problem: Failure, variant: Variant, plan: Plan, resources: Resources)
     except WorkerError:
         return problem
     met = defects_met(read_layers(program_of(meant).symbol), meant.name, meant.build.facts, shapes)
-    return replace(problem, what=": ".join(filter(None, [defects_counted(met.values()), problem.what])))
+    return replace(problem, what=f"it meets {defects_counted(met.values())}: {problem.what}") if met else problem
 
 
 def _by_floors(
