@@ -104,7 +104,7 @@ def _named(problem: Failure, variant: Variant[Program], plan: Plan[Program], res
     except WorkerError:
         return problem
     met = defects_met(read_layers(meant.program.symbol), meant.name, meant.build.facts, shapes)
-    return replace(problem, what=": ".join(filter(None, [defects_counted(met.values()), problem.what])))
+    return replace(problem, what=f"it meets {defects_counted(met.values())}: {problem.what}") if met else problem
 
 
 def _by_floors(
