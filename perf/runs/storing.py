@@ -139,11 +139,15 @@ def _sound(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         why = "not stored as a baseline: it was slowed down on purpose"
         raise PerfError(why, subject=str(folder), next_step="leave out --perf-inject")
     sound = [benchmark for benchmark in document["benchmarks"] if benchmark["fullname"] not in left_out]
-    fit = [{**benchmark, "stats": {**benchmark["stats"], "data": []}} for benchmark in sound]
+    fit = [{**benchmark, "stats": _without_samples(benchmark["stats"])} for benchmark in sound]
     if not fit:
         message = f"not stored as a baseline: no case is left: {next(iter(left_out.values()), 'it holds none')}"
         raise PerfError(message, subject=str(folder), next_step="mend what failed, and measure again")
     return {**document, "benchmarks": fit, "perf": {**perf, "left_out": left_out}}
+
+
+def _without_samples(stats: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in stats.items() if name != "data"}
 
 
 def _disturbed(document: Mapping[str, Any]) -> dict[str, str]:
