@@ -33,6 +33,8 @@ class Stack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 # The folder in the label of a program that is in files (perf.measure.plan).
 FOLDER = re.compile(r"^[^/ ]+/(?=\S+ [0-9a-f]{12} )")
+# What makes a build faster or slower, and can be put back: a twin without it does not show that nothing was lost.
+DECISIVE = frozenset({"wheel", "program", "injected", "job", "variables"})
 # What no build runs: a difference in it alone is reported, and judged as the same stack.
 OF_THE_SUITE = frozenset({"measuring"})
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 
+from perf.files import read_json
 from perf.report.console import say, widened
 from perf.report.verdicts import print_verdicts
 from perf.runs.baseline import BASELINES, TOLERANCES, usable_baseline
@@ -43,6 +43,6 @@ def refresh(
         gate, judged = judge_run(now, latest.name, baseline, chosen, tolerances, but=run)
         print_verdicts(judged, gate, list(now.cases), console)
     consent = Consent(tuple(drop or ()), reason)
-    stored = store(msgspec.json.decode(run.read_bytes()), chosen, name, consent, tolerances)
+    stored = store(read_json(run, dict), chosen, name, consent, tolerances)
     for line in stored.lines:
         say(console, line)

@@ -111,7 +111,7 @@ class CnnFamily:
 
     def memory_bytes(self, plan: Plan[Program], resources: Resources) -> dict[str, int]:
         """Parameters, the drawn images and what a pass keeps, in every instance of every variant."""
-        programs = [variant.program for variant in plan.variants]
+        programs = [variant.program for variant in plan.variants if variant.program.problem is None]
         loaded = sum(PROCESS_BYTES + program.params.stat().st_size for program in programs)
         per_value = DRAWN_BYTES + FP32_BYTES * catalogue().activations_per_input
         instances = len(resources.placements)

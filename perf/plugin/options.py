@@ -1,5 +1,6 @@
 """What the user asked for on the command line, as one frozen value."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,10 @@ from perf.builds import parse_overrides
 from perf.plugin.declared import DEFAULT_TIMEOUT_S, SEED, TIERS
 
 MAX_INJECTED = 10.0
+# Of a size: nothing with more of them can be meant, and none overflows a float.
+DIGITS = 9
+# Of what is wrong, in a message.
+SHOWN = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +91,9 @@ def read_options(config: pytest.Config) -> Options:
     counts = {"batch": get("perf_batch"), "invocations": [get("perf_invocations")], "ranks": [get("perf_ranks")]}
     counts["train-epochs"] = [get("perf_train_epochs")]
     for name, numbers in counts.items():
-        if any(number is not None and number < 1 for number in numbers):
-            raise pytest.UsageError(f"--perf-{name} must be at least 1")
-    if get("perf_timeout") <= 0:
+        if any(number is not None and not 0 < number < 10**DIGITS for number in numbers):
+            raise pytest.UsageError(f"--perf-{name} must be at least 1, and have {DIGITS} digits at most")
+    if not 0 < get("perf_timeout") < math.inf:
         raise pytest.UsageError("--perf-timeout must be above 0 seconds")
     if get("perf_strict") and get("perf_advisory"):
         raise pytest.UsageError("--perf-strict and --perf-advisory contradict each other")
@@ -158,8 +163,11 @@ def _whole(tier: str, markers: str) -> bool:
 def _shape(words: str) -> tuple[int, int, int, int]:
     """The four sizes of a --perf-rnn-shape such as "16,100,256,512"; UsageError when it is none."""
     sizes = words.split(",")
-    if len(sizes) != 4 or not all(size.isdecimal() and int(size) > 0 for size in sizes):  # noqa: PLR2004 - N, T, C, H
-        raise pytest.UsageError(f"--perf-rnn-shape={words}: write N,T,C,H, such as 16,100,256,512")
+    written = len(sizes) == 4 and all(size.isdecimal() and len(size) <= DIGITS for size in sizes)  # noqa: PLR2004
+    if not written or not all(int(size) > 0 for size in sizes):
+        raise pytest.UsageError(
+            f"--perf-rnn-shape={words[:SHOWN]}: write N,T,C,H, such as 16,100,256,512, of {DIGITS} digits at most"
+        )
     batch, steps, inputs, hidden = map(int, sizes)
     return batch, steps, inputs, hidden
 

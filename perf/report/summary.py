@@ -17,7 +17,8 @@ from perf.files import read_toml, write_whole
 from perf.report.answers import Answer
 from perf.report.console import say
 from perf.report.training import Projected, projections
-from perf.runs.record import FEW, CaseRecord
+from perf.runs.document import FEW
+from perf.runs.record import CaseRecord
 
 DATA = Path(__file__).with_name("tables.toml")
 MARKED = f"?: from fewer than {FEW} undisturbed invocations, or from disturbed blocks."

@@ -9,6 +9,7 @@ import msgspec
 from perf.errors import PerfError
 from perf.files import read_toml
 from perf.runs.document import Run, read_run
+from perf.runs.shelf import numbered
 
 BASELINES = Path(__file__).resolve().parents[2] / "baselines"
 TOLERANCES = BASELINES / "tolerances.toml"
@@ -38,7 +39,7 @@ def stored_runs(folder: Path, machine_class: str, *, but: Path | None = None) ->
     that is judged itself (`but`) is none of them.
     """
     runs = []
-    for path in sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.json")):
+    for path in numbered(folder):
         if but is not None and path.resolve() == but.resolve():
             continue
         with suppress(PerfError):

@@ -4,6 +4,7 @@ Only what judging needs is described and checked here; everything else in the fi
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,10 @@ from perf.judge.speedup import Floors, Observed, observe
 from perf.stack import Stack
 
 SCHEMA = 2
+# A ratio from fewer undisturbed invocations is marked in tables, and replaces no better founded one.
+FEW = 3
+# A machine class is the name of a folder.
+CLASS = re.compile(r"[A-Za-z0-9][\w.+-]{0,200}", re.ASCII)
 STEP = "name another file, or store the run again with --benchmark-save=NAME"
 
 # What a pass takes in seconds, and the log ratio of two that run the same: whatever is beyond was not measured.
@@ -194,5 +199,5 @@ def _impossible(run: Run) -> Iterator[str]:
                 yield f"holds an impossible speedup of {case.name} over {reference}"
         if case.beside and not all(abs(value) < MOST_LOG_RATIO for value in case.beside.values):
             yield f"holds an impossible ratio of {case.name} and its twin"
-    if run.perf.machine_class in {"", ".", ".."}:
-        yield "names no machine class"
+    if not CLASS.fullmatch(run.perf.machine_class):
+        yield f"names no machine class: {run.perf.machine_class!r}"

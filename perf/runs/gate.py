@@ -13,7 +13,7 @@ from perf.runs.sessions import Sessions
 from perf.runs.together import Judged, judged_together
 from perf.runs.tolerances import Tolerances
 from perf.runs.verdict import GRAVITY, Ratio, Verdict
-from perf.stack import OF_THE_SUITE, differences, differing
+from perf.stack import DECISIVE, OF_THE_SUITE, differences, differing
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,11 @@ class Gate:
         if case.beside is not None and self._compares(case, then):
             found = self._beside(case, priors)
             missing = tuple(differences(then.stack, case.beside.stack))
-            reason = found.reason or "side by side with the baseline's stack"
-            verdict = Verdict(case.name, found.kind, _because(reason, changes), ratios, found)
+            reason, kind = found.reason or "side by side with the baseline's stack", found.kind
+            lacking = sorted(_decisive(differing(then.stack, case.beside.stack)))
+            if lacking and kind in {"ok", "improved"}:
+                kind, reason = "inconclusive", f"what ran beside it lacked {', '.join(lacking)} of the baseline's stack"
+            verdict = Verdict(case.name, kind, _because(reason, changes), ratios, found)
         elif changed:
             verdict = self._without_twin(case, ratios, changes)
         elif not case.samples:
@@ -112,9 +115,21 @@ class Gate:
         priors = priors_of(cases, self.tolerances)
         found = {case.name: self.verdict(case, priors) for case in cases}
         verdicts = {name: verdict for name, verdict in found.items() if verdict is not None}
+        verdicts |= {case.name: gone for case in cases if (gone := self._ratio_gone(case, found))}
         if self.baseline is None:
             return Judged(verdicts)
         return judged_together(cases, verdicts, self.sessions, self.tolerances)
+
+    def _ratio_gone(self, case: Case, names: Collection[str]) -> Verdict | None:
+        """That a case lacks a ratio that the baseline has, although the variant that it is over was measured."""
+        then = self._then.get(case.name)
+        gone = [
+            reference
+            for reference in (then.samples if then and case.samples else ())
+            if reference not in case.samples
+            and (reference == case.reference or f"{case.workload}-{reference}" in names)
+        ]
+        return Verdict(case.name, "invalid", f"its ratio over {', '.join(gone)} is gone") if gone else None
 
     def only_then(self, selected: Collection[str]) -> list[str]:
         """The baseline's cases that were not selected, by name."""
@@ -126,11 +141,15 @@ class Gate:
 
     @staticmethod
     def _compares(case: Case, then: Case) -> bool:
-        """Whether something ran beside the case that had some of what the case has not of the baseline's stack."""
+        """Whether something ran beside the case that had some of what the case has not of the baseline's stack, and
+        nothing decisive that neither of the two had.
+        """
         if case.beside is None or case.beside.problem:
             return False
         changed = differing(then.stack, case.stack) - OF_THE_SUITE
-        return not changed <= differing(then.stack, case.beside.stack)
+        lacking = differing(then.stack, case.beside.stack)
+        foreign = lacking & differing(case.stack, case.beside.stack)
+        return not changed <= lacking and not _decisive(foreign)
 
     def _beside(self, case: Case, priors: Priors) -> Judgement:
         values = case.beside.values if case.beside else []
@@ -227,6 +246,11 @@ def _differences_over(then: Case, now: Case) -> list[str]:
         if before is not None and differing(before.over, sample.over) - OF_THE_SUITE:
             found += [f"{reference}: {difference}" for difference in differences(before.over, sample.over)]
     return found
+
+
+def _decisive(names: Collection[str]) -> set[str]:
+    """Those of a stack's fields, or of their keys, that make a build faster or slower."""
+    return {name for name in names if name.partition(" ")[0] in DECISIVE}
 
 
 def _because(reason: str, changes: Collection[str]) -> str:

@@ -22,7 +22,7 @@ from perf.measure.limit import gflop_per_s
 from perf.measure.outcome import Outcome
 from perf.measure.results import Slot, WorkloadResult
 from perf.measure.stacks import Twin, stack_of
-from perf.runs.document import Case, Sample, SideBySide
+from perf.runs.document import FEW, Case, Sample, SideBySide
 from perf.runs.verdict import VerdictRecord
 from perf.stack import Stack
 
@@ -30,8 +30,6 @@ NS_PER_S = 1e9
 DIGITS = 6  # of a log speedup: a millionth of the speedup
 # A slot within this of the variant's fastest was not disturbed, whatever the kernel says.
 NEAR = 1.1
-# A ratio from fewer undisturbed invocations is marked in tables.
-FEW = 3
 
 
 class RatioEstimate(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 from perf.judge.spread import MAX_DEGREES, Spread, fit_spread, sum_of_squares
 from perf.runs.document import Case, Run
@@ -11,18 +11,24 @@ from perf.stack import OF_THE_SUITE, differing
 
 # A variance between sessions is estimated from as many at least.
 LEAST_RUNS = 3
+# Stored sessions may show a standard deviation of so many times the assumed one at most: losses that creep in with one
+# stored run after the other would otherwise pass for noise. A class that is noisier needs another assumption
+# (baselines/tolerances.toml).
+MOST_OF_ASSUMED = 2.0
 Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Sessions:
     """The variance of a session's own log speedup: `priors` by family, and the speedups of stored sessions by case and
-    reference. `runs` is how many stored runs it rests on, for the case that has most; 0: it is the assumed one.
+    reference. `runs` is how many stored runs it rests on, for the case that has most; 0: it is the assumed one. `most`
+    is the largest variance that counts, by family.
     """
 
     priors: Mapping[str, Spread]
     speedups: Mapping[Key, Sequence[float]]
     runs: int
+    most: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -35,7 +41,7 @@ class Sessions:
         """The variance between sessions of one ratio, its own sessions counted with those of its family."""
         prior, speedups = self.priors[family], self.speedups.get((case, reference), ())
         pooled = prior.with_squares(sum_of_squares(speedups), max(0, len(speedups) - 1))
-        return replace(pooled, degrees=min(pooled.degrees, MAX_DEGREES))
+        return _bounded(pooled, self.most.get(family, math.inf))
 
 
 def sessions_of(
@@ -56,14 +62,19 @@ def sessions_of(
             if len(known) >= LEAST_RUNS:
                 speedups[name, reference] = known
                 family_of[name, reference] = case.family
-    priors = {}
+    priors, most = {}, {}
     for family in families:
         assumed = tolerances.assumed_of(family)
         default = assumed.spread(assumed.sessions)
         fitted = fit_spread(values for key, values in speedups.items() if family_of[key] == family)
         pooled = default.with_squares(fitted.degrees * fitted.variance, fitted.degrees)
-        priors[family] = replace(pooled, degrees=min(pooled.degrees, MAX_DEGREES))
-    return Sessions(priors, speedups, max(map(len, speedups.values()), default=0))
+        most[family] = default.variance * MOST_OF_ASSUMED**2
+        priors[family] = _bounded(pooled, most[family])
+    return Sessions(priors, speedups, max(map(len, speedups.values()), default=0), most)
+
+
+def _bounded(spread: Spread, most: float) -> Spread:
+    return Spread(min(spread.variance, most), min(spread.degrees, MAX_DEGREES))
 
 
 def _since_accepted(runs: Sequence[Run], name: str) -> Sequence[Run]:

@@ -12,7 +12,7 @@ from perf.errors import PerfError
 from perf.files import write_whole
 from perf.runs.document import read_class
 
-_NUMBERED = re.compile(r"^(\d{4})_.*\.json$")
+_NUMBERED = re.compile(r"^(\d{4,9})_[^\n]*\.json$")
 WAIT_S = 60.0
 
 
@@ -31,26 +31,28 @@ class Shelf:
 
 def shelf_of(folder: Path, machine_class: str) -> Shelf:
     """The stored runs of a class in a folder or one below: pytest-benchmark's own layout. PerfError when two of them
-    have one number, or when nobody can say of which class the newest file is.
+    have one number, or when a file that is newer than all of them cannot be read: it may be of this class.
     """
     paths: list[Path] = []
     others: list[str] = []
-    numbered = sorted(_numbered(folder), key=lambda path: (path.name[:4], path.name))
-    for path in numbered:
+    damaged: dict[Path, PerfError] = {}
+    for path in numbered(folder):
         try:
             other = read_class(path)
-        except PerfError:
-            if path is numbered[-1]:
-                raise
-            continue  # what cannot be read any more is no baseline
+        except PerfError as error:
+            damaged[path] = error
+            continue
         if other != machine_class:
             others.append(f"{path.name} ({other})")
             continue
-        if paths and paths[-1].name[:4] == path.name[:4]:
-            message = f"two stored runs have the number {path.name[:4]}: {paths[-1].name} and {path.name}"
+        if paths and _number(paths[-1]) == _number(path):
+            message = f"two stored runs have the number {_number(path):04}: {paths[-1].name} and {path.name}"
             raise PerfError(message, subject=str(folder), next_step="rename the newer of them to the next free number")
         paths.append(path)
-    return Shelf(tuple(paths), tuple(others))
+    for path, problem in damaged.items():
+        if not paths or _number(path) >= _number(paths[-1]):
+            raise problem
+    return Shelf(tuple(paths), (*others, *(f"{path.name} (cannot be read)" for path in damaged)))
 
 
 @contextmanager
@@ -76,9 +78,15 @@ def save(folder: Path, name: str, content: bytes) -> Path:
     return path
 
 
+def numbered(folder: Path) -> list[Path]:
+    """The numbered files in a folder or one below, by number."""
+    found = [path for pattern in ("*.json", "*/*.json") for path in folder.glob(pattern) if _NUMBERED.match(path.name)]
+    return sorted(found, key=lambda path: (_number(path), path.name))
+
+
 def next_number(folder: Path) -> int:
     """One more than the largest number of a stored run."""
-    return max((int(path.name[:4]) for path in _numbered(folder)), default=0) + 1
+    return max(map(_number, numbered(folder)), default=0) + 1
 
 
 def check_inside(path: Path, folder: Path) -> None:
@@ -88,5 +96,5 @@ def check_inside(path: Path, folder: Path) -> None:
         raise PerfError(message, subject=str(path), next_step="copy the run itself into the folder")
 
 
-def _numbered(folder: Path) -> list[Path]:
-    return [path for pattern in ("*.json", "*/*.json") for path in folder.glob(pattern) if _NUMBERED.match(path.name)]
+def _number(path: Path) -> int:
+    return int(path.name.partition("_")[0])

@@ -106,7 +106,7 @@ def test_the_runs_beside_the_baseline_say_how_much_sessions_vary(
     tmp_path: Path, judge: Any, baseline: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     entries = [[native(name), benchmark(name)] for name in ("resnet18_v1-b1", "resnet50_v1-b1", "squeezenet1.0-b1")]
-    now = written(tmp_path / "now.json", native(), moved(-0.45))
+    now = written(tmp_path / "now.json", native(), moved(-0.18))
     assert judge(now) == 1
     assert "assumed until three runs are stored" in capsys.readouterr().out
     for number, by in enumerate((-0.5, 0.0, 0.5), 2):

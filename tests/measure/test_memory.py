@@ -115,3 +115,16 @@ def test_instances_of_a_variant_add_up() -> None:
     plan = recurrent(Sizes("lstm", 8, 8, 1), 1, 1)
     one, two = (RnnFamily().memory_bytes(plan, Mock(placements=PLACEMENTS * count))["w"] for count in (1, 2))
     assert math.isclose(two, 2 * one, rel_tol=0.01)
+
+
+def test_a_network_that_could_not_be_quantised_needs_nothing_for_it(tmp_path: Path) -> None:
+    """shufflenet_v1: its INT8 parameters were never made."""
+    (tmp_path / "fp32.params").write_bytes(b"0" * 1000)
+    fp32 = Program(tmp_path / "fp32.json", tmp_path / "fp32.params", None, "")
+    int8 = Program(tmp_path / "int8.json", tmp_path / "int8.params", None, "", problem="cannot be quantised")
+    variants = (Variant("native-fp32", build(), fp32), Variant("mkl-int8", build(), int8))
+    workload = Workload("w", {INPUT: (1, 3, 224, 224)}, 1, 1.0)
+    estimate = CnnFamily(pretrained=False, calibration="naive").memory_bytes
+    both = Plan("shufflenet_v1", variants, (workload,), "native-fp32", family="cnn")
+    alone = Plan("shufflenet_v1", variants[:1], (workload,), "native-fp32", family="cnn")
+    assert estimate(both, RESOURCES) == estimate(alone, RESOURCES)

@@ -13,6 +13,7 @@ from perf.judge.spread import Spread
 from perf.runs.gate import Gate, Priors, comparisons_of, priors_of
 from perf.runs.tolerances import Assumed
 from perf.runs.verdict import FAILING, GRAVITY, UNJUDGED, Verdict, fails
+from perf.stack import DECISIVE
 
 from .factories import (
     CASE,
@@ -244,7 +245,7 @@ def test_a_twin_counts_where_it_has_something_of_the_baselines_stack_that_the_ca
 ) -> None:
     case, twin = ({name: CHANGED[name] for name in fields} for fields in (changed, lacking))
     verdict = judged(benchmark(stack=stack(**case), beside=beside(*SLOWER, **twin)))
-    if changed <= lacking:
+    if changed <= lacking or (lacking - changed) & DECISIVE:  # or it had what neither run had
         assert (verdict.kind, verdict.beside, verdict.missing) == ("inconclusive", None, ())
     else:
         assert verdict.kind == "regressed"
@@ -263,6 +264,34 @@ def test_what_the_twin_lacked_of_the_baselines_stack_is_kept() -> None:
     assert judged(new_wheel(*SAME)).missing == ()
     verdict = judged(new_wheel(*SAME, threads=1))
     assert (verdict.kind, verdict.missing) == ("ok", ("threads: 2 -> 1",))
+
+
+@pytest.mark.parametrize("lacking", [{"wheel": "d" * 64}, {"variables": {"OMP_NUM_THREADS": "1"}}])
+def test_a_twin_that_lacks_what_decides_does_not_make_it_ok(lacking: dict[str, Any]) -> None:
+    changed = stack(wheel="d" * 64, variables={"OMP_NUM_THREADS": "1"})
+    verdict = judged(benchmark(stack=changed, beside=beside(*SAME, **lacking)))
+    assert verdict.kind == "inconclusive"
+    assert f"what ran beside it lacked {next(iter(lacking))}" in verdict.reason
+    assert judged(benchmark(stack=changed, beside=beside(*SLOWER, **lacking))).kind == "regressed"
+
+
+@pytest.mark.parametrize("foreign", [{"program": "another 0123"}, {"injected": 0.3}, {"wheel": "e" * 64}])
+def test_a_twin_with_what_neither_run_had_does_not_count(foreign: dict[str, Any]) -> None:
+    changed = stack(wheel="d" * 64, threads=1)
+    verdict = judged(benchmark(stack=changed, beside=beside(*SAME, **foreign)))
+    assert (verdict.kind, verdict.beside) == ("inconclusive", None)
+
+
+def test_a_ratio_that_is_gone_is_no_case_that_is_ok() -> None:
+    entry = int8()
+    del entry["extra_info"]["samples"]["native-fp32"]
+    cases = [as_case(made) for made in (native(), benchmark(), entry)]
+    found = gate().judged(cases).verdicts[as_case(entry).name]
+    assert (found.kind, found.reason) == ("invalid", "its ratio over native-fp32 is gone")
+    alone = int8()
+    del alone["extra_info"]["samples"]["mkl-fp32"]
+    sliced = [as_case(made) for made in (native(), alone)]
+    assert gate().judged(sliced).verdicts[as_case(alone).name].kind == "ok", "mkl-fp32 was not selected"
 
 
 @pytest.mark.parametrize("measuring", ["0123456789ab", "ba9876543210"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from perf.judge.spread import MAX_DEGREES, Spread
 from perf.judge.verdict import Tolerance
 from perf.runs.document import Run
-from perf.runs.sessions import LEAST_RUNS, Sessions, sessions_of
+from perf.runs.sessions import LEAST_RUNS, MOST_OF_ASSUMED, Sessions, sessions_of
 from perf.runs.tolerances import Assumed, Tolerances
 
 from .factories import CASE, LOG_SPEEDUPS, as_run, benchmark, document, sample, stack
@@ -69,11 +69,18 @@ def test_noisy_sessions_widen_the_default_and_quiet_ones_narrow_it() -> None:
 
 
 def test_the_variance_is_that_of_the_sessions_weighed_with_the_default() -> None:
-    runs = varied(0.10, 12)
+    runs = varied(0.04, 12)
     alone = known_from(runs, assuming(0.025, 1e-9)).priors["cnn"].variance
-    assert alone == pytest.approx(0.10**2, rel=0.25)
+    assert alone == pytest.approx(0.04**2, rel=0.25)
     weighed = (6 * DEFAULT.variance + MAX_DEGREES * alone) / (6 + MAX_DEGREES)
     assert known_from(runs).priors["cnn"].variance == pytest.approx(weighed)
+
+
+def test_no_sessions_show_more_than_twice_the_default() -> None:
+    found = known_from(varied(0.3, 12))
+    assert found.priors["cnn"].variance == pytest.approx(DEFAULT.variance * MOST_OF_ASSUMED**2)
+    (key, _), *_ = found.speedups.items()
+    assert found.of("cnn", *key).variance <= DEFAULT.variance * MOST_OF_ASSUMED**2
 
 
 @given(st.floats(0, 0.001), st.integers(LEAST_RUNS, 6))

@@ -81,9 +81,18 @@ def test_a_damaged_file_counts_only_as_the_newest(tmp_path: Path) -> None:
     (tmp_path / "0001_damaged.json").write_text("{")
     written(tmp_path, "0002_mine.json")
     assert shelf_of(tmp_path, MACHINE_CLASS).paths == (tmp_path / "0002_mine.json",)
+    written(tmp_path, "0004_other.json", "c5.metal")
     (tmp_path / "0003_damaged.json").write_text("{")
     with pytest.raises(PerfError, match=r"0003_damaged\.json: is damaged"):
         shelf_of(tmp_path, MACHINE_CLASS)
+
+
+def test_numbers_may_have_more_digits(tmp_path: Path) -> None:
+    written(tmp_path, "9999_a.json")
+    assert next_number(tmp_path) == 10_000
+    written(tmp_path, "10000_b.json")
+    assert shelf_of(tmp_path, MACHINE_CLASS).latest == tmp_path / "10000_b.json"
+    assert next_number(tmp_path) == 10_001
 
 
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:

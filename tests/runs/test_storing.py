@@ -1,5 +1,6 @@
 """No sequence of saves, slices, failures, resumes and refreshes accepts a worse case without a stored reason."""
 
+import itertools
 import json
 import shutil
 import tempfile
@@ -23,6 +24,7 @@ from .factories import LOG_SPEEDUPS, TOLERANCES, benchmark, beside, document, na
 WORKLOADS = ("resnet18_v1-b1", "resnet50_v1-b1", "squeezenet1.0-b1")
 NEW_WHEEL = stack(wheel="c" * 64, requirement="mxnet-mkl==1.5.1")
 NO_CONSENT = Consent()
+MINUTES = itertools.count()
 ITEM = "perf/cnn/test_inference.py::test_inference[{}]"
 
 
@@ -45,7 +47,12 @@ def run_of(
             figures["beside"] = beside(*(change + x for x in (0.001, -0.001, 0.0, 0.0005))) if compared else None
         entries += [native(workload), benchmark(workload, **figures)]
     missing = {ITEM.format(name): why for name, why in (left_out or {}).items()}
-    return document(*entries, left_out=missing, **context)
+    return ended_later(document(*entries, left_out=missing, **context))
+
+
+def ended_later(content: dict[str, Any]) -> dict[str, Any]:
+    """The run, as one that ended when no other did."""
+    return {**content, "datetime": f"2026-11-23T15:00:00.{next(MINUTES):06}+00:00"}
 
 
 EQUAL = dict.fromkeys(WORKLOADS, 0.0)
@@ -105,6 +112,65 @@ def test_a_slice_must_name_what_it_lacks(tmp_path: Path) -> None:
     accepted = stored(tmp_path, part, Consent(dropped=("resnet50*", "squeezenet*"))).perf.accepted
     assert accepted is not None
     assert len(accepted.dropped) == 4
+
+
+def test_losses_do_not_creep_in(tmp_path: Path) -> None:
+    """Each step lies within the variance between sessions; their sum does not."""
+    stored(tmp_path, run_of(EQUAL))
+    refused = None
+    for step in range(1, 40):
+        try:
+            stored(tmp_path, run_of({**EQUAL, WORKLOADS[1]: -0.01 * step}))
+        except PerfError as error:
+            refused = step, str(error)
+            break
+    assert refused is not None
+    assert 1 < refused[0] < 20
+    assert "drifted against 0001_made.json" in refused[1]
+
+
+def test_one_run_is_stored_once(tmp_path: Path) -> None:
+    content = run_of(EQUAL)
+    stored(tmp_path, content)
+    with pytest.raises(PerfError, match=r"it is stored already: 0001_made\.json"):
+        stored(tmp_path, content)
+
+
+def test_a_run_of_one_invocation_replaces_none_of_three(tmp_path: Path) -> None:
+    stored(tmp_path, run_of(EQUAL))
+    content = run_of(EQUAL)
+    for entry in content["benchmarks"]:
+        for of in entry["extra_info"]["samples"].values():
+            of.update(floors=of["floors"][:1], typical=of["typical"][:1])
+    with pytest.raises(PerfError, match=r"1 undisturbed invocation, and 0001_made\.json has 3"):
+        stored(tmp_path, content)
+
+
+def test_the_announcements_tables_judge_the_first_run_of_their_classes(tmp_path: Path) -> None:
+    content = run_of({"resnet50_v1-b1": -0.5}, machine_class="c5.metal")
+    with pytest.raises(PerfError, match="regressed against the published tables"):
+        stored(tmp_path, content)
+    accepted = stored(tmp_path, content, Consent(reason="an older kernel")).perf.accepted
+    assert accepted is not None
+    assert accepted.baseline == "published"
+
+
+@pytest.mark.parametrize("reason", [" ", "two\nlines", "bad \udcff", "\x1b[31mred"])
+def test_a_reason_is_a_line_of_text(reason: str) -> None:
+    with pytest.raises(PerfError, match="the reason cannot be stored"):
+        Consent(reason=reason)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a/b", "", "x" * 100])
+def test_a_name_is_part_of_a_files_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(PerfError, match="is no name"):
+        store(run_of(EQUAL), tmp_path, name, NO_CONSENT, TOLERANCES)
+
+
+def test_what_could_not_be_read_again_is_not_stored(tmp_path: Path) -> None:
+    content = {**run_of(EQUAL), "padding": "x" * 51_000_000}
+    with pytest.raises(PerfError, match="too large to be read: 51 MB"):
+        stored(tmp_path, content)
 
 
 def test_a_failed_case_is_lacking(tmp_path: Path) -> None:
@@ -178,7 +244,7 @@ class Sequences(RuleBasedStateMachine):
                 by = QUALITY[wheel] - QUALITY[then.stack.wheel[0]]
                 figures["beside"] = beside(*(by + x for x in (0.001, -0.001, 0.0, 0.0005)), wheel=then.stack.wheel)
             entries += [native(workload), benchmark(workload, **figures)]
-        return document(*entries, **context)
+        return ended_later(document(*entries, **context))
 
     def _save(self, content: dict[str, Any], consent: Consent) -> None:
         with suppress(PerfError):
@@ -189,7 +255,7 @@ class Sequences(RuleBasedStateMachine):
         dropped=st.sampled_from([(), ("resnet50*",), ("*",)]),
         reason=st.sampled_from(["", "", "wanted"]),
     )
-    paces = st.dictionaries(st.sampled_from(WORKLOADS), st.sampled_from([0.0, 0.0, -0.5, 0.3]), min_size=1)
+    paces = st.dictionaries(st.sampled_from(WORKLOADS), st.sampled_from([0.0, -0.1, -0.2, -0.5, 0.3]), min_size=1)
     wheels = st.sampled_from([*QUALITY])
 
     @rule(paces=paces, wheel=wheels, compared=st.booleans(), consent=consents)
@@ -226,14 +292,20 @@ class Sequences(RuleBasedStateMachine):
     @invariant()
     def nothing_is_hidden(self) -> None:
         newest: dict[str, Case] = {}
+        oldest: dict[str, Case] = {}
         before: set[str] = set()
         for run in self.runs:
             accepted = run.perf.accepted
             cases = {name: case for name, case in run.cases.items() if case.samples}
             worse = {name for name, case in cases.items() if name in newest and is_worse(case, newest[name])}
+            worse |= {name for name, case in cases.items() if name in oldest and is_worse(case, oldest[name])}
             assert worse <= (accepted.verdicts.keys() if accepted else set())
             assert not worse or (accepted and accepted.reason)
             assert before - run.cases.keys() == set(accepted.dropped if accepted else ())
+            for name, case in cases.items():
+                begins = name not in newest or newest[name].stack.wheel != case.stack.wheel
+                if begins or (accepted and name in accepted.verdicts):
+                    oldest[name] = case
             newest |= cases
             before = set(run.cases)
 
