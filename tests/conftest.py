@@ -1,8 +1,10 @@
-"""Warnings as errors, the builds of the user's own cache, and where one instance runs."""
+"""Warnings as errors, the order of tests, the builds of the user's own cache, and where one instance runs."""
 
+import threading
 import warnings
 from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import settings
 from perf.builds import Build, provision
 from perf.cache import cache_folder
 from perf.dist.emulated import check_possible
-from perf.errors import UnavailableError
+from perf.errors import PerfError, UnavailableError
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 from perf.measure.family import Resources
 
@@ -30,6 +32,40 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     item.add_marker(pytest.mark.filterwarnings("error"), append=False)  # a test's own filters go before it
+
+
+# A session of so many tests with the real wheels needs every build.
+MANY = 50
+ROLES = ("native", "mkl", "zoo", "mkl-dist")
+BUILDING = pytest.StashKey[threading.Thread]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The fast tests come first."""
+    items.sort(key=_is_real)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Make the builds while the fast tests run: in an empty cache they take two minutes."""
+    if session.config.option.collectonly or sum(map(_is_real, session.items)) < MANY:
+        return
+    session.config.stash[BUILDING] = threading.Thread(target=_build_all)
+    session.config.stash[BUILDING].start()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if BUILDING in session.config.stash:
+        session.config.stash[BUILDING].join()
+
+
+def _is_real(item: pytest.Item) -> bool:
+    return item.get_closest_marker("real") is not None
+
+
+def _build_all() -> None:
+    for role in ROLES:
+        with suppress(PerfError):  # a test that needs the build meets the error itself
+            provision(role, override=None, cache=cache_folder(None), say=lambda _: None)
 
 
 @pytest.fixture(scope="session")
