@@ -1,6 +1,7 @@
 """Warnings as errors, the order of tests, the builds of the user's own cache, and where one instance runs."""
 
-import threading
+import os
+import signal
 import warnings
 from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,10 @@ from hypothesis import settings
 from perf.builds import Build, provision
 from perf.cache import cache_folder
 from perf.dist.emulated import check_possible
-from perf.errors import PerfError, UnavailableError
+from perf.errors import UnavailableError
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 from perf.measure.family import Resources
+from tests import ahead
 
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("suite", deadline=None)
@@ -36,8 +38,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 # A session of so many tests with the real wheels needs every build.
 MANY = 50
-ROLES = ("native", "mkl", "zoo", "mkl-dist")
-BUILDING = pytest.StashKey[threading.Thread]()
+AHEAD = pytest.StashKey[int]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,26 +47,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Make the builds while the fast tests run: in an empty cache they take two minutes."""
-    if session.config.option.collectonly or sum(map(_is_real, session.items)) < MANY:
-        return
-    session.config.stash[BUILDING] = threading.Thread(target=_build_all)
-    session.config.stash[BUILDING].start()
+    """Let builds be made while the fast tests run."""
+    if not session.config.option.collectonly and sum(map(_is_real, session.items)) >= MANY:
+        session.config.stash[AHEAD] = ahead.begin()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if BUILDING in session.config.stash:
-        session.config.stash[BUILDING].join()
+    """End what makes them, if it is still there, with all its processes."""
+    if AHEAD in session.config.stash:
+        with suppress(ProcessLookupError):
+            os.killpg(session.config.stash[AHEAD], signal.SIGTERM)
 
 
 def _is_real(item: pytest.Item) -> bool:
     return item.get_closest_marker("real") is not None
-
-
-def _build_all() -> None:
-    for role in ROLES:
-        with suppress(PerfError):  # a test that needs the build meets the error itself
-            provision(role, override=None, cache=cache_folder(None), say=lambda _: None)
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ def test_threads_may_end_while_they_are_looked_at() -> None:
     for thread in busy:
         thread.start()
     try:
-        for _ in range(300):
+        for _ in range(100):
             assert str(os.getpid()) in proof_of_pinning("0")["thread_cpus"]
     finally:
         over.set()
