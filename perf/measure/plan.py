@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from perf.stack import Stack
 LABEL = re.compile(r"([\w+-][\w.+-]{0,200})/([\w+-][\w.+-]{0,50}) ([0-9a-f]{12}) (\S.*)")
 
 
-class Loadable:
+class Loadable(ABC):
     """What instances run: it has no settings of its own."""
 
     distributed = False
@@ -27,14 +28,14 @@ class Loadable:
     settings: Mapping[str, Any] = {}
 
     @property
+    @abstractmethod
     def label(self) -> str:
         """Its name for the same program elsewhere."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def load_request(self) -> tuple[str, Mapping[str, Any]]:
         """What a worker is asked for, and its arguments."""
-        raise NotImplementedError
 
     def as_in(self, stored: Stack) -> Self:  # noqa: ARG002 - what a symbol does not decide
         """It, with as much of a stored stack as can be had."""

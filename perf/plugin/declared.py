@@ -147,7 +147,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--perf-resume",
         action="store_true",
-        help="go on with the latest session of the same command that did not come to its end",
+        help="resume the latest unfinished session of the same command",
     )
     group.addoption(
         "--perf-inject",

@@ -1,4 +1,4 @@
-"""The hooks: what pytest is told at each stage of a session."""
+"""The hooks: what the suite does at each stage of a pytest session."""
 
 import shutil
 import tempfile
