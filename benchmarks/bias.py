@@ -13,7 +13,7 @@ from dataclasses import replace
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.setting import conditions_of, resources
+from benchmarks.common import conditions_of, resources
 from perf.cnn.family import CnnFamily
 from perf.judge.statistics import midmean
 from perf.measure.engine import measure

@@ -19,22 +19,22 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.common import conditions_of, resources
 from benchmarks.load import on_off_load
-from benchmarks.setting import conditions_of, resources
 from perf.builds import process_environment
-from perf.cnn.family import Case, CnnFamily
+from perf.cnn.family import CnnCase, CnnFamily
 from perf.cnn.networks import INPUT
-from perf.judge.change import change_beside
-from perf.judge.spread import NO_PRIOR
+from perf.judge.change import change_side_by_side
 from perf.judge.statistics import midmean
+from perf.judge.variance_prior import NO_PRIOR
 from perf.machine import Placement
-from perf.measure.crew import Crew
 from perf.measure.engine import measure
 from perf.measure.family import Resources
 from perf.measure.ledger import Ledger
-from perf.measure.plan import Effort, Plan, Program, Variant, Workload
-from perf.measure.tiers import effort_of
-from perf.measure.turns import Processes, turn
+from perf.measure.plan import Plan, Program, Variant, Workload
+from perf.measure.tiers import Effort, effort_of
+from perf.measure.workers.turns import Processes, turn
+from perf.measure.workers.worker_group import WorkerGroup
 
 NETWORKS = ("resnet50_v1", "mobilenet1.0", "squeezenet1.0")
 BATCH = 1
@@ -55,9 +55,11 @@ def main() -> None:
         table.add_column(name)
     efforts = {"quick tier": effort_of("quick"), "nightly tier": effort_of("nightly")}
     for name, effort in efforts.items():
-        twins = identical_variants(found, effort)
-        table.add_row(name, f"{statistics.median(twins):.4f}", f"{min(twins):.4f}", f"{max(twins):.4f}")
-        print(f"{name}, each invocation:", " ".join(f"{ratio:.4f}" for ratio in twins), flush=True)
+        baseline_arms = identical_variants(found, effort)
+        table.add_row(
+            name, f"{statistics.median(baseline_arms):.4f}", f"{min(baseline_arms):.4f}", f"{max(baseline_arms):.4f}"
+        )
+        print(f"{name}, each invocation:", " ".join(f"{ratio:.4f}" for ratio in baseline_arms), flush=True)
     console.print(table)
 
 
@@ -69,7 +71,7 @@ def show_bare_loops(found: Resources, console: Console) -> None:
     for network in NETWORKS:
         ratios = against_bare_loop(network, found)
         middles = [midmean(blocks) for blocks in ratios]
-        change = change_beside(middles, NO_PRIOR)
+        change = change_side_by_side(middles, NO_PRIOR)
         low, high = change.interval()
         lowest, highest = (f"{math.exp(extreme(middles)):.4f}" for extreme in (min, max))
         table.add_row(network, f"{change.ratio:.4f}", f"[{low:.4f}, {high:.4f}]", lowest, highest)
@@ -84,31 +86,31 @@ def against_bare_loop(network: str, found: Resources) -> list[list[float]]:
     effort = replace(effort_of("nightly"), slot_s=SLOT_S)
     ratios = []
     for _ in range(INVOCATIONS):
-        crew = Crew(variant, found.placements[:1], found.scratch, timeout_s=found.timeout_s)
+        group = WorkerGroup(variant, found.placements[:1], found.scratch, timeout_s=found.timeout_s)
         try:
             with _bare_loop(variant, plan.workloads[0], found.placements[0]) as bare:
-                crew.prepare(plan.workloads[0])
-                crew.hold()
+                group.prepare(plan.workloads[0])
+                group.hold()
                 _bare_latency(bare, 1.0)
                 bare_turns = Processes([bare.pid])
                 bare_turns.hold()
-                with turn(crew):
-                    crew.warm_up(effort)
+                with turn(group):
+                    group.warm_up(effort)
                 blocks = []
                 for block in range(BLOCKS):
                     suite = 0.0
                     loop = 0.0
                     for whose in ("suite", "bare")[:: 1 if block % 2 else -1]:
                         if whose == "suite":
-                            with turn(crew):
-                                suite = statistics.median(crew.run(effort).instances_ns[0]) / 1e9
+                            with turn(group):
+                                suite = statistics.median(group.run(effort).instances_ns[0]) / 1e9
                         else:
                             with turn(bare_turns):
                                 loop = _bare_latency(bare, effort.slot_s)
                     blocks.append(math.log(suite / loop))
                 ratios.append(blocks)
         finally:
-            crew.close()
+            group.close()
     return ratios
 
 
@@ -117,18 +119,20 @@ def identical_variants(found: Resources, effort: Effort) -> list[float]:
     network, batch = LOADED_WORKLOAD
     plan = _plan(network, batch, found)
     variant = next(v for v in plan.variants if v.name == VARIANT)
-    twins = replace(plan, variants=(replace(variant, name="one"), replace(variant, name="other")), reference="one")
+    baseline_arms = replace(
+        plan, variants=(replace(variant, name="one"), replace(variant, name="other")), reference="one"
+    )
     effort = replace(effort, min_invocations=INVOCATIONS, max_invocations=INVOCATIONS)
     conditions = conditions_of(found, effort)
     with on_off_load():
-        results = measure([twins], {}, conditions, lambda text, _: print(text, flush=True), Ledger())
-    ratios = results[twins.key_of(plan.workloads[0])].log_ratios("one", "other")
+        results = measure([baseline_arms], {}, conditions, lambda text, _: print(text, flush=True), Ledger())
+    ratios = results[baseline_arms.key_of(plan.workloads[0])].log_ratios("one", "other")
     return [math.exp(midmean(blocks)) for blocks in ratios]
 
 
 def _plan(network: str, batch: int, found: Resources) -> Plan[Any]:
     family = CnnFamily(pretrained=False, calibration="naive")
-    return family.plan(network, [Case(network, batch, VARIANT, family)], found)
+    return family.plan(network, [CnnCase(network, batch, VARIANT, family)], found)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from perf.cache import cache_folder
-from perf.runs.document import read_run
+from perf.runs.schema import read_run
 
 KILLS = 10
 INVOCATIONS = 30

@@ -15,6 +15,8 @@ import msgspec
 
 from perf.errors import PerfError
 
+# The checkout: it holds pyproject.toml, uv.lock, baselines/ and the package perf.
+ROOT = Path(__file__).resolve().parents[1]
 # The largest file of the project, uv.lock, has 0.5 MB, and so has a nightly run.
 MAX_BYTES = 50_000_000
 CORRECT = "correct the file, or restore it with git"

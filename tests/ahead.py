@@ -3,13 +3,12 @@
 import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 from perf.builds import provision
 from perf.cache import cache_folder
 from perf.errors import PerfError
+from perf.files import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 ROLES = ("native", "mkl", "zoo", "mkl-dist")
 
 

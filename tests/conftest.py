@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from perf.builds import Build, provision
 from perf.cache import cache_folder
-from perf.dist.emulated import check_possible
+from perf.dist.launch.emulated import check_possible
 from perf.errors import UnavailableError
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 from perf.measure.family import Resources

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from perf.builds import Build, Facts, Mpi
+from perf.builds import Build, BuildFacts, Mpi
 from perf.machine import Placement
 
 PLACEMENTS = (Placement(0, 0, (0,), 1, "affinity", ()),)
 
 
-def facts(**changes: Any) -> Facts:
+def facts(**changes: Any) -> BuildFacts:
     """What a plain build says of itself; `changes` replace fields."""
     fields: dict[str, Any] = {
         "mxnet": "1.5.0",
@@ -23,7 +23,7 @@ def facts(**changes: Any) -> Facts:
         "content_sha256": "a" * 64,
         "openmp": None,
     }
-    return Facts(**{**fields, **changes})
+    return BuildFacts(**{**fields, **changes})
 
 
 def build(

@@ -6,12 +6,12 @@ import sys
 import pytest
 from hypothesis import strategies as st
 
-from perf.chance import LIMIT, for_random
+from perf.property_testing import LIMIT, for_random
 
 SMALL = st.integers(0, LIMIT - 1)
 CHOOSE = """
 from hypothesis import strategies as st
-from perf.chance import LIMIT, for_random
+from perf.property_testing import LIMIT, for_random
 seen = []
 for_random(st.integers(0, LIMIT - 1), lambda value: seen.append(value), first="1", count=200)
 print(seen)

@@ -15,22 +15,22 @@ from hypothesis import strategies as st
 from perf.builds import data as builds
 from perf.builds.environment import MARKER, Marker
 from perf.builds.trust import content_of_wheel
-from perf.cnn.answers import FOLDER as ANSWERS
-from perf.cnn.answers import stored_answers
-from perf.cnn.kept import MANIFEST, verified
+from perf.cnn.artifacts.store import MANIFEST, verified
+from perf.cnn.checks.golden import FOLDER as ANSWERS
+from perf.cnn.checks.golden import golden_answers
+from perf.cnn.imagenet.records import count_images
 from perf.cnn.networks import DATA as NETWORKS
-from perf.cnn.networks import Catalogue
+from perf.cnn.networks import NetworkCatalogue
+from perf.dist.launch.hosts import read_hosts
 from perf.dist.recipe import count_records
 from perf.errors import PerfError
 from perf.files import MAX_BYTES, read_json, read_toml
-from perf.measure.hosts import read_hosts
 from perf.measure.journal import NAME as JOURNAL
 from perf.measure.journal import Journal
-from perf.measure.published import FOLDER as TABLES
-from perf.measure.published import Scaling, published_rows
-from perf.measure.records import count_images
+from perf.published import FOLDER as TABLES
+from perf.published import Scaling, published_rows
 from perf.runs.baseline import TOLERANCES
-from perf.runs.document import read_run
+from perf.runs.schema import read_run
 from perf.runs.tolerances import read_tolerances
 
 from .builds.wheels import wheel
@@ -72,7 +72,7 @@ READERS = {
     "answers": Reader(
         "resnet18_v1.json",
         (ANSWERS / "resnet18_v1.json").read_bytes(),
-        lambda path: stored_answers(path.stem, path.parent),
+        lambda path: golden_answers(path.stem, path.parent),
     ),
     "hosts": Reader("hosts", b"node1\nnode2:4\n", lambda path: read_hosts(path, 2)),
     "published table": Reader(
@@ -81,7 +81,7 @@ READERS = {
         lambda path: published_rows(path.stem, Scaling, path.parent),
     ),
     "builds": Reader("builds.toml", builds.DATA.read_bytes(), builds.read),
-    "networks": Reader("networks.toml", NETWORKS.read_bytes(), lambda path: read_toml(path, Catalogue)),
+    "networks": Reader("networks.toml", NETWORKS.read_bytes(), lambda path: read_toml(path, NetworkCatalogue)),
     "project": Reader(
         "pyproject.toml",
         b'[dependency-groups]\nmkl = ["mxnet-mkl==1.5.0", {include-group = "more"}]\nmore = ["numpy"]\n',

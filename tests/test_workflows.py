@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-FOLDER = Path(__file__).resolve().parents[1] / ".github" / "workflows"
+from perf.files import ROOT
+
+FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS = sorted([*FOLDER.glob("*.yml"), *FOLDER.glob("*.yaml")])
 NIGHTLY_RUNNER = ["self-hosted", "linux", "x64", "c5.metal"]
 

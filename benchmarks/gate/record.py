@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import conditions_of, resources
 from benchmarks.gate.recording import append, read, recorded
 from benchmarks.load import on_off_load
-from benchmarks.setting import conditions_of, resources
 from perf.cnn.family import CnnFamily
 from perf.dist.family import DistFamily
 from perf.measure.engine import measure
@@ -80,7 +80,7 @@ def with_arms(plan: Plan[Any]) -> Plan[Any]:
 
 
 def _arms(variant: Variant[Any]) -> Sequence[Variant[Any]]:
-    own = replace(variant, twin_of=variant.name, over=())
+    own = replace(variant, baseline_arm_of=variant.name, over=())
     slowed = [replace(own, name=variant.name + name, extra_work=share) for name, share in EXTRA_WORK.items()]
     return [replace(own, name=variant.name + OF_BASELINE), *slowed]
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 
 from benchmarks.gate.recording import RecordedInvocation
 from benchmarks.gate.samples import TWIN, Recordings, log_ratio, observed, reference_of, variants_of
-from perf.judge.spread import prior_of, variance_of
-from perf.judge.verdict import LOOKS, Judgement, Kind, judge_beside, judge_since
+from perf.judge.variance_prior import prior_of, variance_of
+from perf.judge.verdict import LOOKS, Judgement, Kind, judge_side_by_side, judge_since
 from perf.measure.engine import BESIDE_BUDGET
-from perf.measure.plan import Effort
+from perf.measure.tiers import Effort
 from perf.runs.tolerances import Tolerances
 
 Case = tuple[str, str]
 # Kinds of invocations that nothing was run beside.
 QUIET = ("quiet", "injected")
-# What an invocation of a second look takes in seconds beside its blocks, by family: starting, loading and warming up
+# What an invocation of a confirmation takes in seconds beside its blocks, by family: starting, loading and warming up
 # two workers or two jobs (docs/gate.md).
 STARTING_S = {"cnn": 3.0, "rnn": 3.0, "dist": 10.0}
 # Jobs are timed so many times as long (perf/dist/jobs.toml).
@@ -26,7 +26,7 @@ LONGER = {"dist": 3.0}
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
     """A run as it might have been: for each case (a number tells copies of a workload apart) the invocations of now,
-    the arm that ran in them, further ones for second looks, and those of then with those of `late` to compare.
+    the arm that ran in them, further ones for confirmations, and those of then with those of `late` to compare.
     """
 
     then: Mapping[Case, Sequence[RecordedInvocation]]
@@ -39,10 +39,10 @@ class Drawn:
 
 @dataclass
 class Result:
-    """What the gate said of a run: the judgement of each case, and the seconds that second looks took."""
+    """What the gate said of a run: the judgement of each case, and the seconds that confirmations took."""
 
     judgements: dict[Case, Judgement] = field(default_factory=dict)
-    again_s: float = 0.0
+    confirm_s: float = 0.0
 
     def count(self, kind: Kind) -> int:
         return Counter(found.kind for found in self.judgements.values())[kind]
@@ -57,7 +57,7 @@ def draw_run(
     kinds: Sequence[str] = QUIET,
 ) -> Drawn:
     """A run over these workloads (one may stand there several times). `invocations` of each are those of now, and all
-    others may be second looks: each is drawn once at most, since what is drawn twice would seem not to vary. `stored`
+    others may be confirmations: each is drawn once at most, since what is drawn twice would seem not to vary. `stored`
     of the baseline come from one half of the recorded time, and those of now that are compared with it, `late`, from
     the other.
     """
@@ -83,11 +83,11 @@ def draw_run(
 
 
 def judge_other_stack(run: Drawn, tolerances: Tolerances, effort: Effort) -> Result:
-    """The verdicts when every case runs another stack than the baseline: side by side, then second looks, depth first,
+    """The verdicts when every case runs another stack than the baseline: side by side, then confirmations, depth first,
     while their budget lasts.
     """
     result = Result()
-    samples = {case: _beside(case, run, run.now[case]) for case in run.now}
+    samples = {case: _side_by_side(case, run, run.now[case]) for case in run.now}
     level = len(samples)
     given_up: set[Case] = set()
 
@@ -95,8 +95,8 @@ def judge_other_stack(run: Drawn, tolerances: Tolerances, effort: Effort) -> Res
         family = family_of(case)
         assumed = tolerances.assumed_of(family)
         alike = [variance_of(values) for other, values in samples.items() if family_of(other) == family]
-        prior = prior_of(alike, assumed.spread(assumed.beside))
-        return judge_beside(samples[case], prior, tolerances.of(family, ""), level)
+        prior = prior_of(alike, assumed.prior(assumed.side_by_side))
+        return judge_side_by_side(samples[case], prior, tolerances.of(family, ""), level)
 
     result.judgements = {case: judged(case) for case in samples}
     while suspects := [
@@ -105,14 +105,14 @@ def judge_other_stack(run: Drawn, tolerances: Tolerances, effort: Effort) -> Res
         suspect = min(suspects, key=lambda case: _change(result.judgements[case]))
         taken = 0
         for _ in range(1, LOOKS):
-            if result.again_s >= effort.again_budget_s:
+            if result.confirm_s >= effort.confirm_budget_s:
                 return result
-            extra = run.more[suspect][taken : taken + effort.again_invocations]
-            taken += effort.again_invocations
+            extra = run.more[suspect][taken : taken + effort.confirm_invocations]
+            taken += effort.confirm_invocations
             if not extra:
                 break  # nothing more was recorded
-            result.again_s += len(extra) * _seconds(suspect, effort)
-            samples[suspect] = [*samples[suspect], *_beside(suspect, run, extra)]
+            result.confirm_s += len(extra) * _seconds(suspect, effort)
+            samples[suspect] = [*samples[suspect], *_side_by_side(suspect, run, extra)]
             result.judgements[suspect] = judged(suspect)
             if result.judgements[suspect].kind != "inconclusive":
                 break
@@ -135,8 +135,8 @@ def judge_same_stack(run: Drawn, tolerances: Tolerances, recordings: Recordings)
         family = family_of(case)
         assumed = tolerances.assumed_of(family)
         alike = [(o.variance, o.degrees) for other, (o, _) in pairs.items() if o and family_of(other) == family]
-        prior = prior_of(alike, assumed.spread(assumed.invocations))
-        sessions = assumed.spread(assumed.sessions)
+        prior = prior_of(alike, assumed.prior(assumed.invocations))
+        sessions = assumed.prior(assumed.sessions)
         judgements[case] = judge_since(now, then, prior, sessions, tolerances.of(family, ""), len(pairs))
     return Result(judgements)
 
@@ -151,7 +151,7 @@ def _seconds(case: Case, effort: Effort) -> float:
     return BESIDE_BUDGET * LONGER.get(family, 1.0) * effort.block_budget_s + STARTING_S[family]
 
 
-def _beside(case: Case, run: Drawn, invocations: Sequence[RecordedInvocation]) -> list[float]:
+def _side_by_side(case: Case, run: Drawn, invocations: Sequence[RecordedInvocation]) -> list[float]:
     return _ratios(invocations, case[1] + TWIN, run.arm[case])
 
 

@@ -16,7 +16,7 @@ SLOWED = {"3%": "+3%", "5%": "+5%"}
 
 
 def load(folder: Path) -> Recordings:
-    """All recordings by workload, each in the order of measurement, without those of second looks by themselves."""
+    """All recordings by workload, each in the order of measurement, without those of confirmations by themselves."""
     paths = [path for path in sorted(folder.glob("*.jsonl")) if not path.stem.endswith("-second-look")]
     return {path.stem: read(path) for path in paths}
 

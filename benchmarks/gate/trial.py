@@ -2,7 +2,7 @@
 
 `uv run python -m benchmarks.gate.trial FOLDER` prints tables of what was recorded, of false alarms in whole runs in
 which nothing changed, and of how often a single case that became slower ends its run with `regressed`; with the budgets
-for second looks as they are coded. It measures nothing; the draws are seeded.
+for confirmations as they are coded. It measures nothing; the draws are seeded.
 """
 
 import math
@@ -31,8 +31,7 @@ from benchmarks.gate.samples import (
     variants_of,
 )
 from perf.judge.verdict import Judgement
-from perf.measure.plan import Effort
-from perf.measure.tiers import effort_of
+from perf.measure.tiers import Effort, effort_of
 from perf.report.console import widened
 from perf.runs.baseline import TOLERANCES
 from perf.runs.tolerances import Tolerances, read_tolerances
@@ -53,7 +52,7 @@ def main(folder: Path) -> None:
         runs = RUNS if tier == "quick" else RUNS // 10
         workloads = workloads_of(recordings, count)
         effort = effort_of(tier)
-        console.print(f"{tier} tier: {len(workloads)} workloads, {effort.again_budget_s:g} s for second looks")
+        console.print(f"{tier} tier: {len(workloads)} workloads, {effort.confirm_budget_s:g} s for confirmations")
         print_false_alarms(recordings, workloads, effort, tolerances, runs, console)
         print_power(recordings, workloads, effort, tolerances, runs, console)
 
@@ -105,7 +104,7 @@ def print_false_alarms(
     console: Console,
 ) -> None:
     """Whole runs in which nothing changed: how many raise an alarm, and what their cases' verdicts are."""
-    table = Table("stack", "machine", "baseline", "runs with an alarm", "verdicts of cases", "second looks")
+    table = Table("stack", "machine", "baseline", "runs with an alarm", "verdicts of cases", "confirmations")
     for condition, kinds in CONDITIONS.items():
         for stored in BASELINES:
             draw = random.Random(SEED)
@@ -118,7 +117,7 @@ def print_false_alarms(
                 shares = ", ".join(
                     f"{kind} {count / kinds_found.total():.1%}" for kind, count in kinds_found.most_common()
                 )
-                spent_s = statistics.fmean(result.again_s for result in results)
+                spent_s = statistics.fmean(result.confirm_s for result in results)
                 table.add_row(
                     stack,
                     condition,

@@ -1,22 +1,19 @@
 """Isolated MXNet installations: made with uv from this project's lock or from a wheel the user names, and proved."""
 
 from perf.builds.data import is_compiled
-from perf.builds.defects import Defect, defects_of
 from perf.builds.environment import BLAS_KERNELS, Build, build_with_content, process_environment, provision
-from perf.builds.facts import Facts
+from perf.builds.facts import BuildFacts
 from perf.builds.mpi import Mpi
 from perf.builds.process import Finished, kept_shell_variables, may_be_replayed, run, scrubbed_shell_variables
-from perf.builds.recipe import parse_overrides
+from perf.builds.spec import parse_overrides
 
 __all__ = [
     "BLAS_KERNELS",
     "Build",
-    "Defect",
-    "Facts",
+    "BuildFacts",
     "Finished",
     "Mpi",
     "build_with_content",
-    "defects_of",
     "is_compiled",
     "kept_shell_variables",
     "may_be_replayed",

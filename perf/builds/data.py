@@ -7,10 +7,7 @@ from pathlib import Path
 import msgspec
 
 from perf.errors import PerfError
-from perf.files import read_toml
-
-ROOT = Path(__file__).resolve().parents[2]
-"""The checkout: it holds pyproject.toml, uv.lock and the package `perf`."""
+from perf.files import ROOT, read_toml
 
 DATA = Path(__file__).with_name("builds.toml")
 
@@ -46,7 +43,7 @@ class Compiled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     patches: tuple[Patch, ...]
 
 
-class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class BuildsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of `builds.toml`."""
 
     python: str
@@ -104,7 +101,7 @@ class _Lock(msgspec.Struct, frozen=True):
 
 
 @cache
-def load() -> Data:
+def load() -> BuildsFile:
     """Read `builds.toml`, once.
 
     Raises PerfError when the file is not what this room expects.
@@ -112,12 +109,12 @@ def load() -> Data:
     return read(DATA)
 
 
-def read(path: Path) -> Data:
+def read(path: Path) -> BuildsFile:
     """Read a file shaped like `builds.toml`.
 
     Raises PerfError when it is missing, is not TOML, lacks a field or has one that is not known.
     """
-    return read_toml(path, Data)
+    return read_toml(path, BuildsFile)
 
 
 def role_named(name: str) -> Role:

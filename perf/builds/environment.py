@@ -9,15 +9,15 @@ from pathlib import Path
 import msgspec
 
 from perf.builds.compiled import check_programs, compiled_label, compiled_wheel
-from perf.builds.data import ROOT, distribution, group_requirements, load
-from perf.builds.facts import Facts, check, probe
+from perf.builds.data import distribution, group_requirements, load
+from perf.builds.facts import BuildFacts, check, probe
 from perf.builds.mpi import Mpi, read_mpi
 from perf.builds.process import run_uv, worker_variables
-from perf.builds.recipe import Recipe, group_options, recipe_for, recipe_with_content
+from perf.builds.spec import BuildSpec, group_options, spec_for, spec_with_content
 from perf.builds.trust import content_written, is_release, marks, wheel_with
 from perf.cache import locked, remove, remove_leftovers, unfinished, unusable
 from perf.errors import PerfError
-from perf.files import put_in_place, read_json, write_whole
+from perf.files import ROOT, put_in_place, read_json, write_whole
 
 INSTALL_TIMEOUT = 20 * 60.0
 MARKER = "mxnet-perf.json"
@@ -38,7 +38,7 @@ class Build:
     variables: Mapping[str, str]
     requirement: str
     locked: bool
-    facts: Facts
+    facts: BuildFacts
     wheel_sha256: str | None
     blas_kernels: str | None = None
     mpi: Mpi | None = None
@@ -71,7 +71,7 @@ class Marker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     requirement: str
     wheel_sha256: str | None
-    facts: Facts
+    facts: BuildFacts
 
 
 def process_environment(build: Build, threads: int, extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -100,15 +100,15 @@ def provision(
     making it needs; PerfError when it cannot be installed, does not import, is of the wrong kind or has no such
     kernels, or the cache cannot be used.
     """
-    recipe = recipe_for(role, override, mpi)
-    if blas_kernels and not recipe.role.mkldnn:
-        variables = {**recipe.role.variables, BLAS_KERNELS: blas_kernels}
-        recipe = replace(recipe, role=msgspec.structs.replace(recipe.role, variables=variables))
-    build = _provided(recipe, cache, say)
+    spec = spec_for(role, override, mpi)
+    if blas_kernels and not spec.role.mkldnn:
+        variables = {**spec.role.variables, BLAS_KERNELS: blas_kernels}
+        spec = replace(spec, role=msgspec.structs.replace(spec.role, variables=variables))
+    build = _provided(spec, cache, say)
     if BLAS_KERNELS in build.variables and build.blas_kernels != blas_kernels:
         took = f"took {build.blas_kernels}" if build.blas_kernels else "named none: it may have no OpenBLAS"
         step = f"name others, such as {build.blas_kernels}" if build.blas_kernels else "leave the option out"
-        raise PerfError(f"asked for BLAS kernels {blas_kernels!r}, it {took}", subject=recipe.subject, next_step=step)
+        raise PerfError(f"asked for BLAS kernels {blas_kernels!r}, it {took}", subject=spec.subject, next_step=step)
     return build
 
 
@@ -126,122 +126,122 @@ def build_with_content(
         with suppress(PerfError):
             marker = read_json(marker_file, Marker)
             if marker.facts.content_sha256 == content:
-                recipe = recipe_for(role, None, mpi)
-                if marker.requirement != recipe.requirement:
-                    recipe = replace(recipe, requirement=marker.requirement, installs=(marker.requirement,))
-                recipe = replace(recipe, wheel_sha256=marker.wheel_sha256)
-                facts, blas_kernels = probe(marker_file.parent, recipe)
+                spec = spec_for(role, None, mpi)
+                if marker.requirement != spec.requirement:
+                    spec = replace(spec, requirement=marker.requirement, installs=(marker.requirement,))
+                spec = replace(spec, wheel_sha256=marker.wheel_sha256)
+                facts, blas_kernels = probe(marker_file.parent, spec)
                 if facts == marker.facts:
-                    return _build(marker_file.parent, recipe, facts, blas_kernels)
+                    return _build(marker_file.parent, spec, facts, blas_kernels)
     install = requirement if is_release(requirement) else wheel_with(content, requirement)
     if install is None:
         return None
-    return _provided(recipe_with_content(role, requirement, str(install), content, mpi), cache, say)
+    return _provided(spec_with_content(role, requirement, str(install), content, mpi), cache, say)
 
 
-def _provided(recipe: Recipe, cache: Path, say: Say) -> Build:
+def _provided(spec: BuildSpec, cache: Path, say: Say) -> Build:
     builds = cache / "builds"
     try:
         builds.mkdir(parents=True, exist_ok=True)
-        with locked(builds, recipe.folder, say):
-            remove_leftovers(builds, recipe.folder)
-            return _reuse(builds, recipe, say) or _make(builds, recipe, say)
+        with locked(builds, spec.folder, say):
+            remove_leftovers(builds, spec.folder)
+            return _reuse(builds, spec, say) or _make(builds, spec, say)
     except OSError as error:
         raise unusable(cache, error) from error
 
 
-def _reuse(builds: Path, recipe: Recipe, say: Say) -> Build | None:
-    folder = builds / recipe.folder
+def _reuse(builds: Path, spec: BuildSpec, say: Say) -> Build | None:
+    folder = builds / spec.folder
     if not folder.exists():
         return None
     try:
         marker = read_json(folder / MARKER, Marker)
-        facts, blas_kernels = probe(folder, recipe)
+        facts, blas_kernels = probe(folder, spec)
         broken = marker.facts.differences(facts)
     except PerfError as error:
         broken = error.what.splitlines()[-1].strip()
     else:
         if not broken:
-            return _build(folder, recipe, facts, blas_kernels)
-    say(f"{recipe.subject}: the cached environment is broken and is made again: {broken}")
+            return _build(folder, spec, facts, blas_kernels)
+    say(f"{spec.subject}: the cached environment is broken and is made again: {broken}")
     # First out of the way in one step: a half-removed environment must never look like a finished one.
-    doomed = unfinished(builds, recipe.folder)
+    doomed = unfinished(builds, spec.folder)
     folder.rename(doomed)
     remove(doomed)
     return None
 
 
-def _make(builds: Path, recipe: Recipe, say: Say) -> Build:
-    say(f"{recipe.subject}: installing")
+def _make(builds: Path, spec: BuildSpec, say: Say) -> Build:
+    say(f"{spec.subject}: installing")
     started = time.monotonic()
-    folder = unfinished(builds, recipe.folder)
-    final = builds / recipe.folder
+    folder = unfinished(builds, spec.folder)
+    final = builds / spec.folder
     try:
-        if recipe.role.compiles is not None:
-            check_programs(recipe.role.compiles, recipe.subject)  # before hundreds of megabytes are fetched in vain
-        _install(folder, recipe)
-        if recipe.role.compiles is not None:
-            mpi = _mpi(folder, recipe)
-            wheel = compiled_wheel(recipe.role.compiles, folder, mpi, builds.parent, recipe.subject, say)
+        if spec.role.compiles is not None:
+            check_programs(spec.role.compiles, spec.subject)  # before hundreds of megabytes are fetched in vain
+        _install(folder, spec)
+        if spec.role.compiles is not None:
+            mpi = _mpi(folder, spec)
+            wheel = compiled_wheel(spec.role.compiles, folder, mpi, builds.parent, spec.subject, say)
             python = str(folder / "bin" / "python")
-            _uv(recipe, "pip", "install", "--python", python, "--no-deps", str(wheel))
-        facts, blas_kernels = probe(folder, recipe)
-        check(facts, recipe, example=group_requirements(recipe.role.group)[0])
-        write_whole(folder / MARKER, msgspec.json.encode(Marker(recipe.requirement, recipe.wheel_sha256, facts)))
+            _uv(spec, "pip", "install", "--python", python, "--no-deps", str(wheel))
+        facts, blas_kernels = probe(folder, spec)
+        check(facts, spec, example=group_requirements(spec.role.group)[0])
+        write_whole(folder / MARKER, msgspec.json.encode(Marker(spec.requirement, spec.wheel_sha256, facts)))
         put_in_place(folder, final)
     except BaseException:  # KeyboardInterrupt too
         remove(folder)
         raise
-    say(f"{recipe.subject}: ready after {time.monotonic() - started:.1f} s, {facts.wheel}")
-    return _build(final, recipe, facts, blas_kernels)
+    say(f"{spec.subject}: ready after {time.monotonic() - started:.1f} s, {facts.wheel}")
+    return _build(final, spec, facts, blas_kernels)
 
 
-def _install(folder: Path, recipe: Recipe) -> None:
+def _install(folder: Path, spec: BuildSpec) -> None:
     python = load().python
     pip = ["pip", "install", "--python", str(folder / "bin" / "python")]
-    if not recipe.locked and recipe.content is None:
-        _uv(recipe, "venv", "--python", python, str(folder))
-        _uv(recipe, *pip, *recipe.installs)
+    if not spec.locked and spec.content is None:
+        _uv(spec, "venv", "--python", python, str(folder))
+        _uv(spec, *pip, *spec.installs)
         return
     sync = ["sync", "--frozen", "--python", python, "--project", str(ROOT)]
-    sync += group_options(recipe.role, mpi=recipe.mpi is None)
-    own = () if recipe.locked else (distribution(group_requirements(recipe.role.group)[0]),)
-    for package in (*own, *([recipe.role.compiles] if recipe.role.compiles else [])):
+    sync += group_options(spec.role, mpi=spec.mpi is None)
+    own = () if spec.locked else (distribution(group_requirements(spec.role.group)[0]),)
+    for package in (*own, *([spec.role.compiles] if spec.role.compiles else [])):
         sync += ["--no-install-package", package]
-    _uv(recipe, *sync, project_environment=str(folder))
-    if recipe.content is not None:
+    _uv(spec, *sync, project_environment=str(folder))
+    if spec.content is not None:
         before = marks(folder)
         # Compiling would start the environment's Python, and that whatever a .pth file names.
-        _uv(recipe, *pip, "--no-deps", "--no-build", "--no-compile-bytecode", *recipe.installs)
-        if content_written(folder, before) != recipe.content:
+        _uv(spec, *pip, "--no-deps", "--no-build", "--no-compile-bytecode", *spec.installs)
+        if content_written(folder, before) != spec.content:
             message = "it has another content than the stored run says; nothing of it was run"
-            raise PerfError(message, subject=recipe.subject, next_step="compare with a run whose wheel can be had")
+            raise PerfError(message, subject=spec.subject, next_step="compare with a run whose wheel can be had")
 
 
-def _uv(recipe: Recipe, *arguments: str, project_environment: str | None = None) -> None:
+def _uv(spec: BuildSpec, *arguments: str, project_environment: str | None = None) -> None:
     finished = run_uv(
-        *arguments, timeout=INSTALL_TIMEOUT, subject=recipe.subject, project_environment=project_environment
+        *arguments, timeout=INSTALL_TIMEOUT, subject=spec.subject, project_environment=project_environment
     )
     if finished.code:
         message = f"uv {arguments[0]} failed: {finished.last_lines()}"
         step = "check the requirement, the network and the free disk space, then run again"
-        raise PerfError(message, subject=recipe.subject, next_step=step)
+        raise PerfError(message, subject=spec.subject, next_step=step)
 
 
-def _mpi(folder: Path, recipe: Recipe) -> Mpi:
-    return read_mpi(recipe.mpi, bundled=False) if recipe.mpi else read_mpi(folder, bundled=True)
+def _mpi(folder: Path, spec: BuildSpec) -> Mpi:
+    return read_mpi(spec.mpi, bundled=False) if spec.mpi else read_mpi(folder, bundled=True)
 
 
-def _build(folder: Path, recipe: Recipe, facts: Facts, blas_kernels: str | None) -> Build:
+def _build(folder: Path, spec: BuildSpec, facts: BuildFacts, blas_kernels: str | None) -> Build:
     return Build(
-        role=recipe.name,
+        role=spec.name,
         folder=folder,
-        variables=recipe.role.variables,
-        requirement=recipe.requirement,
-        locked=recipe.locked,
+        variables=spec.role.variables,
+        requirement=spec.requirement,
+        locked=spec.locked,
         facts=facts,
-        wheel_sha256=recipe.wheel_sha256,
+        wheel_sha256=spec.wheel_sha256,
         blas_kernels=None if facts.mkldnn else blas_kernels,  # only other packages have an OpenBLAS beside MKL-DNN
-        mpi=None if recipe.role.compiles is None else _mpi(folder, recipe),
-        compiled=None if recipe.role.compiles is None else compiled_label(recipe.role.compiles),
+        mpi=None if spec.role.compiles is None else _mpi(folder, spec),
+        compiled=None if spec.role.compiles is None else compiled_label(spec.role.compiles),
     )

@@ -7,7 +7,7 @@ import msgspec
 
 from perf.builds.data import load
 from perf.builds.process import run, worker_variables
-from perf.builds.recipe import OPTION, Recipe
+from perf.builds.spec import OPTION, BuildSpec
 from perf.errors import PerfError
 from perf.worker.probe import NUMPY_LOADED
 
@@ -23,7 +23,7 @@ SAY_KERNELS = {"OPENBLAS_VERBOSE": "2"}
 CHOSEN = re.compile(r"^Core: (\w+)$", re.MULTILINE)
 
 
-class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class BuildFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What `perf.worker.probe` reports. `library` is relative to the environment's folder; `content_sha256`
     is the content of MXNet's installed files, `openmp` that of the system's libgomp, None without one.
     """
@@ -43,7 +43,7 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """What is installed, as people call it: "mxnet-mkl 1.5.0"."""
         return f"{self.distribution} {self.mxnet}"
 
-    def differences(self, other: "Facts") -> str:
+    def differences(self, other: "BuildFacts") -> str:
         """Return the facts in which `other` differs, as text; empty when both are the same."""
         before, after = msgspec.to_builtins(self), msgspec.to_builtins(other)
         return ", ".join(
@@ -51,17 +51,17 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-def probe(folder: Path, recipe: Recipe) -> tuple[Facts, str | None]:
+def probe(folder: Path, spec: BuildSpec) -> tuple[BuildFacts, str | None]:
     """Import MXNet (and what else the role needs) in the environment at `folder`, and return what it says of itself,
     and which kernels its OpenBLAS chose on this CPU (None when it has none).
 
     Raises PerfError, with the last lines of the failure, when anything does not import.
     """
-    command = [str(folder / "bin" / "python"), "-m", "perf.worker.probe", *recipe.role.imports]
-    environment = worker_variables(recipe.role.variables, threads=1, extra=SAY_KERNELS)
-    finished = run(command, environment=environment, timeout=PROBE_TIMEOUT, subject=recipe.subject)
+    command = [str(folder / "bin" / "python"), "-m", "perf.worker.probe", *spec.role.imports]
+    environment = worker_variables(spec.role.variables, threads=1, extra=SAY_KERNELS)
+    finished = run(command, environment=environment, timeout=PROBE_TIMEOUT, subject=spec.subject)
     step = "uv cache clean mxnet mxnet-mkl, then run again"  # a wheel in uv's cache may be damaged
-    if not recipe.locked:
+    if not spec.locked:
         step = f"name a wheel that works on Python {load().python}; or {step}"
     if finished.code:
         if missing := MISSING_LIBRARY.search(finished.last_lines()):
@@ -69,12 +69,12 @@ def probe(folder: Path, recipe: Recipe) -> tuple[Facts, str | None]:
                 f"install the system library {missing[1]} (apt-get install libgomp1 for libgomp.so.1), then run again"
             )
         message = f"MXNet cannot be imported: {finished.last_lines()}"
-        raise PerfError(message, subject=recipe.subject, next_step=step)
+        raise PerfError(message, subject=spec.subject, next_step=step)
     try:
-        facts = msgspec.json.decode(finished.stdout.rstrip().rpartition("\n")[2], type=Facts)
+        facts = msgspec.json.decode(finished.stdout.rstrip().rpartition("\n")[2], type=BuildFacts)
     except msgspec.MsgspecError as error:
         message = f"the probe's answer is not understood: {error}"
-        raise PerfError(message, subject=recipe.subject, next_step=step) from error
+        raise PerfError(message, subject=spec.subject, next_step=step) from error
     return facts, blas_kernels(finished.stderr)
 
 
@@ -86,20 +86,20 @@ def blas_kernels(stderr: str) -> str | None:
     return found[-1] if found else None
 
 
-def check(facts: Facts, recipe: Recipe, example: str) -> None:
+def check(facts: BuildFacts, spec: BuildSpec, example: str) -> None:
     """Refuse a build that is not of its role's kind; `example` is a requirement that is.
 
     Raises PerfError naming what was found and what to do. Another version than expected is an error only for a
     locked build: to measure one is why users name wheels.
     """
     found = facts.wheel
-    if facts.mkldnn != recipe.role.mkldnn:
+    if facts.mkldnn != spec.role.mkldnn:
         has, must = ("has", "must not have") if facts.mkldnn else ("does not have", "must have")
-        step = f"name another wheel, such as {OPTION} {recipe.name}={example}"
+        step = f"name another wheel, such as {OPTION} {spec.name}={example}"
         if facts.mkldnn:
             step += " (from MXNet 1.7.0 on, the wheel without MKL-DNN is called mxnet-native)"
         message = f"{found} {has} MKL-DNN compiled in, and this build {must} it"
-        raise PerfError(message, subject=recipe.subject, next_step=step)
-    if recipe.locked and facts.mxnet != recipe.role.version:
-        message = f"the lock installs {found}, and perf/builds/builds.toml expects {recipe.role.version}"
-        raise PerfError(message, subject=recipe.subject, next_step="make uv.lock and builds.toml agree")
+        raise PerfError(message, subject=spec.subject, next_step=step)
+    if spec.locked and facts.mxnet != spec.role.version:
+        message = f"the lock installs {found}, and perf/builds/builds.toml expects {spec.role.version}"
+        raise PerfError(message, subject=spec.subject, next_step="make uv.lock and builds.toml agree")

@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import uv
 
-from perf.builds.data import ROOT, load
+from perf.builds.data import load
 from perf.errors import PerfError
+from perf.files import ROOT
 
 SHOWN_LINES = 12
 

@@ -10,8 +10,8 @@ from rich.console import Console
 from perf.report.console import say, widened
 from perf.report.verdicts import print_verdicts
 from perf.runs.baseline import TOLERANCES, usable_baseline
-from perf.runs.document import Run, read_run
-from perf.runs.judging import judge_run
+from perf.runs.judges import judge_run
+from perf.runs.schema import Run, read_run
 from perf.runs.tolerances import read_tolerances
 from perf.runs.verdict import fails
 

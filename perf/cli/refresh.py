@@ -9,11 +9,11 @@ from rich.console import Console
 from perf.files import read_json
 from perf.report.console import say, widened
 from perf.report.verdicts import print_verdicts
+from perf.runs.acceptance import Consent, store
 from perf.runs.baseline import BASELINES, TOLERANCES, usable_baseline
-from perf.runs.document import read_run
-from perf.runs.judging import judge_run
-from perf.runs.shelf import shelf_of
-from perf.runs.storing import Consent, store
+from perf.runs.judges import judge_run
+from perf.runs.schema import read_run
+from perf.runs.store import shelf_of
 from perf.runs.tolerances import read_tolerances
 
 

@@ -5,27 +5,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from perf.cnn.answers import StoredAnswers, StoredDrift, store_answers, stored_answers
-from perf.cnn.drift import beyond, bounds_of, changed_layers
+from perf.checks import CheckResult
+from perf.cnn.checks.drift import beyond, bounds_of, changed_layers
+from perf.cnn.checks.fusion import layers_of
+from perf.cnn.checks.golden import GoldenAnswers, GoldenDrift, golden_answers, store_golden
+from perf.cnn.checks.layers import layers_sqnr_db
+from perf.cnn.checks.verify import Verified, check_layers, verify
+from perf.cnn.checks.vnni import DUMP, byte_products, products_text, vnni_problem
 from perf.cnn.family import CnnFamily
-from perf.cnn.fusion import layers_of
-from perf.cnn.kernels import DUMP, byte_products, products_text, vnni_problem
-from perf.cnn.layers import layers_sqnr_db
 from perf.cnn.networks import INPUT, catalogue, images_of
-from perf.cnn.verify import Verified, check_layers, verify
 from perf.facts import Drift
 from perf.measure.family import Resources
-from perf.measure.observe import observe
 from perf.measure.plan import Plan, Program, Workload
-from perf.report.answers import Answer
-from perf.report.layers import write_layers
+from perf.measure.workers.inspection import inspect
+from perf.report.curves import write_layers
 
 # Layers that a message names; the picture shows all.
 SHOWN_LAYERS = 3
 
 
 @dataclass(frozen=True)
-class Look:
+class NetworkInspection:
     """A network's plan with all variants, and what each of them showed on the same images. `quantisation` is the name
     under which its drift is stored.
     """
@@ -35,13 +35,13 @@ class Look:
     quantisation: str
 
 
-def look_at(family: CnnFamily, network: str, resources: Resources) -> Look:
+def inspect_network(family: CnnFamily, network: str, resources: Resources) -> NetworkInspection:
     """Prepare a network and run all its variants once. PerfError when it cannot be prepared."""
     plan = family.plan(network, family.cases("nightly", [network], [1]), resources)
-    return Look(plan, verify(plan, resources, family.quantisation), family.quantisation)
+    return NetworkInspection(plan, verify(plan, resources, family.quantisation), family.quantisation)
 
 
-def check_drift(look: Look, resources: Resources, *, store: bool) -> Answer:
+def check_drift(look: NetworkInspection, resources: Resources, *, store: bool) -> CheckResult:
     """INT8 against FP32: the outputs of all images, and every layer's, by what is stored of the network. With `store`,
     what is found is stored instead. A failure names the layers where accuracy was lost, the first of them first, and
     leaves a picture of all in the cache. WorkerError when a worker fails.
@@ -50,12 +50,12 @@ def check_drift(look: Look, resources: Resources, *, store: bool) -> Answer:
     subject, found = f"{network}, {look.quantisation}", look.verified["mkl-int8"].drift
     if found is None:
         problem = look.verified["mkl-int8"].problem
-        return Answer("INT8 drift", subject, "-", "", problem.what if problem else "native-fp32 failed")
+        return CheckResult("INT8 drift", subject, "-", "", problem.what if problem else "native-fp32 failed")
     layers = layers_sqnr_db(look.plan, resources)
-    answers = stored_answers(network)
+    answers = golden_answers(network)
     if store:
-        drift = {**answers.drift, look.quantisation: StoredDrift(found, layers)}
-        store_answers(network, StoredAnswers(answers.layers, drift))
+        drift = {**answers.drift, look.quantisation: GoldenDrift(found, layers)}
+        store_golden(network, GoldenAnswers(answers.layers, drift))
     stored = None if store else answers.drift.get(look.quantisation)
     if stored is None:
         return _by_floors(look.verified["mkl-int8"], subject, drift_text(found), store=store)
@@ -69,17 +69,17 @@ def check_drift(look: Look, resources: Resources, *, store: bool) -> Answer:
         write_layers(picture, f"{subject}: INT8 against FP32, layer by layer", layers, stored.layers_sqnr_db)
         problems.append(f"{len(changed)} of {len(layers)} layers are not as stored, all in {picture}")
     allowed = f"{drift_text(bounds)}; each of {len(layers)} layers within {margins.layer_sqnr_db:g} dB of stored"
-    return Answer("INT8 drift", subject, drift_text(found), allowed, "; ".join(problems) or None)
+    return CheckResult("INT8 drift", subject, drift_text(found), allowed, "; ".join(problems) or None)
 
 
-def _by_floors(int8: Verified, subject: str, found: str, *, store: bool) -> Answer:
+def _by_floors(int8: Verified, subject: str, found: str, *, store: bool) -> CheckResult:
     """What was said of INT8 answers without stored ones: right by floors, wrong, or not judged."""
     if store:
-        return Answer("INT8 drift", subject, found, "")
+        return CheckResult("INT8 drift", subject, found, "")
     if int8.problem or not int8.unjudged:
         problem = int8.problem.what if int8.problem else None
-        return Answer("INT8 drift", subject, found, "floors by quantisation steps", problem)
-    return Answer("INT8 drift", subject, f"{found}: {int8.unjudged}", "")
+        return CheckResult("INT8 drift", subject, found, "floors by quantisation steps", problem)
+    return CheckResult("INT8 drift", subject, f"{found}: {int8.unjudged}", "")
 
 
 def drift_text(drift: Drift) -> str:
@@ -95,18 +95,18 @@ def _layer_text(name: str, now: Mapping[str, float], then: Mapping[str, float]) 
     return f"layer {name} by itself {told[0]}, stored {told[1]}"
 
 
-def check_layers_kept(look: Look, *, store: bool) -> Answer:
+def check_layers_kept(look: NetworkInspection, *, store: bool) -> CheckResult:
     """What is fused in `mkl-fp32` and quantised in `mkl-int8`, by what is stored; with `store`, it is stored."""
     network = look.plan.subject
-    answers = stored_answers(network)
+    answers = golden_answers(network)
     found = {name: verified.operators for name, verified in look.verified.items()}
     if store:
         layers = {name: dict(layers_of(found[name])) for name in ("mkl-fp32", "mkl-int8")}
-        answers = StoredAnswers(layers, answers.drift)
-        store_answers(network, answers)
+        answers = GoldenAnswers(layers, answers.drift)
+        store_golden(network, answers)
     problems = [f"{name}: {text}" for name in found for text in check_layers(name, found[name], answers)]
     shown = "; ".join(f"{name}: {layers_text(layers_of(found[name]))}" for name in ("mkl-fp32", "mkl-int8"))
-    return Answer(
+    return CheckResult(
         "fusion", network, shown, "as stored" if answers.layers and not store else "", "; ".join(problems) or None
     )
 
@@ -116,7 +116,7 @@ def layers_text(layers: Mapping[str, tuple[str, ...]]) -> str:
     return ", ".join(f"{len(names)} {kind}" for kind, names in layers.items())
 
 
-def check_vnni(look: Look, resources: Resources, *, has_vnni: bool) -> Answer:
+def check_vnni(look: NetworkInspection, resources: Resources, *, has_vnni: bool) -> CheckResult:
     """Which instructions the INT8 convolutions execute; they must use VNNI where the CPU has it. WorkerError when the
     worker fails.
     """
@@ -124,8 +124,8 @@ def check_vnni(look: Look, resources: Resources, *, has_vnni: bool) -> Answer:
     arrays = {INPUT: images_of(look.plan)[:1]}
     with tempfile.TemporaryDirectory(dir=resources.scratch) as folder:
         workload = Workload(variant.name, {}, 1, 0.0)
-        observe(variant, [workload], resources, arrays=arrays, variables=DUMP, folder=Path(folder))
+        inspect(variant, [workload], resources, arrays=arrays, variables=DUMP, folder=Path(folder))
         kernels = byte_products(Path(folder)).values()
     found = f"{len(kernels)} INT8 convolutions: {products_text(kernels)}"
     allowed = "vpdpbusd in all" if has_vnni else "the CPU has no VNNI"
-    return Answer("VNNI", look.plan.subject, found, allowed, vnni_problem(kernels, has_vnni=has_vnni))
+    return CheckResult("VNNI", look.plan.subject, found, allowed, vnni_problem(kernels, has_vnni=has_vnni))

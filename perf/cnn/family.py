@@ -8,17 +8,17 @@ from pathlib import Path
 
 import msgspec
 
+from perf.cnn.artifacts.prepare import CalibrationMode, prepare
+from perf.cnn.checks.verify import verify
 from perf.cnn.networks import INPUT, REFERENCE, catalogue
-from perf.cnn.prepare import CalibrationMode, prepare
-from perf.cnn.verify import verify
 from perf.facts import CnnCheck, CnnFacts
 from perf.measure.family import DRAWN_BYTES, FP32_BYTES, PROCESS_BYTES, SLOT_WEIGHT, Checked, Resources
 from perf.measure.plan import Plan, Program, Workload, variants_of
-from perf.measure.published import published_rows
+from perf.published import published_rows
 
 
 @dataclass(frozen=True)
-class Case:
+class CnnCase:
     """One pytest item: a network at a batch size in one variant."""
 
     network: str
@@ -70,17 +70,17 @@ class CnnFamily:
         """Under which name drift is stored: "naive", or "trained entropy", and so on."""
         return f"trained {self.calibration}" if self.pretrained else self.calibration
 
-    def cases(self, tier: str, networks: Sequence[str] = (), batches: Sequence[int] = ()) -> list[Case]:
+    def cases(self, tier: str, networks: Sequence[str] = (), batches: Sequence[int] = ()) -> list[CnnCase]:
         """Every case of a tier, network by network; `networks` and `batches` replace the tier's own when given."""
         share = catalogue().tiers[tier]
         return [
-            Case(network, batch, variant, self)
+            CnnCase(network, batch, variant, self)
             for network in networks or share.networks
             for batch in batches or share.batches
             for variant in catalogue().variants
         ]
 
-    def plan(self, subject: str, cases: Sequence[Case], resources: Resources) -> Plan[Program]:
+    def plan(self, subject: str, cases: Sequence[CnnCase], resources: Resources) -> Plan[Program]:
         """The plan that measures the cases of one network; the reference is measured even when it is not selected.
 
         PerfError when the network cannot be prepared.
@@ -127,13 +127,13 @@ class CnnFamily:
             for name, found in verify(plan, resources, self.quantisation).items()
         }
 
-    def describe(self, case: Case, check: CnnCheck) -> CnnFacts:
+    def describe(self, case: CnnCase, check: CnnCheck) -> CnnFacts:
         """Its row in Table 2, and two floating-point operations for each multiply-add of a pass."""
         counted = check.multiply_adds_per_image
         flops = 2 * counted * case.batch if counted is not None else None
         return CnnFacts(case.network, case.batch, flops, check)
 
-    def published(self, case: Case) -> float | None:
+    def published(self, case: CnnCase) -> float | None:
         """Table 2's speedup; None for the reference itself and for what the table does not hold."""
         return table2().get((case.network, case.batch, case.variant))
 

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from perf.cnn.drift import Margins
-from perf.cnn.images import images
+from perf.cnn.artifacts.images import images
+from perf.cnn.checks.drift import Margins
 from perf.files import read_toml
 from perf.measure.plan import Plan, Program, VariantData
 
@@ -23,12 +23,12 @@ IMAGES = 32
 SEED = 20190714
 
 
-class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CnnTier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     networks: list[str]
     batches: list[int]
 
 
-class Answers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AnswerSelection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Networks whose answers are checked, by the mode of calibration."""
 
     naive: list[str]
@@ -47,12 +47,12 @@ class ImageSize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size: int
 
 
-class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NetworkCatalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of `networks.toml`."""
 
     activations_per_input: float
-    tiers: dict[str, Tier]
-    answers: dict[str, Answers]
+    tiers: dict[str, CnnTier]
+    answers: dict[str, AnswerSelection]
     variants: dict[str, NetworkVariant]
     image_sizes: list[ImageSize]
     tried_sizes: list[int]
@@ -77,9 +77,9 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @cache
-def catalogue() -> Catalogue:
+def catalogue() -> NetworkCatalogue:
     """The catalogue, read once."""
-    return read_toml(DATA, Catalogue)
+    return read_toml(DATA, NetworkCatalogue)
 
 
 def images_of(plan: Plan[Program]) -> NDArray[np.float32]:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from perf.cnn.handwriting import answer_of, quantised, right_in
-from perf.cnn.prepare import CalibrationMode, fp32_and_int8
+from perf.checks import CheckResult
+from perf.cnn.artifacts.prepare import CalibrationMode, fp32_and_int8
+from perf.cnn.digits.check import answer_of, quantised, right_in
 from perf.measure.family import Resources
 from perf.plugin.hooks import OPTIONS
-from perf.report.answers import Answer
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -17,6 +17,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.mark.accuracy("mkl", "zoo")
-def test_digits(calibration: CalibrationMode, resources: Resources, answered: Callable[[Answer], None]) -> None:
+def test_digits(calibration: CalibrationMode, resources: Resources, answered: Callable[[CheckResult], None]) -> None:
     fp32, int8 = fp32_and_int8(quantised(calibration, resources), resources)
     answered(answer_of(calibration, right_in(fp32, resources), right_in(int8, resources)))

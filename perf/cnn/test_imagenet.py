@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from perf.cnn.imagenet import answer_of
+from perf.checks import CheckResult
+from perf.cnn.artifacts.prepare import fp32_and_int8
+from perf.cnn.imagenet.evaluate import answers_of, calibrated
+from perf.cnn.imagenet.protocol import answer_of
 from perf.cnn.networks import catalogue
-from perf.cnn.prepare import fp32_and_int8
-from perf.cnn.validation import answers_of, calibrated
 from perf.plugin.hooks import OPTIONS
 from perf.plugin.setup import Setup
-from perf.report.answers import Answer
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -19,7 +19,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.mark.accuracy("mkl", "zoo")
-def test_imagenet(network: str, setup: Setup, answered: Callable[[Answer], None]) -> None:
+def test_imagenet(network: str, setup: Setup, answered: Callable[[CheckResult], None]) -> None:
     options, resources, progress = setup.options, setup.resources, setup.progress
     records = options.imagenet_rec
     assert records is not None

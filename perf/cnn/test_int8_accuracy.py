@@ -5,16 +5,16 @@ from functools import cache
 
 import pytest
 
-from perf.cnn.accuracy import Look, check_drift, check_layers_kept, check_vnni, look_at
+from perf.checks import CheckResult
+from perf.cnn.accuracy import NetworkInspection, check_drift, check_layers_kept, check_vnni, inspect_network
+from perf.cnn.artifacts.prepare import CalibrationMode
 from perf.cnn.family import CnnFamily
 from perf.cnn.networks import catalogue
-from perf.cnn.prepare import CalibrationMode
 from perf.plugin.hooks import OPTIONS
 from perf.plugin.setup import Setup
-from perf.report.answers import Answer
 
-Answered = Callable[[Answer], None]
-Looked = Callable[[str, CalibrationMode], Look]
+Answered = Callable[[CheckResult], None]
+Looked = Callable[[str, CalibrationMode], NetworkInspection]
 BUILDS = ("native", "mkl", "zoo")
 
 
@@ -35,8 +35,8 @@ def looked(setup: Setup) -> Looked:
     options = setup.options
 
     @cache
-    def look(network: str, calibration: CalibrationMode) -> Look:
-        return look_at(CnnFamily(options.pretrained, calibration), network, setup.resources)
+    def look(network: str, calibration: CalibrationMode) -> NetworkInspection:
+        return inspect_network(CnnFamily(options.pretrained, calibration), network, setup.resources)
 
     return look
 

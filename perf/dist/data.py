@@ -13,7 +13,7 @@ DATA = Path(__file__).with_name("jobs.toml")
 Place = Literal["host", "emulated"]
 
 
-class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class JobDeadlines(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """In seconds: how long a rank may be silent, how long its work may stand still (after and before its first step),
     how long a rank's guard may hear nothing from the launcher, and how long a process may take to end when asked to.
     """
@@ -25,7 +25,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grace_s: float
 
 
-class Share(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RankSplit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a tier trains: networks, images per rank and step, builds, and where."""
 
     networks: list[str]
@@ -57,14 +57,14 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delay: str
 
 
-class Allreduce(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AllreduceSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of which messages the cost is measured, and how often each."""
 
     sizes_bytes: list[int]
     repeats: int
 
 
-class Learning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DigitsTraining(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The digits: on how many ranks they are learned, from which seeds, in how many epochs of which global batch, how
     many are held out, how far weights may be apart (as a share of the largest), and SGD's parameters.
     """
@@ -87,7 +87,7 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     decay: float
 
 
-class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ImageNetRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """ImageNet's recipe: what is trained on which images, and the top-1 that it must come to, as a share."""
 
     network: str
@@ -100,7 +100,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allowed_drop: float
 
 
-class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class StepMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a step of a network keeps in memory, in 10^6 FP32 values: parameters, and for one image the outputs of all
     operators.
     """
@@ -114,18 +114,18 @@ class Jobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     floating-point operations of a training step per image; `memory` is by network too.
     """
 
-    limits: Limits
+    limits: JobDeadlines
     variables: dict[str, dict[str, str]]
     optimizer: dict[str, float]
     schedule: Schedule
     networks: dict[str, float]
-    memory: dict[str, Kept]
-    tiers: dict[str, Share]
+    memory: dict[str, StepMemory]
+    tiers: dict[str, RankSplit]
     efforts: dict[str, JobEffort]
     link: Link
-    allreduce: Allreduce
-    learning: Learning
-    recipe: Recipe
+    allreduce: AllreduceSizes
+    learning: DigitsTraining
+    recipe: ImageNetRecipe
 
 
 @cache

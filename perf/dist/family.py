@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from perf.dist.crew import JobStart
 from perf.dist.data import JobEffort, Place, load
-from perf.dist.job import settings_of
-from perf.dist.places import seating_of
-from perf.dist.profile import profile_of
+from perf.dist.launch.cluster import layout_of
+from perf.dist.launch.job import settings_of
+from perf.dist.rank_group import JobStart, TrainingJob
+from perf.dist.step_breakdown import breakdown_of
 from perf.facts import TrainingCheck, TrainingFacts
-from perf.measure.crew import SEED
 from perf.measure.family import DRAWN_BYTES, FP32_BYTES, PROCESS_BYTES, Checked, Resources
-from perf.measure.instance import WorkerError
-from perf.measure.plan import Effort, Plan, Training, Variant, Workload
-from perf.measure.published import published_scaling
+from perf.measure.plan import Plan, Variant, Workload
 from perf.measure.results import Failure
-from perf.measure.tiers import effort_of
+from perf.measure.tiers import Effort, effort_of
+from perf.measure.workers.instance import WorkerError
+from perf.measure.workers.worker_group import SEED
+from perf.published import published_scaling
 
 REFERENCE = "r1"
 # Of the images that a tier's network is trained on.
@@ -27,7 +27,7 @@ SIZE = 224
 
 
 @dataclass(frozen=True)
-class Case:
+class TrainingCase:
     """One pytest item: a training job on so many ranks. Its variant is the number of ranks, its reference one rank."""
 
     network: str
@@ -70,7 +70,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class TrainingPlan(Plan[Training]):
+class TrainingPlan(Plan[TrainingJob]):
     """A plan of training jobs: where they run, and how hard they are measured."""
 
     start: JobStart
@@ -90,14 +90,16 @@ class DistFamily:
     def name(self) -> str:
         return "dist"
 
-    def cases(self, ranks: Sequence[int], networks: Sequence[str] = (), batches: Sequence[int] = ()) -> list[Case]:
+    def cases(
+        self, ranks: Sequence[int], networks: Sequence[str] = (), batches: Sequence[int] = ()
+    ) -> list[TrainingCase]:
         """Every case of the tier on these rank counts; `networks` (those that can be trained) and `batches` replace the
         tier's own when given.
         """
         share = load().tiers[self.tier]
         chosen = [name for name in networks if name in load().networks] if networks else share.networks
         return [
-            Case(network, batch, build, place, count, self)
+            TrainingCase(network, batch, build, place, count, self)
             for network in chosen
             for batch in batches or share.batches
             for build in share.builds
@@ -105,13 +107,13 @@ class DistFamily:
             for count in ([1, 2] if place == "emulated" else ranks)
         ]
 
-    def plan(self, subject: str, cases: Sequence[Case], resources: Resources) -> TrainingPlan:
+    def plan(self, subject: str, cases: Sequence[TrainingCase], resources: Resources) -> TrainingPlan:
         """The plan for the rank counts of one subject; one rank is measured even when it is not selected.
 
         UnavailableError when there can be no such hosts here, PerfError when the build cannot be had.
         """
         some = cases[0]
-        seating = seating_of(some.place, resources)
+        layout = layout_of(some.place, resources)
         build = resources.build(some.role)
         task = {
             "network": some.network,
@@ -127,7 +129,7 @@ class DistFamily:
             Variant(
                 f"r{count}",
                 build,
-                Training(f"{some.network}/b{some.batch}", count, task, settings),
+                TrainingJob(f"{some.network}/b{some.batch}", count, task, settings),
                 over=() if count == 1 else (REFERENCE,),
             )
             for count in counts
@@ -140,7 +142,7 @@ class DistFamily:
             tuple(variants),
             (workload,),
             REFERENCE,
-            JobStart(seating, effort),
+            JobStart(layout, effort),
             _effort(self.tier, effort, self.invocations or effort.invocations),
             family=self.name,
         )
@@ -149,7 +151,7 @@ class DistFamily:
         """Parameters, their gradients and momentum, the outputs that the backward pass needs, and the images, of all
         ranks of all jobs: these take turns. Nothing is known of other hosts' memory.
         """
-        if resources.hosts:
+        if resources.hosts_file:
             return {}
         jobs = [variant.program for variant in plan.variants]
         return {
@@ -162,39 +164,39 @@ class DistFamily:
         """
         return {variant.name: _check(variant, plan, resources) for variant in plan.variants}
 
-    def describe(self, case: Case, check: TrainingCheck) -> TrainingFacts:
+    def describe(self, case: TrainingCase, check: TrainingCheck) -> TrainingFacts:
         """Its row in the table of training jobs."""
         return TrainingFacts(case.network, case.batch, case.build, case.ranks, check)
 
-    def published(self, case: Case) -> float | None:
+    def published(self, case: TrainingCase) -> float | None:
         """Table 1's efficiency for as many instances, as a share; None for one, and for what it does not hold."""
         return published_scaling().get(case.ranks) if case.build == "mkl" else None
 
 
-def _rank_bytes(job: Training, workload: Workload) -> int:
+def _rank_bytes(job: TrainingJob, workload: Workload) -> int:
     kept = load().memory[job.task["network"]]
     values = 1e6 * (3 * kept.parameters + kept.outputs * workload.items)
     return int(PROCESS_BYTES + FP32_BYTES * values + DRAWN_BYTES * math.prod(workload.inputs["data"]))
 
 
-def _check(variant: Variant[Training], plan: TrainingPlan, resources: Resources) -> Checked[TrainingCheck]:
+def _check(variant: Variant[TrainingJob], plan: TrainingPlan, resources: Resources) -> Checked[TrainingCheck]:
     start = plan.start
     try:
-        with closing(start(variant, (), resources.scratch, timeout_s=resources.timeout_s)) as crew:
-            crew.prepare(plan.workloads[0])
-            crew.warm_up(plan.effort)
-            profile = profile_of(crew.profile())
-            found = crew.end()
+        with closing(start(variant, (), resources.scratch, timeout_s=resources.timeout_s)) as group:
+            group.prepare(plan.workloads[0])
+            group.warm_up(plan.effort)
+            profile = breakdown_of(group.profile())
+            found = group.end()
             sizes, repeats = load().allreduce.sizes_bytes, load().allreduce.repeats
-            cost = crew.allreduce_ns(sizes, repeats=repeats) if found[1:] else {}
+            cost = group.allreduce_ns(sizes, repeats=repeats) if found[1:] else {}
     except WorkerError as error:
         return Checked(Failure(f"in a first job: {error.what}", error.last_words), None)
     mpi = variant.build.mpi
     return Checked(
         None,
         TrainingCheck(
-            place=start.seating.words,
-            link_gbit_per_s=start.seating.link_gbit_per_s,
+            place=start.layout.words,
+            link_gbit_per_s=start.layout.link_gbit_per_s,
             gradient_bytes=found[0]["gradient_bytes"],
             profiled_step_s=profile.step_s,
             compute_s=profile.compute_s,

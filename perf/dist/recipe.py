@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 
 from perf.builds import Build
+from perf.checks import CheckResult
 from perf.dist.data import load
-from perf.dist.job import Job
-from perf.dist.launch import run_job
-from perf.dist.places import seating_of
+from perf.dist.launch.cluster import layout_of
+from perf.dist.launch.job import Job
+from perf.dist.launch.running import run_job
 from perf.files import read_bytes
-from perf.measure.crew import SEED
 from perf.measure.family import Resources
-from perf.report.answers import Answer
+from perf.measure.workers.worker_group import SEED
 
 PROGRAM = "perf.worker.rank.recipe"
 # How long an epoch may take at most, in seconds per image; a rank whose work stands still is noticed at once.
@@ -27,7 +27,7 @@ MAX_INDEX_BYTES = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class RecipeTask:
     """What the user asked for: record files to train on and to hold out, and what replaces the recipe's own figures."""
 
     train: Path
@@ -61,11 +61,11 @@ def count_records(path: Path) -> int:
     return sum(1 for line in index.splitlines() if line.strip())
 
 
-def train(run: Run, build: Build, resources: Resources) -> Trained:
+def train(run: RecipeTask, build: Build, resources: Resources) -> Trained:
     """Train to the end, from the checkpoint in the cache if there is one. WorkerError when the job fails; the next run
     goes on from its last epoch.
     """
-    recipe, seating = load().recipe, seating_of("host", resources)
+    recipe, layout = load().recipe, layout_of("host", resources)
     folder = resources.cache / "checkpoints"
     folder.mkdir(exist_ok=True)
     task = {
@@ -81,30 +81,37 @@ def train(run: Run, build: Build, resources: Resources) -> Trained:
         "seed": SEED,
         "optimizer": load().optimizer,
         "schedule": msgspec.to_builtins(load().schedule),
-        "threads": seating.every[0].placement.threads,
+        "threads": layout.every[0].placement.threads,
     }
-    with seating.opened() as cluster:
+    with layout.opened() as cluster:
         deadline_s = resources.timeout_s + SLOWEST_S * run.examples * run.epochs
-        job = Job(build=build, cluster=cluster, seats=seating.every, program=PROGRAM, task=task, deadline_s=deadline_s)
+        job = Job(
+            build=build,
+            cluster=cluster,
+            rank_placements=layout.every,
+            program=PROGRAM,
+            task=task,
+            deadline_s=deadline_s,
+        )
         found = run_job(job, resources.scratch, lambda message: _tell(message, run, resources.say))
     curve = [(train, held_out) for train, held_out in found[0]["curve"]]
-    return Trained(curve, found[0]["begun"], len(seating.every))
+    return Trained(curve, found[0]["begun"], len(layout.every))
 
 
-def _tell(message: Mapping[str, Any], run: Run, say: Callable[[str], None]) -> None:
+def _tell(message: Mapping[str, Any], run: RecipeTask, say: Callable[[str], None]) -> None:
     if "epoch" in message:
         accuracies = f"top-1 {message['accuracy']:.4f} in training, {message['held_out']:.4f} held out"
         say(f"{run.network}, epoch {message['epoch']} of {run.epochs}: {accuracies}")
 
 
-def answer_of(run: Run, trained: Trained) -> Answer:
+def answer_of(run: RecipeTask, trained: Trained) -> CheckResult:
     """The last top-1 on held-out images beside the announcement's; judged only when the whole recipe was followed."""
     recipe = load().recipe
     top1 = trained.curve[-1][1] if trained.curve else math.nan
     least = recipe.published_top1 - recipe.allowed_drop
     whole = (run.network, len(trained.curve), run.examples) == (recipe.network, recipe.epochs, recipe.examples)
     problem = f"top-1 is {top1:.4f}, below {least:.4f}" if whole and not top1 >= least else None
-    return Answer(
+    return CheckResult(
         "convergence, recipe",
         f"{run.network}, {len(trained.curve)} epochs, {trained.ranks} ranks",
         f"top-1 {top1:.4f} (published: {recipe.published_top1:.4f} after {recipe.epochs} epochs of {recipe.network})",

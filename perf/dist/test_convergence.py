@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
+from perf.checks import CheckResult
+from perf.dist.convergence import ConvergenceRuns, learn, same_accuracy, same_weights
 from perf.dist.data import load
-from perf.dist.learning import Trainings, learn, same_accuracy, same_weights
 from perf.measure.family import Resources
-from perf.report.answers import Answer
 from perf.report.curves import write_curves
 
 ROLE = "mkl-dist"
 SEVERAL = [ranks for ranks in load().learning.ranks if ranks > 1]
-Learned = Mapping[int, Trainings]
+Learned = Mapping[int, ConvergenceRuns]
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +28,11 @@ def learned(resources: Resources) -> Iterator[Learned]:
 
 @pytest.mark.accuracy(ROLE)
 @pytest.mark.parametrize("ranks", SEVERAL)
-def test_same_weights(ranks: int, learned: Learned, answered: Callable[[Answer], None]) -> None:
+def test_same_weights(ranks: int, learned: Learned, answered: Callable[[CheckResult], None]) -> None:
     answered(same_weights(learned[1], learned[ranks], ranks))
 
 
 @pytest.mark.accuracy(ROLE)
 @pytest.mark.parametrize("ranks", SEVERAL)
-def test_same_accuracy(ranks: int, learned: Learned, answered: Callable[[Answer], None]) -> None:
+def test_same_accuracy(ranks: int, learned: Learned, answered: Callable[[CheckResult], None]) -> None:
     answered(same_accuracy(learned[1], learned[ranks], ranks))

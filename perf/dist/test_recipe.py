@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from perf.checks import CheckResult
 from perf.dist.data import load
-from perf.dist.recipe import Run, answer_of, count_records, train
+from perf.dist.recipe import RecipeTask, answer_of, count_records, train
 from perf.plugin.hooks import OPTIONS
 from perf.plugin.setup import Setup
-from perf.report.answers import Answer
 from perf.report.curves import write_curves
 
 ROLE = "mkl-dist"
@@ -20,11 +20,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.mark.accuracy(ROLE)
-def test_recipe(network: str, setup: Setup, answered: Callable[[Answer], None]) -> None:
+def test_recipe(network: str, setup: Setup, answered: Callable[[CheckResult], None]) -> None:
     options, resources, recipe = setup.options, setup.resources, load().recipe
     assert options.train_rec is not None
     assert options.imagenet_rec is not None
-    run = Run(
+    run = RecipeTask(
         train=options.train_rec,
         held_out=options.imagenet_rec,
         network=network,

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from perf.dist.family import DistFamily
+from perf.dist.launch.hosts import rank_counts, read_hosts
 from perf.errors import PerfError
-from perf.machine import read_topology
-from perf.measure.hosts import rank_counts, ranks_per_host, read_hosts
+from perf.machine import ranks_per_host, read_topology
 from perf.plugin.fixtures import clock
 from perf.plugin.hooks import OPTIONS
 from perf.plugin.options import Options

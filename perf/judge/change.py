@@ -16,12 +16,14 @@ from scipy.optimize import brentq
 from scipy.special import gammaln, stdtr, stdtrit
 
 from perf.judge.speedup import Observed
-from perf.judge.spread import Spread, sum_of_squares
+from perf.judge.variance_prior import VariancePrior, sum_of_squares
 
 # A sum's quantile lies at most so many times as far out as its parts' together; of one degree of freedom or more: once.
 TOO_FAR = 1e6
 # The confidence of intervals that are shown, and of whatever is not an alarm.
 CONFIDENCE = 0.95
+# The largest logarithm whose number a double can hold is 709.78 (IEEE 754); an interval that ends there has no end.
+LARGEST_LOG = 709.0
 # t = sinh of these: close together in the middle, and as far out as the tail of a single degree of freedom needs.
 _STEPS = np.linspace(-24, 24, 513)
 _GRID = np.sinh(_STEPS)
@@ -34,7 +36,7 @@ class Change:
     """
 
     log_ratio: float
-    parts: tuple[Spread, ...]
+    parts: tuple[VariancePrior, ...]
 
     @property
     def ratio(self) -> float:
@@ -73,7 +75,7 @@ class Change:
         if not self.known:
             return 0.0, math.inf
         half = self.quantile((1 + confidence) / 2)
-        return math.exp(self.log_ratio - half), math.exp(self.log_ratio + half)
+        return math.exp(self.log_ratio - half), math.exp(min(self.log_ratio + half, LARGEST_LOG))
 
     def confidence_beyond(self, log_change: float) -> float:
         """How sure it is that the change, in the direction of the estimate, is larger than `log_change` (one-sided,
@@ -84,7 +86,7 @@ class Change:
         return self._below(abs(self.log_ratio) - log_change)
 
     @cached_property
-    def _inexact(self) -> Sequence[Spread]:
+    def _inexact(self) -> Sequence[VariancePrior]:
         return [part for part in self.parts if part.variance]
 
     def _below(self, distance: float) -> float:
@@ -100,17 +102,17 @@ class Change:
         return min(1.0, float(np.sum(_weights(first.degrees) * inner)))
 
 
-def change_beside(beside: Sequence[float], prior: Spread) -> Change:
-    """The change from the baseline's stack: `beside` holds log(its latency / latency) of each invocation, `prior` is
-    that of their variance. ValueError when there is none.
+def change_side_by_side(side_by_side: Sequence[float], prior: VariancePrior) -> Change:
+    """The change from the baseline's stack. `side_by_side` holds log(its latency / latency) of each invocation; `prior`
+    is that of their variance. Raises ValueError when there is none.
     """
-    if not beside:
+    if not side_by_side:
         raise ValueError("a change needs something measured side by side")
-    pooled = prior.with_squares(sum_of_squares(beside), len(beside) - 1)
-    return Change(sum(beside) / len(beside), _known(pooled.divided_by(len(beside))))
+    pooled = prior.with_squares(sum_of_squares(side_by_side), len(side_by_side) - 1)
+    return Change(sum(side_by_side) / len(side_by_side), _known(pooled.divided_by(len(side_by_side))))
 
 
-def change_since(now: Observed, then: Observed, within: Spread, sessions: Spread) -> Change:
+def change_since(now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior) -> Change:
     """The change of a stored log speedup between two sessions. `within` is the prior of the variance between
     invocations, which is taken for the same now and then; `sessions` is the variance of a session's own speedup beyond
     it, which counts for both.
@@ -118,11 +120,11 @@ def change_since(now: Observed, then: Observed, within: Spread, sessions: Spread
     squares = now.degrees * now.variance + then.degrees * then.variance
     pooled = within.with_squares(squares, now.degrees + then.degrees)
     counts = now.invocations * then.invocations / (now.invocations + then.invocations)
-    parts = Spread(2 * sessions.variance, sessions.degrees), pooled.divided_by(counts)
+    parts = VariancePrior(2 * sessions.variance, sessions.degrees), pooled.divided_by(counts)
     return Change(now.log_ratio - then.log_ratio, tuple(known for part in parts for known in _known(part)))
 
 
-def _known(part: Spread) -> tuple[Spread, ...]:
+def _known(part: VariancePrior) -> tuple[VariancePrior, ...]:
     return (part,) if part.degrees else ()
 
 

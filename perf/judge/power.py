@@ -9,7 +9,7 @@ from scipy.stats.qmc import Sobol
 
 from perf.judge.change import CONFIDENCE, Change
 from perf.judge.speedup import SEED
-from perf.judge.spread import Spread
+from perf.judge.variance_prior import VariancePrior
 
 # Of a hundred runs with a loss of the size that a verdict states, this share would have called it.
 POWER = 0.95
@@ -18,7 +18,7 @@ LOG2_DRAWS = 11
 Draws = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
-def smallest_loss(change: Change, kept: Spread, own: int, level: float, log_tolerance: float) -> float | None:
+def smallest_loss(change: Change, kept: VariancePrior, own: int, level: float, log_tolerance: float) -> float | None:
     """The loss, as a share, that another such measurement would call with probability `POWER`: at the confidence
     `level` that anything changed, and at 95 % that it exceeds `log_tolerance`. None when nothing is known of the error
     of this one.

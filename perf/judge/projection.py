@@ -26,7 +26,7 @@ from scipy.optimize import nnls
 
 
 @dataclass(frozen=True)
-class Allreduce:
+class AllreduceCost:
     """One that was measured: over how many ranks, of how many bytes, and how many seconds it took."""
 
     ranks: int
@@ -54,7 +54,7 @@ class Ring:
         return Ring(self.latency_s, own + 8 / bits_per_s)
 
 
-def fit_ring(measured: Sequence[Allreduce]) -> Ring:
+def fit_ring(measured: Sequence[AllreduceCost]) -> Ring:
     """The ring that fits measured allreduces best, by the sum of squared relative errors. ValueError for fewer than two
     sizes, or one of a single rank.
     """
@@ -70,7 +70,7 @@ def fit_ring(measured: Sequence[Allreduce]) -> Ring:
 
 
 @dataclass(frozen=True)
-class Training:
+class MeasuredTraining:
     """What was measured of a training step on two ranks or more, in seconds: alone on one rank, computing on the
     slowest of several, and a whole step of theirs; with how many bytes of gradients.
     """

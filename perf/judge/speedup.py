@@ -17,7 +17,7 @@ from functools import cache
 import numpy as np
 from scipy.special import stdtrit
 
-from perf.judge.spread import NO_PRIOR, Spread
+from perf.judge.variance_prior import NO_PRIOR, VariancePrior
 
 CONFIDENCE = 0.95
 # Resamples of a bootstrap: its standard error is then known to 3 %.
@@ -41,7 +41,7 @@ class Observed:
     def degrees(self) -> int:
         return self.invocations - 1
 
-    def moderated(self, prior: Spread) -> Spread:
+    def moderated(self, prior: VariancePrior) -> VariancePrior:
         """The squared standard error with what the prior knows of the variance, and its degrees of freedom."""
         return prior.with_squares(self.degrees * self.variance, self.degrees).divided_by(self.invocations)
 
@@ -87,9 +87,9 @@ def _observe(floors: tuple[Floors, ...]) -> Observed:
     return Observed(float(fastest[0] - fastest[1]), float(np.var(resampled[:, 0] - resampled[:, 1])) * n, n)
 
 
-def estimate_speedup(observed: Observed, prior: Spread = NO_PRIOR) -> Estimate:
+def estimate_speedup(observed: Observed, prior: VariancePrior = NO_PRIOR) -> Estimate:
     """The speedup with Student's t interval at 95 %, its variance moderated by `prior`, which is what the run's other
-    cases say about it (perf.judge.spread).
+    cases say about it (perf.judge.variance_prior).
     """
     error = observed.moderated(prior)
     speedup = math.exp(observed.log_ratio)

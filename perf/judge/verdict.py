@@ -4,7 +4,7 @@ Everything is done on logarithms of ratios, one for each invocation. There are t
 candidate and baseline decide which one is asked (docs/gate.md):
 
 - The stacks differ: is the candidate slower than the baseline's stack, measured side by side in the same blocks
-  (`judge_beside`)? Whatever happens to the machine happens to both.
+  (`judge_side_by_side`)? Whatever happens to the machine happens to both.
 - They are the same: does the machine still deliver the stored speedup (`judge_since`)? No build can have changed, and
   the speedup varies from one session to the next; that variance is part of the error.
 """
@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from perf.judge.change import CONFIDENCE, Change, change_beside, change_since
+from perf.judge.change import CONFIDENCE, Change, change_side_by_side, change_since
 from perf.judge.power import smallest_loss
 from perf.judge.speedup import Observed
-from perf.judge.spread import Spread
 from perf.judge.statistics import median
+from perf.judge.variance_prior import VariancePrior
 
 Kind = Literal["ok", "regressed", "improved", "drifted", "inconclusive", "no-baseline", "invalid"]
 
@@ -64,20 +64,22 @@ class Judgement:
     needed: int | None = None
 
 
-def judge_beside(beside: Sequence[float], prior: Spread, tolerance: Tolerance, comparisons: int) -> Judgement:
+def judge_side_by_side(
+    side_by_side: Sequence[float], prior: VariancePrior, tolerance: Tolerance, comparisons: int
+) -> Judgement:
     """The verdict on a candidate measured side by side with the baseline's stack, as one of a run's `comparisons`.
 
     A loss is called when it is sure at the level that keeps the error of the whole run at `RUN_ERROR` (Bonferroni's
     share of it, for each of `LOOKS` looks at each comparison), and sure at 95 % to exceed the tolerance. So is a gain,
     which is no alarm.
     """
-    if not beside:
+    if not side_by_side:
         return Judgement("invalid", "nothing undisturbed was measured side by side")
-    count = len(beside)
-    change = change_beside(beside, prior)
+    count = len(side_by_side)
+    change = change_side_by_side(side_by_side, prior)
     level = 1 - RUN_ERROR / (comparisons * LOOKS)
     smallest = smallest_loss(change, prior.divided_by(count), count - 1, level, tolerance.log_change)
-    twice = Change(change.log_ratio, tuple(Spread(p.variance / 2, p.degrees + count) for p in change.parts))
+    twice = Change(change.log_ratio, tuple(VariancePrior(p.variance / 2, p.degrees + count) for p in change.parts))
     with_twice = _least(
         smallest, smallest_loss(twice, prior.divided_by(2 * count), 2 * count - 1, level, tolerance.log_change)
     )
@@ -98,8 +100,8 @@ def judge_beside(beside: Sequence[float], prior: Spread, tolerance: Tolerance, c
 def judge_since(
     now: Observed | None,
     then: Observed | None,
-    within: Spread,
-    sessions: Spread,
+    within: VariancePrior,
+    sessions: VariancePrior,
     tolerance: Tolerance,
     comparisons: int,
 ) -> Judgement:
@@ -127,7 +129,7 @@ def judge_since(
     return Judgement("ok", "", change, smallest, with_twice)
 
 
-def judge_together(changes: Sequence[Change], sessions: Spread, tolerance: Tolerance, groups: int) -> Judgement:
+def judge_together(changes: Sequence[Change], sessions: VariancePrior, tolerance: Tolerance, groups: int) -> Judgement:
     """The verdict on the median change of cases of the same stacks, as one of a run's `groups`: `ok` or `drifted`, as
     `judge_since` has it. What moves most of them is seen where no single one of many is sure, and what moves one of
     them leaves the others alone. A session may move all of them alike, so its variance counts in full; that within it
@@ -137,10 +139,10 @@ def judge_together(changes: Sequence[Change], sessions: Spread, tolerance: Toler
         raise ValueError("a group of no changes")
     count = len(changes)
     within = [change.parts[-1] for change in changes if change.known]
-    noise = Spread(
+    noise = VariancePrior(
         MEDIAN * sum(part.variance for part in within) / count**2, min((p.degrees for p in within), default=0.0)
     )
-    parts = (Spread(2 * sessions.variance, sessions.degrees), noise)
+    parts = (VariancePrior(2 * sessions.variance, sessions.degrees), noise)
     change = Change(median([c.log_ratio for c in changes]), tuple(part for part in parts if part.degrees))
     level = 1 - TOGETHER * RUN_ERROR / (2 * groups)
     sure, beyond = change.confidence_beyond(0), change.confidence_beyond(tolerance.log_change)

@@ -4,7 +4,7 @@ from perf.machine.identity import Machine, read_host_id, read_machine
 from perf.machine.memory import free_bytes, shortage
 from perf.machine.numactl import Numactl, find_numactl
 from perf.machine.pace import pace_finding, watch_pace
-from perf.machine.placement import Placement, place_instances
+from perf.machine.placement import Placement, place_instances, ranks_per_host
 from perf.machine.proof import check_pinning
 from perf.machine.state import CHECKS, Finding, State, findings, read_state, settings
 from perf.machine.topology import Node, Topology, format_cpulist, parse_cpulist, read_topology
@@ -26,6 +26,7 @@ __all__ = [
     "pace_finding",
     "parse_cpulist",
     "place_instances",
+    "ranks_per_host",
     "read_host_id",
     "read_machine",
     "read_state",

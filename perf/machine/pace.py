@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perf.machine.state import Finding
-from perf.machine.state.limits import limits
+from perf.machine.state.model import state_limits
 
 # Doubles that fit into the first-level cache, the second-level cache, and no cache of today's CPUs.
 _FIRST_LEVEL, _SECOND_LEVEL, _NO_CACHE = 1 << 10, 1 << 14, 1 << 23
@@ -54,7 +54,7 @@ def watch_pace(window_s: float, cpus: Collection[int] | None = None) -> Mapping[
 def pace_finding(paces: Mapping[str, Pace]) -> Finding:
     """What the loops say of the machine, as one of the doctor's findings."""
     reading = ", ".join(f"{name} {pace.slowdown:.2f}" for name, pace in paces.items())
-    doubtful = max(pace.slowdown for pace in paces.values()) > limits().pace_slowdown
+    doubtful = max(pace.slowdown for pace in paces.values()) > state_limits().pace_slowdown
     return Finding(
         check="steady_pace",
         reading=f"{reading} times the fastest",

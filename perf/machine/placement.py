@@ -116,3 +116,14 @@ def _place(instance: int, node: Node, cpus: tuple[int, ...], numactl: Numactl) -
     return Placement(
         instance, node.id, cpus, len(cpus), "affinity", (), f"there is one node to use and {numactl.problem}"
     )
+
+
+def ranks_per_host(topology: Topology, wanted: int | None) -> int:
+    """How many ranks a host is divided into: one for each NUMA node, as the announcement did, two at least where there
+    are two cores; or as many as wanted. PerfError when these are more than there are cores.
+    """
+    cores = topology.physical_cores
+    if wanted is not None and wanted > cores:
+        what = f"{wanted} ranks do not fit {cores} cores: each needs its own"
+        raise PerfError(what, subject="--perf-ranks", next_step=f"ask for at most --perf-ranks={cores}")
+    return wanted or min(max(2, len(topology.nodes)), cores)

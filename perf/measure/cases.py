@@ -12,17 +12,17 @@ from perf.machine import free_bytes, shortage
 from perf.measure.engine import Conditions, measure
 from perf.measure.family import Case, Checked, Resources, subject_of, workload_of
 from perf.measure.ledger import Ledger
-from perf.measure.limit import measure_limits
 from perf.measure.outcome import Outcome
+from perf.measure.peak import measure_peaks
 from perf.measure.plan import Plan, SubjectKey, Variant, WorkloadKey
 from perf.measure.results import WorkloadResult
 from perf.measure.resuming import resumed
-from perf.measure.stacks import Twin, stacks_of
+from perf.measure.stacks import BaselineArm, stacks_of
 
 NOTHING = WorkloadResult((), {})
 SMALLER = "choose a smaller batch or shape, fewer instances or ranks, or a machine with more memory"
 Checks = Mapping[SubjectKey, Mapping[str, Checked[CheckFacts]]]
-Twins = Mapping[str, Twin | str]
+BaselineArms = Mapping[str, BaselineArm | str]
 
 
 class Progress(Protocol):
@@ -50,9 +50,9 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Measuring:
-    """What is needed to measure cases. `injected` are slowdowns made on purpose, as shares by variant. `twin` makes the
-    twin of a variant for its cases, or says why there is none; None where it runs what the baseline ran. `undecided`
-    orders the cases that need another look, the most important first.
+    """What is needed to measure cases. `injected` are slowdowns made on purpose, as shares by variant. `baseline_arm`
+    makes the baseline arm of a variant for its cases, or says why there is none; None where it runs what the baseline
+    ran. `undecided` orders the cases that need confirmation, the most important first.
     """
 
     resources: Resources
@@ -60,7 +60,7 @@ class Measuring:
     injected: Mapping[str, float]
     progress: Progress
     ledger: Ledger
-    twin: Callable[[Plan[Any], Variant[Any], Sequence[Case]], Twin | str | None]
+    baseline_arm: Callable[[Plan[Any], Variant[Any], Sequence[Case]], BaselineArm | str | None]
     undecided: Callable[[Sequence[Outcome]], Sequence[Outcome]]
 
     def measured(self, selected: Sequence[Case]) -> Measured:
@@ -68,12 +68,12 @@ class Measuring:
         errors, plans, checks = self._prepared(selected)
         selected = [case for case in selected if case.id not in errors]
         with self.ledger.stage("preparing"):
-            twins = {plan.key: self._twins(plan, selected) for plan in plans}
-        plans = [_beside(plan, twins[plan.key]) for plan in plans]
+            baseline_arms = {plan.key: self._baseline_arms(plan, selected) for plan in plans}
+        plans = [_side_by_side(plan, baseline_arms[plan.key]) for plan in plans]
         # The same wheel in another environment would only be measured twice.
-        variants = [variant for plan in plans for variant in plan.variants if not variant.twin_of]
+        variants = [variant for plan in plans for variant in plan.variants if not variant.baseline_arm_of]
         builds = {variant.build.content_sha256: variant.build for variant in variants}
-        limits = measure_limits(list(builds.values()), self.conditions, self.progress.tell, self.ledger)
+        limits = measure_peaks(list(builds.values()), self.conditions, self.progress.tell, self.ledger)
         results = self._measure(plans, checks, self.conditions)
         outcomes = {
             case.id: Outcome(
@@ -82,13 +82,13 @@ class Measuring:
                 results[workload_of(case)],
                 NOTHING,
                 checks[plan.key][case.variant],
-                twins[plan.key].get(case.variant),
+                baseline_arms[plan.key].get(case.variant),
             )
             for plan in plans
             for case in selected
             if subject_of(case) == plan.key
         }
-        return Measured({**errors, **self._second_looks(outcomes, checks)}, limits)
+        return Measured({**errors, **self._confirmations(outcomes, checks)}, limits)
 
     def _prepared(self, selected: Sequence[Case]) -> tuple[dict[str, PerfError], list[Plan[Any]], Checks]:
         """Every subject planned and checked: the errors by case, the plans, and what was found out by subject."""
@@ -124,32 +124,32 @@ class Measuring:
         }
         return replace(plan, workloads=tuple(w for w in plan.workloads if w.name not in short)), errors
 
-    def _twins(self, plan: Plan[Any], selected: Sequence[Case]) -> dict[str, Twin | str]:
+    def _baseline_arms(self, plan: Plan[Any], selected: Sequence[Case]) -> dict[str, BaselineArm | str]:
         """The twins of a plan's variants by variant, or why one that is needed cannot be had."""
         cases: dict[str, list[Case]] = {}
         for case in selected:
             if subject_of(case) == plan.key:
                 cases.setdefault(case.variant, []).append(case)
-        found = {v.name: self.twin(plan, v, cases[v.name]) for v in plan.variants if v.name in cases}
-        for name, twin in found.items():
-            if isinstance(twin, str):
-                self.progress.say(f"{plan.subject} {name}: nothing runs beside it: {twin}")
-        return {name: twin for name, twin in found.items() if twin is not None}
+        found = {v.name: self.baseline_arm(plan, v, cases[v.name]) for v in plan.variants if v.name in cases}
+        for name, baseline_arm in found.items():
+            if isinstance(baseline_arm, str):
+                self.progress.say(f"{plan.subject} {name}: nothing runs beside it: {baseline_arm}")
+        return {name: baseline_arm for name, baseline_arm in found.items() if baseline_arm is not None}
 
-    def _second_looks(self, outcomes: Mapping[str, Outcome], checks: Checks) -> dict[str, Outcome]:
+    def _confirmations(self, outcomes: Mapping[str, Outcome], checks: Checks) -> dict[str, Outcome]:
         """All outcomes. What is undecided is measured again beside its twin, one case after the other: the one that
         matters most is taken to its verdict before the next is begun. The budget is what is really spent.
         """
         found, given_up = dict(outcomes), set[str]()
-        ends_s = time.monotonic() + self.conditions.effort.again_budget_s
+        ends_s = time.monotonic() + self.conditions.effort.confirm_budget_s
         while suspects := self._suspects(found, given_up):
             suspect = suspects[0].case.id
             for look in range(1, LOOKS):
                 if time.monotonic() >= ends_s:
                     names = ", ".join(outcome.case.id for outcome in suspects)
-                    self.progress.say(f"The time for second looks is spent; undecided: {names}")
+                    self.progress.say(f"The time for confirmations is spent; undecided: {names}")
                     return found
-                with self.ledger.within("second looks"):
+                with self.ledger.within("confirmations"):
                     found[suspect] = self._look_again(look, found[suspect], checks)
                 if not any(outcome.case.id == suspect for outcome in self._suspects(found, given_up)):
                     break
@@ -157,24 +157,24 @@ class Measuring:
         return found
 
     def _suspects(self, outcomes: Mapping[str, Outcome], given_up: set[str]) -> list[Outcome]:
-        sound = [outcome for outcome in outcomes.values() if not outcome.failure and not outcome.twin_failure]
+        sound = [outcome for outcome in outcomes.values() if not outcome.failure and not outcome.baseline_arm_failure]
         return [outcome for outcome in self.undecided(sound) if outcome.case.id not in given_up]
 
     def _look_again(self, look: int, suspect: Outcome, checks: Checks) -> Outcome:
         """Measure a case in some more invocations, side by side with its twin and nothing else."""
-        if not isinstance(suspect.twin, Twin):
+        if not isinstance(suspect.baseline_arm, BaselineArm):
             raise TypeError(f"{suspect.case.id} has no twin")
         effort = suspect.plan.effort or self.conditions.effort
-        count = look * self.conditions.effort.again_invocations
+        count = look * self.conditions.effort.confirm_invocations
         plan = replace(
             suspect.plan,
             workloads=tuple(w for w in suspect.plan.workloads if w.name == suspect.case.workload),
-            variants=(suspect.twin.variant, suspect.variant),
-            reference=suspect.twin.variant.name,
+            variants=(suspect.baseline_arm.variant, suspect.variant),
+            reference=suspect.baseline_arm.variant.name,
             effort=replace(effort, min_invocations=count, max_invocations=count),
         )
-        conditions = replace(self.conditions, again=suspect.case.variant)
-        return replace(suspect, again=self._measure([plan], checks, conditions)[workload_of(suspect.case)])
+        conditions = replace(self.conditions, confirming=suspect.case.variant)
+        return replace(suspect, confirmation=self._measure([plan], checks, conditions)[workload_of(suspect.case)])
 
     def _measure(
         self, plans: Sequence[Plan[Any]], checks: Checks, conditions: Conditions
@@ -210,12 +210,12 @@ def _told(subject: SubjectKey, error: Exception) -> PerfError:
     return PerfError(f"preparing or checking it failed: {error}", subject=subject.subject, next_step=step)
 
 
-def _beside(plan: Plan[Any], twins: Twins) -> Plan[Any]:
+def _side_by_side(plan: Plan[Any], baseline_arms: BaselineArms) -> Plan[Any]:
     """The plan with its twins, each beside its variant: they share all blocks."""
     variants: list[Variant[Any]] = []
     for variant in plan.variants:
-        twin = twins.get(variant.name)
-        variants += [twin.variant, variant] if isinstance(twin, Twin) else [variant]
+        baseline_arm = baseline_arms.get(variant.name)
+        variants += [baseline_arm.variant, variant] if isinstance(baseline_arm, BaselineArm) else [variant]
     return replace(plan, variants=tuple(variants))
 
 

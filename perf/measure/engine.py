@@ -11,14 +11,15 @@ from typing import Any
 
 from perf.judge.speedup import estimate_speedup, observe
 from perf.machine import Placement
-from perf.measure.crew import Crew
-from perf.measure.instance import WorkerError
 from perf.measure.journal import InvocationLine, Journal
 from perf.measure.ledger import Ledger
-from perf.measure.plan import Effort, Plan, Runner, SubjectKey, Workload, WorkloadKey
+from perf.measure.plan import Plan, Runner, SubjectKey, Workload, WorkloadKey
 from perf.measure.results import Block, Failure, Invocation, Slot, WarmUp, WorkloadResult, merged
 from perf.measure.stacks import stacks_of
-from perf.measure.turns import turn
+from perf.measure.tiers import Effort
+from perf.measure.workers.instance import WorkerError
+from perf.measure.workers.turns import turn
+from perf.measure.workers.worker_group import WorkerGroup
 
 # Where candidates and twins share the blocks, these may take so many times as long.
 BESIDE_BUDGET = 1.5
@@ -29,8 +30,8 @@ Tell = Callable[[str, float], None]
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
     """Under which a plan is measured: where instances run, how hard, how long a worker may take to answer, and where
-    each invocation is written down. `again` is the variant that is measured once more because the first look left it
-    undecided, None in the first look.
+    each invocation is written down. `confirming` is the variant that is remeasured because screening left it undecided;
+    None while screening.
     """
 
     placements: tuple[Placement, ...]
@@ -38,11 +39,11 @@ class Conditions:
     timeout_s: float
     scratch: Path
     journal: Journal
-    again: str | None = None
+    confirming: str | None = None
 
     def words(self, workload: Workload) -> str:
-        """What an invocation of the workload is called: "invocation" or "second look of resnet50_v1-b8-mkl-int8"."""
-        return f"second look of {workload.name}-{self.again}" if self.again else "invocation"
+        """What an invocation of the workload is called: "invocation" or "confirming resnet50_v1-b8-mkl-int8"."""
+        return f"confirming {workload.name}-{self.confirming}" if self.confirming else "invocation"
 
 
 def measure(
@@ -89,8 +90,8 @@ class _Run:
         self._effort = plan.effort or conditions.effort
         self._ledger = ledger
         self._stacks = stacks_of(plan, conditions.placements)
-        journal, again = conditions.journal, conditions.again
-        earlier = {w.name: journal.result(plan.key_of(w), again, self._stacks) for w in plan.workloads}
+        journal, confirming = conditions.journal, conditions.confirming
+        earlier = {w.name: journal.result(plan.key_of(w), confirming, self._stacks) for w in plan.workloads}
         self._invocations = {name: list(result.invocations) for name, result in earlier.items()}
         # A plan may be narrowed to some of its subject's variants: what the others failed of does not count here.
         own = {variant.name: problems[variant.name] for variant in plan.variants if variant.name in problems}
@@ -113,7 +114,7 @@ class _Run:
 
     def invoke(self, workloads: Sequence[Workload]) -> None:
         """One invocation: fresh workers for every variant, all given workloads, each in its own blocks."""
-        crews: dict[str, Runner] = {}
+        runners: dict[str, Runner] = {}
         try:
             for workload in workloads:
                 invocations = self._invocations[workload.name]
@@ -121,20 +122,20 @@ class _Run:
                 started = time.monotonic()
                 wanted = [v.name for v in self._plan.variants if v.name not in self._failures[workload.name]]
                 with self._ledger.stage("starting workers"):
-                    self._start_missing(crews, wanted, workload)
-                measured = self._measure(crews, workload)
+                    self._start_missing(runners, wanted, workload)
+                measured = self._measure(runners, workload)
                 invocations.append(replace(measured, elapsed_s=time.monotonic() - started))
                 line = InvocationLine(
                     key=self.key_of(workload),
-                    again=self._conditions.again,
+                    confirming=self._conditions.confirming,
                     stacks=self._stacks,
                     invocation=invocations[-1],
                     failures=dict(self._failures[workload.name]),
                 )
                 self._conditions.journal.keep(line)
         finally:
-            for crew in crews.values():
-                crew.close()
+            for runner in runners.values():
+                runner.close()
 
     def _settled(self, workload: Workload) -> bool:
         """Whether a workload needs no further invocation: precise enough, out of budget, or nothing left to run."""
@@ -148,64 +149,64 @@ class _Run:
         elapsed_s = sum(invocation.elapsed_s for invocation in invocations)
         return elapsed_s >= self._effort.workload_budget_s or self._precise(undisturbed, self._effort.precision)
 
-    def _start_missing(self, crews: dict[str, Runner], wanted: Sequence[str], workload: Workload) -> None:
+    def _start_missing(self, runners: dict[str, Runner], wanted: Sequence[str], workload: Workload) -> None:
         """Start all crews at one moment. Failures belong to `workload`."""
         variants = {variant.name: variant for variant in self._plan.variants}
-        start = self._plan.start or Crew
-        missing = [name for name in wanted if name not in crews]
+        start = self._plan.start or WorkerGroup
+        missing = [name for name in wanted if name not in runners]
         for name in missing:
-            with self._failing(crews, name, workload, "starting"):
-                crews[name] = start(
+            with self._failing(runners, name, workload, "starting"):
+                runners[name] = start(
                     variants[name],
                     self._conditions.placements,
                     self._conditions.scratch,
                     timeout_s=self._conditions.timeout_s,
                 )
 
-    def _prepare(self, crews: dict[str, Runner], names: Sequence[str], workload: Workload) -> None:
+    def _prepare(self, runners: dict[str, Runner], names: Sequence[str], workload: Workload) -> None:
         """Let crews get ready at the same time: of two equal workers, the one that loaded first was slower by 2 %
         (docs/gate.md).
         """
         if not names:
             return
-        acting = {name: crews[name] for name in names}
-        for crew in acting.values():
-            crew.release()
+        acting = {name: runners[name] for name in names}
+        for runner in acting.values():
+            runner.release()
         with ThreadPoolExecutor(len(acting)) as pool:
-            pending = {name: pool.submit(crew.prepare, workload) for name, crew in acting.items()}
+            pending = {name: pool.submit(runner.prepare, workload) for name, runner in acting.items()}
         for name, future in pending.items():
-            with self._failing(crews, name, workload, "starting"):
+            with self._failing(runners, name, workload, "starting"):
                 future.result()
         for name in names:
-            if name in crews:
-                with self._failing(crews, name, workload, "starting"):
-                    crews[name].hold()
+            if name in runners:
+                with self._failing(runners, name, workload, "starting"):
+                    runners[name].hold()
 
-    def _measure(self, crews: dict[str, Runner], workload: Workload) -> Invocation:
+    def _measure(self, runners: dict[str, Runner], workload: Workload) -> Invocation:
         number = len(self._invocations[workload.name])
-        order = [variant.name for variant in self._plan.variants if variant.name in crews]
+        order = [variant.name for variant in self._plan.variants if variant.name in runners]
         order = [name for name in order if name not in self._failures[workload.name]]
         if number % 2:
             order.reverse()  # who warms up first alternates, and so do invocations of a single block
         with self._ledger.stage("starting workers"):
-            self._prepare(crews, order, workload)
-        order = [name for name in order if name in crews]
+            self._prepare(runners, order, workload)
+        order = [name for name in order if name in runners]
         warm_ups: dict[str, WarmUp] = {}
         with self._ledger.stage("warm-up"):
             for name in order:
-                with self._failing(crews, name, workload, "warming up"), turn(crews[name]):
-                    warm_ups[name] = crews[name].warm_up(self._effort)
+                with self._failing(runners, name, workload, "warming up"), turn(runners[name]):
+                    warm_ups[name] = runners[name].warm_up(self._effort)
         with self._ledger.stage("between passes"):
-            blocks = list(self._blocks(crews, order, workload, random.Random(number)))  # noqa: S311 - an order is drawn
+            blocks = list(self._blocks(runners, order, workload, random.Random(number)))  # noqa: S311 - an order is drawn
         peaks = {}
-        for name in [name for name in order if name in crews]:
-            with self._failing(crews, name, workload, "being freed"), turn(crews[name]):
-                peaks[name] = crews[name].finish()
+        for name in [name for name in order if name in runners]:
+            with self._failing(runners, name, workload, "being freed"), turn(runners[name]):
+                peaks[name] = runners[name].finish()
         disturbed = sum(not block.disturbed for block in blocks) < self._effort.min_blocks
         return Invocation(tuple(blocks), warm_ups, peaks, disturbed=disturbed)
 
     def _blocks(
-        self, crews: dict[str, Runner], order: list[str], workload: Workload, draw: random.Random
+        self, runners: dict[str, Runner], order: list[str], workload: Workload, draw: random.Random
     ) -> Iterator[Block]:
         """Blocks until the budget is spent. Disturbed ones do not count towards the least number of blocks, for which
         twice the budget may be spent.
@@ -218,12 +219,12 @@ class _Run:
         while blocks < effort.max_blocks:
             slots: dict[str, list[Slot]] = {}
             for name in _turns(groups, blocks, effort.min_blocks, draw):
-                if name in crews:
-                    with self._failing(crews, name, workload, "being timed"), turn(crews[name]):
-                        slots.setdefault(name, []).append(self._slot(crews[name]))
-            if not any(name in crews for name in order):
+                if name in runners:
+                    with self._failing(runners, name, workload, "being timed"), turn(runners[name]):
+                        slots.setdefault(name, []).append(self._slot(runners[name]))
+            if not any(name in runners for name in order):
                 return
-            whole = {name: merged(taken) for name, taken in slots.items() if name in crews}
+            whole = {name: merged(taken) for name, taken in slots.items() if name in runners}
             block = Block(whole, any(self._disturbed(slot) for slot in whole.values()))
             yield block
             blocks += 1
@@ -235,13 +236,13 @@ class _Run:
     def _groups(self, order: Sequence[str]) -> list[list[str]]:
         """Variants that are compared side by side stand in one group, all others by themselves."""
         groups: dict[str, list[str]] = {}
-        twins = {variant.name: variant.twin_of or variant.name for variant in self._plan.variants}
+        baseline_arms = {variant.name: variant.baseline_arm_of or variant.name for variant in self._plan.variants}
         for name in order:
-            groups.setdefault(twins[name], []).append(name)
+            groups.setdefault(baseline_arms[name], []).append(name)
         return list(groups.values())
 
-    def _slot(self, crew: Runner) -> Slot:
-        slot = crew.run(self._effort)
+    def _slot(self, runner: Runner) -> Slot:
+        slot = runner.run(self._effort)
         self._ledger.move("between passes", "counted passes", sum(slot.instances_ns[0]) / 1e9)
         return slot
 
@@ -256,13 +257,13 @@ class _Run:
         return all(estimate_speedup(observe(found)).half_width <= precision for found in floors if found)
 
     @contextmanager
-    def _failing(self, crews: dict[str, Runner], name: str, workload: Workload, stage: str) -> Iterator[None]:
+    def _failing(self, runners: dict[str, Runner], name: str, workload: Workload, stage: str) -> Iterator[None]:
         """Turn a worker's error into the failure of one variant in one workload, and end its crew, if it has one."""
         try:
             yield
         except WorkerError as error:
-            if name in crews:
-                crews.pop(name).close()
+            if name in runners:
+                runners.pop(name).close()
             what = f"while {stage}: {error.what}"
             self._failures[workload.name][name] = Failure(what, error.last_words)
 

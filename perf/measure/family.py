@@ -8,7 +8,6 @@ from typing import Any, Generic, Protocol, TypeVar
 from perf.builds import Build
 from perf.facts import CaseFacts, CheckFacts
 from perf.machine import Placement
-from perf.measure.hosts import Host
 from perf.measure.plan import Plan, SubjectKey, WorkloadKey
 from perf.measure.results import Failure
 
@@ -74,9 +73,9 @@ class Checked(Generic[CheckT_co]):
 
 @dataclass(frozen=True)
 class Resources:
-    """What a family may use to make a plan and to check it. `timeout_s` is a worker's limit in seconds. `seats` are
-    the placements of as many ranks of training jobs as a host has room for; `hosts` are those to train on, when they
-    are others than this one.
+    """What a family may use to make a plan and to check it. `timeout_s` is a worker's limit in seconds.
+    `rank_placements` are the placements of as many ranks of training jobs as a host has room for; `hosts_file` names
+    the hosts to train on, None for this one.
     """
 
     build: Callable[[str], Build]
@@ -86,8 +85,8 @@ class Resources:
     scratch: Path
     timeout_s: float
     say: Callable[[str], None]
-    seats: tuple[Placement, ...] = ()
-    hosts: tuple[Host, ...] = ()
+    rank_placements: tuple[Placement, ...] = ()
+    hosts_file: Path | None = None
 
 
 class Family(Protocol[CaseT_contra, CheckT, PlanT]):

@@ -63,11 +63,11 @@ class ChecksLine(msgspec.Struct, frozen=True):
 
 class InvocationLine(msgspec.Struct, frozen=True, kw_only=True):
     """One invocation's share of a workload, the stacks that all variants of the plan ran, by name, and every failure of
-    the workload until then. `again` is the variant that a second look was taken at, None in the first look.
+    the workload until then. `confirming` is the variant that a confirmation was taken at, None in the first look.
     """
 
     key: WorkloadKey
-    again: str | None
+    confirming: str | None
     stacks: dict[str, Stack]
     invocation: Invocation
     failures: dict[str, Failure]
@@ -137,16 +137,16 @@ class Journal:
         self._checks[subject] = line
         self._write(Line(checks=line))
 
-    def result(self, workload: WorkloadKey, again: str | None, stacks: Stacks) -> WorkloadResult:
-        """All that was measured of a workload whose variants run these stacks: in the first look, or in second looks at
-        the variant `again`.
+    def result(self, workload: WorkloadKey, confirming: str | None, stacks: Stacks) -> WorkloadResult:
+        """All that was measured of a workload whose variants run these stacks: while screening, or while confirming
+        the variant `confirming`.
         """
-        lines = [line for line in self._lines(workload, again) if not list(_other_stacks(line.stacks, stacks))]
+        lines = [line for line in self._lines(workload, confirming) if not list(_other_stacks(line.stacks, stacks))]
         return WorkloadResult(tuple(line.invocation for line in lines), lines[-1].failures if lines else {})
 
-    def dropped(self, workload: WorkloadKey, again: str | None, stacks: Stacks) -> list[str]:
+    def dropped(self, workload: WorkloadKey, confirming: str | None, stacks: Stacks) -> list[str]:
         """Why each invocation that ran other stacks is not in the result."""
-        reasons = ["; ".join(_other_stacks(line.stacks, stacks)) for line in self._lines(workload, again)]
+        reasons = ["; ".join(_other_stacks(line.stacks, stacks)) for line in self._lines(workload, confirming)]
         return [reason for reason in reasons if reason]
 
     def keep(self, line: InvocationLine) -> None:
@@ -154,11 +154,11 @@ class Journal:
         self._add(line)
         self._write(Line(measured=line))
 
-    def _lines(self, workload: WorkloadKey, again: str | None) -> Sequence[InvocationLine]:
-        return self._measured.get((workload, again), [])
+    def _lines(self, workload: WorkloadKey, confirming: str | None) -> Sequence[InvocationLine]:
+        return self._measured.get((workload, confirming), [])
 
     def _add(self, line: InvocationLine) -> None:
-        self._measured.setdefault((line.key, line.again), []).append(line)
+        self._measured.setdefault((line.key, line.confirming), []).append(line)
 
     def _take_up(self, conditions: Mapping[str, Any]) -> None:
         lines, length = _read(self._path)

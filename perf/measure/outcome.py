@@ -7,22 +7,22 @@ from perf.facts import CheckFacts
 from perf.measure.family import Case, Checked
 from perf.measure.plan import Plan, Variant
 from perf.measure.results import Failure, WorkloadResult
-from perf.measure.stacks import OF_BASELINE, Twin
+from perf.measure.stacks import OF_BASELINE, BaselineArm
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A case's plan, its workload's result, what its family found out before, and why it failed, if it did. `again`
-    holds what was measured because the first look left it undecided. `twin` is what ran beside it with the baseline's
-    stack, or why nothing did although the stacks differ; None where they do not.
+    """A case's plan, its workload's result, what its family observed before, and why it failed, if it did.
+    `confirmation` holds what was remeasured because screening left it undecided. `baseline_arm` is what ran side by side with it on
+    the baseline's stack, or why nothing did although the stacks differ; None where they do not.
     """
 
     plan: Plan[Any]
     case: Case
     result: WorkloadResult
-    again: WorkloadResult
+    confirmation: WorkloadResult
     check: Checked[CheckFacts]
-    twin: Twin | str | None = None
+    baseline_arm: BaselineArm | str | None = None
 
     @property
     def variant(self) -> Variant[Any]:
@@ -32,8 +32,8 @@ class Outcome:
     @property
     def whole(self) -> WorkloadResult:
         """Everything that was measured of the workload."""
-        invocations = (*self.result.invocations, *self.again.invocations)
-        return WorkloadResult(invocations, {**self.result.failures, **self.again.failures})
+        invocations = (*self.result.invocations, *self.confirmation.invocations)
+        return WorkloadResult(invocations, {**self.result.failures, **self.confirmation.failures})
 
     @property
     def failure(self) -> Failure | None:
@@ -41,6 +41,6 @@ class Outcome:
         return self.whole.failures.get(self.case.variant)
 
     @property
-    def twin_failure(self) -> Failure | None:
+    def baseline_arm_failure(self) -> Failure | None:
         """Why its twin has no result, or None."""
         return self.whole.failures.get(self.case.variant + OF_BASELINE)

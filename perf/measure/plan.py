@@ -4,7 +4,7 @@ import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -13,7 +13,8 @@ import msgspec
 from perf.builds import Build
 from perf.machine import Placement
 from perf.measure.results import Slot, WarmUp
-from perf.measure.turns import Held
+from perf.measure.tiers import Effort
+from perf.measure.workers.turns import Held
 from perf.stack import Stack
 
 # A program's label: its folder, its name, the start of its content, and its subgraph backend.
@@ -112,31 +113,6 @@ class Operator(Loadable):
         return f"{self.name}({', '.join(f'{name}={value}' for name, value in self.attributes.items())})"
 
 
-@dataclass(frozen=True)
-class Training:
-    """A training job: its name for the same job elsewhere, the task of its ranks, and the environment variables
-    of theirs that the suite chooses. Whose program it is knows how it is started.
-    """
-
-    distributed = True
-    label: str
-    ranks: int
-    task: Mapping[str, Any]
-    variables: Mapping[str, str]
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Its task, as plain JSON values."""
-        found: dict[str, Any] = msgspec.to_builtins(self.task)
-        return found
-
-    def as_in(self, stored: Stack) -> "Training":
-        """It, with a stored stack's settings, as far as it has such: of its variables only those that name no file."""
-        variables = {k: v for k, v in stored.variables.items() if k in self.variables and "/" not in v}
-        task = {name: stored.job.get(name, value) for name, value in self.task.items()}
-        return replace(self, variables=variables, task=task)
-
-
 ProgramT = TypeVar("ProgramT")
 ProgramT_co = TypeVar("ProgramT_co", covariant=True)
 ProgramT_contra = TypeVar("ProgramT_contra", contravariant=True)
@@ -147,16 +123,16 @@ LoadableT = TypeVar("LoadableT", Program, Operator)
 class Variant(Generic[ProgramT_co]):
     """A build running a program, under the name that cases, tables and baselines use (`mkl-int8`).
 
-    `over` names the variants that its speedup is judged over, the plan's reference first. `twin_of` names the variant
-    that it is to be compared with side by side, if there is one: the two take turns within each block. `extra_work` is
-    a slowdown made on purpose, as a share of each pass: 0 except when the gate itself is tested.
+    `over` names the variants that its speedup is judged over, the plan's reference first. `baseline_arm_of` names the
+    variant that it is compared with side by side, if there is one: the two take turns within each block. `extra_work`
+    is a slowdown made on purpose, as a share of each pass: 0 except when the gate itself is tested.
     """
 
     name: str
     build: Build
     program: ProgramT_co
     over: tuple[str, ...] = ()
-    twin_of: str | None = None
+    baseline_arm_of: str | None = None
     extra_work: float = 0.0
 
 
@@ -227,7 +203,7 @@ class Plan(Generic[ProgramT]):
     workloads: tuple[Workload, ...]
     reference: str
     start: "Start[ProgramT] | None" = None
-    effort: "Effort | None" = None
+    effort: Effort | None = None
     family: str = field(kw_only=True)
 
     @property
@@ -242,28 +218,6 @@ class Plan(Generic[ProgramT]):
     def __post_init__(self) -> None:
         if self.reference not in [variant.name for variant in self.variants]:
             raise ValueError(f"{self.subject}: the reference {self.reference} is not among the variants")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Effort:
-    """How hard to measure; a tier's share of `tiers.toml`. Times in seconds, precision as half a relative interval.
-    `limit_size`: rows of the matrices by which the machine's own limit is measured; None: it is not.
-    """
-
-    min_invocations: int
-    max_invocations: int
-    again_invocations: int
-    again_budget_s: float
-    min_blocks: int
-    max_blocks: int
-    slot_s: float
-    slot_passes: int
-    warm_up_s: float
-    precision: float
-    block_budget_s: float
-    workload_budget_s: float
-    max_lost_share: float
-    limit_size: int | None = None
 
 
 class Runner(Held, Protocol):

@@ -23,14 +23,14 @@ def resumed(plans: Sequence[Plan[Any]], conditions: Conditions) -> Iterator[str]
         least = (plan.effort or conditions.effort).min_invocations
         for workload in plan.workloads:
             key = plan.key_of(workload)
-            found = len(journal.result(key, conditions.again, stacks).invocations)
+            found = len(journal.result(key, conditions.confirming, stacks).invocations)
             taken += found
             needed += max(found, least)
-            reasons = Counter(journal.dropped(key, conditions.again, stacks))
+            reasons = Counter(journal.dropped(key, conditions.confirming, stacks))
             dropped += [
                 f"{workload.name}: {count} earlier invocation{'s are' if count > 1 else ' is'} dropped: {reason}"
                 for reason, count in reasons.items()
             ]
-    if taken or conditions.again is None:
+    if taken or conditions.confirming is None:
         yield f"{taken} of {needed} invocations taken from the session of {journal.resumed}"
     yield from dropped

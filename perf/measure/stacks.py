@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from perf.builds import BLAS_KERNELS, Build, kept_shell_variables, may_be_replayed
+from perf.files import ROOT
 from perf.machine import Placement
 from perf.measure.plan import Plan, Variant
 from perf.stack import Stack, differing
@@ -19,13 +19,12 @@ OF_BASELINE = "@baseline"
 # The code that decides how passes are run and timed.
 MEASURING = (
     "perf/worker",
-    "perf/measure/crew.py",
+    "perf/measure/workers/worker_group.py",
     "perf/measure/engine.py",
-    "perf/measure/turns.py",
-    "perf/dist/crew.py",
-    "perf/dist/launch.py",
+    "perf/measure/workers/turns.py",
+    "perf/dist/rank_group.py",
+    "perf/dist/launch/running.py",
 )
-ROOT = Path(__file__).resolve().parents[2]
 # The rooms whose code and data decide what is measured and which answers are right, and the stored answers.
 DECIDING = (
     "baselines/answers",
@@ -34,7 +33,7 @@ DECIDING = (
 
 
 @dataclass(frozen=True)
-class Twin:
+class BaselineArm:
     """A variant with as much of a stored stack as can be had, and what it then runs."""
 
     variant: Variant[Any]
@@ -70,13 +69,13 @@ def stacks_of(plan: Plan[Any], placements: tuple[Placement, ...]) -> dict[str, S
     return {variant.name: stack_of(plan, variant, placements) for variant in plan.variants}
 
 
-def twin_of(
+def baseline_arm_of(
     plan: Plan[Any],
     variant: Variant[Any],
     then: Stack,
     placements: tuple[Placement, ...],
     build_like: Callable[[Build, Stack], Build | None],
-) -> Twin | None:
+) -> BaselineArm | None:
     """A variant's twin with the stack of the baseline, as far as it can be had; None when what can be put back makes no
     difference. `build_like` finds a build with a stored wheel. What a stored stack says comes from a file: of its
     variables, only those are set that tune, and load nothing.
@@ -90,19 +89,19 @@ def twin_of(
         for name, value in then.variables.items()
         if may_be_replayed(name, value) and name not in program.variables
     }
-    twin = replace(
+    baseline_arm = replace(
         variant,
         name=variant.name + OF_BASELINE,
         build=_with_variables(build, own, then),
         program=program.as_in(then),
         over=(),
-        twin_of=variant.name,
+        baseline_arm_of=variant.name,
         extra_work=then.injected,
     )
-    stack = stack_of(plan, twin, placements)
+    stack = stack_of(plan, baseline_arm, placements)
     if not differing(stack, stack_of(plan, variant, placements)):
         return None
-    return Twin(twin, stack)
+    return BaselineArm(baseline_arm, stack)
 
 
 def _with_variables(build: Build, variables: Mapping[str, str], then: Stack) -> Build:

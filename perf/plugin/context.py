@@ -10,10 +10,10 @@ import msgspec
 from perf.builds import Build
 from perf.machine import Machine, State, findings, read_host_id, settings
 from perf.measure.family import Case
-from perf.measure.plan import Effort
 from perf.measure.stacks import deciding_code, measuring_code
+from perf.measure.tiers import Effort
 from perf.plugin.options import Options
-from perf.runs.document import SCHEMA, Context
+from perf.runs.schema import SCHEMA, Context
 
 
 def context_of(options: Options, machine: Machine, state: State) -> Context:

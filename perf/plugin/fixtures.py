@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from perf.checks import CheckResult
 from perf.errors import PerfError, UnavailableError
 from perf.measure.family import Case, Resources
 from perf.measure.outcome import Outcome
@@ -14,7 +15,6 @@ from perf.measure.results import Failure
 from perf.plugin.hooks import ANSWERS, OPTIONS, SESSION, SETUP, STORAGE, not_run, why_not_measured
 from perf.plugin.session import PerfSession
 from perf.plugin.setup import Setup
-from perf.report.answers import Answer
 from perf.report.verdicts import verdict_lines
 from perf.runs.record import passes_of
 from perf.runs.verdict import Verdict, fails
@@ -71,10 +71,10 @@ def resources(setup: Setup) -> Resources:
 
 
 @pytest.fixture
-def answered(request: pytest.FixtureRequest) -> Callable[[Answer], None]:
+def answered(request: pytest.FixtureRequest) -> Callable[[CheckResult], None]:
     """Call it with what a check of answers found: the summary shows it, and what is wrong fails the test."""
 
-    def tell(answer: Answer) -> None:
+    def tell(answer: CheckResult) -> None:
         request.config.stash[ANSWERS].append(answer)
         if answer.problem:
             alone = f"alone: {reproduction(request.config, request.node.nodeid)}"

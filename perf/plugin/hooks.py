@@ -10,17 +10,17 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
+from perf.checks import CheckResult
 from perf.errors import PerfError, UnavailableError
 from perf.machine import read_machine
 from perf.measure.family import Case
-from perf.measure.instance import WorkerError
-from perf.measure.published import published_scaling
+from perf.measure.workers.instance import WorkerError
 from perf.plugin.declared import add_options
 from perf.plugin.options import Options, read_options
 from perf.plugin.session import PASSED, PerfSession, start_session
 from perf.plugin.setup import Setup, set_up
-from perf.plugin.storage import Kept, Storage, document_of, keep_run, take_over
-from perf.report.answers import Answer
+from perf.plugin.storage import Storage, StoredRun, document_of, keep_run, take_over
+from perf.published import published_scaling
 from perf.report.console import widened
 from perf.report.progress import ProgressLine
 from perf.report.summary import Summary, print_summary, write_markdown
@@ -31,11 +31,11 @@ OPTIONS = pytest.StashKey[Options]()
 STORAGE = pytest.StashKey[Storage]()
 SETUP = pytest.StashKey[Setup]()
 SESSION = pytest.StashKey[PerfSession]()
-KEPT = pytest.StashKey[Kept]()
+KEPT = pytest.StashKey[StoredRun]()
 # How each measured item ended, by its id: `PASSED`, why it failed, or None while it has not.
 ENDED = pytest.StashKey[dict[str, str | None]]()
 # What checks of answers found, in the order of the items.
-ANSWERS = pytest.StashKey[list[Answer]]()
+ANSWERS = pytest.StashKey[list[CheckResult]]()
 # The fixture that every measured item uses; it tells them from other tests.
 FIXTURE = "record"
 # The marker of checks of answers; its arguments are the roles of the builds that they need.
@@ -208,7 +208,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if SESSION not in config.stash:
         return
     perf = config.stash[SESSION]
-    kept = Kept([])
+    kept = StoredRun([])
     if perf.records:
         kept = keep_run(document_of(config), config.stash[STORAGE], perf.journal.folder, perf.tolerances)
     config.stash[KEPT] = kept
@@ -251,7 +251,7 @@ def _footer(config: pytest.Config) -> list[str]:
     if SESSION not in config.stash:
         return []
     session = config.stash[SESSION]
-    lines = [*_charts(session), *config.stash[SESSION].footer(), *config.stash.get(KEPT, Kept([])).lines]
+    lines = [*_charts(session), *config.stash[SESSION].footer(), *config.stash.get(KEPT, StoredRun([])).lines]
     unfinished = sum(how is None for how in config.stash[ENDED].values())
     if unfinished:
         lines.append(

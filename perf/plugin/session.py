@@ -19,18 +19,18 @@ from perf.measure.engine import Conditions
 from perf.measure.family import Case
 from perf.measure.journal import Journal, resume_journal
 from perf.measure.outcome import Outcome
-from perf.measure.plan import Effort, Plan, Variant
-from perf.measure.stacks import Twin, stack_of, twin_of
-from perf.measure.tiers import effort_of
+from perf.measure.plan import Plan, Variant
+from perf.measure.stacks import BaselineArm, baseline_arm_of, stack_of
+from perf.measure.tiers import Effort, effort_of
 from perf.plugin.context import context_of, journal_conditions, state_report
 from perf.plugin.setup import Setup
 from perf.plugin.storage import Storage, forget_old_sessions, start_judging
-from perf.runs import document
+from perf.runs import schema
 from perf.runs.baseline import TOLERANCES
-from perf.runs.document import Context
 from perf.runs.gate import Priors, priors_of
-from perf.runs.judging import Judging
+from perf.runs.judges import Judging
 from perf.runs.record import CaseRecord, case_of, record_of
+from perf.runs.schema import Context
 from perf.runs.together import Judged
 from perf.runs.tolerances import Tolerances, read_tolerances
 from perf.runs.verdict import Verdict
@@ -84,7 +84,7 @@ class PerfSession:
         lines = [*self._ledger_lines(), *_disturbance(self.records)]
         if self.limits:
             rates = ", ".join(f"{role} {rate:.0f} GFLOP/s" for role, rate in self.limits.items())
-            size = self.effort.limit_size
+            size = self.effort.peak_size
             lines.append(f"The machine's own limit, a {size} x {size} FP32 matrix product through each build: {rates}.")
         changed = [f for f in findings(self.setup.state, read_state()) if f.verdict == "doubtful"]
         early = OWN_DOING | {f.check for f in findings(self.setup.state) if f.verdict == "doubtful"}
@@ -174,7 +174,7 @@ class PerfSession:
         return priors_of(self._cases, self.tolerances)
 
     @cached_property
-    def _cases(self) -> list[document.Case]:
+    def _cases(self) -> list[schema.StoredCase]:
         """What is judged of the cases that were measured."""
         outcomes = self._measured.outcomes.values()
         sound = [found for found in outcomes if isinstance(found, Outcome) and found.failure is None]
@@ -216,11 +216,11 @@ class PerfSession:
             injected=setup.options.injected,
             progress=setup.progress,
             ledger=setup.ledger,
-            twin=self._twin,
+            baseline_arm=self._baseline_arm,
             undecided=self._undecided,
         )
 
-    def _twin(self, plan: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> Twin | str | None:
+    def _baseline_arm(self, plan: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> BaselineArm | str | None:
         """What runs beside a variant because the baseline ran another stack in one of its cases; why nothing can; or
         None. Cases whose baseline ran yet another stack than the twin's see what it lacks as missing.
         """
@@ -230,9 +230,9 @@ class PerfSession:
         others = [then for then in held if differing(then, now) - OF_THE_SUITE]
         if not others:
             return None
-        twin = twin_of(plan, variant, others[0], self.setup.placements, self._build_like)
+        baseline_arm = baseline_arm_of(plan, variant, others[0], self.setup.placements, self._build_like)
         names = sorted(differing(others[0], now) - OF_THE_SUITE)
-        return twin or f"of what differs ({', '.join(names)}) nothing can be put back"
+        return baseline_arm or f"of what differs ({', '.join(names)}) nothing can be put back"
 
     def _build_like(self, build: Build, then: Stack) -> Build | None:
         """A build in the same role with a stored stack's wheel; None when it cannot be had."""

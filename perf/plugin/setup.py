@@ -17,12 +17,12 @@ from perf.machine import (
     find_numactl,
     findings,
     place_instances,
+    ranks_per_host,
     read_machine,
     read_state,
     read_topology,
 )
 from perf.measure.family import Resources
-from perf.measure.hosts import ranks_per_host, read_hosts
 from perf.measure.ledger import Ledger
 from perf.plugin.options import Options
 from perf.report.progress import ProgressLine
@@ -30,7 +30,7 @@ from perf.report.progress import ProgressLine
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """`missing` says why there is no build in a role, `seats` are the placements of ranks;
+    """`missing` says why there is no build in a role, `rank_placements` are the placements of ranks;
     `state` is the machine's before anything ran, `started_s` the monotonic time in seconds when setting up began;
     `uncaptured` lets what is printed meanwhile reach the user.
     """
@@ -41,7 +41,7 @@ class Setup:
     placements: tuple[Placement, ...]
     builds: Mapping[str, Build]
     missing: Mapping[str, PerfError]
-    seats: tuple[Placement, ...]
+    rank_placements: tuple[Placement, ...]
     cache: Path
     scratch: Path
     progress: ProgressLine
@@ -60,8 +60,8 @@ class Setup:
             scratch=self.scratch,
             timeout_s=self.options.timeout_s,
             say=self.progress.say,
-            seats=self.seats,
-            hosts=read_hosts(self.options.hosts, len(self.seats)) if self.options.hosts else (),
+            rank_placements=self.rank_placements,
+            hosts_file=self.options.hosts,
         )
 
     def build(self, role: str) -> Build:
@@ -124,7 +124,9 @@ def set_up(
     placements = place_instances(
         topology, instances=options.instances, threads=options.threads, numactl=find_numactl(topology)
     )
-    seats = place_instances(topology, instances=ranks_per_host(topology, options.ranks), numactl=find_numactl(topology))
+    rank_placements = place_instances(
+        topology, instances=ranks_per_host(topology, options.ranks), numactl=find_numactl(topology)
+    )
     cache = cache_folder(options.cache)
     builds: dict[str, Build] = {}
     missing: dict[str, PerfError] = {}
@@ -153,7 +155,7 @@ def set_up(
         placements=placements,
         builds=builds,
         missing=missing,
-        seats=seats,
+        rank_placements=rank_placements,
         cache=cache,
         scratch=scratch,
         progress=progress,

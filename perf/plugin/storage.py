@@ -21,11 +21,12 @@ from perf.files import write_whole
 from perf.machine import read_machine
 from perf.measure.family import Case
 from perf.measure.journal import LOCK
-from perf.runs.baseline import BASELINES, PUBLISHED, published_classes, stored_runs, usable_baseline
-from perf.runs.document import Context, Run
-from perf.runs.judging import Judging, Ungated, gate_of
-from perf.runs.shelf import check_inside, shelf_of
-from perf.runs.storing import Consent, encoded, store
+from perf.published import published_classes
+from perf.runs.acceptance import Consent, encoded, store
+from perf.runs.baseline import BASELINES, PUBLISHED, stored_runs, usable_baseline
+from perf.runs.judges import Judging, Ungated, gate_of
+from perf.runs.schema import Context, Run
+from perf.runs.store import check_inside, shelf_of
 from perf.runs.tolerances import Tolerances
 
 RUN = "run.json"
@@ -67,7 +68,7 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredRun:
     """Where the run is, what is to be said of it, and whether keeping it failed where the user wanted it."""
 
     lines: Sequence[str]
@@ -162,7 +163,7 @@ def start_judging(storage: Storage, context: Context, selected: Sequence[Case], 
     )
 
 
-def keep_run(document: Mapping[str, Any], storage: Storage, folder: Path, tolerances: Tolerances) -> Kept:
+def keep_run(document: Mapping[str, Any], storage: Storage, folder: Path, tolerances: Tolerances) -> StoredRun:
     """Write the run into the session's folder and, when asked for, among the stored runs of its machine class."""
     lines = []
     path = folder / RUN
@@ -173,12 +174,12 @@ def keep_run(document: Mapping[str, Any], storage: Storage, folder: Path, tolera
     else:
         lines.append(f"This run: {path}")
     if storage.save is None:
-        return Kept(lines)
+        return StoredRun(lines)
     try:
         stored = store(document, storage.folder, storage.save, storage.consent, tolerances)
     except PerfError as error:
-        return Kept([*lines, str(error)], failed=True)
-    return Kept([*lines, *stored.lines])
+        return StoredRun([*lines, str(error)], failed=True)
+    return StoredRun([*lines, *stored.lines])
 
 
 def document_of(config: pytest.Config) -> dict[str, Any]:

@@ -33,3 +33,23 @@ def write_curves(path: Path, title: str, curves: Mapping[int, Sequence[Curve]]) 
         height=700,
     )
     write_whole(path, chart.to_html(include_plotlyjs=True).encode())
+
+
+def write_layers(path: Path, title: str, now: Mapping[str, float], then: Mapping[str, float]) -> None:
+    """Write the chart as one HTML page that needs no network: dB of each layer, in the order they run. OSError when the
+    file cannot be written.
+    """
+    chart = go.Figure(
+        [
+            go.Scatter(x=list(now), y=[then.get(name) for name in now], name="stored", line={"dash": "dot"}),
+            go.Scatter(x=list(now), y=list(now.values()), name="now", mode="lines+markers"),
+        ]
+    )
+    chart.update_layout(
+        title=title,
+        xaxis={"title": "layer", "tickangle": 90, "automargin": True},
+        yaxis_title="SQNR over FP32, dB",
+        template="plotly_white",
+        height=800,
+    )
+    write_whole(path, chart.to_html(include_plotlyjs=True).encode())

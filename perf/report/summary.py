@@ -10,15 +10,15 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from perf.checks import CheckResult
 from perf.columns import NONE, Column, Label, cell, marked
 from perf.errors import PerfError
 from perf.facts import CnnFacts
 from perf.files import read_toml, write_whole
-from perf.report.answers import Answer
 from perf.report.console import say
 from perf.report.training import Projected, projections
-from perf.runs.document import FEW
 from perf.runs.record import CaseRecord
+from perf.runs.schema import FEW
 
 DATA = Path(__file__).with_name("tables.toml")
 MARKED = f"?: from fewer than {FEW} undisturbed invocations, or from disturbed blocks."
@@ -51,7 +51,7 @@ class Summary:
     """
 
     records: Sequence[CaseRecord]
-    answers: Sequence[Answer]
+    answers: Sequence[CheckResult]
     header: Sequence[str]
     footer: Sequence[str]
     published_scaling: Mapping[int, float] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Training jobs beyond the table of cases: a projection to more hosts than there are, and a page of charts."""
+"""MeasuredTraining jobs beyond the table of cases: a projection to more hosts than there are, and a page of charts."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from perf.facts import TrainingFacts
 from perf.files import write_whole
-from perf.judge.projection import Allreduce, Ring, Training, fit_ring
+from perf.judge.projection import AllreduceCost, MeasuredTraining, Ring, fit_ring
 from perf.runs.record import CaseRecord
 
 FAMILY = "dist"
@@ -34,7 +34,7 @@ class _Place:
     and what messages cost there, over a link of so many bits per second (infinity: over none that is known).
     """
 
-    training: Training
+    training: MeasuredTraining
     efficiency: Mapping[int, float]
     ring: Ring
     link_bits_per_s: float
@@ -109,13 +109,13 @@ def _measured(jobs: Sequence[_Job]) -> _Place | None:
     check, step_s = few.facts.check, few.latency_s
     slowest_s = step_s * (1 - check.communication_share)
     costs = [
-        Allreduce(job.ranks, int(size), time_s)
+        AllreduceCost(job.ranks, int(size), time_s)
         for job in several
         for size, time_s in job.facts.check.allreduce_s.items()
     ]
     link = check.link_gbit_per_s
     return _Place(
-        Training(alone.latency_s, slowest_s, step_s, few.ranks, check.gradient_bytes),
+        MeasuredTraining(alone.latency_s, slowest_s, step_s, few.ranks, check.gradient_bytes),
         {job.ranks: alone.latency_s / job.latency_s for job in several},
         fit_ring(costs),
         math.inf if link is None else link * 1e9,

@@ -12,7 +12,7 @@ from perf.judge.speedup import Estimate
 from perf.judge.statistics import median
 from perf.judge.verdict import Judgement
 from perf.report.console import say
-from perf.runs.judging import Judging
+from perf.runs.judges import Judging
 from perf.runs.together import Judged
 from perf.runs.verdict import GRAVITY, Verdict
 
@@ -35,8 +35,8 @@ def verdict_lines(verdict: Verdict, judging: Judging, command: str) -> list[str]
     `command` is the command line that runs the case alone.
     """
     lines = [f"{verdict.case}: {verdict.kind}{_by_how_much(verdict)}: {verdict.reason}"]
-    if verdict.beside is not None:
-        lines.append(f"  side by side with the baseline's stack: {_change_text(verdict.beside)}")
+    if verdict.side_by_side is not None:
+        lines.append(f"  side by side with the baseline's stack: {_change_text(verdict.side_by_side)}")
         lines += [f"    except that it had {missing}" for missing in verdict.missing]
     for ratio in verdict.ratios:
         lines.append(f"  over {ratio.reference}: now {estimate_text(ratio.now)}, then {estimate_text(ratio.then)}")
@@ -94,8 +94,8 @@ def _limits(verdicts: Sequence[Verdict]) -> list[str]:
     """The smallest losses that this run would have called: of builds side by side, and of the machine."""
     lines = []
     sides = {
-        "A loss": [v for v in verdicts if v.beside is not None],
-        "Of the machine, a drift": [v for v in verdicts if v.beside is None and v.kind in {"ok", "drifted"}],
+        "A loss": [v for v in verdicts if v.side_by_side is not None],
+        "Of the machine, a drift": [v for v in verdicts if v.side_by_side is None and v.kind in {"ok", "drifted"}],
     }
     for what, found in sides.items():
         rests = [(v.deciding, v.case) for v in found if v.deciding and v.deciding.smallest_loss is not None]
@@ -131,17 +131,17 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
         for ratio in verdict.ratios:
             cells = (ratio.reference, _short(ratio.now), _short(ratio.then), _change_text(ratio.judgement))
             table.add_row(Text(verdict.case), kind, *map(Text, cells))
-        if verdict.beside is not None:
-            cells = ("the baseline's stack, side by side", "-", "-", _change_text(verdict.beside))
+        if verdict.side_by_side is not None:
+            cells = ("the baseline's stack, side by side", "-", "-", _change_text(verdict.side_by_side))
             table.add_row(Text(verdict.case), kind, *map(Text, cells))
-        if not verdict.ratios and verdict.beside is None:
+        if not verdict.ratios and verdict.side_by_side is None:
             table.add_row(Text(verdict.case), kind, *map(Text, "----"))
     return table
 
 
 def _why(verdict: Verdict) -> str:
     """A verdict's reason, with what would decide it."""
-    needed = verdict.beside.needed if verdict.beside else None
+    needed = verdict.side_by_side.needed if verdict.side_by_side else None
     if verdict.kind != "inconclusive" or needed is None:
         return verdict.reason
     if needed > MOST_INVOCATIONS:
@@ -150,7 +150,7 @@ def _why(verdict: Verdict) -> str:
 
 
 def _by_how_much(verdict: Verdict) -> str:
-    judgements = [verdict.beside, *(ratio.judgement for ratio in verdict.ratios)]
+    judgements = [verdict.side_by_side, *(ratio.judgement for ratio in verdict.ratios)]
     changes = [j.change for j in judgements if j and j.kind == verdict.kind and j.change]
     return (
         f" by {abs(changes[0].ratio - 1):.1%}"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from perf.measure.observe import Outputs
+from perf.measure.workers.inspection import Outputs
 from perf.rnn.reference import Sizes, run
 from perf.rnn.shapes import catalogue
 

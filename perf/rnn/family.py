@@ -11,7 +11,7 @@ from perf.errors import PerfError
 from perf.facts import RnnCheck, RnnFacts
 from perf.measure.family import DRAWN_BYTES, FP32_BYTES, PROCESS_BYTES, SLOT_WEIGHT, Checked, Resources
 from perf.measure.plan import Operator, Plan, Workload, variants_of
-from perf.measure.published import published_rows
+from perf.published import published_rows
 from perf.rnn.operator import operator_of, sizes_of
 from perf.rnn.reference import GATES, Sizes
 from perf.rnn.shapes import REFERENCE, Shape, catalogue
@@ -21,7 +21,7 @@ FP64_BYTES = 8
 
 
 @dataclass(frozen=True)
-class Case:
+class RnnCase:
     """One pytest item: a cell with `layers` layers at a shape [N, T, C, H] in one variant."""
 
     cell: str
@@ -82,18 +82,18 @@ class RnnFamily:
     def name(self) -> str:
         return "rnn"
 
-    def cases(self, tier: str, cells: Sequence[str] = (), shapes: Sequence[Shape] = ()) -> list[Case]:
+    def cases(self, tier: str, cells: Sequence[str] = (), shapes: Sequence[Shape] = ()) -> list[RnnCase]:
         """Every case of a tier, network by network; `cells` and `shapes` replace the tier's own when given."""
         share = catalogue().tiers[tier]
         return [
-            Case(cell, shape, layers, variant, self)
+            RnnCase(cell, shape, layers, variant, self)
             for cell in cells or share.cells
             for layers in share.layers
             for shape in sorted(shapes or share.shapes, key=lambda shape: shape[2:])
             for variant in catalogue().variants
         ]
 
-    def plan(self, subject: str, cases: Sequence[Case], resources: Resources) -> Plan[Operator]:
+    def plan(self, subject: str, cases: Sequence[RnnCase], resources: Resources) -> Plan[Operator]:
         """The plan that measures the cases of one network; the reference is measured even when it is not selected.
 
         PerfError for a cell that there is not.
@@ -124,17 +124,17 @@ class RnnFamily:
         """Compare every variant's outputs with the plain numpy reference, and see which kernels it ran."""
         return verify(plan, resources)
 
-    def describe(self, case: Case, check: RnnCheck) -> RnnFacts:
+    def describe(self, case: RnnCase, check: RnnCheck) -> RnnFacts:
         """Its row in Table 3, and the floating-point operations of a pass."""
         shape = f"[{', '.join(map(str, case.shape))}]"
         return RnnFacts(case.cell, shape, case.layers, case.flops, check)
 
-    def published(self, case: Case) -> float | None:
+    def published(self, case: RnnCase) -> float | None:
         """Table 3's speedup; None for the reference itself and for what the table does not hold."""
         return table3().get((case.shape, case.layers)) if (case.cell, case.variant) == ("lstm", "mkl-fp32") else None
 
 
-def workload_of(case: Case) -> Workload:
+def workload_of(case: RnnCase) -> Workload:
     """The case's inputs: standard normal, the parameters scaled."""
     batch, steps, _, _ = case.shape
     sizes = case.sizes

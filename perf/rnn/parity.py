@@ -6,30 +6,29 @@ from collections.abc import Mapping
 import msgspec
 from hypothesis.errors import FlakyFailure
 
-from perf.builds import Defect
-from perf.chance import for_random
+from perf.checks import CheckResult
+from perf.defects import Defect
 from perf.errors import PerfError
 from perf.machine import free_bytes, shortage
 from perf.measure.family import Resources
-from perf.measure.instance import WorkerError
-from perf.report.answers import Answer
+from perf.measure.workers.instance import WorkerError
+from perf.property_testing import for_random
 from perf.rnn.agreement import Distance
-from perf.rnn.defects import covering, example_of
-from perf.rnn.example import Example
-from perf.rnn.family import Case, RnnFamily
-from perf.rnn.runner import Runner
+from perf.rnn.example import Example, covering, example_of
+from perf.rnn.family import RnnCase, RnnFamily
+from perf.rnn.runner import ExampleRunner
 from perf.rnn.shapes import catalogue
 from perf.rnn.strategies import networks
 from perf.rnn.verify import verify
 
-Runners = Mapping[str, Runner]
+Runners = Mapping[str, ExampleRunner]
 
 
 class WrongError(Exception):
     """A random network did not come out right in the build of a role."""
 
 
-def check_case(case: Case, resources: Resources) -> Answer:
+def check_case(case: RnnCase, resources: Resources) -> CheckResult:
     """The outputs and final states of every build in the workload of a case, on the values that are timed.
     PerfError when these do not fit into memory.
     """
@@ -43,10 +42,10 @@ def check_case(case: Case, resources: Resources) -> Answer:
     facts = {name: check.facts for name, check in checked.items() if check.facts}
     found = ", ".join(f"{name} {of.output_difference:.1e}" for name, of in facts.items())
     allowed = next((f"{of.output_difference_allowed:.1e}" for of in facts.values()), "")
-    return Answer("RNN equations", case.workload, found, allowed, "; ".join(problems) or None)
+    return CheckResult("RNN equations", case.workload, found, allowed, "; ".join(problems) or None)
 
 
-def check_random(mode: str, runners: Runners, *, seed: int, count: int) -> Answer:
+def check_random(mode: str, runners: Runners, *, seed: int, count: int) -> CheckResult:
     """Random networks of a mode in every build; what a known defect of a build covers is left out there."""
     seen: dict[str, list[Distance]] = defaultdict(list)
 
@@ -66,10 +65,10 @@ def check_random(mode: str, runners: Runners, *, seed: int, count: int) -> Answe
         problem = f"{flaky.exceptions[0]}, and came out right when it was run again"
     largest = [f"{role} {max(d.found for d in distances):.1e} in {len(distances)}" for role, distances in seen.items()]
     used = max((d.found / d.allowed for distances in seen.values() for d in distances), default=0.0)
-    return Answer("random RNNs", mode, ", ".join(largest), f"{used:.0%} used", problem)
+    return CheckResult("random RNNs", mode, ", ".join(largest), f"{used:.0%} used", problem)
 
 
-def _right(role: str, runner: Runner, example: Example) -> Distance:
+def _right(role: str, runner: ExampleRunner, example: Example) -> Distance:
     """How far a build is from the equations. WrongError when that is too far, or its worker fails."""
     try:
         found = runner.distance(example)
@@ -80,7 +79,7 @@ def _right(role: str, runner: Runner, example: Example) -> Distance:
     return found
 
 
-def check_defect(name: str, defect: Defect, runners: Runners) -> Answer:
+def check_defect(name: str, defect: Defect, runners: Runners) -> CheckResult:
     """A known defect's example in every build: wrong on the wheels that it is declared for, right on all others."""
     example = example_of(defect)
     found = {role: runner.distance(example) for role, runner in runners.items()}
@@ -92,4 +91,4 @@ def check_defect(name: str, defect: Defect, runners: Runners) -> Answer:
     ]
     words = ", ".join(f"{role} {distance.found:.1e}" for role, distance in found.items())
     (allowed,) = {f"{distance.allowed:.1e}" for distance in found.values()}
-    return Answer("known defects", name, words, allowed, "; ".join(filter(None, problems)) or None)
+    return CheckResult("known defects", name, words, allowed, "; ".join(filter(None, problems)) or None)

@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 
 from perf.builds import Build
-from perf.measure.crew import Done, Loaded, Ready
 from perf.measure.family import Resources
-from perf.measure.instance import Instance, WorkerError
-from perf.measure.observe import Outputs
+from perf.measure.workers.inspection import Outputs
+from perf.measure.workers.instance import Instance, WorkerError
+from perf.measure.workers.worker_group import Done, Loaded, Ready
 from perf.rnn.agreement import Distance, Inputs, distance, expected
 from perf.rnn.example import Example
 from perf.rnn.operator import operator_of
@@ -22,7 +22,7 @@ from perf.rnn.reference import Sizes
 PASSIVE = {"OMP_WAIT_POLICY": "passive"}
 
 
-class Runner:
+class ExampleRunner:
     """Use as a context manager. Its worker starts with the first example, and anew after one that it died of."""
 
     def __init__(self, build: Build, resources: Resources) -> None:

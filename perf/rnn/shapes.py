@@ -20,13 +20,13 @@ class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     directions: int = 1
 
 
-class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RnnTier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cells: list[str]
     shapes: list[Shape]
     layers: list[int]
 
 
-class Answers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RandomChecks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How much of the answers is checked: the cases of which tier, and how many random networks of each mode."""
 
     cases: str
@@ -43,20 +43,20 @@ class Largest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps: int
 
 
-class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ShapeCatalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of `shapes.toml`."""
 
     mkldnn_modes: list[str]
     margin: float
     cells: dict[str, Cell]
-    tiers: dict[str, Tier]
-    answers: dict[str, Answers]
+    tiers: dict[str, RnnTier]
+    answers: dict[str, RandomChecks]
     largest: Largest
     variants: dict[str, VariantData]
     counterexamples: list[dict[str, Any]]
 
 
 @cache
-def catalogue() -> Catalogue:
+def catalogue() -> ShapeCatalogue:
     """The catalogue, read once."""
-    return read_toml(DATA, Catalogue)
+    return read_toml(DATA, ShapeCatalogue)

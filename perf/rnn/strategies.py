@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from perf.chance import LIMIT
+from perf.property_testing import LIMIT
 from perf.rnn.example import CHANGES, Example
 from perf.rnn.shapes import catalogue
 

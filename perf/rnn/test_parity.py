@@ -5,20 +5,20 @@ from contextlib import ExitStack
 
 import pytest
 
-from perf.builds import defects_of
+from perf.checks import CheckResult
+from perf.defects import defects_of
 from perf.measure.family import Resources
 from perf.plugin.hooks import OPTIONS
 from perf.plugin.options import Options
-from perf.report.answers import Answer
-from perf.rnn.defects import CHECK
-from perf.rnn.family import Case, RnnFamily
+from perf.rnn.example import CHECK
+from perf.rnn.family import RnnCase, RnnFamily
 from perf.rnn.parity import check_case, check_defect, check_random
 from perf.rnn.reference import GATES
-from perf.rnn.runner import Runner
-from perf.rnn.shapes import REFERENCE, Answers, catalogue
+from perf.rnn.runner import ExampleRunner
+from perf.rnn.shapes import REFERENCE, RandomChecks, catalogue
 
-Answered = Callable[[Answer], None]
-Runners = Mapping[str, Runner]
+Answered = Callable[[CheckResult], None]
+Runners = Mapping[str, ExampleRunner]
 BUILDS = ("native", "mkl")
 
 
@@ -34,7 +34,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("defect", defects_of(CHECK))
 
 
-def _share(options: Options) -> Answers:
+def _share(options: Options) -> RandomChecks:
     return catalogue().answers["whole" if options.whole_accuracy and options.tier == "quick" else options.tier]
 
 
@@ -42,11 +42,11 @@ def _share(options: Options) -> Answers:
 def runners(resources: Resources) -> Iterator[Runners]:
     """A runner for each build, by its role."""
     with ExitStack() as exits:
-        yield {role: exits.enter_context(Runner(resources.build(role), resources)) for role in BUILDS}
+        yield {role: exits.enter_context(ExampleRunner(resources.build(role), resources)) for role in BUILDS}
 
 
 @pytest.mark.accuracy(*BUILDS)
-def test_equations(case: Case, resources: Resources, answered: Answered) -> None:
+def test_equations(case: RnnCase, resources: Resources, answered: Answered) -> None:
     answered(check_case(case, resources))
 
 

@@ -3,15 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 from perf.facts import RnnCheck
-from perf.measure.crew import SEED
 from perf.measure.family import Checked, Resources
-from perf.measure.instance import WorkerError
-from perf.measure.observe import observe
 from perf.measure.plan import Operator, Plan, Variant, Workload
 from perf.measure.results import Failure
+from perf.measure.workers.inspection import inspect
+from perf.measure.workers.instance import WorkerError
+from perf.measure.workers.worker_group import SEED
 from perf.rnn.agreement import Distance, Expected, distance, drawn, expected
-from perf.rnn.defects import covering
-from perf.rnn.example import Example
+from perf.rnn.example import Example, covering
 from perf.rnn.operator import sizes_of
 from perf.rnn.reference import Sizes
 from perf.rnn.shapes import catalogue
@@ -34,7 +33,7 @@ def _check(
     variant: Variant[Operator], plan: Plan[Operator], wanted: Mapping[str, Expected], resources: Resources
 ) -> Checked[RnnCheck]:
     try:
-        seen = observe(variant, plan.workloads, resources)
+        seen = inspect(variant, plan.workloads, resources)
     except WorkerError as error:
         return Checked(Failure(f"while its answers were checked: {error.what}", error.last_words), None)
     found = [(workload, distance(seen.outputs[workload.name], wanted[workload.name])) for workload in plan.workloads]

@@ -1,23 +1,16 @@
 """Which stored runs others may be judged by."""
 
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
-import msgspec
-
 from perf.errors import PerfError
-from perf.files import read_toml
-from perf.runs.document import Run, read_run
-from perf.runs.shelf import numbered
+from perf.files import ROOT
+from perf.runs.schema import Run, read_run
+from perf.runs.store import numbered
 
-BASELINES = Path(__file__).resolve().parents[2] / "baselines"
+BASELINES = ROOT / "baselines"
 TOLERANCES = BASELINES / "tolerances.toml"
 PUBLISHED = "published"
-
-
-class _Published(msgspec.Struct, frozen=True):
-    machine_classes: tuple[str, ...]
 
 
 def usable_baseline(path: Path, machine_class: str) -> Run:
@@ -45,9 +38,3 @@ def stored_runs(folder: Path, machine_class: str, *, but: Path | None = None) ->
         with suppress(PerfError):
             runs.append(usable_baseline(path, machine_class))
     return runs
-
-
-@cache
-def published_classes() -> tuple[str, ...]:
-    """The machine classes that the announcement's tables hold for."""
-    return read_toml(BASELINES / PUBLISHED / "published.toml", _Published).machine_classes

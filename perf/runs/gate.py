@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from perf.judge.speedup import Estimate, Observed, estimate_speedup
-from perf.judge.spread import Spread, prior_of, variance_of
-from perf.judge.verdict import Judgement, Tolerance, judge_beside, judge_since
-from perf.runs.document import Case, Context, Run
+from perf.judge.variance_prior import VariancePrior, prior_of, variance_of
+from perf.judge.verdict import Judgement, Tolerance, judge_side_by_side, judge_since
+from perf.runs.schema import Context, Run, StoredCase
 from perf.runs.sessions import Sessions
 from perf.runs.together import Judged, judged_together
 from perf.runs.tolerances import Tolerances
@@ -20,8 +20,8 @@ from perf.stack import DECISIVE, OF_THE_SUITE, differences, differing
 class Priors:
     """What a family's cases in a run say about variances between invocations: of speedups, and side by side."""
 
-    within: Spread
-    beside: Spread
+    within: VariancePrior
+    side_by_side: VariancePrior
 
 
 @dataclass(frozen=True)
@@ -69,21 +69,21 @@ class Gate:
             and not self.settings_changed
         )
 
-    def undecided(self, case: Case, priors: Mapping[str, Priors]) -> float | None:
+    def undecided(self, case: StoredCase, priors: Mapping[str, Priors]) -> float | None:
         """The apparent log slowdown of a case that side by side left undecided; None of any other, and of one whose
         twin says nothing.
         """
         then = self._then.get(case.name)
-        if then is None or case.beside is None or not case.beside.values or not self._compares(case, then):
+        if then is None or case.side_by_side is None or not case.side_by_side.values or not self._compares(case, then):
             return None
-        found = self._beside(case, priors[case.family])
+        found = self._side_by_side(case, priors[case.family])
         return -found.change.log_ratio if found.kind == "inconclusive" and found.change else None
 
-    def verdict(self, case: Case, priors: Mapping[str, Priors]) -> Verdict | None:
+    def verdict(self, case: StoredCase, priors: Mapping[str, Priors]) -> Verdict | None:
         """The verdict on a case, with the priors of each family; None for a reference that nothing is said of."""
         return self._verdict(case, priors[case.family])
 
-    def _verdict(self, case: Case, priors: Priors) -> Verdict | None:
+    def _verdict(self, case: StoredCase, priors: Priors) -> Verdict | None:
         if self.baseline is None:
             return self._by_published(case, priors) if case.samples else None
         then = self._then.get(case.name)
@@ -94,11 +94,11 @@ class Gate:
         ratios = tuple(self._ratios(case, then, priors))
         changed = differing(then.stack, case.stack) - OF_THE_SUITE
         missing: tuple[str, ...] = ()
-        if case.beside is not None and self._compares(case, then):
-            found = self._beside(case, priors)
-            missing = tuple(differences(then.stack, case.beside.stack))
+        if case.side_by_side is not None and self._compares(case, then):
+            found = self._side_by_side(case, priors)
+            missing = tuple(differences(then.stack, case.side_by_side.stack))
             reason, kind = found.reason or "side by side with the baseline's stack", found.kind
-            lacking = sorted(_decisive(differing(then.stack, case.beside.stack)))
+            lacking = sorted(_decisive(differing(then.stack, case.side_by_side.stack)))
             if lacking and kind in {"ok", "improved"}:
                 kind, reason = "inconclusive", f"what ran beside it lacked {', '.join(lacking)} of the baseline's stack"
             verdict = Verdict(case.name, kind, _because(reason, changes), ratios, found)
@@ -110,7 +110,7 @@ class Gate:
             verdict = self._same_stack(case, then, ratios, changes)
         return replace(verdict, latency_ratio=latency_ratio, changes=changes, missing=missing)
 
-    def judged(self, cases: Sequence[Case]) -> Judged:
+    def judged(self, cases: Sequence[StoredCase]) -> Judged:
         """The verdicts on all cases of a run, and on those of the baseline's stack together."""
         priors = priors_of(cases, self.tolerances)
         found = {case.name: self.verdict(case, priors) for case in cases}
@@ -120,7 +120,7 @@ class Gate:
             return Judged(verdicts)
         return judged_together(cases, verdicts, self.sessions, self.tolerances)
 
-    def _ratio_gone(self, case: Case, names: Collection[str]) -> Verdict | None:
+    def _ratio_gone(self, case: StoredCase, names: Collection[str]) -> Verdict | None:
         """That a case lacks a ratio that the baseline has, although the variant that it is over was measured."""
         then = self._then.get(case.name)
         gone = [
@@ -136,26 +136,28 @@ class Gate:
         return sorted(set(self._then) - set(selected))
 
     @cached_property
-    def _then(self) -> Mapping[str, Case]:
+    def _then(self) -> Mapping[str, StoredCase]:
         return self.baseline.cases if self.baseline else {}
 
     @staticmethod
-    def _compares(case: Case, then: Case) -> bool:
+    def _compares(case: StoredCase, then: StoredCase) -> bool:
         """Whether something ran beside the case that had some of what the case has not of the baseline's stack, and
         nothing decisive that neither of the two had.
         """
-        if case.beside is None or case.beside.problem:
+        if case.side_by_side is None or case.side_by_side.problem:
             return False
         changed = differing(then.stack, case.stack) - OF_THE_SUITE
-        lacking = differing(then.stack, case.beside.stack)
-        foreign = lacking & differing(case.stack, case.beside.stack)
+        lacking = differing(then.stack, case.side_by_side.stack)
+        foreign = lacking & differing(case.stack, case.side_by_side.stack)
         return not changed <= lacking and not _decisive(foreign)
 
-    def _beside(self, case: Case, priors: Priors) -> Judgement:
-        values = case.beside.values if case.beside else []
-        return judge_beside(values, priors.beside, self._tolerance(case), self.comparisons)
+    def _side_by_side(self, case: StoredCase, priors: Priors) -> Judgement:
+        values = case.side_by_side.values if case.side_by_side else []
+        return judge_side_by_side(values, priors.side_by_side, self._tolerance(case), self.comparisons)
 
-    def _same_stack(self, case: Case, then: Case, ratios: tuple[Ratio, ...], changes: tuple[str, ...]) -> Verdict:
+    def _same_stack(
+        self, case: StoredCase, then: StoredCase, ratios: tuple[Ratio, ...], changes: tuple[str, ...]
+    ) -> Verdict:
         if not ratios:
             other = any(name in then.samples for name in case.samples)
             why = "measured over another reference" if other else "its reference is another variant"
@@ -170,11 +172,11 @@ class Gate:
         reason = gravest.reason or f"same stack; {_seen(gravest, 'drift')}"
         return Verdict(case.name, gravest.kind, _because(reason, changes), ratios)
 
-    def _without_twin(self, case: Case, ratios: tuple[Ratio, ...], changes: tuple[str, ...]) -> Verdict:
+    def _without_twin(self, case: StoredCase, ratios: tuple[Ratio, ...], changes: tuple[str, ...]) -> Verdict:
         """Another stack, and nothing of the baseline's to put beside it: a stored ratio cannot tell build and machine
         apart.
         """
-        problem = case.beside.problem if case.beside else None
+        problem = case.side_by_side.problem if case.side_by_side else None
         why = f"the stack changed and the baseline's cannot run beside it{f' ({problem})' if problem else ''}"
         gravest = max((ratio.judgement for ratio in ratios), key=lambda j: GRAVITY.index(j.kind), default=None)
         if gravest is not None and gravest.kind == "drifted":
@@ -185,7 +187,7 @@ class Gate:
             why = f"{why}; {_seen(gravest, 'change')}"
         return Verdict(case.name, "inconclusive", _because(why, changes), ratios)
 
-    def _by_published(self, case: Case, priors: Priors) -> Verdict:
+    def _by_published(self, case: StoredCase, priors: Priors) -> Verdict:
         now = case.samples[case.reference].observed
         if case.published is None:
             return Verdict(case.name, "no-baseline", f"{self.name} does not hold it")
@@ -198,7 +200,7 @@ class Gate:
         ratio = Ratio(case.reference, replace(found, kind=kind), _estimate(now, priors), _estimate(then, priors))
         return Verdict(case.name, kind, found.reason or _seen(found, "loss"), (ratio,))
 
-    def _ratios(self, case: Case, then: Case, priors: Priors) -> Iterable[Ratio]:
+    def _ratios(self, case: StoredCase, then: StoredCase, priors: Priors) -> Iterable[Ratio]:
         """The stored ratios that are over the same stack now as then."""
         for reference, sample in case.samples.items():
             stored = then.samples.get(reference)
@@ -210,23 +212,24 @@ class Gate:
             found = judge_since(now, before, priors.within, sessions, tolerance, self.comparisons)
             yield Ratio(reference, found, _estimate(now, priors), _estimate(before, priors))
 
-    def _tolerance(self, case: Case) -> Tolerance:
+    def _tolerance(self, case: StoredCase) -> Tolerance:
         return self.tolerances.of(case.family, case.name)
 
 
-def priors_of(cases: Iterable[Case], tolerances: Tolerances) -> dict[str, Priors]:
+def priors_of(cases: Iterable[StoredCase], tolerances: Tolerances) -> dict[str, Priors]:
     """What the cases of each family say about variances, the assumed ones where they are too few."""
-    families: dict[str, list[Case]] = {}
+    families: dict[str, list[StoredCase]] = {}
     for case in cases:
         families.setdefault(case.family, []).append(case)
     priors = {}
     for family, found in families.items():
         observed = [sample.observed for case in found for sample in case.samples.values()]
         within = [(known.variance, known.degrees) for known in observed if known]
-        beside = [variance_of(case.beside.values) for case in found if case.beside]
+        side_by_side = [variance_of(case.side_by_side.values) for case in found if case.side_by_side]
         assumed = tolerances.assumed_of(family)
         priors[family] = Priors(
-            prior_of(within, assumed.spread(assumed.invocations)), prior_of(beside, assumed.spread(assumed.beside))
+            prior_of(within, assumed.prior(assumed.invocations)),
+            prior_of(side_by_side, assumed.prior(assumed.side_by_side)),
         )
     return priors
 
@@ -238,7 +241,7 @@ def comparisons_of(selected: Collection[str], baseline: Run | None) -> int:
     return max(1, sum(max(1, len(case.samples)) for name, case in baseline.cases.items() if name in selected))
 
 
-def _differences_over(then: Case, now: Case) -> list[str]:
+def _differences_over(then: StoredCase, now: StoredCase) -> list[str]:
     """What changed in the stacks that the case's speedups are over, where it makes them another reference."""
     found = []
     for reference, sample in now.samples.items():

@@ -15,14 +15,14 @@ from msgspec import Meta
 from perf.columns import Column
 from perf.facts import CaseFacts, TrainingFacts
 from perf.judge.speedup import estimate_speedup, observe
-from perf.judge.spread import Spread
 from perf.judge.statistics import median, midmean, quantile
+from perf.judge.variance_prior import VariancePrior
 from perf.machine import Placement
-from perf.measure.limit import gflop_per_s
 from perf.measure.outcome import Outcome
+from perf.measure.peak import gflop_per_s
 from perf.measure.results import Slot, WorkloadResult
-from perf.measure.stacks import Twin, stack_of
-from perf.runs.document import FEW, Case, Sample, SideBySide
+from perf.measure.stacks import BaselineArm, stack_of
+from perf.runs.schema import FEW, Sample, SideBySide, StoredCase
 from perf.runs.verdict import VerdictRecord
 from perf.stack import Stack
 
@@ -69,7 +69,7 @@ class RatioEstimate(msgspec.Struct, frozen=True):
         return text + " ?" * self.uncertain
 
 
-class CaseRecord(Case, frozen=True, kw_only=True):
+class CaseRecord(StoredCase, frozen=True, kw_only=True):
     """The `extra_info` of a case that was measured."""
 
     facts: Annotated[CaseFacts, Meta(description="what names the case, and what its check observed")]
@@ -126,7 +126,7 @@ class CaseRecord(Case, frozen=True, kw_only=True):
 
 
 def record_of(
-    outcome: Outcome, case: Case, *, machine_class: str, placements: tuple[Placement, ...], prior: Spread
+    outcome: Outcome, case: StoredCase, *, machine_class: str, placements: tuple[Placement, ...], prior: VariancePrior
 ) -> CaseRecord:
     """The record of a case that was measured, of which `case` is what is judged. `prior` is what the run says about the
     variance of speedups.
@@ -142,7 +142,7 @@ def record_of(
     prefixes = plan.start.prefixes_of(outcome.variant) if plan.start else [placement.prefix for placement in placements]
     ratio, scaling = _ratio(outcome, prior), isinstance(facts, TrainingFacts)
     return CaseRecord(
-        **{name: getattr(case, name) for name in Case.__struct_fields__},
+        **{name: getattr(case, name) for name in StoredCase.__struct_fields__},
         facts=facts,
         machine_class=machine_class,
         build=build.role,
@@ -177,13 +177,13 @@ def passes_of(outcome: Outcome) -> list[int]:
     return [ns for invocation in slots for slot in invocation for instance in slot.instances_ns for ns in instance]
 
 
-def case_of(outcome: Outcome, placements: tuple[Placement, ...]) -> Case:
+def case_of(outcome: Outcome, placements: tuple[Placement, ...]) -> StoredCase:
     """What is judged of a case that was measured."""
     plan, result = outcome.plan, outcome.whole
     slots = [slot for invocation in result.blocks_of(outcome.case.variant) for slot in invocation]
     stacks = {variant.name: stack_of(plan, variant, placements) for variant in plan.variants}
     over = outcome.variant.over
-    return Case(
+    return StoredCase(
         family=outcome.case.family.name,
         subject=outcome.case.subject,
         workload=outcome.case.workload,
@@ -194,7 +194,7 @@ def case_of(outcome: Outcome, placements: tuple[Placement, ...]) -> Case:
         invocations_disturbed=len(result.invocations) - len(result.undisturbed.invocations),
         published=outcome.case.family.published(outcome.case),
         samples={name: _sample(result, name, outcome.case.variant, stacks[name]) for name in over},
-        beside=_beside(outcome, stacks[outcome.case.variant]),
+        side_by_side=_side_by_side(outcome, stacks[outcome.case.variant]),
     )
 
 
@@ -203,16 +203,16 @@ def _sample(result: WorkloadResult, over: str, variant: str, stack: Stack) -> Sa
     return Sample(floors, _log_speedups(result, over, variant), stack)
 
 
-def _beside(outcome: Outcome, stack: Stack) -> SideBySide | None:
+def _side_by_side(outcome: Outcome, stack: Stack) -> SideBySide | None:
     """What was measured side by side with the baseline's stack; None where the stacks do not differ. Where nothing can
     run beside the case's own `stack`, the problem.
     """
-    twin = outcome.twin
-    if isinstance(twin, Twin):
-        values = _log_speedups(outcome.whole, twin.variant.name, outcome.case.variant)
-        problem = outcome.twin_failure.what if outcome.twin_failure else None
-        return SideBySide(values, twin.stack, problem)
-    return SideBySide([], stack, problem=twin) if twin else None
+    baseline_arm = outcome.baseline_arm
+    if isinstance(baseline_arm, BaselineArm):
+        values = _log_speedups(outcome.whole, baseline_arm.variant.name, outcome.case.variant)
+        problem = outcome.baseline_arm_failure.what if outcome.baseline_arm_failure else None
+        return SideBySide(values, baseline_arm.stack, problem)
+    return SideBySide([], stack, problem=baseline_arm) if baseline_arm else None
 
 
 def _log_speedups(result: WorkloadResult, over: str, variant: str) -> list[float]:
@@ -228,7 +228,7 @@ def throughputs(slots: Sequence[Slot], items: int) -> list[float]:
     return [items * len(durations) * NS_PER_S / sum(durations) for durations in passes]
 
 
-def _ratio(outcome: Outcome, prior: Spread) -> RatioEstimate | None:
+def _ratio(outcome: Outcome, prior: VariancePrior) -> RatioEstimate | None:
     """The case's ratio over its plan's reference with the interval that the judge uses: None for the reference itself,
     or when the reference failed; from disturbed blocks only where there are no others.
     """

@@ -4,8 +4,8 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from perf.judge.spread import MAX_DEGREES, Spread, fit_spread, sum_of_squares
-from perf.runs.document import Case, Run
+from perf.judge.variance_prior import MAX_DEGREES, VariancePrior, fit_prior, sum_of_squares
+from perf.runs.schema import Run, StoredCase
 from perf.runs.tolerances import Tolerances
 from perf.stack import OF_THE_SUITE, differing
 
@@ -25,7 +25,7 @@ class Sessions:
     is the largest variance that counts, by family.
     """
 
-    priors: Mapping[str, Spread]
+    priors: Mapping[str, VariancePrior]
     speedups: Mapping[Key, Sequence[float]]
     runs: int
     most: Mapping[str, float] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Sessions:
         rest = f"from {self.runs} stored runs" if self.runs else "assumed until three runs are stored"
         return f"Standard deviation between sessions: {sds}, {rest}."
 
-    def of(self, family: str, case: str, reference: str) -> Spread:
+    def of(self, family: str, case: str, reference: str) -> VariancePrior:
         """The variance between sessions of one ratio, its own sessions counted with those of its family."""
         prior, speedups = self.priors[family], self.speedups.get((case, reference), ())
         pooled = prior.with_squares(sum_of_squares(speedups), max(0, len(speedups) - 1))
@@ -65,16 +65,16 @@ def sessions_of(
     priors, most = {}, {}
     for family in families:
         assumed = tolerances.assumed_of(family)
-        default = assumed.spread(assumed.sessions)
-        fitted = fit_spread(values for key, values in speedups.items() if family_of[key] == family)
+        default = assumed.prior(assumed.sessions)
+        fitted = fit_prior(values for key, values in speedups.items() if family_of[key] == family)
         pooled = default.with_squares(fitted.degrees * fitted.variance, fitted.degrees)
         most[family] = default.variance * MOST_OF_ASSUMED**2
         priors[family] = _bounded(pooled, most[family])
     return Sessions(priors, speedups, max(map(len, speedups.values()), default=0), most)
 
 
-def _bounded(spread: Spread, most: float) -> Spread:
-    return Spread(min(spread.variance, most), min(spread.degrees, MAX_DEGREES))
+def _bounded(prior: VariancePrior, most: float) -> VariancePrior:
+    return VariancePrior(min(prior.variance, most), min(prior.degrees, MAX_DEGREES))
 
 
 def _since_accepted(runs: Sequence[Run], name: str) -> Sequence[Run]:
@@ -83,7 +83,7 @@ def _since_accepted(runs: Sequence[Run], name: str) -> Sequence[Run]:
     return runs[changed[-1] :] if changed else runs
 
 
-def _log_speedup(run: Run, name: str, reference: str, like: Case) -> float | None:
+def _log_speedup(run: Run, name: str, reference: str, like: StoredCase) -> float | None:
     """A run's log speedup of a case, if it ran the same stacks."""
     case = run.cases.get(name)
     sample = case.samples.get(reference) if case else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from perf.judge.change import Change
 from perf.judge.verdict import Judgement, judge_together
-from perf.runs.document import Case
+from perf.runs.schema import StoredCase
 from perf.runs.sessions import Sessions
 from perf.runs.tolerances import Tolerances
 from perf.runs.verdict import Verdict
@@ -42,7 +42,7 @@ class Judged:
 
 
 def judged_together(
-    cases: Sequence[Case], verdicts: Mapping[str, Verdict], sessions: Sessions, tolerances: Tolerances
+    cases: Sequence[StoredCase], verdicts: Mapping[str, Verdict], sessions: Sessions, tolerances: Tolerances
 ) -> Judged:
     """The verdicts, with `drifted` for each `ok` case of a group that drifted. Only ratios between the same stacks
     count, of cases that nothing ran beside.
@@ -50,7 +50,7 @@ def judged_together(
     groups = defaultdict[tuple[str, str, str], dict[str, Change]](dict)
     for case in cases:
         verdict = verdicts.get(case.name)
-        if verdict is None or verdict.beside is not None:
+        if verdict is None or verdict.side_by_side is not None:
             continue
         for ratio in verdict.ratios:
             if ratio.judgement.change is not None:

@@ -8,7 +8,7 @@ import msgspec
 
 from perf.errors import PerfError
 from perf.files import read_toml
-from perf.judge.spread import Spread
+from perf.judge.variance_prior import VariancePrior
 from perf.judge.verdict import Tolerance
 
 
@@ -25,13 +25,13 @@ class Assumed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     invocations: float
-    beside: float
+    side_by_side: float
     sessions: float
     degrees: float
 
-    def spread(self, sd: float) -> Spread:
+    def prior(self, sd: float) -> VariancePrior:
         """One of these standard deviations as a prior."""
-        return Spread(sd**2, self.degrees)
+        return VariancePrior(sd**2, self.degrees)
 
 
 class Tolerances(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,7 +65,7 @@ def read_tolerances(path: Path) -> Tolerances:
     every: list[Tolerance | Entry] = [found.default, found.published, *found.families.values(), *found.cases.values()]
     if "default" not in found.assumed:
         raise PerfError("assumes no default variances: it lacks [assumed.default]", subject=str(path), next_step=step)
-    deviations = [(a.invocations, a.beside, a.sessions, a.degrees) for a in found.assumed.values()]
+    deviations = [(a.invocations, a.side_by_side, a.sessions, a.degrees) for a in found.assumed.values()]
     if not all(0 < number < math.inf for numbers in deviations for number in numbers):
         raise PerfError("assumes what is no positive number", subject=str(path), next_step=step)
     numbers = [number for entry in every for number in (entry.change, entry.resolution) if number is not None]

@@ -49,7 +49,7 @@ class RatioRecord(ChangeRecord, frozen=True, kw_only=True):
     then: Annotated[float | None, Meta(description="speedup in the baseline")]
 
 
-class VerdictRecord(msgspec.Struct, frozen=True):
+class VerdictRecord(msgspec.Struct, frozen=True, rename={"side_by_side": "beside"}):
     """What is stored of a verdict."""
 
     kind: Annotated[Kind, Meta(description="verdict")]
@@ -58,13 +58,13 @@ class VerdictRecord(msgspec.Struct, frozen=True):
     changes: Annotated[tuple[str, ...], Meta(description="what differs from the baseline's stack")]
     missing: Annotated[tuple[str, ...], Meta(description="what of the baseline's stack could not run side by side")]
     smallest_loss: Annotated[float | None, Meta(description="smallest loss that 95 of 100 such runs would have called")]
-    beside: Annotated[ChangeRecord | None, Meta(description="change side by side with the baseline's stack")]
+    side_by_side: Annotated[ChangeRecord | None, Meta(description="change side by side with the baseline's stack")]
     ratios: Annotated[tuple[RatioRecord, ...], Meta(description="change of each stored ratio")]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of a case, with its reason. `beside` is the judgement of the measurement side by side with the
+    """What is said of a case, with its reason. `side_by_side` is the judgement of the measurement side by side with the
     baseline's stack, where there was one. `latency_ratio` is the latency now over the latency then, where the two can
     be compared: on the same machine with the same settings. `changes` is what differs from the baseline's stack,
     `missing` what of that stack could not run side by side.
@@ -74,7 +74,7 @@ class Verdict:
     kind: Kind
     reason: str
     ratios: tuple[Ratio, ...] = ()
-    beside: Judgement | None = None
+    side_by_side: Judgement | None = None
     latency_ratio: float | None = None
     changes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ class Verdict:
     @property
     def deciding(self) -> Judgement | None:
         """What the verdict rests on: the measurement side by side, or else the first ratio."""
-        return self.beside or (self.ratios[0].judgement if self.ratios else None)
+        return self.side_by_side or (self.ratios[0].judgement if self.ratios else None)
 
     @property
     def record(self) -> VerdictRecord:
@@ -94,7 +94,7 @@ class Verdict:
             changes=self.changes,
             missing=self.missing,
             smallest_loss=self.deciding.smallest_loss if self.deciding else None,
-            beside=ChangeRecord(*_change(self.beside)) if self.beside else None,
+            side_by_side=ChangeRecord(*_change(self.side_by_side)) if self.side_by_side else None,
             ratios=tuple(map(_ratio_record, self.ratios)),
         )
 

@@ -12,7 +12,7 @@ import sys
 import traceback
 from typing import Any, TextIO
 
-from perf.worker.parent import die_with_parent
+from perf.worker.process_lifetime import die_with_parent
 from perf.worker.proof import cpus_of, proof_of_pinning
 
 

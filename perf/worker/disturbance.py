@@ -9,7 +9,7 @@ NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
-class Reading:
+class DisturbanceReading:
     """Counters at one moment, in ns: for each thread the time it ran and the time it was ready and waited for a CPU
     (/proc/PID/schedstat; the kernel's sched-stats.rst), for each CPU the time the hypervisor gave to others (steal in
     /proc/stat, proc(5), in steps of one clock tick). None where the kernel does not count.
@@ -19,12 +19,12 @@ class Reading:
     stolen: Mapping[str, int] | None
 
 
-def read(cpus: Collection[int]) -> Reading:
+def read(cpus: Collection[int]) -> DisturbanceReading:
     """The counters of this process and of the CPUs it was given, now."""
-    return Reading(_threads(), _stolen({f"cpu{cpu}" for cpu in cpus}))
+    return DisturbanceReading(_threads(), _stolen({f"cpu{cpu}" for cpu in cpus}))
 
 
-def held_up_ns(before: Reading, after: Reading, cpus: int) -> int | None:
+def held_up_ns(before: DisturbanceReading, after: DisturbanceReading, cpus: int) -> int | None:
     """How long other programs held up the thread that waited longest, in ns; None where the kernel does not count.
 
     A process also waits for itself: MXNet's main thread and its engine share the CPUs with the OpenMP threads. The
@@ -41,7 +41,7 @@ def held_up_ns(before: Reading, after: Reading, cpus: int) -> int | None:
     return max(0, waited - sum(ran for ran, _ in deltas[cpus:]))
 
 
-def stolen_ns(before: Reading, after: Reading) -> int | None:
+def stolen_ns(before: DisturbanceReading, after: DisturbanceReading) -> int | None:
     """The largest share that the hypervisor took of one CPU, in ns; None where the kernel does not count."""
     if before.stolen is None or after.stolen is None:
         return None

@@ -7,9 +7,8 @@ import mxnet as mx
 import numpy as np
 
 from perf.worker import disturbance
-from perf.worker.arrays import arrays_of, in_fp32
 from perf.worker.count import count_multiply_adds, operators_of
-from perf.worker.cut import GIVEN, cut
+from perf.worker.graph_surgery import GIVEN, cut
 from perf.worker.injection import with_extra_work
 from perf.worker.proof import peak_memory_bytes, restart_peak_memory
 from perf.worker.records import Records, best_of
@@ -213,3 +212,18 @@ class Graph:
     def _forward(self) -> None:
         for output in self._executor.forward(is_train=False):
             output.wait_to_read()
+
+
+def arrays_of(path: str) -> dict[str, Any]:
+    """The arrays in an .npz file, by name, in the types that they were saved in."""
+    with np.load(path) as saved:
+        return {name: mx.nd.array(saved[name], dtype=saved[name].dtype) for name in saved.files}
+
+
+def in_fp32(outputs: list[Any]) -> Any:
+    """The first of an operator's outputs; when it is quantised, in the unit that its range, the next two, says."""
+    first = outputs[0].asnumpy()
+    if first.dtype.kind == "f":
+        return first
+    low, high = (float(output.asnumpy()) for output in outputs[1:3])
+    return first.astype(np.float32) * (max(abs(low), abs(high)) / np.iinfo(first.dtype).max)

@@ -13,7 +13,7 @@ from perf.builds import Build, compiled, provision
 from perf.builds.compiled import _key, _patch, _source, _whole, check_programs, compiled_label
 from perf.builds.data import Compiled, Patch, load, locked_source
 from perf.builds.mpi import Mpi
-from perf.builds.recipe import recipe_for
+from perf.builds.spec import spec_for
 from perf.cache import cache_folder
 from perf.errors import PerfError, UnavailableError
 
@@ -128,12 +128,12 @@ def test_a_label_names_source_and_patches_by_content(monkeypatch: pytest.MonkeyP
 
 
 def test_another_mpi_makes_another_build() -> None:
-    assert recipe_for("mkl-dist", None).key != recipe_for("mkl-dist", None, Path("/usr")).key
-    assert recipe_for("mkl", None).key == recipe_for("mkl", None, Path("/usr")).key
+    assert spec_for("mkl-dist", None).key != spec_for("mkl-dist", None, Path("/usr")).key
+    assert spec_for("mkl", None).key == spec_for("mkl", None, Path("/usr")).key
 
 
 def test_a_wheel_of_the_users_keeps_what_horovod_requires() -> None:
-    installs = recipe_for("mkl-dist", "mxnet-mkl==1.5.1").installs
+    installs = spec_for("mkl-dist", "mxnet-mkl==1.5.1").installs
     assert "mxnet-mkl==1.5.1" in installs
     assert {"cloudpickle", "psutil", "pyyaml", "impi-rt==2021.18.1"} <= set(installs)
     assert not [name for name in installs if name.startswith("horovod")]

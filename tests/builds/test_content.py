@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from perf.builds import Build, build_with_content, environment
-from perf.builds.data import ROOT
 from perf.builds.process import run_uv
-from perf.builds.recipe import Recipe
+from perf.builds.spec import BuildSpec
 from perf.errors import PerfError
+from perf.files import ROOT
 from tests.fakes import build
 
 from .wheels import wheel
@@ -29,10 +29,10 @@ class Provided:
     def __init__(self) -> None:
         self.installed: list[str] = []
 
-    def __call__(self, recipe: Recipe, *_: object) -> Build:
-        self.installed += recipe.installs
-        assert recipe.content == CONTENT, "what is installed is not compared with it"
-        return build(recipe.name, requirement=recipe.requirement, content_sha256=CONTENT)
+    def __call__(self, spec: BuildSpec, *_: object) -> Build:
+        self.installed += spec.installs
+        assert spec.content == CONTENT, "what is installed is not compared with it"
+        return build(spec.name, requirement=spec.requirement, content_sha256=CONTENT)
 
 
 def found(requirement: str, cache: Path, content: str = CONTENT) -> Build | None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from perf.builds.data import DATA, ROOT, distribution, group_requirements, load, locked_wheel, read, role_named
-from perf.builds.defects import DATA as DEFECTS
+from perf.builds.data import DATA, distribution, group_requirements, load, locked_wheel, read, role_named
+from perf.defects import DATA as DEFECTS
 from perf.errors import PerfError
+from perf.files import ROOT
 
 
 def test_roles_and_what_they_must_prove() -> None:

@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from perf.builds import Build, build_with_content, environment, process_environment, provision
-from perf.builds.data import ROOT
-from perf.builds.recipe import Recipe
+from perf.builds.spec import BuildSpec
 from perf.errors import PerfError
+from perf.files import ROOT
 from perf.machine import read_machine
 
 pytestmark = pytest.mark.real
@@ -91,8 +91,8 @@ def test_damage_is_noticed_and_mended(native: Build, cache: Path, said: list[str
 def test_still_broken_is_told(empty_cache: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
     install = environment._install
 
-    def install_badly(folder: Path, recipe: Recipe) -> None:
-        install(folder, recipe)
+    def install_badly(folder: Path, spec: BuildSpec) -> None:
+        install(folder, spec)
         os.truncate(next(folder.rglob("libmxnet.so")), 10_000)
 
     monkeypatch.setattr(environment, "_install", install_badly)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from perf.builds.facts import blas_kernels, check
-from perf.builds.recipe import recipe_for
+from perf.builds.spec import spec_for
 from perf.errors import PerfError
 from perf.worker.probe import NUMPY_LOADED
 from tests.fakes import facts
@@ -38,17 +38,17 @@ def test_wheel_without_mkldnn_is_refused_for_mkl() -> None:
         r"next: name another wheel, such as --perf-build mkl=mxnet-mkl==1.5.0$"
     )
     with pytest.raises(PerfError, match=told):
-        check(PLAIN, recipe_for("mkl", "mxnet==1.5.0"), "mxnet-mkl==1.5.0")
+        check(PLAIN, spec_for("mkl", "mxnet==1.5.0"), "mxnet-mkl==1.5.0")
 
 
 def test_wheel_with_mkldnn_is_refused_for_native() -> None:
     with_mkldnn = msgspec.structs.replace(PLAIN, mkldnn=True, mxnet="1.7.0")
     with pytest.raises(PerfError, match=r"has MKL-DNN compiled in, and this build must not have it.*\n.*mxnet-native"):
-        check(with_mkldnn, recipe_for("native", "mxnet==1.7.0"), "mxnet==1.5.0")
+        check(with_mkldnn, spec_for("native", "mxnet==1.7.0"), "mxnet==1.5.0")
 
 
 def test_another_version_is_an_error_only_when_locked() -> None:
     newer = msgspec.structs.replace(PLAIN, mxnet="1.5.1")
-    check(newer, recipe_for("native", "mxnet==1.5.1"), "mxnet==1.5.0")
+    check(newer, spec_for("native", "mxnet==1.5.1"), "mxnet==1.5.0")
     with pytest.raises(PerfError, match=r"the lock installs mxnet 1.5.1, and .* expects 1.5.0"):
-        check(newer, recipe_for("native", None), "mxnet==1.5.0")
+        check(newer, spec_for("native", None), "mxnet==1.5.0")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from perf.builds import parse_overrides, recipe
+from perf.builds import parse_overrides, spec
 from perf.builds.process import Finished
-from perf.builds.recipe import recipe_for
+from perf.builds.spec import spec_for
 from perf.errors import PerfError
 
 
@@ -36,18 +36,18 @@ def test_overrides_that_cannot_be_meant(given: list[str], told: str) -> None:
 
 
 def test_locked_recipe_has_hash_and_stable_key() -> None:
-    one, two = recipe_for("native", None), recipe_for("native", None)
+    one, two = spec_for("native", None), spec_for("native", None)
     assert one == two
     assert one.locked
     assert one.requirement == "mxnet==1.5.0"
     assert one.wheel_sha256 is not None
-    assert recipe_for("mkl", None).key != one.key
+    assert spec_for("mkl", None).key != one.key
 
 
 def test_locked_key_follows_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = recipe_for("native", None).key
-    monkeypatch.setattr(recipe, "run_uv", lambda *_, **__: Finished(0, "mxnet==1.5.0 --hash=sha256:other", ""))
-    assert recipe_for("native", None).key != before
+    before = spec_for("native", None).key
+    monkeypatch.setattr(spec, "run_uv", lambda *_, **__: Finished(0, "mxnet==1.5.0 --hash=sha256:other", ""))
+    assert spec_for("native", None).key != before
 
 
 @dataclass
@@ -56,18 +56,18 @@ class OtherPython:
 
 
 def test_key_follows_python_role_and_requirement(monkeypatch: pytest.MonkeyPatch) -> None:
-    one = recipe_for("mkl", "mxnet-mkl==1.5.1")
+    one = spec_for("mkl", "mxnet-mkl==1.5.1")
     assert not one.locked
     assert one.installs == ("mxnet-mkl==1.5.1", "numpy==1.23.5")
-    others = [recipe_for("mkl", "mxnet-mkl==1.6.0"), recipe_for("zoo", "mxnet-mkl==1.5.1")]
-    monkeypatch.setattr(recipe, "load", OtherPython)
-    monkeypatch.setattr(recipe, "role_named", lambda _, role=one.role: role)
-    others.append(recipe_for("mkl", "mxnet-mkl==1.5.1"))
+    others = [spec_for("mkl", "mxnet-mkl==1.6.0"), spec_for("zoo", "mxnet-mkl==1.5.1")]
+    monkeypatch.setattr(spec, "load", OtherPython)
+    monkeypatch.setattr(spec, "role_named", lambda _, role=one.role: role)
+    others.append(spec_for("mkl", "mxnet-mkl==1.5.1"))
     assert len({one.key, *(other.key for other in others)}) == 4
 
 
 def test_zoo_keeps_gluoncv() -> None:
-    assert "gluoncv==0.10.5.post0" in recipe_for("zoo", "mxnet-mkl").installs
+    assert "gluoncv==0.10.5.post0" in spec_for("zoo", "mxnet-mkl").installs
 
 
 def test_wheel_key_follows_content_not_folder(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_wheel_key_follows_content_not_folder(tmp_path: Path) -> None:
     for path, content in zip(paths, (b"x", b"x", b"y"), strict=True):
         path.parent.mkdir()
         path.write_bytes(content)
-    one, same, other = (recipe_for("mkl", str(path)) for path in paths)
+    one, same, other = (spec_for("mkl", str(path)) for path in paths)
     assert one.key == same.key != other.key
     assert one.installs[0] == str(paths[0])
     assert one.wheel_sha256 == "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
@@ -84,16 +84,16 @@ def test_wheel_key_follows_content_not_folder(tmp_path: Path) -> None:
 def test_relative_wheel_is_found_from_where_the_user_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "some.whl").write_bytes(b"x")
     monkeypatch.chdir(tmp_path)
-    assert recipe_for("mkl", "./some.whl").installs[0] == str(tmp_path / "some.whl")
+    assert spec_for("mkl", "./some.whl").installs[0] == str(tmp_path / "some.whl")
 
 
 @pytest.mark.parametrize("override", ["./missing.whl", "./folder", "folder/of/it", "???"])
 def test_neither_wheel_nor_requirement(override: str) -> None:
     with pytest.raises(PerfError, match=r"cannot be read: No such file|no requirement and no .whl file"):
-        recipe_for("mkl", override)
+        spec_for("mkl", override)
 
 
 def test_broken_lock_shows_what_uv_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipe, "run_uv", lambda *_, **__: Finished(2, "", "error: Unable to find lockfile\n"))
+    monkeypatch.setattr(spec, "run_uv", lambda *_, **__: Finished(2, "", "error: Unable to find lockfile\n"))
     with pytest.raises(PerfError, match=r"exit code 2\n  error: Unable to find lockfile\nnext: restore"):
-        recipe_for("mkl", None)
+        spec_for("mkl", None)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from perf.cli import main
-from tests.runs.factories import CASE, LOG_SPEEDUPS, benchmark, beside, document, int8, native, sample, stack
+from tests.runs.factories import CASE, LOG_SPEEDUPS, benchmark, beside_baseline, document, int8, native, sample, stack
 
 NEW_WHEEL = stack(wheel="d" * 64, requirement="./new.whl")
 
@@ -69,9 +69,9 @@ def test_an_equal_run_passes(
     ("entry", "kind", "code", "strict_code"),
     [
         (moved(-0.6), "drifted", 1, 1),
-        (benchmark(stack=NEW_WHEEL, beside=beside(*[-0.5, -0.51] * 3)), "regressed", 1, 1),
-        (benchmark(stack=NEW_WHEEL, beside=beside(*[0.5, 0.51] * 3)), "improved", 0, 0),
-        (benchmark(stack=NEW_WHEEL, beside=beside(*[0.0, 0.001] * 6)), "ok", 0, 0),
+        (benchmark(stack=NEW_WHEEL, beside=beside_baseline(*[-0.5, -0.51] * 3)), "regressed", 1, 1),
+        (benchmark(stack=NEW_WHEEL, beside=beside_baseline(*[0.5, 0.51] * 3)), "improved", 0, 0),
+        (benchmark(stack=NEW_WHEEL, beside=beside_baseline(*[0.0, 0.001] * 6)), "ok", 0, 0),
         (benchmark(stack=NEW_WHEEL), "inconclusive", 0, 3),
         (benchmark("resnet50_v1-b2"), "no-baseline", 0, 3),
         (benchmark(samples={"native-fp32": sample([])}, invocations_disturbed=3), "invalid", 0, 3),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from perf.builds import Build
-from perf.cnn.prepare import Artifacts, prepare
+from perf.cnn.artifacts.prepare import Artifacts, prepare
 
 Prepare = Callable[..., Artifacts]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from perf.cnn.accuracy import Look, check_drift, check_layers_kept, check_vnni, look_at
+from perf.cnn.accuracy import NetworkInspection, check_drift, check_layers_kept, check_vnni, inspect_network
+from perf.cnn.checks.verify import verify
 from perf.cnn.family import CnnFamily
-from perf.cnn.verify import verify
 from perf.machine import read_machine
 from perf.measure.family import Resources
 from perf.measure.plan import Variant
@@ -22,12 +22,12 @@ HAS_VNNI = read_machine().has_isa("avx512_vnni")
 
 
 @pytest.fixture(scope="module")
-def sound(resources: Resources) -> Look:
-    return look_at(CnnFamily(pretrained=False, calibration="naive"), NETWORK, resources)
+def sound(resources: Resources) -> NetworkInspection:
+    return inspect_network(CnnFamily(pretrained=False, calibration="naive"), NETWORK, resources)
 
 
 @pytest.fixture(scope="module")
-def variants(sound: Look) -> dict[str, Variant[Any]]:
+def variants(sound: NetworkInspection) -> dict[str, Variant[Any]]:
     return {variant.name: variant for variant in sound.plan.variants}
 
 
@@ -37,7 +37,7 @@ def pictures(resources: Resources, tmp_path: Path) -> Resources:
     return replace(resources, cache=tmp_path)
 
 
-def look_with(sound: Look, spoiled: Variant[Any], resources: Resources) -> Look:
+def look_with(sound: NetworkInspection, spoiled: Variant[Any], resources: Resources) -> NetworkInspection:
     """Only the spoiled variant is run again, and the reference, by which it is judged."""
     plan = with_variant(sound.plan, spoiled)
     again = tuple(variant for variant in plan.variants if variant.name in {plan.reference, spoiled.name})
@@ -45,7 +45,7 @@ def look_with(sound: Look, spoiled: Variant[Any], resources: Resources) -> Look:
     return replace(sound, plan=plan, verified={**sound.verified, **verified})
 
 
-def test_a_sound_network_is_right(sound: Look, resources: Resources) -> None:
+def test_a_sound_network_is_right(sound: NetworkInspection, resources: Resources) -> None:
     answers = [
         check_drift(sound, resources, store=False),
         check_layers_kept(sound, store=False),
@@ -67,7 +67,12 @@ def test_a_sound_network_is_right(sound: Look, resources: Resources) -> None:
     ],
 )
 def test_weights_scaled_in_one_layer_are_caught_and_located(
-    convolution: str, layer: str, sound: Look, variants: dict[str, Variant[Any]], pictures: Resources, tmp_path: Path
+    convolution: str,
+    layer: str,
+    sound: NetworkInspection,
+    variants: dict[str, Variant[Any]],
+    pictures: Resources,
+    tmp_path: Path,
 ) -> None:
     code = f"tensors['arg:cifarresnetv10_{convolution}_weight'] *= 1.05"
     spoiled = look_with(sound, with_parameters(variants["mkl-int8"], code, tmp_path), pictures)
@@ -81,7 +86,7 @@ def test_weights_scaled_in_one_layer_are_caught_and_located(
 
 
 def test_a_halved_threshold_is_caught(
-    sound: Look, variants: dict[str, Variant[Any]], pictures: Resources, tmp_path: Path
+    sound: NetworkInspection, variants: dict[str, Variant[Any]], pictures: Resources, tmp_path: Path
 ) -> None:
     def halve(nodes: dict[str, dict[str, Any]]) -> None:
         attributes = nodes["quantized_sg_mkldnn_conv_bn_act_10"]["attrs"]
@@ -95,7 +100,7 @@ def test_a_halved_threshold_is_caught(
 
 
 def test_two_swapped_classes_are_caught(
-    sound: Look, variants: dict[str, Variant[Any]], pictures: Resources, tmp_path: Path
+    sound: NetworkInspection, variants: dict[str, Variant[Any]], pictures: Resources, tmp_path: Path
 ) -> None:
     code = """
 for name in [name for name in tensors if "dense" in name and tensors[name].shape[0] == 10]:
@@ -110,7 +115,7 @@ for name in [name for name in tensors if "dense" in name and tensors[name].shape
 
 
 def test_a_layer_left_unfused_is_named(
-    sound: Look, variants: dict[str, Variant[Any]], resources: Resources, tmp_path: Path
+    sound: NetworkInspection, variants: dict[str, Variant[Any]], resources: Resources, tmp_path: Path
 ) -> None:
     def unfuse(nodes: dict[str, dict[str, Any]]) -> None:
         # The same function under another name, which fusion does not know.
@@ -125,7 +130,7 @@ def test_a_layer_left_unfused_is_named(
 
 
 def test_a_network_that_runs_in_fp32_has_no_vnni(
-    sound: Look, variants: dict[str, Variant[Any]], resources: Resources
+    sound: NetworkInspection, variants: dict[str, Variant[Any]], resources: Resources
 ) -> None:
     in_fp32 = replace(variants["mkl-fp32"], name="mkl-int8")
     spoiled = replace(sound, plan=with_variant(sound.plan, in_fp32))

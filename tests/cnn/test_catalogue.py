@@ -5,12 +5,12 @@ from collections import Counter
 
 import pytest
 
-from perf.cnn.answers import stored_answers
-from perf.cnn.family import Case, CnnFamily
+from perf.cnn.checks.golden import golden_answers
+from perf.cnn.family import CnnCase, CnnFamily
 from perf.cnn.networks import REFERENCE, catalogue
-from perf.measure.published import FOLDER
 from perf.measure.tiers import effort_of
 from perf.plugin.declared import TIERS
+from perf.published import FOLDER
 
 TABLE_2 = {
     "inceptionv3",
@@ -48,8 +48,8 @@ def test_answers_are_stored_of_every_network_that_a_tier_checks() -> None:
     for checked in catalogue().answers.values():
         assert set(checked.entropy) <= set(checked.naive)
         for network in checked.naive:
-            assert stored_answers(network).layers.keys() == {"mkl-fp32", "mkl-int8"}, network
-            assert "naive" in stored_answers(network).drift, network
+            assert golden_answers(network).layers.keys() == {"mkl-fp32", "mkl-int8"}, network
+            assert "naive" in golden_answers(network).drift, network
     assert set(catalogue().answers["whole"].naive) == set(catalogue().answers["nightly"].entropy) == TABLE_2
 
 
@@ -72,12 +72,12 @@ def test_networks_and_batches_replace_the_tiers_own() -> None:
     ],
 )
 def test_a_case_needs_its_build_the_references_and_the_zoo(variant: str, roles: set[str]) -> None:
-    assert Case("resnet50_v1", 8, variant, FAMILY).roles == roles
+    assert CnnCase("resnet50_v1", 8, variant, FAMILY).roles == roles
 
 
 def test_larger_batches_and_networks_weigh_more() -> None:
     small, batch, network = (
-        Case(*case, REFERENCE, FAMILY).weight for case in [("a", 1), ("a", 8), ("resnet152_v2", 1)]
+        CnnCase(*case, REFERENCE, FAMILY).weight for case in [("a", 1), ("a", 8), ("resnet152_v2", 1)]
     )
     assert 0 < small < batch
     assert small < network
@@ -111,7 +111,7 @@ def test_every_published_row_is_found_by_its_case() -> None:
     assert len(rows) == 8 * 7 * 2
     nightly = set(FAMILY.cases("nightly"))
     for network, batch, precision, speedup in rows:
-        case = Case(network, int(batch), f"mkl-{precision}", FAMILY)
+        case = CnnCase(network, int(batch), f"mkl-{precision}", FAMILY)
         assert case in nightly
         assert FAMILY.published(case) == float(speedup)
 
@@ -121,9 +121,11 @@ def test_every_published_row_is_found_by_its_case() -> None:
     [(1, "mkl-fp32", 9.32), (1, "mkl-int8", 26.50), (64, "mkl-fp32", 20.67), (64, "mkl-int8", 82.01)],
 )
 def test_the_announcements_own_claims(batch: int, variant: str, speedup: float) -> None:
-    assert FAMILY.published(Case("resnet50_v1", batch, variant, FAMILY)) == speedup
+    assert FAMILY.published(CnnCase("resnet50_v1", batch, variant, FAMILY)) == speedup
 
 
-@pytest.mark.parametrize("case", [Case("resnet50_v1", 1, REFERENCE, FAMILY), Case("vgg11", 1, "mkl-int8", FAMILY)])
-def test_what_was_not_published_has_no_figure(case: Case) -> None:
+@pytest.mark.parametrize(
+    "case", [CnnCase("resnet50_v1", 1, REFERENCE, FAMILY), CnnCase("vgg11", 1, "mkl-int8", FAMILY)]
+)
+def test_what_was_not_published_has_no_figure(case: CnnCase) -> None:
     assert FAMILY.published(case) is None

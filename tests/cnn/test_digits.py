@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from perf.builds import Build, process_environment, run
-from perf.cnn.handwriting import answer_of, handwriting, quantised, right_in, split, trained
-from perf.cnn.kept import sha256
-from perf.cnn.prepare import Artifacts, fp32_and_int8
+from perf.cnn.artifacts.prepare import Artifacts, fp32_and_int8
+from perf.cnn.artifacts.store import sha256
+from perf.cnn.digits.check import answer_of, handwriting, quantised, right_in, split, trained
 from perf.measure.family import Resources
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from perf.cnn.drift import EXACT_DB, Margins, beyond, bounds_of, changed_layers, drift_of, sqnr_db
+from perf.cnn.checks.drift import EXACT_DB, Margins, beyond, bounds_of, changed_layers, drift_of, sqnr_db
 from perf.facts import Drift
 
 # Without subnormal numbers, of which halving loses bits.

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perf.cnn.defects import defects_met
-from perf.cnn.drift import between_images_db, energy, ratio_db, sqnr_db
-from perf.cnn.floors import OUTPUTS_MARGIN_DB, LayerLoss, expected_db, judged, unknown_steps
-from perf.cnn.noise import folded, noise_of, window_energies
-from perf.cnn.operators.cases import Convolution
+from perf.cnn.checks.defects import defects_met
+from perf.cnn.checks.drift import between_images_db, energy, ratio_db, sqnr_db
+from perf.cnn.checks.floors import OUTPUTS_MARGIN_DB, LayerLoss, expected_db, judged, unknown_steps
+from perf.cnn.checks.noise import folded, noise_of, window_energies
+from perf.cnn.checks.symbol import Layers, Range
+from perf.cnn.operators.kinds import Convolution
 from perf.cnn.operators.reference import weighed
-from perf.cnn.program import Layers, Range
 from tests.fakes import facts
 
 MKL = facts(distribution="mxnet-mkl", mkldnn=True)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from perf.cnn.answers import StoredAnswers
-from perf.cnn.fusion import counts_of, differences, layers_of
-from perf.cnn.verify import check_layers
-from perf.measure.crew import Node
+from perf.cnn.checks.fusion import counts_of, differences, layers_of
+from perf.cnn.checks.golden import GoldenAnswers
+from perf.cnn.checks.verify import check_layers
+from perf.measure.workers.worker_group import Node
 
 CONV = Node(
     "sg_mkldnn_conv_bn_act_0",
@@ -18,7 +18,7 @@ POOL = Node("quantized_pool0_fwd", "_contrib_quantized_pooling", quantized=True,
 BN = Node("batchnorm1_fwd", "BatchNorm", quantized=False, inside=())
 FLATTEN = Node("flatten0", "Flatten", quantized=False, inside=())
 FULLY_CONNECTED = Node("fc", "_sg_mkldnn_fully_connected", quantized=False, inside=(("FullyConnected", "dense0_fwd"),))
-STORED = StoredAnswers(layers={"mkl-fp32": {"conv+bn+relu": ("relu0_fwd",), "fc": ("dense0_fwd",)}})
+STORED = GoldenAnswers(layers={"mkl-fp32": {"conv+bn+relu": ("relu0_fwd",), "fc": ("dense0_fwd",)}})
 
 
 def test_layers_are_named_by_the_operator_whose_output_they_give() -> None:
@@ -61,7 +61,7 @@ def test_layers_must_be_the_stored_ones() -> None:
     ],
 )
 def test_a_network_without_stored_layers_must_have_some(variant: str, nodes: list[Node], problems: list[str]) -> None:
-    assert check_layers(variant, nodes, StoredAnswers()) == problems
+    assert check_layers(variant, nodes, GoldenAnswers()) == problems
 
 
 def test_the_native_build_fuses_and_quantises_nothing() -> None:

@@ -6,9 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from perf.cnn.imagenet import Answers, Share, answer_of, fp32_problem, limits_of, published, share_in, share_of
+from perf.cnn.imagenet.protocol import (
+    ImageNetAnswers,
+    ShareWithInterval,
+    answer_of,
+    fp32_problem,
+    limits_of,
+    published,
+    share_in,
+    share_of,
+)
+from perf.cnn.imagenet.records import MAGIC, count_images
 from perf.errors import PerfError
-from perf.measure.records import MAGIC, count_images
 
 
 def record(content: bytes, part: int = 0) -> bytes:
@@ -46,16 +55,16 @@ def test_what_is_no_record_file_is_told(file: Path, spoil: Callable[[bytes], byt
 
 
 def test_a_whole_validation_set_is_divided_as_the_announcement_did() -> None:
-    assert share_of(50_000) == share_of(35_200) == Share(skipped=3_200, evaluated=32_000, calibrated=160)
+    assert share_of(50_000) == share_of(35_200) == ShareWithInterval(skipped=3_200, evaluated=32_000, calibrated=160)
 
 
 def test_a_smaller_file_is_divided_in_proportion() -> None:
-    assert share_of(3_520) == Share(skipped=320, evaluated=3_200, calibrated=160)
-    assert share_of(797) == Share(skipped=72, evaluated=725, calibrated=72)
+    assert share_of(3_520) == ShareWithInterval(skipped=320, evaluated=3_200, calibrated=160)
+    assert share_of(797) == ShareWithInterval(skipped=72, evaluated=725, calibrated=72)
 
 
 def test_a_file_with_too_few_images_is_told(file: Path) -> None:
-    assert share_in(file) == Share(skipped=2, evaluated=20, calibrated=2)
+    assert share_in(file) == ShareWithInterval(skipped=2, evaluated=20, calibrated=2)
     file.write_bytes(b"")
     with pytest.raises(PerfError, match="it holds 0 images only"):
         share_in(file)
@@ -69,12 +78,12 @@ def test_the_published_drop_and_half_a_point_are_allowed() -> None:
     assert limits_of("mobilenetv2_1.0").fp32_top1 is None
 
 
-def answers(right: int, images: int = 1000, classes: int = 10) -> Answers:
-    """Answers of which so many are right, to labels that are all as frequent."""
+def answers(right: int, images: int = 1000, classes: int = 10) -> ImageNetAnswers:
+    """ImageNetAnswers of which so many are right, to labels that are all as frequent."""
     labels = np.arange(images) % classes
     best = np.tile(labels[:, None], (1, 5))
     best[right:] = (best[right:] + 1) % classes
-    return Answers(labels, best)
+    return ImageNetAnswers(labels, best)
 
 
 def test_labels_in_another_order_are_wrong_in_fp32_too() -> None:

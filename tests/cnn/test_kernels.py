@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from perf.cnn.kernels import byte_products, mnemonics, products_text, vnni_problem
+from perf.cnn.checks.vnni import byte_products, mnemonics, products_text, vnni_problem
 
 # Encoded by hand after Intel's manual, volume 2: vpdpbusd zmm1, zmm2, zmm3; vpmaddubsw zmm1, zmm2, zmm3; ret.
 VPDPBUSD = bytes.fromhex("62f26d4850cb")

@@ -9,60 +9,60 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from perf.cnn.operators.case import Arrays, Case
-from perf.cnn.operators.cases import Convolution, FullyConnected, Pooling
-from perf.cnn.operators.check import Finding, examine, expected, judged
-from perf.cnn.operators.data import Data
-from perf.cnn.operators.live import VARIANTS, Live
+from perf.cnn.operators.base import Arrays, OperatorCase
+from perf.cnn.operators.check import OperatorOutcome, examine, expected, judged
+from perf.cnn.operators.data import OperatorsFile
+from perf.cnn.operators.kinds import Convolution, FullyConnected, Pooling
 from perf.cnn.operators.search import Searched, search
+from perf.cnn.operators.workers import VARIANTS, OperatorWorkers
 from perf.machine import read_machine
-from perf.measure.crew import Node
 from perf.measure.family import Resources
+from perf.measure.workers.worker_group import Node
 
 pytestmark = pytest.mark.real
 
 CASE = Convolution(batch=2, channels=8, size=(6, 6), filters=8, kernel=(3, 3), pad=(1, 1))
-# Where INT8 is checked at all (perf/cnn/test_operators.py).
+# Where INT8 is checked at all (perf/cnn/operators/test_operators.py).
 CHECKED = [name for name, way in VARIANTS.items() if not way.quantised or read_machine().has_isa("avx512_vnni")]
 INT8 = pytest.mark.skipif("mkl-int8" not in CHECKED, reason="INT8 is checked with AVX512-VNNI only")
 
 
 @pytest.fixture(scope="module")
-def live(resources: Resources) -> Iterator[Live]:
-    with Live(resources) as workers:
+def live(resources: Resources) -> Iterator[OperatorWorkers]:
+    with OperatorWorkers(resources) as workers:
         yield workers
 
 
-def one_channel_scaled(case: Case) -> Arrays:
+def one_channel_scaled(case: OperatorCase) -> Arrays:
     """The parameters, the last output channel's weights 5 % too large."""
     parameters = case.parameters()
     parameters["weight"][-1] *= np.float32(1.05)
     return parameters
 
 
-class Spoiled(Live):
+class Spoiled(OperatorWorkers):
     """Workers that compute convolutions with another weight than they are given."""
 
-    def run(self, variant: str, case: Case, **_: Any) -> tuple[tuple[Node, ...], NDArray[np.float32]]:
+    def run(self, variant: str, case: OperatorCase, **_: Any) -> tuple[tuple[Node, ...], NDArray[np.float32]]:
         return super().run(variant, case, parameters=one_channel_scaled(case))
 
 
-def finding_of(live: Live, variant: str, case: Case, **given: Arrays) -> Finding:
+def finding_of(live: OperatorWorkers, variant: str, case: OperatorCase, **given: Arrays) -> OperatorOutcome:
     _, output = live.run(variant, case, **given)
     return judged(variant, output, expected(case, variant))
 
 
-def searched(live: Live, seed: int, count: int = 12) -> Searched:
+def searched(live: OperatorWorkers, seed: int, count: int = 12) -> Searched:
     return search("convolution", count, live, lambda _: ["native-fp32"], random_seed=seed)
 
 
 @pytest.mark.parametrize("variant", CHECKED)
-def test_a_sound_convolution_passes(variant: str, live: Live) -> None:
+def test_a_sound_convolution_passes(variant: str, live: OperatorWorkers) -> None:
     assert finding_of(live, variant, CASE).problem is None
 
 
 @pytest.mark.parametrize("variant", CHECKED)
-def test_weights_of_one_channel_five_percent_too_large_are_found(variant: str, live: Live) -> None:
+def test_weights_of_one_channel_five_percent_too_large_are_found(variant: str, live: OperatorWorkers) -> None:
     problem = finding_of(live, variant, CASE, parameters=one_channel_scaled(CASE)).problem
     assert problem is not None
     assert problem.startswith(f"{variant}: ")
@@ -75,7 +75,7 @@ def test_weights_of_one_channel_five_percent_too_large_are_found(variant: str, l
     [CASE, FullyConnected(batch=3, inputs=(40,), outputs=10), Pooling(batch=1, channels=3, size=(4, 4), pool="max")],
     ids=["convolution", "fully_connected", "pooling"],
 )
-def test_a_halved_threshold_is_found(case: Case, live: Live) -> None:
+def test_a_halved_threshold_is_found(case: OperatorCase, live: OperatorWorkers) -> None:
     halves = {name: array / np.float32(2) for name, array in case.data().items()}
     assert finding_of(live, "mkl-int8", case).problem is None
     assert finding_of(live, "mkl-int8", case, calibration=halves).problem is not None
@@ -85,14 +85,14 @@ def test_a_search_tells_a_small_case_that_fails_in_a_form_that_can_be_kept(resou
     with Spoiled(resources) as spoiled:
         problem = searched(spoiled, seed=1).problem
         assert problem is not None
-        entry = problem.partition("to keep it, in perf/cnn/operators.toml:\n")[2]
-        (kept,) = msgspec.convert({**tomllib.loads(entry), "cases": {}, "slice_defects": []}, Data).examples
+        entry = problem.partition("to keep it, in perf/cnn/operators/operators.toml:\n")[2]
+        (kept,) = msgspec.convert({**tomllib.loads(entry), "cases": {}, "slice_defects": []}, OperatorsFile).examples
         assert examine(kept, spoiled, ["native-fp32"])[0].problem == problem.partition("\n")[0]
     assert isinstance(kept, Convolution)
     assert (kept.channels, kept.filters) == (1, 1)
 
 
-def test_the_same_seed_finds_the_same(resources: Resources, live: Live) -> None:
+def test_the_same_seed_finds_the_same(resources: Resources, live: OperatorWorkers) -> None:
     first, second = (searched(live, seed=7) for _ in range(2))
     assert first == second
     assert searched(live, seed=8).ratios != first.ratios
@@ -109,7 +109,7 @@ def test_a_kept_case_runs_first_and_fails_as_it_is(resources: Resources) -> None
     assert repr(CASE) in found.problem
 
 
-def test_a_worker_that_dies_fails_its_case_and_the_next_case_gets_a_new_one(live: Live) -> None:
+def test_a_worker_that_dies_fails_its_case_and_the_next_case_gets_a_new_one(live: OperatorWorkers) -> None:
     assert finding_of(live, "native-fp32", CASE).problem is None
     live._workers["native"].kill()
     finding = examine(CASE, live, ["native-fp32"])[0]
@@ -117,7 +117,7 @@ def test_a_worker_that_dies_fails_its_case_and_the_next_case_gets_a_new_one(live
     assert examine(CASE, live, ["native-fp32"])[0].problem is None
 
 
-def test_an_error_of_mxnet_is_the_cases_problem(live: Live) -> None:
+def test_an_error_of_mxnet_is_the_cases_problem(live: OperatorWorkers) -> None:
     """A kernel that does not fit."""
     impossible = Convolution(batch=1, channels=1, size=(1, 1), filters=1, kernel=(3, 3))
     problem = examine(impossible, live, ["native-fp32"])[0].problem

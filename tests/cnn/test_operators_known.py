@@ -3,26 +3,27 @@
 import msgspec
 import pytest
 
-from perf.builds import Defect, Facts, defects_of
-from perf.cnn.operators.case import Case
-from perf.cnn.operators.cases import AnyCase, Convolution
+from perf.builds import BuildFacts
+from perf.cnn.operators.base import OperatorCase
 from perf.cnn.operators.data import load
-from perf.cnn.operators.live import VARIANTS
+from perf.cnn.operators.kinds import AnyCase, Convolution
 from perf.cnn.operators.regions import CHECK, REGIONS, covered, signs_of
 from perf.cnn.operators.search import kept
 from perf.cnn.operators.strategies import CASES
+from perf.cnn.operators.workers import VARIANTS
+from perf.defects import Defect, defects_of
 from perf.plugin.declared import TIERS
 
 DECLARED = defects_of(CHECK)
 ANY = Defect(CHECK, "", "", {"mxnet-mkl": ["1.5.0"]}, {})
 
 
-def installed(distribution: str, version: str) -> Facts:
-    return Facts(version, distribution != "mxnet", "", "", "", 0, distribution, "", None)
+def installed(distribution: str, version: str) -> BuildFacts:
+    return BuildFacts(version, distribution != "mxnet", "", "", "", 0, distribution, "", None)
 
 
-def example_of(name: str) -> Case:
-    case: Case = msgspec.convert(DECLARED[name].example, AnyCase)
+def example_of(name: str) -> OperatorCase:
+    case: OperatorCase = msgspec.convert(DECLARED[name].example, AnyCase)
     return case
 
 
@@ -47,8 +48,7 @@ def test_a_region_is_left_out_of_the_affected_wheels_only(name: str) -> None:
 
 def test_a_declared_defect_that_does_not_show_is_told() -> None:
     assert ANY.contradiction("some", installed("mxnet-mkl", "1.5.0"), []) == (
-        "the defect some is declared for mxnet-mkl 1.5.0, and its example passes: take it out of "
-        "perf/builds/defects.toml"
+        "the defect some is declared for mxnet-mkl 1.5.0, and its example passes: take it out of perf/defects.toml"
     )
 
 

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.signal import correlate2d
 
-from perf.cnn.operators.case import Case
-from perf.cnn.operators.cases import Concat, Convolution, FullyConnected, Pooling, Residual
+from perf.cnn.operators.base import OperatorCase
 from perf.cnn.operators.check import judged
 from perf.cnn.operators.int8 import int8, threshold
+from perf.cnn.operators.kinds import Concat, Convolution, FullyConnected, Pooling, Residual
 from perf.cnn.operators.reference import fp32, gamma, magnitude, output, weighed
 from perf.cnn.operators.strategies import CASES
 
@@ -23,11 +23,11 @@ briefly = settings(
 )
 
 
-def arrays_of(case: Case) -> dict[str, Any]:
+def arrays_of(case: OperatorCase) -> dict[str, Any]:
     return {**case.data(), **case.parameters()}
 
 
-def in_double(case: Case) -> dict[str, Any]:
+def in_double(case: OperatorCase) -> dict[str, Any]:
     return {name: array.astype(np.float64) for name, array in arrays_of(case).items()}
 
 
@@ -133,7 +133,7 @@ def test_a_concat_joins_channels() -> None:
 
 @briefly
 @given(ANY)
-def test_the_same_case_has_the_same_arrays(case: Case) -> None:
+def test_the_same_case_has_the_same_arrays(case: OperatorCase) -> None:
     first, second = arrays_of(case), arrays_of(case)
     assert all((first[name] == second[name]).all() for name in first)
     assert all(array.dtype == np.float32 for array in first.values())
@@ -141,7 +141,7 @@ def test_the_same_case_has_the_same_arrays(case: Case) -> None:
 
 @briefly
 @given(ANY)
-def test_numpy_in_single_precision_is_within_the_fp32_bound(case: Case) -> None:
+def test_numpy_in_single_precision_is_within_the_fp32_bound(case: OperatorCase) -> None:
     arrays = arrays_of(case)
     single: Any = output(case, arrays)
     assert judged("numpy", single.astype(np.float32), fp32(case, arrays)).problem is None
@@ -149,7 +149,7 @@ def test_numpy_in_single_precision_is_within_the_fp32_bound(case: Case) -> None:
 
 @briefly
 @given(st.one_of(CASES["concat"], CASES["pooling"].map(lambda case: msgspec.structs.replace(case, pool="max"))))
-def test_copies_and_maxima_are_exact(case: Case) -> None:
+def test_copies_and_maxima_are_exact(case: OperatorCase) -> None:
     assert not fp32(case, arrays_of(case)).allowed.any()
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from perf.builds import Build, Finished
 from perf.cache import unfinished
-from perf.cnn.kept import MANIFEST, Manifest, cause_of, verified
+from perf.cnn.artifacts.prepare import FILES, Artifacts, prepare, weights_file
+from perf.cnn.artifacts.store import MANIFEST, Manifest, cause_of, verified
 from perf.cnn.networks import catalogue
-from perf.cnn.prepare import FILES, Artifacts, prepare, weights_file
 from perf.errors import PerfError
 from tests.cnn.conftest import Prepare
 from tests.fakes import build

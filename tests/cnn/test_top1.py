@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from perf.cnn.top1 import Limits, best_classes, drift_text, limits_text, paired, problem_of, right_within
+from perf.cnn.checks.top1 import AccuracyBounds, best_classes, drift_text, limits_text, paired, problem_of, right_within
 from perf.judge.paired import Paired
 
-LIMITS = Limits(fp32_top1=0.97, drop=0.005)
+LIMITS = AccuracyBounds(fp32_top1=0.97, drop=0.005)
 
 
 def test_the_best_classes_are_in_order_and_a_label_may_be_any_of_them() -> None:
@@ -47,7 +47,7 @@ def test_fp32_must_be_good_enough_and_int8_near_it(pair: Paired, problem: str | 
 
 
 def test_without_a_limit_fp32_may_be_anything() -> None:
-    assert problem_of(Paired(10, 0, 0, 90), Limits(None, 0.005)) is None
+    assert problem_of(Paired(10, 0, 0, 90), AccuracyBounds(None, 0.005)) is None
 
 
 def test_a_significant_loss_of_few_images_is_over_the_limit_too() -> None:
@@ -62,4 +62,4 @@ def test_the_drift_is_told_with_its_interval() -> None:
         "-0.25 [-1.01, +0.43] points, right in INT8 only 1, in FP32 only 3, p 0.62, 797 images"
     )
     assert limits_text(LIMITS) == "FP32 at least 97%, INT8 at most 0.50 points below"
-    assert limits_text(Limits(None, 0.0066)) == "INT8 at most 0.66 points below"
+    assert limits_text(AccuracyBounds(None, 0.0066)) == "INT8 at most 0.66 points below"

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from perf.builds import Build
-from perf.cnn.fusion import counts_of
+from perf.cnn.artifacts.prepare import Artifacts
+from perf.cnn.checks.fusion import counts_of
+from perf.cnn.checks.verify import Verified, verify
 from perf.cnn.networks import IMAGES, INPUT, REFERENCE, catalogue, images_of
-from perf.cnn.prepare import Artifacts
-from perf.cnn.verify import Verified, verify
 from perf.measure.family import Resources
 from perf.measure.plan import Plan, Program, Variant, Workload
 from tests.fakes import build

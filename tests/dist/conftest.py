@@ -8,7 +8,7 @@ import pytest
 
 from perf.builds import Build, provision
 from perf.cache import cache_folder
-from perf.dist.job import Cluster, Job, Seat
+from perf.dist.launch.job import Cluster, Job, RankPlacement
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 
 Launch = Callable[..., Job]
@@ -20,20 +20,29 @@ def mkl_dist() -> Build:
 
 
 @pytest.fixture(scope="session")
-def two_seats() -> tuple[Placement, ...]:
+def two_rank_placements() -> tuple[Placement, ...]:
     topology = read_topology()
     return place_instances(topology, instances=2, numactl=find_numactl(topology))
 
 
 @pytest.fixture
-def job(mkl_dist: Build, two_seats: tuple[Placement, ...]) -> Launch:
+def job(mkl_dist: Build, two_rank_placements: tuple[Placement, ...]) -> Launch:
     """Makes a job of two ranks, on this host or on those of a cluster."""
 
     def make(program: str, task: Mapping[str, Any], cluster: Cluster | None = None, deadline_s: float = 60.0) -> Job:
         cluster = cluster or Cluster()
         hosts = cluster.hosts or (None, None)
-        seats = tuple(Seat(host, placement) for host, placement in zip(hosts, two_seats, strict=True))
-        return Job(build=mkl_dist, cluster=cluster, seats=seats, program=program, task=task, deadline_s=deadline_s)
+        rank_placements = tuple(
+            RankPlacement(host, placement) for host, placement in zip(hosts, two_rank_placements, strict=True)
+        )
+        return Job(
+            build=mkl_dist,
+            cluster=cluster,
+            rank_placements=rank_placements,
+            program=program,
+            task=task,
+            deadline_s=deadline_s,
+        )
 
     return make
 

@@ -9,18 +9,18 @@ from typing import Any
 import horovod.mxnet as hvd
 import mxnet as mx
 
-from perf.worker.rank.pulse import Pulse
+from perf.worker.rank.heartbeat import Heartbeat
 
 
-def run(*, pulse: Pulse, rank: int, how: str, token: str, steps: int = 10**6) -> dict[str, Any]:
+def run(*, heartbeat: Heartbeat, rank: int, how: str, token: str, steps: int = 10**6) -> dict[str, Any]:
     del token  # stands on the command line, where a test looks for it
     values = mx.nd.ones(1000)
     for step in range(steps):
         hvd.allreduce_(values, average=True, name="values")
         mx.nd.waitall()
-        pulse.moved()
+        heartbeat.progressed()
         if step == 2:
-            pulse.say({"step": step})
+            heartbeat.say({"step": step})
             if hvd.rank() == rank:
                 print("these are my last words", file=sys.stderr, flush=True)
                 FAULTS[how]()

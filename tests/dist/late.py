@@ -4,12 +4,12 @@ from typing import Any
 
 import mxnet as mx
 
-from perf.worker.rank.learning import network_of
+from perf.worker.rank.convergence import network_of
+from perf.worker.rank.heartbeat import Heartbeat
 from perf.worker.rank.parameters import broadcast
-from perf.worker.rank.pulse import Pulse
 
 
-def run(*, pulse: Pulse, early: bool) -> dict[str, Any]:
+def run(*, heartbeat: Heartbeat, early: bool) -> dict[str, Any]:
     net = network_of(normalised=False)
     net.initialize()
     net.hybridize()
@@ -22,5 +22,5 @@ def run(*, pulse: Pulse, early: bool) -> dict[str, Any]:
     net(images).wait_to_read()
     if not early:
         broadcast(net)
-    pulse.moved()
+    heartbeat.progressed()
     return {}

@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from perf.builds import Build
+from perf.dist.convergence import ConvergenceRuns, learn, same_accuracy, same_weights
 from perf.dist.data import load
-from perf.dist.launch import run_job
-from perf.dist.learning import Trainings, learn, same_accuracy, same_weights
+from perf.dist.launch.running import run_job
 from perf.machine import Placement
 from perf.measure.family import Resources
-from perf.measure.instance import WorkerError
+from perf.measure.workers.instance import WorkerError
 
 from .conftest import Launch
 
@@ -27,39 +27,39 @@ def short() -> Iterator[None]:
     jobs = load()
     learning = msgspec.structs.replace(jobs.learning, seeds=jobs.learning.seeds[:2], epochs=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("perf.dist.learning.load", lambda: msgspec.structs.replace(jobs, learning=learning))
+        patch.setattr("perf.dist.convergence.load", lambda: msgspec.structs.replace(jobs, learning=learning))
         yield
 
 
 @pytest.fixture(scope="module")
-def seated(resources: Resources, two_seats: Sequence[Placement]) -> Resources:
-    return replace(resources, seats=tuple(two_seats))
+def seated(resources: Resources, two_rank_placements: Sequence[Placement]) -> Resources:
+    return replace(resources, rank_placements=tuple(two_rank_placements))
 
 
 @pytest.fixture(scope="module")
-def alone(mkl_dist: Build, seated: Resources) -> Trainings:
+def alone(mkl_dist: Build, seated: Resources) -> ConvergenceRuns:
     return learn(1, mkl_dist, seated)
 
 
-def test_the_same_training_again_is_the_same(mkl_dist: Build, seated: Resources, alone: Trainings) -> None:
+def test_the_same_training_again_is_the_same(mkl_dist: Build, seated: Resources, alone: ConvergenceRuns) -> None:
     again = learn(1, mkl_dist, seated)
     assert same_weights(alone, again, 1).problem is None
     assert same_weights(alone, again, 1).found.startswith("0.0e+00 of the largest weight, 0 other answers")
     assert same_accuracy(alone, again, 1).problem is None
 
 
-def test_gradients_that_are_summed(mkl_dist: Build, seated: Resources, alone: Trainings) -> None:
+def test_gradients_that_are_summed(mkl_dist: Build, seated: Resources, alone: ConvergenceRuns) -> None:
     found = learn(RANKS, mkl_dist, seated, "tests.dist.spoiled.summed")
     # Twice the learning rate: accuracy need not show it.
     assert "weights differ from those of one rank" in str(same_weights(alone, found, RANKS).problem)
 
 
-def test_a_rank_that_gets_the_data_of_another(mkl_dist: Build, seated: Resources, alone: Trainings) -> None:
+def test_a_rank_that_gets_the_data_of_another(mkl_dist: Build, seated: Resources, alone: ConvergenceRuns) -> None:
     found = learn(RANKS, mkl_dist, seated, "tests.dist.spoiled.doubled")
     assert "weights differ from those of one rank" in str(same_weights(alone, found, RANKS).problem)
 
 
-def test_parameters_that_are_not_broadcast(mkl_dist: Build, seated: Resources, alone: Trainings) -> None:
+def test_parameters_that_are_not_broadcast(mkl_dist: Build, seated: Resources, alone: ConvergenceRuns) -> None:
     found = learn(RANKS, mkl_dist, seated, "tests.dist.spoiled.apart")
     assert "ranks ended with different weights: plain-1" in str(same_weights(alone, found, RANKS).problem)
     assert "ranks ended with different weights: normalised-1" in str(same_accuracy(alone, found, RANKS).problem)

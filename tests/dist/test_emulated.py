@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from perf.dist import emulated as emulated_room
 from perf.dist.data import load
-from perf.dist.emulated import ENTER, ETC, NAME, emulated, host_names, link_words
-from perf.dist.places import seating_of
+from perf.dist.launch import emulated as emulated_room
+from perf.dist.launch.cluster import layout_of
+from perf.dist.launch.emulated import ENTER, ETC, NAME, emulated, host_names, link_words
 from perf.errors import PerfError
 from perf.machine import Placement
 from perf.measure.family import Resources
@@ -25,11 +25,16 @@ def inside(host: str, *command: str) -> list[str]:
     return [str(ENTER), "-q", host, *command]
 
 
-def test_another_session_calls_its_seats_the_same(resources: Resources, two_seats: Sequence[Placement]) -> None:
+def test_another_session_calls_its_seats_the_same(
+    resources: Resources, two_rank_placements: Sequence[Placement]
+) -> None:
     """Their own names hold the process: a stack that did would never be the same again."""
-    seats = seating_of("emulated", replace(resources, seats=tuple(two_seats))).every
-    assert [seat.words.partition(",")[0] for seat in seats] == ["emulated host 0", "emulated host 1"]
-    assert [seat.host for seat in seats] == list(host_names())
+    rank_placements = layout_of("emulated", replace(resources, rank_placements=tuple(two_rank_placements))).every
+    assert [rank_placement.words.partition(",")[0] for rank_placement in rank_placements] == [
+        "emulated host 0",
+        "emulated host 1",
+    ]
+    assert [rank_placement.host for rank_placement in rank_placements] == list(host_names())
 
 
 def test_hosts_that_cannot_be_tried_are_an_error_of_their_own_cases() -> None:

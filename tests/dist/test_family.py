@@ -6,16 +6,14 @@ from dataclasses import replace
 import pytest
 
 from perf.builds import Build
-from perf.dist.crew import JobStart
 from perf.dist.data import load
 from perf.dist.family import DistFamily
-from perf.dist.job import settings_of
-from perf.dist.places import seating_of
+from perf.dist.launch.cluster import layout_of
+from perf.dist.launch.job import settings_of
+from perf.dist.rank_group import JobStart, TrainingJob
 from perf.errors import PerfError
 from perf.machine import Placement
 from perf.measure.family import Resources
-from perf.measure.hosts import Host
-from perf.measure.plan import Training
 
 
 def test_every_rank_count_is_a_case() -> None:
@@ -47,21 +45,21 @@ def test_the_announcement_is_of_the_optimised_build() -> None:
 
 @pytest.mark.real
 def test_a_plan_is_measured_over_one_rank(
-    mkl_dist: Build, resources: Resources, two_seats: Sequence[Placement]
+    mkl_dist: Build, resources: Resources, two_rank_placements: Sequence[Placement]
 ) -> None:
     family = DistFamily("quick", invocations=5)
-    given = replace(resources, build=lambda _: mkl_dist, seats=tuple(two_seats))
+    given = replace(resources, build=lambda _: mkl_dist, rank_placements=tuple(two_rank_placements))
     cases = [case for case in family.cases([1, 2]) if case.ranks == 2]
     plan = family.plan(cases[0].subject, cases, given)
     assert [variant.name for variant in plan.variants] == ["r1", "r2"]
     assert [variant.over for variant in plan.variants] == [(), ("r1",)]
-    jobs = [variant.program for variant in plan.variants if isinstance(variant.program, Training)]
+    jobs = [variant.program for variant in plan.variants if isinstance(variant.program, TrainingJob)]
     assert [job.ranks for job in jobs] == [1, 2]
     assert mkl_dist.mpi is not None
     assert [job.variables for job in jobs] == [settings_of(mkl_dist.mpi)] * 2
     assert isinstance(plan.start, JobStart)
     assert [plan.start.placement_of(variant) for variant in plan.variants] == [
-        tuple(seat.words for seat in plan.start.seating.seats(ranks)) for ranks in (1, 2)
+        tuple(rank_placement.words for rank_placement in plan.start.layout.rank_placements(ranks)) for ranks in (1, 2)
     ]
     assert plan.effort is not None
     assert plan.effort.min_invocations == 5
@@ -69,15 +67,27 @@ def test_a_plan_is_measured_over_one_rank(
     assert plan.effort.slot_s == load().efforts["quick"].slot_s
 
 
-def test_seats_fill_host_by_host(resources: Resources, two_seats: Sequence[Placement]) -> None:
-    hosts = (Host("node1", 2), Host("node2", 1))
-    seating = seating_of("host", replace(resources, seats=tuple(two_seats), hosts=hosts))
-    assert [(s.host, s.placement.instance) for s in seating.seats(3)] == [("node1", 0), ("node1", 1), ("node2", 0)]
+def on_hosts(resources: Resources, placements: Sequence[Placement], hosts: str) -> Resources:
+    """The resources of a session whose hosts file holds these lines."""
+    path = resources.scratch / "hosts"
+    path.write_text(hosts)
+    return replace(resources, rank_placements=tuple(placements), hosts_file=path)
+
+
+def test_seats_fill_host_by_host(resources: Resources, two_rank_placements: Sequence[Placement]) -> None:
+    layout = layout_of("host", on_hosts(resources, two_rank_placements, "node1:2\nnode2:1\n"))
+    assert [(s.host, s.placement.instance) for s in layout.rank_placements(3)] == [
+        ("node1", 0),
+        ("node1", 1),
+        ("node2", 0),
+    ]
     with pytest.raises(ValueError, match="4 ranks do not fit 3 seats"):
-        seating.seats(4)
+        layout.rank_placements(4)
 
 
-def test_a_host_with_more_slots_than_there_are_shares(resources: Resources, two_seats: Sequence[Placement]) -> None:
+def test_a_host_with_more_slots_than_there_are_shares(
+    resources: Resources, two_rank_placements: Sequence[Placement]
+) -> None:
     with pytest.raises(PerfError, match="node1 has 3 slots") as caught:
-        seating_of("host", replace(resources, seats=tuple(two_seats), hosts=(Host("node1", 3),)))
+        layout_of("host", on_hosts(resources, two_rank_placements, "node1:3\n"))
     assert caught.value.next_step == "add --perf-ranks=3"

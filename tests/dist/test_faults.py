@@ -11,11 +11,11 @@ import pytest
 
 from perf.builds import Build
 from perf.dist.data import load
-from perf.dist.emulated import cut, emulated
-from perf.dist.job import Cluster, Job, Seat
-from perf.dist.launch import READY, run_job, running
+from perf.dist.launch.emulated import cut, emulated
+from perf.dist.launch.job import Cluster, Job, RankPlacement
+from perf.dist.launch.running import READY, run_job, running
 from perf.machine import Placement
-from perf.measure.instance import WorkerError
+from perf.measure.workers.instance import WorkerError
 from tests.conftest import can_emulate
 from tests.leftovers import left, states
 
@@ -126,7 +126,8 @@ def test_a_rank_watches_all_the_cpus_that_it_was_put_on(
     if len(where.cpus) < 2:
         pytest.skip("one CPU cannot be narrowed")
     alone = Job(
-        build=mkl_dist, cluster=Cluster(), seats=(Seat(None, where),), program=ASKED, task={"token": token},
+        build=mkl_dist, cluster=Cluster(), rank_placements=(RankPlacement(None, where),), program=ASKED,
+        task={"token": token},
         deadline_s=60.0,
     )  # fmt: skip
     with running(alone, tmp_path) as started:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from perf.builds import Mpi
-from perf.dist.crew import JobStart
 from perf.dist.data import JobEffort, load
-from perf.dist.job import Cluster, Job, Seat, settings_of
-from perf.dist.places import Seating, shared
-from perf.measure.plan import Training, Variant
+from perf.dist.launch.cluster import ClusterLayout, shared
+from perf.dist.launch.job import Cluster, Job, RankPlacement, settings_of
+from perf.dist.rank_group import JobStart, TrainingJob
+from perf.measure.plan import Variant
 from tests.fakes import PLACEMENTS, build
 
 INTEL = Mpi("intel", "2021.18.1", Path("/opt/mpi"), bundled=False)
@@ -24,7 +24,7 @@ def job(variables: dict[str, str] | None = None, extra: dict[str, str] | None = 
     return Job(
         build=MKL_DIST,
         cluster=cluster,
-        seats=(Seat(None, PLACEMENTS[0]),),
+        rank_placements=(RankPlacement(None, PLACEMENTS[0]),),
         program="none",
         task={},
         deadline_s=1.0,
@@ -91,9 +91,9 @@ def test_a_cluster_that_cannot_be_made_is_tried_again_by_the_next_job() -> None:
 
 
 def test_a_variant_is_placed_on_as_many_seats_as_it_has_ranks() -> None:
-    seats = tuple(Seat(host, PLACEMENTS[0]) for host in ("node1", "node2"))
-    start = JobStart(Seating("2 hosts", lambda: nullcontext(Cluster()), seats), EFFORT)
+    rank_placements = tuple(RankPlacement(host, PLACEMENTS[0]) for host in ("node1", "node2"))
+    start = JobStart(ClusterLayout("2 hosts", lambda: nullcontext(Cluster()), rank_placements), EFFORT)
     for ranks in (1, 2):
-        variant = Variant(f"r{ranks}", MKL_DIST, Training("resnet18_v1/b4", ranks, {}, load().variables["horovod"]))
-        assert start.placement_of(variant) == tuple(seat.words for seat in seats[:ranks])
+        variant = Variant(f"r{ranks}", MKL_DIST, TrainingJob("resnet18_v1/b4", ranks, {}, load().variables["horovod"]))
+        assert start.placement_of(variant) == tuple(rank_placement.words for rank_placement in rank_placements[:ranks])
     assert start.placement_of(variant)[1].startswith("node2, ")

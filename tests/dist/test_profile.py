@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.dist.profile import profile_of
-from perf.worker.rank.timeline import activities, covered
+from perf.dist.step_breakdown import breakdown_of
+from perf.worker.rank.horovod_trace import activities, covered
 
 spans = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda pair: (min(pair), max(pair))))
 
@@ -39,7 +39,7 @@ def test_shares_of_a_step() -> None:
         {"turns_ns": [(1000, 800), (1000, 700)], "timeline_ns": {"STEP": 1000, "ALLREDUCE": 300}},
         {"turns_ns": [(900, 900), (990, 900)], "timeline_ns": {}},
     ]
-    profile = profile_of(ranks)
+    profile = breakdown_of(ranks)
     assert profile.step_s == pytest.approx(1000e-9)
     assert profile.slowest_s == pytest.approx(900e-9)
     assert profile.compute_s == pytest.approx(825e-9)

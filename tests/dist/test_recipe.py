@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from perf.dist.data import load
-from perf.dist.recipe import Run, Trained, answer_of
+from perf.dist.recipe import RecipeTask, Trained, answer_of
 
 
-def run_of(network: str, epochs: int, examples: int) -> Run:
+def run_of(network: str, epochs: int, examples: int) -> RecipeTask:
     path = Path("train.rec")
-    return Run(train=path, held_out=path, network=network, epochs=epochs, batch=64, examples=examples)
+    return RecipeTask(train=path, held_out=path, network=network, epochs=epochs, batch=64, examples=examples)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.builds import Mpi
-from perf.dist.voices import LAST_LINES, Voices
+from perf.dist.launch.rank_output import LAST_LINES, RankOutput
 
 INTEL = Mpi("intel", "2021.18.1", Path("/opt/mpi"), bundled=False)
 OPEN = Mpi("open", "4.1.4", Path("/usr"), bundled=False)
@@ -19,7 +19,7 @@ def test_messages_in_pieces(numbers: list[int], piece: int) -> None:
     text = "".join(f'{{"step": {number}}}\n' for number in numbers)
     with tempfile.TemporaryDirectory() as name:
         folder, heard = Path(name), []
-        voices = Voices(folder, INTEL, 2)
+        voices = RankOutput(folder, INTEL, 2)
         for start in range(0, len(text), piece):
             with (folder / "out.1").open("a") as stream:
                 stream.write(text[start : start + piece])
@@ -30,7 +30,7 @@ def test_messages_in_pieces(numbers: list[int], piece: int) -> None:
 def test_tagged_output(tmp_path: Path) -> None:
     (tmp_path / "launcher.out").write_text('[1,0]<stdout>:{"alive": 0}\n[1,1]<stdout>:hello\n')
     (tmp_path / "launcher.err").write_text("[1,1]<stderr>:a word\nmpirun has something to say\n")
-    voices = Voices(tmp_path, OPEN, 2)
+    voices = RankOutput(tmp_path, OPEN, 2)
     assert list(voices.heard()) == [(0, {"alive": 0})]
     assert voices.last_words(1) == "hello\na word"
     assert voices.last_words(0) == "mpirun has something to say"
@@ -39,7 +39,7 @@ def test_tagged_output(tmp_path: Path) -> None:
 def test_what_is_nested_too_deeply_is_no_message(tmp_path: Path) -> None:
     deep = '{"step": ' + "[" * 100_000
     (tmp_path / "out.0").write_text(f'{deep}\n{{"step": 1}}\n')
-    voices = Voices(tmp_path, INTEL, 1)
+    voices = RankOutput(tmp_path, INTEL, 1)
     assert list(voices.heard()) == [(0, {"step": 1})]
     assert voices.errors[0] == [deep]
 
@@ -60,14 +60,14 @@ def test_long_messages_of_several_ranks_are_put_together(said: list[tuple[int, s
         output, left[rank] = output + tagged(rank, left[rank][:cut]), left[rank][cut:]
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / "launcher.out").write_text(output)
-        heard = list(Voices(Path(name), OPEN, 2).heard())
+        heard = list(RankOutput(Path(name), OPEN, 2).heard())
     for rank in (0, 1):
         assert [message["say"] for who, message in heard if who == rank] == [w for who, w in said if who == rank]
 
 
 def test_what_is_no_message_is_a_word(tmp_path: Path) -> None:
     (tmp_path / "out.0").write_text('[1]\nOMP: Info\n{"alive": 1}\n{"half": ')
-    voices = Voices(tmp_path, INTEL, 1)
+    voices = RankOutput(tmp_path, INTEL, 1)
     assert list(voices.heard()) == [(0, {"alive": 1})]
     assert voices.last_words(0) == "[1]\nOMP: Info"
 
@@ -75,7 +75,7 @@ def test_what_is_no_message_is_a_word(tmp_path: Path) -> None:
 @pytest.mark.parametrize("lines", [1, 100])
 def test_only_the_last_words(tmp_path: Path, lines: int) -> None:
     (tmp_path / "err.0").write_text("".join(f"line {number}\n\n" for number in range(lines)))
-    voices = Voices(tmp_path, INTEL, 1)
+    voices = RankOutput(tmp_path, INTEL, 1)
     assert not list(voices.heard())
     words = voices.last_words(0).splitlines()
     assert words[-1] == f"line {lines - 1}"

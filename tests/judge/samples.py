@@ -7,14 +7,14 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from perf.judge.speedup import Observed
-from perf.judge.spread import NO_PRIOR, Spread, variance_of
+from perf.judge.variance_prior import NO_PRIOR, VariancePrior, variance_of
 
-USUAL = Spread(variance=0.01**2, degrees=10)
-SESSIONS = Spread(variance=0.025**2, degrees=10)
+USUAL = VariancePrior(variance=0.01**2, degrees=10)
+SESSIONS = VariancePrior(variance=0.025**2, degrees=10)
 # Log speedups are stored with six digits.
 MILLIONTHS = st.integers(-200_000, 200_000).map(lambda millionths: millionths / 1e6)
 SAMPLE = st.lists(MILLIONTHS, min_size=1, max_size=8)
-SPREADS = st.builds(Spread, st.floats(1e-6, 1e-2), st.floats(0.5, 20))
+SPREADS = st.builds(VariancePrior, st.floats(1e-6, 1e-2), st.floats(0.5, 20))
 OBSERVED = st.builds(Observed, MILLIONTHS, st.just(0.0) | st.floats(1e-9, 1e-2), st.integers(1, 8))
 MAYBE_SPREADS = st.just(NO_PRIOR) | SPREADS
 

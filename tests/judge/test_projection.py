@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.judge.projection import Allreduce, Ring, Training, fit_ring
+from perf.judge.projection import AllreduceCost, MeasuredTraining, Ring, fit_ring
 
 SIZES = [4096, 65536, 1048576, 16777216, 67108864]
 latencies = st.floats(1e-6, 1e-2)
@@ -14,7 +14,7 @@ rings = st.builds(Ring, latencies, costs)
 
 @given(rings, st.sets(st.integers(2, 64), min_size=1, max_size=3))
 def test_a_ring_is_found_again(ring: Ring, counts: set[int]) -> None:
-    found = fit_ring([Allreduce(n, size, ring.allreduce_s(n, size)) for n in counts for size in SIZES])
+    found = fit_ring([AllreduceCost(n, size, ring.allreduce_s(n, size)) for n in counts for size in SIZES])
     for ranks in (2, 64):
         for size in SIZES:
             assert found.allreduce_s(ranks, size) == pytest.approx(ring.allreduce_s(ranks, size), rel=1e-5)
@@ -54,14 +54,14 @@ def test_where_it_was_measured_the_model_says_what_was_measured(
     ring: Ring, alone_s: float, slower: float, exposed_share: float
 ) -> None:
     exposed_s = exposed_share * ring.allreduce_s(2, 5e7)
-    training = Training(alone_s, alone_s * slower, alone_s * slower + exposed_s, 2, 5e7)
+    training = MeasuredTraining(alone_s, alone_s * slower, alone_s * slower + exposed_s, 2, 5e7)
     found = training.efficiency(ring, 2, training.overlap(ring))
     assert found == pytest.approx(alone_s / training.step_s, rel=1e-9)
 
 
 @given(rings, st.floats(-1, 1))
 def test_the_hidden_share_is_a_share(ring: Ring, exposed_s: float) -> None:
-    overlap = Training(1.0, 1.0, 1.0 + exposed_s, 2, 5e7).overlap(ring)
+    overlap = MeasuredTraining(1.0, 1.0, 1.0 + exposed_s, 2, 5e7).overlap(ring)
     assert 0 <= overlap.hidden_share <= 1
     assert overlap.rest_s >= 0
     assert overlap.hidden_share == 0 or overlap.rest_s == 0
@@ -70,4 +70,4 @@ def test_the_hidden_share_is_a_share(ring: Ring, exposed_s: float) -> None:
 @pytest.mark.parametrize("sizes_by_ranks", [[(2, 1024)], [(2, 1024), (4, 1024)], [(1, 1024), (1, 2048)]])
 def test_too_little_for_a_ring(sizes_by_ranks: list[tuple[int, int]]) -> None:
     with pytest.raises(ValueError, match="two sizes and two ranks"):
-        fit_ring([Allreduce(ranks, size, 1e-3) for ranks, size in sizes_by_ranks])
+        fit_ring([AllreduceCost(ranks, size, 1e-3) for ranks, size in sizes_by_ranks])

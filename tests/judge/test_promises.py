@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from perf.judge.power import POWER
 from perf.judge.speedup import Observed, observe
-from perf.judge.spread import Spread
-from perf.judge.verdict import LOOKS, RUN_ERROR, Judgement, Kind, Tolerance, judge_beside, judge_since
+from perf.judge.variance_prior import VariancePrior
+from perf.judge.verdict import LOOKS, RUN_ERROR, Judgement, Kind, Tolerance, judge_side_by_side, judge_since
 
 from .samples import MAYBE_SPREADS, OBSERVED, SAMPLE, SESSIONS, SPREADS, USUAL, of_values
 
@@ -21,13 +21,13 @@ TOLERANCE = Tolerance(change=0.01, resolution=0.05)
 NONE = Tolerance(change=1e-9, resolution=0.05)
 COMPARISONS = st.sampled_from([1, 20, 168])
 # Side by side and between sessions, as they are assumed: few degrees, so that variances differ much between cases.
-FEW_DEGREES = Spread(variance=0.02**2, degrees=4)
-SESSIONS_FEW = Spread(variance=0.02**2, degrees=4)
-WITHIN_FEW = Spread(variance=0.05**2, degrees=4)
+FEW_DEGREES = VariancePrior(variance=0.02**2, degrees=4)
+SESSIONS_FEW = VariancePrior(variance=0.02**2, degrees=4)
+WITHIN_FEW = VariancePrior(variance=0.05**2, degrees=4)
 
 
-def beside(values: list[float], prior: Spread = USUAL, comparisons: int = 168) -> Judgement:
-    return judge_beside(values, prior, TOLERANCE, comparisons)
+def side_by_side(values: list[float], prior: VariancePrior = USUAL, comparisons: int = 168) -> Judgement:
+    return judge_side_by_side(values, prior, TOLERANCE, comparisons)
 
 
 # What is stated
@@ -35,9 +35,9 @@ def beside(values: list[float], prior: Spread = USUAL, comparisons: int = 168) -
 
 @given(SAMPLE, SPREADS, COMPARISONS)
 def test_side_by_side_twice_as_many_invocations_never_raise_the_smallest_loss(
-    values: list[float], prior: Spread, comparisons: int
+    values: list[float], prior: VariancePrior, comparisons: int
 ) -> None:
-    found = beside(values, prior, comparisons)
+    found = side_by_side(values, prior, comparisons)
     assert found.smallest_loss is not None
     assert found.with_twice is not None
     assert found.with_twice <= found.smallest_loss
@@ -45,7 +45,7 @@ def test_side_by_side_twice_as_many_invocations_never_raise_the_smallest_loss(
 
 @given(OBSERVED, OBSERVED, MAYBE_SPREADS, MAYBE_SPREADS, COMPARISONS)
 def test_twice_as_many_invocations_never_raise_the_smallest_drift(
-    now: Observed, then: Observed, within: Spread, sessions: Spread, comparisons: int
+    now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior, comparisons: int
 ) -> None:
     found = judge_since(now, then, within, sessions, TOLERANCE, comparisons)
     if found.smallest_loss is not None:
@@ -62,7 +62,7 @@ def test_more_invocations_side_by_side_lower_the_smallest_loss_on_average(
 
     def average(invocations: int) -> float:
         samples = [[draw.gauss(0, 0.01) for _ in range(invocations)] for _ in range(40)]
-        return sum(beside(values, USUAL, comparisons).smallest_loss or 1 for values in samples) / 40
+        return sum(side_by_side(values, USUAL, comparisons).smallest_loss or 1 for values in samples) / 40
 
     assert average(2 * count) < average(count)
 
@@ -83,18 +83,18 @@ def at_most(share: float, count: int) -> float:
     return share * count + 3 * math.sqrt(share * count)
 
 
-def own_sd(draw: random.Random, prior: Spread) -> float:
+def own_sd(draw: random.Random, prior: VariancePrior) -> float:
     """The deviation of one case, where those of all cases scatter as their prior says."""
     return math.sqrt(prior.variance * prior.degrees / draw.gammavariate(prior.degrees / 2, 2))
 
 
-def looked_at(prior: Spread, draw: random.Random, comparisons: int) -> Kind:
+def looked_at(prior: VariancePrior, draw: random.Random, comparisons: int) -> Kind:
     """The verdict on a case in which nothing changed, measured again until it is decided."""
     sd, values = own_sd(draw, prior), list[float]()
     kind: Kind = "inconclusive"
     for _ in range(LOOKS):
         values += [draw.gauss(0, sd) for _ in range(3)]
-        kind = judge_beside(values, prior, NONE, comparisons).kind
+        kind = judge_side_by_side(values, prior, NONE, comparisons).kind
         if kind != "inconclusive":
             break
     return kind
@@ -103,7 +103,7 @@ def looked_at(prior: Spread, draw: random.Random, comparisons: int) -> Kind:
 class Sessions:
     """Sessions of one case, of four invocations each: its variances scatter as their priors say."""
 
-    def __init__(self, draw: random.Random, within: Spread, between: Spread) -> None:
+    def __init__(self, draw: random.Random, within: VariancePrior, between: VariancePrior) -> None:
         self._draw = draw
         self._within = own_sd(draw, within)
         self._between = own_sd(draw, between)
@@ -113,7 +113,7 @@ class Sessions:
         return of_values([self._draw.gauss(own, self._within) for _ in range(4)])
 
 
-def seen_again(within: Spread, between: Spread, draw: random.Random, comparisons: int) -> Kind:
+def seen_again(within: VariancePrior, between: VariancePrior, draw: random.Random, comparisons: int) -> Kind:
     """The verdict on a case of an unchanged stack in a new session."""
     case = Sessions(draw, within, between)
     return judge_since(case.session(), case.session(), within, between, NONE, comparisons).kind
@@ -156,14 +156,14 @@ def test_one_unchanged_run_in_a_hundred_raises_an_alarm(verdict: str, comparison
 @pytest.mark.parametrize("comparisons", [1, 168])
 @pytest.mark.parametrize(("invocations", "prior"), [(3, USUAL), (12, USUAL), (3, FEW_DEGREES), (4, FEW_DEGREES)])
 def test_side_by_side_losses_of_the_stated_size_are_called_as_often_as_is_stated(
-    invocations: int, prior: Spread, comparisons: int
+    invocations: int, prior: VariancePrior, comparisons: int
 ) -> None:
     draw, count, called = random.Random(1), 1000, 0
     for _ in range(count):
         sd = own_sd(draw, prior)
 
         def measured(log_loss: float, sd: float = sd) -> Judgement:
-            return beside([draw.gauss(log_loss, sd) for _ in range(invocations)], prior, comparisons)
+            return side_by_side([draw.gauss(log_loss, sd) for _ in range(invocations)], prior, comparisons)
 
         loss = measured(0.0).smallest_loss or 0
         with unstated():
@@ -175,7 +175,7 @@ def test_side_by_side_losses_of_the_stated_size_are_called_as_often_as_is_stated
 @pytest.mark.parametrize("comparisons", [1, 168])
 @pytest.mark.parametrize(("within", "between"), [(USUAL, SESSIONS), (WITHIN_FEW, SESSIONS_FEW)])
 def test_drifts_of_the_stated_size_are_called_as_often_as_is_stated(
-    within: Spread, between: Spread, comparisons: int
+    within: VariancePrior, between: VariancePrior, comparisons: int
 ) -> None:
     draw, count, called = random.Random(1), 300, 0
     for _ in range(count):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from perf.judge.speedup import Estimate, Floors, Observed, estimate_speedup, observe
-from perf.judge.spread import NO_PRIOR, Spread
+from perf.judge.variance_prior import NO_PRIOR, VariancePrior
 from perf.measure.results import Block, Invocation, Slot, WorkloadResult
 
 Latencies = list[list[tuple[int, int]]]
@@ -21,7 +21,7 @@ LATENCIES = st.lists(BLOCKS, min_size=1, max_size=4)
 SECONDS = st.floats(1e-4, 10)
 FLOORS = st.lists(st.tuples(SECONDS, SECONDS), min_size=1, max_size=6)
 OBSERVED = st.builds(Observed, st.floats(-5, 5), st.floats(1e-9, 0.1), st.integers(1, 8))
-PRIORS = st.builds(Spread, st.floats(1e-6, 0.1), st.floats(0.5, 10))
+PRIORS = st.builds(VariancePrior, st.floats(1e-6, 0.1), st.floats(0.5, 10))
 
 
 def measured(latencies: Latencies, reference: str = "native", variant: str = "mkl", scale: int = 1) -> Observed:
@@ -150,7 +150,7 @@ def test_the_interval_without_a_prior_is_students(observed: Observed) -> None:
 
 
 @given(OBSERVED, PRIORS)
-def test_a_prior_counts_for_its_degrees_of_freedom(observed: Observed, prior: Spread) -> None:
+def test_a_prior_counts_for_its_degrees_of_freedom(observed: Observed, prior: VariancePrior) -> None:
     degrees = prior.degrees + observed.invocations - 1
     squares = prior.degrees * prior.variance + (observed.invocations - 1) * observed.variance
     squared = squares / degrees / observed.invocations
@@ -161,12 +161,12 @@ def test_a_prior_counts_for_its_degrees_of_freedom(observed: Observed, prior: Sp
 
 
 @given(OBSERVED, PRIORS)
-def test_a_prior_never_moves_the_speedup(observed: Observed, prior: Spread) -> None:
+def test_a_prior_never_moves_the_speedup(observed: Observed, prior: VariancePrior) -> None:
     assert estimate_speedup(observed, prior).speedup == estimate_speedup(observed).speedup
 
 
 @given(OBSERVED, st.just(NO_PRIOR) | PRIORS)
-def test_the_speedup_lies_in_the_middle_of_its_interval(observed: Observed, prior: Spread) -> None:
+def test_the_speedup_lies_in_the_middle_of_its_interval(observed: Observed, prior: VariancePrior) -> None:
     found = estimate_speedup(observed, prior)
     if found.low is not None and found.high is not None and found.half_width < 100:
         assert found.low <= found.speedup <= found.high
@@ -181,14 +181,14 @@ def test_one_invocation_without_a_prior_allows_no_interval() -> None:
 
 
 def test_one_invocation_has_the_interval_of_the_prior() -> None:
-    found = estimate_speedup(observe([(0.3, 0.1)]), Spread(0.1**2, 4))
+    found = estimate_speedup(observe([(0.3, 0.1)]), VariancePrior(0.1**2, 4))
     assert found.half_width == pytest.approx(2.776445 * 0.1, rel=1e-6)  # t(0.975, 4 degrees of freedom)
 
 
 @pytest.mark.parametrize(("invocations", "degrees"), [(3, 0), (1, 4), (3, 4)])
 def test_the_interval_holds_the_truth_95_times_in_100(invocations: int, degrees: int) -> None:
     luck = np.random.default_rng(20190713)
-    prior, truth, runs, held = Spread(0.03**2, degrees), math.log(9.32), 3000, 0
+    prior, truth, runs, held = VariancePrior(0.03**2, degrees), math.log(9.32), 3000, 0
     for _ in range(runs):
         own = 0.03 * math.sqrt(degrees / luck.chisquare(degrees)) if degrees else 0.03
         ratios = luck.normal(truth, own, invocations)

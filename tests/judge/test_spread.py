@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.judge.spread import (
+from perf.judge.variance_prior import (
     FEW,
     MAX_DEGREES,
     NO_PRIOR,
-    Spread,
-    fit_spread,
+    VariancePrior,
+    fit_prior,
     fit_variances,
     prior_of,
     sum_of_squares,
@@ -25,7 +25,7 @@ VALUES = st.lists(st.integers(-3_000_000, 3_000_000).map(lambda millionths: mill
 
 KNOWN = st.tuples(st.floats(1e-12, 1), st.integers(1, 8))
 UNKNOWN = st.just((0.0, 0))
-DEFAULTS = st.builds(Spread, st.floats(1e-8, 1), st.floats(0.5, 10))
+DEFAULTS = st.builds(VariancePrior, st.floats(1e-8, 1), st.floats(0.5, 10))
 
 
 def simulated(groups: int, size: int, degrees: float, variance: float, seed: int = 1) -> list[list[float]]:
@@ -39,26 +39,26 @@ def simulated(groups: int, size: int, degrees: float, variance: float, seed: int
 
 
 def test_the_prior_of_simulated_cases_is_recovered() -> None:
-    spread = fit_spread(simulated(groups=4000, size=4, degrees=6, variance=1e-4))
-    assert spread.variance == pytest.approx(1e-4, rel=0.1)
-    assert spread.degrees == pytest.approx(6, rel=0.2)
+    prior = fit_prior(simulated(groups=4000, size=4, degrees=6, variance=1e-4))
+    assert prior.variance == pytest.approx(1e-4, rel=0.1)
+    assert prior.degrees == pytest.approx(6, rel=0.2)
 
 
 def test_alike_variances_are_worth_the_most() -> None:
     draw = random.Random(1)
     same = [[draw.gauss(0, 0.01) for _ in range(4)] for _ in range(2000)]
-    spread = fit_spread(same)
-    assert spread.degrees == MAX_DEGREES
-    assert spread.variance == pytest.approx(1e-4, rel=0.1)
+    prior = fit_prior(same)
+    assert prior.degrees == MAX_DEGREES
+    assert prior.variance == pytest.approx(1e-4, rel=0.1)
 
 
 def test_the_prior_is_worth_little_where_variances_differ_much() -> None:
-    assert fit_spread(simulated(groups=500, size=6, degrees=0.8, variance=1e-4)).degrees < 2
+    assert fit_prior(simulated(groups=500, size=6, degrees=0.8, variance=1e-4)).degrees < 2
 
 
 @pytest.mark.parametrize("samples", [[], [[0.1]], [[0.1], [0.2]], [[0.1, 0.2]], [[0.1, 0.1], [0.2, 0.2]]])
 def test_nothing_is_known_from_single_or_equal_invocations(samples: list[list[float]]) -> None:
-    assert fit_spread(samples) == NO_PRIOR
+    assert fit_prior(samples) == NO_PRIOR
 
 
 @given(VALUES)
@@ -68,20 +68,20 @@ def test_sum_of_squares(values: list[float]) -> None:
 
 @given(st.lists(VALUES, min_size=2, max_size=20), st.floats(-5, 5))
 def test_a_slower_machine_has_the_same_prior(samples: list[list[float]], shift: float) -> None:
-    before = fit_spread(samples)
-    after = fit_spread([[value + shift for value in sample] for sample in samples])
+    before = fit_prior(samples)
+    after = fit_prior([[value + shift for value in sample] for sample in samples])
     assert after.variance == pytest.approx(before.variance, rel=1e-3)
     assert after.degrees == pytest.approx(before.degrees, rel=1e-3)
 
 
 def test_the_rounding_of_equal_values_is_no_variance() -> None:
     apart = [[0.0, 1.0], [0.0, 1.0]]
-    assert fit_spread([*apart, [0.7, 0.7, 0.7]]) == fit_spread(apart)
+    assert fit_prior([*apart, [0.7, 0.7, 0.7]]) == fit_prior(apart)
 
 
 @given(st.lists(VALUES, max_size=20))
 def test_samples_are_fitted_by_their_variances(samples: list[list[float]]) -> None:
-    assert fit_variances(map(variance_of, samples)) == fit_spread(samples)
+    assert fit_variances(map(variance_of, samples)) == fit_prior(samples)
 
 
 @given(VALUES)
@@ -94,33 +94,33 @@ def test_the_variance_of_values_has_a_degree_of_freedom_less(values: list[float]
 
 @given(st.lists(KNOWN, max_size=FEW - 1), st.lists(UNKNOWN), DEFAULTS)
 def test_few_variances_widen_the_default_and_never_narrow_it(
-    known: list[tuple[float, int]], unknown: list[tuple[float, int]], default: Spread
+    known: list[tuple[float, int]], unknown: list[tuple[float, int]], default: VariancePrior
 ) -> None:
     prior = prior_of([*known, *unknown], default)
-    assert prior == Spread(max(default.variance, fit_variances(known).variance), default.degrees)
+    assert prior == VariancePrior(max(default.variance, fit_variances(known).variance), default.degrees)
     assert prior.variance >= default.variance
 
 
 @given(st.lists(KNOWN, min_size=FEW, max_size=20), DEFAULTS)
-def test_enough_variances_replace_the_default(known: list[tuple[float, int]], default: Spread) -> None:
+def test_enough_variances_replace_the_default(known: list[tuple[float, int]], default: VariancePrior) -> None:
     assert prior_of(known, default) == fit_variances(known)
 
 
 def test_few_wide_variances_widen_the_default() -> None:
     wide = [(0.02, 2), (0.04, 2)]
-    assert prior_of(wide, Spread(1e-4, 4)) == Spread(fit_variances(wide).variance, 4)
+    assert prior_of(wide, VariancePrior(1e-4, 4)) == VariancePrior(fit_variances(wide).variance, 4)
 
 
 def test_enough_small_variances_narrow_the_default() -> None:
     quiet = [variance_of(sample) for sample in simulated(groups=FEW, size=4, degrees=6, variance=0.001**2)]
-    assert prior_of(quiet, Spread(0.03**2, 4)).variance < 0.003**2
+    assert prior_of(quiet, VariancePrior(0.03**2, 4)).variance < 0.003**2
 
 
 @pytest.mark.parametrize("variances", [[], [(0.0, 0)] * 10, [(0.0, 2)] * 10], ids=["none", "singles", "equal"])
 def test_what_says_nothing_leaves_the_default(variances: list[tuple[float, float]]) -> None:
-    assert prior_of(variances, Spread(1e-4, 4)) == Spread(1e-4, 4)
+    assert prior_of(variances, VariancePrior(1e-4, 4)) == VariancePrior(1e-4, 4)
 
 
 def test_variances_may_come_from_an_iterator() -> None:
     known = [variance_of(sample) for sample in simulated(groups=10, size=4, degrees=6, variance=1e-4)]
-    assert prior_of(iter(known), Spread(1e-4, 4)) == fit_variances(known)
+    assert prior_of(iter(known), VariancePrior(1e-4, 4)) == fit_variances(known)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.machine.pace import Pace, pace_finding, watch_pace
-from perf.machine.state.limits import limits
+from perf.machine.state.model import state_limits
 
 LOOPS = {"computing", "cache", "memory"}
 DURATIONS = st.lists(st.integers(1, 10**9), min_size=1, max_size=50)
@@ -50,7 +50,7 @@ def test_a_steady_pace_is_fine_and_has_no_advice() -> None:
 
 
 def test_the_limit_itself_is_fine() -> None:
-    limit = round(100 * limits().pace_slowdown)
+    limit = round(100 * state_limits().pace_slowdown)
     for slowest, verdict in ((limit, "fine"), (limit + 1, "doubtful")):
         assert pace_finding({"cache": Pace((100, *[slowest] * 100))}).verdict == verdict
 

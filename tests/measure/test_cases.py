@@ -1,4 +1,4 @@
-"""What is measured beside a baseline's stack, and which cases get a second look, in which order."""
+"""What is measured beside a baseline's stack, and which cases get a confirmation, in which order."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,15 +21,15 @@ from perf.measure.ledger import Ledger
 from perf.measure.outcome import Outcome
 from perf.measure.plan import Operator, Plan, Variant, Workload, WorkloadKey
 from perf.measure.results import Failure, WorkloadResult
-from perf.measure.stacks import OF_BASELINE, Twin
+from perf.measure.stacks import OF_BASELINE, BaselineArm
 from perf.measure.tiers import effort_of
 from perf.plugin.session import PerfSession
 from perf.report.progress import ProgressLine
-from perf.runs.judging import Ungated
+from perf.runs.judges import Ungated
 from tests.fakes import PLACEMENTS, build
 
 SMOKE = effort_of("smoke")
-AGAIN = "second look of"
+CONFIRMING = "confirming"
 TWIN = f"fast{OF_BASELINE}"
 LOST = Failure("while starting: the worker was ended by SIGKILL", "")
 
@@ -70,9 +70,9 @@ class Engine:
     def looks(self) -> list[str]:
         """The cases that were looked at again, in order."""
         return [
-            asked.phase.removeprefix(f"{AGAIN} ").removesuffix("-fast")
+            asked.phase.removeprefix(f"{CONFIRMING} ").removesuffix("-fast")
             for asked in self.asked
-            if asked.phase.startswith(AGAIN)
+            if asked.phase.startswith(CONFIRMING)
         ]
 
 
@@ -95,10 +95,12 @@ class Family:
         return {variant.name: Checked(None, RnnCheck(self.name, 0.0, 0.0)) for variant in plan.variants}
 
 
-def twin_with_old_stack(_: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> Twin:
+def twin_with_old_stack(_: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> BaselineArm:
     del cases
-    twin = replace(variant, name=variant.name + OF_BASELINE, over=(), twin_of=variant.name, extra_work=0.0)
-    return Twin(twin, Mock())
+    baseline_arm = replace(
+        variant, name=variant.name + OF_BASELINE, over=(), baseline_arm_of=variant.name, extra_work=0.0
+    )
+    return BaselineArm(baseline_arm, Mock())
 
 
 @dataclass
@@ -109,7 +111,7 @@ class Session:
 
     monkeypatch: pytest.MonkeyPatch
     losses: Mapping[str, float] = field(default_factory=lambda: {"b": 0.1})
-    twin: Callable[[Plan[Any], Variant[Any], Sequence[Case]], Twin | str | None] = twin_with_old_stack
+    baseline_arm: Callable[[Plan[Any], Variant[Any], Sequence[Case]], BaselineArm | str | None] = twin_with_old_stack
     failures: Mapping[str, Failure] = field(default_factory=dict)
     budget_s: float = 1000.0
     decided_after: int = LOOKS
@@ -128,7 +130,7 @@ class Session:
             Mock(id=name, workload=name, subject=self.subject or name, variant="fast", family=family)
             for name in self.losses
         ]
-        effort = replace(SMOKE, again_budget_s=self.budget_s)
+        effort = replace(SMOKE, confirm_budget_s=self.budget_s)
         journal = Mock(checks=Mock(return_value=None), resumed=None)
         found = Measuring(
             resources=Mock(),
@@ -138,7 +140,7 @@ class Session:
             injected=self.injected,
             progress=ProgressLine(Console(file=self.printed, width=200)),
             ledger=self.ledger,
-            twin=self.twin,
+            baseline_arm=self.baseline_arm,
             undecided=self._undecided,
         ).measured(cases)
         self.errors = {name: error for name, error in found.outcomes.items() if isinstance(error, PerfError)}
@@ -148,16 +150,17 @@ class Session:
         open_ones = [
             outcome
             for outcome in outcomes
-            if isinstance(outcome.twin, Twin) and self.engine.looks.count(outcome.case.id) < self.decided_after
+            if isinstance(outcome.baseline_arm, BaselineArm)
+            and self.engine.looks.count(outcome.case.id) < self.decided_after
         ]
         return sorted(open_ones, key=lambda outcome: -self.losses[outcome.case.id])
 
 
 def test_the_same_stack_is_measured_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    session = Session(monkeypatch, twin=lambda *_: None)
+    session = Session(monkeypatch, baseline_arm=lambda *_: None)
     outcomes = session.measured()
     assert [asked.variants for asked in session.engine.asked] == [["native", "fast"]]
-    assert outcomes["b"].twin is None
+    assert outcomes["b"].baseline_arm is None
 
 
 def test_a_twin_takes_part_from_the_first_invocation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,26 +168,26 @@ def test_a_twin_takes_part_from_the_first_invocation(monkeypatch: pytest.MonkeyP
     outcomes = session.measured()
     (asked,) = session.engine.asked
     assert (asked.phase, asked.variants, asked.reference) == ("invocation", ["native", TWIN, "fast"], "native")
-    assert isinstance(outcomes["b"].twin, Twin)
+    assert isinstance(outcomes["b"].baseline_arm, BaselineArm)
 
 
 def test_only_selected_variants_have_twins(monkeypatch: pytest.MonkeyPatch) -> None:
     asked_for: list[tuple[str, list[str]]] = []
 
-    def twin(_: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> None:
+    def baseline_arm(_: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> None:
         asked_for.append((variant.name, [case.id for case in cases]))
 
-    Session(monkeypatch, losses={"b1": 0.0, "b4": 0.0}, subject="b", twin=twin).measured()
+    Session(monkeypatch, losses={"b1": 0.0, "b4": 0.0}, subject="b", baseline_arm=baseline_arm).measured()
     assert asked_for == [("fast", ["b1", "b4"])], "one twin for all workloads of a subject"
 
 
 def test_why_nothing_can_run_beside_a_case_is_printed_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    session = Session(monkeypatch, twin=lambda *_: "of what differs (wheel) nothing can be put back")
+    session = Session(monkeypatch, baseline_arm=lambda *_: "of what differs (wheel) nothing can be put back")
     outcomes = session.measured()
     assert (
         "b fast: nothing runs beside it: of what differs (wheel) nothing can be put back" in session.printed.getvalue()
     )
-    assert outcomes["b"].twin == "of what differs (wheel) nothing can be put back"
+    assert outcomes["b"].baseline_arm == "of what differs (wheel) nothing can be put back"
     assert [asked.variants for asked in session.engine.asked] == [["native", "fast"]]
 
 
@@ -195,15 +198,15 @@ def test_a_decided_case_is_not_measured_again(monkeypatch: pytest.MonkeyPatch) -
     assert session.ledger.parts == {}
 
 
-def test_a_second_look_is_at_a_case_and_its_twin_alone_and_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_confirmation_is_at_a_case_and_its_twin_alone_and_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(monkeypatch)
     session.measured()
     looks = session.engine.asked[1:]
     assert looks == [
-        Asked(f"{AGAIN} b-fast", ["b"], [TWIN, "fast"], TWIN, look * SMOKE.again_invocations)
+        Asked(f"{CONFIRMING} b-fast", ["b"], [TWIN, "fast"], TWIN, look * SMOKE.confirm_invocations)
         for look in range(1, LOOKS)
     ], "as often as the error of a run is divided among, and no more"
-    assert list(session.ledger.parts) == ["second looks"]
+    assert list(session.ledger.parts) == ["confirmations"]
 
 
 def test_looks_end_as_soon_as_a_case_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,17 +240,17 @@ def test_subjects_of_two_families_with_one_name_are_kept_apart(monkeypatch: pyte
         injected={},
         progress=ProgressLine(Console(file=StringIO(), width=200)),
         ledger=Ledger(),
-        twin=twin_with_old_stack,
+        baseline_arm=twin_with_old_stack,
         undecided=lambda _: [],
     ).measured(cases)
     outcomes = [found.outcomes[case.id] for case in cases]
-    twins = [outcome.twin for outcome in outcomes if isinstance(outcome, Outcome)]
+    baseline_arms = [outcome.baseline_arm for outcome in outcomes if isinstance(outcome, Outcome)]
     assert [outcome.plan.family for outcome in outcomes if isinstance(outcome, Outcome)] == ["one", "other"]
     assert [outcome.check.facts for outcome in outcomes if isinstance(outcome, Outcome)] == [
         RnnCheck("one", 0.0, 0.0),
         RnnCheck("other", 0.0, 0.0),
     ]
-    assert twins[0] is not twins[1]
+    assert baseline_arms[0] is not baseline_arms[1]
 
 
 @pytest.mark.parametrize(
@@ -308,7 +311,7 @@ def test_without_time_nothing_is_measured_again_and_the_undecided_are_named(monk
     session = Session(monkeypatch, losses={"slow": 0.1, "slower": 0.3}, budget_s=0.0)
     session.measured()
     assert session.engine.looks == []
-    assert "The time for second looks is spent; undecided: slower, slow" in session.printed.getvalue()
+    assert "The time for confirmations is spent; undecided: slower, slow" in session.printed.getvalue()
 
 
 @pytest.mark.parametrize("failed", [TWIN, "fast"])
@@ -316,17 +319,17 @@ def test_what_has_no_result_is_not_looked_at_again(monkeypatch: pytest.MonkeyPat
     session = Session(monkeypatch, failures={failed: LOST})
     outcome = session.measured()["b"]
     assert session.engine.looks == []
-    assert (outcome.failure, outcome.twin_failure) == ((None, LOST) if failed == TWIN else (LOST, None))
+    assert (outcome.failure, outcome.baseline_arm_failure) == ((None, LOST) if failed == TWIN else (LOST, None))
 
 
 def test_a_twin_does_without_the_slowdown_that_was_injected(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[float] = []
 
-    def twin(plan: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> Twin:
+    def baseline_arm(plan: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> BaselineArm:
         seen.append(variant.extra_work)
         return twin_with_old_stack(plan, variant, cases)
 
-    session = Session(monkeypatch, injected={"fast": 0.6}, twin=twin, decided_after=0)
+    session = Session(monkeypatch, injected={"fast": 0.6}, baseline_arm=baseline_arm, decided_after=0)
     outcome = session.measured()["b"]
     assert seen == [0.6], "what is compared with the baseline's stack has the slowdown in its own"
     assert {variant.name: variant.extra_work for variant in outcome.plan.variants} == {

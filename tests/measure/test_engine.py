@@ -14,14 +14,14 @@ import pytest
 
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 from perf.measure import engine
-from perf.measure.crew import Crew, Node
 from perf.measure.engine import Conditions, _turns, measure
-from perf.measure.instance import WorkerError
 from perf.measure.journal import Journal
 from perf.measure.ledger import Ledger
-from perf.measure.plan import Effort, Operator, Plan, Variant, Workload
+from perf.measure.plan import Operator, Plan, Variant, Workload
 from perf.measure.results import Failure, Slot, WarmUp, WorkloadResult
-from perf.measure.tiers import effort_of
+from perf.measure.tiers import Effort, effort_of
+from perf.measure.workers.instance import WorkerError
+from perf.measure.workers.worker_group import Node, WorkerGroup
 from tests.fakes import PLACEMENTS, build
 from tests.leftovers import states
 
@@ -186,7 +186,7 @@ def test_one_that_cannot_be_started_fails_alone(scratch: Path) -> None:
 
 
 def test_what_failed_outside_of_a_narrowed_plan_stops_nothing_in_it(scratch: Path) -> None:
-    """A second look is at a case and its twin, whatever others of the subject failed of."""
+    """A confirmation is at a case and its twin, whatever others of the subject failed of."""
     variants = tuple(Variant(name, build(), Operator("relu", {}, ("data",))) for name in "ab")
     plan = Plan("net", variants, (Workload("net-b1", {}, 1, 1.0),), "a", Stands(2), family="made")
     wrong = Failure("wrong answers", "")
@@ -211,16 +211,16 @@ def test_a_block_is_disturbed_when_more_than_its_share_of_time_was_lost(scratch:
         assert len(result.undisturbed.invocations) == (not disturbed)
 
 
-class Watched(Crew):
+class Watched(WorkerGroup):
     """Notes the kernel's state of every thread of all crews whenever one of them has its turn: whose it is, the states
     of its own threads and of those of all others.
     """
 
-    crews: ClassVar[list["Watched"]] = []
+    watched: ClassVar[list["Watched"]] = []
     seen: ClassVar[list[tuple[str, set[str], set[str]]]] = []
 
     def load(self) -> tuple[Node, ...]:
-        self.crews.append(self)
+        self.watched.append(self)
         return super().load()
 
     def warm_up(self, effort: Effort) -> WarmUp:
@@ -235,7 +235,7 @@ class Watched(Crew):
 
     def _look(self) -> None:
         own = set().union(*(states(pid) for pid in self.pids))
-        others = set().union(*(states(pid) for other in self.crews if other is not self for pid in other.pids))
+        others = set().union(*(states(pid) for other in self.watched if other is not self for pid in other.pids))
         self.seen.append((self.variant.name, own, others))
 
 
@@ -243,19 +243,19 @@ class Watched(Crew):
 def test_while_one_variant_has_its_turn_all_others_are_stopped(
     plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "Crew", Watched)
+    monkeypatch.setattr(engine, "WorkerGroup", Watched)
     monkeypatch.setattr(Watched, "crews", [])
     monkeypatch.setattr(Watched, "seen", [])
     ledger = Ledger()
     native, mkl = plan.variants[:2]
-    twin = dataclasses.replace(mkl, name="twin", over=(), twin_of=mkl.name)
-    names = [native.name, twin.name, mkl.name]
-    plan = dataclasses.replace(plan, variants=(native, twin, mkl), workloads=plan.workloads[:1])
+    baseline_arm = dataclasses.replace(mkl, name="twin", over=(), baseline_arm_of=mkl.name)
+    names = [native.name, baseline_arm.name, mkl.name]
+    plan = dataclasses.replace(plan, variants=(native, baseline_arm, mkl), workloads=plan.workloads[:1])
     (result,) = measure([plan], {}, conditions(placements, scratch), lambda *_: None, ledger).values()
     assert result.failures == {}
     turns = Counter(name for name, _, _ in Watched.seen)
     # Seen when warming up, and before and after each turn of two blocks: the pair has two turns in each.
-    assert turns == {native.name: 1 + 2 * 2, twin.name: 1 + 2 * 4, mkl.name: 1 + 2 * 4}
+    assert turns == {native.name: 1 + 2 * 2, baseline_arm.name: 1 + 2 * 4, mkl.name: 1 + 2 * 4}
     assert all(others == {"T"} for _, _, others in Watched.seen)
     assert not any("T" in own for _, own, _ in Watched.seen)
     (invocation,) = result.invocations
@@ -347,16 +347,16 @@ def test_two_instances_run_together_on_cpus_of_their_own(plan: Plan[Any], scratc
     placements = place_instances(topology, instances=2, threads=1, numactl=find_numactl(topology))
     effort = dataclasses.replace(SMOKE, slot_s=0.3, slot_passes=10)
     variant = next(variant for variant in plan.variants if variant.name == "mkl-int8")
-    crew = Crew(variant, placements, scratch, timeout_s=60)
+    group = WorkerGroup(variant, placements, scratch, timeout_s=60)
     try:
-        operators = crew.load()
-        crew.bind(plan.workloads[0])
-        warm_up = crew.warm_up(effort)
-        where = [set(psutil.Process(pid).cpu_affinity()) for pid in crew.pids]
-        slots = crew.run(effort).instances_ns
-        peak = crew.finish()
+        operators = group.load()
+        group.bind(plan.workloads[0])
+        warm_up = group.warm_up(effort)
+        where = [set(psutil.Process(pid).cpu_affinity()) for pid in group.pids]
+        slots = group.run(effort).instances_ns
+        peak = group.finish()
     finally:
-        crew.close()
+        group.close()
     assert any(node.op == "_sg_mkldnn_conv" and node.quantized for node in operators)
     assert where == [set(placement.cpus) for placement in placements]
     assert where[0].isdisjoint(where[1])
@@ -364,7 +364,7 @@ def test_two_instances_run_together_on_cpus_of_their_own(plan: Plan[Any], scratc
     assert len(slots) == 2
     assert all(passes and min(passes) > 0 for passes in slots)
     assert peak > 2 * 10**7
-    assert not any(psutil.pid_exists(pid) for pid in crew.pids)
+    assert not any(psutil.pid_exists(pid) for pid in group.pids)
 
 
 @pytest.mark.real
@@ -405,8 +405,8 @@ def test_what_the_journal_holds_is_not_measured_again(
     assert second.invocations[0] == first.invocations[0]
     assert second.invocations[0].elapsed_s > 0
     assert len(second.invocations) == 2
-    again = measure([plan], {}, dataclasses.replace(taken_up, again="mkl-fp32"), lambda *_: None, Ledger())
-    assert len(again[plan.key_of(workload)].invocations) == 2, "a second look is kept apart"
+    again = measure([plan], {}, dataclasses.replace(taken_up, confirming="mkl-fp32"), lambda *_: None, Ledger())
+    assert len(again[plan.key_of(workload)].invocations) == 2, "a confirmation is kept apart"
 
 
 @pytest.mark.real

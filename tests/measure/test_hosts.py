@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perf.dist.launch.hosts import Host, rank_counts, read_hosts
 from perf.errors import PerfError
-from perf.measure.hosts import Host, rank_counts, read_hosts
 
 
 def test_every_spelling(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from perf.builds import Build
-from perf.builds.data import ROOT
+from perf.files import ROOT
 from perf.machine import Placement
-from perf.measure.crew import Loaded, Proof, Ready
-from perf.measure.instance import LAST_WORDS, Instance, WorkerError
+from perf.measure.workers.instance import LAST_WORDS, Instance, WorkerError
+from perf.measure.workers.worker_group import Loaded, Proof, Ready
 from tests.fakes import PLACEMENTS, build
 
 
@@ -135,8 +135,8 @@ from pathlib import Path
 from perf.builds import provision
 from perf.cache import cache_folder
 from perf.machine import Placement
-from perf.measure.crew import Ready
-from perf.measure.instance import Instance
+from perf.measure.workers.worker_group import Ready
+from perf.measure.workers.instance import Instance
 
 build = provision("native", override=None, cache=cache_folder(None), say=print)
 worker = Instance(build, Placement(0, 0, (0,), 1, "affinity", ()), Path(sys.argv[1]), timeout_s=60)

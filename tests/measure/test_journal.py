@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from perf.errors import PerfError
 from perf.facts import CheckFacts, RnnCheck
+from perf.files import ROOT
 from perf.measure.family import Checked
 from perf.measure.journal import NAME, InvocationLine, Journal, resume_journal
 from perf.measure.plan import Operator, Plan, SubjectKey, Variant, WorkloadKey
@@ -31,7 +32,6 @@ WORKLOAD = WorkloadKey("cnn", "resnet50_v1", "resnet50_v1-b1")
 VARIANT = Variant("mkl-fp32", build("mkl", mkldnn=True), Operator("relu", {}, ("data",)))
 STACK = stack_of(Plan("resnet50_v1", (VARIANT,), (), "mkl-fp32", family="cnn"), VARIANT, PLACEMENTS)
 STACKS = {"native-fp32": replace(STACK, wheel="a" * 64), "mkl-fp32": STACK}
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def invocation(latency_ns: int = 1000) -> Invocation:
@@ -40,9 +40,9 @@ def invocation(latency_ns: int = 1000) -> Invocation:
     return Invocation((block,), {"mkl-fp32": WarmUp(3, 5000, steady=False)}, {"mkl-fp32": 2**31}, elapsed_s=1.5)
 
 
-def line(latency_ns: int, stacks: Mapping[str, Stack] = STACKS, again: str | None = None) -> InvocationLine:
+def line(latency_ns: int, stacks: Mapping[str, Stack] = STACKS, confirming: str | None = None) -> InvocationLine:
     return InvocationLine(
-        key=WORKLOAD, again=again, stacks=dict(stacks), invocation=invocation(latency_ns), failures=FAILURES
+        key=WORKLOAD, confirming=confirming, stacks=dict(stacks), invocation=invocation(latency_ns), failures=FAILURES
     )
 
 

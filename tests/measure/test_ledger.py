@@ -58,7 +58,7 @@ def test_moved_seconds_are_counted_once(clock: Clock) -> None:
 def test_a_part_is_no_stage_of_its_own(clock: Clock) -> None:
     ledger = Ledger()
     for _ in range(2):
-        with ledger.within("second looks"), ledger.stage("warm-up"):
+        with ledger.within("confirmations"), ledger.stage("warm-up"):
             clock.now += 2.0
     assert ledger.seconds == {"warm-up": 4.0}
-    assert ledger.parts == {"second looks": 4.0}
+    assert ledger.parts == {"confirmations": 4.0}

@@ -11,12 +11,12 @@ from perf.machine import Placement
 from perf.measure.engine import Conditions
 from perf.measure.journal import Journal
 from perf.measure.ledger import Ledger
-from perf.measure.limit import flops_of, gflop_per_s, measure_limits
+from perf.measure.peak import flops_of, gflop_per_s, measure_peaks
 from perf.measure.tiers import effort_of
 
 
-def conditions(placements: tuple[Placement, ...], scratch: Path, limit_size: int | None) -> Conditions:
-    effort = replace(effort_of("smoke"), limit_size=limit_size)
+def conditions(placements: tuple[Placement, ...], scratch: Path, peak_size: int | None) -> Conditions:
+    effort = replace(effort_of("smoke"), peak_size=peak_size)
     journal = Journal(scratch / "journal", {})
     return Conditions(placements=placements, effort=effort, timeout_s=60, scratch=scratch, journal=journal)
 
@@ -27,7 +27,7 @@ def test_every_build_has_its_limit(
 ) -> None:
     told: list[str] = []
     pair = [builds["native"], builds["mkl"]]
-    found = measure_limits(pair, conditions(placements, tmp_path, 256), lambda text, _: told.append(text), Ledger())
+    found = measure_peaks(pair, conditions(placements, tmp_path, 256), lambda text, _: told.append(text), Ledger())
     assert set(found) == {"native", "mkl"}
     # No CPU does less than 10^8 operations a second in its own BLAS, and none 10^14.
     assert all(0.1 < rate < 1e5 for rate in found.values())
@@ -35,7 +35,7 @@ def test_every_build_has_its_limit(
 
 
 def test_a_tier_without_a_size_measures_none(placements: tuple[Placement, ...], tmp_path: Path) -> None:
-    assert measure_limits([], conditions(placements, tmp_path, None), lambda *_: None, Ledger()) == {}
+    assert measure_peaks([], conditions(placements, tmp_path, None), lambda *_: None, Ledger()) == {}
 
 
 def test_rate_is_of_all_instances() -> None:

@@ -15,18 +15,19 @@ from perf.cnn.family import CnnFamily
 from perf.cnn.networks import INPUT, catalogue
 from perf.dist.data import load
 from perf.dist.family import DistFamily, TrainingPlan
+from perf.dist.rank_group import TrainingJob
+from perf.files import ROOT
 from perf.measure.family import PROCESS_BYTES, Resources
-from perf.measure.hosts import Host
-from perf.measure.plan import Plan, Program, Training, Variant, Workload
+from perf.measure.plan import Plan, Program, Variant, Workload
 from perf.rnn.agreement import drawn, expected
 from perf.rnn.family import RnnFamily
 from perf.rnn.operator import operator_of
 from perf.rnn.reference import Sizes
 from tests.fakes import PLACEMENTS, build
 
-BASELINES = Path(__file__).resolve().parents[2] / "baselines"
+BASELINES = ROOT / "baselines"
 STORED = sorted(BASELINES.glob("*/[0-9]*_*.json"))
-RESOURCES = Mock(spec=Resources, placements=PLACEMENTS, hosts=())
+RESOURCES = Mock(spec=Resources, placements=PLACEMENTS, hosts_file=None)
 
 
 def recurrent(sizes: Sizes, batch: int, steps: int) -> Plan[Any]:
@@ -71,7 +72,8 @@ def stored_peaks(path: Path) -> dict[tuple[str, int], dict[str, int]]:
     for benchmark in msgspec.json.decode(path.read_bytes())["benchmarks"]:
         case = benchmark["extra_info"]
         if case["family"] == "cnn":
-            found[case["network"], case["batch"]][case["variant"]] = case["peak_memory_bytes"]
+            facts = case.get("facts", case)  # the first four stored runs have no `facts`
+            found[facts["network"], facts["batch"]][case["variant"]] = case["peak_memory_bytes"]
     return found
 
 
@@ -92,7 +94,7 @@ def test_no_network_needed_less_than_estimated(path: Path, tmp_path: Path) -> No
 
 def training(ranks: Sequence[int], batch: int = 1) -> TrainingPlan:
     task = {"network": "resnet18_v1"}
-    variants = tuple(Variant(f"r{n}", build(), Training(f"resnet18_v1/b{batch}", n, task, {})) for n in ranks)
+    variants = tuple(Variant(f"r{n}", build(), TrainingJob(f"resnet18_v1/b{batch}", n, task, {})) for n in ranks)
     workload = Workload("w", {"data": (batch, 3, 224, 224)}, batch, 1.0)
     return TrainingPlan("t", variants, (workload,), "r1", Mock(), Mock(), family="dist")
 
@@ -108,7 +110,7 @@ def test_every_rank_of_every_job_counts_and_other_hosts_do_not() -> None:
     # What a stored run took (resnet18_v1, one image): 427 MB.
     assert 0.4 * 427e6 < alone < 427e6
     assert estimate(training([1], batch=100_000), RESOURCES)["w"] > 100_000 * 4 * 8.2e6
-    assert estimate(training([1, 2]), Mock(placements=PLACEMENTS, hosts=(Host("node1", 2),))) == {}
+    assert estimate(training([1, 2]), Mock(placements=PLACEMENTS, hosts_file=Path("hosts"))) == {}
 
 
 def test_instances_of_a_variant_add_up() -> None:

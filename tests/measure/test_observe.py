@@ -2,7 +2,7 @@
 
 import pytest
 
-from perf.measure.observe import Seen
+from perf.measure.workers.inspection import Observation
 
 INT8 = (
     "mkldnn_verbose,exec,convolution,jit_int8:avx512_core,forward_inference,fsrc:nhwc fwei:OIhw4i16o4i fbia:x "
@@ -25,4 +25,4 @@ REORDER = "mkldnn_verbose,exec,reorder,simple:any,undef,in:f32_nchw out:u8_nhwc,
     ],
 )
 def test_kernels_are_those_of_the_primitive_that_ran(log: str, kernels: dict[str, int]) -> None:
-    assert Seen([], {}, None, log).kernels("convolution") == kernels
+    assert Observation([], {}, None, log).kernels("convolution") == kernels

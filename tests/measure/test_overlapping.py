@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.measure.crew import overlapping
+from perf.measure.workers.worker_group import overlapping
 
 Passes = list[tuple[int, int]]
 

@@ -33,7 +33,7 @@ def keep(begun: Conditions, measured: Plan[Any], workload: int) -> None:
     begun.journal.keep(
         InvocationLine(
             key=measured.key_of(measured.workloads[workload]),
-            again=None,
+            confirming=None,
             stacks=stacks_of(measured, PLACEMENTS),
             invocation=Invocation((), {}, {}),
             failures={},

@@ -11,9 +11,11 @@ import pytest
 from msgspec.structs import replace as changed
 
 from perf.builds import BLAS_KERNELS, Build, Mpi
+from perf.dist.rank_group import TrainingJob
+from perf.files import ROOT
 from perf.machine import Placement
-from perf.measure.plan import Operator, Plan, Program, Runner, Training, Variant, Workload, content_of
-from perf.measure.stacks import MEASURING, ROOT, Twin, _bare, measuring_code, stack_of, twin_of
+from perf.measure.plan import Operator, Plan, Program, Runner, Variant, Workload, content_of
+from perf.measure.stacks import MEASURING, BaselineArm, _bare, baseline_arm_of, measuring_code, stack_of
 from perf.stack import Stack, differing
 from tests.fakes import PLACEMENTS, build
 from tests.runs.factories import as_stack
@@ -27,7 +29,7 @@ class Seats:
     """Stands in for the start of training jobs, on as many seats as there are ranks."""
 
     def placement_of(self, variant: Variant[Any]) -> tuple[str, ...]:
-        assert isinstance(variant.program, Training)
+        assert isinstance(variant.program, TrainingJob)
         return tuple(f"seat {number}" for number in range(variant.program.ranks))
 
     def prefixes_of(self, variant: Variant[Any]) -> list[tuple[str, ...]]:
@@ -59,7 +61,7 @@ def inference(program: Program | Operator, extra_work: float = 0.0) -> Plan[Any]
 
 def training(task: Mapping[str, Any], variables: Mapping[str, str]) -> Plan[Any]:
     wheel = build("mkl-dist", variables=BINDING, requirement="mxnet-mkl==1.5.0", mkldnn=True, mpi=INTEL)
-    return plan_of(Variant("r2", wheel, Training("resnet18_v1/b4", 2, task, variables)), Seats())
+    return plan_of(Variant("r2", wheel, TrainingJob("resnet18_v1/b4", 2, task, variables)), Seats())
 
 
 def stack(plan: Plan[Any]) -> Stack:
@@ -70,8 +72,8 @@ def no_build(_: Build, then: Stack) -> Build | None:
     raise AssertionError(f"a build was looked for: {then}")
 
 
-def twin(plan: Plan[Any], then: Stack, build_like: Any = no_build) -> Twin | None:
-    return twin_of(plan, plan.variants[0], then, PLACEMENTS, build_like)
+def baseline_arm(plan: Plan[Any], then: Stack, build_like: Any = no_build) -> BaselineArm | None:
+    return baseline_arm_of(plan, plan.variants[0], then, PLACEMENTS, build_like)
 
 
 def program_in(program: Program, label: str) -> Program:
@@ -139,7 +141,7 @@ def test_shell_variables_are_in_the_stacks_of_the_processes_that_inherit_them(
 
 def test_variables_are_put_back(plan: Plan[Any]) -> None:
     then = changed(stack(plan), variables={"KMP_AFFINITY": "none", "KMP_BLOCKTIME": "0"})
-    found = twin(plan, then)
+    found = baseline_arm(plan, then)
     assert found is not None
     assert found.variant.name == "mkl-fp32@baseline"
     assert found.variant.build.variables == then.variables
@@ -148,15 +150,15 @@ def test_variables_are_put_back(plan: Plan[Any]) -> None:
 
 def test_a_twin_is_judged_over_nothing_and_knows_whose_it_is(plan: Plan[Any]) -> None:
     plan = replace(plan, variants=(replace(plan.variants[0], over=("native-fp32",)),))
-    found = twin(plan, changed(stack(plan), variables={}))
+    found = baseline_arm(plan, changed(stack(plan), variables={}))
     assert found is not None
-    assert (found.variant.over, found.variant.twin_of) == ((), "mkl-fp32")
+    assert (found.variant.over, found.variant.baseline_arm_of) == ((), "mkl-fp32")
 
 
 def test_what_is_slowed_down_on_purpose_runs_beside_what_is_not(program: Program) -> None:
     plan = inference(program, extra_work=0.6)
     then = changed(stack(plan), injected=0.0)
-    found = twin(plan, then)
+    found = baseline_arm(plan, then)
     assert found is not None
     assert (found.variant.extra_work, found.stack) == (0.0, then)
 
@@ -165,16 +167,18 @@ def test_blas_kernels_are_put_back_with_the_variable_that_chooses_them(program: 
     wheel = build(variables={}, blas_kernels="Prescott")
     plan = plan_of(Variant("native-fp32", wheel, program))
     then = changed(stack(plan), variables={BLAS_KERNELS: "Haswell"}, blas_kernels="Haswell")
-    found = twin(plan, then)
+    found = baseline_arm(plan, then)
     assert found is not None
     assert found.stack == then
-    assert twin(plan, changed(stack(plan), blas_kernels="Haswell")) is None, "the kernels alone cannot be chosen"
+    assert baseline_arm(plan, changed(stack(plan), blas_kernels="Haswell")) is None, (
+        "the kernels alone cannot be chosen"
+    )
 
 
 def test_another_wheel_is_put_back_with_the_stored_variables(plan: Plan[Any]) -> None:
     old = build("mkl", requirement="./old.whl", content_sha256=OLD_WHEEL, mkldnn=True)
     then = changed(stack(plan), requirement="./old.whl", wheel=OLD_WHEEL, variables={"KMP_AFFINITY": "none"})
-    found = twin(plan, then, build_like=lambda _, stored: old if stored == then else None)
+    found = baseline_arm(plan, then, build_like=lambda _, stored: old if stored == then else None)
     assert found is not None
     assert found.variant.build == replace(old, variables={"KMP_AFFINITY": "none"})
     assert found.stack == then
@@ -185,7 +189,7 @@ def test_a_build_is_looked_for_when_its_surroundings_differ(plan: Plan[Any], fie
     other: dict[str, Any] = {field: "other"}
     then = changed(stack(plan), **other)
     old = build("mkl", requirement="mxnet-mkl==1.5.0", mkldnn=True, **other)
-    found = twin(plan, then, build_like=lambda *_: old)
+    found = baseline_arm(plan, then, build_like=lambda *_: old)
     assert found is not None
     assert found.stack == then
 
@@ -193,7 +197,7 @@ def test_a_build_is_looked_for_when_its_surroundings_differ(plan: Plan[Any], fie
 def test_a_stored_program_is_put_back(plan: Plan[Any], tmp_path: Path) -> None:
     old = stored_program(tmp_path / "networks" / "net-old", symbol="[]")
     then = changed(stack(plan), program=old.label)
-    found = twin(plan, then)
+    found = baseline_arm(plan, then)
     assert found is not None
     assert (found.variant.program, found.stack) == (old, then)
 
@@ -201,9 +205,9 @@ def test_a_stored_program_is_put_back(plan: Plan[Any], tmp_path: Path) -> None:
 def test_a_job_and_its_variables_are_put_back() -> None:
     plan = training({"batch": 4, "seed": 1}, {"HOROVOD_CYCLE_TIME": "10"})
     then = changed(stack(plan), job={"batch": 4, "seed": 2}, variables={**BINDING, "HOROVOD_CYCLE_TIME": "1"})
-    found = twin(plan, then)
+    found = baseline_arm(plan, then)
     assert found is not None
-    assert isinstance(found.variant.program, Training)
+    assert isinstance(found.variant.program, TrainingJob)
     assert found.variant.program.task == {"batch": 4, "seed": 2}
     assert found.variant.program.variables == {"HOROVOD_CYCLE_TIME": "1"}
     assert found.variant.build.variables == BINDING
@@ -212,22 +216,22 @@ def test_a_job_and_its_variables_are_put_back() -> None:
 
 def test_a_stored_run_can_load_nothing_by_its_variables_or_settings(plan: Plan[Any]) -> None:
     evil = {"LD_PRELOAD": "/evil.so", "MXNET_LIBRARY_PATH": "/evil.so", "PYTHONPATH": "evil", "PATH": "evil"}
-    found = twin(plan, changed(stack(plan), variables={**evil, "KMP_AFFINITY": "none"}))
+    found = baseline_arm(plan, changed(stack(plan), variables={**evil, "KMP_AFFINITY": "none"}))
     assert found is not None
     assert found.variant.build.variables == {"KMP_AFFINITY": "none"}
     job = training({"batch": 4}, {"HOROVOD_CYCLE_TIME": "10", "I_MPI_PIN": "off"})
     variables = {**BINDING, **evil, "HOROVOD_CYCLE_TIME": "1", "I_MPI_PIN": "/evil", "I_MPI_PMI_LIBRARY": "evil.so"}
-    beside = twin(job, changed(stack(job), variables=variables, job={"batch": 2, "checkpoint": "/evil"}))
-    assert beside is not None
-    assert isinstance(beside.variant.program, Training)
-    assert beside.variant.program.task == {"batch": 2}
-    assert beside.variant.program.variables == {"HOROVOD_CYCLE_TIME": "1"}
-    assert beside.variant.build.variables == BINDING
+    side_by_side = baseline_arm(job, changed(stack(job), variables=variables, job={"batch": 2, "checkpoint": "/evil"}))
+    assert side_by_side is not None
+    assert isinstance(side_by_side.variant.program, TrainingJob)
+    assert side_by_side.variant.program.task == {"batch": 2}
+    assert side_by_side.variant.program.variables == {"HOROVOD_CYCLE_TIME": "1"}
+    assert side_by_side.variant.build.variables == BINDING
 
 
 def test_what_cannot_be_put_back_stays_as_it_is(plan: Plan[Any]) -> None:
     then = changed(stack(plan), variables={}, threads=8, environment={"LD_LIBRARY_PATH": "/old"})
-    found = twin(plan, then)
+    found = baseline_arm(plan, then)
     assert found is not None
     assert found.variant.build.variables == {}
     assert differing(then, found.stack) == {"threads", "environment LD_LIBRARY_PATH"}
@@ -250,7 +254,7 @@ def test_what_cannot_be_put_back_stays_as_it_is(plan: Plan[Any]) -> None:
 )
 def test_there_is_no_twin_when_nothing_that_differs_can_be_put_back(plan: Plan[Any], then: dict[str, Any]) -> None:
     stored = changed(stack(plan), **then)
-    assert twin(plan, stored, build_like=lambda *_: None) is None
+    assert baseline_arm(plan, stored, build_like=lambda *_: None) is None
 
 
 def test_a_program_is_found_by_its_label(program: Program, tmp_path: Path) -> None:
@@ -334,8 +338,8 @@ def test_a_string_that_is_no_docstring_is_code() -> None:
 
 def test_the_measuring_code_is_that_of_workers_and_turns() -> None:
     assert re.fullmatch(r"[0-9a-f]{12}", measuring_code())
-    measured_by = {"perf/measure/engine.py", "perf/measure/turns.py", "perf/measure/crew.py"}
-    assert {"perf/worker", "perf/dist/crew.py", "perf/dist/launch.py", *measured_by} == set(MEASURING)
+    measured_by = {"perf/measure/engine.py", "perf/measure/workers/turns.py", "perf/measure/workers/worker_group.py"}
+    assert {"perf/worker", "perf/dist/rank_group.py", "perf/dist/launch/running.py", *measured_by} == set(MEASURING)
     assert all((ROOT / name).exists() for name in MEASURING)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from perf.measure.turns import Processes, turn
+from perf.measure.workers.turns import Processes, turn
 from tests.leftovers import states
 
 THREADS = 3

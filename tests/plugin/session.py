@@ -17,10 +17,10 @@ from typing import Self
 import psutil
 
 from perf.cache import cache_folder
+from perf.files import ROOT
 
 from .several import END
 
-ROOT = Path(__file__).resolve().parents[2]
 SMOKE = ("perf/cnn/test_inference.py", "--perf-tier=smoke")
 HANG_S = 120.0
 

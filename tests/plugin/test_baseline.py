@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from perf.runs.document import read_run
+from perf.files import ROOT
+from perf.runs.schema import read_run
 
 from .conftest import IGNORED, NETWORK, OTHER_VARIABLE, Slowed
-from .session import ROOT, SMOKE, Finished, Session, cache_of, run
+from .session import SMOKE, Finished, Session, cache_of, run
 
 pytestmark = pytest.mark.real
 
@@ -115,10 +116,10 @@ def test_a_twin_runs_with_the_variables_of_the_baseline(slowed: Slowed) -> None:
     assert slowed.variables_of_twin[name] == value
     assert slowed.variables["KMP_AFFINITY"] == slowed.variables_of_twin["KMP_AFFINITY"]
     case = read_run(slowed.kept).cases[f"{NETWORK}-b1-mkl-fp32"]
-    assert case.beside is not None
-    assert (case.beside.problem, len(case.beside.values)) == (None, 3)
-    assert case.beside.stack.variables == {**case.stack.variables, name: value}
-    assert (case.beside.stack.injected, case.stack.injected) == (0.0, 4.0)
+    assert case.side_by_side is not None
+    assert (case.side_by_side.problem, len(case.side_by_side.values)) == (None, 3)
+    assert case.side_by_side.stack.variables == {**case.stack.variables, name: value}
+    assert (case.side_by_side.stack.injected, case.stack.injected) == (0.0, 4.0)
     said = slowed.finished.part(f"{NETWORK}-b1-mkl-fp32: regressed by ")
     assert said.endswith(f"; changed: variables {name}: {value} -> not set; injected: 0.0 -> 4.0")
 
@@ -145,8 +146,11 @@ def test_a_wheel_that_a_stored_run_names_is_not_installed_from_a_file(slowed: Sl
     assert f"changed: wheel: {evil} (000000000000) -> mxnet-mkl==1.5.0 (" in why
     assert why.endswith(f"1 case: {case}")
     kept = read_run(slowed.kept).cases[case]
-    assert kept.beside is not None
-    assert (kept.beside.values, kept.beside.problem) == ([], "of what differs (wheel) nothing can be put back")
+    assert kept.side_by_side is not None
+    assert (kept.side_by_side.values, kept.side_by_side.problem) == (
+        [],
+        "of what differs (wheel) nothing can be put back",
+    )
     assert kept.stack.requirement == "mxnet-mkl==1.5.0"
 
 
@@ -225,7 +229,7 @@ def test_a_damaged_baseline_is_a_usage_error_and_the_run_is_kept(sound: Finished
 def measured(journal: Path) -> list[tuple[str | None, str, Any]]:
     lines = [json.loads(line) for line in journal.read_bytes().split(b"\n")[:-1]]
     found = [line["measured"] for line in lines if line.get("measured")]
-    return [(entry["again"], entry["key"]["workload"], entry["invocation"]) for entry in found]
+    return [(entry["confirming"], entry["key"]["workload"], entry["invocation"]) for entry in found]
 
 
 def test_a_killed_session_goes_on_and_measures_nothing_twice(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from perf.measure.tiers import effort_of
 from perf.plugin import context as room
 from perf.plugin.context import journal_conditions
-from perf.runs.document import SCHEMA, Context
+from perf.runs.schema import SCHEMA, Context
 from tests.fakes import build
 
 

@@ -9,13 +9,13 @@ import pytest
 
 from perf.builds import Build, process_environment
 from perf.builds import run as run_program
-from perf.cnn.handwriting import handwriting, order, pixels, right_in, split, trained
-from perf.cnn.imagenet import answer_of, share_in
+from perf.cnn.artifacts.prepare import Artifacts, fp32_and_int8
+from perf.cnn.digits.check import handwriting, order, pixels, right_in, split, trained
+from perf.cnn.imagenet.evaluate import answers_of, calibrated, reading_of
+from perf.cnn.imagenet.protocol import answer_of, share_in
+from perf.cnn.imagenet.records import classified
 from perf.cnn.networks import INPUT
-from perf.cnn.prepare import Artifacts, fp32_and_int8
-from perf.cnn.validation import answers_of, calibrated, reading_of
 from perf.measure.family import Resources
-from perf.measure.records import classified
 from tests.cnn.test_digits import swapped
 
 from .session import Finished, run, run_all

@@ -4,10 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from perf.files import ROOT
 from perf.measure.journal import Journal
 from perf.plugin.storage import KEPT_SESSIONS, forget_old_sessions
 
-ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
 import sys
 from pathlib import Path

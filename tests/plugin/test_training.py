@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from perf.dist.emulated import emulated
-from perf.runs.document import read_run
+from perf.dist.launch.emulated import emulated
+from perf.runs.schema import read_run
 from tests.conftest import can_emulate
 
 from .session import Finished, run, run_all
@@ -124,9 +124,9 @@ def test_a_stored_run_tells_that_ranks_were_slowed_down(trained: Finished, folde
     assert "changed: injected: 0.0 -> 1.0" in judged.output
     assert "train-resnet18_v1-b1-mkl-r1: " not in judged.output, "one rank runs what it ran"
     case = read_run(Path(judged.part("This run: "))).cases["train-resnet18_v1-b1-mkl-r2"]
-    assert case.beside is not None
-    assert (case.beside.stack.injected, case.beside.problem) == (0.0, None)
-    assert case.beside.values
+    assert case.side_by_side is not None
+    assert (case.side_by_side.stack.injected, case.side_by_side.problem) == (0.0, None)
+    assert case.side_by_side.values
 
 
 @pytest.mark.usefixtures("two_hosts")
@@ -154,7 +154,7 @@ def test_hosts_that_the_user_names(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     found = [entry["extra_info"] for entry in json.loads(file.read_text())["benchmarks"]]
     two = next(info for info in found if info["facts"]["ranks"] == 2)
     assert two["facts"]["check"]["place"] == "2 hosts"
-    assert [seat.partition(",")[0] for seat in two["stack"]["placement"]] == list(cluster.hosts)
+    assert [rank_placement.partition(",")[0] for rank_placement in two["stack"]["placement"]] == list(cluster.hosts)
     assert two["stack"]["environment"].items() >= {"FI_PROVIDER": "tcp", "I_MPI_FABRICS": "shm:ofi"}.items()
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from perf.cnn.artifacts.store import MANIFEST
 from perf.cnn.family import CnnFamily
-from perf.cnn.kept import MANIFEST
 from perf.machine import read_machine
 from perf.measure.family import Resources
 from tests.cnn.spoil import program_of, with_parameters

@@ -19,8 +19,8 @@ from perf.columns import Column
 from perf.errors import PerfError
 from perf.facts import CnnCheck, CnnFacts, Drift, RnnCheck, RnnFacts, TrainingCheck, TrainingFacts
 from perf.report.summary import MARKED, TYPICAL, Rows, Summary, print_summary, tables_of, write_markdown
-from perf.runs.document import FEW
 from perf.runs.record import CaseRecord, RatioEstimate
+from perf.runs.schema import FEW
 from tests.runs.factories import as_stack
 
 FIGURE = re.compile(r"\d+\.\d+")

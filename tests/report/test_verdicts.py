@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from perf.judge.change import Change
-from perf.judge.spread import Spread
+from perf.judge.variance_prior import VariancePrior
 from perf.judge.verdict import Judgement
 from perf.report.verdicts import (
     MOST_INVOCATIONS,
@@ -21,11 +21,22 @@ from perf.report.verdicts import (
     verdict_lines,
 )
 from perf.runs.gate import Gate
-from perf.runs.judging import Judging, Ungated
+from perf.runs.judges import Judging, Ungated
 from perf.runs.sessions import Sessions
 from perf.runs.together import Judged
 from perf.runs.verdict import GRAVITY, Verdict
-from tests.runs.factories import CASE, LOG_SPEEDUPS, benchmark, beside, gate, int8, judged, native, sample, stack
+from tests.runs.factories import (
+    CASE,
+    LOG_SPEEDUPS,
+    benchmark,
+    beside_baseline,
+    gate,
+    int8,
+    judged,
+    native,
+    sample,
+    stack,
+)
 
 COMMAND = f"uv run pytest 'perf/cnn/test_inference.py::test_inference[{CASE}]'"
 NEW_WHEEL = stack(wheel="d" * 64, requirement="./new.whl")
@@ -40,10 +51,10 @@ def drifted(by: float = -0.2, workload: str = "resnet50_v1-b1", at: Gate | None 
     return judged(benchmark(workload, samples={"native-fp32": sample(values)}, **figures), at)
 
 
-def side_by_side(by: float, workload: str = "resnet50_v1-b1", **twin: Any) -> Verdict:
+def judged_side_by_side(by: float, workload: str = "resnet50_v1-b1", **baseline_arm: Any) -> Verdict:
     """The verdict on a case with another wheel, slower than the baseline's by 1 + `by` side by side."""
-    twins = beside(*(value + math.log1p(by) for value in EVEN), **twin)
-    return judged(benchmark(workload, stack=NEW_WHEEL, beside=twins))
+    baseline_arms = beside_baseline(*(value + math.log1p(by) for value in EVEN), **baseline_arm)
+    return judged(benchmark(workload, stack=NEW_WHEEL, beside=baseline_arms))
 
 
 def printed(
@@ -60,7 +71,7 @@ def printed(
 
 
 def test_a_regression_says_what_a_person_needs_in_ten_seconds() -> None:
-    lines = verdict_lines(side_by_side(-0.1), gate(settings=SETTINGS), COMMAND)
+    lines = verdict_lines(judged_side_by_side(-0.1), gate(settings=SETTINGS), COMMAND)
     text = "\n".join(lines)
     assert lines[0].startswith(f"{CASE}: regressed by 10.0%: sure at over 99.999 %")
     assert lines[1].startswith("  side by side with the baseline's stack: -10.0% [-10.")
@@ -88,7 +99,7 @@ def test_a_difference_in_the_measuring_code_is_shown_with_a_drift() -> None:
 
 
 def test_what_the_twin_could_not_have_is_shown() -> None:
-    lines = verdict_lines(side_by_side(-0.1, threads=1), gate(), COMMAND)
+    lines = verdict_lines(judged_side_by_side(-0.1, threads=1), gate(), COMMAND)
     assert lines[2] == "    except that it had threads: 2 -> 1"
 
 
@@ -122,8 +133,8 @@ def test_a_case_without_a_gate_has_its_reason_and_command() -> None:
 def test_every_case_that_is_not_ok_is_in_the_table(width: int) -> None:
     verdicts = [
         judged(benchmark()),
-        side_by_side(-0.1, "resnet18_v1-b1"),
-        side_by_side(0.2, "squeezenet1.0-b1"),
+        judged_side_by_side(-0.1, "resnet18_v1-b1"),
+        judged_side_by_side(0.2, "squeezenet1.0-b1"),
         drifted(workload="squeezenet1.0-b1"),
     ]
     text = printed(verdicts, width=width, at=gate())
@@ -135,17 +146,17 @@ def test_every_case_that_is_not_ok_is_in_the_table(width: int) -> None:
 
 
 def test_the_table_holds_each_change_with_its_interval() -> None:
-    rows = [re.split(r"\s{2,}", line.strip()) for line in printed([side_by_side(-0.1)], at=gate()).splitlines()]
+    rows = [re.split(r"\s{2,}", line.strip()) for line in printed([judged_side_by_side(-0.1)], at=gate()).splitlines()]
     stored = next(row for row in rows if row[:3] == [CASE, "regressed", "native-fp32"])
     assert stored[3:5] == ["5.00", "5.00"]
     assert stored[5].startswith("+0.0% [-")
-    twins = next(row for row in rows if row[:3] == [CASE, "regressed", "the baseline's stack, side by side"])
-    assert twins[5].startswith("-10.0% [-10.")
+    baseline_arms = next(row for row in rows if row[:3] == [CASE, "regressed", "the baseline's stack, side by side"])
+    assert baseline_arms[5].startswith("-10.0% [-10.")
 
 
 def test_a_reference_that_was_measured_side_by_side_has_one_row() -> None:
     slower = [value + math.log1p(-0.1) for value in EVEN]
-    entry = native(stack=stack("native-fp32", wheel="d" * 64), beside=beside(*slower, variant="native-fp32"))
+    entry = native(stack=stack("native-fp32", wheel="d" * 64), beside=beside_baseline(*slower, variant="native-fp32"))
     verdict = judged(entry)
     rows = [re.split(r"\s{2,}", line.strip()) for line in printed([verdict], at=gate()).splitlines()]
     assert [row[2] for row in rows if row[:2] == [verdict.case, "regressed"]] == ["the baseline's stack, side by side"]
@@ -153,10 +164,10 @@ def test_a_reference_that_was_measured_side_by_side_has_one_row() -> None:
 
 def test_what_the_twin_lacked_is_printed_and_stored_whatever_the_verdict() -> None:
     for by, kind in ((0.0, "ok"), (-0.1, "regressed")):
-        verdict = side_by_side(by, threads=1)
+        verdict = judged_side_by_side(by, threads=1)
         assert verdict.kind == kind
         assert verdict.record.missing == ("threads: 2 -> 1",)
-    ok = printed([side_by_side(0, threads=1)], at=gate())
+    ok = printed([judged_side_by_side(0, threads=1)], at=gate())
     assert f"ok: changed: {WHEEL_CHANGE}; what ran beside it had threads: 2 -> 1: 1 case: {CASE}\n" in ok
 
 
@@ -178,7 +189,11 @@ def test_long_lists_of_cases_say_how_many_more_there_are() -> None:
 
 
 def test_the_differences_of_cases_that_are_ok_are_listed_once_with_their_cases() -> None:
-    verdicts = [side_by_side(0, "resnet18_v1-b1"), side_by_side(0), drifted(0, stack=stack(measuring="ba9876543210"))]
+    verdicts = [
+        judged_side_by_side(0, "resnet18_v1-b1"),
+        judged_side_by_side(0),
+        drifted(0, stack=stack(measuring="ba9876543210")),
+    ]
     assert {verdict.kind for verdict in verdicts} == {"ok"}
     text = printed(verdicts, at=gate())
     assert text.count(f"ok: changed: {WHEEL_CHANGE}: 2 cases: resnet18_v1-b1-mkl-fp32, {CASE}\n") == 1
@@ -186,16 +201,18 @@ def test_the_differences_of_cases_that_are_ok_are_listed_once_with_their_cases()
 
 
 def test_an_undecided_case_says_how_many_invocations_would_decide_it() -> None:
-    verdict = judged(benchmark(stack=NEW_WHEEL, beside=beside(-0.1, 0.07, 0.0)))
+    verdict = judged(benchmark(stack=NEW_WHEEL, beside=beside_baseline(-0.1, 0.07, 0.0)))
     assert verdict.kind == "inconclusive"
-    assert verdict.beside is not None
-    needed = verdict.beside.needed
+    assert verdict.side_by_side is not None
+    needed = verdict.side_by_side.needed
     assert f". {needed} invocations would decide it: --perf-invocations={needed}: 1 case: {CASE}" in printed([verdict])
 
 
 def test_no_impractical_number_of_invocations_is_advised() -> None:
-    undecided = Judgement("inconclusive", "why", Change(-0.1, (Spread(0.09, 4),)), 0.9, 0.8, MOST_INVOCATIONS + 1)
-    text = printed([Verdict(CASE, "inconclusive", "why", beside=undecided)])
+    undecided = Judgement(
+        "inconclusive", "why", Change(-0.1, (VariancePrior(0.09, 4),)), 0.9, 0.8, MOST_INVOCATIONS + 1
+    )
+    text = printed([Verdict(CASE, "inconclusive", "why", side_by_side=undecided)])
     assert "why. On a machine as noisy as this no practical number of invocations would decide it: 1 case" in text
     assert "--perf-invocations" not in text
 
@@ -217,12 +234,12 @@ def test_the_header_names_the_baseline_its_date_and_the_machine_settings_that_ch
 
 
 def test_the_header_says_how_many_stored_runs_the_variance_rests_on() -> None:
-    at = gate(sessions=Sessions({"cnn": Spread(0.037**2, 10), "rnn": Spread(0.01**2, 4)}, {}, 5))
+    at = gate(sessions=Sessions({"cnn": VariancePrior(0.037**2, 10), "rnn": VariancePrior(0.01**2, 4)}, {}, 5))
     assert "Standard deviation between sessions: cnn 3.7%, rnn 1.0%, from 5 stored runs." in printed([], at=at)
 
 
 def test_the_smallest_losses_of_builds_and_machine_are_stated_apart() -> None:
-    ok, build = judged(benchmark()), side_by_side(0, "resnet18_v1-b1")
+    ok, build = judged(benchmark()), judged_side_by_side(0, "resnet18_v1-b1")
     text = printed([ok, build], at=gate())
     for what, found in (("A loss", build.deciding), ("Of the machine, a drift", ok.deciding)):
         assert found is not None
@@ -237,7 +254,7 @@ def test_the_smallest_losses_of_builds_and_machine_are_stated_apart() -> None:
 def test_the_case_with_the_largest_smallest_loss_is_named() -> None:
     losses = {"a": 0.01, "b": 0.02, "c": 0.07}
     verdicts = [
-        Verdict(case, "ok", "", beside=Judgement("ok", "", None, loss, loss / 2)) for case, loss in losses.items()
+        Verdict(case, "ok", "", side_by_side=Judgement("ok", "", None, loss, loss / 2)) for case, loss in losses.items()
     ]
     line = "A loss of 2.0% would have been seen in 95 of 100 such runs; c: 7.0%. With twice as many invocations: 1.0%."
     assert line in printed(verdicts)
@@ -246,7 +263,7 @@ def test_the_case_with_the_largest_smallest_loss_is_named() -> None:
 def test_a_run_of_the_baselines_stacks_says_that_no_build_was_compared() -> None:
     line = "Nothing ran another stack than the baseline's: no build was compared with another one."
     assert line in printed([judged(benchmark())])
-    assert line not in printed([side_by_side(0)])
+    assert line not in printed([judged_side_by_side(0)])
 
 
 def test_latencies_are_summarised_and_not_judged() -> None:
@@ -265,14 +282,14 @@ def test_verdicts_are_counted_from_the_gravest() -> None:
 
 
 def test_the_record_holds_the_printed_figures() -> None:
-    record = side_by_side(-0.1).record
+    record = judged_side_by_side(-0.1).record
     (ratio,) = record.ratios
     assert (record.kind, ratio.kind, ratio.reference) == ("regressed", "ok", "native-fp32")
     assert ratio.now == pytest.approx(ratio.then)
     assert ratio.change == pytest.approx(1)
-    assert record.beside is not None
-    assert record.beside.change == pytest.approx(0.9)
-    for change in (ratio, record.beside):
+    assert record.side_by_side is not None
+    assert record.side_by_side.change == pytest.approx(0.9)
+    for change in (ratio, record.side_by_side):
         assert None not in {change.change_low, change.change, change.change_high}
         assert (change.change_low or 0) < (change.change or 0) < (change.change_high or 0)
     assert record.changes == (WHEEL_CHANGE,)
@@ -283,9 +300,9 @@ def test_the_record_holds_the_printed_figures() -> None:
 @pytest.mark.parametrize(
     "verdict",
     [
-        side_by_side(-0.1),
+        judged_side_by_side(-0.1),
         drifted(),
-        judged(benchmark(stack=NEW_WHEEL, beside=beside())),
+        judged(benchmark(stack=NEW_WHEEL, beside=beside_baseline())),
         judged(benchmark(samples={"native-fp32": sample([])})),
         Verdict(CASE, "no-baseline", "why"),
     ],

@@ -7,7 +7,7 @@ import pytest
 
 from perf.errors import PerfError
 from perf.measure.family import Resources
-from perf.rnn.family import Case, RnnFamily, table3
+from perf.rnn.family import RnnCase, RnnFamily, table3
 
 FAMILY = RnnFamily()
 
@@ -69,6 +69,6 @@ def test_a_plan_measures_the_reference_and_every_shape(tmp_path: Path) -> None:
 
 
 def test_an_unknown_cell_is_told(tmp_path: Path) -> None:
-    case = Case("lsmt", (1, 5, 4, 4), 2, "mkl-fp32", FAMILY)
+    case = RnnCase("lsmt", (1, 5, 4, 4), 2, "mkl-fp32", FAMILY)
     with pytest.raises(PerfError, match="lsmt: no such cell; there are lstm, "):
         FAMILY.plan(case.subject, [case], resources(tmp_path))

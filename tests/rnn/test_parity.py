@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from perf.builds import defects_of
+from perf.defects import defects_of
 from perf.measure.family import Resources
-from perf.measure.observe import Outputs
 from perf.measure.plan import Operator, Plan
+from perf.measure.workers.inspection import Outputs
 from perf.rnn.agreement import Distance, Expected, Inputs, distance
-from perf.rnn.defects import CHECK, COVERS, example_of
+from perf.rnn.example import CHECK, COVERS, example_of
 from perf.rnn.family import RnnFamily
 from perf.rnn.parity import check_defect, check_random
 from perf.rnn.reference import GATES, Sizes
-from perf.rnn.runner import Runner
+from perf.rnn.runner import ExampleRunner
 from perf.rnn.shapes import Shape, catalogue
 from perf.rnn.verify import OWN_KERNEL, judged, verify
 
@@ -96,7 +96,7 @@ def test_a_wrong_value_in_any_output_is_found(spoiled: float, resources: Resourc
     assert not distance(sound, Expected(sound, 1e-6)).too_far
 
 
-class SwappedGates(Runner):
+class SwappedGates(ExampleRunner):
     """A build whose LSTM takes its forget gate's parameters for the input gate's, and the other way round."""
 
     def outputs(self, sizes: Sizes, passes: Sequence[Inputs]) -> Outputs:
@@ -133,7 +133,10 @@ def test_swapped_gates_are_found_and_made_small(resources: Resources) -> None:
 
 @pytest.mark.parametrize("mode", GATES)
 def test_random_networks_come_out_right(mode: str, resources: Resources) -> None:
-    with Runner(resources.build("native"), resources) as native, Runner(resources.build("mkl"), resources) as mkl:
+    with (
+        ExampleRunner(resources.build("native"), resources) as native,
+        ExampleRunner(resources.build("mkl"), resources) as mkl,
+    ):
         assert check_random(mode, {"native": native, "mkl": mkl}, seed=1, count=10).problem is None
 
 
@@ -147,18 +150,18 @@ def test_every_declared_defect_says_what_it_covers() -> None:
 def test_a_defect_that_is_declared_for_a_sound_build_is_told(resources: Resources) -> None:
     declared = defects_of(CHECK)["rnn-input-width"]
     wrong = msgspec.structs.replace(declared, affects={"mxnet": ["1.5.0"]})
-    with Runner(resources.build("native"), resources) as native:
+    with ExampleRunner(resources.build("native"), resources) as native:
         problem = check_defect("rnn-input-width", wrong, {"native": native}).problem
     assert problem == (
         "the defect rnn-input-width is declared for mxnet 1.5.0, and its example passes: take it out of "
-        "perf/builds/defects.toml"
+        "perf/defects.toml"
     )
 
 
 def test_a_defect_that_is_not_declared_for_a_build_is_told(resources: Resources) -> None:
     declared = defects_of(CHECK)["rnn-input-width"]
     wrong = msgspec.structs.replace(declared, affects={})
-    with Runner(resources.build("mkl"), resources) as mkl:
+    with ExampleRunner(resources.build("mkl"), resources) as mkl:
         problem = check_defect("rnn-input-width", wrong, {"mkl": mkl}).problem
     assert problem is not None
     assert problem.startswith("the defect rnn-input-width is not declared for mxnet-mkl 1.5.0, and its example fails: ")

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from perf.judge.spread import Spread
+from perf.judge.variance_prior import VariancePrior
 from perf.judge.verdict import Tolerance
-from perf.runs.document import SCHEMA, Case, Run
 from perf.runs.gate import Gate, comparisons_of, priors_of
+from perf.runs.schema import SCHEMA, Run, StoredCase
 from perf.runs.sessions import Key, Sessions
 from perf.runs.tolerances import Assumed, Tolerances
 from perf.runs.verdict import Verdict
@@ -24,7 +24,7 @@ WHEELS = {"native": ("mxnet==1.5.0", "a" * 64), "mkl": ("mxnet-mkl==1.5.0", "b" 
 TOLERANCES = Tolerances(
     default=Tolerance(0.01, 0.05),
     published=Tolerance(0.25, 0.5),
-    assumed={"default": Assumed(invocations=0.01, beside=0.005, sessions=0.01, degrees=10)},
+    assumed={"default": Assumed(invocations=0.01, side_by_side=0.005, sessions=0.01, degrees=10)},
 )
 # A new value for every field of a stack that makes it another one.
 CHANGED: dict[str, Any] = {
@@ -79,7 +79,9 @@ def sample(values: Sequence[float], over: str = "native-fp32", **fields: Any) ->
     return {"floors": floors, "typical": list(values), "over": stack(over, **fields)}
 
 
-def beside(*values: float, problem: str | None = None, variant: str = "mkl-fp32", **fields: Any) -> dict[str, Any]:
+def beside_baseline(
+    *values: float, problem: str | None = None, variant: str = "mkl-fp32", **fields: Any
+) -> dict[str, Any]:
     """What was measured side by side with the baseline's stack of a variant, which the twin had but for `fields`."""
     return {"values": list(values), "stack": stack(variant, **fields), "problem": problem}
 
@@ -148,13 +150,13 @@ def as_run(content: dict[str, Any]) -> Run:
     return msgspec.convert(content, Run)
 
 
-def as_case(entry: dict[str, Any]) -> Case:
-    return msgspec.convert(entry["extra_info"], Case)
+def as_case(entry: dict[str, Any]) -> StoredCase:
+    return msgspec.convert(entry["extra_info"], StoredCase)
 
 
 def sessions_with(sd: float = 0.01, speedups: Mapping[Key, Sequence[float]] | None = None, runs: int = 0) -> Sessions:
     """Sessions whose log speedups vary by this standard deviation."""
-    return Sessions({"cnn": Spread(sd**2, 10)}, speedups or {}, runs)
+    return Sessions({"cnn": VariancePrior(sd**2, 10)}, speedups or {}, runs)
 
 
 def gate(then: dict[str, Any] | None = None, sessions: Sessions | None = None, **context: Any) -> Gate:

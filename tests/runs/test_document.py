@@ -14,9 +14,9 @@ from perf.errors import PerfError
 from perf.files import MAX_BYTES
 from perf.judge.speedup import observe
 from perf.runs.baseline import stored_runs, usable_baseline
-from perf.runs.document import read_run
+from perf.runs.schema import read_run
 
-from .factories import CASE, LOG_SPEEDUPS, MACHINE_CLASS, as_run, as_stack, benchmark, beside, document, native
+from .factories import CASE, LOG_SPEEDUPS, MACHINE_CLASS, as_run, as_stack, benchmark, beside_baseline, document, native
 
 
 def write(path: Path, content: dict[str, Any]) -> Path:
@@ -54,13 +54,13 @@ def test_a_stored_run_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert sample.floors == [(0.1, 0.1 * math.exp(-value)) for value in LOG_SPEEDUPS]
     assert sample.observed == observe(sample.floors)
     assert sample.over == run.cases["resnet50_v1-b1-native-fp32"].stack == as_stack("native-fp32")
-    assert run.cases[CASE].beside is None
+    assert run.cases[CASE].side_by_side is None
 
 
 def test_what_was_measured_side_by_side_is_read_with_the_twins_stack(tmp_path: Path) -> None:
-    twin = beside(0.01, -0.01, wheel="c" * 64)
-    run = read_run(write(tmp_path / "0001_a.json", document(native(), benchmark(beside=twin))))
-    found = run.cases[CASE].beside
+    baseline_arm = beside_baseline(0.01, -0.01, wheel="c" * 64)
+    run = read_run(write(tmp_path / "0001_a.json", document(native(), benchmark(beside=baseline_arm))))
+    found = run.cases[CASE].side_by_side
     assert found is not None
     assert (found.values, found.problem) == ([0.01, -0.01], None)
     assert found.stack == as_stack(wheel="c" * 64)
@@ -83,7 +83,10 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda c: extra(c)["samples"]["native-fp32"].pop("over"),
         "missing required field `over`",
     ),
-    "a twin without a stack": (lambda c: extra(c).update(beside={"values": []}), "missing required field `stack`"),
+    "a twin without a stack": (
+        lambda c: extra(c).update(beside={"values": []}),
+        "missing required field `stack`",
+    ),
     "a pass without end": (lambda c: floors(c).append([float("inf"), 0.1]), "is damaged: "),
     "a pass in no time": (
         lambda c: floors(c).append([0.1, 0.0]),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.judge.spread import Spread
+from perf.judge.variance_prior import VariancePrior
 from perf.runs.gate import Gate, Priors, comparisons_of, priors_of
 from perf.runs.tolerances import Assumed
 from perf.runs.verdict import FAILING, GRAVITY, UNJUDGED, Verdict, fails
@@ -24,7 +24,7 @@ from .factories import (
     as_case,
     as_run,
     benchmark,
-    beside,
+    beside_baseline,
     document,
     gate,
     int8,
@@ -37,7 +37,7 @@ from .factories import (
 
 VALUES = st.lists(st.integers(-500_000, 500_000).map(lambda millionths: 1.6 + millionths / 1e6), max_size=6)
 FIELDS = st.sets(st.sampled_from(sorted(CHANGED)), min_size=1)
-ASSUMED = Priors(Spread(0.01**2, 10), Spread(0.005**2, 10))
+ASSUMED = Priors(VariancePrior(0.01**2, 10), VariancePrior(0.005**2, 10))
 NEW_WHEEL = stack(wheel="d" * 64, requirement="./new.whl")
 SAME, SLOWER, FASTER = (
     [by + scatter for scatter in (0.001, -0.002, 0.0, 0.001, 0.0)] for by in (0.0, math.log(0.9), math.log(1.1))
@@ -50,9 +50,9 @@ def moved(by: float, **figures: Any) -> dict[str, Any]:
     return benchmark(samples={"native-fp32": sample(values)}, **figures)
 
 
-def new_wheel(*side_by_side: float, by: float = 0.0, **twin: Any) -> dict[str, Any]:
+def new_wheel(*side_by_side: float, by: float = 0.0, **baseline_arm: Any) -> dict[str, Any]:
     """mkl-fp32 with another wheel than the baseline's, measured side by side with the baseline's stack."""
-    return moved(by, stack=NEW_WHEEL, beside=beside(*side_by_side, **twin))
+    return moved(by, stack=NEW_WHEEL, beside=beside_baseline(*side_by_side, **baseline_arm))
 
 
 def int8_moved(over_native: float, over_fp32: float) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def nothing_said(entry: dict[str, Any]) -> bool:
 
 def test_the_same_stack_is_ok_and_says_which_drift_would_have_been_seen() -> None:
     verdict = judged(benchmark())
-    assert (verdict.kind, verdict.changes, verdict.beside) == ("ok", (), None)
+    assert (verdict.kind, verdict.changes, verdict.side_by_side) == ("ok", (), None)
     assert verdict.reason == f"same stack; a drift of {smallest_loss(verdict):.1%} or more would have been seen"
 
 
@@ -221,8 +221,8 @@ def test_the_requirement_of_the_same_wheel_may_change() -> None:
 def test_side_by_side_counts_whatever_the_stored_speedup_says(side_by_side: list[float], kind: str, by: float) -> None:
     verdict = judged(new_wheel(*side_by_side, by=by))
     assert verdict.kind == kind
-    assert verdict.beside is not None
-    assert verdict.deciding is verdict.beside
+    assert verdict.side_by_side is not None
+    assert verdict.deciding is verdict.side_by_side
     assert verdict.changes == ("wheel: mxnet-mkl==1.5.0 (bbbbbbbbbbbb) -> ./new.whl (dddddddddddd)",)
     assert verdict.reason.endswith(f"; changed: {verdict.changes[0]}")
 
@@ -234,7 +234,7 @@ def test_a_side_by_side_measurement_that_was_all_disturbed_is_invalid() -> None:
 
 
 def test_a_reference_with_another_stack_is_judged_side_by_side() -> None:
-    entry = native(stack=stack("native-fp32", wheel="d" * 64), beside=beside(*SLOWER, variant="native-fp32"))
+    entry = native(stack=stack("native-fp32", wheel="d" * 64), beside=beside_baseline(*SLOWER, variant="native-fp32"))
     verdict = judged(entry)
     assert (verdict.kind, verdict.ratios) == ("regressed", ())
 
@@ -243,10 +243,10 @@ def test_a_reference_with_another_stack_is_judged_side_by_side() -> None:
 def test_a_twin_counts_where_it_has_something_of_the_baselines_stack_that_the_case_has_not(
     changed: set[str], lacking: set[str]
 ) -> None:
-    case, twin = ({name: CHANGED[name] for name in fields} for fields in (changed, lacking))
-    verdict = judged(benchmark(stack=stack(**case), beside=beside(*SLOWER, **twin)))
+    case, baseline_arm = ({name: CHANGED[name] for name in fields} for fields in (changed, lacking))
+    verdict = judged(benchmark(stack=stack(**case), beside=beside_baseline(*SLOWER, **baseline_arm)))
     if changed <= lacking or (lacking - changed) & DECISIVE:  # or it had what neither run had
-        assert (verdict.kind, verdict.beside, verdict.missing) == ("inconclusive", None, ())
+        assert (verdict.kind, verdict.side_by_side, verdict.missing) == ("inconclusive", None, ())
     else:
         assert verdict.kind == "regressed"
         assert {line.split(":")[0].split(" ")[0] for line in verdict.missing} == lacking
@@ -255,9 +255,11 @@ def test_a_twin_counts_where_it_has_something_of_the_baselines_stack_that_the_ca
 def test_a_twin_counts_that_has_one_of_the_variables_back() -> None:
     case = stack(variables={"OMP_NUM_THREADS": "1", "KMP_BLOCKTIME": "0"})
     back = {"OMP_NUM_THREADS": "2", "KMP_BLOCKTIME": "0"}
-    verdict = judged(benchmark(stack=case, beside=beside(*SLOWER, variables=back)))
+    verdict = judged(benchmark(stack=case, beside=beside_baseline(*SLOWER, variables=back)))
     assert (verdict.kind, verdict.missing) == ("regressed", ("variables KMP_BLOCKTIME: not set -> 0",))
-    assert judged(benchmark(stack=case, beside=beside(*SLOWER, variables=case["variables"]))).beside is None
+    assert (
+        judged(benchmark(stack=case, beside=beside_baseline(*SLOWER, variables=case["variables"]))).side_by_side is None
+    )
 
 
 def test_what_the_twin_lacked_of_the_baselines_stack_is_kept() -> None:
@@ -269,17 +271,17 @@ def test_what_the_twin_lacked_of_the_baselines_stack_is_kept() -> None:
 @pytest.mark.parametrize("lacking", [{"wheel": "d" * 64}, {"variables": {"OMP_NUM_THREADS": "1"}}])
 def test_a_twin_that_lacks_what_decides_does_not_make_it_ok(lacking: dict[str, Any]) -> None:
     changed = stack(wheel="d" * 64, variables={"OMP_NUM_THREADS": "1"})
-    verdict = judged(benchmark(stack=changed, beside=beside(*SAME, **lacking)))
+    verdict = judged(benchmark(stack=changed, beside=beside_baseline(*SAME, **lacking)))
     assert verdict.kind == "inconclusive"
     assert f"what ran beside it lacked {next(iter(lacking))}" in verdict.reason
-    assert judged(benchmark(stack=changed, beside=beside(*SLOWER, **lacking))).kind == "regressed"
+    assert judged(benchmark(stack=changed, beside=beside_baseline(*SLOWER, **lacking))).kind == "regressed"
 
 
 @pytest.mark.parametrize("foreign", [{"program": "another 0123"}, {"injected": 0.3}, {"wheel": "e" * 64}])
 def test_a_twin_with_what_neither_run_had_does_not_count(foreign: dict[str, Any]) -> None:
     changed = stack(wheel="d" * 64, threads=1)
-    verdict = judged(benchmark(stack=changed, beside=beside(*SAME, **foreign)))
-    assert (verdict.kind, verdict.beside) == ("inconclusive", None)
+    verdict = judged(benchmark(stack=changed, beside=beside_baseline(*SAME, **foreign)))
+    assert (verdict.kind, verdict.side_by_side) == ("inconclusive", None)
 
 
 def test_a_ratio_that_is_gone_is_no_case_that_is_ok() -> None:
@@ -296,8 +298,8 @@ def test_a_ratio_that_is_gone_is_no_case_that_is_ok() -> None:
 
 @pytest.mark.parametrize("measuring", ["0123456789ab", "ba9876543210"])
 def test_a_twin_of_a_case_on_the_baselines_stack_does_not_count(measuring: str) -> None:
-    verdict = judged(benchmark(stack=stack(measuring=measuring), beside=beside(*SLOWER, threads=1)))
-    assert (verdict.kind, verdict.beside, verdict.missing) == ("ok", None, ())
+    verdict = judged(benchmark(stack=stack(measuring=measuring), beside=beside_baseline(*SLOWER, threads=1)))
+    assert (verdict.kind, verdict.side_by_side, verdict.missing) == ("ok", None, ())
 
 
 def test_only_what_side_by_side_left_open_is_undecided() -> None:
@@ -307,13 +309,15 @@ def test_only_what_side_by_side_left_open_is_undecided() -> None:
         assert undecided(new_wheel(*decided)) is None
     assert undecided(moved(-0.2)) is None, "there is nothing to measure it side by side with"
     assert undecided(new_wheel(-0.1, 0.07, 0.0, wheel="d" * 64)) is None, "its twin ran the same wheel"
-    assert undecided(moved(0.0, beside=beside(-0.1, 0.07, 0.0, threads=1))) is None, "it runs what the baseline ran"
+    assert undecided(moved(0.0, beside=beside_baseline(-0.1, 0.07, 0.0, threads=1))) is None, (
+        "it runs what the baseline ran"
+    )
 
 
 @given(FIELDS, st.sampled_from([SAME, SLOWER, FASTER, [-0.1, 0.07]]))
 def test_every_difference_is_in_the_reason_whatever_the_verdict(fields: set[str], side_by_side: list[float]) -> None:
     changed = stack(**{name: CHANGED[name] for name in fields})
-    verdict = judged(benchmark(stack=changed, beside=beside(*side_by_side)))
+    verdict = judged(benchmark(stack=changed, beside=beside_baseline(*side_by_side)))
     assert {change.split(":")[0].split(" ")[0] for change in verdict.changes} == fields
     assert all(change in verdict.reason for change in verdict.changes)
 
@@ -326,16 +330,18 @@ def test_another_stack_without_a_twin_is_never_ok(
     fields: set[str], now: list[float], then: list[float], which: str
 ) -> None:
     changed = stack(**{name: CHANGED[name] for name in fields})
-    twins = {
+    baseline_arms = {
         "none": None,
-        "failed": beside(*SAME, problem="it was killed"),
-        "equal": {**beside(*SAME), "stack": changed},
+        "failed": beside_baseline(*SAME, problem="it was killed"),
+        "equal": {**beside_baseline(*SAME), "stack": changed},
     }
-    twin = twins[which]
+    baseline_arm = baseline_arms[which]
     baseline = document(native(), benchmark(samples={"native-fp32": sample(then)}))
-    verdict = judged(benchmark(stack=changed, beside=twin, samples={"native-fp32": sample(now)}), gate(baseline))
+    verdict = judged(
+        benchmark(stack=changed, beside=baseline_arm, samples={"native-fp32": sample(now)}), gate(baseline)
+    )
     assert verdict.kind in {"inconclusive", "drifted"}
-    assert verdict.beside is None
+    assert verdict.side_by_side is None
     assert all(change in verdict.reason for change in verdict.changes)
 
 
@@ -356,7 +362,7 @@ def test_another_stack_far_from_the_stored_speedup_has_drifted_by_machine_or_bui
 
 def test_why_nothing_ran_beside_it_is_in_the_reason() -> None:
     verdict = judged(new_wheel(problem="it was killed"))
-    assert (verdict.kind, verdict.beside) == ("inconclusive", None)
+    assert (verdict.kind, verdict.side_by_side) == ("inconclusive", None)
     assert "cannot run beside it (it was killed)" in verdict.reason
 
 
@@ -454,34 +460,37 @@ def test_variances_are_assumed_of_few_cases_and_taken_from_many() -> None:
     many = [as_case(with_scatter(f"net{n}-b1", 0.1 + n / 1000, 0.3 + n / 1000)) for n in range(8)]
     priors = priors_of(many, TOLERANCES)["cnn"]
     assert 0.1**2 < priors.within.variance < 0.2**2
-    assert 0.3**2 < priors.beside.variance < 0.5**2
+    assert 0.3**2 < priors.side_by_side.variance < 0.5**2
 
 
 def with_scatter(workload: str, within: float, side_by_side: float) -> dict[str, Any]:
     values = {"native-fp32": sample([1.6 - within, 1.6, 1.6 + within])}
-    return benchmark(workload, samples=values, beside=beside(-side_by_side, 0.0, side_by_side))
+    return benchmark(workload, samples=values, beside=beside_baseline(-side_by_side, 0.0, side_by_side))
 
 
 def test_cases_without_undisturbed_invocations_say_nothing_of_variances() -> None:
-    empty = [as_case(benchmark(f"net{n}-b1", samples={"native-fp32": sample([])}, beside=beside())) for n in range(8)]
+    empty = [
+        as_case(benchmark(f"net{n}-b1", samples={"native-fp32": sample([])}, beside=beside_baseline()))
+        for n in range(8)
+    ]
     assert priors_of(empty, TOLERANCES) == {"cnn": ASSUMED}
 
 
 def test_each_family_has_variances_of_its_own() -> None:
-    assumed = {**TOLERANCES.assumed, "dist": Assumed(invocations=0.1, beside=0.2, sessions=0.06, degrees=4)}
+    assumed = {**TOLERANCES.assumed, "dist": Assumed(invocations=0.1, side_by_side=0.2, sessions=0.06, degrees=4)}
     tolerances = msgspec.structs.replace(TOLERANCES, assumed=assumed)
     noisy = [as_case(with_scatter(f"net{n}-b1", 0.3 + n / 1000, 0.3 + n / 1000)) for n in range(8)]
     others = [as_case(benchmark(f"{family}-b1", family=family)) for family in ("dist", "rnn")]
     priors = priors_of([*noisy, *others], tolerances)
     assert priors["cnn"].within.variance > 0.3**2
     assert priors["rnn"] == ASSUMED
-    assert priors["dist"] == Priors(Spread(0.1**2, 4), Spread(0.2**2, 4))
+    assert priors["dist"] == Priors(VariancePrior(0.1**2, 4), VariancePrior(0.2**2, 4))
     assert priors_of([], tolerances) == {}
 
 
 def test_a_case_is_judged_with_the_variances_of_its_own_family() -> None:
     case = as_case(new_wheel(*SLOWER))
-    wide = Priors(Spread(1.0, 10), Spread(1.0, 10))
+    wide = Priors(VariancePrior(1.0, 10), VariancePrior(1.0, 10))
     for priors, kind in (({"cnn": ASSUMED, "rnn": wide}, "regressed"), ({"cnn": wide, "rnn": ASSUMED}, "inconclusive")):
         verdict = gate().verdict(case, priors)
         assert verdict is not None
@@ -491,7 +500,7 @@ def test_a_case_is_judged_with_the_variances_of_its_own_family() -> None:
 def test_the_variance_of_speedups_says_nothing_of_side_by_side() -> None:
     cases = [as_case(with_scatter(f"net{n}-b1", 0.3 + n / 1000, 0.001 + n / 10_000)) for n in range(8)]
     priors = priors_of(cases, TOLERANCES)["cnn"]
-    assert priors.beside.variance < 0.002**2 < 0.2**2 < priors.within.variance
+    assert priors.side_by_side.variance < 0.002**2 < 0.2**2 < priors.within.variance
 
 
 def test_more_comparisons_turn_an_alarm_off_and_never_on() -> None:

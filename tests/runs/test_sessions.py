@@ -9,22 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.judge.spread import MAX_DEGREES, Spread
+from perf.judge.variance_prior import MAX_DEGREES, VariancePrior
 from perf.judge.verdict import Tolerance
-from perf.runs.document import Run
+from perf.runs.schema import Run
 from perf.runs.sessions import LEAST_RUNS, MOST_OF_ASSUMED, Sessions, sessions_of
 from perf.runs.tolerances import Assumed, Tolerances
 
 from .factories import CASE, LOG_SPEEDUPS, as_run, benchmark, document, sample, stack
 
-DEFAULT = Spread(0.025**2, 6)
+DEFAULT = VariancePrior(0.025**2, 6)
 WORKLOADS = tuple(f"net{number}-b1" for number in range(40))
 KEY = (CASE, "native-fp32")
 
 
 def assuming(sd: float, degrees: float, **families: Assumed) -> Tolerances:
     """Tolerances that assume this standard deviation between sessions."""
-    default = Assumed(invocations=0.03, beside=0.01, sessions=sd, degrees=degrees)
+    default = Assumed(invocations=0.03, side_by_side=0.01, sessions=sd, degrees=degrees)
     return Tolerances(Tolerance(0.01, 0.05), Tolerance(0.25, 0.5), {"default": default, **families})
 
 
@@ -56,9 +56,9 @@ def varied(sd: float, count: int, cases: int = 40, family: str = "cnn") -> list[
 def test_fewer_than_three_runs_leave_the_default(count: int, sd: float) -> None:
     found = known_from(varied(sd, count, cases=2))
     assert (dict(found.speedups), found.runs) == ({}, 0)
-    for spread in (found.priors["cnn"], found.of("cnn", *KEY)):
-        assert spread.variance == pytest.approx(DEFAULT.variance)
-        assert spread.degrees == DEFAULT.degrees
+    for prior in (found.priors["cnn"], found.of("cnn", *KEY)):
+        assert prior.variance == pytest.approx(DEFAULT.variance)
+        assert prior.degrees == DEFAULT.degrees
 
 
 def test_noisy_sessions_widen_the_default_and_quiet_ones_narrow_it() -> None:
@@ -151,7 +151,7 @@ def test_each_session_counts_with_the_speedup_that_is_judged() -> None:
 
 
 def test_the_own_sessions_of_a_ratio_count_with_those_of_its_family() -> None:
-    found = Sessions({"cnn": DEFAULT, "rnn": Spread(1.0, 4)}, {KEY: [0.0, 0.2, -0.2]}, 3)
+    found = Sessions({"cnn": DEFAULT, "rnn": VariancePrior(1.0, 4)}, {KEY: [0.0, 0.2, -0.2]}, 3)
     own = found.of("cnn", *KEY)
     assert own.variance == pytest.approx((6 * DEFAULT.variance + 0.08) / 8)
     assert own.degrees == 8
@@ -160,6 +160,6 @@ def test_the_own_sessions_of_a_ratio_count_with_those_of_its_family() -> None:
 
 @given(st.lists(st.floats(-1, 1), max_size=40), st.floats(0.5, 10))
 def test_no_history_is_worth_more_than_the_most(speedups: list[float], degrees: float) -> None:
-    own = Sessions({"cnn": Spread(1e-4, degrees)}, {KEY: speedups}, 3).of("cnn", *KEY)
+    own = Sessions({"cnn": VariancePrior(1e-4, degrees)}, {KEY: speedups}, 3).of("cnn", *KEY)
     assert degrees <= own.degrees <= MAX_DEGREES
     assert own.variance >= 0

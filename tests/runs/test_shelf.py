@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from perf.errors import PerfError
-from perf.runs.shelf import check_inside, held, next_number, save, shelf_of
+from perf.files import ROOT
+from perf.runs.store import check_inside, held, next_number, save, shelf_of
 
 from .factories import MACHINE_CLASS, document
 
-ROOT = Path(__file__).resolve().parents[2]
 SAVER = """
 import sys
 from pathlib import Path
-from perf.runs.shelf import held, save
+from perf.runs.store import held, save
 folder = Path(sys.argv[1])
 for turn in range(5):
     with held(folder):

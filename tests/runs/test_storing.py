@@ -16,10 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from perf.errors import PerfError
 from perf.judge.verdict import Kind
-from perf.runs.document import Case, Run, read_run
-from perf.runs.storing import Consent, store
+from perf.runs.acceptance import Consent, store
+from perf.runs.schema import Run, StoredCase, read_run
 
-from .factories import LOG_SPEEDUPS, TOLERANCES, benchmark, beside, document, native, sample, stack
+from .factories import LOG_SPEEDUPS, TOLERANCES, benchmark, beside_baseline, document, native, sample, stack
 
 WORKLOADS = ("resnet18_v1-b1", "resnet50_v1-b1", "squeezenet1.0-b1")
 NEW_WHEEL = stack(wheel="c" * 64, requirement="mxnet-mkl==1.5.1")
@@ -44,7 +44,9 @@ def run_of(
         figures: dict[str, Any] = {"samples": {"native-fp32": sample([value + change for value in LOG_SPEEDUPS])}}
         if wheel != "b":
             figures["stack"] = stack(wheel=wheel * 64, requirement="mxnet-mkl==1.5.1")
-            figures["beside"] = beside(*(change + x for x in (0.001, -0.001, 0.0, 0.0005))) if compared else None
+            figures["beside"] = (
+                beside_baseline(*(change + x for x in (0.001, -0.001, 0.0, 0.0005))) if compared else None
+            )
         entries += [native(workload), benchmark(workload, **figures)]
     missing = {ITEM.format(name): why for name, why in (left_out or {}).items()}
     return ended_later(document(*entries, left_out=missing, **context))
@@ -242,7 +244,9 @@ class Sequences(RuleBasedStateMachine):
             }
             if compared and then and then.stack.wheel != wheel * 64:
                 by = QUALITY[wheel] - QUALITY[then.stack.wheel[0]]
-                figures["beside"] = beside(*(by + x for x in (0.001, -0.001, 0.0, 0.0005)), wheel=then.stack.wheel)
+                figures["beside"] = beside_baseline(
+                    *(by + x for x in (0.001, -0.001, 0.0, 0.0005)), wheel=then.stack.wheel
+                )
             entries += [native(workload), benchmark(workload, **figures)]
         return ended_later(document(*entries, **context))
 
@@ -291,8 +295,8 @@ class Sequences(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_hidden(self) -> None:
-        newest: dict[str, Case] = {}
-        oldest: dict[str, Case] = {}
+        newest: dict[str, StoredCase] = {}
+        oldest: dict[str, StoredCase] = {}
         before: set[str] = set()
         for run in self.runs:
             accepted = run.perf.accepted
@@ -310,7 +314,7 @@ class Sequences(RuleBasedStateMachine):
             before = set(run.cases)
 
 
-def is_worse(now: Case, then: Case) -> bool:
+def is_worse(now: StoredCase, then: StoredCase) -> bool:
     """Whether a case lost: to a slower wheel, or with the same one."""
     if now.stack.wheel != then.stack.wheel:
         return QUALITY[now.stack.wheel[0]] < QUALITY[then.stack.wheel[0]] - 0.2

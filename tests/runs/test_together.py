@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.judge.change import Change
-from perf.judge.spread import Spread
+from perf.judge.variance_prior import VariancePrior
 from perf.judge.verdict import RUN_ERROR, TOGETHER, Tolerance, judge_together
 from perf.runs.gate import priors_of
 from perf.runs.sessions import Sessions
@@ -18,7 +18,7 @@ from perf.runs.sessions import Sessions
 from .factories import LOG_SPEEDUPS, as_run, benchmark, document, gate, native, sample
 
 TOLERANCE = Tolerance(0.02, 0.05)
-NOISE = Spread(0.01**2, 10)
+NOISE = VariancePrior(0.01**2, 10)
 
 
 def run_of(count: int, change: float = 0.0) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def run_of(count: int, change: float = 0.0) -> dict[str, Any]:
 
 
 # What is assumed of networks until three sessions are stored (baselines/tolerances.toml).
-ASSUMED = Sessions({"cnn": Spread(0.02**2, 4)}, {}, 0)
+ASSUMED = Sessions({"cnn": VariancePrior(0.02**2, 4)}, {}, 0)
 
 
 def kinds(count: int, change: float) -> list[str]:
@@ -73,22 +73,22 @@ def test_an_alarm_is_as_rare_as_its_share_of_the_runs_error() -> None:
     # Only what lies far out could be an alarm, and is judged.
     for change, variance in zip(moved, known, strict=True):
         if abs(change) > 3 * math.sqrt(2 * variance):
-            sessions = Spread(float(variance), degrees)
-            changes = [Change(float(change), (sessions, Spread(1e-12, 10)))] * 3
+            sessions = VariancePrior(float(variance), degrees)
+            changes = [Change(float(change), (sessions, VariancePrior(1e-12, 10)))] * 3
             alarms += judge_together(changes, sessions, TOLERANCE, groups).kind == "drifted"
     expected = TOGETHER * RUN_ERROR / groups
     assert alarms <= runs * expected + 3 * math.sqrt(runs * expected) + 1
 
 
 def test_one_case_alone_does_not_make_the_others_drift() -> None:
-    sessions = Spread(0.02**2, 10)
+    sessions = VariancePrior(0.02**2, 10)
     changes = [Change(change, (sessions, NOISE)) for change in (-0.8, 0.0, 0.001)]
     assert judge_together(changes, sessions, TOLERANCE, 1).kind == "ok"
 
 
 @given(st.lists(st.floats(-0.5, 0.5), min_size=3, max_size=20))
 def test_the_median_is_judged_and_larger_losses_are_never_less_sure(changes: list[float]) -> None:
-    sessions = Spread(0.02**2, 6)
+    sessions = VariancePrior(0.02**2, 6)
     judged = judge_together([Change(c, (sessions, NOISE)) for c in changes], sessions, TOLERANCE, 3)
     assert judged.change is not None
     assert judged.change.log_ratio == pytest.approx(statistics.median(changes))

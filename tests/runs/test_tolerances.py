@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from perf.errors import PerfError
-from perf.judge.spread import Spread
+from perf.judge.variance_prior import VariancePrior
 from perf.judge.verdict import Tolerance
 from perf.runs.baseline import TOLERANCES as FILE
 from perf.runs.tolerances import Assumed, Entry, read_tolerances
@@ -23,7 +23,7 @@ change = 0.25
 resolution = 0.50
 [assumed.default]
 invocations = 0.05
-beside = 0.02
+side_by_side = 0.02
 sessions = 0.03
 degrees = 4
 """
@@ -39,8 +39,8 @@ def test_the_narrowest_tolerance_counts() -> None:
 
 
 def test_an_assumed_deviation_is_a_prior() -> None:
-    assumed = Assumed(invocations=0.5, beside=0.25, sessions=0.125, degrees=4)
-    assert assumed.spread(assumed.invocations) == Spread(0.25, 4)
+    assumed = Assumed(invocations=0.5, side_by_side=0.25, sessions=0.125, degrees=4)
+    assert assumed.prior(assumed.invocations) == VariancePrior(0.25, 4)
 
 
 def test_a_family_without_assumptions_of_its_own_has_the_default_ones() -> None:
@@ -56,7 +56,7 @@ def test_the_repositorys_tolerances_are_readable() -> None:
     assert 0 < tolerance.change < tolerance.resolution < tolerances.published.resolution
     for family in ("cnn", "rnn", "dist"):
         assumed = tolerances.assumed_of(family)
-        assert all(0 < sd < 0.5 for sd in (assumed.invocations, assumed.beside, assumed.sessions))
+        assert all(0 < sd < 0.5 for sd in (assumed.invocations, assumed.side_by_side, assumed.sessions))
         assert assumed.degrees > 0
 
 
@@ -65,7 +65,7 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     path.write_text(GOOD + "[families.cnn]\nchange = 0.1\n[cases.'resnet*']\nresolution = 0.2\n")
     tolerances = read_tolerances(path)
     assert tolerances.of("cnn", CASE) == Tolerance(0.1, 0.2)
-    assert tolerances.assumed_of("cnn") == Assumed(invocations=0.05, beside=0.02, sessions=0.03, degrees=4)
+    assert tolerances.assumed_of("cnn") == Assumed(invocations=0.05, side_by_side=0.02, sessions=0.03, degrees=4)
 
 
 @pytest.mark.parametrize(

@@ -7,32 +7,34 @@ import time
 
 import pytest
 
-from perf.worker.disturbance import Reading, held_up_ns, read, stolen_ns
+from perf.worker.disturbance import DisturbanceReading, held_up_ns, read, stolen_ns
 
-BEFORE = Reading({"1": (100, 10), "2": (100, 10), "3": (5, 0)}, {"cpu0": 0, "cpu1": 10})
+BEFORE = DisturbanceReading({"1": (100, 10), "2": (100, 10), "3": (5, 0)}, {"cpu0": 0, "cpu1": 10})
 
 
 def test_only_the_longest_wait_of_the_working_threads_counts() -> None:
-    after = Reading({"1": (1100, 10), "2": (700, 410), "3": (5, 900)}, None)
+    after = DisturbanceReading({"1": (1100, 10), "2": (700, 410), "3": (5, 900)}, None)
     assert held_up_ns(BEFORE, after, cpus=2) == 400
 
 
 def test_waiting_for_its_own_other_threads_is_no_disturbance() -> None:
-    after = Reading({"1": (1100, 60), "2": (1050, 90), "3": (105, 0)}, None)
+    after = DisturbanceReading({"1": (1100, 60), "2": (1050, 90), "3": (105, 0)}, None)
     assert held_up_ns(BEFORE, after, cpus=2) == 0
 
 
 def test_a_thread_that_began_meanwhile_counts_from_zero() -> None:
-    after = Reading({"1": (1100, 10), "9": (600, 300)}, None)
+    after = DisturbanceReading({"1": (1100, 10), "9": (600, 300)}, None)
     assert held_up_ns(BEFORE, after, cpus=2) == 300
 
 
 def test_the_most_stolen_cpu_counts() -> None:
-    assert stolen_ns(BEFORE, Reading(None, {"cpu0": 30, "cpu1": 20})) == 30
+    assert stolen_ns(BEFORE, DisturbanceReading(None, {"cpu0": 30, "cpu1": 20})) == 30
 
 
-@pytest.mark.parametrize(("before", "after"), [(BEFORE, Reading(None, None)), (Reading(None, None), BEFORE)])
-def test_what_the_kernel_does_not_count_is_unknown(before: Reading, after: Reading) -> None:
+@pytest.mark.parametrize(
+    ("before", "after"), [(BEFORE, DisturbanceReading(None, None)), (DisturbanceReading(None, None), BEFORE)]
+)
+def test_what_the_kernel_does_not_count_is_unknown(before: DisturbanceReading, after: DisturbanceReading) -> None:
     assert held_up_ns(before, after, cpus=2) is None
     assert stolen_ns(before, after) is None
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import msgspec
 
-from perf.cnn.operators.cases import AnyCase
+from perf.cnn.operators.kinds import AnyCase
 from perf.files import read_toml
 
-DATA = Path(__file__).parents[1] / "operators.toml"
+DATA = Path(__file__).with_name("operators.toml")
 
 
-class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class OperatorsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`cases`: by tier, or "slice", how many random cases of each kind; `slice_defects`: the defects whose examples the
     slice tries; `examples`: cases that were found once and are always run.
     """
@@ -22,6 +22,6 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @cache
-def load() -> Data:
+def load() -> OperatorsFile:
     """All of it, read once."""
-    return read_toml(DATA, Data)
+    return read_toml(DATA, OperatorsFile)

@@ -25,8 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from perf.cnn.operators.case import Case
-from perf.cnn.operators.cases import Concat, Convolution, FullyConnected, Pooling
+from perf.cnn.operators.base import OperatorCase
+from perf.cnn.operators.kinds import Concat, Convolution, FullyConnected, Pooling
 from perf.cnn.operators.reference import MORE_ROUNDINGS, Array, Exact, gamma, magnitude, output, unweighed, weighed
 from perf.cnn.operators.reference import fp32 as fp32_reference
 
@@ -49,7 +49,7 @@ class Rounded:
     unclear: Array
 
 
-def int8(case: Case, given: Mapping[str, NDArray[np.float32]]) -> Exact:
+def int8(case: OperatorCase, given: Mapping[str, NDArray[np.float32]]) -> Exact:
     """What the case must compute of its arrays in INT8, and how far the program may be from that: half an output step,
     and what is unclear.
     """
@@ -68,7 +68,7 @@ def int8(case: Case, given: Mapping[str, NDArray[np.float32]]) -> Exact:
             return Exact(values, allowed + SLACK * _step(*threshold(values)))
 
 
-def _operands(case: Case, arrays: Mapping[str, Array]) -> dict[str, Rounded]:
+def _operands(case: OperatorCase, arrays: Mapping[str, Array]) -> dict[str, Rounded]:
     thresholds = {name: threshold(arrays[name]) for name in case.data_shapes}
     if isinstance(case, Concat):
         widest = min(low for low, _ in thresholds.values()), max(high for _, high in thresholds.values())
@@ -88,7 +88,7 @@ def _operands(case: Case, arrays: Mapping[str, Array]) -> dict[str, Rounded]:
     return rounded
 
 
-def _bias(case: Case, bias: Array, product: Array) -> Rounded:
+def _bias(case: OperatorCase, bias: Array, product: Array) -> Rounded:
     if isinstance(case, Convolution):
         return Rounded(bias, HALF * product + gamma(MORE_ROUNDINGS) * np.abs(bias))
     largest = np.abs(bias).max()
@@ -108,7 +108,7 @@ def _requantised(case: Convolution, given: Mapping[str, NDArray[np.float32]], su
     return Exact(values, sums.allowed + HALF * step + unsure)
 
 
-def _spread(case: Case, rounded: Mapping[str, Rounded]) -> Array:
+def _spread(case: OperatorCase, rounded: Mapping[str, Rounded]) -> Array:
     """How much the output may change when every operand changes by what is unclear of it."""
     unclear = {name: operand.unclear for name, operand in rounded.items()}
     if "weight" not in rounded:

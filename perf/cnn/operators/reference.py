@@ -7,8 +7,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from perf.cnn.operators.case import Case
-from perf.cnn.operators.cases import Concat, Convolution, FullyConnected, Pooling, Residual
+from perf.cnn.operators.base import OperatorCase
+from perf.cnn.operators.kinds import Concat, Convolution, FullyConnected, Pooling, Residual
 
 Array = NDArray[np.float64]
 UNIT = 2.0**-24  # the unit roundoff of FP32
@@ -31,7 +31,7 @@ def gamma(roundings: int) -> float:
     return roundings * UNIT / (1 - roundings * UNIT)
 
 
-def fp32(case: Case, given: Mapping[str, NDArray[np.float32]]) -> Exact:
+def fp32(case: OperatorCase, given: Mapping[str, NDArray[np.float32]]) -> Exact:
     """What the case must compute of its arrays in FP32. Summed in any order, fused multiply-adds or not, a sum of n
     products is within gamma_n times the sum of their absolute values (Higham, equation 3.5); bias and addend are
     summands like others, and relu brings no two numbers further apart. Maxima and copies are exact.
@@ -41,14 +41,14 @@ def fp32(case: Case, given: Mapping[str, NDArray[np.float32]]) -> Exact:
     return Exact(values, gamma(terms(case) + MORE_ROUNDINGS) * magnitude(case, arrays))
 
 
-def output(case: Case, arrays: Mapping[str, Array]) -> Array:
+def output(case: OperatorCase, arrays: Mapping[str, Array]) -> Array:
     """The case's output: products, bias, addend and relu."""
     sums = weighed(case, arrays["data0"], arrays["weight"]) if "weight" in arrays else unweighed(case, arrays)
     sums = sums + _other_summands(case, arrays)
     return np.maximum(sums, 0.0) if getattr(case, "relu", False) else sums
 
 
-def magnitude(case: Case, arrays: Mapping[str, Array]) -> Array:
+def magnitude(case: OperatorCase, arrays: Mapping[str, Array]) -> Array:
     """The sum of the absolute values of all summands of each output; zero where nothing is summed."""
     sizes = {name: np.abs(array) for name, array in arrays.items()}
     if "weight" in sizes:
@@ -57,7 +57,7 @@ def magnitude(case: Case, arrays: Mapping[str, Array]) -> Array:
     return values if isinstance(case, Pooling) and case.pool == "avg" else np.zeros_like(values)
 
 
-def terms(case: Case) -> int:
+def terms(case: OperatorCase) -> int:
     """How many products, or values, one output sums at most."""
     match case:
         case Convolution() | FullyConnected():
@@ -68,7 +68,7 @@ def terms(case: Case) -> int:
             return 0
 
 
-def weighed(case: Case, data: Array, weight: Array) -> Array:
+def weighed(case: OperatorCase, data: Array, weight: Array) -> Array:
     """The sums of products of a convolution or a fully-connected layer. TypeError for other cases."""
     match case:
         case Convolution():
@@ -78,7 +78,7 @@ def weighed(case: Case, data: Array, weight: Array) -> Array:
     raise TypeError(f"{case} has no weight")
 
 
-def unweighed(case: Case, arrays: Mapping[str, Array]) -> Array:
+def unweighed(case: OperatorCase, arrays: Mapping[str, Array]) -> Array:
     """The output of a pooling or a concat. TypeError for other cases."""
     match case:
         case Pooling():
@@ -88,7 +88,7 @@ def unweighed(case: Case, arrays: Mapping[str, Array]) -> Array:
     raise TypeError(f"{case} has a weight")
 
 
-def _other_summands(case: Case, arrays: Mapping[str, Array]) -> Array:
+def _other_summands(case: OperatorCase, arrays: Mapping[str, Array]) -> Array:
     bias = arrays["bias"] if "bias" in arrays else np.zeros(1)
     if isinstance(case, Convolution):
         bias = bias[:, None, None]

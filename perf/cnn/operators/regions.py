@@ -1,36 +1,37 @@
-"""Where the known defects of operators lie (perf/builds/defects.toml): the random part of the check of operators leaves
+"""Where the known defects of operators lie (perf/defects.toml): the random part of the check of operators leaves
 that out, and what a network computes wrong there has a name.
 """
 
 from collections.abc import Callable, Mapping
 
-from perf.builds import Facts, defects_of
-from perf.cnn.operators.case import Case
-from perf.cnn.operators.cases import Convolution, Pooling, Residual
+from perf.builds import BuildFacts
+from perf.cnn.operators.base import OperatorCase
 from perf.cnn.operators.int8 import threshold
+from perf.cnn.operators.kinds import Convolution, Pooling, Residual
+from perf.defects import defects_of
 
 CHECK = "operators"
 # Of each array of data, by name: whether its calibrated range begins below zero.
 Signs = Mapping[str, bool]
 
 
-def covered(case: Case, variant: str, facts: Facts) -> bool:
+def covered(case: OperatorCase, variant: str, facts: BuildFacts) -> bool:
     """Whether a known defect of an installation covers the case in a variant."""
     return bool(met(case, variant, signs_of(case), facts))
 
 
-def met(case: Case, variant: str, signs: Signs, facts: Facts) -> list[str]:
+def met(case: OperatorCase, variant: str, signs: Signs, facts: BuildFacts) -> list[str]:
     """The known defects of an installation that cover a case with data of these signs in a variant, by name."""
     found = defects_of(CHECK)
     return [name for name, lies_in in REGIONS.items() if found[name].is_in(facts) and lies_in(case, variant, signs)]
 
 
-def signs_of(case: Case) -> dict[str, bool]:
+def signs_of(case: OperatorCase) -> dict[str, bool]:
     """The signs of the case's own data."""
     return {name: threshold(values)[0] < 0 for name, values in case.data().items()}
 
 
-def _grouped_fours(case: Case, variant: str, _: Signs) -> bool:
+def _grouped_fours(case: OperatorCase, variant: str, _: Signs) -> bool:
     """Channels of a group in fours, but not both sides in eights: MKL-DNN lays weights out as gOIhw4o4i."""
     if variant != "mkl-fp32" or not isinstance(case, Convolution) or case.groups == 1:
         return False
@@ -38,7 +39,7 @@ def _grouped_fours(case: Case, variant: str, _: Signs) -> bool:
     return all(side % 4 == 0 for side in sides) and any(side % 8 for side in sides)
 
 
-def _grouped_threes(case: Case, variant: str, _: Signs) -> bool:
+def _grouped_threes(case: OperatorCase, variant: str, _: Signs) -> bool:
     """Three channels a group into filters in eights, but not in sixteens: MKL-DNN runs its kernel for AVX2."""
     if variant != "mkl-fp32" or not isinstance(case, Convolution) or case.groups == 1:
         return False
@@ -46,11 +47,11 @@ def _grouped_threes(case: Case, variant: str, _: Signs) -> bool:
     return channels == 3 and filters % 16 == 8  # noqa: PLR2004 - channels
 
 
-def _int8_grouped(case: Case, variant: str, _: Signs) -> bool:
+def _int8_grouped(case: OperatorCase, variant: str, _: Signs) -> bool:
     return variant == "mkl-int8" and isinstance(case, Convolution) and case.groups > 1 and not _depthwise(case)
 
 
-def _int8_depthwise_padding(case: Case, variant: str, signs: Signs) -> bool:
+def _int8_depthwise_padding(case: OperatorCase, variant: str, signs: Signs) -> bool:
     """Signed data and pads beside them, but for what MKL-DNN has a loop of its own for, MobileNet's kernels among it
     (is_resrc_depthwise in jit_avx512_core_x8s8s32x_conv_kernel.cpp).
     """
@@ -60,7 +61,7 @@ def _int8_depthwise_padding(case: Case, variant: str, signs: Signs) -> bool:
     return signs["data0"] and case.pad[1] > 0 and not own_loop
 
 
-def _int8_depthwise_tail(case: Case, variant: str, _: Signs) -> bool:
+def _int8_depthwise_tail(case: OperatorCase, variant: str, _: Signs) -> bool:
     """More blocks of 16 channels than the four that fit into one pass (nb_ch_blocking in
     jit_avx512_core_x8s8s32x_conv_kernel.cpp), the last of them not full: every pass is cut like the last one.
     """
@@ -69,20 +70,20 @@ def _int8_depthwise_tail(case: Case, variant: str, _: Signs) -> bool:
     return case.channels > 4 * 16 and case.channels % 16 > 0
 
 
-def _int8_dilated_hole(case: Case, variant: str, _: Signs) -> bool:
+def _int8_dilated_hole(case: OperatorCase, variant: str, _: Signs) -> bool:
     """The whole image fits between two rows of the kernel."""
     dilated = isinstance(case, Convolution) and case.dilate[0] > case.size[0] and case.kernel[0] > 1
     return variant == "mkl-int8" and dilated
 
 
-def _int8_sum(case: Case, variant: str, signs: Signs) -> bool:
+def _int8_sum(case: OperatorCase, variant: str, signs: Signs) -> bool:
     """An addend of the other type than the output, which is unsigned behind a relu."""
     if variant != "mkl-int8" or not isinstance(case, Residual):
         return False
     return signs["data1"] == case.relu
 
 
-def _int8_average_full(case: Case, variant: str, _: Signs) -> bool:
+def _int8_average_full(case: OperatorCase, variant: str, _: Signs) -> bool:
     """Windows that reach beyond the padding, which then counts."""
     if variant != "mkl-int8" or not isinstance(case, Pooling) or case.whole or not case.full:
         return False
@@ -91,7 +92,7 @@ def _int8_average_full(case: Case, variant: str, _: Signs) -> bool:
     return case.pool == "avg" and case.count_pad and overhanging
 
 
-def _int8_maximum_last(case: Case, variant: str, _: Signs) -> bool:
+def _int8_maximum_last(case: OperatorCase, variant: str, _: Signs) -> bool:
     return variant == "mkl-int8" and isinstance(case, Pooling) and case.pool == "max" and case.last
 
 
@@ -104,7 +105,7 @@ def _depthwise(case: Convolution) -> bool:
     return case.groups == case.channels == case.filters
 
 
-REGIONS: dict[str, Callable[[Case, str, Signs], bool]] = {
+REGIONS: dict[str, Callable[[OperatorCase, str, Signs], bool]] = {
     "grouped-convolution-fours": _grouped_fours,
     "grouped-convolution-threes": _grouped_threes,
     "int8-grouped-convolution": _int8_grouped,

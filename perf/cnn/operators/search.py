@@ -7,19 +7,21 @@ from dataclasses import dataclass, field
 import msgspec
 from hypothesis.errors import Flaky
 
-from perf.chance import for_random
-from perf.cnn.operators.case import Case
+from perf.cnn.operators.base import OperatorCase
 from perf.cnn.operators.check import examine
-from perf.cnn.operators.live import Live
 from perf.cnn.operators.strategies import CASES
+from perf.cnn.operators.workers import OperatorWorkers
+from perf.property_testing import for_random
 
 
 class DisagreementError(Exception):
     """A case that a variant does not compute as it must."""
 
-    def __init__(self, case: Case, problems: Sequence[str]) -> None:
+    def __init__(self, case: OperatorCase, problems: Sequence[str]) -> None:
         self.case = case
-        super().__init__("\n".join([*problems, repr(case), "to keep it, in perf/cnn/operators.toml:", kept(case)]))
+        super().__init__(
+            "\n".join([*problems, repr(case), "to keep it, in perf/cnn/operators/operators.toml:", kept(case)])
+        )
 
 
 @dataclass
@@ -36,18 +38,18 @@ class Searched:
 def search(
     kind: str,
     count: int,
-    live: Live,
-    variants_of: Callable[[Case], Sequence[str]],
+    live: OperatorWorkers,
+    variants_of: Callable[[OperatorCase], Sequence[str]],
     *,
     random_seed: int,
-    examples: Sequence[Case] = (),
+    examples: Sequence[OperatorCase] = (),
 ) -> Searched:
     """Run the examples and then `count` random cases of a kind, each in the variants that are asked of it. The same
     seed draws the same cases.
     """
     searched = Searched()
 
-    def agrees(case: Case) -> None:
+    def agrees(case: OperatorCase) -> None:
         findings = examine(case, live, variants_of(case))
         problems = [finding.problem for finding in findings if finding.problem]
         if problems:
@@ -65,7 +67,7 @@ def search(
     return searched
 
 
-def kept(case: Case) -> str:
+def kept(case: OperatorCase) -> str:
     """The case as an entry of operators.toml."""
     fields = msgspec.to_builtins(case)
     return "\n".join(["[[examples]]", *(f"{name} = {json.dumps(value)}" for name, value in fields.items())])

@@ -4,9 +4,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from perf.chance import LIMIT
-from perf.cnn.operators.case import Case, Pair
-from perf.cnn.operators.cases import Concat, Convolution, FullyConnected, Pooling, Residual
+from perf.cnn.operators.base import OperatorCase, Pair
+from perf.cnn.operators.kinds import Concat, Convolution, FullyConnected, Pooling, Residual
+from perf.property_testing import LIMIT
 
 # Kernels work in blocks of 4, 8, 16 and more channels, with tails.
 _CHANNELS = st.one_of(st.integers(1, 8), st.sampled_from([12, 15, 16, 17, 24, 32, 48, 64]))
@@ -92,7 +92,7 @@ def _concats(draw: st.DrawFn) -> Concat:
     )
 
 
-CASES: dict[str, st.SearchStrategy[Case]] = {
+CASES: dict[str, st.SearchStrategy[OperatorCase]] = {
     "convolution": st.builds(lambda fields: Convolution(**fields), _convolution_fields()),
     "residual": st.builds(
         lambda fields, scale, signed: Residual(**fields, addend_scale=fields["scale"] * scale, addend_signed=signed),

@@ -1,8 +1,7 @@
 """The machine's state around a measurement: what is set, what goes on, and what of it makes numbers doubtful."""
 
-from perf.machine.state.checks import CHECKS
-from perf.machine.state.judging import findings, settings
-from perf.machine.state.model import Finding, State, Value, Verdict
-from perf.machine.state.reading import read_state
+from perf.machine.state.checks import CHECKS, read_state
+from perf.machine.state.findings import findings, settings
+from perf.machine.state.model import Finding, Severity, State, Value
 
-__all__ = ["CHECKS", "Finding", "State", "Value", "Verdict", "findings", "read_state", "settings"]
+__all__ = ["CHECKS", "Finding", "Severity", "State", "Value", "findings", "read_state", "settings"]

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path, PurePosixPath
 
-from perf.machine.state.model import Change, Check, Judged
+from perf.machine.state.model import Check, Judged, StateChange
 from perf.machine.state.source import Source, number, read_text
 
 _MOUNT = re.compile(
@@ -95,7 +95,7 @@ def _read_throttled(source: Source) -> int | None:
     return total
 
 
-def _judge_throttled(change: Change) -> Judged:
+def _judge_throttled(change: StateChange) -> Judged:
     return Judged(f"{change.amount / 1e6:.1f} ms", _LIFT if change.amount else None)
 
 

@@ -1,7 +1,6 @@
 """How fast the CPUs run, and what may change that meanwhile."""
 
-from perf.machine.state.limits import limits
-from perf.machine.state.model import Change, Check, Judged
+from perf.machine.state.model import Check, Judged, StateChange, state_limits
 from perf.machine.state.source import NUMBER, Source, mixture
 
 _PERFORMANCE = "performance"
@@ -20,7 +19,7 @@ def _read_thermal(source: Source) -> int | None:
     return sum(known) if None not in counts else None
 
 
-def _judge_thermal(change: Change) -> Judged:
+def _judge_thermal(change: StateChange) -> Judged:
     times = f"{change.amount:.0f} event{'s' * (change.amount != 1)}"
     advice = "improve the cooling, or lower the frequency: `sudo cpupower frequency-set --max FREQUENCY`"
     return Judged(times, advice if change.amount else None)
@@ -63,7 +62,7 @@ def _read_frequency(source: Source) -> str | None:
 def _judge_frequency(value: str) -> Judged:
     slowest, fastest = (int(text) for text in value.split(".."))
     reading = f"{slowest} MHz" if slowest == fastest else f"{slowest} to {fastest} MHz"
-    return Judged(reading, _SET_GOVERNOR if fastest - slowest > limits().frequency_spread * fastest else None)
+    return Judged(reading, _SET_GOVERNOR if fastest - slowest > state_limits().frequency_spread * fastest else None)
 
 
 THERMAL_THROTTLING = Check(

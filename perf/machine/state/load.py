@@ -3,8 +3,7 @@
 import os
 import re
 
-from perf.machine.state.limits import limits
-from perf.machine.state.model import Change, Check, Judged
+from perf.machine.state.model import Check, Judged, StateChange, state_limits
 from perf.machine.state.source import NUMBER, Source
 
 _STOP_OTHERS = "stop other programs: `ps -eo pid,psr,pcpu,comm --sort=-pcpu | head`"
@@ -17,11 +16,11 @@ def _read_pressure(source: Source) -> int | None:
     return int(match[1]) if match else None
 
 
-def _judge_pressure(change: Change) -> Judged:
+def _judge_pressure(change: StateChange) -> Judged:
     share = change.amount * 1000 / change.window_ns
     return Judged(
         f"{100 * share:.2f} % of {change.window_ns / 1e9:.1f} s",
-        _STOP_OTHERS if share > limits().cpu_pressure else None,
+        _STOP_OTHERS if share > state_limits().cpu_pressure else None,
     )
 
 
@@ -32,7 +31,7 @@ def _read_load(source: Source) -> float | None:
 
 
 def _judge_load(per_cpu: float) -> Judged:
-    return Judged(f"{per_cpu:.2f} per CPU", _STOP_OTHERS if per_cpu > limits().load_per_cpu else None)
+    return Judged(f"{per_cpu:.2f} per CPU", _STOP_OTHERS if per_cpu > state_limits().load_per_cpu else None)
 
 
 def _read_steal(source: Source) -> float | None:
@@ -44,10 +43,11 @@ def _read_steal(source: Source) -> float | None:
     return sum(int(line[_STEAL_COLUMN]) for line in cpus) * _NS_PER_TICK / len(cpus)
 
 
-def _judge_steal(change: Change) -> Judged:
+def _judge_steal(change: StateChange) -> Judged:
     share = change.amount / change.window_ns
     return Judged(
-        f"{100 * share:.2f} % of CPU time", "use a dedicated host or bare metal" if share > limits().steal else None
+        f"{100 * share:.2f} % of CPU time",
+        "use a dedicated host or bare metal" if share > state_limits().steal else None,
     )
 
 

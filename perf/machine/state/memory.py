@@ -2,7 +2,7 @@
 
 import re
 
-from perf.machine.state.model import Change, Check, Judged
+from perf.machine.state.model import Check, Judged, StateChange
 from perf.machine.state.source import NUMBER, Source, number
 from perf.machine.topology import parse_cpulist
 
@@ -47,7 +47,7 @@ def _read_swapping(source: Source) -> int | None:
     return sum(map(int, counts)) if len(counts) == len(("in", "out")) else None
 
 
-def _judge_swapping(change: Change) -> Judged:
+def _judge_swapping(change: StateChange) -> Judged:
     return Judged(f"{change.amount:.0f} pages moved", "sudo swapoff -a" if change.amount else None)
 
 

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from perf.files import read_toml
 from perf.machine.state.source import Source
 
 Value = str | int | float | None
 """A raw reading; None when the kernel does not tell it or tells what cannot be understood."""
 
-Verdict = Literal["fine", "doubtful", "unknown"]
+Severity = Literal["fine", "doubtful", "unknown"]
 Kind = Literal["setting", "moment", "counter"]
 
 
@@ -20,7 +23,7 @@ class Judged(NamedTuple):
     advice: str | None = None
 
 
-class Change(NamedTuple):
+class StateChange(NamedTuple):
     """By how much a counter grew between two states, and the time between them in ns (above 0)."""
 
     amount: float
@@ -33,7 +36,7 @@ class Check:
 
     A "setting" lasts until somebody changes it, a "moment" is a reading that soon is another, and a "counter" tells
     only by its growth. `read` returns None for what is absent or garbled and never raises. `judge` gets what `read`
-    returned, never None; a counter's gets a `Change`. `explanation` says what the reading does to a measurement,
+    returned, never None; a counter's gets a `StateChange`. `explanation` says what the reading does to a measurement,
     `absent` why a machine may not tell it.
     """
 
@@ -53,7 +56,7 @@ class Finding:
 
     check: str
     reading: str | None
-    verdict: Verdict
+    verdict: Severity
     explanation: str
     advice: str | None
 
@@ -64,3 +67,25 @@ class State:
 
     values: Mapping[str, Value]
     time_ns: int
+
+
+DATA = Path(__file__).with_name("limits.toml")
+
+
+@dataclass(frozen=True)
+class StateLimits:
+    """Shares (1 is all of it), and for `pace_slowdown` a factor, above which a reading is doubtful; limits.toml says
+    what of.
+    """
+
+    cpu_pressure: float
+    load_per_cpu: float
+    steal: float
+    frequency_spread: float
+    pace_slowdown: float
+
+
+@cache
+def state_limits() -> StateLimits:
+    """Return the limits that ship with the suite."""
+    return read_toml(DATA, StateLimits)

@@ -21,9 +21,9 @@ from contextlib import suppress
 from io import RawIOBase
 from typing import Any, NoReturn
 
-from perf.worker.parent import die_with_parent
+from perf.worker.process_lifetime import die_with_parent
 from perf.worker.proof import cpus_of, peak_memory_bytes, proof_of_pinning
-from perf.worker.rank.pulse import Pulse, end_launcher
+from perf.worker.rank.heartbeat import Heartbeat, end_launcher
 
 SIGNALS = {"hold": signal.SIGSTOP, "release": signal.SIGCONT}
 
@@ -45,17 +45,17 @@ def main() -> None:
         os.sched_setaffinity(0, job["affinity"][local_rank()])
     # Read before MXNet is imported: Intel's OpenMP narrows this thread's mask.
     launch_cpus, cpus = cpus_of("self"), frozenset(os.sched_getaffinity(0))
-    pulse = Pulse(messages, os.fdopen(requests), launcher, cpus, stall_s=job["stall_s"], first_s=job["first_s"])
+    heartbeat = Heartbeat(messages, os.fdopen(requests), launcher, cpus, stall_s=job["stall_s"], first_s=job["first_s"])
     os.dup2(2, 1)
-    pulse.start()
+    heartbeat.start()
     try:
-        found = _train(job, pulse)
+        found = _train(job, heartbeat)
         result = {**found, "proof": proof_of_pinning(launch_cpus), "memory_bytes": peak_memory_bytes()}
     except Exception as error:  # noqa: BLE001 - whatever is raised belongs to the job; MPI ends the other ranks
         traceback.print_exc()
-        pulse.say({"error": f"{type(error).__name__}: {error}"})
+        heartbeat.say({"error": f"{type(error).__name__}: {error}"})
         os._exit(1)  # Horovod's own way out would wait for ranks that wait for this one
-    pulse.say({"result": result})
+    heartbeat.say({"result": result})
     # In step, so that none is missing while others still talk to it.
     importlib.import_module("horovod.mxnet").shutdown()
 
@@ -102,13 +102,13 @@ def local_rank() -> int:
     return int(found)
 
 
-def _train(job: dict[str, Any], pulse: Pulse) -> dict[str, Any]:
+def _train(job: dict[str, Any], heartbeat: Heartbeat) -> dict[str, Any]:
     # Only now: importing MXNet takes seconds, in which the rank must be seen to be alive.
     horovod = importlib.import_module("horovod.mxnet")
     horovod.init()
-    pulse.say({"rank": horovod.rank(), "size": horovod.size(), "host": os.uname().nodename})
+    heartbeat.say({"rank": horovod.rank(), "size": horovod.size(), "host": os.uname().nodename})
     run = importlib.import_module(job["program"]).run
-    answer: dict[str, Any] = run(pulse=pulse, **job["task"])
+    answer: dict[str, Any] = run(heartbeat=heartbeat, **job["task"])
     return answer
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import horovod.mxnet as hvd
 import mxnet as mx
 
-from perf.worker.rank.pulse import Pulse
+from perf.worker.rank.heartbeat import Heartbeat
 
 
-def run(*, pulse: Pulse, sizes_bytes: Sequence[int], repeats: int, warm_up: int) -> dict[str, Any]:
+def run(*, heartbeat: Heartbeat, sizes_bytes: Sequence[int], repeats: int, warm_up: int) -> dict[str, Any]:
     """The time of each of `repeats` allreduces of every size, in ns, by the size in bytes as text. Sizes take turns:
     what disturbs one moment then does not hit one size only.
     """
@@ -25,5 +25,5 @@ def run(*, pulse: Pulse, sizes_bytes: Sequence[int], repeats: int, warm_up: int)
             tensor.wait_to_read()
             if turn >= warm_up:
                 found[str(size)].append(time.monotonic_ns() - started)
-            pulse.moved()
+            heartbeat.progressed()
     return {"allreduce_ns": found}

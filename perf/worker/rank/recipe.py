@@ -11,9 +11,8 @@ import mxnet as mx
 import numpy as np
 from mxnet import autograd, gluon
 
-from perf.worker.rank.optimizer import trainer_of
-from perf.worker.rank.parameters import broadcast, digest, settle_shapes
-from perf.worker.rank.pulse import Pulse
+from perf.worker.rank.heartbeat import Heartbeat
+from perf.worker.rank.parameters import broadcast, digest, settle_shapes, trainer_of
 
 # The mean and the standard deviation of ImageNet's pixels by channel, as in Horovod's own example.
 MEAN = {"mean_r": 123.68, "mean_g": 116.779, "mean_b": 103.939}
@@ -22,7 +21,7 @@ DEVIATION = {"std_r": 58.393, "std_g": 57.12, "std_b": 57.375}
 
 def run(
     *,
-    pulse: Pulse,
+    heartbeat: Heartbeat,
     network: str,
     train: str,
     held_out: str,
@@ -65,11 +64,11 @@ def run(
             trainer.step(batch)
             right += int((outputs.asnumpy().argmax(axis=1) == labels.asnumpy()).sum())
             seen += batch
-            pulse.moved()
+            heartbeat.progressed()
         done += 1
-        accuracies = mx.nd.array([right / seen, _top1(net, _images(held_out, batch, size, threads), pulse)])
+        accuracies = mx.nd.array([right / seen, _top1(net, _images(held_out, batch, size, threads), heartbeat)])
         curve.append(hvd.allreduce(accuracies, average=True, name="accuracies").asnumpy().tolist())
-        pulse.say({"epoch": done, "accuracy": curve[-1][0], "held_out": curve[-1][1]})
+        heartbeat.say({"epoch": done, "accuracy": curve[-1][0], "held_out": curve[-1][1]})
         if hvd.rank() == 0:
             _keep(kept, net, trainer, curve)
     return {"epochs": done, "begun": begun, "curve": curve, "weights_sha256": digest(net)}
@@ -126,14 +125,14 @@ def _on_cpu(images: Any) -> Any:
     return images.as_in_context(mx.cpu())
 
 
-def _top1(net: Any, images: Any, pulse: Pulse) -> float:
+def _top1(net: Any, images: Any, heartbeat: Heartbeat) -> float:
     right = seen = 0
     for found in images:
         count = found.data[0].shape[0] - (found.pad or 0)
         answers = net(_on_cpu(found.data[0])).asnumpy().argmax(axis=1)
         right += int((answers[:count] == found.label[0].asnumpy()[:count]).sum())
         seen += count
-        pulse.moved()
+        heartbeat.progressed()
     return right / seen
 
 

@@ -13,15 +13,14 @@ from mxnet import autograd, gluon
 
 from perf.worker.disturbance import held_up_ns, read, stolen_ns
 from perf.worker.injection import with_extra_work
-from perf.worker.rank.optimizer import trainer_of
-from perf.worker.rank.parameters import broadcast, digest, settle_shapes
-from perf.worker.rank.pulse import Pulse
-from perf.worker.rank.timeline import activities
+from perf.worker.rank.heartbeat import Heartbeat
+from perf.worker.rank.horovod_trace import activities
+from perf.worker.rank.parameters import broadcast, digest, settle_shapes, trainer_of
 
 
 def run(
     *,
-    pulse: Pulse,
+    heartbeat: Heartbeat,
     network: str,
     batch: int,
     seed: int,
@@ -58,7 +57,7 @@ def run(
         errors.backward()
         finish(batch)
         mx.nd.waitall()
-        pulse.moved()
+        heartbeat.progressed()
 
     def together() -> None:
         step(trainer.step)
@@ -68,21 +67,21 @@ def run(
 
     timed = with_extra_work(together, extra_work) if extra_work else together
     taken, weights = 0, ""
-    for request in pulse.requests():
+    for request in heartbeat.requests():
         if request["do"] == "train":
-            before = read(pulse.cpus)
+            before = read(heartbeat.cpus)
             steps = _timed(timed, request["steps"])
-            after = read(pulse.cpus)
+            after = read(heartbeat.cpus)
             taken += len(steps)
             if not np.isfinite(errors.asnumpy()).all():
                 raise FloatingPointError(f"the loss is {errors.mean().asscalar()} after {taken} steps")
-            lost = {"held_up_ns": held_up_ns(before, after, len(pulse.cpus)), "stolen_ns": stolen_ns(before, after)}
-            pulse.answer({"steps_ns": steps, **lost})
+            lost = {"held_up_ns": held_up_ns(before, after, len(heartbeat.cpus)), "stolen_ns": stolen_ns(before, after)}
+            heartbeat.answer({"steps_ns": steps, **lost})
             weights = ""
         else:
             weights = digest(net)  # steps that talk to no other rank make them differ
             turns = [(_once(together), _once(alone)) for _ in range(request["steps"])]
-            pulse.answer({"turns_ns": turns, "timeline_ns": _timeline(together, request["steps"])})
+            heartbeat.answer({"turns_ns": turns, "timeline_ns": _timeline(together, request["steps"])})
     return {
         "weights_sha256": weights or digest(net),
         "gradient_bytes": sum(p.grad().size * 4 for p in net.collect_params().values() if p.grad_req != "null"),

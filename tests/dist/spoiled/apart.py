@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from perf.worker.rank import learning
-from perf.worker.rank.learning import run
+from perf.worker.rank import convergence
+from perf.worker.rank.convergence import run
 
 __all__ = ["run"]
 
@@ -12,4 +12,4 @@ def nothing(net: Any) -> None:
     del net
 
 
-learning.broadcast = nothing  # type: ignore[attr-defined]
+convergence.broadcast = nothing  # type: ignore[attr-defined]

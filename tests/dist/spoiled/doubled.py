@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from perf.worker.rank import learning
-from perf.worker.rank.learning import run
+from perf.worker.rank import convergence
+from perf.worker.rank.convergence import run
 
 __all__ = ["run"]
-own = learning.shard
+own = convergence.shard
 
 
 def other(indices: Any, rank: int, size: int) -> Any:
     return own(indices, 0 if rank == 1 else rank, size)
 
 
-learning.shard = other
+convergence.shard = other

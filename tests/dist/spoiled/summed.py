@@ -4,11 +4,11 @@ from typing import Any
 
 import horovod.mxnet as hvd
 
-from perf.worker.rank import learning
-from perf.worker.rank.learning import run
+from perf.worker.rank import convergence
+from perf.worker.rank.convergence import run
 
 __all__ = ["run"]
-averaging = learning.trainer_of
+averaging = convergence.trainer_of
 
 
 def summing(net: Any, optimizer: dict[str, float]) -> Any:
@@ -17,4 +17,4 @@ def summing(net: Any, optimizer: dict[str, float]) -> Any:
     return trainer
 
 
-learning.trainer_of = summing
+convergence.trainer_of = summing

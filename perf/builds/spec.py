@@ -1,0 +1,157 @@
+"""What goes into a build, and the key its folder is named by: locked from uv.lock, or a wheel the user names."""
+
+import hashlib
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from perf.builds.data import (
+    Role,
+    compiled_requirements,
+    distribution,
+    group_entries,
+    group_requirements,
+    load,
+    locked_wheel,
+    role_named,
+)
+from perf.builds.process import run_uv
+from perf.errors import PerfError
+
+EXPORT_TIMEOUT = 120.0
+OPTION = "--perf-build"
+
+
+@dataclass(frozen=True)
+class BuildSpec:
+    """Everything that decides what one build is; `installs` is empty for a locked one. `mpi` is the folder of the MPI
+    that what is compiled into it uses, None for the one that comes with it. With a `content`, MXNet is what `installs`
+    names, if that has this content (perf.worker.probe), and everything else is as uv.lock has it.
+    """
+
+    name: str
+    role: Role
+    requirement: str
+    installs: tuple[str, ...]
+    wheel_sha256: str | None
+    key: str
+    mpi: Path | None = None
+    content: str | None = None
+
+    @property
+    def locked(self) -> bool:
+        """Whether uv.lock decides every package and hash."""
+        return not self.installs
+
+    @property
+    def folder(self) -> str:
+        """The name of the build's folder in the cache."""
+        return f"{self.name}-{self.key[:12]}"
+
+    @property
+    def subject(self) -> str:
+        """How messages call this build."""
+        return f"build {self.name} ({self.requirement})"
+
+
+def spec_for(name: str, override: str | None, mpi: Path | None = None) -> BuildSpec:
+    """Return the recipe of a role, from uv.lock or from the requirement that overrides it. `mpi` is of no account to
+    roles into which nothing is compiled.
+
+    Raises PerfError when the role is not known, uv.lock cannot be exported or the wheel file is missing.
+    """
+    role = role_named(name)
+    spec = _locked(name, role) if override is None else _overridden(name, role, override.strip())
+    if mpi is None or role.compiles is None:
+        return spec
+    return replace(spec, mpi=mpi, key=_key(role, [spec.key, str(mpi)]))
+
+
+def spec_with_content(name: str, requirement: str, install: str, content: str, mpi: Path | None = None) -> BuildSpec:
+    """Return the recipe of a role with another MXNet: `install`, a release or a wheel file, which must have this
+    content. Messages call it by `requirement`.
+
+    Raises PerfError when the role is not known or uv.lock cannot be exported.
+    """
+    own = spec_for(name, None, mpi)
+    key = _key(own.role, [own.key, content])
+    return replace(own, requirement=requirement, installs=(install,), wheel_sha256=None, key=key, content=content)
+
+
+def parse_overrides(options: Sequence[str]) -> dict[str, str]:
+    """Turn `--perf-build` values such as `mkl=mxnet-mkl==1.5.1` or `mkl=./some.whl` into requirements by role.
+
+    Raises PerfError when a value has no `=`, names no known role, the same role twice or nothing to install.
+    """
+    overrides: dict[str, str] = {}
+    for option in options:
+        subject = f"{OPTION} {option}"
+        name, separator, requirement = (part.strip() for part in option.partition("="))
+        if name not in load().roles:
+            known = ", ".join(load().roles)
+            step = f"write {OPTION} ROLE=REQUIREMENT, with one of these roles: {known}"
+            raise PerfError(f"there is no build {name!r}", subject=subject, next_step=step)
+        if not separator or not requirement or requirement.startswith(("-", "=")):
+            step = f"write for example {OPTION} {name}=mxnet-mkl==1.5.1 or {OPTION} {name}=./some.whl"
+            raise PerfError("no requirement or wheel file is named", subject=subject, next_step=step)
+        if name in overrides:
+            step = f"give one of {name}={overrides[name]} and {name}={requirement}"
+            raise PerfError(f"the build {name} is named twice", subject=subject, next_step=step)
+        overrides[name] = requirement
+    return overrides
+
+
+def _locked(name: str, role: Role) -> BuildSpec:
+    requirement, _ = group_requirements(role.group)
+    subject = f"build {name} ({requirement})"
+    arguments = ("export", "--frozen", *group_options(role), "--no-header", "--no-annotate")
+    exported = run_uv(*arguments, timeout=EXPORT_TIMEOUT, subject=subject)
+    if exported.code:
+        message = f"uv could not read the lock: {exported.last_lines()}"
+        raise PerfError(message, subject=subject, next_step="restore pyproject.toml and uv.lock, or run uv lock")
+    digest = locked_wheel(requirement, platform.machine())
+    return BuildSpec(name, role, requirement, (), digest, _key(role, [exported.stdout]))
+
+
+def _overridden(name: str, role: Role, requirement: str) -> BuildSpec:
+    own, others = _requirements(role)
+    if not requirement.endswith(".whl") or "://" in requirement:
+        if not distribution(requirement) or ("/" in requirement and "://" not in requirement):
+            step = f"write for example {OPTION} {name}={own} or {OPTION} {name}=./some.whl"
+            raise PerfError(
+                f"{requirement!r} is no requirement and no .whl file", subject=f"build {name}", next_step=step
+            )
+        return BuildSpec(name, role, requirement, (requirement, *others), None, _key(role, [requirement, *others]))
+    wheel = Path(requirement).expanduser().resolve()
+    try:
+        with wheel.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        message = f"the wheel cannot be read: {error.strerror} ({wheel})"
+        raise PerfError(message, subject=f"{OPTION} {name}={requirement}", next_step="check the path") from error
+    key = _key(role, [wheel.name, digest, *others])  # not its folder: the same file elsewhere is the same build
+    return BuildSpec(name, role, requirement, (str(wheel), *others), digest, key)
+
+
+def group_options(role: Role, *, mpi: bool = True) -> tuple[str, ...]:
+    """Return uv's options for the dependency groups of a role; `mpi`: with the MPI that comes with it, if any."""
+    groups = [role.group]
+    if role.compiles is not None and mpi:
+        groups.append(load().compiled[role.compiles].mpi)
+    return tuple(word for group in groups for word in ("--only-group", group))
+
+
+def _requirements(role: Role) -> tuple[str, tuple[str, ...]]:
+    """MXNet's own requirement, and all others; instead of what is compiled, what that requires."""
+    own, others = group_requirements(role.group)
+    if role.compiles is None:
+        return own, others
+    kept = [other for other in others if distribution(other) != role.compiles]
+    return own, (*kept, *compiled_requirements(role.compiles), *group_entries(load().compiled[role.compiles].mpi))
+
+
+def _key(role: Role, parts: Iterable[str]) -> str:
+    return hashlib.sha256(msgspec.json.encode([load().python, role, list(parts)], order="sorted")).hexdigest()

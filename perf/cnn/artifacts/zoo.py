@@ -1,0 +1,180 @@
+"""Runs inside the `zoo` build's Python: makes one network's artifacts (FP32 and INT8 symbols with parameters)."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import gluoncv
+import mxnet as mx
+import numpy as np
+from mxnet.gluon import nn
+
+from perf.cnn.artifacts.images import images
+from perf.cnn.artifacts.zoo_protocol import RefusalError, answer, flush, last_line
+from perf.worker.quantise import quantise
+
+# Batch-norm statistics are taken from this many images in one training-mode pass.
+STATISTICS_IMAGES = 16
+SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
+
+
+def prepare(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Make the artifacts of one network, those in INT8 unless the request says that it is not to be quantised; what was
+    found out about its activations on the way.
+    """
+    mx.random.seed(request["seed"])
+    rng = np.random.RandomState(request["seed"])
+    size = request["image_size"]
+    network = network_of(request)
+    if request["weights"] == "synthetic":
+        _behave_as_trained(network, rng, mx.nd.array(images(rng, STATISTICS_IMAGES, size)))
+    network.hybridize()
+    outputs = network(mx.nd.array(images(rng, 1, size)))
+    if isinstance(outputs, list | tuple) or outputs.ndim != 2:  # noqa: PLR2004 - images by classes
+        raise RefusalError(f"{request['network']} is not a classification network: its output is not (images, classes)")
+    symbol, arguments, auxiliary = _export(network, folder)
+    activations = _check_activations(symbol, arguments, auxiliary, mx.nd.array(images(rng, 2, size)))
+    if not request.get("quantised", True):
+        return activations
+    calibration = request["calibration"]
+    quantised = quantise(
+        symbol,
+        arguments,
+        auxiliary,
+        {"data": mx.nd.array(_calibration_images(request, rng))},
+        mode=calibration["mode"],
+        exclusions=request["exclusions"],
+        batch_size=calibration["batch_size"],
+    )
+    _save(folder / "int8", *quantised)
+    return activations
+
+
+def network_of(request: dict[str, Any]) -> Any:
+    """The network with random weights, those that GluonCV fetches, or those in the file that the request names."""
+    name, weights = request["network"], request["weights"]
+    known = list(gluoncv.model_zoo.get_model_list())
+    if name.lower() not in known:
+        near = difflib.get_close_matches(name, known, n=3)
+        raise RefusalError(f"GluonCV has no network {name!r}; near: {', '.join(near) or 'none'}")
+    trained = {"pretrained": True, "root": request["downloads"]} if weights == "gluoncv" else {}
+    try:
+        network = gluoncv.model_zoo.get_model(name, **trained)
+    except (OSError, RuntimeError, ValueError) as error:
+        # Some networks for detection fetch a trained backbone even when no trained weights are asked for.
+        next_step = (
+            "leave out --perf-pretrained, see to the network connection, or keep the weights in a folder for "
+            "--perf-weights"
+            if trained
+            else RefusalError.OTHER
+        )
+        raise RefusalError(f"its pretrained weights could not be fetched ({last_line(error)})", next_step) from None
+    if weights == "synthetic":
+        # He et al., "Delving Deep into Rectifiers", 2015: the variance of activations survives ReLU and depth.
+        network.initialize(mx.init.MSRAPrelu(factor_type="in", slope=0))
+    elif not trained:
+        _load(network, request["weights_file"])
+    return network
+
+
+def fits(network: Any, size: int) -> bool:
+    """Whether images of a size, height and width, fit a network: no window is larger than what it slides over."""
+    try:
+        network(mx.sym.Variable("data")).infer_shape(data=(1, 3, size, size))
+    except mx.base.MXNetError:
+        return False
+    return True
+
+
+def _load(network: Any, file: str) -> None:
+    try:
+        network.load_parameters(file)
+    except (AssertionError, OSError, ValueError, mx.base.MXNetError) as error:
+        raise RefusalError(
+            f"the trained weights in {file} do not fit it ({str(error).strip().splitlines()[0]})",
+            "save them with save_parameters of this very network, or leave out --perf-weights",
+        ) from None
+
+
+def _calibration_images(request: dict[str, Any], rng: Any) -> Any:
+    """Those that the request names, or synthetic ones: (count, 3, size, size)."""
+    if request["calibration"]["sha256"] is None:
+        return images(rng, request["calibration"]["count"], request["image_size"])
+    with np.load(request["calibration_file"]) as given:
+        return given["data"]
+
+
+def _behave_as_trained(network: Any, rng: Any, data: Any) -> None:
+    """Give random weights the statistics of trained ones.
+
+    Scales and shifts of batch norms are spread around 1 and 0, and running statistics are those of a training-mode
+    pass: otherwise activations vanish into denormals with depth and calibration means nothing (apache/mxnet#19218).
+    """
+    norms: list[Any] = []
+    network.apply(lambda block: norms.append(block) if isinstance(block, nn.BatchNorm) else None)
+    network(data[:1]).wait_to_read()
+    for norm in norms:
+        norm.gamma.set_data(mx.nd.array(rng.uniform(0.5, 1.5, norm.gamma.shape)))
+        norm.beta.set_data(mx.nd.array(rng.normal(0.0, 0.2, norm.beta.shape)))
+    if not norms:
+        return
+    # MXNet updates running statistics in the backward pass; momentum 0 replaces them by this batch's own.
+    momenta = [norm._kwargs["momentum"] for norm in norms]  # noqa: SLF001 - Gluon has no public way
+    for norm in norms:
+        norm._kwargs["momentum"] = 0.0  # noqa: SLF001
+    with mx.autograd.record():
+        outputs = network(data)
+    mx.autograd.backward(outputs if isinstance(outputs, list | tuple) else [outputs])
+    mx.nd.waitall()
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm._kwargs["momentum"] = momentum  # noqa: SLF001
+
+
+def _export(network: Any, folder: Path) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    network.export(str(folder / "exported"))
+    symbol, arguments, auxiliary = mx.model.load_checkpoint(str(folder / "exported"), 0)
+    for exported in folder.glob("exported-*"):
+        exported.unlink()
+    _save(folder / "fp32", symbol, arguments, auxiliary)
+    return symbol, arguments, auxiliary
+
+
+def _check_activations(symbol: Any, arguments: Any, auxiliary: Any, data: Any) -> dict[str, Any]:
+    """Run every layer and refuse a network whose activations are not finite, vanish, or are denormal."""
+    internals = symbol.get_internals()
+    # By place: networks that use a layer twice, such as Xception, have two outputs of one name.
+    places = [(place, name) for place, name in enumerate(internals.list_outputs()) if name.endswith("_output")]
+    names = [name for _, name in places]
+    group = mx.sym.Group([internals[place] for place, _ in places])
+    bound = {name: data if name == "data" else arguments[name] for name in group.list_arguments()}
+    states = {name: auxiliary[name] for name in group.list_auxiliary_states()}
+    executor = group.bind(mx.cpu(), bound, aux_states=states, grad_req="null")
+    spreads = []
+    for name, output in zip(names, executor.forward(is_train=False), strict=True):
+        values = output.asnumpy()
+        sizes = np.abs(values[values != 0])
+        if not np.isfinite(values).all():
+            raise RefusalError(f"layer {name} has activations that are not finite")
+        if not sizes.size:
+            raise RefusalError(f"layer {name} has no activation but zero")
+        if (sizes < SMALLEST_NORMAL).any():
+            raise RefusalError(f"layer {name} has denormal activations")
+        spreads.append(float(values.std()))
+    return {"layers": len(names), "smallest_spread": min(spreads), "largest_spread": max(spreads)}
+
+
+def _save(prefix: Path, symbol: Any, arguments: Any, auxiliary: Any) -> None:
+    """Write PREFIX.json and PREFIX.params, flushed to the disk, and read them back: mxnet ignores a full disk."""
+    tensors = {f"arg:{name}": value for name, value in arguments.items()}
+    tensors.update({f"aux:{name}": value for name, value in auxiliary.items()})
+    symbol_file, params_file = f"{prefix}.json", f"{prefix}.params"
+    symbol.save(symbol_file)
+    mx.nd.save(params_file, tensors)
+    flush(symbol_file)
+    flush(params_file)
+    if mx.sym.load(symbol_file).tojson() != symbol.tojson() or mx.nd.load(params_file).keys() != tensors.keys():
+        raise OSError(f"{prefix} could not be read back as it was written")
+
+
+if __name__ == "__main__":
+    answer(prepare)

@@ -1,0 +1,39 @@
+"""Stored answers: what each network's checks found when it was last accepted, in `baselines/answers/NETWORK.json`."""
+
+from pathlib import Path
+
+import msgspec
+
+from perf.facts import Drift
+from perf.files import ROOT, read_json, write_whole
+
+FOLDER = ROOT / "baselines" / "answers"
+
+
+class GoldenDrift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The drift of the outputs, and the signal-to-quantisation-noise ratio of every layer in dB, in order."""
+
+    outputs: Drift
+    layers_sqnr_db: dict[str, float]
+
+
+class GoldenAnswers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Layers by kind, by variant; drift by mode of calibration."""
+
+    layers: dict[str, dict[str, tuple[str, ...]]] = {}
+    drift: dict[str, GoldenDrift] = {}
+
+
+def golden_answers(network: str, folder: Path = FOLDER) -> GoldenAnswers:
+    """What is stored of a network; nothing for one that is not listed. PerfError when its file is damaged."""
+    path = folder / f"{network}.json"
+    if not path.exists():
+        return GoldenAnswers()
+    step = f"git checkout {path.relative_to(path.parents[2])}, or store it again with --perf-store-answers"
+    return read_json(path, GoldenAnswers, next_step=step)
+
+
+def store_golden(network: str, answers: GoldenAnswers, folder: Path = FOLDER) -> None:
+    """Write what is stored of a network, whole. OSError when it cannot be written."""
+    content = msgspec.json.format(msgspec.json.encode(answers, order="sorted"), indent=1)
+    write_whole(folder / f"{network}.json", content + b"\n")

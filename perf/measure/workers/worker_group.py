@@ -1,0 +1,236 @@
+"""All instances of one variant, acting as one: started, warmed up and timed together."""
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from perf.machine import Placement, check_pinning
+from perf.measure.plan import Loadable, Variant, Workload
+from perf.measure.results import Slot, WarmUp, lost_share
+from perf.measure.tiers import Effort
+from perf.measure.workers.instance import Instance, Reply, WorkerError
+from perf.measure.workers.turns import Processes
+
+# Several instances start at one moment, this far ahead: the request has then reached every one of them. A turn lasts
+# some 30 ms, so that a longer lead would cost more than it gains; who is late starts at once.
+LEAD_NS = 4_000_000
+# A pass counts when at least this share of it ran while all instances of the variant were running.
+OVERLAP = 0.99
+SEED = 20190713
+
+
+class Ready(msgspec.Struct):
+    pid: int
+
+
+class Node(msgspec.Struct, frozen=True):
+    """An operator that runs: its name, MXNet's operator, whether it computes in INT8, and the operators that fusion put
+    inside it, each as (op, name), in order.
+    """
+
+    name: str
+    op: str
+    quantized: bool
+    inside: tuple[tuple[str, str], ...]
+
+
+class Loaded(msgspec.Struct):
+    operators: tuple[Node, ...]
+
+
+class Counted(msgspec.Struct):
+    multiply_adds: int
+
+
+class Done(msgspec.Struct):
+    pass
+
+
+class WarmedUp(msgspec.Struct):
+    durations_ns: list[int]
+    steady: bool
+
+
+class Proof(msgspec.Struct):
+    launch_cpus: str
+    thread_cpus: dict[str, str]
+    policies: dict[str, int] | None
+    anonymous_kb: dict[str, int] | None
+
+
+class Enough(msgspec.Struct):
+    enough: bool
+
+
+class Passes(msgspec.Struct):
+    passes_ns: list[tuple[int, int]]
+    held_up_ns: int | None
+    stolen_ns: int | None
+
+    @property
+    def lost_share(self) -> float | None:
+        """What others took of the time of these passes (perf.measure.results)."""
+        return lost_share(self.held_up_ns, self.stolen_ns, self.passes_ns[-1][1] - self.passes_ns[0][0])
+
+
+class Freed(msgspec.Struct):
+    peak_memory_bytes: int
+
+
+class WorkerGroup:
+    """The instances of a variant, one worker process for each placement. WorkerError from any method is final."""
+
+    def __init__(
+        self,
+        variant: Variant[Loadable],
+        placements: Sequence[Placement],
+        scratch: Path,
+        *,
+        timeout_s: float,
+        variables: Mapping[str, str] | None = None,
+        folder: Path = Path("/"),
+    ) -> None:
+        self.variant = variant
+        self._exits = ExitStack()
+        self._instances: list[Instance] = []
+        self._loaded = False
+        try:
+            for placement in placements:
+                log = scratch / f"{variant.name}-{placement.instance}.log"
+                instance = Instance(
+                    variant.build, placement, log, timeout_s=timeout_s, variables=variables, folder=folder
+                )
+                self._instances.append(self._exits.enter_context(instance))
+        except BaseException:
+            self._exits.close()
+            raise
+
+    @property
+    def pids(self) -> list[int]:
+        return [instance.pid for instance in self._instances]
+
+    @property
+    def log_text(self) -> str:
+        """What the first instance has written so far."""
+        return self._instances[0].log_text
+
+    def close(self) -> None:
+        """End all instances; nothing of them is left afterwards."""
+        self._exits.close()
+
+    def hold(self) -> None:
+        """Stop all instances, and return once every thread of theirs has stopped."""
+        Processes(self.pids).hold()
+
+    def release(self) -> None:
+        """Let all instances run again."""
+        Processes(self.pids).release()
+
+    def load(self) -> tuple[Node, ...]:
+        """Wait until the instances are up and let them load the variant's program; its operators as they run."""
+        for instance in self._instances:
+            instance.receive(Ready)
+        do, arguments = self.variant.program.load_request
+        replies = self._ask_all(Loaded, do, **arguments, extra_work=self.variant.extra_work)
+        self._loaded = True
+        return replies[0].operators
+
+    def multiply_adds(self, workload: Workload) -> int:
+        """Multiply-adds of one pass over the workload's inputs, as far as the program's symbol shows them."""
+        return self._ask_all(Counted, "multiply_adds", inputs=workload.inputs)[0].multiply_adds
+
+    def prepare(self, workload: Workload) -> None:
+        """Load the program, unless it is loaded, and bind it to the workload's inputs."""
+        if not self._loaded:
+            self.load()
+        self.bind(workload)
+
+    def bind(self, workload: Workload, arrays: Path | None = None) -> None:
+        """Bind the program to the workload's inputs: the same seeded values in every variant and instance, or those in
+        an .npz file.
+        """
+        given = str(arrays) if arrays else None
+        self._ask_all(Done, "bind", inputs=workload.inputs, scales=workload.scales, seed=SEED, arrays=given)
+
+    def finish(self) -> int:
+        """Free the binding; the peak memory of the instances since it was bound, summed, in bytes."""
+        return sum(reply.peak_memory_bytes for reply in self._ask_all(Freed, "unbind"))
+
+    def warm_up(self, effort: Effort) -> WarmUp:
+        """Run untimed passes on all instances at once until their pace is steady, and let them read back where they
+        run. WorkerError when one is not where it was placed.
+        """
+        replies = self._ask_all(WarmedUp, "warm_up", limit_ns=int(effort.warm_up_s * 1e9))
+        slowest = max(replies, key=lambda reply: sum(reply.durations_ns))
+        self._prove_pinning()
+        return WarmUp(len(slowest.durations_ns), sum(slowest.durations_ns), all(reply.steady for reply in replies))
+
+    def _prove_pinning(self) -> None:
+        for instance, proof in zip(self._instances, self._ask_all(Proof, "prove"), strict=True):
+            problems = check_pinning(instance.placement, msgspec.to_builtins(proof))
+            if problems:
+                raise WorkerError("the worker is not pinned where it was placed: " + "; ".join(problems), "")
+
+    def save_outputs(self, path: Path) -> None:
+        """Let the first instance run one pass and write its outputs to an .npz file."""
+        self._instances[0].ask(Done, "save_outputs", path=str(path))
+
+    def save_layers(self, path: Path) -> None:
+        """Let the first instance run one pass and write every operator's output to an .npz file, by its name."""
+        self._instances[0].ask(Done, "save_layers", path=str(path))
+
+    def save_cut_layers(self, path: Path, given: Path) -> None:
+        """Let the first instance run every operator by itself, on the outputs in `given` of those before it (.npz files
+        by their names), and write its output to `path`.
+        """
+        self._instances[0].ask(Done, "save_cut_layers", path=str(path), given=str(given))
+
+    def save_parameters(self, path: Path) -> None:
+        """Let the first instance write the program's parameters to an .npz file, by their names."""
+        self._instances[0].ask(Done, "save_parameters", path=str(path))
+
+    def run(self, effort: Effort) -> Slot:
+        """One slot: start all instances at one moment, time passes, and keep those that all instances overlapped."""
+        together = len(self._instances) > 1
+        request = {
+            "do": "run",
+            "start_at_ns": time.monotonic_ns() + LEAD_NS if together else 0,
+            "min_passes": effort.slot_passes,
+            "min_duration_ns": int(effort.slot_s * 1e9),
+            "hold": together,
+        }
+        for instance in self._instances:
+            instance.send(request)
+        if together:
+            for instance in self._instances:
+                instance.receive(Enough)
+            for instance in self._instances:
+                instance.send({"do": "stop"})
+        replies = [instance.receive(Passes) for instance in self._instances]
+        counted = overlapping([reply.passes_ns for reply in replies])
+        if not all(counted):
+            raise WorkerError("no pass of one instance ran while all the others were running", "")
+        lost = [reply.lost_share for reply in replies if reply.lost_share is not None]
+        return Slot(counted, max(lost, default=None))
+
+    def _ask_all(self, reply: type[Reply], do: str, **arguments: object) -> list[Reply]:
+        for instance in self._instances:
+            instance.send({"do": do, **arguments})
+        return [instance.receive(reply) for instance in self._instances]
+
+
+def overlapping(passes: Sequence[Sequence[tuple[int, int]]]) -> tuple[tuple[int, ...], ...]:
+    """Durations of the passes that ran while all instances were running.
+
+    `passes` holds (start, end) in ns on one clock, a sequence for each instance. The window reaches from the last
+    first start to the first last end; a pass counts when at least `OVERLAP` of it lies inside.
+    """
+    opens = max(instance[0][0] for instance in passes)
+    closes = min(instance[-1][1] for instance in passes)
+    return tuple(
+        tuple(end - start for start, end in instance if min(end, closes) - max(start, opens) >= OVERLAP * (end - start))
+        for instance in passes
+    )

@@ -1,0 +1,51 @@
+"""The announcement's tables, which stand in `baselines/published` as CSV."""
+
+import csv
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from perf.errors import PerfError
+from perf.files import CORRECT, ROOT, read_text, read_toml
+
+FOLDER = ROOT / "baselines" / "published"
+
+
+T = TypeVar("T")
+
+
+class _Published(msgspec.Struct, frozen=True):
+    machine_classes: tuple[str, ...]
+
+
+class Scaling(msgspec.Struct, frozen=True):
+    """A row of Table 1."""
+
+    instances: int
+    scaling_percent: float
+
+
+@cache
+def published_classes() -> tuple[str, ...]:
+    """The machine classes that the announcement's tables hold for."""
+    return read_toml(FOLDER / "published.toml", _Published).machine_classes
+
+
+def published_scaling() -> dict[int, float]:
+    """Table 1: the efficiency of training as a share, by instances, of two and more."""
+    rows = published_rows("table1-scaling", Scaling)
+    return {row.instances: row.scaling_percent / 100 for row in rows if row.instances > 1}
+
+
+def published_rows(table: str, kind: type[T], folder: Path = FOLDER) -> list[T]:
+    """The rows of a table such as "table2-cnn", its columns by the names of the fields of `kind`. PerfError, naming the
+    file, when it is damaged.
+    """
+    path = folder / f"{table}.csv"
+    rows = csv.DictReader(read_text(path).splitlines(), strict=True)
+    try:
+        return [msgspec.convert(row, kind, strict=False) for row in rows]
+    except (csv.Error, msgspec.ValidationError) as error:
+        raise PerfError(f"is damaged: {error}", subject=str(path), next_step=CORRECT) from error
