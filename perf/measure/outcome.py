@@ -13,8 +13,8 @@ from perf.measure.stacks import OF_BASELINE, BaselineArm
 @dataclass(frozen=True)
 class Outcome:
     """A case's plan, its workload's result, what its family observed before, and why it failed, if it did.
-    `confirmation` holds what was remeasured because screening left it undecided. `baseline_arm` is what ran side by side with it on
-    the baseline's stack, or why nothing did although the stacks differ; None where they do not.
+    `confirmation` holds what was remeasured because screening left it undecided. `baseline_arm` is what ran side by
+    side with it on the baseline's stack, or why nothing did although the stacks differ; None where they do not.
     """
 
     plan: Plan[Any]

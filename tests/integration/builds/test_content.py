@@ -1,0 +1,183 @@
+"""Finding a build by the content of its wheel: what may be installed for it, and when two wheels are the same."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from perf.builds import Build, build_with_content, environment
+from perf.builds.process import run_uv
+from perf.builds.spec import BuildSpec
+from perf.errors import PerfError
+from perf.files import ROOT
+from tests.support.fakes import build
+from tests.support.wheels import wheel
+
+CONTENT = "c" * 64
+WHEEL = "tiny-1.0-py3-none-any.whl"
+
+
+class Provided:
+    """Stands in for the making of builds: makes nothing, and notes what would be installed."""
+
+    def __init__(self) -> None:
+        self.installed: list[str] = []
+
+    def __call__(self, spec: BuildSpec, *_: object) -> Build:
+        self.installed += spec.installs
+        assert spec.content == CONTENT, "what is installed is not compared with it"
+        return build(spec.name, requirement=spec.requirement, content_sha256=CONTENT)
+
+
+def found(requirement: str, cache: Path, content: str = CONTENT) -> Build | None:
+    return build_with_content("mkl", content=content, requirement=requirement, cache=cache, say=print)
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        "./evil.whl",
+        "evil.whl",
+        "evil==1.0",
+        "mxnet-evil==1.0",
+        "mxnet-tensorrt==1.5.0",
+        "evil==1-1-py3-none-any.whl",
+        "{folder}/evil.whl",
+        "~/evil.whl",
+        ".",
+        "./source",
+        "https://example.org/mxnet_mkl-1.5.0-py3-none-any.whl",
+        "file://{folder}/evil.whl",
+        "git+https://example.org/mxnet.git",
+        "mxnet-mkl @ file://{folder}/evil.whl",
+        "mxnet-mkl@https://example.org/mxnet.whl",
+        "mxnet-mkl==1.5.0 @ https://example.org/mxnet.whl",
+        "mxnet-mkl==https://example.org/mxnet.whl",
+        "-r requirements.txt",
+        "--index-url=https://example.org mxnet-mkl==1.5.0",
+        "mxnet-mkl==1.5.0 --index-url=https://example.org",
+        "-e==1",
+        "mxnet-mkl==1.5.0\nevil==1.0",
+        "mxnet-mkl==1.5.0\n",
+        "mxnet-mkl==1.5.0; python_version > '3'",
+        "mxnet-mkl[evil]==1.5.0",
+        "mxnet-mkl>=1.5.0",
+        "mxnet-mkl==1.*",
+        "mxnet-mkl===1.5.0",
+        "mxnet-mkl",
+        "mxnet-mkl==",
+        "==1.5.0",
+        "",
+    ],
+)
+def test_only_a_release_from_the_index_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, requirement: str
+) -> None:
+    """`requirement` comes from a stored run: a file that may come from anywhere."""
+    (tmp_path / "evil.whl").write_bytes(b"evil")
+    (tmp_path / "source").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    provided = Provided()
+    monkeypatch.setattr(environment, "_provided", provided)
+    assert found(requirement.format(folder=tmp_path), tmp_path / "cache") is None
+    assert provided.installed == []
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("requirement", ["mxnet-mkl==1.5.0", "mxnet_mkl==1.6.0b20190821", "mxnet==1.8.0.post0"])
+def test_a_release_is_installed_with_the_content_that_it_must_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, requirement: str
+) -> None:
+    provided = Provided()
+    monkeypatch.setattr(environment, "_provided", provided)
+    assert found(requirement, tmp_path) is not None
+    assert provided.installed == [requirement]
+
+
+def test_a_release_that_cannot_be_installed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise PerfError("uv pip failed")
+
+    monkeypatch.setattr(environment, "_provided", fail)
+    with pytest.raises(PerfError, match="uv pip failed"):
+        found("mxnet-mkl==1.5.0", tmp_path)
+
+
+@pytest.mark.parametrize("marker", [b"", b"{}", b"no JSON", b'{"requirement": "mxnet-mkl==1.5.0"}'])
+def test_a_cached_build_without_a_whole_marker_is_passed_over(tmp_path: Path, marker: bytes) -> None:
+    folder = tmp_path / "builds" / "mkl-0123456789ab"
+    folder.mkdir(parents=True)
+    (folder / environment.MARKER).write_bytes(marker)
+    assert found("./lost.whl", tmp_path) is None
+
+
+@pytest.mark.real
+def test_a_build_in_the_cache_is_found_whatever_its_requirement(native: Build, cache: Path, said: list[str]) -> None:
+    for requirement in ("./lost.whl", "https://example.org/lost.whl", "lost==1.0"):
+        again = build_with_content(
+            "native", content=native.content_sha256, requirement=requirement, cache=cache, say=said.append
+        )
+        assert again == native
+    assert said == []
+
+
+@pytest.mark.real
+def test_a_build_in_another_role_is_not_found(native: Build, cache: Path, said: list[str]) -> None:
+    content = native.content_sha256
+    assert build_with_content("mkl", content=content, requirement="./lost.whl", cache=cache, say=said.append) is None
+
+
+def content_of(folder: Path, *words: str) -> str:
+    """The content of "tiny" as the probe sees it, once uv has installed it into `folder`."""
+    done = run_uv("pip", "install", "--target", str(folder), "--no-deps", *words, timeout=60, subject="tiny")
+    assert done.code == 0, done.stderr
+    ask = "from perf.worker.probe import content_sha256; print(content_sha256('tiny'))"
+    variables = {**os.environ, "PYTHONPATH": f"{ROOT}:{folder}"}
+    return subprocess.check_output([sys.executable, "-c", ask], env=variables, text=True).strip()
+
+
+@pytest.mark.real
+def test_the_same_wheel_has_the_same_content_wherever_it_comes_from(tmp_path: Path) -> None:
+    one = wheel(tmp_path / "one" / WHEEL, {"tiny/__init__.py": "x = 1\n"})
+    two = tmp_path / "two" / WHEEL
+    two.parent.mkdir()
+    shutil.copyfile(one, two)
+    content = content_of(tmp_path / "from-one", str(one))
+    os.utime(one, (10**9, 10**9))
+    assert content_of(tmp_path / "touched", str(one)) == content
+    assert content_of(tmp_path / "from-two", str(two)) == content
+    assert content_of(tmp_path / "index", "--no-index", "--find-links", str(two.parent), "tiny==1.0") == content
+    records = {path.read_text() for path in tmp_path.glob("*/tiny-1.0.dist-info/RECORD")}
+    assert len(records) > 1, "RECORD says where a wheel came from, or this test shows nothing"
+
+
+@pytest.mark.real
+def test_a_wheel_that_was_patched_without_its_record_has_another_content(tmp_path: Path) -> None:
+    """As when a libmxnet.so is exchanged in a wheel: nobody checks the hashes in RECORD."""
+    one = wheel(tmp_path / "one" / WHEEL, {"tiny/__init__.py": "x = 1\n"})
+    two = tmp_path / "two" / WHEEL
+    two.parent.mkdir()
+    with zipfile.ZipFile(one) as whole, zipfile.ZipFile(two, "w") as patched:
+        for name in whole.namelist():
+            patched.writestr(name, b"x = 2\n" if name == "tiny/__init__.py" else whole.read(name))
+    assert content_of(tmp_path / "from-two", str(two)) != content_of(tmp_path / "from-one", str(one))
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"tiny/__init__.py": "x = 2\n"},
+        {"tiny/__init__.py": "x = 1\n", "tiny/more.py": ""},
+        {"tiny/other.py": "x = 1\n"},
+    ],
+)
+def test_wheels_with_other_files_have_another_content(tmp_path: Path, files: Mapping[str, str]) -> None:
+    one = content_of(tmp_path / "from-one", str(wheel(tmp_path / "one" / WHEEL, {"tiny/__init__.py": "x = 1\n"})))
+    assert content_of(tmp_path / "from-two", str(wheel(tmp_path / "two" / WHEEL, files))) != one

@@ -1,0 +1,214 @@
+"""Ranks that really are killed, raise, leave, stop or are cut off: the job ends, says who, and leaves nothing."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+
+import psutil
+import pytest
+
+from perf.builds import Build
+from perf.dist.data import load
+from perf.dist.launch.emulated import cut, emulated
+from perf.dist.launch.job import Cluster, Job, RankPlacement
+from perf.dist.launch.running import READY, run_job, running
+from perf.machine import Placement
+from perf.measure.workers.instance import WorkerError
+from tests.integration.conftest import can_emulate
+from tests.integration.dist.conftest import Launch
+from tests.support.leftovers import left, states
+
+PROGRAM = "tests.integration.dist.faulty"
+ASKED = "tests.integration.dist.asked"
+END_S = 30.0
+LAST_WORDS = "these are my last words"
+
+pytestmark = pytest.mark.real
+
+
+def launchers() -> set[int]:
+    names = {"mpiexec.hydra", "hydra_pmi_proxy", "hydra_bstrap_proxy"}
+    return {process.pid for process in psutil.process_iter(["name"]) if process.info["name"] in names}
+
+
+def wait_until_gone(token: str, before: set[int], limit_s: float) -> None:
+    deadline = time.monotonic() + limit_s
+    while left(token) or launchers() - before:
+        assert time.monotonic() < deadline, [process.cmdline() for process in left(token)]
+        time.sleep(0.1)
+
+
+def ended(job: Launch, scratch: Path, token: str, how: str, cluster: Cluster | None = None) -> WorkerError:
+    """The error of a job in which rank 1 goes wrong; it comes in time, and nothing is left."""
+    before, started = launchers(), time.monotonic()
+    with pytest.raises(WorkerError) as caught:
+        run_job(job(PROGRAM, {"rank": 1, "how": how, "token": token}, cluster), scratch)
+    wait_until_gone(token, before, END_S - (time.monotonic() - started))
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("how", "what"),
+    [
+        ("killed", "was ended by SIGKILL before it had a result"),
+        ("raising", "raised ValueError: the learning rate is below zero"),
+        ("leaving", "exited with code 0 before it had a result"),
+        ("unheard", "ended before it had a result"),
+        ("stopped", "it is stopped or cut off"),
+    ],
+)
+def test_the_job_ends_and_names_the_rank(job: Launch, tmp_path: Path, token: str, how: str, what: str) -> None:
+    """Here and, at the same time, on two hosts where there can be any: most of it is waiting."""
+    with emulated() if can_emulate() else nullcontext(None) as cluster, ThreadPoolExecutor(2) as pool:
+        errors = {"": pool.submit(ended, job, tmp_path, f"{token}/here", how)}
+        if cluster:
+            errors[cluster.hosts[1]] = pool.submit(ended, job, tmp_path, f"{token}/apart", how, cluster)
+    for host, ending in errors.items():
+        error = ending.result()
+        assert error.what.startswith(f"rank 1 of 2 on {host}"), error.last_words
+        assert what in error.what
+        assert LAST_WORDS in error.last_words or "below zero" in error.last_words
+
+
+def test_training_that_goes_astray_is_no_training(job: Launch, tmp_path: Path) -> None:
+    schedule = {"warm_up_epochs": 1, "warm_up_learning_rate": 1e29, "decay_epochs": [2], "decay": 0.1}
+    task = {
+        "network": "resnet18_v1",
+        "batch": 1,
+        "seed": 1,
+        "optimizer": {"learning_rate": 1e30, "momentum": 0.9, "wd": 0.0001},
+        "schedule": schedule,
+        "examples": 100,
+        "extra_work": 0.0,
+    }
+    with running(job("perf.worker.rank.throughput", task), tmp_path) as started:
+        started.answers(READY)
+        with pytest.raises(
+            WorkerError, match=r"rank \d of 2 on .* raised FloatingPointError: the loss is (nan|inf) after 4"
+        ):
+            started.ask("train", steps=4)
+
+
+@pytest.mark.parametrize("where", ["here", "two hosts"])
+def test_a_job_takes_turns(request: pytest.FixtureRequest, job: Launch, tmp_path: Path, token: str, where: str) -> None:
+    """Held for longer than a rank may be silent or stand still, it goes on as if nothing had been."""
+    if where == "two hosts":
+        request.getfixturevalue("two_hosts")
+    with (
+        emulated() if where == "two hosts" else nullcontext(None) as cluster,
+        running(job(ASKED, {"token": token}, cluster), tmp_path) as started,
+    ):
+        started.answers(READY)
+        ranks = [rank.pid for rank in left(token) if "perf.worker.rank" in rank.cmdline() and not rank.children()]
+        guards = [psutil.Process(pid).parent() for pid in ranks]
+        assert len(ranks) == 2
+        assert [answer["step"] for answer in started.ask("step")] == [1, 1]
+        started.hold()
+        assert [states(pid) for pid in ranks] == [{"T"}] * 2
+        assert not any(guard and "T" in states(guard.pid) for guard in guards)
+        if where == "here":
+            time.sleep(max(load().limits.stall_s, load().limits.silence_s) + 2)
+        assert [states(pid) for pid in ranks] == [{"T"}] * 2
+        started.release()
+        assert [answer["step"] for answer in started.ask("step")] == [2, 2]
+        started.hold()
+        assert [rank["steps"] for rank in started.results()] == [2, 2], "in the end it is released"
+
+
+def test_a_rank_watches_all_the_cpus_that_it_was_put_on(
+    mkl_dist: Build, placements: tuple[Placement, ...], token: str, tmp_path: Path
+) -> None:
+    """Intel's OpenMP narrows the mask of the thread that imports MXNet: others would then disturb unseen."""
+    where = placements[0]
+    if len(where.cpus) < 2:
+        pytest.skip("one CPU cannot be narrowed")
+    alone = Job(
+        build=mkl_dist, cluster=Cluster(), rank_placements=(RankPlacement(None, where),), program=ASKED,
+        task={"token": token},
+        deadline_s=60.0,
+    )  # fmt: skip
+    with running(alone, tmp_path) as started:
+        started.answers(READY)
+        started.ask("step")
+        (found,) = started.results()
+    assert found["cpus"] == sorted(where.cpus)
+    assert len(found["narrowed"]) < len(where.cpus), "or this test shows nothing"
+
+
+def test_a_held_job_that_is_given_up_leaves_nothing(job: Launch, tmp_path: Path, token: str) -> None:
+    before = launchers()
+    with running(job(ASKED, {"token": token}), tmp_path) as started:
+        started.answers(READY)
+        started.hold()
+    wait_until_gone(token, before, END_S)
+
+
+def test_a_rank_that_is_killed_between_its_turns_is_named(job: Launch, tmp_path: Path, token: str) -> None:
+    with running(job(ASKED, {"token": token}), tmp_path) as started:
+        started.answers(READY)
+        started.ask("step")
+        started.hold()
+        next(rank for rank in left(token) if "perf.worker.rank" in rank.cmdline() and not rank.children()).kill()
+        started.release()
+        with pytest.raises(WorkerError, match=r"rank \d of 2 on this host|on .* was ended by SIGKILL before it had a"):
+            started.ask("step")
+
+
+def test_a_rank_whose_work_stands_still_ends_itself(job: Launch, tmp_path: Path, token: str) -> None:
+    error = ended(job, tmp_path, token, "slow")
+    assert "stood still: no step for" in error.what
+
+
+@pytest.mark.usefixtures("two_hosts")
+def test_a_host_that_is_cut_off(job: Launch, tmp_path: Path, token: str) -> None:
+    before = launchers()
+    with emulated() as cluster:
+        cable = threading.Timer(4.0, cut, [cluster.hosts[1]])
+        cable.start()
+        started = time.monotonic()
+        with pytest.raises(WorkerError) as caught:
+            run_job(job(PROGRAM, {"rank": 1, "how": "healthy", "token": token}, cluster), tmp_path)
+        cable.join()
+        # The launcher cannot reach the other host: its rank and what started it end by themselves.
+        wait_until_gone(token, before, END_S + 4.0 - (time.monotonic() - started))
+    assert caught.value.what.startswith(f"rank 1 of 2 on {cluster.hosts[1]} said nothing for")
+
+
+@pytest.mark.usefixtures("two_hosts")
+def test_a_host_that_is_cut_off_between_turns_ends_its_rank(job: Launch, tmp_path: Path, token: str) -> None:
+    """The launcher cannot reach it: without a word from there, its guard ends what would wait for ever."""
+    with emulated() as cluster, running(job(ASKED, {"token": token}, cluster), tmp_path) as started:
+        started.answers(READY)
+        started.hold()
+        there = {process.pid for process in left(token) if on_host(process.pid, cluster.hosts[1])}
+        assert len(there) >= 2, "a guard and its rank"
+        cut(cluster.hosts[1])
+        deadline = time.monotonic() + load().limits.deaf_s + 10
+        while there & {process.pid for process in left(token)}:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+
+
+def on_host(pid: int, host: str) -> bool:
+    """Whether a process is in the network namespace of an emulated host."""
+    try:
+        return Path(f"/proc/{pid}/ns/net").stat().st_ino == Path(f"/run/netns/{host}").stat().st_ino
+    except OSError:
+        return False
+
+
+def test_a_healthy_job_may_take_its_time(job: Launch, tmp_path: Path, token: str) -> None:
+    told: list[object] = []
+    task = {"rank": 1, "how": "healthy", "token": token, "steps": 300}
+    found = run_job(job(PROGRAM, task), tmp_path, told.append)
+    assert len(found) == 2
+    ranks = [message["rank"] for message in told if isinstance(message, dict) and "rank" in message]
+    assert ranks == [0]
+
+
+def test_a_deadline_ends_a_healthy_job(job: Launch, tmp_path: Path, token: str) -> None:
+    with pytest.raises(WorkerError, match="had not ended after 2 s"):
+        run_job(job(PROGRAM, {"rank": 1, "how": "healthy", "token": token}, deadline_s=2.0), tmp_path)
+    assert not left(token)

@@ -1,0 +1,454 @@
+"""Measuring: the order of blocks and what runs meanwhile with stand-ins, and a tiny network for real."""
+
+import dataclasses
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import psutil
+import pytest
+
+from perf.machine import Placement, find_numactl, place_instances, read_topology
+from perf.measure import engine
+from perf.measure.engine import Conditions, _turns, measure
+from perf.measure.journal import Journal
+from perf.measure.ledger import Ledger
+from perf.measure.plan import Operator, Plan, Variant, Workload
+from perf.measure.results import Failure, Slot, WarmUp, WorkloadResult
+from perf.measure.tiers import Effort, effort_of
+from perf.measure.workers.instance import WorkerError
+from perf.measure.workers.worker_group import Node, WorkerGroup
+from tests.support.fakes import PLACEMENTS, build
+from tests.support.leftovers import states
+
+SMOKE = effort_of("smoke")
+WAIT_S = 60.0
+
+
+@pytest.fixture(autouse=True)
+def no_survivors() -> Iterator[None]:
+    yield
+    assert not [child for child in psutil.Process().children() if "perf.worker" in child.cmdline()]
+
+
+def conditions(placements: tuple[Placement, ...], scratch: Path, effort: Effort = SMOKE) -> Conditions:
+    journal = Journal(scratch / "journal", {})
+    return Conditions(placements=placements, effort=effort, timeout_s=60, scratch=scratch, journal=journal)
+
+
+class Stand:
+    """Stands in for a crew: every pass takes 1000 ns. In `load` and `bind` it waits for all the others."""
+
+    def __init__(self, variant: Variant[Any], stands: "Stands") -> None:
+        self.name = variant.name
+        self.stands = stands
+
+    def close(self) -> None:
+        self.hold()
+        self.stands.closed.append(self.name)
+
+    def hold(self) -> None:
+        self.stands.running.discard(self.name)
+
+    def release(self) -> None:
+        self.stands.running.add(self.name)
+
+    def prepare(self, workload: Workload) -> None:  # noqa: ARG002
+        self.stands.together.wait(WAIT_S)
+        if self.name in self.stands.broken:
+            raise WorkerError("out of memory", "last words")
+
+    def warm_up(self, effort: Effort) -> WarmUp:  # noqa: ARG002
+        return WarmUp(1, 1000, steady=True)
+
+    def run(self, effort: Effort) -> Slot:  # noqa: ARG002
+        assert self.stands.running == {self.name}
+        return Slot(((1000,),), self.stands.lost_share)
+
+    def finish(self) -> int:
+        return 1
+
+
+class Stands:
+    """Begins stand-ins for so many variants."""
+
+    def __init__(
+        self,
+        variants: int,
+        *,
+        broken: Sequence[str] = (),
+        unstartable: Sequence[str] = (),
+        lost_share: float | None = None,
+    ) -> None:
+        self.together = threading.Barrier(variants)
+        self.broken = broken
+        self.unstartable = unstartable
+        self.lost_share = lost_share
+        self.closed: list[str] = []
+        self.running: set[str] = set()
+
+    def placement_of(self, variant: Variant[Any]) -> tuple[str, ...]:
+        return (variant.name,)
+
+    def prefixes_of(self, variant: Variant[Any]) -> list[tuple[str, ...]]:
+        raise NotImplementedError(variant.name)
+
+    def __call__(
+        self, variant: Variant[Any], placements: Sequence[Placement], scratch: Path, *, timeout_s: float
+    ) -> Stand:
+        del placements, scratch, timeout_s
+        if variant.name in self.unstartable:
+            raise WorkerError("no namespace", "")
+        return Stand(variant, self)
+
+
+def measured(names: str, stands: Stands, scratch: Path, ledger: Ledger | None = None, **effort: Any) -> WorkloadResult:
+    """One workload of variants named by single letters, run by stand-ins."""
+    variants = tuple(Variant(name, build(), Operator("relu", {}, ("data",))) for name in names)
+    plan = Plan("net", variants, (Workload("net-b1", {}, 1, 1.0),), names[0], stands, family="made")
+    chosen: Effort = dataclasses.replace(SMOKE, **{"block_budget_s": 1e9, **effort})
+    return measure([plan], {}, conditions(PLACEMENTS, scratch, chosen), lambda *_: None, ledger or Ledger())[
+        plan.key_of(plan.workloads[0])
+    ]
+
+
+def orders(result: WorkloadResult) -> list[list[str]]:
+    """The variants of each block in the order in which they ran, for each invocation."""
+    return [["".join(block.slots) for block in invocation.blocks] for invocation in result.invocations]
+
+
+def test_every_second_block_reverses_the_one_before_and_pairs_have_orders_of_their_own(scratch: Path) -> None:
+    result = measured("abc", Stands(3), scratch, min_invocations=2, max_invocations=2, max_blocks=100)
+    for blocks in orders(result):
+        pairs = list(zip(blocks[::2], blocks[1::2], strict=True))
+        assert all(second == first[::-1] for first, second in pairs)
+        assert {first for first, _ in pairs} == {"abc", "acb", "bac", "bca", "cab", "cba"}, "no order is left out"
+
+
+def test_orders_repeat_in_another_session_and_differ_between_invocations(tmp_path: Path) -> None:
+    effort: dict[str, Any] = {"min_invocations": 3, "max_invocations": 3, "max_blocks": 20}
+    one, two = (orders(measured("abcd", Stands(4), tmp_path / name, **effort)) for name in ("one", "two"))
+    assert one == two
+    assert len({tuple(blocks) for blocks in one}) == 3
+
+
+def blocks_of(groups: Sequence[str], count: int, *, min_blocks: int = 2) -> list[str]:
+    """The turns of so many blocks; variants are letters, those that are compared side by side in one group."""
+    taken, draw = [list(group) for group in groups], random.Random(1)
+    return ["".join(_turns(taken, block, min_blocks, draw)) for block in range(count)]
+
+
+def test_a_variant_and_its_twin_take_turns_there_and_back() -> None:
+    blocks = blocks_of(["n", "tv"], 60)
+    whole = [block for block in blocks if "n" in block]
+    assert {block.replace("n", "") for block in blocks} == {"tvvt", "vttv"}
+    assert {block.index("n") for block in whole} == {0, 4}, "nothing comes between the two"
+    assert all(block.count("n") == 1 for block in whole)
+
+
+@pytest.mark.parametrize("groups", [["n", "tv", "TV"], ["n", "m", "tv"], ["a", "b", "c"]])
+def test_every_second_block_is_the_reverse_of_the_one_before(groups: list[str]) -> None:
+    blocks = blocks_of(groups, 20, min_blocks=20)
+    assert all(second == first[::-1] for first, second in zip(blocks[::2], blocks[1::2], strict=True))
+
+
+def test_beside_twins_the_others_sit_out_two_of_three_blocks_after_the_least_number() -> None:
+    blocks = blocks_of(["n", "tv"], 13, min_blocks=4)
+    assert [number for number, block in enumerate(blocks) if "n" in block] == [0, 1, 2, 3, 6, 9, 12]
+    assert all("n" in block for block in blocks_of(["n", "m"], 13, min_blocks=4)), "without twins none does"
+
+
+def test_crews_are_started_loaded_and_bound_at_the_same_time(scratch: Path) -> None:
+    """Each stand-in waits in `load` and in `bind` until all are there: one after the other they would never be."""
+    result = measured("abc", Stands(3), scratch)
+    assert result.failures == {}
+    assert [sorted(block) for block in orders(result)[0]] == [["a", "b", "c"]] * 2
+
+
+def test_one_that_fails_while_all_start_fails_alone(scratch: Path) -> None:
+    stands = Stands(3, broken=("b",))
+    result = measured("abc", stands, scratch)
+    assert result.failures == {"b": Failure("while starting: out of memory", "last words")}
+    assert [sorted(block) for block in orders(result)[0]] == [["a", "c"]] * 2
+    assert sorted(stands.closed) == ["a", "b", "c"], "each is ended once"
+
+
+def test_one_that_cannot_be_started_fails_alone(scratch: Path) -> None:
+    stands = Stands(2, unstartable=("b",))
+    result = measured("abc", stands, scratch)
+    assert result.failures == {"b": Failure("while starting: no namespace", "")}
+    assert [sorted(block) for block in orders(result)[0]] == [["a", "c"]] * 2
+    assert sorted(stands.closed) == ["a", "c"]
+
+
+def test_what_failed_outside_of_a_narrowed_plan_stops_nothing_in_it(scratch: Path) -> None:
+    """A confirmation is at a case and its twin, whatever others of the subject failed of."""
+    variants = tuple(Variant(name, build(), Operator("relu", {}, ("data",))) for name in "ab")
+    plan = Plan("net", variants, (Workload("net-b1", {}, 1, 1.0),), "a", Stands(2), family="made")
+    wrong = Failure("wrong answers", "")
+    begun = conditions(PLACEMENTS, scratch)
+    (result,) = measure([plan], {plan.key: {"x": wrong, "y": wrong}}, begun, lambda *_: None, Ledger()).values()
+    assert result.failures == {}
+    assert [sorted(block) for block in orders(result)[0]] == [["a", "b"]] * 2
+
+
+def test_without_any_time_left_there_is_still_the_least_number_of_blocks(scratch: Path) -> None:
+    result = measured("ab", Stands(2), scratch, min_blocks=3, max_blocks=100, block_budget_s=0.0)
+    assert [len(blocks) for blocks in orders(result)] == [3]
+
+
+def test_a_block_is_disturbed_when_more_than_its_share_of_time_was_lost(scratch: Path) -> None:
+    for lost_share, disturbed in ((0.05, False), (0.06, True), (None, False)):
+        stands = Stands(2, lost_share=lost_share)
+        folder = scratch / str(lost_share)
+        result = measured("ab", stands, folder, max_invocations=2, workload_budget_s=0.0, max_lost_share=0.05)
+        assert [block.disturbed for block in result.invocations[0].blocks] == [disturbed] * 2
+        assert [invocation.disturbed for invocation in result.invocations] == ([True] * 2 if disturbed else [False])
+        assert len(result.undisturbed.invocations) == (not disturbed)
+
+
+class Watched(WorkerGroup):
+    """Notes the kernel's state of every thread of all crews whenever one of them has its turn: whose it is, the states
+    of its own threads and of those of all others.
+    """
+
+    watched: ClassVar[list["Watched"]] = []
+    seen: ClassVar[list[tuple[str, set[str], set[str]]]] = []
+
+    def load(self) -> tuple[Node, ...]:
+        self.watched.append(self)
+        return super().load()
+
+    def warm_up(self, effort: Effort) -> WarmUp:
+        self._look()
+        return super().warm_up(effort)
+
+    def run(self, effort: Effort) -> Slot:
+        self._look()
+        slot = super().run(effort)
+        self._look()
+        return slot
+
+    def _look(self) -> None:
+        own = set().union(*(states(pid) for pid in self.pids))
+        others = set().union(*(states(pid) for other in self.watched if other is not self for pid in other.pids))
+        self.seen.append((self.variant.name, own, others))
+
+
+@pytest.mark.real
+def test_while_one_variant_has_its_turn_all_others_are_stopped(
+    plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "WorkerGroup", Watched)
+    monkeypatch.setattr(Watched, "crews", [])
+    monkeypatch.setattr(Watched, "seen", [])
+    ledger = Ledger()
+    native, mkl = plan.variants[:2]
+    baseline_arm = dataclasses.replace(mkl, name="twin", over=(), baseline_arm_of=mkl.name)
+    names = [native.name, baseline_arm.name, mkl.name]
+    plan = dataclasses.replace(plan, variants=(native, baseline_arm, mkl), workloads=plan.workloads[:1])
+    (result,) = measure([plan], {}, conditions(placements, scratch), lambda *_: None, ledger).values()
+    assert result.failures == {}
+    turns = Counter(name for name, _, _ in Watched.seen)
+    # Seen when warming up, and before and after each turn of two blocks: the pair has two turns in each.
+    assert turns == {native.name: 1 + 2 * 2, baseline_arm.name: 1 + 2 * 4, mkl.name: 1 + 2 * 4}
+    assert all(others == {"T"} for _, _, others in Watched.seen)
+    assert not any("T" in own for _, own, _ in Watched.seen)
+    (invocation,) = result.invocations
+    for block in invocation.blocks:
+        assert {name: len(slot.turns_ns) for name, slot in block.slots.items()} == {
+            native.name: 0,
+            "twin": 2,
+            mkl.name: 2,
+        }
+    passes = sum(ns for slots in map(result.blocks_of, names) for i in slots for s in i for ns in s.instances_ns[0])
+    assert list(ledger.seconds) == ["starting workers", "warm-up", "counted passes", "between passes"]
+    assert ledger.seconds["counted passes"] == pytest.approx(passes / 1e9)
+    assert ledger.seconds["warm-up"] >= sum(w.duration_ns for w in invocation.warm_ups.values()) / 1e9
+
+
+@pytest.mark.real
+def test_what_failed_before_is_not_run(plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path) -> None:
+    effort = dataclasses.replace(SMOKE, min_invocations=2, max_invocations=2)
+    plan = dataclasses.replace(plan, workloads=plan.workloads[:1])
+    problem = Failure("its outputs are not finite", "")
+    said: list[tuple[str, float]] = []
+    results = measure(
+        [plan],
+        {plan.key: {"mkl-int8": problem}},
+        conditions(placements, scratch, effort),
+        lambda text, share: said.append((text, share)),
+        Ledger(),
+    )
+    (result,) = results.values()
+    assert result.failures == {"mkl-int8": problem}
+    ran = [list(block.slots) for invocation in result.invocations for block in invocation.blocks]
+    assert [sorted(names) for names in ran] == [["mkl-fp32", "native-fp32"]] * 4
+    assert said == [("cifar_resnet20_v1-b1, invocation 1", 0.0), ("cifar_resnet20_v1-b1, invocation 2", 0.5)]
+    assert [len(ratios) for ratios in result.log_ratios("native-fp32", "mkl-fp32")] == [2, 2]
+    assert all(peak > 10**7 for i in result.invocations for peak in i.peak_memory_bytes.values())
+
+
+class Counting(Ledger):
+    """Says when the first turn's passes were booked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.booked = threading.Event()
+
+    def move(self, source: str, target: str, seconds: float) -> None:
+        super().move(source, target, seconds)
+        self.booked.set()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("when", ["while it is stopped", "in its turn"])
+def test_variant_killed_while_timed_fails_in_that_workload_alone(
+    plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path, when: str
+) -> None:
+    ledger = Counting()
+    killed: list[int] = []
+
+    def kill_once_timed() -> None:
+        assert ledger.booked.wait(WAIT_S)
+        worker = next(c for c in psutil.Process().children() if writes_to(c.pid) == scratch / "mkl-fp32-0.log")
+        while states(worker.pid) != {"T"}:
+            time.sleep(0.001)
+        while when == "in its turn" and "T" in states(worker.pid):
+            time.sleep(0.001)
+        worker.kill()
+        killed.append(worker.pid)
+
+    effort = dataclasses.replace(SMOKE, slot_s=0.2)
+    killer = threading.Thread(target=kill_once_timed, daemon=True)
+    killer.start()
+    results = measure([plan], {}, conditions(placements, scratch, effort), lambda *_: None, ledger)
+    killer.join(timeout=1)
+    one, four = (results[plan.key_of(workload)] for workload in plan.workloads)
+    assert killed
+    assert {name: f.what for name, f in one.failures.items()} == {
+        "mkl-fp32": "while being timed: the worker was ended by SIGKILL"
+    }
+    assert "build_subgraph" in one.failures["mkl-fp32"].last_words
+    assert four.failures == {}
+    assert [len(invocation) for name in ("native-fp32", "mkl-int8") for invocation in one.blocks_of(name)] == [2, 2]
+    assert [len(four.blocks_of(variant.name)[0]) for variant in plan.variants] == [2, 2, 2]
+
+
+@pytest.mark.real
+def test_two_instances_run_together_on_cpus_of_their_own(plan: Plan[Any], scratch: Path) -> None:
+    topology = read_topology()
+    if topology.physical_cores < 2:
+        pytest.skip("two instances need two cores")
+    placements = place_instances(topology, instances=2, threads=1, numactl=find_numactl(topology))
+    effort = dataclasses.replace(SMOKE, slot_s=0.3, slot_passes=10)
+    variant = next(variant for variant in plan.variants if variant.name == "mkl-int8")
+    group = WorkerGroup(variant, placements, scratch, timeout_s=60)
+    try:
+        operators = group.load()
+        group.bind(plan.workloads[0])
+        warm_up = group.warm_up(effort)
+        where = [set(psutil.Process(pid).cpu_affinity()) for pid in group.pids]
+        slots = group.run(effort).instances_ns
+        peak = group.finish()
+    finally:
+        group.close()
+    assert any(node.op == "_sg_mkldnn_conv" and node.quantized for node in operators)
+    assert where == [set(placement.cpus) for placement in placements]
+    assert where[0].isdisjoint(where[1])
+    assert warm_up.passes >= 1
+    assert len(slots) == 2
+    assert all(passes and min(passes) > 0 for passes in slots)
+    assert peak > 2 * 10**7
+    assert not any(psutil.pid_exists(pid) for pid in group.pids)
+
+
+@pytest.mark.real
+def test_worker_elsewhere_than_placed_is_refused(
+    plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path
+) -> None:
+    """The placement says one thing and the launch prefix another, as when a cpuset narrows a mask silently."""
+    if len(placements[0].cpus) < 2:
+        pytest.skip("one CPU cannot be narrowed")
+    narrowed = dataclasses.replace(
+        placements[0], prefix=("taskset", "-c", str(placements[0].cpus[0])), method="affinity"
+    )
+    effort = dataclasses.replace(SMOKE, min_blocks=1, max_blocks=1)
+    alone = dataclasses.replace(plan, variants=plan.variants[:1], workloads=plan.workloads[:1])
+    results = measure([alone], {}, conditions((narrowed,), scratch, effort), lambda *_: None, Ledger())
+    (result,) = results.values()
+    told = result.failures["native-fp32"].what
+    assert told.startswith(
+        "while warming up: the worker is not pinned where it was placed: instance 0: started on CPUs"
+    )
+    assert "the kernel narrows masks silently" in told
+
+
+@pytest.mark.real
+def test_what_the_journal_holds_is_not_measured_again(
+    plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path
+) -> None:
+    workload = plan.workloads[0]
+    plan = dataclasses.replace(plan, variants=plan.variants[1:2], workloads=(workload,), reference="mkl-fp32")
+    begun = conditions(placements, scratch)
+    first = measure([plan], {}, begun, lambda *_: None, Ledger())[plan.key_of(workload)]
+    begun.journal.close()
+    more = dataclasses.replace(SMOKE, min_invocations=2, max_invocations=2)
+    said: list[str] = []
+    taken_up = conditions(placements, scratch, more)
+    second = measure([plan], {}, taken_up, lambda text, _: said.append(text), Ledger())[plan.key_of(workload)]
+    assert said == [f"{workload.name}, invocation 2"]
+    assert second.invocations[0] == first.invocations[0]
+    assert second.invocations[0].elapsed_s > 0
+    assert len(second.invocations) == 2
+    again = measure([plan], {}, dataclasses.replace(taken_up, confirming="mkl-fp32"), lambda *_: None, Ledger())
+    assert len(again[plan.key_of(workload)].invocations) == 2, "a confirmation is kept apart"
+
+
+@pytest.mark.real
+def test_invocations_go_round_all_plans(plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path) -> None:
+    one = dataclasses.replace(plan, variants=plan.variants[1:2], workloads=plan.workloads[:1], reference="mkl-fp32")
+    other = dataclasses.replace(
+        one, subject="other", workloads=(dataclasses.replace(one.workloads[0], name="other-b1"),)
+    )
+    effort = dataclasses.replace(SMOKE, min_invocations=2, max_invocations=2)
+    said: list[tuple[str, float]] = []
+    results = measure(
+        [one, other], {}, conditions(placements, scratch, effort), lambda *words: said.append(words), Ledger()
+    )
+    name = one.workloads[0].name
+    assert said == [
+        (f"{name}, invocation 1", 0.0),
+        ("other-b1, invocation 1", 0.25),
+        (f"{name}, invocation 2", 0.5),
+        ("other-b1, invocation 2", 0.75),
+    ]
+    assert [len(results[run.key_of(run.workloads[0])].invocations) for run in (one, other)] == [2, 2]
+
+
+@pytest.mark.real
+def test_what_is_disturbed_is_measured_again_and_does_not_count(
+    plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path
+) -> None:
+    workload = plan.workloads[0]
+    plan = dataclasses.replace(plan, variants=plan.variants[1:2], workloads=(workload,), reference="mkl-fp32")
+    # A share below nothing: every slot is disturbed.
+    effort = dataclasses.replace(SMOKE, max_invocations=2, max_lost_share=-1.0)
+    result = measure([plan], {}, conditions(placements, scratch, effort), lambda *_: None, Ledger())[
+        plan.key_of(workload)
+    ]
+    assert all(block.disturbed for invocation in result.invocations for block in invocation.blocks)
+    assert [invocation.disturbed for invocation in result.invocations] == [True, True], "a second one was tried"
+    assert result.undisturbed.invocations == ()
+
+
+def writes_to(pid: int) -> Path | None:
+    """The file that a process has as its standard error."""
+    try:
+        return Path(f"/proc/{pid}/fd/2").readlink()
+    except OSError:
+        return None

@@ -1,0 +1,110 @@
+"""--perf-train-rec from end to end, on small coloured images: killed under way, gone on with, and told."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from perf.builds import Build, process_environment
+from perf.builds import run as run_program
+from tests.support.leftovers import left
+from tests.support.session import Finished, Session, cache_of, run
+
+pytestmark = pytest.mark.real
+EPOCHS = 3
+GONE_S = 30.0
+
+
+def pack(folder: Path, name: str, count: int, zoo: Build) -> Path:
+    file = folder / f"{name}.rec"
+    command = [str(zoo.python), "-m", "tests.integration.dist.pack_patterns", str(file), str(count)]
+    finished = run_program(command, environment=process_environment(zoo, 1), timeout=60, subject=name)
+    assert finished.code == 0, finished.stderr
+    return file
+
+
+@pytest.fixture(scope="module")
+def records(builds: Mapping[str, Build], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("records")
+    return {name: pack(folder, name, count, builds["zoo"]) for name, count in (("train", 16), ("val", 4))}
+
+
+def words(records: Mapping[str, Path]) -> list[str]:
+    return [
+        *("perf/dist", "-m", "accuracy", "-k", "recipe", "--perf-model=resnet18_v1", "--perf-batch=4"),
+        *(f"--perf-train-epochs={EPOCHS}", f"--perf-train-rec={records['train']}"),
+        f"--perf-imagenet-rec={records['val']}",
+    ]
+
+
+def checkpoint(folder: Path) -> Path | None:
+    return next((cache_of(folder) / "checkpoints").glob("*.npz"), None)
+
+
+@pytest.fixture(scope="module")
+def whole(records: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Finished, Path]:
+    """A session that was let alone, and the checkpoint that it left."""
+    folder = tmp_path_factory.mktemp("whole")
+    finished = run(folder, *words(records))
+    kept = checkpoint(folder)
+    assert kept, finished.output
+    return finished, kept
+
+
+def test_a_session_tells_epochs_and_what_they_came_to(whole: tuple[Finished, Path]) -> None:
+    finished, _ = whole
+    assert finished.code == 0, finished.output
+    assert "1 passed" in finished.output
+    for epoch in range(1, EPOCHS + 1):
+        assert f"resnet18_v1, epoch {epoch} of {EPOCHS}: top-1 " in finished.output
+    assert "published: 0.7595 after 90 epochs" in finished.output
+    assert "not judged" in finished.output
+    page = Path(finished.part("accuracy by epoch: "))
+    assert "2 ranks, held out" in page.read_text()
+
+
+def test_what_was_killed_goes_on_and_comes_to_the_same_end(
+    records: Mapping[str, Path], whole: tuple[Finished, Path], tmp_path: Path
+) -> None:
+    with Session(tmp_path, *words(records)) as session:
+        while checkpoint(tmp_path) is None:
+            assert session.process.poll() is None
+            time.sleep(0.01)
+    wait_until_gone(str(records["train"]))
+    with Session(tmp_path, *words(records)) as session:
+        finished = session.finish()
+    assert finished.code == 0, finished.output
+    begun = int(finished.part("resnet18_v1: from epoch ", " on;"))
+    assert 1 < begun <= EPOCHS
+    assert f"resnet18_v1, epoch {begun - 1} of" not in finished.output
+    parts = checkpoint(tmp_path)
+    assert parts
+    ours, theirs = (dict(np.load(path)) for path in (parts, whole[1]))
+    assert ours.keys() == theirs.keys()
+    assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+def wait_until_gone(token: str) -> None:
+    """No rank outlives a session that was killed."""
+    deadline = time.monotonic() + GONE_S
+    while left(token):
+        assert time.monotonic() < deadline, [psutil.Process(process.pid).cmdline() for process in left(token)]
+        time.sleep(0.1)
+
+
+def test_a_damaged_checkpoint_is_told_and_kept(
+    records: Mapping[str, Path], whole: tuple[Finished, Path], tmp_path: Path
+) -> None:
+    content = whole[1].read_bytes()
+    folder = cache_of(tmp_path) / "checkpoints"
+    folder.mkdir()
+    damaged = folder / whole[1].name
+    damaged.write_bytes(content[: len(content) // 2])
+    finished = run(tmp_path, *words(records))
+    assert finished.code == 1
+    assert f"the checkpoint {damaged} cannot be used" in finished.output
+    assert "remove it to begin anew" in finished.output
+    assert damaged.read_bytes() == content[: len(content) // 2]

@@ -1,0 +1,214 @@
+"""Sessions that train: what is recorded of a job, and what becomes of it where it cannot be run."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perf.dist.launch.emulated import emulated
+from perf.runs.schema import read_run
+from tests.integration.conftest import can_emulate
+from tests.support.session import Finished, run, run_all
+
+pytestmark = pytest.mark.real
+EVERYWHERE = ("perf/dist/test_scaling.py", "--perf-tier=smoke")
+TRAIN = (*EVERYWHERE, "-k", "not 2hosts")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("training")
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path) -> Finished:
+    """On this host, and on two emulated ones where there can be any."""
+    return run(
+        folder,
+        *(EVERYWHERE if can_emulate() else TRAIN),
+        "--perf-invocations=2",
+        f"--benchmark-json={folder / 'run.json'}",
+        f"--perf-summary={folder / 'summary.md'}",
+        f"--benchmark-storage=file://{folder / 'store'}",
+        "--benchmark-save=trained",
+    )
+
+
+@pytest.fixture(scope="module")
+def stored(trained: Finished, folder: Path) -> list[dict[str, Any]]:
+    assert trained.code == 0, trained.output
+    found: list[dict[str, Any]] = json.loads((folder / "run.json").read_text())["benchmarks"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def cases(stored: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Those of this host, by variant."""
+    return {e["extra_info"]["variant"]: e for e in stored if "2hosts" not in e["extra_info"]["workload"]}
+
+
+def test_efficiency_is_of_steps_on_one_rank_and_on_two(cases: dict[str, dict[str, Any]]) -> None:
+    one, two = (cases[name]["extra_info"] for name in ("r1", "r2"))
+    assert one["reference"] == two["reference"] == "r1"
+    assert one["efficiency"] is None
+    assert one["speedup"] is two["speedup"] is None
+    assert len(two["samples"]["r1"]["floors"]) == two["invocations"] == 2
+    assert two["samples"]["r1"]["over"] == one["stack"]
+    assert (two["efficiency"]["invocations"], two["efficiency"]["disturbed"]) == (2, False)
+    assert two["published"] == pytest.approx(0.9886)
+    assert two["throughput_items_per_s"] > one["throughput_items_per_s"] * 0.5
+
+
+def test_steps_of_every_rank_are_samples(cases: dict[str, dict[str, Any]]) -> None:
+    one, two = cases["r1"], cases["r2"]
+    assert one["stats"]["rounds"] == one["extra_info"]["passes"] >= 2 * 2
+    assert two["extra_info"]["passes"] >= 2 * 2 * 2
+
+
+def test_each_rank_has_its_own_cores(cases: dict[str, dict[str, Any]]) -> None:
+    two = cases["r2"]["extra_info"]
+    assert len(two["stack"]["placement"]) == two["instances"] == two["facts"]["ranks"] == 2
+    assert len(set(two["stack"]["placement"])) == 2
+    assert len(set(two["launch_prefixes"])) == 2
+    assert two["facts"]["check"]["mpi"] == "Intel MPI 2021.18.1"
+
+
+def test_a_job_its_ranks_and_horovod_are_in_its_stack(cases: dict[str, dict[str, Any]]) -> None:
+    one, two = (cases[name]["extra_info"]["stack"] for name in ("r1", "r2"))
+    assert [len(stack["placement"]) for stack in (one, two)] == [1, 2]
+    assert {name for name in one if one[name] != two[name]} == {"placement"}, "the same job on more ranks"
+    assert (two["job"]["network"], two["job"]["batch"]) == ("resnet18_v1", 1)
+    assert two["horovod"].startswith("horovod ")
+    assert two["mpi"] == "Intel MPI 2021.18.1"
+    assert two["variables"].items() >= {"HOROVOD_TIMELINE": "DYNAMIC", "I_MPI_PIN": "off"}.items()
+
+
+def test_what_a_step_is_made_of_is_recorded(cases: dict[str, dict[str, Any]]) -> None:
+    two = cases["r2"]["extra_info"]["facts"]["check"]
+    assert {"STEP", "ALLREDUCE", "MPI_ALLREDUCE", "NEGOTIATE_ALLREDUCE"} <= two["timeline_s"].keys()
+    assert two["timeline_s"]["MPI_ALLREDUCE"] <= two["timeline_s"]["ALLREDUCE"] <= two["timeline_s"]["STEP"]
+    assert two["gradient_bytes"] == 46_758_048
+    assert all(seconds > 0 for seconds in two["allreduce_s"].values())
+    assert two["allreduce_s"]["67108864"] > two["allreduce_s"]["4096"]
+
+
+def test_the_projection_is_marked_as_one(trained: Finished, folder: Path) -> None:
+    assert "PROJECTION, not measured" in trained.output
+    summary = (folder / "summary.md").read_text()
+    assert "## PROJECTION, not measured" in summary
+    assert "announcement's Table 1 |  | 98.9 % | 93.3 % | 93.3 % | 92.7 % | 93.0 %" in summary
+
+
+def test_the_charts_are_where_it_is_said(trained: Finished) -> None:
+    page = Path(trained.part("Charts of training: "))
+    assert page.read_text().count("plotly-graph-div") >= 4
+
+
+def test_a_stored_run_tells_that_ranks_were_slowed_down(trained: Finished, folder: Path, tmp_path: Path) -> None:
+    assert trained.code == 0
+    judged = run(
+        tmp_path,
+        *TRAIN,
+        "--perf-inject=r2=100",
+        f"--benchmark-storage=file://{folder / 'store'}",
+        "--benchmark-compare",
+    )
+    assert judged.code == 1
+    assert "Judged by 0001_trained" in judged.output
+    assert "INJECTED: r2 does 100 % more work" in judged.output
+    assert "train-resnet18_v1-b1-mkl-r2: regressed" in judged.output
+    assert "changed: injected: 0.0 -> 1.0" in judged.output
+    assert "train-resnet18_v1-b1-mkl-r1: " not in judged.output, "one rank runs what it ran"
+    case = read_run(Path(judged.part("This run: "))).cases["train-resnet18_v1-b1-mkl-r2"]
+    assert case.side_by_side is not None
+    assert (case.side_by_side.stack.injected, case.side_by_side.problem) == (0.0, None)
+    assert case.side_by_side.values
+
+
+@pytest.mark.usefixtures("two_hosts")
+def test_emulated_hosts_are_measured_and_check_the_projection(stored: list[dict[str, Any]], folder: Path) -> None:
+    found = [entry["extra_info"] for entry in stored]
+    apart = next(info for info in found if info["variant"] == "r2" and "2hosts" in info["workload"])
+    assert apart["facts"]["check"]["place"].startswith("two emulated hosts (10 Gbit/s, ")
+    assert apart["facts"]["check"]["link_gbit_per_s"] == 10
+    told = r"\d % / \d+\.\d % \([+-]\d+\.\d points\) on 2 ranks, two emulated hosts"
+    assert re.search(told, (folder / "summary.md").read_text())
+
+
+@pytest.mark.usefixtures("two_hosts")
+def test_hosts_that_the_user_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session itself runs on the first of them; ranks reach the other one by the user's own variables."""
+    hosts, file = tmp_path / "hosts", tmp_path / "run.json"
+    with emulated() as cluster:
+        hosts.write_text(f"{cluster.hosts[0]}\n{cluster.hosts[1]} slots=1 # the other one\n")
+        for name, value in cluster.variables.items():
+            monkeypatch.setenv(name, value)
+        words = ("--perf-ranks=1", f"--perf-hosts={hosts}", f"--benchmark-json={file}")
+        finished = run(tmp_path, *TRAIN, *words, before=cluster.prefix)
+    assert finished.code == 0, finished.output
+    assert "2 passed" in finished.output
+    found = [entry["extra_info"] for entry in json.loads(file.read_text())["benchmarks"]]
+    two = next(info for info in found if info["facts"]["ranks"] == 2)
+    assert two["facts"]["check"]["place"] == "2 hosts"
+    assert [rank_placement.partition(",")[0] for rank_placement in two["stack"]["placement"]] == list(cluster.hosts)
+    assert two["stack"]["environment"].items() >= {"FI_PROVIDER": "tcp", "I_MPI_FABRICS": "shm:ofi"}.items()
+
+
+@pytest.fixture
+def without_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PATH with all that a session needs but a compiler."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("git", "numactl", "cat"):
+        if path := shutil.which(name):
+            (programs / name).symlink_to(path)
+    monkeypatch.setenv("PATH", str(programs))
+
+
+def emptied(folder: Path) -> Path:
+    """A cache in `folder` that shares all but the builds that train with the user's."""
+    from perf.cache import cache_folder  # noqa: PLC0415 - after PATH was changed
+
+    builds = folder / "cache" / "builds"
+    builds.mkdir(parents=True)
+    for path in (cache_folder(None) / "builds").iterdir():
+        if path.is_dir() and "-dist-" not in path.name:
+            (builds / path.name).symlink_to(path)
+    return builds
+
+
+@pytest.mark.usefixtures("without_compiler")
+def test_without_a_compiler_training_is_not_run_and_all_else_is(tmp_path: Path) -> None:
+    emptied(tmp_path)
+    finished = run(tmp_path, *TRAIN, "perf/rnn/test_inference.py")
+    assert finished.code == 0, finished.output
+    assert "2 passed, 2 skipped" in finished.output
+    assert "horovod must be compiled, and there is no g++" in finished.output
+    assert "apt-get install g++ cmake make" in finished.output
+
+
+@pytest.mark.usefixtures("without_compiler")
+def test_strictly_what_was_not_run_fails(tmp_path: Path) -> None:
+    emptied(tmp_path)
+    finished = run(tmp_path, *TRAIN, "--perf-strict", "--benchmark-compare")
+    assert finished.code == 1
+    assert "not run: " in finished.output
+
+
+MISTAKES = {
+    "--perf-ranks=0": "--perf-ranks must be at least 1",
+    "--perf-hosts=/nowhere/hosts": "cannot be read: No such file",
+    "--perf-mpi=/nowhere": "there is no mpiexec.hydra or mpirun in /nowhere/bin",
+    "--perf-train-rec=/nowhere.rec": "is no file that can be read",
+}
+
+
+def test_mistakes_are_told(tmp_path: Path) -> None:
+    sessions = run_all(tmp_path, [[*TRAIN, mistake] for mistake in MISTAKES])
+    for told, finished in zip(MISTAKES.values(), sessions, strict=True):
+        assert finished.code != 0
+        assert told in finished.output
+        assert "Traceback" not in finished.output

@@ -1,0 +1,150 @@
+"""A pytest session over the suite as a process of its own, watched from outside."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from perf.cache import cache_folder
+from perf.files import ROOT
+from tests.support.several import END
+
+SMOKE = ("perf/cnn/test_inference.py", "--perf-tier=smoke")
+HANG_S = 120.0
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A session that ended: its exit code and all it printed."""
+
+    code: int
+    output: str
+
+    def part(self, start: str, end: str = "\n") -> str:
+        """What was printed between two texts; it fails when the first was not printed."""
+        assert start in self.output, self.output
+        return self.output.partition(start)[2].partition(end)[0]
+
+
+class Session:
+    """`python -m pytest OPTIONS` in a process group of its own; on leaving, the group is gone.
+
+    Its temporary files go into `temporary`, which tells its workers from those of others. Its cache is there as well,
+    with the user's own builds and networks: what tests measure must not push out what the user measured.
+    """
+
+    def __init__(self, temporary: Path, *options: str, before: Sequence[str] = (), program: str = "pytest") -> None:
+        self._temporary = temporary
+        self._printed: list[str] = []
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "MXNET_PERF"))}
+        environment["MXNET_PERF_CACHE"] = str(cache_of(temporary))
+        self.process = subprocess.Popen(
+            [*before, sys.executable, "-m", program, *options],
+            cwd=ROOT,
+            env={**environment, "TMPDIR": str(temporary)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._guard = threading.Timer(HANG_S, self._kill)
+        self._guard.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._guard.cancel()
+        self._kill()
+        self.process.communicate()
+
+    def wait_for(self, text: str) -> None:
+        """Wait until a line with `text` is printed."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._printed.append(line)
+            if text in line:
+                return
+        raise AssertionError(f"never printed: {text}\n{''.join(self._printed)}")
+
+    def finish(self) -> Finished:
+        """Wait for the end."""
+        assert self.process.stdout is not None
+        self._printed.extend(self.process.stdout)
+        return Finished(self.process.wait(), "".join(self._printed))
+
+    def workers(self) -> dict[str, psutil.Process]:
+        """The session's workers that are alive, by variant; found by where they write, whoever their parent."""
+        found = {}
+        for process in psutil.process_iter(["cmdline"]):
+            log = words_of(process)
+            if "perf.worker" in (process.info["cmdline"] or ()) and log and log.is_relative_to(self._temporary):
+                found[log.name.partition("-0.log")[0]] = process
+        return found
+
+    def worker(self, variant: str, *, speaking: bool = False) -> psutil.Process:
+        """Wait for a variant's worker to be there, and with `speaking` until it has said a whole line."""
+        while self.process.poll() is None:
+            process = self.workers().get(variant)
+            log = words_of(process) if process else None
+            if process and log and (not speaking or b"\n" in log.read_bytes()):
+                return process
+            time.sleep(0.005)
+        raise AssertionError(f"the session ended before there was a worker for {variant}")
+
+    def _kill(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+
+def cache_of(temporary: Path) -> Path:
+    """A cache in `temporary` that shares builds and networks with the user's, and nothing else."""
+    cache = temporary / "cache"
+    cache.mkdir(exist_ok=True)
+    for shelf in ("builds", "networks"):
+        if not (cache / shelf).exists():
+            users = cache_folder(None) / shelf
+            users.mkdir(exist_ok=True)
+            (cache / shelf).symlink_to(users)
+    return cache
+
+
+def words_of(process: psutil.Process) -> Path | None:
+    """The file that a process has as its standard error."""
+    try:
+        return Path(f"/proc/{process.pid}/fd/2").readlink()
+    except OSError:
+        return None
+
+
+def run(temporary: Path, *options: str, before: Sequence[str] = ()) -> Finished:
+    """Run a session to its end; none of its workers and temporary files may be left."""
+    with Session(temporary, *options, before=before) as session:
+        finished = session.finish()
+        assert not session.workers()
+    assert not list(temporary.glob("mxnet-perf-*"))
+    return finished
+
+
+def run_all(temporary: Path, sessions: Sequence[Sequence[str]]) -> list[Finished]:
+    """Run sessions that measure nothing, one after the other in one process, as `run` does."""
+    with Session(temporary, json.dumps(sessions), program="tests.support.several") as session:
+        finished = session.finish()
+        assert not session.workers()
+    assert finished.code == 0, finished.output
+    assert not list(temporary.glob("mxnet-perf-*"))
+    parts = re.split(rf"^{END}(\d+)\n", finished.output, flags=re.MULTILINE)
+    return [Finished(int(code), output) for output, code in zip(parts[:-1:2], parts[1::2], strict=True)]

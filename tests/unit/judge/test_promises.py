@@ -1,0 +1,191 @@
+"""What verdicts promise, where the truth is known: how often an alarm is false, and which losses would be called."""
+
+import math
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perf.judge.power import POWER
+from perf.judge.speedup import Observed, observe
+from perf.judge.variance_prior import VariancePrior
+from perf.judge.verdict import LOOKS, RUN_ERROR, Judgement, Kind, Tolerance, judge_side_by_side, judge_since
+from tests.unit.judge.samples import MAYBE_SPREADS, OBSERVED, SAMPLE, SESSIONS, SPREADS, USUAL, of_values
+
+TOLERANCE = Tolerance(change=0.01, resolution=0.05)
+# So narrow that the level of the run alone decides about an alarm.
+NONE = Tolerance(change=1e-9, resolution=0.05)
+COMPARISONS = st.sampled_from([1, 20, 168])
+# Side by side and between sessions, as they are assumed: few degrees, so that variances differ much between cases.
+FEW_DEGREES = VariancePrior(variance=0.02**2, degrees=4)
+SESSIONS_FEW = VariancePrior(variance=0.02**2, degrees=4)
+WITHIN_FEW = VariancePrior(variance=0.05**2, degrees=4)
+
+
+def side_by_side(values: list[float], prior: VariancePrior = USUAL, comparisons: int = 168) -> Judgement:
+    return judge_side_by_side(values, prior, TOLERANCE, comparisons)
+
+
+# What is stated
+
+
+@given(SAMPLE, SPREADS, COMPARISONS)
+def test_side_by_side_twice_as_many_invocations_never_raise_the_smallest_loss(
+    values: list[float], prior: VariancePrior, comparisons: int
+) -> None:
+    found = side_by_side(values, prior, comparisons)
+    assert found.smallest_loss is not None
+    assert found.with_twice is not None
+    assert found.with_twice <= found.smallest_loss
+
+
+@given(OBSERVED, OBSERVED, MAYBE_SPREADS, MAYBE_SPREADS, COMPARISONS)
+def test_twice_as_many_invocations_never_raise_the_smallest_drift(
+    now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior, comparisons: int
+) -> None:
+    found = judge_since(now, then, within, sessions, TOLERANCE, comparisons)
+    if found.smallest_loss is not None:
+        assert found.with_twice is not None
+        assert found.with_twice <= found.smallest_loss
+
+
+@settings(max_examples=20)  # of 640 samples each
+@given(st.integers(0, 10**6), st.integers(1, 8), COMPARISONS)
+def test_more_invocations_side_by_side_lower_the_smallest_loss_on_average(
+    seed: int, count: int, comparisons: int
+) -> None:
+    draw = random.Random(seed)
+
+    def average(invocations: int) -> float:
+        samples = [[draw.gauss(0, 0.01) for _ in range(invocations)] for _ in range(40)]
+        return sum(side_by_side(values, USUAL, comparisons).smallest_loss or 1 for values in samples) / 40
+
+    assert average(2 * count) < average(count)
+
+
+# How often verdicts are wrong
+
+
+@contextmanager
+def unstated() -> Iterator[None]:
+    """Verdicts without the losses that they state, which take nine tenths of their time and decide none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("perf.judge.verdict.smallest_loss", lambda *_: None)
+        yield
+
+
+def at_most(share: float, count: int) -> float:
+    """So many of `count` happen at most, each with a chance of `share`, in all but one of a thousand seeds."""
+    return share * count + 3 * math.sqrt(share * count)
+
+
+def own_sd(draw: random.Random, prior: VariancePrior) -> float:
+    """The deviation of one case, where those of all cases scatter as their prior says."""
+    return math.sqrt(prior.variance * prior.degrees / draw.gammavariate(prior.degrees / 2, 2))
+
+
+def looked_at(prior: VariancePrior, draw: random.Random, comparisons: int) -> Kind:
+    """The verdict on a case in which nothing changed, measured again until it is decided."""
+    sd, values = own_sd(draw, prior), list[float]()
+    kind: Kind = "inconclusive"
+    for _ in range(LOOKS):
+        values += [draw.gauss(0, sd) for _ in range(3)]
+        kind = judge_side_by_side(values, prior, NONE, comparisons).kind
+        if kind != "inconclusive":
+            break
+    return kind
+
+
+class Sessions:
+    """Sessions of one case, of four invocations each: its variances scatter as their priors say."""
+
+    def __init__(self, draw: random.Random, within: VariancePrior, between: VariancePrior) -> None:
+        self._draw = draw
+        self._within = own_sd(draw, within)
+        self._between = own_sd(draw, between)
+
+    def session(self, log_speedup: float = 0.0) -> Observed:
+        own = self._draw.gauss(log_speedup, self._between)
+        return of_values([self._draw.gauss(own, self._within) for _ in range(4)])
+
+
+def seen_again(within: VariancePrior, between: VariancePrior, draw: random.Random, comparisons: int) -> Kind:
+    """The verdict on a case of an unchanged stack in a new session."""
+    case = Sessions(draw, within, between)
+    return judge_since(case.session(), case.session(), within, between, NONE, comparisons).kind
+
+
+def fastest_slots(draw: random.Random) -> Observed:
+    """A session from the fastest of ten slots of each invocation, to which noise only ever adds."""
+    own = math.exp(draw.gauss(1.6, math.sqrt(SESSIONS.variance)))
+
+    def fastest(latency: float) -> float:
+        return latency * (1 + min(draw.expovariate(1 / 0.05) for _ in range(10)))
+
+    return observe([(fastest(own), fastest(1.0)) for _ in range(4)])
+
+
+VERDICTS: dict[str, Callable[[random.Random, int], Kind]] = {
+    "side by side": lambda draw, comparisons: looked_at(USUAL, draw, comparisons),
+    "side by side, few degrees": lambda draw, comparisons: looked_at(FEW_DEGREES, draw, comparisons),
+    "sessions": lambda draw, comparisons: seen_again(USUAL, SESSIONS, draw, comparisons),
+    "sessions, few degrees": lambda draw, comparisons: seen_again(WITHIN_FEW, SESSIONS_FEW, draw, comparisons),
+    "fastest slots": lambda draw, comparisons: (
+        judge_since(fastest_slots(draw), fastest_slots(draw), USUAL, SESSIONS, NONE, comparisons).kind
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "comparisons"), [(name, n) for name in VERDICTS for n in (1, 20) if n == 1 or "side" in name]
+)
+def test_one_unchanged_run_in_a_hundred_raises_an_alarm(verdict: str, comparisons: int) -> None:
+    draw, runs = random.Random(20190713), 1000 // comparisons
+    alarms = 0
+    for _ in range(runs):
+        with unstated():
+            kinds = {VERDICTS[verdict](draw, comparisons) for _ in range(comparisons)}
+        alarms += not kinds.isdisjoint({"regressed", "drifted"})
+    assert alarms <= at_most(RUN_ERROR, runs)
+
+
+@pytest.mark.parametrize("comparisons", [1, 168])
+@pytest.mark.parametrize(("invocations", "prior"), [(3, USUAL), (12, USUAL), (3, FEW_DEGREES), (4, FEW_DEGREES)])
+def test_side_by_side_losses_of_the_stated_size_are_called_as_often_as_is_stated(
+    invocations: int, prior: VariancePrior, comparisons: int
+) -> None:
+    draw, count, called = random.Random(1), 1000, 0
+    for _ in range(count):
+        sd = own_sd(draw, prior)
+
+        def measured(log_loss: float, sd: float = sd) -> Judgement:
+            return side_by_side([draw.gauss(log_loss, sd) for _ in range(invocations)], prior, comparisons)
+
+        loss = measured(0.0).smallest_loss or 0
+        with unstated():
+            called += measured(math.log1p(-loss)).kind == "regressed"
+    # Three standard errors of the count, and a hundredth for the draws behind the statement.
+    assert called / count == pytest.approx(POWER, abs=3 * math.sqrt(POWER * (1 - POWER) / count) + 0.01)
+
+
+@pytest.mark.parametrize("comparisons", [1, 168])
+@pytest.mark.parametrize(("within", "between"), [(USUAL, SESSIONS), (WITHIN_FEW, SESSIONS_FEW)])
+def test_drifts_of_the_stated_size_are_called_as_often_as_is_stated(
+    within: VariancePrior, between: VariancePrior, comparisons: int
+) -> None:
+    draw, count, called = random.Random(1), 300, 0
+    for _ in range(count):
+        case = Sessions(draw, within, between)
+        then = case.session()
+
+        def seen(log_loss: float, case: Sessions = case, then: Observed = then) -> Judgement:
+            return judge_since(case.session(log_loss), then, within, between, TOLERANCE, comparisons)
+
+        loss = seen(0.0).smallest_loss or 0
+        with unstated():
+            called += seen(math.log1p(-loss)).kind == "drifted"
+    # Three standard errors of the count, and a hundredth for what is approximated.
+    assert called / count >= POWER - 3 * math.sqrt(POWER * (1 - POWER) / count) - 0.01

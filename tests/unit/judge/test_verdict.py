@@ -1,0 +1,234 @@
+"""Verdicts: what each one takes, what never changes one, and how often they are wrong where the truth is known."""
+
+import math
+import statistics
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from perf.judge.change import change_side_by_side
+from perf.judge.speedup import Observed
+from perf.judge.variance_prior import NO_PRIOR, VariancePrior
+from perf.judge.verdict import Judgement, Tolerance, judge_side_by_side, judge_since
+from tests.unit.judge.samples import MAYBE_SPREADS, OBSERVED, SAMPLE, SESSIONS, SPREADS, USUAL, shifted
+
+TOLERANCE = Tolerance(change=0.01, resolution=0.05)
+# So narrow that the level of the run alone decides about an alarm.
+NONE = Tolerance(change=1e-9, resolution=0.05)
+BESIDE = [0.001, -0.002, 0.003, 0.0, -0.001]
+THEN = Observed(1.60, 0.01**2, 6)
+COMPARISONS = st.sampled_from([1, 20, 168])
+MIRRORED = {"regressed": "improved", "improved": "regressed"}
+
+
+def moved(values: list[float], by: float) -> list[float]:
+    """Log ratios after the ratio was multiplied by 1 + `by`."""
+    return [value + math.log1p(by) for value in values]
+
+
+def mirrored(values: list[float]) -> list[float]:
+    return [-value for value in values]
+
+
+def turned(observed: Observed) -> Observed:
+    return replace(observed, log_ratio=-observed.log_ratio)
+
+
+def scattered(count: int, sd: float) -> list[float]:
+    """Values around 0 with exactly this standard deviation."""
+    steps = [float(step) for step in range(count)]
+    mean, deviation = statistics.fmean(steps), statistics.stdev(steps)
+    return [(step - mean) / deviation * sd for step in steps]
+
+
+def side_by_side(values: list[float], prior: VariancePrior = USUAL, comparisons: int = 168) -> Judgement:
+    return judge_side_by_side(values, prior, TOLERANCE, comparisons)
+
+
+def since(now: Observed, then: Observed, comparisons: int = 20) -> Judgement:
+    return judge_since(now, then, USUAL, SESSIONS, TOLERANCE, comparisons)
+
+
+# Side by side
+
+
+def test_side_by_side_an_equal_build_is_ok() -> None:
+    found = side_by_side(BESIDE)
+    assert (found.kind, found.reason, found.needed) == ("ok", "", None)
+
+
+def test_side_by_side_a_clear_loss_is_regressed() -> None:
+    found = side_by_side(moved(BESIDE, -0.10))
+    assert found.kind == "regressed"
+    assert found.change is not None
+    assert found.change.ratio == pytest.approx(0.90, abs=0.001)
+    assert found.reason.startswith("sure at over 99.999 % that it changed, and at ")
+
+
+def test_side_by_side_a_clear_gain_is_improved_and_makes_the_baseline_stale() -> None:
+    found = side_by_side(moved(BESIDE, 0.12))
+    assert found.kind == "improved"
+    assert found.reason.endswith(": the baseline is stale")
+
+
+def test_confidence_is_never_rounded_up_to_certainty() -> None:
+    reason = side_by_side(moved(BESIDE, -0.018), comparisons=1).reason
+    at_all, exceeding = (float(text.split(" %")[0]) for text in reason.split("sure at ")[1].split(", and at "))
+    change = change_side_by_side(moved(BESIDE, -0.018), USUAL)
+    assert at_all <= 100 * change.confidence_beyond(0) < at_all + 0.001
+    assert exceeding <= 100 * change.confidence_beyond(TOLERANCE.log_change) < exceeding + 0.001
+
+
+@pytest.mark.parametrize("by", [-0.009, 0.009])
+def test_side_by_side_a_change_within_the_tolerance_is_ok_however_sure(by: float) -> None:
+    assert side_by_side(moved([0.0] * 40, by), VariancePrior(1e-10, 20)).kind == "ok"
+
+
+def test_side_by_side_a_loss_beyond_the_tolerance_that_is_not_sure_is_inconclusive() -> None:
+    found = side_by_side([-0.06, 0.03, -0.09])
+    assert found.kind == "inconclusive"
+    assert "not sure enough for an alarm" in found.reason
+
+
+def test_side_by_side_a_wide_interval_is_inconclusive_and_names_the_resolution() -> None:
+    found = side_by_side([0.12, -0.12, 0.0])
+    assert found.kind == "inconclusive"
+    assert found.reason == "a change by 5% cannot be excluded"
+    assert found.needed is not None
+    assert found.needed > 3
+
+
+def test_one_invocation_without_a_prior_says_nothing() -> None:
+    found = side_by_side([-0.5], NO_PRIOR)
+    assert (found.kind, found.smallest_loss, found.needed) == ("inconclusive", None, None)
+
+
+@given(SPREADS, COMPARISONS)
+def test_side_by_side_no_data_is_invalid(prior: VariancePrior, comparisons: int) -> None:
+    found = side_by_side([], prior, comparisons)
+    assert (found.kind, found.reason) == ("invalid", "nothing undisturbed was measured side by side")
+
+
+@given(SAMPLE, MAYBE_SPREADS, COMPARISONS)
+def test_side_by_side_mirrored_data_have_the_mirrored_verdict(
+    values: list[float], prior: VariancePrior, comparisons: int
+) -> None:
+    one, other = side_by_side(values, prior, comparisons), side_by_side(mirrored(values), prior, comparisons)
+    assert other.kind == MIRRORED.get(one.kind, one.kind)
+    assert other.smallest_loss == pytest.approx(one.smallest_loss)
+    assert other.needed == one.needed
+
+
+@given(SAMPLE, SPREADS)
+def test_side_by_side_more_comparisons_never_make_an_alarm(values: list[float], prior: VariancePrior) -> None:
+    few, many = side_by_side(values, prior, 1), side_by_side(values, prior, 1000)
+    assert many.kind in {few.kind, "inconclusive"}
+    assert few.smallest_loss is not None
+    assert many.smallest_loss is not None
+    assert many.smallest_loss >= few.smallest_loss
+
+
+@given(SAMPLE, SPREADS, COMPARISONS)
+def test_side_by_side_no_verdict_contradicts_the_estimate(
+    values: list[float], prior: VariancePrior, comparisons: int
+) -> None:
+    found = side_by_side(values, prior, comparisons)
+    assert found.change is not None
+    low, high = found.change.interval()
+    if found.kind == "ok":
+        assert abs(found.change.log_ratio) <= TOLERANCE.log_change
+        assert 0.95 < low < high < 1 / 0.95
+    if found.kind == "regressed":
+        assert found.change.ratio < 0.99
+    if found.kind == "improved":
+        assert found.change.ratio > 1 / 0.99
+
+
+@given(st.integers(3, 8), st.floats(0.02, 0.2))
+def test_the_invocations_that_are_needed_exclude_the_resolution(count: int, sd: float) -> None:
+    found = judge_side_by_side(scattered(count, sd), NO_PRIOR, Tolerance(0.01, 0.04), 1)
+    if found.kind == "inconclusive":
+        assert found.change is not None
+        assert found.needed is not None
+        quantile, half = stats.t.ppf(0.975, count - 1), -math.log(0.96) / 2
+        assert quantile * sd / math.sqrt(found.needed) <= half * (1 + 1e-9)
+        assert quantile * sd / math.sqrt(found.needed - 1) > half * (1 - 1e-9)
+
+
+def test_the_invocations_that_are_needed_take_a_loss_off_the_tolerance() -> None:
+    found = side_by_side([-0.015, 0.005, -0.035], NO_PRIOR)
+    assert found.kind == "inconclusive"
+    assert found.needed is not None
+    distance = 0.015 + math.log(0.99)
+    assert stats.t.ppf(0.975, 2) * 0.02 / math.sqrt(found.needed) <= distance
+    assert stats.t.ppf(0.975, 2) * 0.02 / math.sqrt(found.needed - 1) > distance
+
+
+# Then and now
+
+
+def test_one_invocation_each_and_no_priors_say_nothing_of_a_drift() -> None:
+    alone = Observed(1.6, 0.0, 1)
+    found = judge_since(shifted(alone, -0.5), alone, NO_PRIOR, NO_PRIOR, TOLERANCE, 1)
+    assert (found.kind, found.smallest_loss, found.with_twice) == ("ok", None, None)
+
+
+def test_the_same_speedup_is_ok() -> None:
+    found = since(replace(THEN, invocations=3), THEN)
+    assert (found.kind, found.reason, found.needed) == ("ok", "", None)
+
+
+@pytest.mark.parametrize("by", [-0.3, 0.4])
+def test_a_speedup_far_from_the_stored_one_has_drifted(by: float) -> None:
+    found = since(shifted(THEN, by), THEN)
+    assert found.kind == "drifted"
+    assert found.change is not None
+    assert found.change.ratio == pytest.approx(1 + by)
+    assert found.reason.startswith("sure at ")
+
+
+def test_what_is_sure_within_a_session_and_usual_between_sessions_is_no_drift() -> None:
+    exact = VariancePrior(1e-10, 10)
+    then = Observed(1.6, 1e-10, 50)
+    now = shifted(then, -0.05)
+    assert judge_since(now, then, exact, SESSIONS, TOLERANCE, 1).kind == "ok"
+    assert judge_since(now, then, exact, VariancePrior(1e-6, 10), TOLERANCE, 1).kind == "drifted"
+
+
+def test_a_drift_within_the_tolerance_is_ok_however_sure() -> None:
+    exact, then = VariancePrior(1e-10, 20), Observed(1.6, 1e-10, 50)
+    for by, kind in ((-0.009, "ok"), (-0.011, "drifted")):
+        assert judge_since(shifted(then, by), then, exact, exact, TOLERANCE, 1).kind == kind
+
+
+@given(st.none() | OBSERVED, st.none() | OBSERVED, MAYBE_SPREADS, MAYBE_SPREADS, COMPARISONS)
+def test_a_stored_speedup_is_never_inconclusive(
+    now: Observed | None, then: Observed | None, within: VariancePrior, sessions: VariancePrior, comparisons: int
+) -> None:
+    kind = judge_since(now, then, within, sessions, TOLERANCE, comparisons).kind
+    if now is None:
+        assert kind == "invalid"
+    elif then is None:
+        assert kind == "no-baseline"
+    else:
+        assert kind in {"ok", "drifted"}
+
+
+@given(OBSERVED, OBSERVED, MAYBE_SPREADS, MAYBE_SPREADS)
+def test_mirrored_speedups_have_the_same_verdict(
+    now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior
+) -> None:
+    one = judge_since(now, then, within, sessions, TOLERANCE, 20)
+    other = judge_since(turned(now), turned(then), within, sessions, TOLERANCE, 20)
+    assert (other.kind, other.smallest_loss) == (one.kind, one.smallest_loss)
+
+
+@given(OBSERVED, OBSERVED, SPREADS, SPREADS)
+def test_more_comparisons_never_make_a_drift(
+    now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior
+) -> None:
+    few, many = (judge_since(now, then, within, sessions, TOLERANCE, count).kind for count in (1, 1000))
+    assert many in {few, "ok"}

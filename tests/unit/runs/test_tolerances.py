@@ -1,0 +1,93 @@
+"""Tolerances: the narrowest entry counts, and a file that cannot be used is named."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from perf.errors import PerfError
+from perf.judge.variance_prior import VariancePrior
+from perf.judge.verdict import Tolerance
+from perf.runs.baseline import TOLERANCES as FILE
+from perf.runs.tolerances import Assumed, Entry, read_tolerances
+from tests.support.factories import CASE, TOLERANCES
+
+GOOD = """
+[default]
+change = 0.02
+resolution = 0.05
+[published]
+change = 0.25
+resolution = 0.50
+[assumed.default]
+invocations = 0.05
+side_by_side = 0.02
+sessions = 0.03
+degrees = 4
+"""
+
+
+def test_the_narrowest_tolerance_counts() -> None:
+    entries = {"resnet152_v2-*": Entry(change=0.03, resolution=0.1), "resnet*": Entry(change=0.9)}
+    tolerances = msgspec.structs.replace(TOLERANCES, families={"cnn": Entry(change=0.02)}, cases=entries)
+    assert tolerances.of("rnn", "lstm") == Tolerance(0.01, 0.05)
+    assert tolerances.of("cnn", "mobilenet1.0-b1-mkl-fp32") == Tolerance(0.02, 0.05)
+    assert tolerances.of("cnn", "resnet152_v2-b1-mkl-int8") == Tolerance(0.03, 0.1)
+    assert tolerances.of("cnn", "resnet50_v1-b1-mkl-int8") == Tolerance(0.9, 0.05)
+
+
+def test_an_assumed_deviation_is_a_prior() -> None:
+    assumed = Assumed(invocations=0.5, side_by_side=0.25, sessions=0.125, degrees=4)
+    assert assumed.prior(assumed.invocations) == VariancePrior(0.25, 4)
+
+
+def test_a_family_without_assumptions_of_its_own_has_the_default_ones() -> None:
+    own = Assumed(0.1, 0.2, 0.06, 4)
+    tolerances = msgspec.structs.replace(TOLERANCES, assumed={**TOLERANCES.assumed, "dist": own})
+    assert tolerances.assumed_of("dist") == own
+    assert tolerances.assumed_of("cnn") == tolerances.assumed_of("rnn") == TOLERANCES.assumed["default"]
+
+
+def test_the_repositorys_tolerances_are_readable() -> None:
+    tolerances = read_tolerances(FILE)
+    tolerance = tolerances.of("cnn", CASE)
+    assert 0 < tolerance.change < tolerance.resolution < tolerances.published.resolution
+    for family in ("cnn", "rnn", "dist"):
+        assumed = tolerances.assumed_of(family)
+        assert all(0 < sd < 0.5 for sd in (assumed.invocations, assumed.side_by_side, assumed.sessions))
+        assert assumed.degrees > 0
+
+
+def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "tolerances.toml"
+    path.write_text(GOOD + "[families.cnn]\nchange = 0.1\n[cases.'resnet*']\nresolution = 0.2\n")
+    tolerances = read_tolerances(path)
+    assert tolerances.of("cnn", CASE) == Tolerance(0.1, 0.2)
+    assert tolerances.assumed_of("cnn") == Assumed(invocations=0.05, side_by_side=0.02, sessions=0.03, degrees=4)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "default = 1",
+        GOOD.replace("change = 0.02", "change = 2"),
+        GOOD.replace("change = 0.02", "change = 0.0"),
+        GOOD.replace("sessions = 0.03\n", ""),
+        GOOD.replace("sessions = 0.03", "sessions = -0.03"),
+        GOOD.replace("sessions = 0.03", "sessions = nan"),
+        GOOD.replace("sessions = 0.03", "sessions = 0.0"),
+        re.sub(r"degrees = \S+", "degrees = 0", GOOD),
+        re.sub(r"degrees = \S+", "degrees = inf", GOOD),
+        GOOD.replace("assumed.default", "assumed.cnn"),
+        GOOD.partition("[assumed.default]")[0],
+        GOOD + "[families.cnn]\nchange = 1.5\n",
+        GOOD + "[cases.x]\nfactor = 2\n",
+    ],
+)
+def test_unusable_tolerances_are_refused_by_name(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "tolerances.toml"
+    path.write_text(content)
+    with pytest.raises(PerfError, match=r"tolerances\.toml"):
+        read_tolerances(path)
