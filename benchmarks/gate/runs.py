@@ -9,7 +9,7 @@ from benchmarks.gate.recording import RecordedInvocation
 from benchmarks.gate.samples import TWIN, Recordings, log_ratio, observed, reference_of, variants_of
 from perf.judge.variance_prior import prior_of, variance_of
 from perf.judge.verdict import LOOKS, Judgement, Kind, judge_side_by_side, judge_since
-from perf.measure.engine import BESIDE_BUDGET
+from perf.measure.engine import SIDE_BY_SIDE_BUDGET
 from perf.measure.tiers import Effort
 from perf.runs.tolerances import Tolerances
 
@@ -148,7 +148,7 @@ def family_of(case: Case) -> str:
 
 def _seconds(case: Case, effort: Effort) -> float:
     family = family_of(case)
-    return BESIDE_BUDGET * LONGER.get(family, 1.0) * effort.block_budget_s + STARTING_S[family]
+    return SIDE_BY_SIDE_BUDGET * LONGER.get(family, 1.0) * effort.block_budget_s + STARTING_S[family]
 
 
 def _side_by_side(case: Case, run: Drawn, invocations: Sequence[RecordedInvocation]) -> list[float]:

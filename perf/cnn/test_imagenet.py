@@ -35,5 +35,5 @@ def test_imagenet(network: str, setup: Setup, answered: Callable[[CheckResult], 
         found = []
         for variant in fp32_and_int8(artifacts, resources):
             progress.restart()
-            found.append(answers_of(variant, network, records, resources, progress.tell))
+            found.append(answers_of(variant, network, records, resources, progress.show))
     answered(answer_of(network, *found))

@@ -13,12 +13,12 @@ from perf.dist.data import JobEffort
 from perf.dist.launch.cluster import ClusterLayout
 from perf.dist.launch.job import Job, RankPlacement
 from perf.dist.launch.running import READY, run_job, running
+from perf.errors import WorkerError
 from perf.judge.statistics import median
 from perf.machine import Placement, check_pinning
 from perf.measure.plan import Variant, Workload
 from perf.measure.results import Slot, WarmUp, lost_share
 from perf.measure.tiers import Effort
-from perf.measure.workers.instance import WorkerError
 from perf.stack import Stack
 
 # Horovod then begins an allreduce as soon as it is asked for: what is measured is what MPI takes, not the waiting.

@@ -1,1 +1,1 @@
-"""Plans in, samples out: fresh, pinned, interleaved worker processes. Knows neither CNNs nor pytest."""
+"""Plans in, samples out: fresh, pinned and interleaved worker processes. Knows neither networks nor pytest."""

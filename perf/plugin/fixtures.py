@@ -81,7 +81,7 @@ def answered(request: pytest.FixtureRequest) -> Callable[[CheckResult], None]:
             pytest.fail(f"{answer.check}, {answer.subject}: {answer.problem}\n{alone}", pytrace=False)
         options = request.config.stash[OPTIONS]
         if answer.verdict == "not judged" and options.strict and not options.store_answers:
-            pytest.fail(f"{answer.check}, {answer.subject}, was not judged: {answer.found}", pytrace=False)
+            pytest.fail(f"{answer.check}, {answer.subject}, was not judged: {answer.observed}", pytrace=False)
 
     return tell
 

@@ -11,10 +11,9 @@ import pytest
 from rich.console import Console
 
 from perf.checks import CheckResult
-from perf.errors import PerfError, UnavailableError
+from perf.errors import PerfError, UnavailableError, WorkerError
 from perf.machine import read_machine
 from perf.measure.family import Case
-from perf.measure.workers.instance import WorkerError
 from perf.plugin.declared import add_options
 from perf.plugin.options import Options, read_options
 from perf.plugin.session import PASSED, PerfSession, start_session

@@ -63,9 +63,9 @@ class PerfSession:
     _error: Exception | None = None
 
     @property
-    def limits(self) -> Mapping[str, float]:
+    def peaks(self) -> Mapping[str, float]:
         """GFLOP/s of each build in large matrix products, by role; empty when they were not measured."""
-        return self._measured.limits
+        return self._measured.peaks_gflop_per_s
 
     def header(self) -> list[str]:
         """What is measured, on what and where, a line each."""
@@ -82,10 +82,10 @@ class PerfSession:
     def footer(self) -> list[str]:
         """Where the time went, in seconds of wall time, and what the machine did meanwhile."""
         lines = [*self._ledger_lines(), *_disturbance(self.records)]
-        if self.limits:
-            rates = ", ".join(f"{role} {rate:.0f} GFLOP/s" for role, rate in self.limits.items())
+        if self.peaks:
+            rates = ", ".join(f"{role} {rate:.0f} GFLOP/s" for role, rate in self.peaks.items())
             size = self.effort.peak_size
-            lines.append(f"The machine's own limit, a {size} x {size} FP32 matrix product through each build: {rates}.")
+            lines.append(f"The machine's peak, a {size} x {size} FP32 matrix product with each build: {rates}.")
         changed = [f for f in findings(self.setup.state, read_state()) if f.verdict == "doubtful"]
         early = OWN_DOING | {f.check for f in findings(self.setup.state) if f.verdict == "doubtful"}
         lines += [f"doubtful while it ran: {f.check} {f.reading}: {f.advice}" for f in changed if f.check not in early]
@@ -199,7 +199,7 @@ class PerfSession:
             ),
             "tier": self.setup.options.tier,
             "state": state_report(self.setup.state, read_state()),
-            "limits_gflop_per_s": dict(self.limits),
+            "limits_gflop_per_s": dict(self.peaks),
         }
 
     def _measuring(self) -> Measuring:

@@ -43,7 +43,7 @@ class ProgressLine:
         self._done = 0.0
         self._started = None
 
-    def tell(self, text: str, share: float) -> None:
+    def show(self, text: str, share: float) -> None:
         """Tell what is measured now, `share` (0 to 1) of it all being done."""
         self._done = share
         if self._started is None:

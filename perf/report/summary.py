@@ -130,7 +130,7 @@ def tables_of(summary: Summary) -> list[Rows]:
     for record in summary.records:
         families.setdefault(record.family, []).append(record)
     tables = [_table(found, layouts()[family]) for family, found in families.items()]
-    rows = [[a.check, a.subject, a.found, a.allowed or "-", a.verdict] for a in summary.answers]
+    rows = [[a.check, a.subject, a.observed, a.allowed or "-", a.verdict] for a in summary.answers]
     answers = Rows("Right answers", ["Check", "Of", "Found", "Allowed", "Verdict"], rows, figures=False)
     projected = _projection(summary)
     return [*tables, *([projected] if projected.rows else []), *([answers] if rows else [])]
@@ -183,7 +183,7 @@ def _columns(records: Sequence[CaseRecord], variant: str) -> list[Column]:
         column
         for record in records
         for column, value in marked(record, Column)
-        if family in (column.reference if variant == reference else column.others)
+        if family in (column.reference if variant == reference else column.variants)
         and (not column.optional or (record.variant == variant and value is not None))
     )
     return sorted(columns, key=lambda column: column.place)

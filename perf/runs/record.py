@@ -83,22 +83,22 @@ class CaseRecord(StoredCase, frozen=True, kw_only=True):
     speedup: Annotated[
         RatioEstimate | None,
         Meta(description="reference latency over latency; null for the reference, or when it failed"),
-        Column(heading="{variant}", place=1, others=("cnn", "rnn")),
+        Column(heading="{variant}", place=1, variants=("cnn", "rnn")),
     ]
     efficiency: Annotated[
         RatioEstimate | None,
         Meta(description="scaling efficiency: a step on one rank over a step on all ranks; null for one rank"),
-        Column(heading="{variant}", place=1, others=("dist",), percent=True),
+        Column(heading="{variant}", place=1, variants=("dist",), percent=True),
     ]
     throughput_items_per_s: Annotated[
         float,
         Meta(description="items a second, summed over instances"),
-        Column(heading="{variant} {items}/s", place=4, reference=("rnn", "dist"), others=("rnn", "dist")),
+        Column(heading="{variant} {items}/s", place=4, reference=("rnn", "dist"), variants=("rnn", "dist")),
     ]
     gflop_per_s: Annotated[
         float | None,
         Meta(description="10^9 operations a second of all instances"),
-        Column(heading="{variant} GFLOP/s", place=5, reference=("cnn", "rnn"), others=("cnn", "rnn")),
+        Column(heading="{variant} GFLOP/s", place=5, reference=("cnn", "rnn"), variants=("cnn", "rnn")),
     ]
     fastest_s: Annotated[float, Meta(description="latency of its fastest slot, in seconds, which its ratio rests on")]
     latency_p50_s: Annotated[float, Meta(description="median of all counted passes, in seconds")]

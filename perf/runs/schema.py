@@ -68,7 +68,7 @@ class StoredCase(msgspec.Struct, frozen=True, rename={"side_by_side": "beside"})
     latency_s: Annotated[
         float,
         Meta(description="median latency of its slots, in seconds"),
-        Column(heading="{variant} ms", place=3, reference=FAMILIES, others=("rnn", "dist"), scale=1e3),
+        Column(heading="{variant} ms", place=3, reference=FAMILIES, variants=("rnn", "dist"), scale=1e3),
     ]
     invocations_disturbed: Annotated[int, Meta(description="invocations without enough undisturbed blocks")]
     samples: Annotated[dict[str, Sample], Meta(description="its ratios by the variant that they refer to")]
@@ -78,8 +78,8 @@ class StoredCase(msgspec.Struct, frozen=True, rename={"side_by_side": "beside"})
     published: Annotated[
         float | None,
         Meta(description="the announcement's speedup, or efficiency, for it"),
-        Column(heading="published", place=2, others=("cnn", "rnn")),
-        Column(heading="published", place=2, others=("dist",), percent=True),
+        Column(heading="published", place=2, variants=("cnn", "rnn")),
+        Column(heading="published", place=2, variants=("dist",), percent=True),
     ] = None
 
     @property

@@ -80,7 +80,7 @@ def test_waiting_is_told(tmp_path: Path, said: list[str]) -> None:
 
 
 def test_waiting_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
-    monkeypatch.setattr(room, "WAIT", 0.1)
+    monkeypatch.setattr(room, "LOCK_WAIT_S", 0.1)
     with (
         filelock.FileLock(tmp_path / "mkl-1.lock"),
         pytest.raises(PerfError, match="another session has held"),

@@ -6,14 +6,14 @@ import sys
 import pytest
 from hypothesis import strategies as st
 
-from perf.property_testing import LIMIT, for_random
+from perf.property_testing import INTEGER_LIMIT, for_random
 
-SMALL = st.integers(0, LIMIT - 1)
+SMALL = st.integers(0, INTEGER_LIMIT - 1)
 CHOOSE = """
 from hypothesis import strategies as st
-from perf.property_testing import LIMIT, for_random
+from perf.property_testing import INTEGER_LIMIT, for_random
 seen = []
-for_random(st.integers(0, LIMIT - 1), lambda value: seen.append(value), first="1", count=200)
+for_random(st.integers(0, INTEGER_LIMIT - 1), lambda value: seen.append(value), first="1", count=200)
 print(seen)
 """
 

@@ -79,7 +79,7 @@ READERS = {
         (TABLES / "table1-scaling.csv").read_bytes(),
         lambda path: published_rows(path.stem, Scaling, path.parent),
     ),
-    "builds": Reader("builds.toml", builds.DATA.read_bytes(), builds.read),
+    "builds": Reader("builds.toml", builds.DATA.read_bytes(), lambda path: read_toml(path, builds.BuildsFile)),
     "networks": Reader("networks.toml", NETWORKS.read_bytes(), lambda path: read_toml(path, NetworkCatalogue)),
     "project": Reader(
         "pyproject.toml",
@@ -157,7 +157,7 @@ def test_what_is_no_file_is_not_read(tmp_path: Path, name: str) -> None:
     os.mkfifo(path)
     error = outcome(reader, path)
     assert error is not None
-    assert "it is no regular file" in str(error)
+    assert "it is not a regular file" in str(error)
     path.unlink()
     path.mkdir()
     assert outcome(reader, path) is not None

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from perf.cnn.artifacts.zoo import fits, network_of
-from perf.cnn.artifacts.zoo_protocol import RefusalError, answer
+from perf.cnn.artifacts.zoo_protocol import answer
+from perf.errors import RefusalError
 
 
 def read(request: dict[str, Any], _: Path) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def _make(task: Task, recipe: Mapping[str, Any], shelf: Path, name: str, zoo: Bu
 def _run(task: Task, request: Path, zoo: Build, threads: int) -> dict[str, Any]:
     command = [str(zoo.python), "-m", f"perf.cnn.{task.module}", str(request)]
     environment = process_environment(zoo, threads, task.variables)
-    finished = run(command, environment=environment, timeout=TIMEOUT_S, subject=task.name)
+    finished = run(command, environment=environment, timeout_s=TIMEOUT_S, subject=task.name)
     file = request.with_name("result.json")
     result = {}
     if finished.code == 0:

@@ -10,7 +10,8 @@ import numpy as np
 from mxnet.gluon import nn
 
 from perf.cnn.artifacts.images import images
-from perf.cnn.artifacts.zoo_protocol import RefusalError, answer, flush, last_line
+from perf.cnn.artifacts.zoo_protocol import answer, flush, last_line
+from perf.errors import RefusalError
 from perf.worker.quantise import quantise
 
 # Batch-norm statistics are taken from this many images in one training-mode pass.
@@ -66,7 +67,7 @@ def network_of(request: dict[str, Any]) -> Any:
             "leave out --perf-pretrained, see to the network connection, or keep the weights in a folder for "
             "--perf-weights"
             if trained
-            else RefusalError.OTHER
+            else RefusalError.ANOTHER_NETWORK
         )
         raise RefusalError(f"its pretrained weights could not be fetched ({last_line(error)})", next_step) from None
     if weights == "synthetic":

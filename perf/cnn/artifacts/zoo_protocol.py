@@ -11,17 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from perf.errors import RefusalError
 from perf.worker.process_lifetime import die_with_parent
-
-
-class RefusalError(Exception):
-    """A fault of the request, told to the user in one line, with what to do next."""
-
-    OTHER = "name another network with --perf-model"
-
-    def __init__(self, message: str, next_step: str = OTHER) -> None:
-        super().__init__(message)
-        self.next_step = next_step
 
 
 def answer(make: Callable[[dict[str, Any], Path], dict[str, Any]]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from perf.measure.workers.worker_group import Node
+from perf.measure.workers.worker_group import GraphNode
 
 # What operators are called in the name of a kind, such as "conv+bn+relu". The others keep MXNet's name.
 WORDS = {
@@ -22,7 +22,7 @@ QUANTISED = "_contrib_quantized_"
 Layers = Mapping[str, tuple[str, ...]]
 
 
-def layers_of(nodes: Iterable[Node]) -> Layers:
+def layers_of(nodes: Iterable[GraphNode]) -> Layers:
     """Subgraphs, operators in INT8, and operators that fusion could have taken into a subgraph and did not."""
     kinds: dict[str, list[str]] = {}
     for node in nodes:
@@ -31,7 +31,7 @@ def layers_of(nodes: Iterable[Node]) -> Layers:
     return {kind: tuple(kinds[kind]) for kind in sorted(kinds)}
 
 
-def kind_of(node: Node) -> str:
+def kind_of(node: GraphNode) -> str:
     """Such as "conv+bn+relu" for a subgraph, "int8 conv+bn+relu" for a quantised one, "int8 pooling" for a quantised
     operator, and "unfused bn" for what is neither.
     """
@@ -43,7 +43,7 @@ def kind_of(node: Node) -> str:
     return f"unfused {WORDS.get(node.op, node.op)}"
 
 
-def layer_of(node: Node) -> str:
+def layer_of(node: GraphNode) -> str:
     """The operator of the network as it was before fusion and quantisation whose output this one gives."""
     return node.inside[-1][1] if node.inside else node.name.removeprefix("quantized_")
 
@@ -55,7 +55,7 @@ def differences(found: Layers, stored: Layers) -> list[str]:
     return lost + [f"new {kind}: {name}" for kind, name in sorted(now - then, key=lambda layer: layer[1])]
 
 
-def counts_of(nodes: Iterable[Node]) -> dict[str, int]:
+def counts_of(nodes: Iterable[GraphNode]) -> dict[str, int]:
     """How many operators run as subgraphs, in INT8, and unfused though they could be fused."""
     nodes = list(nodes)
     return {

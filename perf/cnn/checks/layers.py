@@ -13,7 +13,7 @@ from perf.cnn.networks import INPUT, catalogue, images_of
 from perf.measure.family import Resources
 from perf.measure.plan import Plan, Program, Variant, content_of
 from perf.measure.workers.inspection import Arrays, inspect_layers, parameters_of
-from perf.measure.workers.worker_group import Node
+from perf.measure.workers.worker_group import GraphNode
 
 # A network's activations take 50 to 300 MB an image.
 IMAGES = 4
@@ -76,7 +76,7 @@ def fp32_of(plan: Plan[Program]) -> Variant[Program]:
 def _exact(variant: Variant[Program], arrays: Arrays, rough: Arrays, resources: Resources) -> Arrays:
     """Each layer's output in FP32, on the given outputs of those before it, by layer."""
 
-    def given(nodes: Sequence[Node]) -> Arrays:
+    def given(nodes: Sequence[GraphNode]) -> Arrays:
         return {node.name: rough[layer_of(node)] for node in nodes if layer_of(node) in rough}
 
     operators, outputs = inspect_layers(variant, arrays, resources, given)

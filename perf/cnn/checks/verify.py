@@ -16,14 +16,14 @@ from perf.cnn.checks.layers import fp32_of, layer_losses
 from perf.cnn.checks.symbol import read_layers
 from perf.cnn.networks import IMAGES, INPUT, INT8, REFERENCE, catalogue, images_of
 from perf.cnn.operators.int8 import ISA
+from perf.errors import WorkerError
 from perf.facts import CnnCheck, Drift
 from perf.machine import read_machine
 from perf.measure.family import Resources
 from perf.measure.plan import Plan, Program, Variant, Workload
 from perf.measure.results import Failure
 from perf.measure.workers.inspection import Observation, inspect, parameters_of
-from perf.measure.workers.instance import WorkerError
-from perf.measure.workers.worker_group import Node
+from perf.measure.workers.worker_group import GraphNode
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Verified:
     could not be judged; neither where they are right.
     """
 
-    operators: Sequence[Node]
+    operators: Sequence[GraphNode]
     isa: str
     output_difference: float | None
     drift: Drift | None = None
@@ -148,7 +148,7 @@ def _judge(
     return Verified(seen.operators, kernels[0][0] if kernels else "unknown", difference, drift, problem=problem)
 
 
-def check_layers(variant: str, operators: Sequence[Node], stored: GoldenAnswers) -> list[str]:
+def check_layers(variant: str, operators: Sequence[GraphNode], stored: GoldenAnswers) -> list[str]:
     """Whether a variant fused and quantised what it should; one sentence for each thing that is wrong.
 
     A network with stored layers must have exactly those; any other must at least have fused, or quantised, something.

@@ -163,7 +163,7 @@ def answer_of(calibration: CalibrationMode, fp32: Right, int8: Right) -> CheckRe
     return CheckResult(
         check="top-1 on handwritten digits",
         subject=f"{handwriting().network}, {calibration}",
-        found=f"FP32 {fp32.mean():.2%}, INT8 {int8.mean():.2%}: {drift_text(both)}",
+        observed=f"FP32 {fp32.mean():.2%}, INT8 {int8.mean():.2%}: {drift_text(both)}",
         allowed=limits_text(limits),
         problem=problem_of(both, limits),
     )

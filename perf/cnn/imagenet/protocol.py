@@ -140,7 +140,7 @@ def answer_of(network: str, fp32: ImageNetAnswers, int8: ImageNetAnswers) -> Che
     return CheckResult(
         check="top-1/top-5 on ImageNet, %",
         subject=network,
-        found=figures if judged else f"{figures}; FP32 is no better than one answer for all images",
+        observed=figures if judged else f"{figures}; FP32 is no better than one answer for all images",
         allowed=f"{_fp32_text(network)}, {limits_text(limits)}" if judged else "",
         problem="; ".join(filter(None, problems)) or None,
     )

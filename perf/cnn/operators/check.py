@@ -10,8 +10,8 @@ from perf.cnn.operators.base import OperatorCase
 from perf.cnn.operators.int8 import int8
 from perf.cnn.operators.reference import Exact, fp32
 from perf.cnn.operators.workers import VARIANTS, OperatorWorkers
-from perf.measure.workers.instance import WorkerError
-from perf.measure.workers.worker_group import Node
+from perf.errors import WorkerError
+from perf.measure.workers.worker_group import GraphNode
 
 
 @dataclass(frozen=True)
@@ -71,5 +71,5 @@ def _first_line(text: str) -> str:
     return text.strip().splitlines()[0]
 
 
-def _names(operators: Sequence[Node]) -> str:
+def _names(operators: Sequence[GraphNode]) -> str:
     return ", ".join(operator.op for operator in operators)

@@ -22,7 +22,7 @@ from perf.builds import process_environment
 from perf.dist.data import load
 from perf.dist.launch.job import ERR, OUT, Job, command
 from perf.dist.launch.rank_output import LAUNCHER, RankOutput
-from perf.measure.workers.instance import WorkerError
+from perf.errors import WorkerError
 
 POLL_S = 0.2
 # How often is looked for answers while other jobs wait for their turn: a look takes a tenth of a millisecond.

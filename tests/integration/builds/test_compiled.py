@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from perf.builds import Build, compiled, provision
-from perf.builds.compiled import _key, _patch, _source, _whole, check_programs, compiled_label
+from perf.builds.compiled import _is_intact, _key, _patch, _source, check_programs, compiled_label
 from perf.builds.data import Compiled, Patch, load, locked_source
 from perf.builds.mpi import Mpi
 from perf.builds.spec import spec_for
@@ -141,7 +141,7 @@ def test_a_wheel_of_the_users_keeps_what_horovod_requires() -> None:
 
 def test_a_cut_wheel_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "some.whl").write_bytes(b"PK")
-    assert not _whole(tmp_path / "some.whl")
+    assert not _is_intact(tmp_path / "some.whl")
 
 
 @pytest.fixture(scope="module")

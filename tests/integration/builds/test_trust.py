@@ -88,10 +88,10 @@ def test_a_wheel_has_the_content_that_it_has_installed(tmp_path: Path) -> None:
     more = {"mxnet-9.9.9.data/purelib/mxnet/more.py": "x = 1\n", "mxnet-9.9.9.data/data/mxnet/LICENSE": "free\n"}
     made = wheel(tmp_path / NAME, {**HONEST, **more})
     folder = tmp_path / "environment"
-    assert run_uv("venv", str(folder), timeout=60, subject="tiny").code == 0
+    assert run_uv("venv", str(folder), timeout_s=60, subject="tiny").code == 0
     before = marks(folder)
     into = ("--python", str(folder / "bin" / "python"), "--no-deps", "--no-compile-bytecode")
-    assert run_uv("pip", "install", *into, str(made), timeout=60, subject="tiny").code == 0
+    assert run_uv("pip", "install", *into, str(made), timeout_s=60, subject="tiny").code == 0
     assert content_written(folder, before) == content_of_wheel(made)
 
 

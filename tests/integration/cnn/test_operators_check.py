@@ -17,7 +17,7 @@ from perf.cnn.operators.search import Searched, search
 from perf.cnn.operators.workers import VARIANTS, OperatorWorkers
 from perf.machine import read_machine
 from perf.measure.family import Resources
-from perf.measure.workers.worker_group import Node
+from perf.measure.workers.worker_group import GraphNode
 
 pytestmark = pytest.mark.real
 
@@ -43,7 +43,7 @@ def one_channel_scaled(case: OperatorCase) -> Arrays:
 class Spoiled(OperatorWorkers):
     """Workers that compute convolutions with another weight than they are given."""
 
-    def run(self, variant: str, case: OperatorCase, **_: Any) -> tuple[tuple[Node, ...], NDArray[np.float32]]:
+    def run(self, variant: str, case: OperatorCase, **_: Any) -> tuple[tuple[GraphNode, ...], NDArray[np.float32]]:
         return super().run(variant, case, parameters=one_channel_scaled(case))
 
 

@@ -11,9 +11,9 @@ from perf.builds import Build
 from perf.dist.convergence import ConvergenceRuns, learn, same_accuracy, same_weights
 from perf.dist.data import load
 from perf.dist.launch.running import run_job
+from perf.errors import WorkerError
 from perf.machine import Placement
 from perf.measure.family import Resources
-from perf.measure.workers.instance import WorkerError
 from tests.integration.dist.conftest import Launch
 
 pytestmark = pytest.mark.real
@@ -43,7 +43,7 @@ def alone(mkl_dist: Build, seated: Resources) -> ConvergenceRuns:
 def test_the_same_training_again_is_the_same(mkl_dist: Build, seated: Resources, alone: ConvergenceRuns) -> None:
     again = learn(1, mkl_dist, seated)
     assert same_weights(alone, again, 1).problem is None
-    assert same_weights(alone, again, 1).found.startswith("0.0e+00 of the largest weight, 0 other answers")
+    assert same_weights(alone, again, 1).observed.startswith("0.0e+00 of the largest weight, 0 other answers")
     assert same_accuracy(alone, again, 1).problem is None
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import psutil
 import pytest
 
+from perf.errors import WorkerError
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 from perf.measure import engine
 from perf.measure.engine import Conditions, _turns, measure
@@ -20,8 +21,7 @@ from perf.measure.ledger import Ledger
 from perf.measure.plan import Operator, Plan, Variant, Workload
 from perf.measure.results import Failure, Slot, WarmUp, WorkloadResult
 from perf.measure.tiers import Effort, effort_of
-from perf.measure.workers.instance import WorkerError
-from perf.measure.workers.worker_group import Node, WorkerGroup
+from perf.measure.workers.worker_group import GraphNode, WorkerGroup
 from tests.support.fakes import PLACEMENTS, build
 from tests.support.leftovers import states
 
@@ -219,7 +219,7 @@ class Watched(WorkerGroup):
     watched: ClassVar[list["Watched"]] = []
     seen: ClassVar[list[tuple[str, set[str], set[str]]]] = []
 
-    def load(self) -> tuple[Node, ...]:
+    def load(self) -> tuple[GraphNode, ...]:
         self.watched.append(self)
         return super().load()
 
@@ -382,9 +382,7 @@ def test_worker_elsewhere_than_placed_is_refused(
     results = measure([alone], {}, conditions((narrowed,), scratch, effort), lambda *_: None, Ledger())
     (result,) = results.values()
     told = result.failures["native-fp32"].what
-    assert told.startswith(
-        "while warming up: the worker is not pinned where it was placed: instance 0: started on CPUs"
-    )
+    assert told.startswith("while warming up: the worker does not run where it was placed: instance 0: started on CPUs")
     assert "the kernel narrows masks silently" in told
 
 

@@ -13,9 +13,10 @@ import psutil
 import pytest
 
 from perf.builds import Build
+from perf.errors import WorkerError
 from perf.files import ROOT
 from perf.machine import Placement
-from perf.measure.workers.instance import LAST_WORDS, Instance, WorkerError
+from perf.measure.workers.instance import LAST_LINES, Instance
 from perf.measure.workers.worker_group import Loaded, Proof, Ready
 from tests.support.fakes import PLACEMENTS, build
 
@@ -54,7 +55,7 @@ def failure(instance: Instance) -> WorkerError:
 )
 def test_garbage_is_shown(start: Start, garbage: str) -> None:
     error = failure(start(f"printf '%b\\n' '{garbage}'; sleep 60"))
-    assert error.what.startswith("the worker answered with something that is no reply")
+    assert error.what.startswith("the worker sent a line that is not a reply")
     if garbage.isascii() and "\\" not in garbage:
         assert error.what.endswith(garbage[:200])
 
@@ -63,7 +64,7 @@ def test_exit_tells_code_and_last_words(start: Start) -> None:
     error = failure(start("seq 100 >&2; echo >&2; echo no MXNet here >&2; exit 7"))
     assert error.what == "the worker exited with code 7"
     assert error.last_words.endswith("99\n100\nno MXNet here")
-    assert len(error.last_words.splitlines()) == LAST_WORDS
+    assert len(error.last_words.splitlines()) == LAST_LINES
 
 
 def test_exit_without_a_word(start: Start) -> None:

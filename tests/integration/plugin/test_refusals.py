@@ -13,7 +13,7 @@ USAGE_ERROR = 4
 REFUSED = {
     "--perf-build=mkl": "no requirement or wheel file is named\nnext: write for example --perf-build mkl=",
     "--perf-batch=0": "--perf-batch must be at least 1",
-    "--perf-instances=1000": "1000 instances do not fit",
+    "--perf-instances=1000": "1000 instances need a physical core each",
     "--benchmark-cprofile=ncalls": "--benchmark-cprofile would profile the replay of stored samples",
     "--benchmark-compare-fail=median:5%": "--benchmark-compare-fail would judge absolute times",
     "--benchmark-storage=elasticsearch+http://localhost": "--benchmark-storage: runs are kept in folders only",

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from perf.builds.data import DATA, distribution, group_requirements, load, locked_wheel, read, role_named
+from perf.builds.data import DATA, BuildsFile, distribution, group_requirements, load, locked_wheel, role_named
 from perf.defects import DATA as DEFECTS
 from perf.errors import PerfError
-from perf.files import ROOT
+from perf.files import ROOT, read_toml
 
 
 def test_roles_and_what_they_must_prove() -> None:
@@ -46,7 +46,7 @@ def test_a_mistake_in_the_data_is_told(tmp_path: Path, before: str, after: str, 
     path = tmp_path / "builds.toml"
     path.write_text(DATA.read_text().replace(before, after))
     with pytest.raises(PerfError, match=told):
-        read(path)
+        read_toml(path, BuildsFile)
 
 
 def test_unknown_role() -> None:

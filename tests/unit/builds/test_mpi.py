@@ -27,7 +27,7 @@ def test_either_is_told_by_what_it_says(tmp_path: Path, name: str, says: str, wo
     program(tmp_path, name, says)
     program(tmp_path, "mpicxx", "")
     mpi = read_mpi(tmp_path, bundled=False)
-    assert mpi.words == words
+    assert mpi.label == words
     assert mpi.launcher == tmp_path / "bin" / name
 
 

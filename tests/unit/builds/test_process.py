@@ -12,7 +12,7 @@ import uv
 from perf.builds import process
 from perf.builds.process import (
     Finished,
-    kept_shell_variables,
+    recorded_shell_variables,
     run,
     run_uv,
     scrubbed_shell_variables,
@@ -62,11 +62,11 @@ SHELL = {
 
 
 def test_shell_variables_that_reach_processes_of_a_build_are_recorded() -> None:
-    assert kept_shell_variables(SHELL, distributed=False) == {"LD_BIND_NOW": "1", "LD_LIBRARY_PATH": "/opt/lib"}
+    assert recorded_shell_variables(SHELL, distributed=False) == {"LD_BIND_NOW": "1", "LD_LIBRARY_PATH": "/opt/lib"}
 
 
 def test_those_of_horovod_and_mpi_are_recorded_for_ranks_only() -> None:
-    assert kept_shell_variables(SHELL, distributed=True) == {
+    assert recorded_shell_variables(SHELL, distributed=True) == {
         "FI_PROVIDER": "tcp",
         "HOROVOD_CYCLE_TIME": "1",
         "I_MPI_FABRICS": "shm",
@@ -79,7 +79,7 @@ def test_what_is_recorded_is_inherited_and_what_is_named_as_ignored_is_not(monke
     for name, value in SHELL.items():
         monkeypatch.setenv(name, value)
     inherited = worker_variables({}, 1, {})
-    recorded = kept_shell_variables(SHELL, distributed=True)
+    recorded = recorded_shell_variables(SHELL, distributed=True)
     assert {name: inherited.get(name) for name in recorded} == recorded
     assert not [name for name in scrubbed_shell_variables(SHELL) if inherited.get(name) == SHELL[name] != "1"]
 
@@ -96,7 +96,7 @@ def test_uv_keeps_the_users_settings_but_not_their_environment(monkeypatch: pyte
     monkeypatch.setattr(uv, "find_uv_bin", lambda: str(script))
     for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "UV_INDEX_URL", "SSL_CERT_FILE"):
         monkeypatch.setenv(name, "user")
-    environment = run_uv("sync", timeout=10, subject="x").stdout.splitlines()
+    environment = run_uv("sync", timeout_s=10, subject="x").stdout.splitlines()
     assert {line for line in environment if line.endswith("=user")} == {"UV_INDEX_URL=user", "SSL_CERT_FILE=user"}
     assert "UV_LINK_MODE=copy" in environment
 
@@ -107,7 +107,7 @@ def test_uv_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(uv, "find_uv_bin", nowhere)
     with pytest.raises(PerfError, match="uv is not installed"):
-        run_uv("sync", timeout=10, subject="build mkl")
+        run_uv("sync", timeout_s=10, subject="build mkl")
 
 
 def test_last_lines() -> None:
@@ -119,12 +119,12 @@ def test_last_lines() -> None:
 
 def test_program_that_cannot_start() -> None:
     with pytest.raises(PerfError, match="cannot be started"):
-        run(["/nowhere/python"], environment={}, timeout=1, subject="build mkl")
+        run(["/nowhere/python"], environment={}, timeout_s=1, subject="build mkl")
 
 
 def test_timeout_kills_the_whole_family(tmp_path: Path) -> None:
     with pytest.raises(PerfError, match=r"build mkl: sh did not finish within 0.005 minutes"):
-        run(STUBBORN, environment=os.environ | {"PIDS": str(tmp_path / "pids")}, timeout=0.3, subject="build mkl")
+        run(STUBBORN, environment=os.environ | {"PIDS": str(tmp_path / "pids")}, timeout_s=0.3, subject="build mkl")
     assert gone(tmp_path / "pids")
 
 
@@ -134,7 +134,7 @@ def test_interruption_kills_the_whole_family(tmp_path: Path) -> None:
     signal.setitimer(signal.ITIMER_REAL, 0.3)
     try:
         with pytest.raises(KeyboardInterrupt):
-            run(STUBBORN, environment=os.environ | {"PIDS": str(pids)}, timeout=60, subject="build mkl")
+            run(STUBBORN, environment=os.environ | {"PIDS": str(pids)}, timeout_s=60, subject="build mkl")
     finally:
         signal.signal(signal.SIGALRM, before)
     assert gone(pids)

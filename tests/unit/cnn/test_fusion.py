@@ -5,19 +5,21 @@ import pytest
 from perf.cnn.checks.fusion import counts_of, differences, layers_of
 from perf.cnn.checks.golden import GoldenAnswers
 from perf.cnn.checks.verify import check_layers
-from perf.measure.workers.worker_group import Node
+from perf.measure.workers.worker_group import GraphNode
 
-CONV = Node(
+CONV = GraphNode(
     "sg_mkldnn_conv_bn_act_0",
     "_sg_mkldnn_conv",
     quantized=False,
     inside=(("Convolution", "conv0_fwd"), ("BatchNorm", "batchnorm0_fwd"), ("Activation", "relu0_fwd")),
 )
-INT8 = Node("quantized_sg_mkldnn_conv_bn_act_0", CONV.op, quantized=True, inside=CONV.inside)
-POOL = Node("quantized_pool0_fwd", "_contrib_quantized_pooling", quantized=True, inside=())
-BN = Node("batchnorm1_fwd", "BatchNorm", quantized=False, inside=())
-FLATTEN = Node("flatten0", "Flatten", quantized=False, inside=())
-FULLY_CONNECTED = Node("fc", "_sg_mkldnn_fully_connected", quantized=False, inside=(("FullyConnected", "dense0_fwd"),))
+INT8 = GraphNode("quantized_sg_mkldnn_conv_bn_act_0", CONV.op, quantized=True, inside=CONV.inside)
+POOL = GraphNode("quantized_pool0_fwd", "_contrib_quantized_pooling", quantized=True, inside=())
+BN = GraphNode("batchnorm1_fwd", "BatchNorm", quantized=False, inside=())
+FLATTEN = GraphNode("flatten0", "Flatten", quantized=False, inside=())
+FULLY_CONNECTED = GraphNode(
+    "fc", "_sg_mkldnn_fully_connected", quantized=False, inside=(("FullyConnected", "dense0_fwd"),)
+)
 STORED = GoldenAnswers(layers={"mkl-fp32": {"conv+bn+relu": ("relu0_fwd",), "fc": ("dense0_fwd",)}})
 
 
@@ -36,8 +38,8 @@ def test_operators_are_counted_by_what_became_of_them() -> None:
 
 
 def test_a_lost_layer_is_named_with_what_runs_instead() -> None:
-    without_relu = Node("sg", CONV.op, quantized=False, inside=CONV.inside[:2])
-    relu = Node("relu0_fwd", "Activation", quantized=False, inside=())
+    without_relu = GraphNode("sg", CONV.op, quantized=False, inside=CONV.inside[:2])
+    relu = GraphNode("relu0_fwd", "Activation", quantized=False, inside=())
     assert differences(layers_of([without_relu, relu]), layers_of([CONV])) == [
         "lost conv+bn+relu: relu0_fwd",
         "new conv+bn: batchnorm0_fwd",
@@ -60,7 +62,9 @@ def test_layers_must_be_the_stored_ones() -> None:
         ("mkl-int8", [CONV], ["no operator is quantized in mkl-int8"]),
     ],
 )
-def test_a_network_without_stored_layers_must_have_some(variant: str, nodes: list[Node], problems: list[str]) -> None:
+def test_a_network_without_stored_layers_must_have_some(
+    variant: str, nodes: list[GraphNode], problems: list[str]
+) -> None:
     assert check_layers(variant, nodes, GoldenAnswers()) == problems
 
 

@@ -105,5 +105,5 @@ def test_fp32_may_be_some_points_below_the_published_figure(right: int, images: 
 def test_a_network_that_knows_nothing_and_has_no_published_figure_is_not_judged() -> None:
     knows_nothing, knows_something = (answer_of("vgg11", given, given) for given in (answers(110), answers(160)))
     assert (knows_nothing.verdict, knows_something.verdict) == ("not judged", "right")
-    assert knows_nothing.found.endswith("; FP32 is no better than one answer for all images")
+    assert knows_nothing.observed.endswith("; FP32 is no better than one answer for all images")
     assert knows_something.allowed.startswith("FP32 above chance, ")

@@ -29,4 +29,4 @@ def test_the_whole_recipe_is_judged(top1: float, verdict: str) -> None:
 def test_anything_else_is_told_and_not_judged(network: str, epochs: int, examples: int) -> None:
     answer = answer_of(run_of(network, epochs, examples), Trained([(0.1, 0.1)] * epochs, 0, 2))
     assert answer.verdict == "not judged"
-    assert "published: 0.7595 after 90 epochs" in answer.found
+    assert "published: 0.7595 after 90 epochs" in answer.observed

@@ -90,8 +90,8 @@ def test_on_this_machine_it_is_no_more_than_what_is_available() -> None:
 @pytest.mark.parametrize(
     ("need", "available", "words"),
     [
-        (96 * GIB, 21 * GIB, "needs about 96 GiB of memory, 21 GiB are free"),
-        (5 * GIB, GIB // 2, "needs about 5.0 GiB of memory, 0.5 GiB are free"),
+        (96 * GIB, 21 * GIB, "needs about 96 GiB of memory, but only 21 GiB are free"),
+        (5 * GIB, GIB // 2, "needs about 5.0 GiB of memory, but only 0.5 GiB are free"),
         (GIB, GIB, None),
         (96 * GIB, None, None),
     ],

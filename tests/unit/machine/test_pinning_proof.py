@@ -50,7 +50,7 @@ def test_stray_threads_are_told_once_per_mask() -> None:
 @pytest.mark.parametrize("policy", ["default", "bind:0", "bind:0-1", "prefer:1", "interleave:0-1"])
 def test_another_policy_on_one_mapping_is_told(policy: str) -> None:
     found = problem(BOUND, BOUND_PROOF | {"policies": {"bind:1": 311, policy: 1}})
-    assert f"1 of 312 mappings have the memory policy {policy} instead of bind:1" in found
+    assert f"1 of 312 mappings has the memory policy {policy} instead of bind:1" in found
 
 
 def test_a_policy_is_told_where_none_was_set() -> None:
@@ -62,7 +62,9 @@ def test_a_policy_is_told_where_none_was_set() -> None:
     [(BOUND, BOUND_PROOF, {"1": 989, "0": 11}), (BOUND, BOUND_PROOF, {"0": 1}), (UNBOUND, UNBOUND_PROOF, {"1": 500})],
 )
 def test_memory_on_another_node_is_told(placement: Placement, proof: dict[str, Any], pages: dict[str, int]) -> None:
-    assert f"must be on node {placement.node} to 99 %" in problem(placement, proof | {"anonymous_kb": pages})
+    assert f"at least 99 % of its anonymous memory must be on node {placement.node}" in problem(
+        placement, proof | {"anonymous_kb": pages}
+    )
 
 
 @pytest.mark.parametrize("key", BOUND_PROOF)

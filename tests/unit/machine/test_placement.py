@@ -119,7 +119,7 @@ def test_one_node_without_numactl_falls_back_and_says_so() -> None:
     (placement,) = place_instances(machine(1, smt=1), numactl=MISSING)
     assert (placement.method, placement.prefix) == ("affinity", ())
     assert placement.describe() == (
-        "instance 0: node 0, CPU 0, 1 thread, affinity; memory is not bound because there is one node to use and "
+        "instance 0: node 0, CPU 0, 1 thread, affinity; memory is not bound because there is one usable node and "
         "numactl is not installed"
     )
 
@@ -137,9 +137,9 @@ def test_several_nodes_need_numactl(instances: int | None) -> None:
         ({"instances": 0}, "0 instances cannot"),
         ({"instances": -1}, "-1 instances cannot"),
         ({"threads": 0}, "0 threads cannot"),
-        ({"instances": 5}, "5 instances do not fit 4 usable physical cores"),
-        ({"threads": 5}, "5 threads do not fit instance 0: its share of node 0 has 4 hardware threads"),
-        ({"instances": 3, "threads": 3}, "3 threads do not fit instance 0: its share of node 0 has 2 hardware threads"),
+        ({"instances": 5}, "5 instances need a physical core each, and 4 cores can be used"),
+        ({"threads": 5}, "instance 0 cannot run 5 threads: its part of node 0 has 4 hardware threads"),
+        ({"instances": 3, "threads": 3}, "instance 0 cannot run 3 threads: its part of node 0 has 2 hardware threads"),
     ],
 )
 def test_counts_that_do_not_fit_are_refused(counts: dict[str, int], what: str) -> None:

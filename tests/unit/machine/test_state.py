@@ -12,7 +12,7 @@ from perf.machine.state import CHECKS, State, findings, read_state, settings
 from tests.support.fake_state import CPU, CPUS, FILES, PER_CPU, Tree, write_quiet
 
 NAMES = [check.name for check in CHECKS]
-COUNTERS = {check.name for check in CHECKS if check.kind == "counter"}
+COUNTERS = {check.name for check in CHECKS if check.description.kind == "counter"}
 ONLINE = f"{CPU}/online"
 # A check's value needs each of its files; microcode and frequency have two places each and are tested on their own.
 NEEDED = {

@@ -106,7 +106,7 @@ def test_garbled_content_is_told_with_the_files_name(tmp_path: Path, name: str, 
     root = write_sysfs(tmp_path, {0: "0"}, ["0"])
     file = root / "devices/system" / name
     file.write_bytes(content)
-    with pytest.raises(PerfError, match="cannot be understood") as caught:
+    with pytest.raises(PerfError, match="cannot be parsed") as caught:
         read_topology(root, {0})
     assert caught.value.subject == str(file)
 

@@ -61,7 +61,9 @@ class Engine:
             names = [variant.name for variant in plan.variants]
             workloads = [workload.name for workload in plan.workloads]
             invocations = plan.effort.min_invocations if plan.effort else None
-            self.asked.append(Asked(conditions.words(plan.workloads[0]), workloads, names, plan.reference, invocations))
+            self.asked.append(
+                Asked(conditions.invocation_label(plan.workloads[0]), workloads, names, plan.reference, invocations)
+            )
             failures = {name: failure for name, failure in self.failures.items() if name in names}
             results |= {plan.key_of(workload): WorkloadResult((), failures) for workload in plan.workloads}
         return results
@@ -185,7 +187,8 @@ def test_why_nothing_can_run_beside_a_case_is_printed_and_kept(monkeypatch: pyte
     session = Session(monkeypatch, baseline_arm=lambda *_: "of what differs (wheel) nothing can be put back")
     outcomes = session.measured()
     assert (
-        "b fast: nothing runs beside it: of what differs (wheel) nothing can be put back" in session.printed.getvalue()
+        "b fast: the baseline cannot run side by side with it: of what differs (wheel) nothing can be put back"
+        in session.printed.getvalue()
     )
     assert outcomes["b"].baseline_arm == "of what differs (wheel) nothing can be put back"
     assert [asked.variants for asked in session.engine.asked] == [["native", "fast"]]
@@ -256,9 +259,9 @@ def test_subjects_of_two_families_with_one_name_are_kept_apart(monkeypatch: pyte
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (OSError("no network namespace"), "bad: preparing or checking it failed: no network namespace"),
-        (MemoryError("Unable to allocate 96 GiB"), "bad: there was not enough memory to prepare and check it: Unable"),
-        (MemoryError(), "bad: there was not enough memory to prepare and check it\nnext: "),
+        (OSError("no network namespace"), "bad: it could not be prepared or checked: no network namespace"),
+        (MemoryError("Unable to allocate 96 GiB"), "bad: there is not enough memory to prepare and check it: Unable"),
+        (MemoryError(), "bad: there is not enough memory to prepare and check it\nnext: "),
     ],
 )
 def test_a_subject_that_cannot_be_prepared_fails_its_own_cases(
@@ -340,6 +343,6 @@ def test_a_twin_does_without_the_slowdown_that_was_injected(monkeypatch: pytest.
 
 
 def test_a_slowdown_of_an_unknown_variant_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(PerfError, match="no selected case has a variant fats") as caught:
+    with pytest.raises(PerfError, match="no selected case has the variant fats") as caught:
         Session(monkeypatch, injected={"fats": 0.6}).measured()
     assert caught.value.next_step == "name one of fast, native"

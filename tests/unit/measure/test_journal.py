@@ -58,9 +58,9 @@ def result(journal: Journal) -> WorkloadResult:
 
 def filled(folder: Path, count: int = 3) -> WorkloadResult:
     journal = Journal(folder, CONDITIONS)
-    journal.keep_checks(SUBJECT, STACKS, CHECKS)
+    journal.record_checks(SUBJECT, STACKS, CHECKS)
     for number in range(count):
-        journal.keep(line(number + 1))
+        journal.record(line(number + 1))
     journal.close()
     return result(journal)
 
@@ -81,7 +81,7 @@ def test_everything_is_there_again(tmp_path: Path) -> None:
 def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
     filled(tmp_path, 1)
     journal = Journal(tmp_path, CONDITIONS)
-    journal.keep(replace(line(7), failures={}))
+    journal.record(replace(line(7), failures={}))
     journal.close()
     found = result(reopened(tmp_path))
     assert len(found.invocations) == 2
@@ -108,7 +108,7 @@ def test_what_ran_another_stack_is_dropped_and_told(tmp_path: Path, change: dict
     told = journal.dropped(WORKLOAD, None, now)
     assert len(told) == 3
     assert all(reason.startswith(f"mkl-fp32 ran another stack: {words}") for reason in told)
-    journal.keep(line(7, now))
+    journal.record(line(7, now))
     journal.close()
     again = reopened(tmp_path)
     assert again.result(WORKLOAD, None, now).invocations == (invocation(7),), "the two parts never mix"
@@ -136,7 +136,7 @@ def test_whatever_was_cut_off_the_rest_counts(tmp_path: Path, data: st.DataObjec
     assert kept == whole.invocations[: len(kept)]
     assert len(kept) == max(0, content[:end].count(b"\n") - 2)
     again = Journal(folder, CONDITIONS)
-    again.keep(line(9))
+    again.record(line(9))
     again.close()
     assert result(reopened(folder)).invocations == (*kept, invocation(9))
     path.unlink()
@@ -149,7 +149,7 @@ from pathlib import Path
 from perf.measure.journal import NAME, Journal
 from tests.unit.measure.test_journal import CONDITIONS, line
 journal = Journal(Path({str(tmp_path)!r}), CONDITIONS)
-journal.keep(line(1))
+journal.record(line(1))
 with (journal.folder / NAME).open("ab", buffering=0) as stream:
     stream.write(b'{{"measured":{{"key":')
     os.kill(os.getpid(), signal.SIGKILL)
@@ -172,7 +172,7 @@ def test_other_conditions_are_told_and_nothing_is_taken_over(tmp_path: Path) -> 
 def test_a_journal_in_use_is_refused_and_not_cut(tmp_path: Path) -> None:
     """The other session may be in the middle of a line."""
     journal = Journal(tmp_path / "1", CONDITIONS)
-    journal.keep(line(1))
+    journal.record(line(1))
     path = tmp_path / "1" / NAME
     with path.open("ab") as stream:
         stream.write(b'{"measured":')
@@ -255,7 +255,7 @@ from perf.measure.journal import Journal
 from tests.unit.measure.test_journal import CONDITIONS, line, result
 journal = Journal(Path({str(folder)!r}), CONDITIONS)
 for number in range(200):
-    journal.keep(line(number + 1))
+    journal.record(line(number + 1))
 print(len(result(journal).invocations), journal.problem)
 journal.close()
 print(len(result(Journal(Path({str(folder)!r}), CONDITIONS)).invocations))

@@ -30,7 +30,7 @@ def conditions(folder: Path) -> Conditions:
 
 
 def keep(begun: Conditions, measured: Plan[Any], workload: int) -> None:
-    begun.journal.keep(
+    begun.journal.record(
         InvocationLine(
             key=measured.key_of(measured.workloads[workload]),
             confirming=None,
