@@ -14,8 +14,8 @@ from perf.worker.probe import NUMPY_LOADED
 # Importing takes one second from a warm disk; a cold or shared one may need minutes.
 PROBE_TIMEOUT_S = 300.0
 MISSING_LIBRARY = re.compile(r"(lib\S+): cannot open shared object file")
-# Makes OpenBLAS print which kernels it chose (driver/others/dynamic.c).
-SAY_KERNELS = {"OPENBLAS_VERBOSE": "2"}
+# Makes OpenBLAS print which kernels it chose (dynamic.c).
+PRINT_KERNELS = {"OPENBLAS_VERBOSE": "2"}
 CHOSEN = re.compile(r"^Core: (\w+)$", re.MULTILINE)
 
 
@@ -63,7 +63,7 @@ def probe(folder: Path, spec: BuildSpec) -> tuple[BuildFacts, str | None]:
     Raises PerfError, with the last lines of the output, when an import fails.
     """
     command = [str(folder / "bin" / "python"), "-m", "perf.worker.probe", *spec.role.imports]
-    environment = worker_variables(spec.role.variables, threads=1, extra=SAY_KERNELS)
+    environment = worker_variables(spec.role.variables, threads=1, extra=PRINT_KERNELS)
     finished = run(command, environment=environment, timeout_s=PROBE_TIMEOUT_S, subject=spec.subject)
     step = "uv cache clean mxnet mxnet-mkl, then run again"  # a wheel in uv's cache may be damaged
     if not spec.locked:

@@ -259,7 +259,7 @@ class _Measurement:
         return slot.lost_share is not None and slot.lost_share > self._effort.max_lost_share
 
     def _precise(self, result: WorkloadResult, precision: float) -> bool:
-        """Return whether every speedup that can be computed is known to within `precision`."""
+        """Return whether every speedup that can be computed has an interval within `precision`."""
         reference = self._plan.reference
         variants = [v.name for v in self._plan.variants if v.name != reference and v.name not in result.failures]
         floors = [result.floors(reference, name) for name in variants]

@@ -76,7 +76,7 @@ def test_a_source_with_another_hash_is_refused(tmp_path: Path, source: tuple[str
 
 
 def test_a_source_that_cannot_be_fetched(tmp_path: Path) -> None:
-    with pytest.raises(PerfError, match="cannot be fetched") as caught:
+    with pytest.raises(PerfError, match="cannot be downloaded") as caught:
         _source((tmp_path / "none.tar.gz").as_uri(), "", tmp_path / "unpacked", "build")
     assert caught.value.next_step == "check the network, then run again"
 

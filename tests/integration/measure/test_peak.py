@@ -1,4 +1,4 @@
-"""The machine's own limit, through real builds on small matrices."""
+"""The machine's peak, with real builds on small matrices."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -186,7 +186,7 @@ def test_without_a_compiler_training_is_not_run_and_all_else_is(tmp_path: Path) 
     finished = run(tmp_path, *TRAIN, "perf/rnn/test_inference.py")
     assert finished.code == 0, finished.output
     assert "2 passed, 2 skipped" in finished.output
-    assert "horovod must be compiled, and there is no g++" in finished.output
+    assert "horovod must be compiled, but g++ is missing" in finished.output
     assert "apt-get install g++ cmake make" in finished.output
 
 

@@ -10,7 +10,7 @@ from perf.machine import read_host_id
 MACHINE_ID = "0123456789abcdef0123456789abcdef"
 
 
-def test_a_host_is_known_by_a_hash_of_its_machine_id(tmp_path: Path) -> None:
+def test_a_host_is_identified_by_a_hash_of_its_machine_id(tmp_path: Path) -> None:
     path = tmp_path / "machine-id"
     path.write_text(f"{MACHINE_ID}\n")
     host = read_host_id(path)
