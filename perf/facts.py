@@ -114,7 +114,7 @@ class TrainingFacts(msgspec.Struct, frozen=True, tag="dist"):
 
     @property
     def flops_per_pass(self) -> None:
-        """None: the operations of a training step are not counted."""
+        """Return None: the operations of a training step are not counted."""
 
 
 CheckFacts = CnnCheck | RnnCheck | TrainingCheck

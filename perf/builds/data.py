@@ -89,6 +89,8 @@ class BuildsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Metadata(msgspec.Struct, frozen=True, rename="kebab"):
+    """An entry of [[tool.uv.dependency-metadata]]."""
+
     name: str
     requires_dist: tuple[str, ...]
 
@@ -102,6 +104,8 @@ class _Tool(msgspec.Struct, frozen=True):
 
 
 class _Include(msgspec.Struct, frozen=True, rename="kebab"):
+    """A dependency group that another one includes."""
+
     include_group: str
 
 
@@ -113,11 +117,15 @@ class _Project(msgspec.Struct, frozen=True, rename="kebab"):
 
 
 class _File(msgspec.Struct, frozen=True):
+    """A wheel or a source distribution in uv.lock."""
+
     url: str
     hash: str
 
 
 class _Package(msgspec.Struct, frozen=True):
+    """A package in uv.lock."""
+
     name: str
     version: str | None = None
     wheels: tuple[_File, ...] = ()

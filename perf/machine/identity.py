@@ -124,17 +124,21 @@ def highest_isa(flags: frozenset[str]) -> str:
 
 
 class _Isa(msgspec.Struct, frozen=True):
+    """An instruction set and the flags that it needs."""
+
     name: str
     flags: frozenset[str]
 
 
-class _Table(msgspec.Struct, frozen=True):
+class _IsaFile(msgspec.Struct, frozen=True):
+    """All of `isa.toml`."""
+
     isa: tuple[_Isa, ...]
 
 
 @cache
 def _isa_table() -> tuple[tuple[str, frozenset[str]], ...]:
-    return tuple((isa.name, isa.flags) for isa in read_toml(DATA, _Table).isa)
+    return tuple((isa.name, isa.flags) for isa in read_toml(DATA, _IsaFile).isa)
 
 
 def _slug(text: str) -> str:

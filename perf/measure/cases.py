@@ -1,7 +1,8 @@
 """Measuring the selected cases of all families: prepare, check, measure, and confirm what is undecided."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -16,8 +17,8 @@ from perf.measure.outcome import Outcome
 from perf.measure.peak import measure_peaks
 from perf.measure.plan import Plan, SubjectKey, Variant, WorkloadKey
 from perf.measure.results import WorkloadResult
-from perf.measure.resuming import resumed
 from perf.measure.stacks import BaselineArm, stacks_of
+from perf.wording import counted
 
 NOTHING = WorkloadResult((), {})
 # What to do about a case that needs too much memory.
@@ -194,7 +195,7 @@ class Measuring:
             key: {name: check.problem for name, check in by_variant.items() if check.problem}
             for key, by_variant in checks.items()
         }
-        for line in resumed(plans, conditions):
+        for line in reuse_of(plans, conditions):
             self.progress.say(line)
         self.progress.restart()
         return measure(plans, problems, conditions, self.progress.show, self.ledger)
@@ -241,3 +242,30 @@ def _slowed(plans: Sequence[Plan[Any]], injected: Mapping[str, float]) -> list[P
         replace(plan, variants=tuple(replace(v, extra_work=injected.get(v.name, 0.0)) for v in plan.variants))
         for plan in plans
     ]
+
+
+def reuse_of(plans: Sequence[Plan[Any]], conditions: Conditions) -> Iterator[str]:
+    """Yield, a line each, how many of the invocations that the plans need come from an earlier session, and which are
+    dropped and why; nothing in a new session.
+    """
+    journal = conditions.journal
+    if journal.resumed is None:
+        return
+    reused = needed = 0
+    dropped: list[str] = []
+    for plan in plans:
+        stacks = stacks_of(plan, conditions.placements)
+        least = (plan.effort or conditions.effort).min_invocations
+        for workload in plan.workloads:
+            key = plan.key_of(workload)
+            available = len(journal.result(key, conditions.confirming, stacks).invocations)
+            reused += available
+            needed += max(available, least)
+            reasons = Counter(journal.dropped(key, conditions.confirming, stacks))
+            dropped += [
+                f"{workload.name}: dropped {counted(count, 'earlier invocation')}: {reason}"
+                for reason, count in reasons.items()
+            ]
+    if reused or conditions.confirming is None:
+        yield f"Reusing {reused} of {counted(needed, 'invocation')} from the session of {journal.resumed}"
+    yield from dropped

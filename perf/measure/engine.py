@@ -107,9 +107,11 @@ class _Measurement:
         self._failures = {name: {**own, **result.failures} for name, result in earlier.items()}
 
     def key_of(self, workload: Workload) -> WorkloadKey:
+        """Return a workload's key."""
         return self._plan.key_of(workload)
 
     def result(self, workload: Workload) -> WorkloadResult:
+        """Return what has been measured of a workload."""
         return WorkloadResult(tuple(self._invocations[workload.name]), self._failures[workload.name])
 
     def open_workloads(self) -> list[Workload]:

@@ -48,6 +48,8 @@ class Header(msgspec.Struct, frozen=True):
 
 
 class _HeaderVersion(msgspec.Struct, frozen=True):
+    """A header, of which only the version is decoded."""
+
     version: int
 
 

@@ -19,6 +19,7 @@ OF_BASELINE = "@baseline"
 # The code that determines how passes are run and timed.
 MEASURING = (
     "perf/worker",
+    "perf/measure/workers/replies.py",
     "perf/measure/workers/worker_group.py",
     "perf/measure/engine.py",
     "perf/measure/workers/turns.py",

@@ -13,7 +13,7 @@ from perf.errors import WorkerError
 from perf.measure.family import Resources
 from perf.measure.workers.inspection import Outputs
 from perf.measure.workers.instance import Instance
-from perf.measure.workers.worker_group import Done, Loaded, Ready
+from perf.measure.workers.replies import Done, Loaded, Ready
 from perf.rnn.agreement import Distance, Inputs, distance, expected
 from perf.rnn.example import Example
 from perf.rnn.operator import operator_of

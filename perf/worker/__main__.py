@@ -17,6 +17,7 @@ from perf.worker.proof import cpus_of, proof_of_pinning
 
 
 def main() -> None:
+    """Pin this process if asked to, then answer requests until the pipe closes."""
     parser = argparse.ArgumentParser(prog="python -m perf.worker")
     parser.add_argument("--affinity", default="", help="CPUs to run on when no launch prefix pinned this process")
     options = parser.parse_args()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from perf.measure.workers.worker_group import GraphNode
+from perf.measure.workers.replies import GraphNode
 
 # What operators are called in the name of a kind, such as "conv+bn+relu". The others keep MXNet's name.
 WORDS = {

@@ -13,7 +13,7 @@ from perf.cnn.networks import INPUT, catalogue, images_of
 from perf.measure.family import Resources
 from perf.measure.plan import Plan, Program, Variant, content_of
 from perf.measure.workers.inspection import Arrays, inspect_layers, parameters_of
-from perf.measure.workers.worker_group import GraphNode
+from perf.measure.workers.replies import GraphNode
 
 # A network's activations take 50 to 300 MB an image.
 IMAGES = 4

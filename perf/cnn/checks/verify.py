@@ -23,7 +23,7 @@ from perf.measure.family import Resources
 from perf.measure.plan import Plan, Program, Variant, Workload
 from perf.measure.results import Failure
 from perf.measure.workers.inspection import Observation, inspect, parameters_of
-from perf.measure.workers.worker_group import GraphNode
+from perf.measure.workers.replies import GraphNode
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from perf.errors import PerfError
 from perf.measure.family import Resources
 from perf.measure.plan import Program, Variant
 from perf.measure.workers.instance import Instance
-from perf.measure.workers.worker_group import SEED, Done, Loaded, Ready
+from perf.measure.workers.replies import Done, Loaded, Ready
+from perf.measure.workers.worker_group import SEED
 
 # A record is a magic number, a word whose upper 3 bits say which part of an image it holds (0 all of it, 1 the first,
 # 2 a middle one, 3 the last) and whose others are its bytes, and those bytes, filled up to words (dmlc/recordio.h).

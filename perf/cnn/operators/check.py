@@ -11,7 +11,7 @@ from perf.cnn.operators.int8 import int8
 from perf.cnn.operators.reference import Exact, fp32
 from perf.cnn.operators.workers import VARIANTS, OperatorWorkers
 from perf.errors import WorkerError
-from perf.measure.workers.worker_group import GraphNode
+from perf.measure.workers.replies import GraphNode
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from perf.cnn.operators.base import Arrays, OperatorCase
 from perf.errors import WorkerError
 from perf.measure.family import Resources
 from perf.measure.workers.instance import Instance
-from perf.measure.workers.worker_group import Done, GraphNode, Loaded, Ready
+from perf.measure.workers.replies import Done, GraphNode, Loaded, Ready
 
 
 @dataclass(frozen=True)

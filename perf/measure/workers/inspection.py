@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from perf.measure.family import Resources
 from perf.measure.plan import Loadable, Variant, Workload
-from perf.measure.workers.worker_group import GraphNode, WorkerGroup
+from perf.measure.workers.replies import GraphNode
+from perf.measure.workers.worker_group import WorkerGroup
 
 Outputs = Sequence[NDArray[Any]]
 Arrays = Mapping[str, NDArray[Any]]

@@ -154,6 +154,8 @@ class Instance:
 
 
 class _Refusal(msgspec.Struct):
+    """Any reply, of which only an error is decoded."""
+
     error: str | None = None
 
 

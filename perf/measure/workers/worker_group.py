@@ -10,9 +10,21 @@ import msgspec
 from perf.errors import WorkerError
 from perf.machine import Placement, check_pinning
 from perf.measure.plan import Loadable, Variant, Workload
-from perf.measure.results import Slot, WarmUp, lost_share
+from perf.measure.results import Slot, WarmUp
 from perf.measure.tiers import Effort
 from perf.measure.workers.instance import Instance, Reply
+from perf.measure.workers.replies import (
+    Counted,
+    Done,
+    Enough,
+    Freed,
+    GraphNode,
+    Loaded,
+    Passes,
+    Proof,
+    Ready,
+    WarmedUp,
+)
 from perf.measure.workers.turns import Processes
 
 # Several instances start at the same moment, this far ahead, so that the request has reached all of them. A slot takes
@@ -22,68 +34,6 @@ LEAD_NS = 4_000_000
 OVERLAP = 0.99
 # Of the inputs' random values; any fixed number would do.
 SEED = 20190713
-
-
-class Ready(msgspec.Struct):
-    pid: int
-
-
-class GraphNode(msgspec.Struct, frozen=True):
-    """An operator of a network, as it runs.
-
-    name: its name in the network.
-    op: MXNet's name of the operator.
-    quantized: whether it computes in INT8.
-    inside: the operators that fusion put inside it, each as (op, name), in order.
-    """
-
-    name: str
-    op: str
-    quantized: bool
-    inside: tuple[tuple[str, str], ...]
-
-
-class Loaded(msgspec.Struct):
-    operators: tuple[GraphNode, ...]
-
-
-class Counted(msgspec.Struct):
-    multiply_adds: int
-
-
-class Done(msgspec.Struct):
-    pass
-
-
-class WarmedUp(msgspec.Struct):
-    durations_ns: list[int]
-    steady: bool
-
-
-class Proof(msgspec.Struct):
-    launch_cpus: str
-    thread_cpus: dict[str, str]
-    policies: dict[str, int] | None
-    anonymous_kb: dict[str, int] | None
-
-
-class Enough(msgspec.Struct):
-    enough: bool
-
-
-class Passes(msgspec.Struct):
-    passes_ns: list[tuple[int, int]]
-    held_up_ns: int | None
-    stolen_ns: int | None
-
-    @property
-    def lost_share(self) -> float | None:
-        """Return the fraction of these passes' time that other programs took (perf.measure.results)."""
-        return lost_share(self.held_up_ns, self.stolen_ns, self.passes_ns[-1][1] - self.passes_ns[0][0])
-
-
-class Freed(msgspec.Struct):
-    peak_memory_bytes: int
 
 
 class WorkerGroup:
@@ -119,6 +69,7 @@ class WorkerGroup:
 
     @property
     def pids(self) -> list[int]:
+        """Return the instances' process ids."""
         return [instance.pid for instance in self._instances]
 
     @property

@@ -17,7 +17,7 @@ from perf.cnn.operators.search import Searched, search
 from perf.cnn.operators.workers import VARIANTS, OperatorWorkers
 from perf.machine import read_machine
 from perf.measure.family import Resources
-from perf.measure.workers.worker_group import GraphNode
+from perf.measure.workers.replies import GraphNode
 
 pytestmark = pytest.mark.real
 

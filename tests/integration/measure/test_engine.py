@@ -21,7 +21,8 @@ from perf.measure.ledger import Ledger
 from perf.measure.plan import Operator, Plan, Variant, Workload
 from perf.measure.results import Failure, Slot, WarmUp, WorkloadResult
 from perf.measure.tiers import Effort, effort_of
-from perf.measure.workers.worker_group import GraphNode, WorkerGroup
+from perf.measure.workers.replies import GraphNode
+from perf.measure.workers.worker_group import WorkerGroup
 from tests.support.fakes import PLACEMENTS, build
 from tests.support.leftovers import states
 

@@ -17,7 +17,7 @@ from perf.errors import WorkerError
 from perf.files import ROOT
 from perf.machine import Placement
 from perf.measure.workers.instance import LAST_LINES, Instance
-from perf.measure.workers.worker_group import Loaded, Proof, Ready
+from perf.measure.workers.replies import Loaded, Proof, Ready
 from tests.support.fakes import PLACEMENTS, build
 
 
@@ -136,7 +136,7 @@ from pathlib import Path
 from perf.builds import provision
 from perf.cache import cache_folder
 from perf.machine import Placement
-from perf.measure.workers.worker_group import Ready
+from perf.measure.workers.replies import Ready
 from perf.measure.workers.instance import Instance
 
 build = provision("native", override=None, cache=cache_folder(None), say=print)

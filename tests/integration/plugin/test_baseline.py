@@ -248,7 +248,7 @@ def test_a_killed_session_goes_on_and_measures_nothing_twice(tmp_path: Path) -> 
         shutil.rmtree(scratch)  # what a kill leaves
     finished = run(tmp_path, *options, "--perf-resume")
     assert finished.code == 0, finished.output
-    assert f"reusing {len(before)} of 4 invocations from the session of 2" in finished.output
+    assert f"Reusing {len(before)} of 4 invocations from the session of 2" in finished.output
     found = measured(journal)
     assert found[: len(before)] == before
     assert sorted((workload, again) for again, workload, _ in found) == [

@@ -5,7 +5,7 @@ import pytest
 from perf.cnn.checks.fusion import counts_of, differences, layers_of
 from perf.cnn.checks.golden import GoldenAnswers
 from perf.cnn.checks.verify import check_layers
-from perf.measure.workers.worker_group import GraphNode
+from perf.measure.workers.replies import GraphNode
 
 CONV = GraphNode(
     "sg_mkldnn_conv_bn_act_0",

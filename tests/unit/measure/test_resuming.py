@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from perf.measure.cases import reuse_of
 from perf.measure.engine import Conditions
 from perf.measure.journal import InvocationLine, Journal
 from perf.measure.plan import Operator, Plan, Variant, Workload
 from perf.measure.results import Invocation
-from perf.measure.resuming import resumed
 from perf.measure.stacks import stacks_of
 from perf.measure.tiers import effort_of
 from tests.support.fakes import PLACEMENTS, build
@@ -43,14 +43,14 @@ def record(begun: Conditions, measured: Plan[Any], workload: int) -> None:
 
 def test_reused_and_dropped_invocations_are_reported(tmp_path: Path) -> None:
     begun = conditions(tmp_path)
-    assert list(resumed([plan()], begun)) == [], "a new session resumes nothing"
+    assert list(reuse_of([plan()], begun)) == [], "a new session resumes nothing"
     for workload in (0, 0, 0, 0, 1):
         record(begun, plan(), workload)
     record(begun, plan({"OMP_WAIT_POLICY": "passive"}), 1)
     begun.journal.close()
     continued = conditions(tmp_path)
-    reused, dropped = resumed([plan()], continued)
-    assert reused == f"reusing 5 of 7 invocations from the session of {continued.journal.resumed}"
+    reused, dropped = reuse_of([plan()], continued)
+    assert reused == f"Reusing 5 of 7 invocations from the session of {continued.journal.resumed}"
     assert dropped == (
         "net-b4: dropped 1 earlier invocation: "
         "native ran a different stack: variables OMP_WAIT_POLICY: passive -> not set"

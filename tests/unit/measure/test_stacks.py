@@ -340,7 +340,12 @@ def test_a_string_that_is_not_a_docstring_is_code() -> None:
 
 def test_the_measuring_code_is_that_of_workers_and_turns() -> None:
     assert re.fullmatch(r"[0-9a-f]{12}", measuring_code())
-    measured_by = {"perf/measure/engine.py", "perf/measure/workers/turns.py", "perf/measure/workers/worker_group.py"}
+    measured_by = {
+        "perf/measure/engine.py",
+        "perf/measure/workers/replies.py",
+        "perf/measure/workers/turns.py",
+        "perf/measure/workers/worker_group.py",
+    }
     assert {"perf/worker", "perf/dist/rank_group.py", "perf/dist/launch/running.py", *measured_by} == set(MEASURING)
     assert all((ROOT / name).exists() for name in MEASURING)
 
