@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import gammaln, stdtr, stdtrit
 
-from perf.judge.speedup import Observed
+from perf.judge.speedup import ObservedRatio
 from perf.judge.variance_prior import VariancePrior, sum_of_squares
 
 # A sum's quantile lies at most so many times as far out as its parts' together; of one degree of freedom or more: once.
@@ -112,7 +112,9 @@ def change_side_by_side(side_by_side: Sequence[float], prior: VariancePrior) -> 
     return Change(sum(side_by_side) / len(side_by_side), _known(pooled.divided_by(len(side_by_side))))
 
 
-def change_since(now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior) -> Change:
+def change_between_sessions(
+    now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior
+) -> Change:
     """The change of a stored log speedup between two sessions. `within` is the prior of the variance between
     invocations, which is taken for the same now and then; `sessions` is the variance of a session's own speedup beyond
     it, which counts for both.

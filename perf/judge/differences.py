@@ -8,7 +8,7 @@ from scipy.special import stdtr, stdtrit
 
 
 @dataclass(frozen=True)
-class Differences:
+class PairedDifferences:
     """Second minus first of each pair. The paired t-test (Student, "The probable error of a mean", 1908) assumes that
     they are independent and near normal.
     """

@@ -13,7 +13,7 @@ from scipy.stats import binomtest, norm
 
 
 @dataclass(frozen=True)
-class Paired:
+class PairedCounts:
     """Counts of examples: both right, only the first, only the second, neither."""
 
     both: int

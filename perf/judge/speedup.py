@@ -28,7 +28,7 @@ Floors = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Observed:
+class ObservedRatio:
     """A log ratio and what is known of its error: the variance of one invocation's share of it, so that `variance` /
     `invocations` is the square of its standard error. With one invocation nothing is known of it.
     """
@@ -66,7 +66,7 @@ class Estimate:
         return (math.log(self.high) - math.log(self.low)) / 2
 
 
-def observe(floors: Sequence[Floors]) -> Observed:
+def observe(floors: Sequence[Floors]) -> ObservedRatio:
     """The log ratio of the fastest slots of a session, from those of each invocation. ValueError when there are none.
 
     The variance is a bootstrap's over invocations (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993,
@@ -78,16 +78,16 @@ def observe(floors: Sequence[Floors]) -> Observed:
 
 
 @cache
-def _observe(floors: tuple[Floors, ...]) -> Observed:
+def _observe(floors: tuple[Floors, ...]) -> ObservedRatio:
     logs = np.log(np.array(floors))
     fastest = logs.min(axis=0)
     n = len(floors)
     drawn = np.random.default_rng(SEED).integers(n, size=(RESAMPLES, n))
     resampled = logs[drawn].min(axis=1)
-    return Observed(float(fastest[0] - fastest[1]), float(np.var(resampled[:, 0] - resampled[:, 1])) * n, n)
+    return ObservedRatio(float(fastest[0] - fastest[1]), float(np.var(resampled[:, 0] - resampled[:, 1])) * n, n)
 
 
-def estimate_speedup(observed: Observed, prior: VariancePrior = NO_PRIOR) -> Estimate:
+def estimate_speedup(observed: ObservedRatio, prior: VariancePrior = NO_PRIOR) -> Estimate:
     """The speedup with Student's t interval at 95 %, its variance moderated by `prior`, which is what the run's other
     cases say about it (perf.judge.variance_prior).
     """

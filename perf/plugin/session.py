@@ -28,10 +28,10 @@ from perf.plugin.storage import Storage, forget_old_sessions, start_judging
 from perf.runs import schema
 from perf.runs.baseline import TOLERANCES
 from perf.runs.gate import Priors, priors_of
-from perf.runs.judges import Judging
+from perf.runs.groups import RunVerdicts
+from perf.runs.judges import Judge
 from perf.runs.record import CaseRecord, case_of, record_of
-from perf.runs.schema import Context
-from perf.runs.together import Judged
+from perf.runs.schema import RunContext
 from perf.runs.tolerances import Tolerances, read_tolerances
 from perf.runs.verdict import Verdict
 from perf.stack import OF_THE_SUITE, Stack, differing
@@ -52,9 +52,9 @@ class PerfSession:
     setup: Setup
     selected: Sequence[Case]
     effort: Effort
-    context: Context
+    context: RunContext
     journal: Journal
-    judging: Judging
+    judging: Judge
     tolerances: Tolerances
     records: list[CaseRecord] = field(default_factory=list)
     refused: dict[str, Verdict] = field(default_factory=dict)
@@ -157,14 +157,14 @@ class PerfSession:
             self.refused[case.id] = Verdict(case.id, "invalid", reason)
 
     @property
-    def verdicts(self) -> Judged:
+    def verdicts(self) -> RunVerdicts:
         """What is said of the cases whose items have run."""
         names = {record.name for record in self.records}
         found = {name: verdict for name, verdict in self.said.verdicts.items() if name in names}
         return replace(self.said, verdicts={**found, **self.refused})
 
     @cached_property
-    def said(self) -> Judged:
+    def said(self) -> RunVerdicts:
         """What is said of all cases that were measured."""
         return self.judging.judged(self._cases)
 

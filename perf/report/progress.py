@@ -48,7 +48,7 @@ class ProgressLine:
         self._done = share
         if self._started is None:
             self._started = time.monotonic()
-        text = f"{text}; {time_to_go(time.monotonic() - self._started, share)}"
+        text = f"{text}; {remaining_time(time.monotonic() - self._started, share)}"
         if self._bar is not None:
             self._bar.update(self._task, completed=share, description=text)
             self._bar.refresh()
@@ -56,7 +56,7 @@ class ProgressLine:
             self.say(f"[{share:4.0%}] {text}")
 
 
-def time_to_go(elapsed_s: float, share: float) -> str:
+def remaining_time(elapsed_s: float, share: float) -> str:
     """A person's answer to "how long still?" from the time so far (s) and the share of the work that is done."""
     if share <= 0:
         return "time to go unknown yet"

@@ -13,7 +13,7 @@ from perf.files import write_whole
 from perf.judge.projection import AllreduceCost, MeasuredTraining, Ring, fit_ring
 from perf.runs.record import CaseRecord
 
-FAMILY = "dist"
+TRAINING_FAMILY = "dist"
 LINKS_BITS_PER_S = {"10 Gbit/s": 10e9, "100 Gbit/s": 100e9}
 
 
@@ -61,7 +61,7 @@ class _Job:
 
 
 def _jobs(records: Sequence[CaseRecord]) -> list[_Job]:
-    return [_Job(record, cast("TrainingFacts", record.facts)) for record in records if record.family == FAMILY]
+    return [_Job(record, cast("TrainingFacts", record.facts)) for record in records if record.family == TRAINING_FAMILY]
 
 
 def projections(records: Sequence[CaseRecord], instances: Sequence[int]) -> list[Projected]:
@@ -122,7 +122,7 @@ def _measured(jobs: Sequence[_Job]) -> _Place | None:
     )
 
 
-def write_training(path: Path, records: Sequence[CaseRecord], published: Mapping[int, float]) -> None:
+def write_training_charts(path: Path, records: Sequence[CaseRecord], published: Mapping[int, float]) -> None:
     """Write the charts as one HTML page that needs no network. `published` is the announcement's efficiency by
     instances. OSError when the file cannot be written.
     """

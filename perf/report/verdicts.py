@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from perf.judge.judgement import Judgement
 from perf.judge.speedup import Estimate
 from perf.judge.statistics import median
-from perf.judge.verdict import Judgement
 from perf.report.console import say
-from perf.runs.judges import Judging
-from perf.runs.together import Judged
+from perf.runs.groups import RunVerdicts
+from perf.runs.judges import Judge
 from perf.runs.verdict import GRAVITY, Verdict
 
 _STYLES: Mapping[str, str] = {
@@ -29,7 +29,7 @@ SHOWN_NAMES = 20
 MOST_INVOCATIONS = 100
 
 
-def verdict_lines(verdict: Verdict, judging: Judging, command: str) -> list[str]:
+def verdict_lines(verdict: Verdict, judging: Judge, command: str) -> list[str]:
     """What a person needs in ten seconds: the case, then and now, how sure, what else changed, and how to reproduce it.
 
     `command` is the command line that runs the case alone.
@@ -50,7 +50,7 @@ def verdict_lines(verdict: Verdict, judging: Judging, command: str) -> list[str]
     return [*lines, f"  alone: {command}"]
 
 
-def print_verdicts(judged: Judged, judging: Judging, selected: Sequence[str], console: Console) -> None:
+def print_verdicts(judged: RunVerdicts, judging: Judge, selected: Sequence[str], console: Console) -> None:
     """Print what was said of each case that is not `ok`, how many of each verdict there are, and what the run would
     have seen. Nothing that was selected and not judged, and nothing that only the baseline holds, is left unsaid.
     `selected` holds case names.

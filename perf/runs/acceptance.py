@@ -13,9 +13,9 @@ from perf.errors import PerfError
 from perf.files import MAX_BYTES
 from perf.published import published_classes
 from perf.runs.baseline import PUBLISHED, usable_baseline
-from perf.runs.judges import gate_of, judge_run
-from perf.runs.schema import FEW, Accepted, Run, StoredCase
-from perf.runs.store import Shelf, held, save, shelf_of
+from perf.runs.judges import judge_run, make_gate
+from perf.runs.schema import FEW, AcceptedLosses, StoredCase, StoredRun
+from perf.runs.store import RunFiles, find_run_files, locked, save
 from perf.runs.tolerances import Tolerances
 from perf.stack import OF_THE_SUITE, differing
 
@@ -28,7 +28,7 @@ NAME = re.compile(r"[\w+-][\w.+-]{0,80}")
 
 
 @dataclass(frozen=True)
-class Consent:
+class Waiver:
     """What the user allows of a run that is stored: cases that it may lack, by patterns of their names, and the reason
     why cases may have become worse, or stay open; "" for none.
     """
@@ -44,13 +44,13 @@ class Consent:
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredBaseline:
     """A run that was stored: where, how many cases, which items were left out and why, and what was accepted."""
 
     path: Path
     cases: int
     left_out: Mapping[str, str]
-    accepted: Accepted | None
+    accepted: AcceptedLosses | None
 
     @property
     def lines(self) -> list[str]:
@@ -65,7 +65,9 @@ class Stored:
         return [*lines, f"Stored as a baseline: {self.path} ({self.cases} case{'s' * (self.cases != 1)})"]
 
 
-def store(document: Mapping[str, Any], folder: Path, name: str, consent: Consent, tolerances: Tolerances) -> Stored:
+def store(
+    document: Mapping[str, Any], folder: Path, name: str, consent: Waiver, tolerances: Tolerances
+) -> StoredBaseline:
     """Store a run as the latest baseline of its machine class. `document` is pytest-benchmark's JSON
     of it, whose part `perf` says which cases are left out.
 
@@ -77,9 +79,9 @@ def store(document: Mapping[str, Any], folder: Path, name: str, consent: Consent
         raise PerfError(message, subject=str(folder), next_step="use letters, digits, and . _ + - in it")
     sound = _sound(document, folder)
     try:
-        with held(folder):
-            run = msgspec.convert(sound, Run)
-            shelf = shelf_of(folder, run.perf.machine_class)
+        with locked(folder):
+            run = msgspec.convert(sound, StoredRun)
+            shelf = find_run_files(folder, run.perf.machine_class)
             accepted = _accepted(run, shelf, folder, consent, tolerances)
             sound["perf"]["accepted"] = msgspec.to_builtins(accepted)
             content = encoded(sound)
@@ -87,7 +89,7 @@ def store(document: Mapping[str, Any], folder: Path, name: str, consent: Consent
                 message = f"not stored as a baseline: it would be too large to be read: {len(content) / 1e6:.0f} MB"
                 raise PerfError(message, subject=str(folder), next_step="store a run that a session wrote")
             path = save(folder, name, content)
-            return Stored(path, len(run.cases), sound["perf"]["left_out"], accepted)
+            return StoredBaseline(path, len(run.cases), sound["perf"]["left_out"], accepted)
     except OSError as error:
         step = "free some space or name another folder; then add --perf-resume, or run mxperf refresh again"
         raise PerfError(f"the run cannot be stored: {error.strerror}", subject=str(folder), next_step=step) from error
@@ -98,7 +100,9 @@ def encoded(document: Mapping[str, Any]) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
 
-def _accepted(run: Run, shelf: Shelf, folder: Path, consent: Consent, tolerances: Tolerances) -> Accepted | None:
+def _accepted(
+    run: StoredRun, shelf: RunFiles, folder: Path, consent: Waiver, tolerances: Tolerances
+) -> AcceptedLosses | None:
     """What is accepted of a run against the stored ones; None when there is nothing to accept. PerfError where the user
     did not consent.
     """
@@ -123,10 +127,10 @@ def _accepted(run: Run, shelf: Shelf, folder: Path, consent: Consent, tolerances
         raise PerfError(message, subject=str(folder), next_step=step)
     if not contested and not lacking:
         return None
-    return Accepted(latest.name if latest else PUBLISHED, consent.reason, contested, tuple(lacking))
+    return AcceptedLosses(latest.name if latest else PUBLISHED, consent.reason, contested, tuple(lacking))
 
 
-def _contested(run: Run, shelf: Shelf, tolerances: Tolerances) -> dict[str, str]:
+def _contested(run: StoredRun, shelf: RunFiles, tolerances: Tolerances) -> dict[str, str]:
     """The cases of a run that may not replace stored ones without a reason, and why. Each is judged by the newest
     stored run that holds it, since one that was dropped for a while must not come back slower; and by the oldest of its
     history, since losses must not creep in. Without a stored run the announcement's tables judge their classes.
@@ -143,13 +147,13 @@ def _contested(run: Run, shelf: Shelf, tolerances: Tolerances) -> dict[str, str]
         contested |= {name: why for name in names if (why := _thinner(run.cases[name], runs[path].cases[name], path))}
     if not runs and run.perf.machine_class in published_classes():
         families = list(dict.fromkeys(case.family for case in run.cases.values()))
-        gate = gate_of(PUBLISHED, None, run.perf, list(run.cases), families, tolerances, [])
+        gate = make_gate(PUBLISHED, None, run.perf, list(run.cases), families, tolerances, [])
         verdicts = gate.judged(list(run.cases.values())).verdicts.values()
         contested |= {v.case: f"{v.kind} against the published tables" for v in verdicts if v.kind == "regressed"}
     return contested
 
 
-def _usable(shelf: Shelf, machine_class: str) -> dict[Path, Run]:
+def _usable(shelf: RunFiles, machine_class: str) -> dict[Path, StoredRun]:
     """The stored runs that others may be judged by, oldest first. PerfError when the latest is none of them."""
     runs = {}
     for path in shelf.paths:
@@ -161,7 +165,7 @@ def _usable(shelf: Shelf, machine_class: str) -> dict[Path, Run]:
     return runs
 
 
-def _judged_by(run: Run, runs: Mapping[Path, Run]) -> dict[Path, set[str]]:
+def _judged_by(run: StoredRun, runs: Mapping[Path, StoredRun]) -> dict[Path, set[str]]:
     """The stored runs that a run's cases are judged by, with those cases: for each the newest that holds it, and the
     oldest from which on it ran the same stack and nothing was accepted of it.
     """

@@ -5,15 +5,15 @@ from pathlib import Path
 
 from perf.errors import PerfError
 from perf.files import ROOT
-from perf.runs.schema import Run, read_run
-from perf.runs.store import numbered
+from perf.runs.schema import StoredRun, read_run
+from perf.runs.store import numbered_files
 
 BASELINES = ROOT / "baselines"
 TOLERANCES = BASELINES / "tolerances.toml"
 PUBLISHED = "published"
 
 
-def usable_baseline(path: Path, machine_class: str) -> Run:
+def usable_baseline(path: Path, machine_class: str) -> StoredRun:
     """The run in a file, to judge another one of this machine class by. PerfError when it cannot be."""
     run = read_run(path)
     step = "compare with another run"
@@ -27,12 +27,12 @@ def usable_baseline(path: Path, machine_class: str) -> Run:
     return run
 
 
-def stored_runs(folder: Path, machine_class: str, *, but: Path | None = None) -> list[Run]:
+def usable_runs(folder: Path, machine_class: str, *, but: Path | None = None) -> list[StoredRun]:
     """All usable runs of a class in a folder, oldest first; what cannot be used is passed over: it is no baseline. One
     that is judged itself (`but`) is none of them.
     """
     runs = []
-    for path in numbered(folder):
+    for path in numbered_files(folder):
         if but is not None and path.resolve() == but.resolve():
             continue
         with suppress(PerfError):

@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from perf.judge.speedup import Estimate, Observed, estimate_speedup
+from perf.judge.judgement import Judgement, Tolerance, judge_drift, judge_side_by_side
+from perf.judge.speedup import Estimate, ObservedRatio, estimate_speedup
 from perf.judge.variance_prior import VariancePrior, prior_of, variance_of
-from perf.judge.verdict import Judgement, Tolerance, judge_side_by_side, judge_since
-from perf.runs.schema import Context, Run, StoredCase
-from perf.runs.sessions import Sessions
-from perf.runs.together import Judged, judged_together
+from perf.runs.groups import RunVerdicts, judge_groups
+from perf.runs.schema import RunContext, StoredCase, StoredRun
+from perf.runs.sessions import SessionVariances
 from perf.runs.tolerances import Tolerances
 from perf.runs.verdict import GRAVITY, Ratio, Verdict
 from perf.stack import DECISIVE, OF_THE_SUITE, differences, differing
@@ -32,11 +32,11 @@ class Gate:
     """
 
     name: str
-    baseline: Run | None
-    context: Context
+    baseline: StoredRun | None
+    context: RunContext
     tolerances: Tolerances
     comparisons: int
-    sessions: Sessions
+    sessions: SessionVariances
     ignored: tuple[str, ...] = ()
     problem: None = None
 
@@ -110,15 +110,15 @@ class Gate:
             verdict = self._same_stack(case, then, ratios, changes)
         return replace(verdict, latency_ratio=latency_ratio, changes=changes, missing=missing)
 
-    def judged(self, cases: Sequence[StoredCase]) -> Judged:
+    def judged(self, cases: Sequence[StoredCase]) -> RunVerdicts:
         """The verdicts on all cases of a run, and on those of the baseline's stack together."""
         priors = priors_of(cases, self.tolerances)
         found = {case.name: self.verdict(case, priors) for case in cases}
         verdicts = {name: verdict for name, verdict in found.items() if verdict is not None}
         verdicts |= {case.name: gone for case in cases if (gone := self._ratio_gone(case, found))}
         if self.baseline is None:
-            return Judged(verdicts)
-        return judged_together(cases, verdicts, self.sessions, self.tolerances)
+            return RunVerdicts(verdicts)
+        return judge_groups(cases, verdicts, self.sessions, self.tolerances)
 
     def _ratio_gone(self, case: StoredCase, names: Collection[str]) -> Verdict | None:
         """That a case lacks a ratio that the baseline has, although the variant that it is over was measured."""
@@ -191,9 +191,9 @@ class Gate:
         now = case.samples[case.reference].observed
         if case.published is None:
             return Verdict(case.name, "no-baseline", f"{self.name} does not hold it")
-        then = Observed(math.log(case.published), 0.0, 1)  # nothing is known of its error
+        then = ObservedRatio(math.log(case.published), 0.0, 1)  # nothing is known of its error
         sessions, tolerance = self.sessions.priors[case.family], self.tolerances.published
-        found = judge_since(now, then, priors.within, sessions, tolerance, self.comparisons)
+        found = judge_drift(now, then, priors.within, sessions, tolerance, self.comparisons)
         kind = found.kind
         if found.change is not None and kind == "drifted":
             kind = "regressed" if found.change.log_ratio < 0 else "improved"
@@ -209,7 +209,7 @@ class Gate:
             sessions = self.sessions.of(case.family, case.name, reference)
             tolerance = self._tolerance(case)
             now, before = sample.observed, stored.observed
-            found = judge_since(now, before, priors.within, sessions, tolerance, self.comparisons)
+            found = judge_drift(now, before, priors.within, sessions, tolerance, self.comparisons)
             yield Ratio(reference, found, _estimate(now, priors), _estimate(before, priors))
 
     def _tolerance(self, case: StoredCase) -> Tolerance:
@@ -234,7 +234,7 @@ def priors_of(cases: Iterable[StoredCase], tolerances: Tolerances) -> dict[str, 
     return priors
 
 
-def comparisons_of(selected: Collection[str], baseline: Run | None) -> int:
+def comparisons_of(selected: Collection[str], baseline: StoredRun | None) -> int:
     """How many ratios will be judged when the cases named `selected` are; at least one."""
     if baseline is None:
         return max(1, len(selected))
@@ -266,7 +266,7 @@ def _seen(judgement: Judgement, what: str) -> str:
     return f"a {what} of {judgement.smallest_loss:.1%} or more would have been seen"
 
 
-def _estimate(observed: Observed | None, priors: Priors) -> Estimate | None:
+def _estimate(observed: ObservedRatio | None, priors: Priors) -> Estimate | None:
     return estimate_speedup(observed, priors.within) if observed else None
 
 

@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import Protocol
 
 from perf.errors import PerfError
-from perf.runs.baseline import stored_runs
+from perf.runs.baseline import usable_runs
 from perf.runs.gate import Gate, Priors, comparisons_of
-from perf.runs.schema import Context, Run, StoredCase
-from perf.runs.sessions import sessions_of
-from perf.runs.together import Judged
+from perf.runs.groups import RunVerdicts
+from perf.runs.schema import RunContext, StoredCase, StoredRun
+from perf.runs.sessions import session_variances
 from perf.runs.tolerances import Tolerances
 from perf.runs.verdict import Verdict
 
 
-class Judging(Protocol):
+class Judge(Protocol):
     """What judges the cases of a run: a baseline (`perf.runs.gate.Gate`), or nothing (`Ungated`)."""
 
     @property
-    def baseline(self) -> Run | None:
+    def baseline(self) -> StoredRun | None:
         """The stored run, if there is one."""
 
     @property
@@ -45,7 +45,7 @@ class Judging(Protocol):
     def undecided(self, case: StoredCase, priors: Mapping[str, Priors]) -> float | None:
         """The apparent log slowdown of a case that needs remeasuring; None if it is decided."""
 
-    def judged(self, cases: Sequence[StoredCase]) -> Judged:
+    def judged(self, cases: Sequence[StoredCase]) -> RunVerdicts:
         """The verdicts on all cases of a run: none where nothing is said of a case."""
 
     def lines(self) -> list[str]:
@@ -56,7 +56,7 @@ class Judging(Protocol):
 
 
 @dataclass(frozen=True)
-class Ungated:
+class NoBaseline:
     """The gate without a baseline: every case is `no-baseline`, for the reason `why`. Without a reason nothing was to
     be compared, and nothing is said.
     """
@@ -80,10 +80,10 @@ class Ungated:
     def undecided(self, case: StoredCase, priors: Mapping[str, Priors]) -> None:
         """None: there is nothing to decide."""
 
-    def judged(self, cases: Sequence[StoredCase]) -> Judged:
+    def judged(self, cases: Sequence[StoredCase]) -> RunVerdicts:
         """`no-baseline`; nothing for a reference."""
         named = [case.name for case in cases if self.why and case.samples]
-        return Judged({name: Verdict(name, "no-baseline", self.why) for name in named})
+        return RunVerdicts({name: Verdict(name, "no-baseline", self.why) for name in named})
 
     def lines(self) -> list[str]:
         """Nothing."""
@@ -94,14 +94,14 @@ class Ungated:
         return []
 
 
-def gate_of(
+def make_gate(
     name: str,
-    baseline: Run | None,
-    context: Context,
+    baseline: StoredRun | None,
+    context: RunContext,
     names: Collection[str],
     families: Collection[str],
     tolerances: Tolerances,
-    stored: Sequence[Run],
+    stored: Sequence[StoredRun],
     *,
     ignored: tuple[str, ...] = (),
 ) -> Gate:
@@ -114,21 +114,21 @@ def gate_of(
         context=context,
         tolerances=tolerances,
         comparisons=comparisons_of(names, baseline),
-        sessions=sessions_of(stored, families, tolerances, baseline),
+        sessions=session_variances(stored, families, tolerances, baseline),
         ignored=ignored,
     )
 
 
 def judge_run(
-    run: Run, name: str, baseline: Run, folder: Path, tolerances: Tolerances, *, but: Path | None = None
-) -> tuple[Gate, Judged]:
+    run: StoredRun, name: str, baseline: StoredRun, folder: Path, tolerances: Tolerances, *, but: Path | None = None
+) -> tuple[Gate, RunVerdicts]:
     """Judge a whole run by a stored one, as the session that measured it would have: the same rules, the same error
     rates. The variance between sessions is estimated from the runs in `folder`, the run itself (`but`) apart.
     """
     names = [*run.cases, *map(case_of_item, run.perf.left_out)]
     families = list(dict.fromkeys(case.family for case in run.cases.values()))
-    stored = stored_runs(folder, run.perf.machine_class, but=but)
-    gate = gate_of(name, baseline, run.perf, names, families, tolerances, stored)
+    stored = usable_runs(folder, run.perf.machine_class, but=but)
+    gate = make_gate(name, baseline, run.perf, names, families, tolerances, stored)
     return gate, gate.judged(list(run.cases.values()))
 
 

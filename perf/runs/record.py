@@ -22,7 +22,7 @@ from perf.measure.outcome import Outcome
 from perf.measure.peak import gflop_per_s
 from perf.measure.results import Slot, WorkloadResult
 from perf.measure.stacks import BaselineArm, stack_of
-from perf.runs.schema import FEW, Sample, SideBySide, StoredCase
+from perf.runs.schema import FEW, RatioSample, SideBySide, StoredCase
 from perf.runs.verdict import VerdictRecord
 from perf.stack import Stack
 
@@ -198,9 +198,9 @@ def case_of(outcome: Outcome, placements: tuple[Placement, ...]) -> StoredCase:
     )
 
 
-def _sample(result: WorkloadResult, over: str, variant: str, stack: Stack) -> Sample:
+def _sample(result: WorkloadResult, over: str, variant: str, stack: Stack) -> RatioSample:
     floors = [(round(a, DIGITS + 3), round(b, DIGITS + 3)) for a, b in result.undisturbed.floors(over, variant)]
-    return Sample(floors, _log_speedups(result, over, variant), stack)
+    return RatioSample(floors, _log_speedups(result, over, variant), stack)
 
 
 def _side_by_side(outcome: Outcome, stack: Stack) -> SideBySide | None:

@@ -16,7 +16,7 @@ from msgspec import Meta
 from perf.columns import FAMILIES, Column
 from perf.errors import PerfError
 from perf.files import decoded, read_bytes
-from perf.judge.speedup import Floors, Observed, observe
+from perf.judge.speedup import Floors, ObservedRatio, observe
 from perf.stack import Stack
 
 SCHEMA = 2
@@ -33,7 +33,7 @@ MOST_LOG_RATIO = 30.0
 Value = str | int | float | bool | None
 
 
-class Sample(msgspec.Struct, frozen=True):
+class RatioSample(msgspec.Struct, frozen=True):
     """What was observed of one ratio, for each undisturbed invocation in the order of measurement."""
 
     floors: Annotated[list[Floors], Meta(description="fastest slots of the reference and of the case, in seconds")]
@@ -41,7 +41,7 @@ class Sample(msgspec.Struct, frozen=True):
     over: Annotated[Stack, Meta(description="stack that the ratio refers to")]
 
     @property
-    def observed(self) -> Observed | None:
+    def observed(self) -> ObservedRatio | None:
         """The log speedup that is judged; None when nothing undisturbed was measured."""
         return observe(self.floors) if self.floors else None
 
@@ -71,7 +71,7 @@ class StoredCase(msgspec.Struct, frozen=True, rename={"side_by_side": "beside"})
         Column(heading="{variant} ms", place=3, reference=FAMILIES, others=("rnn", "dist"), scale=1e3),
     ]
     invocations_disturbed: Annotated[int, Meta(description="invocations without enough undisturbed blocks")]
-    samples: Annotated[dict[str, Sample], Meta(description="its ratios by the variant that they refer to")]
+    samples: Annotated[dict[str, RatioSample], Meta(description="its ratios by the variant that they refer to")]
     side_by_side: Annotated[
         SideBySide | None, Meta(description="side by side with the baseline's stack; null where that is the same")
     ] = None
@@ -102,7 +102,7 @@ class Benchmark(msgspec.Struct, frozen=True):
     stats: Statistics
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class AcceptedLosses(msgspec.Struct, frozen=True):
     """What a stored run gave up or left open against the one before it (`baseline`), and the reason that somebody gave:
     cases with their verdicts, and cases that it no longer holds.
     """
@@ -113,7 +113,7 @@ class Accepted(msgspec.Struct, frozen=True):
     dropped: tuple[str, ...]
 
 
-class Context(msgspec.Struct, frozen=True):
+class RunContext(msgspec.Struct, frozen=True):
     """Everything that is not about one case. The machine's `settings` are reported when they differ. `left_out` says
     why selected cases are not in the file. `accepted` is there where a stored run is worse than the one before it.
     """
@@ -125,14 +125,14 @@ class Context(msgspec.Struct, frozen=True):
     left_out: dict[str, str]
     injected: dict[str, float]
     complete: bool
-    accepted: Accepted | None = None
+    accepted: AcceptedLosses | None = None
 
 
-class Run(msgspec.Struct, frozen=True):
+class StoredRun(msgspec.Struct, frozen=True):
     """A stored run. `datetime` is when it ended, in ISO 8601."""
 
     datetime: str
-    perf: Context
+    perf: RunContext
     benchmarks: list[Benchmark]
 
     @property
@@ -150,19 +150,19 @@ class _Head(msgspec.Struct):
     perf: _Version | None = None
 
 
-def read_run(path: Path) -> Run:
+def read_run(path: Path) -> StoredRun:
     """The run in a file. PerfError, naming the file, when it is anything but a whole stored run of this schema whose
     figures are possible.
     """
     content = _content(path)
     _head(path, content)
-    run = decoded(content, Run, path, next_step=STEP)
+    run = decoded(content, StoredRun, path, next_step=STEP)
     for problem in _impossible(run):
         raise PerfError(problem, subject=str(path), next_step=STEP)
     return run
 
 
-def read_class(path: Path) -> str:
+def read_machine_class(path: Path) -> str:
     """The machine class of the run in a file, of which no more is checked. PerfError when it is no stored run."""
     return _head(path, _content(path)).machine_class
 
@@ -186,7 +186,7 @@ def _head(path: Path, content: bytes) -> _Version:
     return head.perf
 
 
-def _impossible(run: Run) -> Iterator[str]:
+def _impossible(run: StoredRun) -> Iterator[str]:
     names = Counter(benchmark.extra_info.name for benchmark in run.benchmarks)
     yield from (f"holds the case {name} {count} times" for name, count in names.items() if count > 1)
     for benchmark in run.benchmarks:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from perf.judge.variance_prior import MAX_DEGREES, VariancePrior, fit_prior, sum_of_squares
-from perf.runs.schema import Run, StoredCase
+from perf.runs.schema import StoredCase, StoredRun
 from perf.runs.tolerances import Tolerances
 from perf.stack import OF_THE_SUITE, differing
 
@@ -15,18 +15,18 @@ LEAST_RUNS = 3
 # stored run after the other would otherwise pass for noise. A class that is noisier needs another assumption
 # (baselines/tolerances.toml).
 MOST_OF_ASSUMED = 2.0
-Key = tuple[str, str]
+RatioKey = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Sessions:
+class SessionVariances:
     """The variance of a session's own log speedup: `priors` by family, and the speedups of stored sessions by case and
     reference. `runs` is how many stored runs it rests on, for the case that has most; 0: it is the assumed one. `most`
     is the largest variance that counts, by family.
     """
 
     priors: Mapping[str, VariancePrior]
-    speedups: Mapping[Key, Sequence[float]]
+    speedups: Mapping[RatioKey, Sequence[float]]
     runs: int
     most: Mapping[str, float] = field(default_factory=dict)
 
@@ -44,16 +44,16 @@ class Sessions:
         return _bounded(pooled, self.most.get(family, math.inf))
 
 
-def sessions_of(
-    runs: Sequence[Run], families: Collection[str], tolerances: Tolerances, like: Run | None = None
-) -> Sessions:
+def session_variances(
+    runs: Sequence[StoredRun], families: Collection[str], tolerances: Tolerances, like: StoredRun | None = None
+) -> SessionVariances:
     """The variance between stored sessions of one class that ran the stacks of `like`, the baseline (the last of them
     when there is none). What is assumed counts as a prior with its own degrees of freedom, so that three quiet sessions
     do not rule out a noisy one; it stands alone where there are fewer than `LEAST_RUNS`. What somebody accepted of a
     case is a change and no noise: its history begins there.
     """
-    speedups: dict[Key, list[float]] = {}
-    family_of: dict[Key, str] = {}
+    speedups: dict[RatioKey, list[float]] = {}
+    family_of: dict[RatioKey, str] = {}
     pattern = like or (runs[-1] if runs else None)
     for name, case in pattern.cases.items() if pattern and len(runs) >= LEAST_RUNS else ():
         for reference in case.samples:
@@ -70,20 +70,20 @@ def sessions_of(
         pooled = default.with_squares(fitted.degrees * fitted.variance, fitted.degrees)
         most[family] = default.variance * MOST_OF_ASSUMED**2
         priors[family] = _bounded(pooled, most[family])
-    return Sessions(priors, speedups, max(map(len, speedups.values()), default=0), most)
+    return SessionVariances(priors, speedups, max(map(len, speedups.values()), default=0), most)
 
 
 def _bounded(prior: VariancePrior, most: float) -> VariancePrior:
     return VariancePrior(min(prior.variance, most), min(prior.degrees, MAX_DEGREES))
 
 
-def _since_accepted(runs: Sequence[Run], name: str) -> Sequence[Run]:
+def _since_accepted(runs: Sequence[StoredRun], name: str) -> Sequence[StoredRun]:
     """The runs from the newest on that was stored although the case had changed; all of them without one."""
     changed = [place for place, run in enumerate(runs) if run.perf.accepted and name in run.perf.accepted.verdicts]
     return runs[changed[-1] :] if changed else runs
 
 
-def _log_speedup(run: Run, name: str, reference: str, like: StoredCase) -> float | None:
+def _log_speedup(run: StoredRun, name: str, reference: str, like: StoredCase) -> float | None:
     """A run's log speedup of a case, if it ran the same stacks."""
     case = run.cases.get(name)
     sample = case.samples.get(reference) if case else None

@@ -10,14 +10,14 @@ import filelock
 
 from perf.errors import PerfError
 from perf.files import write_whole
-from perf.runs.schema import read_class
+from perf.runs.schema import read_machine_class
 
 _NUMBERED = re.compile(r"^(\d{4,9})_[^\n]*\.json$")
 WAIT_S = 60.0
 
 
 @dataclass(frozen=True)
-class Shelf:
+class RunFiles:
     """The stored runs of one machine class in a folder, oldest first, and which files there are of other classes."""
 
     paths: tuple[Path, ...]
@@ -29,16 +29,16 @@ class Shelf:
         return self.paths[-1] if self.paths else None
 
 
-def shelf_of(folder: Path, machine_class: str) -> Shelf:
+def find_run_files(folder: Path, machine_class: str) -> RunFiles:
     """The stored runs of a class in a folder or one below: pytest-benchmark's own layout. PerfError when two of them
     have one number, or when a file that is newer than all of them cannot be read: it may be of this class.
     """
     paths: list[Path] = []
     others: list[str] = []
     damaged: dict[Path, PerfError] = {}
-    for path in numbered(folder):
+    for path in numbered_files(folder):
         try:
-            other = read_class(path)
+            other = read_machine_class(path)
         except PerfError as error:
             damaged[path] = error
             continue
@@ -52,11 +52,11 @@ def shelf_of(folder: Path, machine_class: str) -> Shelf:
     for path, problem in damaged.items():
         if not paths or _number(path) >= _number(paths[-1]):
             raise problem
-    return Shelf(tuple(paths), (*others, *(f"{path.name} (cannot be read)" for path in damaged)))
+    return RunFiles(tuple(paths), (*others, *(f"{path.name} (cannot be read)" for path in damaged)))
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Keep other sessions from storing in a folder, which is made if need be. PerfError when another one does not end,
     OSError when there can be no such folder.
     """
@@ -78,7 +78,7 @@ def save(folder: Path, name: str, content: bytes) -> Path:
     return path
 
 
-def numbered(folder: Path) -> list[Path]:
+def numbered_files(folder: Path) -> list[Path]:
     """The numbered files in a folder or one below, by number."""
     found = [path for pattern in ("*.json", "*/*.json") for path in folder.glob(pattern) if _NUMBERED.match(path.name)]
     return sorted(found, key=lambda path: (_number(path), path.name))
@@ -86,7 +86,7 @@ def numbered(folder: Path) -> list[Path]:
 
 def next_number(folder: Path) -> int:
     """One more than the largest number of a stored run."""
-    return max(map(_number, numbered(folder)), default=0) + 1
+    return max(map(_number, numbered_files(folder)), default=0) + 1
 
 
 def check_inside(path: Path, folder: Path) -> None:

@@ -8,18 +8,18 @@ import msgspec
 
 from perf.errors import PerfError
 from perf.files import read_toml
+from perf.judge.judgement import Tolerance
 from perf.judge.variance_prior import VariancePrior
-from perf.judge.verdict import Tolerance
 
 
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ToleranceEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Both are shares of a speedup, between 0 and 1; what is missing is taken from the next wider entry."""
 
     change: float | None = None
     resolution: float | None = None
 
 
-class Assumed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AssumedDeviations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Standard deviations of log ratios before enough of them were measured: between invocations of a speedup, between
     invocations side by side, and between sessions; and the degrees of freedom that they count for.
     """
@@ -41,18 +41,18 @@ class Tolerances(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     default: Tolerance
     published: Tolerance
-    assumed: dict[str, Assumed]
-    families: dict[str, Entry] = {}
-    cases: dict[str, Entry] = {}
+    assumed: dict[str, AssumedDeviations]
+    families: dict[str, ToleranceEntry] = {}
+    cases: dict[str, ToleranceEntry] = {}
 
-    def assumed_of(self, family: str) -> Assumed:
+    def assumed_of(self, family: str) -> AssumedDeviations:
         """What is assumed of a family's variances."""
         return self.assumed.get(family) or self.assumed["default"]
 
     def of(self, family: str, case: str) -> Tolerance:
         """The tolerance of a case, such as "resnet50_v1-b8-mkl-int8" of the family "cnn"."""
         entries = [entry for pattern, entry in self.cases.items() if fnmatchcase(case, pattern)][:1]
-        entries += [self.families.get(family, Entry())]
+        entries += [self.families.get(family, ToleranceEntry())]
         changes = [entry.change for entry in entries if entry.change is not None]
         resolutions = [entry.resolution for entry in entries if entry.resolution is not None]
         return Tolerance(next(iter(changes), self.default.change), next(iter(resolutions), self.default.resolution))
@@ -62,7 +62,12 @@ def read_tolerances(path: Path) -> Tolerances:
     """The tolerances in a file. PerfError, naming it, when it is not what this module expects."""
     step = "correct it, or take the version in the repository: git checkout " + path.name
     found = read_toml(path, Tolerances, next_step=step)
-    every: list[Tolerance | Entry] = [found.default, found.published, *found.families.values(), *found.cases.values()]
+    every: list[Tolerance | ToleranceEntry] = [
+        found.default,
+        found.published,
+        *found.families.values(),
+        *found.cases.values(),
+    ]
     if "default" not in found.assumed:
         raise PerfError("assumes no default variances: it lacks [assumed.default]", subject=str(path), next_step=step)
     deviations = [(a.invocations, a.side_by_side, a.sessions, a.degrees) for a in found.assumed.values()]

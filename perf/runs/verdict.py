@@ -6,17 +6,17 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from perf.judge.judgement import Judgement, VerdictKind
 from perf.judge.speedup import Estimate
-from perf.judge.verdict import Judgement, Kind
 
 # A case's verdict is the gravest of its ratios' verdicts.
-GRAVITY: tuple[Kind, ...] = ("ok", "improved", "no-baseline", "inconclusive", "invalid", "drifted", "regressed")
+GRAVITY: tuple[VerdictKind, ...] = ("ok", "improved", "no-baseline", "inconclusive", "invalid", "drifted", "regressed")
 # Verdicts that say nothing about a case.
-UNJUDGED: frozenset[Kind] = frozenset({"no-baseline", "inconclusive", "invalid"})
-FAILING: frozenset[Kind] = frozenset({"regressed", "drifted"})
+UNJUDGED: frozenset[VerdictKind] = frozenset({"no-baseline", "inconclusive", "invalid"})
+FAILING: frozenset[VerdictKind] = frozenset({"regressed", "drifted"})
 
 
-def fails(kind: Kind, *, strict: bool) -> bool:
+def fails(kind: VerdictKind, *, strict: bool) -> bool:
     """Whether a case with this verdict fails; `strict` wants every case judged."""
     return kind in FAILING or (strict and kind in UNJUDGED)
 
@@ -43,7 +43,7 @@ class RatioRecord(ChangeRecord, frozen=True, kw_only=True):
     """One judged ratio."""
 
     reference: Annotated[str, Meta(description="variant that the speedup refers to")]
-    kind: Annotated[Kind, Meta(description="verdict on this ratio")]
+    kind: Annotated[VerdictKind, Meta(description="verdict on this ratio")]
     reason: Annotated[str, Meta(description="why")]
     now: Annotated[float | None, Meta(description="speedup now")]
     then: Annotated[float | None, Meta(description="speedup in the baseline")]
@@ -52,7 +52,7 @@ class RatioRecord(ChangeRecord, frozen=True, kw_only=True):
 class VerdictRecord(msgspec.Struct, frozen=True, rename={"side_by_side": "beside"}):
     """What is stored of a verdict."""
 
-    kind: Annotated[Kind, Meta(description="verdict")]
+    kind: Annotated[VerdictKind, Meta(description="verdict")]
     reason: Annotated[str, Meta(description="why")]
     latency_ratio: Annotated[float | None, Meta(description="latency now over then, where the two can be compared")]
     changes: Annotated[tuple[str, ...], Meta(description="what differs from the baseline's stack")]
@@ -71,7 +71,7 @@ class Verdict:
     """
 
     case: str
-    kind: Kind
+    kind: VerdictKind
     reason: str
     ratios: tuple[Ratio, ...] = ()
     side_by_side: Judgement | None = None

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from perf.errors import PerfError
 from perf.facts import CheckFacts, RnnCheck
-from perf.judge.verdict import LOOKS
+from perf.judge.judgement import MAX_EVALUATIONS
 from perf.measure import cases as measuring
 from perf.measure.cases import Measuring
 from perf.measure.engine import Conditions
@@ -25,7 +25,7 @@ from perf.measure.stacks import OF_BASELINE, BaselineArm
 from perf.measure.tiers import effort_of
 from perf.plugin.session import PerfSession
 from perf.report.progress import ProgressLine
-from perf.runs.judges import Ungated
+from perf.runs.judges import NoBaseline
 from tests.support.fakes import PLACEMENTS, build
 
 SMOKE = effort_of("smoke")
@@ -114,7 +114,7 @@ class Session:
     baseline_arm: Callable[[Plan[Any], Variant[Any], Sequence[Case]], BaselineArm | str | None] = twin_with_old_stack
     failures: Mapping[str, Failure] = field(default_factory=dict)
     budget_s: float = 1000.0
-    decided_after: int = LOOKS
+    decided_after: int = MAX_EVALUATIONS
     injected: Mapping[str, float] = field(default_factory=dict)
     subject: str | None = None
 
@@ -204,7 +204,7 @@ def test_a_confirmation_is_at_a_case_and_its_twin_alone_and_grows(monkeypatch: p
     looks = session.engine.asked[1:]
     assert looks == [
         Asked(f"{CONFIRMING} b-fast", ["b"], [TWIN, "fast"], TWIN, look * SMOKE.confirm_invocations)
-        for look in range(1, LOOKS)
+        for look in range(1, MAX_EVALUATIONS)
     ], "as often as the error of a run is divided among, and no more"
     assert list(session.ledger.parts) == ["confirmations"]
 
@@ -218,7 +218,7 @@ def test_looks_end_as_soon_as_a_case_is_decided(monkeypatch: pytest.MonkeyPatch)
 def test_the_slowest_case_is_taken_to_its_verdict_before_the_next_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(monkeypatch, losses={"faster": -0.2, "slow": 0.1, "slower": 0.3})
     session.measured()
-    most = LOOKS - 1
+    most = MAX_EVALUATIONS - 1
     assert session.engine.looks == ["slower"] * most + ["slow"] * most + ["faster"] * most
 
 
@@ -297,7 +297,7 @@ def test_an_error_that_ends_the_measuring_is_kept_for_all_cases(monkeypatch: pyt
         effort=SMOKE,
         context=Mock(),
         journal=Mock(),
-        judging=Ungated(),
+        judging=NoBaseline(),
         tolerances=Mock(),
     )
     session.measure()

@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from perf.judge.change import Change
+from perf.judge.judgement import Judgement
 from perf.judge.variance_prior import VariancePrior
-from perf.judge.verdict import Judgement
 from perf.report.verdicts import (
     MOST_INVOCATIONS,
     SHOWN_NAMES,
@@ -21,9 +21,9 @@ from perf.report.verdicts import (
     verdict_lines,
 )
 from perf.runs.gate import Gate
-from perf.runs.judges import Judging, Ungated
-from perf.runs.sessions import Sessions
-from perf.runs.together import Judged
+from perf.runs.groups import RunVerdicts
+from perf.runs.judges import Judge, NoBaseline
+from perf.runs.sessions import SessionVariances
 from perf.runs.verdict import GRAVITY, Verdict
 from tests.support.factories import (
     CASE,
@@ -58,12 +58,12 @@ def judged_side_by_side(by: float, workload: str = "resnet50_v1-b1", **baseline_
 
 
 def printed(
-    verdicts: list[Verdict], selected: list[str] | None = None, width: int = 160, at: Judging | None = None
+    verdicts: list[Verdict], selected: list[str] | None = None, width: int = 160, at: Judge | None = None
 ) -> str:
     out = StringIO()
     names = [verdict.case for verdict in verdicts] if selected is None else selected
-    judged = Judged({str(place): verdict for place, verdict in enumerate(verdicts)})
-    print_verdicts(judged, at or Ungated(), names, Console(file=out, width=width))
+    judged = RunVerdicts({str(place): verdict for place, verdict in enumerate(verdicts)})
+    print_verdicts(judged, at or NoBaseline(), names, Console(file=out, width=width))
     return out.getvalue()
 
 
@@ -120,7 +120,7 @@ def test_latency_is_shown_of_the_same_machine_only() -> None:
 
 def test_a_case_without_a_gate_has_its_reason_and_command() -> None:
     verdict = Verdict(CASE, "no-baseline", "no run is stored")
-    assert verdict_lines(verdict, Ungated("no run is stored"), COMMAND) == [
+    assert verdict_lines(verdict, NoBaseline("no run is stored"), COMMAND) == [
         f"{CASE}: no-baseline: no run is stored",
         f"  alone: {COMMAND}",
     ]
@@ -234,7 +234,7 @@ def test_the_header_names_the_baseline_its_date_and_the_machine_settings_that_ch
 
 
 def test_the_header_says_how_many_stored_runs_the_variance_rests_on() -> None:
-    at = gate(sessions=Sessions({"cnn": VariancePrior(0.037**2, 10), "rnn": VariancePrior(0.01**2, 4)}, {}, 5))
+    at = gate(sessions=SessionVariances({"cnn": VariancePrior(0.037**2, 10), "rnn": VariancePrior(0.01**2, 4)}, {}, 5))
     assert "Standard deviation between sessions: cnn 3.7%, rnn 1.0%, from 5 stored runs." in printed([], at=at)
 
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from perf.errors import PerfError
-from perf.judge.verdict import Kind
-from perf.runs.acceptance import Consent, store
-from perf.runs.schema import Run, StoredCase, read_run
+from perf.judge.judgement import VerdictKind
+from perf.runs.acceptance import Waiver, store
+from perf.runs.schema import StoredCase, StoredRun, read_run
 from tests.support.factories import (
     LOG_SPEEDUPS,
     TOLERANCES,
@@ -31,7 +31,7 @@ from tests.support.factories import (
 
 WORKLOADS = ("resnet18_v1-b1", "resnet50_v1-b1", "squeezenet1.0-b1")
 NEW_WHEEL = stack(wheel="c" * 64, requirement="mxnet-mkl==1.5.1")
-NO_CONSENT = Consent()
+NO_CONSENT = Waiver()
 MINUTES = itertools.count()
 ITEM = "perf/cnn/test_inference.py::test_inference[{}]"
 
@@ -69,7 +69,7 @@ EQUAL = dict.fromkeys(WORKLOADS, 0.0)
 SLOWER = {**EQUAL, WORKLOADS[1]: -0.5}
 
 
-def stored(folder: Path, content: dict[str, Any], consent: Consent = NO_CONSENT) -> Run:
+def stored(folder: Path, content: dict[str, Any], consent: Waiver = NO_CONSENT) -> StoredRun:
     return read_run(store(content, folder, "made", consent, TOLERANCES).path)
 
 
@@ -92,13 +92,15 @@ def test_an_equal_run_replaces_it(tmp_path: Path) -> None:
     ],
     ids=["drifted", "regressed", "inconclusive"],
 )
-def test_what_became_worse_needs_a_reason_which_is_stored(tmp_path: Path, content: dict[str, Any], kind: Kind) -> None:
+def test_what_became_worse_needs_a_reason_which_is_stored(
+    tmp_path: Path, content: dict[str, Any], kind: VerdictKind
+) -> None:
     stored(tmp_path, run_of(EQUAL))
     with pytest.raises(PerfError, match=rf"not stored as a baseline: .*{kind} against 0001_made\.json") as caught:
         stored(tmp_path, content)
     assert "--perf-reason=TEXT" in str(caught.value)
     assert [path.name for path in tmp_path.glob("*.json")] == ["0001_made.json"]
-    accepted = stored(tmp_path, content, Consent(reason="the fix of #1 costs that")).perf.accepted
+    accepted = stored(tmp_path, content, Waiver(reason="the fix of #1 costs that")).perf.accepted
     assert accepted is not None
     assert (accepted.baseline, accepted.reason) == ("0001_made.json", "the fix of #1 costs that")
     assert accepted.verdicts["resnet50_v1-b1-mkl-fp32"] == f"{kind} against 0001_made.json"
@@ -106,7 +108,7 @@ def test_what_became_worse_needs_a_reason_which_is_stored(tmp_path: Path, conten
 
 def test_a_case_that_was_dropped_does_not_come_back_slower(tmp_path: Path) -> None:
     stored(tmp_path, run_of(EQUAL))
-    stored(tmp_path, run_of({WORKLOADS[0]: 0.0}), Consent(dropped=("*",)))
+    stored(tmp_path, run_of({WORKLOADS[0]: 0.0}), Waiver(dropped=("*",)))
     with pytest.raises(PerfError, match=r"resnet50_v1-b1-mkl-fp32 \(drifted against 0001_made\.json\)"):
         stored(tmp_path, run_of(SLOWER))
 
@@ -118,8 +120,8 @@ def test_a_slice_must_name_what_it_lacks(tmp_path: Path) -> None:
         stored(tmp_path, part)
     assert "--perf-drop=PATTERN" in str(caught.value)
     with pytest.raises(PerfError, match=r"it lacks 2 cases: squeezenet1\.0-b1"):
-        stored(tmp_path, part, Consent(dropped=("resnet50*",)))
-    accepted = stored(tmp_path, part, Consent(dropped=("resnet50*", "squeezenet*"))).perf.accepted
+        stored(tmp_path, part, Waiver(dropped=("resnet50*",)))
+    accepted = stored(tmp_path, part, Waiver(dropped=("resnet50*", "squeezenet*"))).perf.accepted
     assert accepted is not None
     assert len(accepted.dropped) == 4
 
@@ -160,7 +162,7 @@ def test_the_announcements_tables_judge_the_first_run_of_their_classes(tmp_path:
     content = run_of({"resnet50_v1-b1": -0.5}, machine_class="c5.metal")
     with pytest.raises(PerfError, match="regressed against the published tables"):
         stored(tmp_path, content)
-    accepted = stored(tmp_path, content, Consent(reason="an older kernel")).perf.accepted
+    accepted = stored(tmp_path, content, Waiver(reason="an older kernel")).perf.accepted
     assert accepted is not None
     assert accepted.baseline == "published"
 
@@ -168,7 +170,7 @@ def test_the_announcements_tables_judge_the_first_run_of_their_classes(tmp_path:
 @pytest.mark.parametrize("reason", [" ", "two\nlines", "bad \udcff", "\x1b[31mred"])
 def test_a_reason_is_a_line_of_text(reason: str) -> None:
     with pytest.raises(PerfError, match="the reason cannot be stored"):
-        Consent(reason=reason)
+        Waiver(reason=reason)
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a/b", "", "x" * 100])
@@ -196,7 +198,7 @@ def test_a_failed_case_is_lacking(tmp_path: Path) -> None:
 )
 def test_what_is_no_whole_measurement_is_never_stored(tmp_path: Path, context: dict[str, Any], why: str) -> None:
     with pytest.raises(PerfError, match=why):
-        stored(tmp_path, run_of(EQUAL, **context), Consent(reason="because", dropped=("*",)))
+        stored(tmp_path, run_of(EQUAL, **context), Waiver(reason="because", dropped=("*",)))
     assert not list(tmp_path.glob("*.json"))
 
 
@@ -234,7 +236,7 @@ class Sequences(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     @property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[StoredRun]:
         return [read_run(path) for path in sorted(self.folder.glob("*.json"))]
 
     def _session(
@@ -258,12 +260,12 @@ class Sequences(RuleBasedStateMachine):
             entries += [native(workload), benchmark(workload, **figures)]
         return ended_later(document(*entries, **context))
 
-    def _save(self, content: dict[str, Any], consent: Consent) -> None:
+    def _save(self, content: dict[str, Any], consent: Waiver) -> None:
         with suppress(PerfError):
             store(content, self.folder, "made", consent, TOLERANCES)
 
     consents = st.builds(
-        Consent,
+        Waiver,
         dropped=st.sampled_from([(), ("resnet50*",), ("*",)]),
         reason=st.sampled_from(["", "", "wanted"]),
     )
@@ -271,18 +273,18 @@ class Sequences(RuleBasedStateMachine):
     wheels = st.sampled_from([*QUALITY])
 
     @rule(paces=paces, wheel=wheels, compared=st.booleans(), consent=consents)
-    def save(self, paces: dict[str, float], wheel: str, compared: bool, consent: Consent) -> None:
+    def save(self, paces: dict[str, float], wheel: str, compared: bool, consent: Waiver) -> None:
         """A session of all or some cases: a slice, a new wheel, advisory or not."""
         self._save(self._session(paces, wheel, compared=compared), consent)
 
     @rule(paces=paces, wheel=wheels, failed=st.sampled_from(WORKLOADS), consent=consents)
-    def save_with_failures(self, paces: dict[str, float], wheel: str, failed: str, consent: Consent) -> None:
+    def save_with_failures(self, paces: dict[str, float], wheel: str, failed: str, consent: Waiver) -> None:
         """A session with a failed case."""
         left_out = {ITEM.format(f"{failed}-mkl-fp32"): "killed"}
         self._save(self._session(paces, wheel, left_out=left_out), consent)
 
     @rule(paces=paces, wheel=wheels, consent=consents)
-    def interrupt(self, paces: dict[str, float], wheel: str, consent: Consent) -> None:
+    def interrupt(self, paces: dict[str, float], wheel: str, consent: Waiver) -> None:
         """A session that was interrupted, and saves what it has."""
         content = self._session(paces, wheel)
         self._save({**content, "perf": {**content["perf"], "complete": False}}, consent)
@@ -290,13 +292,13 @@ class Sequences(RuleBasedStateMachine):
 
     @precondition(lambda self: self.unfinished is not None)
     @rule(consent=consents)
-    def resume(self, consent: Consent) -> None:
+    def resume(self, consent: Waiver) -> None:
         """The interrupted session, finished, whatever was stored meanwhile."""
         self._save(self.unfinished or {}, consent)
         self.unfinished = None
 
     @rule(consent=consents)
-    def refresh(self, consent: Consent) -> None:
+    def refresh(self, consent: Waiver) -> None:
         """An earlier stored run proposed again, as `mxperf refresh` would."""
         for path in sorted(self.folder.glob("*.json"))[:1]:
             self._save(json.loads(path.read_text()), consent)

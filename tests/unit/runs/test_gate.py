@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from perf.judge.variance_prior import VariancePrior
 from perf.runs.gate import Gate, Priors, comparisons_of, priors_of
-from perf.runs.tolerances import Assumed
+from perf.runs.tolerances import AssumedDeviations
 from perf.runs.verdict import FAILING, GRAVITY, UNJUDGED, Verdict, fails
 from perf.stack import DECISIVE
 from tests.support.factories import (
@@ -476,7 +476,10 @@ def test_cases_without_undisturbed_invocations_say_nothing_of_variances() -> Non
 
 
 def test_each_family_has_variances_of_its_own() -> None:
-    assumed = {**TOLERANCES.assumed, "dist": Assumed(invocations=0.1, side_by_side=0.2, sessions=0.06, degrees=4)}
+    assumed = {
+        **TOLERANCES.assumed,
+        "dist": AssumedDeviations(invocations=0.1, side_by_side=0.2, sessions=0.06, degrees=4),
+    }
     tolerances = msgspec.structs.replace(TOLERANCES, assumed=assumed)
     noisy = [as_case(with_scatter(f"net{n}-b1", 0.3 + n / 1000, 0.3 + n / 1000)) for n in range(8)]
     others = [as_case(benchmark(f"{family}-b1", family=family)) for family in ("dist", "rnn")]

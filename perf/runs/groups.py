@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from perf.judge.change import Change
-from perf.judge.verdict import Judgement, judge_together
+from perf.judge.judgement import Judgement, judge_group
 from perf.runs.schema import StoredCase
-from perf.runs.sessions import Sessions
+from perf.runs.sessions import SessionVariances
 from perf.runs.tolerances import Tolerances
 from perf.runs.verdict import Verdict
 
@@ -16,7 +16,7 @@ LEAST_CASES = 3
 
 
 @dataclass(frozen=True)
-class Together:
+class CaseGroup:
     """The median change of the cases of a family's variant over a reference, judged as one."""
 
     name: str
@@ -34,16 +34,16 @@ class Together:
 
 
 @dataclass(frozen=True)
-class Judged:
+class RunVerdicts:
     """What is said of the cases of a run: verdicts by case name, and of those of the baseline's stack together."""
 
     verdicts: Mapping[str, Verdict]
-    together: tuple[Together, ...] = ()
+    together: tuple[CaseGroup, ...] = ()
 
 
-def judged_together(
-    cases: Sequence[StoredCase], verdicts: Mapping[str, Verdict], sessions: Sessions, tolerances: Tolerances
-) -> Judged:
+def judge_groups(
+    cases: Sequence[StoredCase], verdicts: Mapping[str, Verdict], sessions: SessionVariances, tolerances: Tolerances
+) -> RunVerdicts:
     """The verdicts, with `drifted` for each `ok` case of a group that drifted. Only ratios between the same stacks
     count, of cases that nothing ran beside.
     """
@@ -58,10 +58,10 @@ def judged_together(
                 groups[key][case.name] = ratio.judgement.change
     large = {key: changes for key, changes in groups.items() if len(changes) >= LEAST_CASES}
     together = tuple(
-        Together(
+        CaseGroup(
             f"{family}, {variant} over {reference}",
             tuple(changes),
-            judge_together(
+            judge_group(
                 list(changes.values()),
                 sessions.priors[family],
                 tolerances.of(family, ""),
@@ -75,7 +75,7 @@ def judged_together(
         if group.judgement.kind == "drifted":
             reason = f"{group.text}: {group.judgement.reason}"
             found |= {name: _drifted(found[name], reason) for name in group.cases}
-    return Judged(found, together)
+    return RunVerdicts(found, together)
 
 
 def _drifted(verdict: Verdict, reason: str) -> Verdict:

@@ -14,22 +14,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from perf.judge.change import CONFIDENCE, Change, change_side_by_side, change_since
+from perf.judge.change import CONFIDENCE, Change, change_between_sessions, change_side_by_side
 from perf.judge.power import smallest_loss
-from perf.judge.speedup import Observed
+from perf.judge.speedup import ObservedRatio
 from perf.judge.statistics import median
 from perf.judge.variance_prior import VariancePrior
 
-Kind = Literal["ok", "regressed", "improved", "drifted", "inconclusive", "no-baseline", "invalid"]
+VerdictKind = Literal["ok", "regressed", "improved", "drifted", "inconclusive", "no-baseline", "invalid"]
 
 # The chance of any alarm in a run in which nothing changed, over all its comparisons: one in a hundred.
 RUN_ERROR = 0.01
 # The share of it for drifts of all cases of a variant together; the rest is for those of each case.
-TOGETHER = 0.2
+GROUP_ERROR_FRACTION = 0.2
 # The variance of a median of many normal values over that of their mean.
-MEDIAN = math.pi / 2
+MEDIAN_VARIANCE_RATIO = math.pi / 2
 # How often what was measured side by side is looked at, at most: the error of a run is divided among the looks.
-LOOKS = 6
+MAX_EVALUATIONS = 6
 # Confidence above this is stated as "over" it.
 MOST = 0.99999
 
@@ -56,7 +56,7 @@ class Judgement:
     `needed` is how many invocations, in all, would decide an inconclusive one; None when that is not known.
     """
 
-    kind: Kind
+    kind: VerdictKind
     reason: str
     change: Change | None = None
     smallest_loss: float | None = None
@@ -77,7 +77,7 @@ def judge_side_by_side(
         return Judgement("invalid", "nothing undisturbed was measured side by side")
     count = len(side_by_side)
     change = change_side_by_side(side_by_side, prior)
-    level = 1 - RUN_ERROR / (comparisons * LOOKS)
+    level = 1 - RUN_ERROR / (comparisons * MAX_EVALUATIONS)
     smallest = smallest_loss(change, prior.divided_by(count), count - 1, level, tolerance.log_change)
     twice = Change(change.log_ratio, tuple(VariancePrior(p.variance / 2, p.degrees + count) for p in change.parts))
     with_twice = _least(
@@ -97,9 +97,9 @@ def judge_side_by_side(
     return Judgement("inconclusive", why, change, smallest, with_twice, _needed(change, count, tolerance))
 
 
-def judge_since(
-    now: Observed | None,
-    then: Observed | None,
+def judge_drift(
+    now: ObservedRatio | None,
+    then: ObservedRatio | None,
     within: VariancePrior,
     sessions: VariancePrior,
     tolerance: Tolerance,
@@ -114,13 +114,13 @@ def judge_since(
         return Judgement("invalid", "nothing undisturbed was measured")
     if then is None:
         return Judgement("no-baseline", "the baseline has no undisturbed measurement of it")
-    change = change_since(now, then, within, sessions)
-    level = 1 - (1 - TOGETHER) * RUN_ERROR / (2 * comparisons)
+    change = change_between_sessions(now, then, within, sessions)
+    level = 1 - (1 - GROUP_ERROR_FRACTION) * RUN_ERROR / (2 * comparisons)
     stated = []
     for again in (now, replace(now, invocations=2 * now.invocations)):
         kept = within.with_squares(then.degrees * then.variance, then.degrees)
         kept = kept.divided_by(again.invocations * then.invocations / (again.invocations + then.invocations))
-        found = change_since(again, then, within, sessions)
+        found = change_between_sessions(again, then, within, sessions)
         stated.append(smallest_loss(found, kept, again.degrees, level, tolerance.log_change))
     smallest, with_twice = stated[0], _least(*stated)
     sure, beyond = change.confidence_beyond(0), change.confidence_beyond(tolerance.log_change)
@@ -129,7 +129,7 @@ def judge_since(
     return Judgement("ok", "", change, smallest, with_twice)
 
 
-def judge_together(changes: Sequence[Change], sessions: VariancePrior, tolerance: Tolerance, groups: int) -> Judgement:
+def judge_group(changes: Sequence[Change], sessions: VariancePrior, tolerance: Tolerance, groups: int) -> Judgement:
     """The verdict on the median change of cases of the same stacks, as one of a run's `groups`: `ok` or `drifted`, as
     `judge_since` has it. What moves most of them is seen where no single one of many is sure, and what moves one of
     them leaves the others alone. A session may move all of them alike, so its variance counts in full; that within it
@@ -140,11 +140,12 @@ def judge_together(changes: Sequence[Change], sessions: VariancePrior, tolerance
     count = len(changes)
     within = [change.parts[-1] for change in changes if change.known]
     noise = VariancePrior(
-        MEDIAN * sum(part.variance for part in within) / count**2, min((p.degrees for p in within), default=0.0)
+        MEDIAN_VARIANCE_RATIO * sum(part.variance for part in within) / count**2,
+        min((p.degrees for p in within), default=0.0),
     )
     parts = (VariancePrior(2 * sessions.variance, sessions.degrees), noise)
     change = Change(median([c.log_ratio for c in changes]), tuple(part for part in parts if part.degrees))
-    level = 1 - TOGETHER * RUN_ERROR / (2 * groups)
+    level = 1 - GROUP_ERROR_FRACTION * RUN_ERROR / (2 * groups)
     sure, beyond = change.confidence_beyond(0), change.confidence_beyond(tolerance.log_change)
     if sure > level and beyond >= CONFIDENCE:
         return Judgement("drifted", _sure(sure, beyond), change)

@@ -11,7 +11,7 @@ COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#8c564b", "#e377c2")
 Curve = Sequence[tuple[float, float]]
 
 
-def write_curves(path: Path, title: str, curves: Mapping[int, Sequence[Curve]]) -> None:
+def write_accuracy_curves(path: Path, title: str, curves: Mapping[int, Sequence[Curve]]) -> None:
     """Write the chart as one HTML page that needs no network: for each number of ranks the mean over its trainings, by
     epoch. OSError when the file cannot be written.
     """
@@ -35,7 +35,7 @@ def write_curves(path: Path, title: str, curves: Mapping[int, Sequence[Curve]]) 
     write_whole(path, chart.to_html(include_plotlyjs=True).encode())
 
 
-def write_layers(path: Path, title: str, now: Mapping[str, float], then: Mapping[str, float]) -> None:
+def write_layer_chart(path: Path, title: str, now: Mapping[str, float], then: Mapping[str, float]) -> None:
     """Write the chart as one HTML page that needs no network: dB of each layer, in the order they run. OSError when the
     file cannot be written.
     """
