@@ -42,7 +42,7 @@ def refresh(
         baseline = usable_baseline(latest, now.perf.machine_class)
         gate, judged = judge_run(now, latest.name, baseline, chosen, tolerances, but=run)
         print_verdicts(judged, gate, list(now.cases), console)
-    consent = Waiver(tuple(drop or ()), reason)
-    stored = store(read_json(run, dict), chosen, name, consent, tolerances)
+    waiver = Waiver(tuple(drop or ()), reason)
+    stored = store(read_json(run, dict), chosen, name, waiver, tolerances)
     for line in stored.lines:
         say(console, line)

@@ -21,10 +21,11 @@ from perf.plugin.session import PASSED, PerfSession, start_session
 from perf.plugin.setup import Setup, set_up
 from perf.plugin.storage import KeptRun, Storage, document_of, keep_run, take_over
 from perf.published import published_scaling
+from perf.report.charts import write_training_charts
 from perf.report.console import widened
 from perf.report.progress import ProgressLine
 from perf.report.summary import Summary, print_summary, write_markdown
-from perf.report.training import TRAINING_FAMILY, write_training_charts
+from perf.report.training import TRAINING_FAMILY
 from perf.report.verdicts import print_verdicts
 
 OPTIONS = pytest.StashKey[Options]()
@@ -214,7 +215,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     config.stash[KEPT] = kept
     if None not in config.stash[ENDED].values() and not kept.failed:
         perf.journal.finish()
-    unusable = perf.judging.problem is not None
+    unusable = perf.judge.problem is not None
     regular = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
     if (unusable and regular) or (kept.failed and session.exitstatus == pytest.ExitCode.OK):
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
@@ -234,9 +235,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     )
     terminalreporter.ensure_newline()
     print_summary(summary, _console(config))
-    if session and session.judging.compares:
+    if session and session.judge.compares:
         selected = [case.id for case in session.selected]
-        print_verdicts(session.verdicts, session.judging, selected, _console(config))
+        print_verdicts(session.verdicts, session.judge, selected, _console(config))
     path = config.stash[OPTIONS].summary
     if path is not None:
         try:

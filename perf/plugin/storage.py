@@ -39,13 +39,13 @@ COLUMNS = ["min", "median", "iqr", "rounds"]
 @dataclass(frozen=True)
 class Storage:
     """What the user wants kept and compared. `folder` holds stored runs; `save` is a run's name or None; `compare` is
-    None, "" for the latest run, or which one in pytest-benchmark's spelling; `consent`: what a stored run may give up.
+    None, "" for the latest run, or which one in pytest-benchmark's spelling; `waiver`: what a stored run may give up.
     """
 
     folder: Path
     save: str | None
     compare: str | None
-    consent: Waiver
+    waiver: Waiver
 
     @property
     def words(self) -> list[str]:
@@ -99,7 +99,7 @@ def take_over(config: pytest.Config) -> Storage:
         folder=Path(option.benchmark_storage.removeprefix("file://")).absolute(),
         save=save,
         compare="" if compare is True else compare or None,
-        consent=Waiver(tuple(option.perf_drop), option.perf_reason),
+        waiver=Waiver(tuple(option.perf_drop), option.perf_reason),
     )
     option.benchmark_save = option.benchmark_autosave = option.benchmark_compare = None
     return storage
@@ -117,13 +117,13 @@ def find_baseline(storage: Storage, machine_class: str) -> Baseline | None:
         raise pytest.UsageError(
             f"--benchmark-compare={PUBLISHED}: the tables hold for {classes}, not for {machine_class}"
         )
-    shelf = find_run_files(storage.folder, machine_class)
-    path = _chosen(storage.folder, spelled) if spelled else shelf.latest
+    files = find_run_files(storage.folder, machine_class)
+    path = _chosen(storage.folder, spelled) if spelled else files.latest
     if path is None:
-        return Baseline(PUBLISHED, None, shelf.others) if machine_class in published_classes() else None
+        return Baseline(PUBLISHED, None, files.ignored) if machine_class in published_classes() else None
     if path.parent.absolute().is_relative_to(storage.folder):
         check_inside(path, storage.folder)
-    return Baseline(path.name, usable_baseline(path, machine_class), shelf.others)
+    return Baseline(path.name, usable_baseline(path, machine_class), files.ignored)
 
 
 def _chosen(folder: Path, spelled: str) -> Path:
@@ -140,7 +140,7 @@ def _chosen(folder: Path, spelled: str) -> Path:
     raise pytest.UsageError(f"--benchmark-compare={spelled} {problem}; in {folder} there are: {there}")
 
 
-def start_judging(storage: Storage, context: RunContext, selected: Sequence[Case], tolerances: Tolerances) -> Judge:
+def choose_judge(storage: Storage, context: RunContext, selected: Sequence[Case], tolerances: Tolerances) -> Judge:
     """What judges a session's cases; nothing when the user compares with nothing."""
     if storage.compare is None:
         return NoBaseline()
@@ -176,7 +176,7 @@ def keep_run(document: Mapping[str, Any], storage: Storage, folder: Path, tolera
     if storage.save is None:
         return KeptRun(lines)
     try:
-        stored = store(document, storage.folder, storage.save, storage.consent, tolerances)
+        stored = store(document, storage.folder, storage.save, storage.waiver, tolerances)
     except PerfError as error:
         return KeptRun([*lines, str(error)], failed=True)
     return KeptRun([*lines, *stored.lines])

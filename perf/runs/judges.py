@@ -1,4 +1,4 @@
-"""What judges the cases of a run: a stored run, the published tables, or nothing."""
+"""What judges the cases of a run: a stored run or the published tables (`Gate`), or nothing (`NoBaseline`)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from typing import Protocol
 
 from perf.errors import PerfError
 from perf.runs.baseline import usable_runs
-from perf.runs.gate import Gate, Priors, comparisons_of
+from perf.runs.gate import Gate, comparisons_of
 from perf.runs.groups import RunVerdicts
 from perf.runs.schema import RunContext, StoredCase, StoredRun
-from perf.runs.sessions import session_variances
 from perf.runs.tolerances import Tolerances
+from perf.runs.variances import Priors, session_variances
 from perf.runs.verdict import Verdict
 
 
 class Judge(Protocol):
-    """What judges the cases of a run: a baseline (`perf.runs.gate.Gate`), or nothing (`Ungated`)."""
+    """Judges the cases of a run."""
 
     @property
     def baseline(self) -> StoredRun | None:
@@ -24,41 +24,43 @@ class Judge(Protocol):
 
     @property
     def name(self) -> str:
-        """What the baseline is called in messages; "" without one."""
+        """The baseline's name in messages; "" without one."""
 
     @property
     def comparisons(self) -> int:
-        """How many ratios the whole run has judged."""
+        """How many ratios are judged in the whole run."""
 
     @property
     def settings_changed(self) -> list[str]:
-        """Which settings of the machine differ from the baseline's."""
+        """The settings of the machine that differ from the baseline's, each as "name: then -> now"."""
 
     @property
     def problem(self) -> PerfError | None:
-        """The error of a baseline that is there and cannot be used."""
+        """Why the baseline cannot be used, if it cannot."""
 
     @property
     def compares(self) -> bool:
-        """Whether verdicts were asked for."""
+        """Whether the user asked for a comparison."""
 
     def undecided(self, case: StoredCase, priors: Mapping[str, Priors]) -> float | None:
-        """The apparent log slowdown of a case that needs remeasuring; None if it is decided."""
+        """Return the apparent slowdown, log(now/then) of the latency, of a case that needs remeasuring; None if it is
+        decided.
+        """
 
     def judged(self, cases: Sequence[StoredCase]) -> RunVerdicts:
-        """The verdicts on all cases of a run: none where nothing is said of a case."""
+        """Return the verdicts on all cases of a run. A case that there is nothing to judge of has none."""
 
     def lines(self) -> list[str]:
-        """What the cases are judged by, for a user."""
+        """Return lines that tell a user what the cases are compared with."""
 
     def only_then(self, selected: Collection[str]) -> list[str]:
-        """The baseline's cases that were not selected, by name."""
+        """Return the names of the baseline's cases that were not selected."""
 
 
 @dataclass(frozen=True)
 class NoBaseline:
-    """The gate without a baseline: every case is `no-baseline`, for the reason `why`. Without a reason nothing was to
-    be compared, and nothing is said.
+    """Judges without a baseline: every case is `no-baseline` for the reason `why`; "" when the user asked for no
+    comparison, and no case has a verdict. `problem` is the error of a baseline that cannot be used.
     """
 
     why: str = ""
@@ -69,28 +71,28 @@ class NoBaseline:
 
     @property
     def settings_changed(self) -> list[str]:
-        """None."""
+        """Nothing."""
         return []
 
     @property
     def compares(self) -> bool:
-        """Whether there is a reason why nothing can be compared."""
+        """Whether the user asked for a comparison."""
         return bool(self.why)
 
     def undecided(self, case: StoredCase, priors: Mapping[str, Priors]) -> None:
-        """None: there is nothing to decide."""
+        """Return None: there is nothing to decide."""
 
     def judged(self, cases: Sequence[StoredCase]) -> RunVerdicts:
-        """`no-baseline`; nothing for a reference."""
-        named = [case.name for case in cases if self.why and case.samples]
-        return RunVerdicts({name: Verdict(name, "no-baseline", self.why) for name in named})
+        """Return `no-baseline` for every case that has a speedup."""
+        names = [case.name for case in cases if self.why and case.samples]
+        return RunVerdicts({name: Verdict(name, "no-baseline", self.why) for name in names})
 
     def lines(self) -> list[str]:
-        """Nothing."""
+        """Return nothing."""
         return []
 
     def only_then(self, selected: Collection[str]) -> list[str]:  # noqa: ARG002
-        """Nothing."""
+        """Return nothing."""
         return []
 
 
@@ -105,8 +107,9 @@ def make_gate(
     *,
     ignored: tuple[str, ...] = (),
 ) -> Gate:
-    """The gate of a run with this `context`, of cases with these `names` in these `families`. `stored` are the runs of
-    its class, from which the variance between sessions is estimated; `ignored` are files of other classes.
+    """Return the gate for a run with this `context` and with cases of these `names` in these `families`. `stored` are
+    the runs of its machine class, from which the variance between sessions is estimated. `ignored` are the files of
+    other classes in their folder.
     """
     return Gate(
         name=name,
@@ -122,8 +125,8 @@ def make_gate(
 def judge_run(
     run: StoredRun, name: str, baseline: StoredRun, folder: Path, tolerances: Tolerances, *, but: Path | None = None
 ) -> tuple[Gate, RunVerdicts]:
-    """Judge a whole run by a stored one, as the session that measured it would have: the same rules, the same error
-    rates. The variance between sessions is estimated from the runs in `folder`, the run itself (`but`) apart.
+    """Judge a whole run by a stored one, as the session that measured it would have: by the same rules, with the same
+    error rates. The variance between sessions is estimated from the runs in `folder`, without the run itself (`but`).
     """
     names = [*run.cases, *map(case_of_item, run.perf.left_out)]
     families = list(dict.fromkeys(case.family for case in run.cases.values()))
@@ -133,5 +136,5 @@ def judge_run(
 
 
 def case_of_item(item: str) -> str:
-    """The case in a pytest id, such as "perf/cnn/test_inference.py::test_inference[resnet50_v1-b1-mkl-fp32]"."""
+    """Return the case in a pytest id, such as "perf/cnn/test_inference.py::test_inference[resnet50_v1-b1-mkl-fp32]"."""
     return item.rpartition("[")[2].removesuffix("]")

@@ -8,10 +8,10 @@ import msgspec
 
 from perf.judge.judgement import Tolerance
 from perf.judge.variance_prior import VariancePrior
-from perf.runs.gate import Gate, comparisons_of, priors_of
+from perf.runs.gate import Gate, comparisons_of
 from perf.runs.schema import SCHEMA, StoredCase, StoredRun
-from perf.runs.sessions import RatioKey, SessionVariances
 from perf.runs.tolerances import AssumedDeviations, Tolerances
+from perf.runs.variances import RatioKey, SessionVariances, priors_of
 from perf.runs.verdict import Verdict
 from perf.stack import Stack
 

@@ -297,7 +297,7 @@ def test_an_error_that_ends_the_measuring_is_kept_for_all_cases(monkeypatch: pyt
         effort=SMOKE,
         context=Mock(),
         journal=Mock(),
-        judging=NoBaseline(),
+        judge=NoBaseline(),
         tolerances=Mock(),
     )
     session.measure()

@@ -23,7 +23,7 @@ from perf.report.verdicts import (
 from perf.runs.gate import Gate
 from perf.runs.groups import RunVerdicts
 from perf.runs.judges import Judge, NoBaseline
-from perf.runs.sessions import SessionVariances
+from perf.runs.variances import SessionVariances
 from perf.runs.verdict import GRAVITY, Verdict
 from tests.support.factories import (
     CASE,

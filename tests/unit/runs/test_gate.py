@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.judge.variance_prior import VariancePrior
-from perf.runs.gate import Gate, Priors, comparisons_of, priors_of
+from perf.runs.gate import Gate, comparisons_of
 from perf.runs.tolerances import AssumedDeviations
+from perf.runs.variances import Priors, priors_of
 from perf.runs.verdict import FAILING, GRAVITY, UNJUDGED, Verdict, fails
 from perf.stack import DECISIVE
 from tests.support.factories import (

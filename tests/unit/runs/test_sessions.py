@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from perf.judge.judgement import Tolerance
 from perf.judge.variance_prior import MAX_DEGREES, VariancePrior
 from perf.runs.schema import StoredRun
-from perf.runs.sessions import LEAST_RUNS, MOST_OF_ASSUMED, SessionVariances, session_variances
 from perf.runs.tolerances import AssumedDeviations, Tolerances
+from perf.runs.variances import LEAST_RUNS, MOST_OF_ASSUMED, SessionVariances, session_variances
 from tests.support.factories import CASE, LOG_SPEEDUPS, as_run, benchmark, document, sample, stack
 
 DEFAULT = VariancePrior(0.025**2, 6)

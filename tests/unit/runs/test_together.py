@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from perf.judge.change import Change
 from perf.judge.judgement import GROUP_ERROR_FRACTION, RUN_ERROR, Tolerance, judge_group
 from perf.judge.variance_prior import VariancePrior
-from perf.runs.gate import priors_of
-from perf.runs.sessions import SessionVariances
+from perf.runs.variances import SessionVariances, priors_of
 from tests.support.factories import LOG_SPEEDUPS, as_run, benchmark, document, gate, native, sample
 
 TOLERANCE = Tolerance(0.02, 0.05)
