@@ -12,7 +12,7 @@ from perf.dist.rank_group import TrainingJob
 from perf.measure.plan import Plan, Program, Variant
 from perf.stack import differing
 from tests.support.fakes import build
-from tests.unit.measure.made_plans import (
+from tests.unit.measure.conftest import (
     BINDING,
     OLD_WHEEL,
     baseline_arm,

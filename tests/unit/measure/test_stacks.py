@@ -14,7 +14,7 @@ from perf.measure.plan import Plan, Program
 from perf.measure.stacks import MEASURING, _bare, measuring_code
 from perf.stack import differing
 from tests.support.fakes import PLACEMENTS
-from tests.unit.measure.made_plans import (
+from tests.unit.measure.conftest import (
     BINDING,
     inference,
     stack,
