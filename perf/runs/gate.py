@@ -184,7 +184,7 @@ class Gate:
 
     def _without_baseline_arm(self, case: StoredCase, ratios: tuple[Ratio, ...], changes: tuple[str, ...]) -> Verdict:
         """Return the verdict on another stack that was not measured side by side with the baseline's: from a stored
-        ratio alone, a change of the build cannot be told from one of the machine.
+        ratio alone, a change of the build cannot be distinguished from one of the machine.
         """
         problem = case.side_by_side.problem if case.side_by_side else None
         cause = f" ({problem})" if problem else ""

@@ -63,7 +63,7 @@ def test_other_classes_are_passed_over_and_named(tmp_path: Path) -> None:
     written(tmp_path, "0002_other.json", "c5.metal")
     found = find_run_files(tmp_path, MACHINE_CLASS)
     assert found.latest == tmp_path / "0001_mine.json"
-    assert found.others == ("0002_other.json (c5.metal)",)
+    assert found.ignored == ("0002_other.json (c5.metal)",)
     assert find_run_files(tmp_path / "missing", MACHINE_CLASS).latest is None
 
 

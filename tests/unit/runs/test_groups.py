@@ -52,14 +52,14 @@ def test_a_little_slower_is_ok() -> None:
 
 def test_the_group_is_named_in_the_reason() -> None:
     judged = gate(run_of(112), sessions=ASSUMED).judged(list(as_run(run_of(112, math.log(0.7))).cases.values()))
-    (group,) = judged.together
+    (group,) = judged.groups
     assert group.text.startswith("112 cases of cnn, mkl-fp32 over native-fp32: -30.0% [")
     assert all(verdict.reason.startswith(group.text) for verdict in judged.verdicts.values())
 
 
 def test_two_cases_are_no_group() -> None:
     at = gate(run_of(2))
-    assert at.judged(list(as_run(run_of(2)).cases.values())).together == ()
+    assert at.judged(list(as_run(run_of(2)).cases.values())).groups == ()
 
 
 def test_an_alarm_is_as_rare_as_its_share_of_the_runs_error() -> None:
