@@ -15,9 +15,9 @@ from tests.support.factories import (
     TOLERANCES,
     as_case,
     benchmark,
-    beside_baseline,
     gate,
     int8,
+    measured_side_by_side,
     sample,
     stack,
 )
@@ -39,7 +39,7 @@ def moved(by: float, **figures: Any) -> dict[str, Any]:
 
 def new_wheel(*side_by_side: float, by: float = 0.0, **baseline_arm: Any) -> dict[str, Any]:
     """mkl-fp32 with another wheel than the baseline's, measured side by side with the baseline's stack."""
-    return moved(by, stack=NEW_WHEEL, beside=beside_baseline(*side_by_side, **baseline_arm))
+    return moved(by, stack=NEW_WHEEL, beside=measured_side_by_side(*side_by_side, **baseline_arm))
 
 
 def int8_moved(over_native: float, over_fp32: float) -> dict[str, Any]:

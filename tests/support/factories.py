@@ -79,7 +79,7 @@ def sample(values: Sequence[float], over: str = "native-fp32", **fields: Any) ->
     return {"floors": floors, "typical": list(values), "over": stack(over, **fields)}
 
 
-def beside_baseline(
+def measured_side_by_side(
     *values: float, problem: str | None = None, variant: str = "mkl-fp32", **fields: Any
 ) -> dict[str, Any]:
     """What was measured side by side with the baseline's stack of a variant, which the twin had but for `fields`."""

@@ -117,7 +117,7 @@ def test_a_stored_run_tells_that_ranks_were_slowed_down(trained: Finished, folde
         "--benchmark-compare",
     )
     assert judged.code == 1
-    assert "Judged by 0001_trained" in judged.output
+    assert "Compared with 0001_trained" in judged.output
     assert "INJECTED: r2 does 100 % more work" in judged.output
     assert "train-resnet18_v1-b1-mkl-r2: regressed" in judged.output
     assert "changed: injected: 0.0 -> 1.0" in judged.output

@@ -14,9 +14,9 @@ SESSIONS = VariancePrior(variance=0.025**2, degrees=10)
 # Log speedups are stored with six digits.
 MILLIONTHS = st.integers(-200_000, 200_000).map(lambda millionths: millionths / 1e6)
 SAMPLE = st.lists(MILLIONTHS, min_size=1, max_size=8)
-SPREADS = st.builds(VariancePrior, st.floats(1e-6, 1e-2), st.floats(0.5, 20))
+PRIORS = st.builds(VariancePrior, st.floats(1e-6, 1e-2), st.floats(0.5, 20))
 OBSERVED = st.builds(ObservedRatio, MILLIONTHS, st.just(0.0) | st.floats(1e-9, 1e-2), st.integers(1, 8))
-MAYBE_SPREADS = st.just(NO_PRIOR) | SPREADS
+MAYBE_PRIORS = st.just(NO_PRIOR) | PRIORS
 
 
 def shifted(observed: ObservedRatio, by: float) -> ObservedRatio:

@@ -13,7 +13,7 @@ from scipy import stats
 from perf.judge.change import LARGEST_LOG, Change, change_between_sessions, change_side_by_side
 from perf.judge.speedup import ObservedRatio
 from perf.judge.variance_prior import NO_PRIOR, VariancePrior
-from tests.unit.judge.samples import MAYBE_SPREADS, MILLIONTHS, OBSERVED, SAMPLE, SPREADS, USUAL, of_values, shifted
+from tests.unit.judge.samples import MAYBE_PRIORS, MILLIONTHS, OBSERVED, PRIORS, SAMPLE, USUAL, of_values, shifted
 
 CONFIDENCES = st.floats(0.55, 0.9999)
 PARTS = st.builds(VariancePrior, st.floats(1e-6, 1e-1), st.floats(2, 30))
@@ -34,7 +34,7 @@ def test_two_sessions_without_priors_are_students_test_of_two_samples(now: list[
     assert change.confidence_beyond(0) == pytest.approx(1 - student.pvalue / 2, abs=1e-9)
 
 
-@given(SAMPLE, SPREADS)
+@given(SAMPLE, PRIORS)
 def test_the_prior_counts_for_its_degrees_of_freedom(values: list[float], prior: VariancePrior) -> None:
     (part,) = change_side_by_side(values, prior).parts
     squares = prior.degrees * prior.variance + statistics.pvariance(values) * len(values)
@@ -42,7 +42,7 @@ def test_the_prior_counts_for_its_degrees_of_freedom(values: list[float], prior:
     assert part.variance == pytest.approx(squares / part.degrees / len(values), rel=1e-6)
 
 
-@given(OBSERVED, OBSERVED, SPREADS, SPREADS)
+@given(OBSERVED, OBSERVED, PRIORS, PRIORS)
 def test_since_the_prior_counts_once_for_both_sessions(
     now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior
 ) -> None:
@@ -54,14 +54,14 @@ def test_since_the_prior_counts_once_for_both_sessions(
     assert pooled.variance == pytest.approx(expected, rel=1e-9)
 
 
-@given(OBSERVED, OBSERVED, MAYBE_SPREADS, SPREADS)
+@given(OBSERVED, OBSERVED, MAYBE_PRIORS, PRIORS)
 def test_the_error_since_is_never_below_the_variance_between_sessions(
     now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior
 ) -> None:
     assert change_between_sessions(now, then, within, sessions).error >= math.sqrt(2 * sessions.variance) * (1 - 1e-12)
 
 
-@given(OBSERVED, OBSERVED, SPREADS, SPREADS)
+@given(OBSERVED, OBSERVED, PRIORS, PRIORS)
 def test_swapping_now_and_then_turns_the_change_around(
     now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior
 ) -> None:
@@ -73,7 +73,7 @@ def test_swapping_now_and_then_turns_the_change_around(
     assert forth.error == pytest.approx(back.error)
 
 
-@given(OBSERVED, OBSERVED, SPREADS, SPREADS, st.floats(-0.9, 10))
+@given(OBSERVED, OBSERVED, PRIORS, PRIORS, st.floats(-0.9, 10))
 def test_a_machine_with_larger_speedups_now_and_then_has_the_same_change(
     now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior, shift: float
 ) -> None:
@@ -122,7 +122,7 @@ def test_the_quantile_lies_between_those_of_one_part_and_their_sum(
     assert max(one, other) * (1 - 1e-6) <= both <= (one + other) * (1 + 1e-6)
 
 
-@given(SAMPLE, SPREADS, st.floats(0.5, 0.999), st.floats(0, 0.1))
+@given(SAMPLE, PRIORS, st.floats(0.5, 0.999), st.floats(0, 0.1))
 def test_an_interval_excludes_what_the_change_is_surely_beyond(
     values: list[float], prior: VariancePrior, confidence: float, log_change: float
 ) -> None:

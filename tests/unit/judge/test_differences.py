@@ -12,12 +12,12 @@ values = st.lists(st.floats(-1, 1).map(lambda x: round(x, 6)), min_size=2, max_s
 
 @given(values)
 def test_as_scipy_has_it(differences: list[float]) -> None:
-    found = PairedDifferences(differences)
-    assume(found.error > 1e-9)
+    paired = PairedDifferences(differences)
+    assume(paired.error > 1e-9)
     known = ttest_1samp(differences, 0)
-    assert found.p_value == pytest.approx(known.pvalue, rel=1e-6, abs=1e-12)
+    assert paired.p_value == pytest.approx(known.pvalue, rel=1e-6, abs=1e-12)
     low, high = known.confidence_interval(0.95)
-    assert found.interval() == pytest.approx((low, high), rel=1e-6, abs=1e-9)
+    assert paired.interval() == pytest.approx((low, high), rel=1e-6, abs=1e-9)
 
 
 def test_no_difference_and_always_the_same_one() -> None:

@@ -14,10 +14,10 @@ rings = st.builds(Ring, latencies, costs)
 
 @given(rings, st.sets(st.integers(2, 64), min_size=1, max_size=3))
 def test_a_ring_is_found_again(ring: Ring, counts: set[int]) -> None:
-    found = fit_ring([AllreduceCost(n, size, ring.allreduce_s(n, size)) for n in counts for size in SIZES])
+    fitted = fit_ring([AllreduceCost(n, size, ring.allreduce_s(n, size)) for n in counts for size in SIZES])
     for ranks in (2, 64):
         for size in SIZES:
-            assert found.allreduce_s(ranks, size) == pytest.approx(ring.allreduce_s(ranks, size), rel=1e-5)
+            assert fitted.allreduce_s(ranks, size) == pytest.approx(ring.allreduce_s(ranks, size), rel=1e-5)
 
 
 @given(rings, st.floats(1e3, 1e9), st.integers(1, 100))
@@ -55,8 +55,8 @@ def test_where_it_was_measured_the_model_says_what_was_measured(
 ) -> None:
     exposed_s = exposed_share * ring.allreduce_s(2, 5e7)
     training = MeasuredTraining(alone_s, alone_s * slower, alone_s * slower + exposed_s, 2, 5e7)
-    found = training.efficiency(ring, 2, training.overlap(ring))
-    assert found == pytest.approx(alone_s / training.step_s, rel=1e-9)
+    efficiency = training.efficiency(ring, 2, training.overlap(ring))
+    assert efficiency == pytest.approx(alone_s / training.step_s, rel=1e-9)
 
 
 @given(rings, st.floats(-1, 1))

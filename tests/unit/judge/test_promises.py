@@ -21,7 +21,7 @@ from perf.judge.judgement import (
 from perf.judge.power import POWER
 from perf.judge.speedup import ObservedRatio, observe
 from perf.judge.variance_prior import VariancePrior
-from tests.unit.judge.samples import MAYBE_SPREADS, OBSERVED, SAMPLE, SESSIONS, SPREADS, USUAL, of_values
+from tests.unit.judge.samples import MAYBE_PRIORS, OBSERVED, PRIORS, SAMPLE, SESSIONS, USUAL, of_values
 
 TOLERANCE = Tolerance(change=0.01, resolution=0.05)
 # So narrow that the level of the run alone decides about an alarm.
@@ -40,24 +40,24 @@ def side_by_side(values: list[float], prior: VariancePrior = USUAL, comparisons:
 # What is stated
 
 
-@given(SAMPLE, SPREADS, COMPARISONS)
+@given(SAMPLE, PRIORS, COMPARISONS)
 def test_side_by_side_twice_as_many_invocations_never_raise_the_smallest_loss(
     values: list[float], prior: VariancePrior, comparisons: int
 ) -> None:
-    found = side_by_side(values, prior, comparisons)
-    assert found.smallest_loss is not None
-    assert found.with_twice is not None
-    assert found.with_twice <= found.smallest_loss
+    judgement = side_by_side(values, prior, comparisons)
+    assert judgement.smallest_loss is not None
+    assert judgement.with_twice is not None
+    assert judgement.with_twice <= judgement.smallest_loss
 
 
-@given(OBSERVED, OBSERVED, MAYBE_SPREADS, MAYBE_SPREADS, COMPARISONS)
+@given(OBSERVED, OBSERVED, MAYBE_PRIORS, MAYBE_PRIORS, COMPARISONS)
 def test_twice_as_many_invocations_never_raise_the_smallest_drift(
     now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior, comparisons: int
 ) -> None:
-    found = judge_drift(now, then, within, sessions, TOLERANCE, comparisons)
-    if found.smallest_loss is not None:
-        assert found.with_twice is not None
-        assert found.with_twice <= found.smallest_loss
+    judgement = judge_drift(now, then, within, sessions, TOLERANCE, comparisons)
+    if judgement.smallest_loss is not None:
+        assert judgement.with_twice is not None
+        assert judgement.with_twice <= judgement.smallest_loss
 
 
 @settings(max_examples=20)  # of 640 samples each

@@ -42,10 +42,10 @@ def measured(latencies: Latencies, reference: str = "native", variant: str = "mk
     return observe(result.floors(reference, variant))
 
 
-def bounds(found: Estimate) -> tuple[float, float]:
-    assert found.low is not None
-    assert found.high is not None
-    return found.low, found.high
+def bounds(estimate: Estimate) -> tuple[float, float]:
+    assert estimate.low is not None
+    assert estimate.high is not None
+    return estimate.low, estimate.high
 
 
 # The fastest slots
@@ -59,10 +59,10 @@ def test_twice_as_fast_is_two() -> None:
 @given(LATENCIES)
 def test_the_speedup_is_that_of_the_fastest_slots_of_all_invocations(latencies: Latencies) -> None:
     native, mkl = (min(block[which] for blocks in latencies for block in blocks) for which in (0, 1))
-    found = measured(latencies)
-    assert found.log_ratio == pytest.approx(math.log(native / mkl), abs=1e-9)
-    assert found.invocations == len(latencies)
-    assert found.degrees == len(latencies) - 1
+    observed = measured(latencies)
+    assert observed.log_ratio == pytest.approx(math.log(native / mkl), abs=1e-9)
+    assert observed.invocations == len(latencies)
+    assert observed.degrees == len(latencies) - 1
 
 
 @settings(deadline=None)
@@ -91,9 +91,9 @@ def test_slower_slots_never_move_the_speedup(latencies: Latencies, delays: list[
 
 
 def test_one_invocation_says_nothing_of_its_variance() -> None:
-    found = observe([(0.2, 0.1)])
-    assert found.variance == pytest.approx(0, abs=1e-18)
-    assert found.degrees == 0
+    observed = observe([(0.2, 0.1)])
+    assert observed.variance == pytest.approx(0, abs=1e-18)
+    assert observed.degrees == 0
 
 
 @given(st.tuples(SECONDS, SECONDS), st.integers(2, 6))
@@ -142,11 +142,11 @@ def test_no_invocation_has_no_speedup() -> None:
 
 @given(OBSERVED.filter(lambda observed: observed.degrees > 0))
 def test_the_interval_without_a_prior_is_students(observed: ObservedRatio) -> None:
-    found = estimate_speedup(observed)
+    estimate = estimate_speedup(observed)
     half = stats.t.ppf(0.975, observed.invocations - 1) * math.sqrt(observed.variance / observed.invocations)
-    assert found.speedup == pytest.approx(math.exp(observed.log_ratio))
-    assert found.half_width == pytest.approx(half, rel=1e-6)
-    assert found.invocations == observed.invocations
+    assert estimate.speedup == pytest.approx(math.exp(observed.log_ratio))
+    assert estimate.half_width == pytest.approx(half, rel=1e-6)
+    assert estimate.invocations == observed.invocations
 
 
 @given(OBSERVED, PRIORS)
@@ -167,22 +167,24 @@ def test_a_prior_never_moves_the_speedup(observed: ObservedRatio, prior: Varianc
 
 @given(OBSERVED, st.just(NO_PRIOR) | PRIORS)
 def test_the_speedup_lies_in_the_middle_of_its_interval(observed: ObservedRatio, prior: VariancePrior) -> None:
-    found = estimate_speedup(observed, prior)
-    if found.low is not None and found.high is not None and found.half_width < 100:
-        assert found.low <= found.speedup <= found.high
-        assert math.log(found.low) + math.log(found.high) == pytest.approx(2 * math.log(found.speedup), abs=1e-9)
+    estimate = estimate_speedup(observed, prior)
+    if estimate.low is not None and estimate.high is not None and estimate.half_width < 100:
+        assert estimate.low <= estimate.speedup <= estimate.high
+        assert math.log(estimate.low) + math.log(estimate.high) == pytest.approx(
+            2 * math.log(estimate.speedup), abs=1e-9
+        )
 
 
 def test_one_invocation_without_a_prior_allows_no_interval() -> None:
-    found = estimate_speedup(observe([(0.3, 0.1)]))
-    assert found.speedup == pytest.approx(3)
-    assert (found.low, found.high, found.half_width) == (None, None, math.inf)
+    estimate = estimate_speedup(observe([(0.3, 0.1)]))
+    assert estimate.speedup == pytest.approx(3)
+    assert (estimate.low, estimate.high, estimate.half_width) == (None, None, math.inf)
     assert observe([(0.3, 0.1)]).moderated(NO_PRIOR) == NO_PRIOR
 
 
 def test_one_invocation_has_the_interval_of_the_prior() -> None:
-    found = estimate_speedup(observe([(0.3, 0.1)]), VariancePrior(0.1**2, 4))
-    assert found.half_width == pytest.approx(2.776445 * 0.1, rel=1e-6)  # t(0.975, 4 degrees of freedom)
+    estimate = estimate_speedup(observe([(0.3, 0.1)]), VariancePrior(0.1**2, 4))
+    assert estimate.half_width == pytest.approx(2.776445 * 0.1, rel=1e-6)  # t(0.975, 4 degrees of freedom)
 
 
 @pytest.mark.parametrize(("invocations", "degrees"), [(3, 0), (1, 4), (3, 4)])

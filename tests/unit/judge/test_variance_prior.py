@@ -31,11 +31,11 @@ DEFAULTS = st.builds(VariancePrior, st.floats(1e-8, 1), st.floats(0.5, 10))
 def simulated(groups: int, size: int, degrees: float, variance: float, seed: int = 1) -> list[list[float]]:
     """Samples whose own variances scatter as a scaled inverse chi-square with `degrees` degrees of freedom."""
     draw = random.Random(seed)
-    found = []
+    samples = []
     for _ in range(groups):
         own = variance * degrees / draw.gammavariate(degrees / 2, 2)
-        found.append([draw.gauss(1.5, own**0.5) for _ in range(size)])
-    return found
+        samples.append([draw.gauss(1.5, own**0.5) for _ in range(size)])
+    return samples
 
 
 def test_the_prior_of_simulated_cases_is_recovered() -> None:

@@ -9,8 +9,8 @@ from tests.support.factories import (
     CASE,
     LOG_SPEEDUPS,
     benchmark,
-    beside_baseline,
     judged,
+    measured_side_by_side,
     sample,
     stack,
 )
@@ -30,5 +30,5 @@ def drifted(by: float = -0.2, workload: str = "resnet50_v1-b1", at: Gate | None 
 
 def judged_side_by_side(by: float, workload: str = "resnet50_v1-b1", **baseline_arm: Any) -> Verdict:
     """The verdict on a case with another wheel, slower than the baseline's by 1 + `by` side by side."""
-    baseline_arms = beside_baseline(*(value + math.log1p(by) for value in EVEN), **baseline_arm)
+    baseline_arms = measured_side_by_side(*(value + math.log1p(by) for value in EVEN), **baseline_arm)
     return judged(benchmark(workload, stack=NEW_WHEEL, beside=baseline_arms))

@@ -204,8 +204,8 @@ SPEEDUPS = st.floats(0.01, 1000)
 def test_markdown_holds_the_records_figures_to_the_printed_digit(
     speedup: float, published: float, seconds: float
 ) -> None:
-    found = record("mkl-int8", speedup, published=published)
-    summary = Summary([record("native-fp32", latency_s=seconds), found], [], [], [])
+    int8 = record("mkl-int8", speedup, published=published)
+    summary = Summary([record("native-fp32", latency_s=seconds), int8], [], [], [])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "summary.md")
         write_markdown(summary, path, "CNN inference")
@@ -224,8 +224,8 @@ def test_markdown_is_one_table_between_two_lists(tmp_path: Path) -> None:
     table = table_of(RECORDS)
     assert lines[:3] == ["# CNN inference, quick tier", "", "- machine class c5.metal: 48 cores"]
     assert f"## {table.title}" in lines
-    found = [cells(line) for line in lines if line.startswith("|")]
-    assert found == [table.names, [":--", *["--:"] * 9], *table.rows]
+    rows = [cells(line) for line in lines if line.startswith("|")]
+    assert rows == [table.names, [":--", *["--:"] * 9], *table.rows]
     assert lines[-2:] == ["", "- 4711 s in all, [42] %"]
 
 

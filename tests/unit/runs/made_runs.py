@@ -11,8 +11,8 @@ from tests.support.factories import (
     LOG_SPEEDUPS,
     TOLERANCES,
     benchmark,
-    beside_baseline,
     document,
+    measured_side_by_side,
     native,
     sample,
     stack,
@@ -20,7 +20,7 @@ from tests.support.factories import (
 
 WORKLOADS = ("resnet18_v1-b1", "resnet50_v1-b1", "squeezenet1.0-b1")
 NEW_WHEEL = stack(wheel="c" * 64, requirement="mxnet-mkl==1.5.1")
-NO_CONSENT = Waiver()
+NO_WAIVER = Waiver()
 MINUTES = itertools.count()
 ITEM = "perf/cnn/test_inference.py::test_inference[{}]"
 
@@ -42,7 +42,7 @@ def run_of(
         if wheel != "b":
             figures["stack"] = stack(wheel=wheel * 64, requirement="mxnet-mkl==1.5.1")
             figures["beside"] = (
-                beside_baseline(*(change + x for x in (0.001, -0.001, 0.0, 0.0005))) if compared else None
+                measured_side_by_side(*(change + x for x in (0.001, -0.001, 0.0, 0.0005))) if compared else None
             )
         entries += [native(workload), benchmark(workload, **figures)]
     missing = {ITEM.format(name): why for name, why in (left_out or {}).items()}
@@ -58,5 +58,5 @@ EQUAL = dict.fromkeys(WORKLOADS, 0.0)
 SLOWER = {**EQUAL, WORKLOADS[1]: -0.5}
 
 
-def stored(folder: Path, content: dict[str, Any], consent: Waiver = NO_CONSENT) -> StoredRun:
-    return read_run(store(content, folder, "made", consent, TOLERANCES).path)
+def stored(folder: Path, content: dict[str, Any], waiver: Waiver = NO_WAIVER) -> StoredRun:
+    return read_run(store(content, folder, "made", waiver, TOLERANCES).path)

@@ -19,8 +19,8 @@ from tests.support.factories import (
     LOG_SPEEDUPS,
     TOLERANCES,
     benchmark,
-    beside_baseline,
     document,
+    measured_side_by_side,
     native,
     sample,
     stack,
@@ -64,17 +64,17 @@ class Sequences(RuleBasedStateMachine):
             }
             if compared and then and then.stack.wheel != wheel * 64:
                 by = QUALITY[wheel] - QUALITY[then.stack.wheel[0]]
-                figures["beside"] = beside_baseline(
+                figures["beside"] = measured_side_by_side(
                     *(by + x for x in (0.001, -0.001, 0.0, 0.0005)), wheel=then.stack.wheel
                 )
             entries += [native(workload), benchmark(workload, **figures)]
         return ended_later(document(*entries, **context))
 
-    def _save(self, content: dict[str, Any], consent: Waiver) -> None:
+    def _save(self, content: dict[str, Any], waiver: Waiver) -> None:
         with suppress(PerfError):
-            store(content, self.folder, "made", consent, TOLERANCES)
+            store(content, self.folder, "made", waiver, TOLERANCES)
 
-    consents = st.builds(
+    waivers = st.builds(
         Waiver,
         dropped=st.sampled_from([(), ("resnet50*",), ("*",)]),
         reason=st.sampled_from(["", "", "wanted"]),
@@ -82,36 +82,36 @@ class Sequences(RuleBasedStateMachine):
     paces = st.dictionaries(st.sampled_from(WORKLOADS), st.sampled_from([0.0, -0.1, -0.2, -0.5, 0.3]), min_size=1)
     wheels = st.sampled_from([*QUALITY])
 
-    @rule(paces=paces, wheel=wheels, compared=st.booleans(), consent=consents)
-    def save(self, paces: dict[str, float], wheel: str, compared: bool, consent: Waiver) -> None:
+    @rule(paces=paces, wheel=wheels, compared=st.booleans(), waiver=waivers)
+    def save(self, paces: dict[str, float], wheel: str, compared: bool, waiver: Waiver) -> None:
         """A session of all or some cases: a slice, a new wheel, advisory or not."""
-        self._save(self._session(paces, wheel, compared=compared), consent)
+        self._save(self._session(paces, wheel, compared=compared), waiver)
 
-    @rule(paces=paces, wheel=wheels, failed=st.sampled_from(WORKLOADS), consent=consents)
-    def save_with_failures(self, paces: dict[str, float], wheel: str, failed: str, consent: Waiver) -> None:
+    @rule(paces=paces, wheel=wheels, failed=st.sampled_from(WORKLOADS), waiver=waivers)
+    def save_with_failures(self, paces: dict[str, float], wheel: str, failed: str, waiver: Waiver) -> None:
         """A session with a failed case."""
         left_out = {ITEM.format(f"{failed}-mkl-fp32"): "killed"}
-        self._save(self._session(paces, wheel, left_out=left_out), consent)
+        self._save(self._session(paces, wheel, left_out=left_out), waiver)
 
-    @rule(paces=paces, wheel=wheels, consent=consents)
-    def interrupt(self, paces: dict[str, float], wheel: str, consent: Waiver) -> None:
+    @rule(paces=paces, wheel=wheels, waiver=waivers)
+    def interrupt(self, paces: dict[str, float], wheel: str, waiver: Waiver) -> None:
         """A session that was interrupted, and saves what it has."""
         content = self._session(paces, wheel)
-        self._save({**content, "perf": {**content["perf"], "complete": False}}, consent)
+        self._save({**content, "perf": {**content["perf"], "complete": False}}, waiver)
         self.unfinished = content
 
     @precondition(lambda self: self.unfinished is not None)
-    @rule(consent=consents)
-    def resume(self, consent: Waiver) -> None:
+    @rule(waiver=waivers)
+    def resume(self, waiver: Waiver) -> None:
         """The interrupted session, finished, whatever was stored meanwhile."""
-        self._save(self.unfinished or {}, consent)
+        self._save(self.unfinished or {}, waiver)
         self.unfinished = None
 
-    @rule(consent=consents)
-    def refresh(self, consent: Waiver) -> None:
+    @rule(waiver=waivers)
+    def refresh(self, waiver: Waiver) -> None:
         """An earlier stored run proposed again, as `mxperf refresh` would."""
         for path in sorted(self.folder.glob("*.json"))[:1]:
-            self._save(json.loads(path.read_text()), consent)
+            self._save(json.loads(path.read_text()), waiver)
 
     @invariant()
     def nothing_is_hidden(self) -> None:

@@ -30,10 +30,10 @@ from tests.support.factories import (
     as_case,
     as_run,
     benchmark,
-    beside_baseline,
     document,
     gate,
     judged,
+    measured_side_by_side,
     sample,
     sessions_with,
 )
@@ -41,7 +41,7 @@ from tests.support.factories import (
 
 def test_a_case_that_the_baseline_lacks_has_no_baseline() -> None:
     verdict = judged(benchmark("resnet50_v1-b2"))
-    assert (verdict.kind, verdict.reason) == ("no-baseline", "0001_a.json does not hold it")
+    assert (verdict.kind, verdict.reason) == ("no-baseline", "0001_a.json does not contain this case")
     assert undecided(benchmark("resnet50_v1-b2")) is None
 
 
@@ -79,17 +79,17 @@ def test_published_tables_never_drift(speedup: float, scatter: float) -> None:
 def test_a_published_case_whose_invocations_were_all_disturbed_is_invalid() -> None:
     at = Gate("published", None, as_run(document()).perf, TOLERANCES, 1, sessions_with())
     verdict = judged(benchmark(samples={"native-fp32": sample([])}, invocations_disturbed=3), at)
-    assert (verdict.kind, verdict.reason) == ("invalid", "nothing undisturbed was measured")
+    assert (verdict.kind, verdict.reason) == ("invalid", "it has no undisturbed measurement")
 
 
 def test_what_was_not_published_has_no_baseline() -> None:
     verdict = published(9.32, published=None)
-    assert (verdict.kind, verdict.reason) == ("no-baseline", "published does not hold it")
+    assert (verdict.kind, verdict.reason) == ("no-baseline", "the published tables do not contain this case")
 
 
 def test_the_settings_that_differ_are_listed() -> None:
     at = gate(settings={"kernel": "6.2.0", "governor": "performance", "turbo": "off"})
-    assert at.settings_changed == ["kernel: 6.1.0 -> 6.2.0", "turbo: not there -> off"]
+    assert at.settings_changed == ["kernel: 6.1.0 -> 6.2.0", "turbo: not recorded -> off"]
     assert gate().settings_changed == []
 
 
@@ -120,12 +120,12 @@ def test_variances_are_assumed_of_few_cases_and_taken_from_many() -> None:
 
 def with_scatter(workload: str, within: float, side_by_side: float) -> dict[str, Any]:
     values = {"native-fp32": sample([1.6 - within, 1.6, 1.6 + within])}
-    return benchmark(workload, samples=values, beside=beside_baseline(-side_by_side, 0.0, side_by_side))
+    return benchmark(workload, samples=values, beside=measured_side_by_side(-side_by_side, 0.0, side_by_side))
 
 
 def test_cases_without_undisturbed_invocations_say_nothing_of_variances() -> None:
     empty = [
-        as_case(benchmark(f"net{n}-b1", samples={"native-fp32": sample([])}, beside=beside_baseline()))
+        as_case(benchmark(f"net{n}-b1", samples={"native-fp32": sample([])}, beside=measured_side_by_side()))
         for n in range(8)
     ]
     assert priors_of(empty, TOLERANCES) == {"cnn": ASSUMED}

@@ -53,7 +53,7 @@ def test_a_little_slower_is_ok() -> None:
 def test_the_group_is_named_in_the_reason() -> None:
     judged = gate(run_of(112), sessions=ASSUMED).judged(list(as_run(run_of(112, math.log(0.7))).cases.values()))
     (group,) = judged.groups
-    assert group.text.startswith("112 cases of cnn, mkl-fp32 over native-fp32: -30.0% [")
+    assert group.text.startswith("median change of 112 cases of cnn, mkl-fp32 over native-fp32: -30.0% [")
     assert all(verdict.reason.startswith(group.text) for verdict in judged.verdicts.values())
 
 

@@ -22,8 +22,8 @@ from tests.support.factories import (
     as_run,
     as_stack,
     benchmark,
-    beside_baseline,
     document,
+    measured_side_by_side,
     native,
 )
 
@@ -35,13 +35,13 @@ def write(path: Path, content: dict[str, Any]) -> Path:
 
 def extra(content: dict[str, Any]) -> dict[str, Any]:
     """The `extra_info` of resnet18_v1-b1-mkl-fp32."""
-    found: dict[str, Any] = content["benchmarks"][1]["extra_info"]
-    return found
+    extra_info: dict[str, Any] = content["benchmarks"][1]["extra_info"]
+    return extra_info
 
 
 def floors(content: dict[str, Any]) -> list[list[float]]:
-    found: list[list[float]] = extra(content)["samples"]["native-fp32"]["floors"]
-    return found
+    pairs: list[list[float]] = extra(content)["samples"]["native-fp32"]["floors"]
+    return pairs
 
 
 def spoiled(spoil: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
@@ -67,23 +67,23 @@ def test_a_stored_run_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_what_was_measured_side_by_side_is_read_with_the_twins_stack(tmp_path: Path) -> None:
-    baseline_arm = beside_baseline(0.01, -0.01, wheel="c" * 64)
+    baseline_arm = measured_side_by_side(0.01, -0.01, wheel="c" * 64)
     run = read_run(write(tmp_path / "0001_a.json", document(native(), benchmark(beside=baseline_arm))))
-    found = run.cases[CASE].side_by_side
-    assert found is not None
-    assert (found.values, found.problem) == ([0.01, -0.01], None)
-    assert found.stack == as_stack(wheel="c" * 64)
+    side_by_side = run.cases[CASE].side_by_side
+    assert side_by_side is not None
+    assert (side_by_side.values, side_by_side.problem) == ([0.01, -0.01], None)
+    assert side_by_side.stack == as_stack(wheel="c" * 64)
 
 
 BAD: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "no part of this suite": (lambda c: c.pop("perf"), "was not stored by this suite"),
     "a newer schema": (
         lambda c: c["perf"].update(schema=7),
-        "has schema 7, and this version of the suite reads schema 2",
+        "has schema 7, but this version of the suite reads schema 2",
     ),
     "the schema before stacks": (
         lambda c: c["perf"].update(schema=1),
-        "has schema 1, and this version of the suite reads schema 2",
+        "has schema 1, but this version of the suite reads schema 2",
     ),
     "no stack": (lambda c: extra(c).pop("stack"), "missing required field `stack`"),
     "half a stack": (lambda c: extra(c)["stack"].pop("wheel"), "missing required field `wheel`"),
@@ -99,30 +99,33 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a pass without end": (lambda c: floors(c).append([float("inf"), 0.1]), "is damaged: "),
     "a pass in no time": (
         lambda c: floors(c).append([0.1, 0.0]),
-        "holds an impossible speedup of resnet18_v1-b1-mkl-fp32 over native-fp32",
+        "contains an impossible speedup of resnet18_v1-b1-mkl-fp32 over native-fp32",
     ),
     "a pass in less than no time": (
         lambda c: floors(c).append([-0.1, 0.1]),
-        "holds an impossible speedup of resnet18_v1-b1-mkl-fp32 over native-fp32",
+        "contains an impossible speedup of resnet18_v1-b1-mkl-fp32 over native-fp32",
     ),
     "a pass of one build alone": (lambda c: floors(c).append([0.1]), "Expected `array` of length 2"),
     "no samples": (lambda c: extra(c).pop("samples"), "missing required field `samples`"),
     "text for a number": (lambda c: c["benchmarks"][1]["stats"].update(min="fast"), "Expected `float`, got `str`"),
     "a negative time": (
         lambda c: c["benchmarks"][1]["stats"].update(min=-1.0),
-        "holds impossible times for resnet18_v1-b1-mkl-fp32",
+        "contains impossible times of resnet18_v1-b1-mkl-fp32",
     ),
     "no time": (
         lambda c: extra(c).update(latency_s=0),
-        "holds impossible times for resnet18_v1-b1-mkl-fp32",
+        "contains impossible times of resnet18_v1-b1-mkl-fp32",
     ),
     "not a number": (lambda c: c["benchmarks"][1]["stats"].update(median=float("nan")), "is damaged: "),
     "without end": (
         lambda c: extra(c).update(latency_s=float("inf")),
         "is damaged: ",
     ),
-    "a case twice": (lambda c: c["benchmarks"].append(benchmark()), "holds the case resnet50_v1-b1-mkl-fp32 2 times"),
-    "no class": (lambda c: c["perf"].update(machine_class=""), "names no machine class"),
+    "a case twice": (
+        lambda c: c["benchmarks"].append(benchmark()),
+        "contains the case resnet50_v1-b1-mkl-fp32 2 times",
+    ),
+    "no class": (lambda c: c["perf"].update(machine_class=""), "has an invalid machine class"),
 }
 
 
@@ -176,8 +179,8 @@ def test_a_run_that_was_cut_short_is_refused_wherever_it_was_cut(data: st.DataOb
 @pytest.mark.parametrize(
     ("context", "message"),
     [
-        ({"machine_class": "c5.metal"}, f"was measured on machine class c5.metal, and this is {MACHINE_CLASS}"),
-        ({"complete": False}, "did not come to its end"),
+        ({"machine_class": "c5.metal"}, f"was measured on machine class c5.metal, not {MACHINE_CLASS}"),
+        ({"complete": False}, "is an unfinished run"),
         ({"injected": {"mkl-fp32": 0.05}}, "was slowed down on purpose"),
     ],
 )

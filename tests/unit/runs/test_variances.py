@@ -53,9 +53,9 @@ def varied(sd: float, count: int, cases: int = 40, family: str = "cnn") -> list[
 
 @given(st.integers(0, LEAST_RUNS - 1), st.floats(0, 1))
 def test_fewer_than_three_runs_leave_the_default(count: int, sd: float) -> None:
-    found = known_from(varied(sd, count, cases=2))
-    assert (dict(found.speedups), found.runs) == ({}, 0)
-    for prior in (found.priors["cnn"], found.of("cnn", *KEY)):
+    known = known_from(varied(sd, count, cases=2))
+    assert (dict(known.speedups), known.runs) == ({}, 0)
+    for prior in (known.priors["cnn"], known.of("cnn", *KEY)):
         assert prior.variance == pytest.approx(DEFAULT.variance)
         assert prior.degrees == DEFAULT.degrees
 
@@ -76,10 +76,10 @@ def test_the_variance_is_that_of_the_sessions_weighed_with_the_default() -> None
 
 
 def test_no_sessions_show_more_than_twice_the_default() -> None:
-    found = known_from(varied(0.3, 12))
-    assert found.priors["cnn"].variance == pytest.approx(DEFAULT.variance * MOST_OF_ASSUMED**2)
-    (key, _), *_ = found.speedups.items()
-    assert found.of("cnn", *key).variance <= DEFAULT.variance * MOST_OF_ASSUMED**2
+    known = known_from(varied(0.3, 12))
+    assert known.priors["cnn"].variance == pytest.approx(DEFAULT.variance * MOST_OF_ASSUMED**2)
+    (key, _), *_ = known.speedups.items()
+    assert known.of("cnn", *key).variance <= DEFAULT.variance * MOST_OF_ASSUMED**2
 
 
 @given(st.floats(0, 0.001), st.integers(LEAST_RUNS, 6))
@@ -92,11 +92,11 @@ def test_sessions_of_one_family_say_nothing_of_another() -> None:
     tolerances = assuming(0.025, 6, dist=AssumedDeviations(0.1, 0.2, 0.06, 4))
     cnn, rnn = varied(0.10, 4), varied(0.002, 4, family="rnn")
     both = [as_run(document_of(a, b)) for a, b in zip(cnn, rnn, strict=True)]
-    found = session_variances(both, {"cnn", "rnn", "dist"}, tolerances)
-    assert found.priors["cnn"].variance == pytest.approx(known_from(cnn).priors["cnn"].variance)
-    assert found.priors["rnn"].variance < DEFAULT.variance < found.priors["cnn"].variance
-    assert found.priors["dist"].variance == pytest.approx(0.06**2)
-    assert set(found.priors) == {"cnn", "rnn", "dist"}
+    known = session_variances(both, {"cnn", "rnn", "dist"}, tolerances)
+    assert known.priors["cnn"].variance == pytest.approx(known_from(cnn).priors["cnn"].variance)
+    assert known.priors["rnn"].variance < DEFAULT.variance < known.priors["cnn"].variance
+    assert known.priors["dist"].variance == pytest.approx(0.06**2)
+    assert set(known.priors) == {"cnn", "rnn", "dist"}
 
 
 def document_of(cnn: StoredRun, rnn: StoredRun) -> dict[str, Any]:
@@ -114,22 +114,22 @@ def document_of(cnn: StoredRun, rnn: StoredRun) -> dict[str, Any]:
 )
 def test_runs_of_another_stack_than_the_last_ones_are_ignored(different: dict[str, Any]) -> None:
     same = varied(0.01, 3, cases=8)
-    found = known_from([run_of(*[0.9] * 8, **different), *same])
-    assert found.speedups == known_from(same).speedups
-    assert found.priors == known_from(same).priors
-    assert found.runs == len(same)
+    known = known_from([run_of(*[0.9] * 8, **different), *same])
+    assert known.speedups == known_from(same).speedups
+    assert known.priors == known_from(same).priors
+    assert known.runs == len(same)
 
 
 @pytest.mark.parametrize("different", [{"measuring": "ba9876543210"}, {"over": {"measuring": "ba9876543210"}}], ids=str)
 def test_runs_by_other_measuring_code_count(different: dict[str, Any]) -> None:
-    found = known_from([run_of(*[0.9] * 8, **different), *varied(0.01, 3, cases=8)])
-    assert found.runs == len(found.speedups[KEY]) == 4
+    known = known_from([run_of(*[0.9] * 8, **different), *varied(0.01, 3, cases=8)])
+    assert known.runs == len(known.speedups[KEY]) == 4
 
 
 def test_the_last_run_decides_which_stack_counts() -> None:
-    found = known_from([*varied(0.01, 5, cases=8), run_of(*[0.9] * 8, threads=1)])
-    assert (dict(found.speedups), found.runs, found.priors["cnn"].degrees) == ({}, 0, DEFAULT.degrees)
-    assert found.priors["cnn"].variance == pytest.approx(DEFAULT.variance)
+    known = known_from([*varied(0.01, 5, cases=8), run_of(*[0.9] * 8, threads=1)])
+    assert (dict(known.speedups), known.runs, known.priors["cnn"].degrees) == ({}, 0, DEFAULT.degrees)
+    assert known.priors["cnn"].variance == pytest.approx(DEFAULT.variance)
 
 
 def test_the_requirement_is_not_the_stack() -> None:
@@ -145,16 +145,16 @@ def test_sessions_that_were_all_disturbed_do_not_count() -> None:
 
 
 def test_each_session_counts_with_the_speedup_that_is_judged() -> None:
-    found = known_from([run_of(by, 0.0) for by in (0.0, 0.02, -0.01)])
-    assert found.speedups[KEY] == pytest.approx([1.61, 1.63, 1.60])
+    known = known_from([run_of(by, 0.0) for by in (0.0, 0.02, -0.01)])
+    assert known.speedups[KEY] == pytest.approx([1.61, 1.63, 1.60])
 
 
 def test_the_own_sessions_of_a_ratio_count_with_those_of_its_family() -> None:
-    found = SessionVariances({"cnn": DEFAULT, "rnn": VariancePrior(1.0, 4)}, {KEY: [0.0, 0.2, -0.2]}, 3)
-    own = found.of("cnn", *KEY)
+    known = SessionVariances({"cnn": DEFAULT, "rnn": VariancePrior(1.0, 4)}, {KEY: [0.0, 0.2, -0.2]}, 3)
+    own = known.of("cnn", *KEY)
     assert own.variance == pytest.approx((6 * DEFAULT.variance + 0.08) / 8)
     assert own.degrees == 8
-    assert found.of("cnn", CASE, "mkl-fp32").variance == pytest.approx(DEFAULT.variance)
+    assert known.of("cnn", CASE, "mkl-fp32").variance == pytest.approx(DEFAULT.variance)
 
 
 @given(st.lists(st.floats(-1, 1), max_size=40), st.floats(0.5, 10))
