@@ -1,4 +1,4 @@
-"""Samples and spreads that tests of judging share."""
+"""Samples and priors that several tests of judgements use."""
 
 import math
 import statistics
@@ -20,10 +20,10 @@ MAYBE_PRIORS = st.just(NO_PRIOR) | PRIORS
 
 
 def shifted(observed: ObservedRatio, by: float) -> ObservedRatio:
-    """The same observation after the speedup was multiplied by 1 + `by`."""
+    """Return the observed ratio with its speedup multiplied by 1 + `by`."""
     return replace(observed, log_ratio=observed.log_ratio + math.log1p(by))
 
 
 def of_values(values: list[float]) -> ObservedRatio:
-    """What is observed where the values of invocations are averaged."""
+    """Return the ratio that is observed if the values of invocations are averaged."""
     return ObservedRatio(statistics.fmean(values), variance_of(values)[0], len(values))

@@ -16,7 +16,7 @@ from perf.judge.variance_prior import NO_PRIOR, VariancePrior
 from tests.unit.judge.samples import MAYBE_PRIORS, OBSERVED, PRIORS, SAMPLE, SESSIONS, USUAL, shifted
 
 TOLERANCE = Tolerance(change=0.01, resolution=0.05)
-# So narrow that the level of the run alone decides about an alarm.
+# So narrow that only the level of the run decides about an alarm.
 NONE = Tolerance(change=1e-9, resolution=0.05)
 EQUAL = [0.001, -0.002, 0.003, 0.0, -0.001]
 THEN = ObservedRatio(1.60, 0.01**2, 6)
@@ -25,7 +25,7 @@ MIRRORED = {"regressed": "improved", "improved": "regressed"}
 
 
 def moved(values: list[float], by: float) -> list[float]:
-    """Log ratios after the ratio was multiplied by 1 + `by`."""
+    """Return log ratios with the ratio multiplied by 1 + `by`."""
     return [value + math.log1p(by) for value in values]
 
 
@@ -38,7 +38,7 @@ def turned(observed: ObservedRatio) -> ObservedRatio:
 
 
 def scattered(count: int, sd: float) -> list[float]:
-    """Values around 0 with exactly this standard deviation."""
+    """Return values around 0 with exactly this standard deviation."""
     steps = [float(step) for step in range(count)]
     mean, deviation = statistics.fmean(steps), statistics.stdev(steps)
     return [(step - mean) / deviation * sd for step in steps]
@@ -68,7 +68,7 @@ def test_side_by_side_a_clear_loss_is_regressed() -> None:
     assert judgement.reason.startswith("over 99.999 % confidence that it changed, and over ")
 
 
-def test_side_by_side_a_clear_gain_is_improved_and_makes_the_baseline_stale() -> None:
+def test_side_by_side_a_clear_gain_is_improved_and_the_baseline_is_out_of_date() -> None:
     judgement = side_by_side(moved(EQUAL, 0.12))
     assert judgement.kind == "improved"
     assert judgement.reason.endswith("; the baseline is out of date")
@@ -83,11 +83,11 @@ def test_confidence_is_never_rounded_up_to_certainty() -> None:
 
 
 @pytest.mark.parametrize("by", [-0.009, 0.009])
-def test_side_by_side_a_change_within_the_tolerance_is_ok_however_sure(by: float) -> None:
+def test_side_by_side_a_change_within_the_tolerance_is_ok_however_significant(by: float) -> None:
     assert side_by_side(moved([0.0] * 40, by), VariancePrior(1e-10, 20)).kind == "ok"
 
 
-def test_side_by_side_a_loss_beyond_the_tolerance_that_is_not_sure_is_inconclusive() -> None:
+def test_side_by_side_an_insignificant_loss_beyond_the_tolerance_is_inconclusive() -> None:
     judgement = side_by_side([-0.06, 0.03, -0.09])
     assert judgement.kind == "inconclusive"
     assert "too weak for an alarm" in judgement.reason
@@ -101,13 +101,13 @@ def test_side_by_side_a_wide_interval_is_inconclusive_and_names_the_resolution()
     assert judgement.needed > 3
 
 
-def test_one_invocation_without_a_prior_says_nothing() -> None:
+def test_one_invocation_without_a_prior_is_inconclusive() -> None:
     judgement = side_by_side([-0.5], NO_PRIOR)
     assert (judgement.kind, judgement.smallest_loss, judgement.needed) == ("inconclusive", None, None)
 
 
 @given(PRIORS, COMPARISONS)
-def test_side_by_side_no_data_is_invalid(prior: VariancePrior, comparisons: int) -> None:
+def test_side_by_side_without_invocations_is_invalid(prior: VariancePrior, comparisons: int) -> None:
     judgement = side_by_side([], prior, comparisons)
     assert (judgement.kind, judgement.reason) == (
         "invalid",
@@ -116,7 +116,7 @@ def test_side_by_side_no_data_is_invalid(prior: VariancePrior, comparisons: int)
 
 
 @given(SAMPLE, MAYBE_PRIORS, COMPARISONS)
-def test_side_by_side_mirrored_data_have_the_mirrored_verdict(
+def test_side_by_side_mirrored_data_has_the_mirrored_verdict(
     values: list[float], prior: VariancePrior, comparisons: int
 ) -> None:
     one, other = side_by_side(values, prior, comparisons), side_by_side(mirrored(values), prior, comparisons)
@@ -161,7 +161,7 @@ def test_the_invocations_that_are_needed_exclude_the_resolution(count: int, sd: 
         assert quantile * sd / math.sqrt(judgement.needed - 1) > half * (1 - 1e-9)
 
 
-def test_the_invocations_that_are_needed_take_a_loss_off_the_tolerance() -> None:
+def test_the_invocations_that_are_needed_exclude_the_tolerance_from_the_interval() -> None:
     judgement = side_by_side([-0.015, 0.005, -0.035], NO_PRIOR)
     assert judgement.kind == "inconclusive"
     assert judgement.needed is not None
@@ -173,7 +173,7 @@ def test_the_invocations_that_are_needed_take_a_loss_off_the_tolerance() -> None
 # Then and now
 
 
-def test_one_invocation_each_and_no_priors_say_nothing_of_a_drift() -> None:
+def test_one_invocation_each_without_priors_shows_no_drift() -> None:
     alone = ObservedRatio(1.6, 0.0, 1)
     judgement = judge_drift(shifted(alone, -0.5), alone, NO_PRIOR, NO_PRIOR, TOLERANCE, 1)
     assert (judgement.kind, judgement.smallest_loss, judgement.with_twice) == ("ok", None, None)
@@ -193,7 +193,7 @@ def test_a_speedup_far_from_the_stored_one_has_drifted(by: float) -> None:
     assert judgement.reason.startswith("over 99.999 % confidence that it changed")
 
 
-def test_what_is_sure_within_a_session_and_usual_between_sessions_is_no_drift() -> None:
+def test_a_change_that_is_usual_between_sessions_is_no_drift() -> None:
     exact = VariancePrior(1e-10, 10)
     then = ObservedRatio(1.6, 1e-10, 50)
     now = shifted(then, -0.05)
@@ -201,7 +201,7 @@ def test_what_is_sure_within_a_session_and_usual_between_sessions_is_no_drift() 
     assert judge_drift(now, then, exact, VariancePrior(1e-6, 10), TOLERANCE, 1).kind == "drifted"
 
 
-def test_a_drift_within_the_tolerance_is_ok_however_sure() -> None:
+def test_a_drift_within_the_tolerance_is_ok_however_significant() -> None:
     exact, then = VariancePrior(1e-10, 20), ObservedRatio(1.6, 1e-10, 50)
     for by, kind in ((-0.009, "ok"), (-0.011, "drifted")):
         assert judge_drift(shifted(then, by), then, exact, exact, TOLERANCE, 1).kind == kind

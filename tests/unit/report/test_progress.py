@@ -1,4 +1,4 @@
-"""Progress: plain lines where nobody watches, a live line on a terminal, and no thread that would take cores."""
+"""Progress: a live line on a terminal, plain lines elsewhere, and no thread that would use the measured cores."""
 
 import re
 import threading
@@ -22,7 +22,7 @@ def terminal(out: StringIO, monkeypatch: pytest.MonkeyPatch) -> Console:
 
 
 @pytest.mark.parametrize(
-    ("elapsed_s", "share", "text"),
+    ("elapsed_s", "done", "text"),
     [
         (0, 0, "remaining time unknown"),
         (10, 0.5, "10 s left"),
@@ -33,11 +33,11 @@ def terminal(out: StringIO, monkeypatch: pytest.MonkeyPatch) -> Console:
         (600, 1, "0 s left"),
     ],
 )
-def test_time_to_go(elapsed_s: float, share: float, text: str) -> None:
-    assert remaining_time(elapsed_s, share) == text
+def test_the_remaining_time_is_extrapolated(elapsed_s: float, done: float, text: str) -> None:
+    assert remaining_time(elapsed_s, done) == text
 
 
-def test_elsewhere_each_word_is_a_plain_line(out: StringIO) -> None:
+def test_without_a_terminal_every_step_is_a_plain_line(out: StringIO) -> None:
     line = ProgressLine(Console(file=out, width=30))
     with line.shown():
         line.say("[build] mkl: ready " + "x" * 60)
@@ -65,7 +65,7 @@ def test_a_terminal_shows_a_live_line(out: StringIO, terminal: Console) -> None:
     assert out.getvalue().endswith("\x1b[2K"), "the live line is erased at the end"
 
 
-def test_a_second_live_line_goes_on_where_the_first_ended(out: StringIO, terminal: Console) -> None:
+def test_a_second_live_line_continues_where_the_first_ended(out: StringIO, terminal: Console) -> None:
     line = ProgressLine(terminal)
     with line.shown():
         line.tell("first", 0.75)
@@ -84,7 +84,7 @@ def test_a_terminal_without_the_live_line_gets_plain_lines(out: StringIO, termin
     assert out.getvalue()[before:] == "[ 50%] later; 0 s left\n"
 
 
-def test_what_is_begun_anew_has_a_time_to_go_of_its_own(out: StringIO) -> None:
+def test_a_restart_resets_the_remaining_time(out: StringIO) -> None:
     line = ProgressLine(Console(file=out, width=30))
     line.tell("first", 1)
     line.restart()

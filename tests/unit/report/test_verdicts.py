@@ -1,4 +1,4 @@
-"""What is said of verdicts at the end of a run: every figure and every difference, on consoles of any width."""
+"""The verdicts at the end of a run: every figure and every difference, on consoles of any width."""
 
 import math
 import re
@@ -76,7 +76,7 @@ def test_a_reference_that_was_measured_side_by_side_has_one_row() -> None:
     assert [row[2] for row in rows if row[:2] == [verdict.case, "regressed"]] == ["the baseline's stack, side by side"]
 
 
-def test_what_the_twin_lacked_is_printed_and_stored_whatever_the_verdict() -> None:
+def test_what_the_baseline_arm_lacked_is_printed_and_stored_for_every_verdict() -> None:
     for by, kind in ((0.0, "ok"), (-0.1, "regressed")):
         verdict = judged_side_by_side(by, threads=1)
         assert verdict.kind == kind
@@ -94,7 +94,7 @@ def test_cases_without_a_baseline_and_without_a_run_are_listed() -> None:
     assert CASE not in text
 
 
-def test_long_lists_of_cases_say_how_many_more_there_are() -> None:
+def test_long_lists_of_cases_state_how_many_more_there_are() -> None:
     count = SHOWN_NAMES + 3
     missing = [Verdict(f"n{number}", "no-baseline", "why") for number in range(count)]
     text = printed(missing)
@@ -118,7 +118,7 @@ def test_the_differences_of_cases_that_are_ok_are_listed_once_with_their_cases()
         assert text.count(f"ok: changed since the baseline: {change}. {cases}.\n") == 1
 
 
-def test_an_undecided_case_says_how_many_invocations_would_decide_it() -> None:
+def test_an_undecided_case_states_how_many_invocations_would_decide_it() -> None:
     verdict = judged(benchmark(stack=NEW_WHEEL, beside=measured_side_by_side(-0.1, 0.07, 0.0)))
     assert verdict.kind == "inconclusive"
     assert verdict.side_by_side is not None
@@ -126,7 +126,7 @@ def test_an_undecided_case_says_how_many_invocations_would_decide_it() -> None:
     assert f"; --perf-invocations={needed} would decide it. 1 case: {CASE}." in printed([verdict])
 
 
-def test_no_impractical_number_of_invocations_is_advised() -> None:
+def test_no_impractical_number_of_invocations_is_recommended() -> None:
     undecided = Judgement(
         "inconclusive", "why", Change(-0.1, (VariancePrior(0.09, 4),)), 0.9, 0.8, MOST_INVOCATIONS + 1
     )
@@ -135,7 +135,7 @@ def test_no_impractical_number_of_invocations_is_advised() -> None:
     assert "--perf-invocations" not in text
 
 
-def test_an_inconclusive_case_without_a_twin_is_advised_nothing() -> None:
+def test_an_inconclusive_case_without_a_baseline_arm_has_no_recommendation() -> None:
     text = printed([judged(benchmark(stack=NEW_WHEEL))])
     reason = "the stack changed, and the baseline's stack was not measured side by side; a change of "
     assert f"inconclusive: {reason}" in text
@@ -152,12 +152,12 @@ def test_the_header_names_the_baseline_its_date_and_the_machine_settings_that_ch
     assert lines[-1] == "Verdicts: none."
 
 
-def test_the_header_says_how_many_stored_runs_the_variance_rests_on() -> None:
+def test_the_header_states_how_many_stored_runs_the_variance_comes_from() -> None:
     at = gate(sessions=SessionVariances({"cnn": VariancePrior(0.037**2, 10), "rnn": VariancePrior(0.01**2, 4)}, {}, 5))
     assert "Standard deviation between sessions: cnn 3.7%, rnn 1.0% (from 5 stored runs)." in printed([], at=at)
 
 
-def test_the_smallest_losses_of_builds_and_machine_are_stated_apart() -> None:
+def test_the_smallest_loss_of_builds_and_drift_of_the_machine_are_stated_apart() -> None:
     ok, build = judged(benchmark()), judged_side_by_side(0, "resnet18_v1-b1")
     text = printed([ok, build], at=gate())
     for what, judgement in (("loss of a build", build.deciding), ("drift of the machine", ok.deciding)):
@@ -182,7 +182,7 @@ def test_the_case_with_the_largest_smallest_loss_is_named() -> None:
     assert line in printed(verdicts)
 
 
-def test_a_run_of_the_baselines_stacks_says_that_no_build_was_compared() -> None:
+def test_a_run_of_the_baselines_stacks_states_that_no_builds_were_compared() -> None:
     line = "Every case ran the baseline's stack, so no two builds were compared."
     assert line in printed([judged(benchmark())])
     assert line not in printed([judged_side_by_side(0)])

@@ -1,4 +1,4 @@
-"""Runs that one session after the other ends with, for tests of what may be stored."""
+"""Runs of consecutive sessions, for tests of which runs are stored."""
 
 import itertools
 from collections.abc import Mapping
@@ -33,8 +33,8 @@ def run_of(
     left_out: Mapping[str, str] | None = None,
     **context: Any,
 ) -> dict[str, Any]:
-    """A run in which workloads run another pace than at first: log speedups change by so much. With another wheel they
-    are measured beside the first one's, if the session `compared`.
+    """Return a run whose log speedups differ from the first run's by `changes`. With another wheel, cases are measured
+    side by side with the first run's wheel if the session `compared` them.
     """
     entries = []
     for workload, change in changes.items():
@@ -50,7 +50,7 @@ def run_of(
 
 
 def ended_later(content: dict[str, Any]) -> dict[str, Any]:
-    """The run, as one that ended when no other did."""
+    """Return the run with an end time that no other run has."""
     return {**content, "datetime": f"2026-11-23T15:00:00.{next(MINUTES):06}+00:00"}
 
 

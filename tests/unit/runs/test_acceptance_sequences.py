@@ -27,12 +27,12 @@ from tests.support.factories import (
 )
 from tests.unit.runs.made_runs import ITEM, WORKLOADS, ended_later
 
-# How fast each wheel is, on the log scale: what a comparison side by side finds.
+# How fast each wheel is, on the log scale: the result of a side-by-side measurement.
 QUALITY = {"b": 0.0, "c": -0.5, "d": 0.1}
 
 
 class Sequences(RuleBasedStateMachine):
-    """Whatever is done in whatever order: what a stored run gave up against the one before it stands in it.
+    """After any sequence of actions, every stored run records what was accepted against the one before it.
 
     A session measures a wheel on a machine that has its own pace, by which all speedups over native differ.
     """
@@ -52,7 +52,7 @@ class Sequences(RuleBasedStateMachine):
     def _session(
         self, paces: Mapping[str, float], wheel: str, *, compared: bool = True, **context: Any
     ) -> dict[str, Any]:
-        """What a session measures, beside the latest stored run's wheels if it compared with it."""
+        """Return what a session measures, side by side with the latest stored run's wheels if it `compared` them."""
         stored = self.runs[-1].cases if self.runs else {}
         entries = []
         for workload, pace in paces.items():
@@ -103,13 +103,13 @@ class Sequences(RuleBasedStateMachine):
     @precondition(lambda self: self.unfinished is not None)
     @rule(waiver=waivers)
     def resume(self, waiver: Waiver) -> None:
-        """The interrupted session, finished, whatever was stored meanwhile."""
+        """The interrupted session is finished, whatever was stored in the meantime."""
         self._save(self.unfinished or {}, waiver)
         self.unfinished = None
 
     @rule(waiver=waivers)
     def refresh(self, waiver: Waiver) -> None:
-        """An earlier stored run proposed again, as `mxperf refresh` would."""
+        """An earlier stored run is proposed again, as by `mxperf refresh`."""
         for path in sorted(self.folder.glob("*.json"))[:1]:
             self._save(json.loads(path.read_text()), waiver)
 
@@ -135,7 +135,7 @@ class Sequences(RuleBasedStateMachine):
 
 
 def is_worse(now: StoredCase, then: StoredCase) -> bool:
-    """Whether a case lost: to a slower wheel, or with the same one."""
+    """Return whether a case became slower, by its wheel or with the same one."""
     if now.stack.wheel != then.stack.wheel:
         return QUALITY[now.stack.wheel[0]] < QUALITY[then.stack.wheel[0]] - 0.2
     paces = [case.samples["native-fp32"].observed for case in (now, then)]

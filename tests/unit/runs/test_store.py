@@ -1,4 +1,4 @@
-"""Which stored runs there are, and their numbers: the next free one, also when several processes store at once."""
+"""The files of stored runs and their numbers, also when several processes store at the same time."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def written(folder: Path, name: str, machine_class: str = MACHINE_CLASS) -> None
     (folder / name).write_text(json.dumps(document(machine_class=machine_class)))
 
 
-def test_other_classes_are_passed_over_and_named(tmp_path: Path) -> None:
+def test_runs_of_other_classes_are_ignored_and_named(tmp_path: Path) -> None:
     written(tmp_path, "0001_mine.json")
     written(tmp_path, "0002_other.json", "c5.metal")
     files = find_run_files(tmp_path, MACHINE_CLASS)
@@ -67,7 +67,7 @@ def test_other_classes_are_passed_over_and_named(tmp_path: Path) -> None:
     assert find_run_files(tmp_path / "missing", MACHINE_CLASS).latest is None
 
 
-def test_two_of_one_number_are_an_error(tmp_path: Path) -> None:
+def test_two_runs_with_the_same_number_are_an_error(tmp_path: Path) -> None:
     written(tmp_path, "0001_a.json")
     written(tmp_path, "0001_z.json", "c5.metal")
     assert find_run_files(tmp_path, MACHINE_CLASS).latest == tmp_path / "0001_a.json"
@@ -76,7 +76,7 @@ def test_two_of_one_number_are_an_error(tmp_path: Path) -> None:
         find_run_files(tmp_path, MACHINE_CLASS)
 
 
-def test_a_damaged_file_counts_only_as_the_newest(tmp_path: Path) -> None:
+def test_a_damaged_file_matters_only_if_it_is_the_newest(tmp_path: Path) -> None:
     (tmp_path / "0001_damaged.json").write_text("{")
     written(tmp_path, "0002_mine.json")
     assert find_run_files(tmp_path, MACHINE_CLASS).paths == (tmp_path / "0002_mine.json",)
@@ -94,7 +94,7 @@ def test_numbers_may_have_more_digits(tmp_path: Path) -> None:
     assert next_number(tmp_path) == 10_001
 
 
-def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+def test_a_link_to_a_file_outside_the_folder_is_refused(tmp_path: Path) -> None:
     folder, outside = tmp_path / "c5.metal", tmp_path / "elsewhere.json"
     folder.mkdir()
     outside.touch()

@@ -1,4 +1,4 @@
-"""The variance between sessions: from enough stored runs of the same stacks, and never from fewer."""
+"""The variances between sessions: estimated from at least three stored runs of the same stacks, else assumed."""
 
 import random
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ KEY = (CASE, "native-fp32")
 
 
 def assuming(sd: float, degrees: float, **families: AssumedDeviations) -> Tolerances:
-    """Tolerances that assume this standard deviation between sessions."""
+    """Return tolerances that assume this standard deviation between sessions."""
     default = AssumedDeviations(invocations=0.03, side_by_side=0.01, sessions=sd, degrees=degrees)
     return Tolerances(Tolerance(0.01, 0.05), Tolerance(0.25, 0.5), {"default": default, **families})
 
@@ -32,7 +32,7 @@ def known_from(runs: Sequence[StoredRun], tolerances: Tolerances | None = None) 
 
 
 def run_of(*moved_by: float, over: dict[str, Any] | None = None, family: str = "cnn", **fields: Any) -> StoredRun:
-    """A stored run of one case for each number, by which its log speedups are moved; its stack differs in `fields`."""
+    """Return a stored run with a case for each number, by which its log speedups change; `fields` change its stack."""
     entries = [
         benchmark(
             workload,
@@ -46,7 +46,7 @@ def run_of(*moved_by: float, over: dict[str, Any] | None = None, family: str = "
 
 
 def varied(sd: float, count: int, cases: int = 40, family: str = "cnn") -> list[StoredRun]:
-    """Stored runs whose sessions move every case by a normal amount of its own."""
+    """Return stored runs whose sessions change every case by its own normally distributed amount."""
     draw = random.Random(1)
     return [run_of(*(draw.gauss(0, sd) for _ in range(cases)), family=family) for _ in range(count)]
 
@@ -67,7 +67,7 @@ def test_noisy_sessions_widen_the_default_and_quiet_ones_narrow_it() -> None:
     assert noisy.runs == quiet.runs == 4
 
 
-def test_the_variance_is_that_of_the_sessions_weighed_with_the_default() -> None:
+def test_the_variance_of_the_sessions_is_weighted_with_the_default() -> None:
     runs = varied(0.04, 12)
     alone = known_from(runs, assuming(0.025, 1e-9)).priors["cnn"].variance
     assert alone == pytest.approx(0.04**2, rel=0.25)
@@ -88,7 +88,7 @@ def test_quiet_sessions_never_rule_out_the_default(sd: float, count: int) -> Non
     assert prior.variance >= DEFAULT.variance * 6 / (6 + MAX_DEGREES)
 
 
-def test_sessions_of_one_family_say_nothing_of_another() -> None:
+def test_sessions_of_one_family_do_not_affect_another() -> None:
     tolerances = assuming(0.025, 6, dist=AssumedDeviations(0.1, 0.2, 0.06, 4))
     cnn, rnn = varied(0.10, 4), varied(0.002, 4, family="rnn")
     both = [as_run(document_of(a, b)) for a, b in zip(cnn, rnn, strict=True)]
@@ -100,7 +100,7 @@ def test_sessions_of_one_family_say_nothing_of_another() -> None:
 
 
 def document_of(cnn: StoredRun, rnn: StoredRun) -> dict[str, Any]:
-    """One run that holds the cases of both, those of the second under other names."""
+    """Return one run with the cases of both, those of the second under other names."""
     entries = [msgspec.to_builtins(benchmark) for run in (cnn, rnn) for benchmark in run.benchmarks]
     for entry in entries[len(cnn.benchmarks) :]:
         entry["extra_info"]["workload"] = "rnn-" + entry["extra_info"]["workload"]
@@ -132,12 +132,12 @@ def test_the_last_run_decides_which_stack_counts() -> None:
     assert known.priors["cnn"].variance == pytest.approx(DEFAULT.variance)
 
 
-def test_the_requirement_is_not_the_stack() -> None:
+def test_another_requirement_for_the_same_wheel_is_the_same_stack() -> None:
     renamed = [run_of(0, 0, requirement="./mxnet_mkl-1.5.0.whl"), run_of(0.01, 0.01), run_of(0.02, 0.03)]
     assert len(known_from(renamed).speedups[KEY]) == 3
 
 
-def test_sessions_that_were_all_disturbed_do_not_count() -> None:
+def test_sessions_that_were_entirely_disturbed_do_not_count() -> None:
     empty = as_run(document(benchmark(samples={"native-fp32": sample([])})))
     runs = [empty, *varied(0.01, 3, cases=2)]
     assert len(known_from(runs).speedups[KEY]) == 3
@@ -149,7 +149,7 @@ def test_each_session_counts_with_the_speedup_that_is_judged() -> None:
     assert known.speedups[KEY] == pytest.approx([1.61, 1.63, 1.60])
 
 
-def test_the_own_sessions_of_a_ratio_count_with_those_of_its_family() -> None:
+def test_the_sessions_of_a_ratio_are_pooled_with_those_of_its_family() -> None:
     known = SessionVariances({"cnn": DEFAULT, "rnn": VariancePrior(1.0, 4)}, {KEY: [0.0, 0.2, -0.2]}, 3)
     own = known.of("cnn", *KEY)
     assert own.variance == pytest.approx((6 * DEFAULT.variance + 0.08) / 8)
@@ -158,7 +158,7 @@ def test_the_own_sessions_of_a_ratio_count_with_those_of_its_family() -> None:
 
 
 @given(st.lists(st.floats(-1, 1), max_size=40), st.floats(0.5, 10))
-def test_no_history_is_worth_more_than_the_most(speedups: list[float], degrees: float) -> None:
+def test_no_history_counts_for_more_than_the_most_degrees_of_freedom(speedups: list[float], degrees: float) -> None:
     own = SessionVariances({"cnn": VariancePrior(1e-4, degrees)}, {KEY: speedups}, 3).of("cnn", *KEY)
     assert degrees <= own.degrees <= MAX_DEGREES
     assert own.variance >= 0
