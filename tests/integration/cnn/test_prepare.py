@@ -12,7 +12,7 @@ import pytest
 from perf.builds import Build, Finished
 from perf.cache import unfinished
 from perf.cnn.artifacts.prepare import FILES, Artifacts, prepare, weights_file
-from perf.cnn.artifacts.store import MANIFEST, Manifest, cause_of, verified
+from perf.cnn.artifacts.store import MANIFEST, Manifest, cause_of, verified_manifest
 from perf.cnn.networks import catalogue
 from perf.errors import PerfError
 from tests.integration.cnn.conftest import Prepare
@@ -41,7 +41,7 @@ def whole(tmp_path: Path) -> Path:
 
 def test_a_whole_folder_is_kept(whole: Path) -> None:
     before = stamps(whole)
-    assert verified(whole, FILES) is not None
+    assert verified_manifest(whole, FILES) is not None
     assert stamps(whole) == before
 
 
@@ -53,7 +53,7 @@ def test_a_damaged_folder_is_removed(whole: Path, name: str, damage: str) -> Non
     path.unlink()
     if damage != "missing":
         path.write_bytes({"truncated": content[:-1], "other content": b"x" * len(content), "empty": b""}[damage])
-    assert verified(whole, FILES) is None
+    assert verified_manifest(whole, FILES) is None
     assert not whole.exists()
 
 
@@ -116,10 +116,10 @@ def test_four_files_and_their_manifest(tiny: Artifacts, builds: Mapping[str, Bui
     manifest = msgspec.json.decode((tiny.folder / MANIFEST).read_bytes(), type=Manifest)
     assert manifest == tiny.manifest
     assert manifest.sha256 == {name: digest(tiny.folder / name) for name in FILES}
-    assert manifest.recipe["image_size"] == 32
-    assert manifest.recipe["zoo"] == builds["zoo"].folder.name
-    assert manifest.found["layers"] > 20
-    assert 0.01 < manifest.found["smallest_spread"] <= manifest.found["largest_spread"] < 100
+    assert manifest.settings["image_size"] == 32
+    assert manifest.settings["zoo"] == builds["zoo"].folder.name
+    assert manifest.result["layers"] > 20
+    assert 0.01 < manifest.result["smallest_spread"] <= manifest.result["largest_spread"] < 100
     assert tiny.params("int8").stat().st_size < tiny.params("fp32").stat().st_size
 
 
@@ -129,7 +129,7 @@ def test_a_second_time_reuses_and_removes_what_killed_attempts_left(tiny: Artifa
     leftover = unfinished(tiny.folder.parent, tiny.folder.name)
     leftover.mkdir()
     said: list[str] = []
-    assert make(tiny.manifest.recipe["network"], say=said.append) == tiny
+    assert make(tiny.manifest.settings["network"], say=said.append) == tiny
     assert (stamps(tiny.folder), said) == (before, [])
     assert not leftover.exists()
 

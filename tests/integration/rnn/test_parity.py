@@ -13,14 +13,14 @@ from perf.defects import defects_of
 from perf.measure.family import Resources
 from perf.measure.plan import Operator, Plan
 from perf.measure.workers.inspection import Outputs
-from perf.rnn.agreement import Distance, Expected, Inputs, distance
+from perf.rnn.agreement import Distance, ExpectedOutputs, Inputs, distance
 from perf.rnn.example import CHECK, COVERS, example_of
 from perf.rnn.family import RnnFamily
 from perf.rnn.parity import check_defect, check_random
 from perf.rnn.reference import GATES, Sizes
 from perf.rnn.runner import ExampleRunner
 from perf.rnn.shapes import Shape, catalogue
-from perf.rnn.verify import OWN_KERNEL, judged, verify
+from perf.rnn.verify import OWN_KERNEL, judge_variant, verify
 
 pytestmark = pytest.mark.real
 
@@ -50,7 +50,7 @@ def test_layers_over_an_input_of_another_width_come_out_wrong_in_mkl(cell: str, 
     assert checked["native-fp32"].problem is None
     problem = checked["mkl-fp32"].problem
     assert problem is not None
-    assert f"the outputs of {cell}-24-16-l2-n3-t7 differ from the equations' by" in problem.what
+    assert f"the outputs of {cell}-24-16-l2-n3-t7 differ from those of the equations by" in problem.what
     assert "known defect rnn-input-width of mxnet-mkl 1.5.0 (apache/mxnet#17479" in problem.what
 
 
@@ -63,7 +63,7 @@ def test_another_cell_than_the_equations_is_found(resources: Resources) -> None:
     assert checked["native-fp32"].problem is None
     problem = checked["mkl-fp32"].problem
     assert problem is not None
-    assert "rnn_tanh-16-16-l2-n3-t7 differ from the equations' by" in problem.what
+    assert "rnn_tanh-16-16-l2-n3-t7 differ from those of the equations by" in problem.what
 
 
 def test_swapped_initial_states_are_found(resources: Resources) -> None:
@@ -79,7 +79,7 @@ def test_swapped_initial_states_are_found(resources: Resources) -> None:
 def test_a_build_without_its_primitive_is_found(resources: Resources) -> None:
     plan = plan_of("lstm", resources)
     (_, mkl) = plan.variants
-    problem = judged(mkl, [(plan.workloads[0], Distance(0, 1))], []).problem
+    problem = judge_variant(mkl, [(plan.workloads[0], Distance(0, 1))], []).problem
     assert problem is not None
     assert problem.what == "MKL-DNN ran no RNN primitive"
 
@@ -91,9 +91,9 @@ def test_a_wrong_value_in_any_output_is_found(spoiled: float, resources: Resourc
     sound = [np.zeros((5, 2, 4)), np.zeros((2, 2, 4))]
     outputs = [sound[0], np.zeros((2, 2, 4))]
     outputs[1][1, 0, 3] = spoiled
-    found = distance(outputs, Expected(sound, 1e-6))
-    assert judged(native, [(plan.workloads[0], found)], []).problem is not None
-    assert not distance(sound, Expected(sound, 1e-6)).too_far
+    found = distance(outputs, ExpectedOutputs(sound, 1e-6))
+    assert judge_variant(native, [(plan.workloads[0], found)], []).problem is not None
+    assert not distance(sound, ExpectedOutputs(sound, 1e-6)).too_large
 
 
 class SwappedGates(ExampleRunner):

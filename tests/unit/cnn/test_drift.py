@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from perf.cnn.checks.drift import EXACT_DB, Margins, beyond, bounds_of, changed_layers, drift_of, sqnr_db
+from perf.cnn.checks.drift import (
+    EXACT_DB,
+    DriftMargins,
+    changed_layers,
+    drift_bounds,
+    drift_of,
+    drift_problems,
+    sqnr_db,
+)
 from perf.facts import Drift
 
 # Without subnormal numbers, of which halving loses bits.
@@ -46,7 +54,7 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
 
 
 STORED = Drift(top1_agreement=0.9, sqnr_db=20.0, cosine=0.99, largest_error=0.4)
-BOUNDS = bounds_of(STORED, Margins(0.5, 1.0, 0.1, 2.0, 1.5))
+BOUNDS = drift_bounds(STORED, DriftMargins(0.5, 1.0, 0.1, 2.0, 1.5))
 
 
 def test_bounds_are_worse_than_stored_by_the_margins() -> None:
@@ -54,7 +62,7 @@ def test_bounds_are_worse_than_stored_by_the_margins() -> None:
     assert BOUNDS.sqnr_db == pytest.approx(19.5)
     assert BOUNDS.cosine == pytest.approx(0.98)
     assert BOUNDS.largest_error == pytest.approx(0.6)
-    assert beyond(STORED, BOUNDS) == beyond(BOUNDS, BOUNDS) == []
+    assert drift_problems(STORED, BOUNDS) == drift_problems(BOUNDS, BOUNDS) == []
 
 
 @pytest.mark.parametrize(
@@ -68,7 +76,7 @@ def test_bounds_are_worse_than_stored_by_the_margins() -> None:
     ],
 )
 def test_each_figure_beyond_its_bound_is_told(worse: dict[str, float], problem: str) -> None:
-    assert beyond(msgspec.structs.replace(STORED, **worse), BOUNDS) == [problem]
+    assert drift_problems(msgspec.structs.replace(STORED, **worse), BOUNDS) == [problem]
 
 
 def test_a_layer_has_changed_either_way_or_when_it_is_lost_or_new() -> None:

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perf.cnn.checks.defects import defects_met
+from perf.cnn.checks.defects import layer_defects
 from perf.cnn.checks.drift import between_images_db, energy, ratio_db, sqnr_db
-from perf.cnn.checks.floors import OUTPUTS_MARGIN_DB, LayerLoss, expected_db, judged, unknown_steps
-from perf.cnn.checks.noise import folded, noise_of, window_energies
-from perf.cnn.checks.symbol import Layers, Range
+from perf.cnn.checks.floors import OUTPUTS_MARGIN_DB, LayerLoss, expected_outputs_db, judge_by_floors, why_unknown_steps
+from perf.cnn.checks.noise import expected_noise, folded_weight, window_energies
+from perf.cnn.checks.symbol import CalibratedRange, SymbolLayers
 from perf.cnn.operators.kinds import Convolution
-from perf.cnn.operators.reference import weighed
+from perf.cnn.operators.reference import weighted_sums
 from tests.support.fakes import facts
 
 MKL = facts(distribution="mxnet-mkl", mkldnn=True)
@@ -54,7 +54,7 @@ def convolution(**changes: Any) -> Convolution:
     return Convolution(**{**fields, **changes})
 
 
-def rounded(values: Any, own: Range) -> Any:
+def rounded(values: Any, own: CalibratedRange) -> Any:
     lowest = -128 * own.step if own.signed else 0.0
     return np.clip(np.round(values / own.step) * own.step, lowest, own.largest)
 
@@ -76,7 +76,7 @@ CONVOLUTIONS = st.builds(
 )
 
 
-def exact_and_int8(case: Convolution) -> tuple[Any, Any, Any, Range]:
+def exact_and_int8(case: Convolution) -> tuple[Any, Any, Any, CalibratedRange]:
     """Data in whole steps, the exact output, the output of rounded weights in the output's steps, and its range."""
     draw = np.random.default_rng(case.seed)
     data = draw.standard_normal(case.data_shapes["data0"])
@@ -84,15 +84,22 @@ def exact_and_int8(case: Convolution) -> tuple[Any, Any, Any, Range]:
     weight = case.parameters()["weight"].astype(np.float64)
     steps = np.abs(weight).max(axis=(1, 2, 3), keepdims=True) / 127
     floor = 0.0 if case.relu else -np.inf
-    exact = np.maximum(weighed(case, data, weight), floor)
-    own = Range(0.0 if case.relu else -float(np.abs(exact).max()), float(np.abs(exact).max()), signed=not case.relu)
-    return data, exact, rounded(np.maximum(weighed(case, data, np.round(weight / steps) * steps), floor), own), own
+    exact = np.maximum(weighted_sums(case, data, weight), floor)
+    own = CalibratedRange(
+        0.0 if case.relu else -float(np.abs(exact).max()), float(np.abs(exact).max()), signed=not case.relu
+    )
+    return (
+        data,
+        exact,
+        rounded(np.maximum(weighted_sums(case, data, np.round(weight / steps) * steps), floor), own),
+        own,
+    )
 
 
-def loss_of(case: Convolution, data: Any, exact: Any, found: Any, own: Range) -> LayerLoss:
-    layer = Layers(convolution_symbol(case))["sg"]
+def loss_of(case: Convolution, data: Any, exact: Any, found: Any, own: CalibratedRange) -> LayerLoss:
+    layer = SymbolLayers(convolution_symbol(case))["sg"]
     parameters = {"weight": case.parameters()["weight"]}
-    noise = noise_of(layer, [Range(-1, 1, signed=True)], own, [data], parameters, exact)
+    noise = expected_noise(layer, [CalibratedRange(-1, 1, signed=True)], own, [data], parameters, exact)
     assert noise is not None
     return LayerLoss("sg", sqnr_db(exact, found), ratio_db(energy(exact), noise))
 
@@ -130,27 +137,27 @@ def test_windows_are_those_of_the_convolution(case: Convolution) -> None:
         return
     data = case.data()["data0"]
     ones = np.ones(case.parameter_shapes["weight"])
-    sums = weighed(case, np.square(data, dtype=np.float64), ones).sum(axis=(0, 2, 3))
-    layer = Layers(convolution_symbol(case))["sg"]
+    sums = weighted_sums(case, np.square(data, dtype=np.float64), ones).sum(axis=(0, 2, 3))
+    layer = SymbolLayers(convolution_symbol(case))["sg"]
     expected = sums.reshape(case.groups, -1)[:, 0]
     assert window_energies(layer, data, case.output_size) == pytest.approx(expected)
 
 
 def test_batch_norm_is_folded_into_the_weight() -> None:
-    layer = Layers(convolution_symbol(convolution(), norm=True))["sg"]
+    layer = SymbolLayers(convolution_symbol(convolution(), norm=True))["sg"]
     parameters = {"weight": np.ones((8, 4, 3, 3)), "gamma": np.arange(8.0), "beta": np.zeros(8), "mean": np.zeros(8)}
     parameters["var"] = np.full(8, 3.5)
-    assert folded(layer, parameters)[:, 0, 0, 0] == pytest.approx(np.arange(8) / 2)
+    assert folded_weight(layer, parameters)[:, 0, 0, 0] == pytest.approx(np.arange(8) / 2)
 
 
 def test_ranges_are_read_from_the_symbol() -> None:
-    layers = Layers(convolution_symbol(convolution()))
-    assert layers.range_of("q") == Range(-1.0, 1.0, signed=True)
-    assert layers.range_of("sg") == Range(-2.0, 3.0, signed=True)
+    layers = SymbolLayers(convolution_symbol(convolution()))
+    assert layers.range_of("q") == CalibratedRange(-1.0, 1.0, signed=True)
+    assert layers.range_of("sg") == CalibratedRange(-2.0, 3.0, signed=True)
     assert layers.range_of("data") is None
-    unsigned = Layers(convolution_symbol(convolution(relu=True), data="0.000000"))
-    assert unsigned.range_of("q") == Range(0.0, 1.0, signed=False)
-    assert unsigned.range_of("sg") == Range(0.0, 3.0, signed=False)
+    unsigned = SymbolLayers(convolution_symbol(convolution(relu=True), data="0.000000"))
+    assert unsigned.range_of("q") == CalibratedRange(0.0, 1.0, signed=False)
+    assert unsigned.range_of("sg") == CalibratedRange(0.0, 3.0, signed=False)
 
 
 DEPTHWISE = convolution(channels=8, filters=8, groups=8, kernel=(5, 5), pad=(2, 2))
@@ -167,11 +174,11 @@ DEPTHWISE = convolution(channels=8, filters=8, groups=8, kernel=(5, 5), pad=(2, 
     ],
 )
 def test_a_layer_that_meets_a_known_defect_names_it(case: Convolution, data: str, names: list[str]) -> None:
-    layers = Layers(convolution_symbol(case, data=data))
+    layers = SymbolLayers(convolution_symbol(case, data=data))
     parameters = {name: np.shape(array) for name, array in case.parameters().items()}
-    found = defects_met(layers, "mkl-int8", MKL, parameters, {"q": (2, case.channels, *case.size)})
+    found = layer_defects(layers, "mkl-int8", MKL, parameters, {"q": (2, case.channels, *case.size)})
     assert found == ({"sg": names} if names else {})
-    assert not defects_met(layers, "mkl-int8", facts(), parameters)
+    assert not layer_defects(layers, "mkl-int8", facts(), parameters)
 
 
 def test_a_concat_of_both_types_is_a_known_defect() -> None:
@@ -184,18 +191,18 @@ def test_a_concat_of_both_types_is_a_known_defect() -> None:
         concat["inputs"] = [[1, 0, 0], [2, 0, 0], [1, 1, 0], [1, 2, 0], [2, 1, 0], [2, 2, 0]]
         return {"nodes": [variable("data"), part("a", lows[0]), part("b", lows[1]), concat], "heads": [[3, 0, 0]]}
 
-    mixed, same = (Layers(symbol("0.000000", low)) for low in ("-1.000000", "0.000000"))
-    assert defects_met(mixed, "mkl-int8", MKL, {}) == {"concat": ["int8-concat-of-types"]}
-    assert defects_met(same, "mkl-int8", MKL, {}) == {}
-    assert mixed.range_of("concat") == Range(-1.0, 1.0, signed=True)
+    mixed, same = (SymbolLayers(symbol("0.000000", low)) for low in ("-1.000000", "0.000000"))
+    assert layer_defects(mixed, "mkl-int8", MKL, {}) == {"concat": ["int8-concat-of-types"]}
+    assert layer_defects(same, "mkl-int8", MKL, {}) == {}
+    assert mixed.range_of("concat") == CalibratedRange(-1.0, 1.0, signed=True)
 
 
 GOOD = LayerLoss("good", 30.0, 31.0)
-FLOOR = expected_db([GOOD, GOOD]) - OUTPUTS_MARGIN_DB
+FLOOR = expected_outputs_db([GOOD, GOOD]) - OUTPUTS_MARGIN_DB
 
 
 def test_what_is_within_all_floors_is_right() -> None:
-    found = judged([GOOD, GOOD], FLOOR + 0.1, 10.0)
+    found = judge_by_floors([GOOD, GOOD], FLOOR + 0.1, 10.0)
     assert (found.problem, found.unjudged) == (None, None)
 
 
@@ -214,7 +221,7 @@ def test_what_is_within_all_floors_is_right() -> None:
 def test_what_is_between_the_floors_and_certainty_is_not_judged(
     losses: list[LayerLoss], outputs_db: float, reason: str
 ) -> None:
-    found = judged(losses, outputs_db, 10.0)
+    found = judge_by_floors(losses, outputs_db, 10.0)
     assert (found.problem, found.unjudged) == (None, reason)
 
 
@@ -240,7 +247,7 @@ def test_what_is_between_the_floors_and_certainty_is_not_judged(
     ],
 )
 def test_what_is_certainly_wrong_has_a_problem(losses: list[LayerLoss], between_db: float, problem: str) -> None:
-    assert judged(losses, 20.0, between_db).problem == problem
+    assert judge_by_floors(losses, 20.0, between_db).problem == problem
 
 
 def test_one_answer_for_all_images_is_no_answer() -> None:
@@ -252,5 +259,5 @@ def test_one_answer_for_all_images_is_no_answer() -> None:
 
 @pytest.mark.parametrize(("version", "vnni"), [("1.6.0", True), ("1.5.1", False)])
 def test_steps_that_are_not_known_judge_nothing(version: str, vnni: bool) -> None:
-    assert unknown_steps(facts(mxnet=version), has_vnni=vnni)
-    assert unknown_steps(facts(mxnet="1.5.1"), has_vnni=True) is None
+    assert why_unknown_steps(facts(mxnet=version), has_vnni=vnni)
+    assert why_unknown_steps(facts(mxnet="1.5.1"), has_vnni=True) is None

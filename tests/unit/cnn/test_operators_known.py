@@ -5,10 +5,9 @@ import pytest
 
 from perf.builds import BuildFacts
 from perf.cnn.operators.base import OperatorCase
-from perf.cnn.operators.data import load
 from perf.cnn.operators.kinds import AnyCase, Convolution
-from perf.cnn.operators.regions import CHECK, REGIONS, covered, signs_of
-from perf.cnn.operators.search import kept
+from perf.cnn.operators.regions import CHECK, REGIONS, is_covered, signs_of
+from perf.cnn.operators.search import operators_file, toml_entry
 from perf.cnn.operators.strategies import CASES
 from perf.cnn.operators.workers import VARIANTS
 from perf.defects import Defect, defects_of
@@ -41,9 +40,9 @@ def test_a_region_is_left_out_of_the_affected_wheels_only(name: str) -> None:
     case = example_of(name)
     variant = next(variant for variant in VARIANTS if REGIONS[name](case, variant, signs_of(case)))
     for wheel, versions in DECLARED[name].affects.items():
-        assert all(covered(case, variant, installed(wheel, version)) for version in versions)
-    assert not covered(case, variant, installed("mxnet-mkl", "1.9.1"))
-    assert not covered(case, "native-fp32", installed("mxnet", "1.5.0"))
+        assert all(is_covered(case, variant, installed(wheel, version)) for version in versions)
+    assert not is_covered(case, variant, installed("mxnet-mkl", "1.9.1"))
+    assert not is_covered(case, "native-fp32", installed("mxnet", "1.5.0"))
 
 
 def test_a_declared_defect_that_does_not_show_is_told() -> None:
@@ -64,7 +63,7 @@ def test_a_declaration_that_holds_is_no_news() -> None:
 
 
 def test_every_tier_says_how_many_cases_it_runs() -> None:
-    data = load()
+    data = operators_file()
     assert set(data.cases) == {*TIERS, "slice"}
     assert all(set(counts) <= set(CASES) for counts in data.cases.values())
     assert all(set(data.cases[tier]) == set(CASES) for tier in TIERS)
@@ -72,14 +71,14 @@ def test_every_tier_says_how_many_cases_it_runs() -> None:
 
 
 def test_kept_cases_are_of_every_kind_that_is_drawn_and_differ() -> None:
-    examples = load().examples
+    examples = operators_file().examples
     assert {msgspec.to_builtins(case)["kind"] for case in examples} <= set(CASES)
     assert len({repr(case) for case in examples}) == len(examples)
 
 
 def test_a_case_is_printed_as_it_is_kept() -> None:
     case = Convolution(batch=1, channels=2, size=(3, 4), filters=5, kernel=(1, 1), relu=True)
-    entry = kept(case)
+    entry = toml_entry(case)
     assert entry.startswith('[[examples]]\nkind = "convolution"\n')
     assert "relu = true" in entry
     assert "groups" not in entry

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from scipy.signal import correlate2d
 
 from perf.cnn.operators.base import OperatorCase
-from perf.cnn.operators.check import judged
+from perf.cnn.operators.check import compare_output
 from perf.cnn.operators.int8 import int8, threshold
 from perf.cnn.operators.kinds import Concat, Convolution, FullyConnected, Pooling, Residual
-from perf.cnn.operators.reference import fp32, gamma, magnitude, output, weighed
+from perf.cnn.operators.reference import fp32, gamma, magnitude, output, weighted_sums
 from perf.cnn.operators.strategies import CASES
 
 ANY = st.one_of(*CASES.values())
@@ -91,7 +91,7 @@ def test_convolutions_are_scipys_correlations(case: Convolution) -> None:
         (*arrays["weight"].shape[:2], *(d * (k - 1) + 1 for d, k in zip(case.dilate, case.kernel, strict=True)))
     )
     kernels[:, :, :: case.dilate[0], :: case.dilate[1]] = arrays["weight"]
-    found = weighed(case, arrays["data0"], arrays["weight"])
+    found = weighted_sums(case, arrays["data0"], arrays["weight"])
     assert found.shape[2:] == case.output_size
     own, filters = case.channels // case.groups, case.filters // case.groups
     for filter_ in {0, case.filters - 1}:
@@ -144,7 +144,7 @@ def test_the_same_case_has_the_same_arrays(case: OperatorCase) -> None:
 def test_numpy_in_single_precision_is_within_the_fp32_bound(case: OperatorCase) -> None:
     arrays = arrays_of(case)
     single: Any = output(case, arrays)
-    assert judged("numpy", single.astype(np.float32), fp32(case, arrays)).problem is None
+    assert compare_output("numpy", single.astype(np.float32), fp32(case, arrays)).problem is None
 
 
 @briefly
@@ -168,7 +168,11 @@ def test_int8_is_within_half_steps_of_the_exact_operator(case: Convolution | Ful
     weight_step = weight.max(axis=axes, keepdims=True) / 127
     of_data = np.full_like(data, 0.5001 * data_step + 1e-6)
     of_weight = np.broadcast_to(0.5001 * weight_step, weight.shape)
-    spread = weighed(case, data, of_weight) + weighed(case, of_data, weight) + weighed(case, of_data, of_weight)
+    spread = (
+        weighted_sums(case, data, of_weight)
+        + weighted_sums(case, of_data, weight)
+        + weighted_sums(case, of_data, of_weight)
+    )
     exact, found = output(case, arrays), int8(case, arrays_of(case))
     if is_convolution:
         spread += np.abs(exact).max() / 127 + data_step * float(weight_step.max())

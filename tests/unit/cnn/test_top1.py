@@ -3,18 +3,26 @@
 import numpy as np
 import pytest
 
-from perf.cnn.checks.top1 import AccuracyBounds, best_classes, drift_text, limits_text, paired, problem_of, right_within
+from perf.cnn.checks.top1 import (
+    AccuracyBounds,
+    accuracy_problem,
+    best_classes,
+    bounds_text,
+    correct_within,
+    difference_text,
+    paired,
+)
 from perf.judge.paired import Paired
 
-LIMITS = AccuracyBounds(fp32_top1=0.97, drop=0.005)
+BOUNDS = AccuracyBounds(fp32_top1=0.97, drop=0.005)
 
 
 def test_the_best_classes_are_in_order_and_a_label_may_be_any_of_them() -> None:
     best = best_classes(np.array([[0.1, 0.7, 0.2], [0.5, 0.2, 0.3]]), 2)
     assert best.tolist() == [[1, 2], [0, 2]]
     labels = np.array([2, 0])
-    assert right_within(best, labels).tolist() == [False, True]
-    assert right_within(best, labels, 2).tolist() == [True, True]
+    assert correct_within(best, labels).tolist() == [False, True]
+    assert correct_within(best, labels, 2).tolist() == [True, True]
 
 
 def test_networks_are_paired_image_by_image() -> None:
@@ -43,23 +51,23 @@ def test_other_images_cannot_be_paired(images: int) -> None:
     ],
 )
 def test_fp32_must_be_good_enough_and_int8_near_it(pair: Paired, problem: str | None) -> None:
-    assert problem_of(pair, LIMITS) == problem
+    assert accuracy_problem(pair, BOUNDS) == problem
 
 
 def test_without_a_limit_fp32_may_be_anything() -> None:
-    assert problem_of(Paired(10, 0, 0, 90), AccuracyBounds(None, 0.005)) is None
+    assert accuracy_problem(Paired(10, 0, 0, 90), AccuracyBounds(None, 0.005)) is None
 
 
 def test_a_significant_loss_of_few_images_is_over_the_limit_too() -> None:
     """McNemar's test at 5 % adds nothing to the limit below 1200 images: six losses and no gain are half a point."""
     for images in (500, 797, 1199):
         losses = next(n for n in range(images) if Paired(images - n, 0, n, 0).p_value < 0.05)
-        assert problem_of(Paired(images - losses, 0, losses, 0), LIMITS)
+        assert accuracy_problem(Paired(images - losses, 0, losses, 0), BOUNDS)
 
 
 def test_the_drift_is_told_with_its_interval() -> None:
-    assert drift_text(Paired(785, 1, 3, 8)) == (
+    assert difference_text(Paired(785, 1, 3, 8)) == (
         "-0.25 [-1.01, +0.43] points, right in INT8 only 1, in FP32 only 3, p 0.62, 797 images"
     )
-    assert limits_text(LIMITS) == "FP32 at least 97%, INT8 at most 0.50 points below"
-    assert limits_text(AccuracyBounds(None, 0.0066)) == "INT8 at most 0.66 points below"
+    assert bounds_text(BOUNDS) == "FP32 at least 97%, INT8 at most 0.50 points below"
+    assert bounds_text(AccuracyBounds(None, 0.0066)) == "INT8 at most 0.66 points below"
