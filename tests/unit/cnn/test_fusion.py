@@ -1,4 +1,4 @@
-"""What a variant's operators show, and what is wrong with them."""
+"""The layers of a variant's operators, and what is wrong with them."""
 
 import pytest
 
@@ -21,7 +21,7 @@ FULLY_CONNECTED = Node("fc", "_sg_mkldnn_fully_connected", quantized=False, insi
 STORED = GoldenAnswers(layers={"mkl-fp32": {"conv+bn+relu": ("relu0_fwd",), "fc": ("dense0_fwd",)}})
 
 
-def test_layers_are_named_by_the_operator_whose_output_they_give() -> None:
+def test_layers_are_named_by_the_operator_whose_output_they_compute() -> None:
     assert layers_by_kind([CONV, BN, FLATTEN, FULLY_CONNECTED]) == {
         "conv+bn+relu": ("relu0_fwd",),
         "fc": ("dense0_fwd",),
@@ -33,7 +33,7 @@ def test_layers_are_named_by_the_operator_whose_output_they_give() -> None:
     }
 
 
-def test_operators_are_counted_by_what_became_of_them() -> None:
+def test_operators_are_counted_as_fused_quantised_or_unfused() -> None:
     nodes = [CONV, INT8, POOL, BN, FLATTEN, FULLY_CONNECTED]
     assert operator_counts(nodes) == {"fused": 3, "quantized": 2, "unfused": 1}
 
@@ -49,7 +49,7 @@ def test_a_lost_layer_is_named_with_what_runs_instead() -> None:
     assert layer_differences(layers_by_kind([CONV]), layers_by_kind([CONV])) == []
 
 
-def test_layers_must_be_the_stored_ones() -> None:
+def test_layers_must_be_as_stored() -> None:
     assert layer_problems("mkl-fp32", [CONV, FULLY_CONNECTED], STORED) == []
     assert layer_problems("mkl-fp32", [CONV], STORED) == ["lost fc: dense0_fwd"]
 
@@ -63,13 +63,15 @@ def test_layers_must_be_the_stored_ones() -> None:
         ("mkl-int8", [CONV], ["no operator is quantized in mkl-int8"]),
     ],
 )
-def test_a_network_without_stored_layers_must_have_some(variant: str, nodes: list[Node], problems: list[str]) -> None:
+def test_a_network_without_stored_layers_must_have_a_fused_or_quantised_one(
+    variant: str, nodes: list[Node], problems: list[str]
+) -> None:
     assert layer_problems(variant, nodes, GoldenAnswers()) == problems
 
 
 def test_the_native_build_fuses_and_quantises_nothing() -> None:
     assert layer_problems("native-fp32", [BN, FLATTEN], STORED) == []
     assert layer_problems("native-fp32", [CONV, POOL], STORED) == [
-        "1 fused operators in native-fp32",
-        "1 quantized operators in native-fp32",
+        "1 fused operator in native-fp32, which must have none",
+        "1 quantized operator in native-fp32, which must have none",
     ]
