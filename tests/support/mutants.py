@@ -28,7 +28,7 @@ def program_of(variant: Variant[Any]) -> Program:
 
 
 def with_parameters(variant: Variant[Any], code: str, folder: Path) -> Variant[Any]:
-    """Return the variant with other parameters. `code` edits `tensors`, NDArrays by names such as "arg:conv0_weight"."""
+    """Return the variant with other parameters. `code` edits `tensors`, such as "arg:conv0_weight"."""
     folder.mkdir(exist_ok=True)
     target = folder / "spoiled.params"
     command = [str(variant.build.python), "-c", EDIT, str(program_of(variant).params), str(target), code]
