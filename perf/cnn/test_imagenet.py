@@ -32,8 +32,8 @@ def test_imagenet(network: str, setup: Setup, answered: Callable[[CheckResult], 
             weights=options.weights,
             calibration=options.calibration,
         )
-        answers = []
+        predictions = []
         for variant in fp32_and_int8(artifacts, resources):
             progress.restart()
-            answers.append(evaluate(variant, network, records, resources, progress.tell))
-    answered(check_accuracy(network, *answers))
+            predictions.append(evaluate(variant, network, records, resources, progress.tell))
+    answered(check_accuracy(network, *predictions))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from perf.builds import BuildFacts
-from perf.cnn.checks.symbol import Layer, Shape, SymbolLayers
+from perf.cnn.checks.symbol import ArrayShape, Layer, SymbolLayers
 from perf.cnn.operators.base import OperatorCase, Pair
 from perf.cnn.operators.kinds import Convolution, Pooling, Residual
 from perf.cnn.operators.regions import CHECK, defects_covering
@@ -21,8 +21,8 @@ def layer_defects(
     layers: SymbolLayers,
     variant: str,
     facts: BuildFacts,
-    parameters: Mapping[str, Shape],
-    outputs: Mapping[str, Shape] | None = None,
+    parameters: Mapping[str, ArrayShape],
+    outputs: Mapping[str, ArrayShape] | None = None,
 ) -> dict[str, list[str]]:
     """Return the names of an installation's known defects that affect layers of a variant, by the layer's node.
 
@@ -51,7 +51,7 @@ def defects_text(layers: Iterable[Iterable[str]]) -> str:
 
 
 def case_of(
-    layer: Layer, parameters: Mapping[str, Shape], outputs: Mapping[str, Shape], *, last: bool
+    layer: Layer, parameters: Mapping[str, ArrayShape], outputs: Mapping[str, ArrayShape], *, last: bool
 ) -> OperatorCase | None:
     """Return a layer as a case of the operator checks; None if these have no such case, as for other dimensions.
 
@@ -80,7 +80,7 @@ def case_of(
     return None
 
 
-def _convolution(layer: Layer, weight: Shape, size: Pair) -> Convolution | None:
+def _convolution(layer: Layer, weight: ArrayShape, size: Pair) -> Convolution | None:
     if len(weight) != 4:  # noqa: PLR2004 - filters, channels, height, width
         return None
     groups = layer.number("num_group", 1)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from perf.cnn.checks.fusion import QUANTISED
 
-Shape = Sequence[int]
+ArrayShape = Sequence[int]
 Attributes = Mapping[str, str]
 # Quantised operators whose output has the type and step of their data.
 _PASS_THROUGH = frozenset({"pooling", "act", "flatten"})

@@ -7,7 +7,7 @@ import numpy as np
 
 from perf.cnn.artifacts.prepare import Artifacts, CalibrationMode, image_size, prepare
 from perf.cnn.checks.top1 import correct_within
-from perf.cnn.imagenet.protocol import ImageNetAnswers, protocol, split_records
+from perf.cnn.imagenet.protocol import Predictions, protocol, split_records
 from perf.cnn.imagenet.records import CLASSES, RecordReading, classify_records, save_images
 from perf.cnn.networks import INPUT
 from perf.measure.family import Resources
@@ -50,7 +50,7 @@ def prepare_imagenet(
 
 def evaluate(
     variant: Variant[Program], network: str, records: Path, resources: Resources, show: ShowProgress
-) -> ImageNetAnswers:
+) -> Predictions:
     """Return how a variant classifies the images that are evaluated, and show its progress meanwhile.
 
     Raises WorkerError when the worker fails.
@@ -72,7 +72,7 @@ def evaluate(
             )
         if done == split.evaluated:
             break
-    return ImageNetAnswers(labels[window], best[window])
+    return Predictions(labels[window], best[window])
 
 
 def _image_size(network: str, resources: Resources) -> int:

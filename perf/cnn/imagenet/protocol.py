@@ -70,7 +70,7 @@ class RecordSplit:
 
 
 @dataclass(frozen=True, eq=False)
-class ImageNetAnswers:
+class Predictions:
     """How images were classified: their `labels` (images,) and `best` classes (images, 5), the best first."""
 
     labels: NDArray[np.int64]
@@ -138,14 +138,14 @@ def fp32_problem(network: str, correct: int, images: int) -> str | None:
     )
 
 
-def above_chance(answers: ImageNetAnswers) -> bool:
-    """Return whether answers are significantly better than the most frequent label as the answer to every image."""
-    correct, images = int(correct_within(answers.best, answers.labels).sum()), len(answers.labels)
-    chance = np.unique(answers.labels, return_counts=True)[1].max() / images
+def above_chance(predictions: Predictions) -> bool:
+    """Return whether predictions are significantly better than the most frequent label as the answer to every image."""
+    correct, images = int(correct_within(predictions.best, predictions.labels).sum()), len(predictions.labels)
+    chance = np.unique(predictions.labels, return_counts=True)[1].max() / images
     return bool(binomtest(correct, images, chance, alternative="greater").pvalue < protocol().significance)
 
 
-def check_accuracy(network: str, fp32: ImageNetAnswers, int8: ImageNetAnswers) -> CheckResult:
+def check_accuracy(network: str, fp32: Predictions, int8: Predictions) -> CheckResult:
     """Compare INT8 with FP32 on the same images, and both with the published figures.
 
     A network without published figures is judged only if it is better than chance in FP32.
@@ -176,7 +176,7 @@ def _fp32_text(network: str) -> str:
     return f"FP32 at least {row.fp32_top1 - protocol().fp32_below_published * 100:.2f}"
 
 
-def _percent(answers: ImageNetAnswers) -> str:
+def _percent(predictions: Predictions) -> str:
     """Return top-1 and top-5 accuracy in percent, such as "76.14/92.92"."""
-    fractions = (correct_within(answers.best, answers.labels, k).mean() for k in (1, CLASSES))
+    fractions = (correct_within(predictions.best, predictions.labels, k).mean() for k in (1, CLASSES))
     return "/".join(f"{fraction * 100:.2f}" for fraction in fractions)

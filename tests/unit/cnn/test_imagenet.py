@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from perf.cnn.imagenet.protocol import (
-    ImageNetAnswers,
+    Predictions,
     RecordSplit,
     bounds_of,
     check_accuracy,
@@ -78,17 +78,17 @@ def test_the_published_drop_plus_half_a_point_is_allowed() -> None:
     assert bounds_of("mobilenetv2_1.0").fp32_top1 is None
 
 
-def answers(right: int, images: int = 1000, classes: int = 10) -> ImageNetAnswers:
-    """Return answers to labels that are all equally frequent, `right` of which are right."""
+def predictions(right: int, images: int = 1000, classes: int = 10) -> Predictions:
+    """Return predictions for labels that are all equally frequent, `right` of which are right."""
     labels = np.arange(images) % classes
     best = np.tile(labels[:, None], (1, 5))
     best[right:] = (best[right:] + 1) % classes
-    return ImageNetAnswers(labels, best)
+    return Predictions(labels, best)
 
 
 def test_labels_in_another_order_are_wrong_in_fp32() -> None:
     """INT8 is no worse than FP32 there, so comparing the two finds nothing."""
-    shuffled = answers(1, images=1000, classes=1000)
+    shuffled = predictions(1, images=1000, classes=1000)
     result = check_accuracy("mobilenet1.0", shuffled, shuffled)
     assert result.problem == (
         "FP32 top-1 is 0.1%, published 69.8%: check that the labels are in the order of GluonCV's classes"
@@ -105,7 +105,7 @@ def test_fp32_may_be_ten_points_below_the_published_figure(right: int, images: i
 
 
 def test_a_network_at_chance_without_published_figures_is_not_judged() -> None:
-    at_chance, above_chance = (check_accuracy("vgg11", same, same) for same in (answers(110), answers(160)))
+    at_chance, above_chance = (check_accuracy("vgg11", same, same) for same in (predictions(110), predictions(160)))
     assert (at_chance.verdict, above_chance.verdict) == ("not judged", "right")
     assert at_chance.found.endswith("; FP32 is no better than one answer for all images")
     assert above_chance.allowed.startswith("FP32 above chance, ")
