@@ -57,7 +57,8 @@ def check_random(mode: str, runners: Runners, *, seed: int, count: int) -> Check
     def check(example: Example) -> None:
         for role, runner in runners.items():
             if not known_defect(example, runner.build.facts):
-                distances[role].append(_distance(role, runner, example))
+                distance = _distance(role, runner, example)
+                distances[role].append(distance)
 
     examples = [entry for entry in msgspec.convert(catalogue().counterexamples, list[Example]) if entry.mode == mode]
     problem = None
