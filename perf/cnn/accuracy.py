@@ -18,7 +18,7 @@ from perf.facts import Drift
 from perf.measure.family import Resources
 from perf.measure.plan import Plan, Program, Workload
 from perf.measure.workers.inspection import inspect
-from perf.report.curves import write_layers
+from perf.report.charts import write_layer_chart
 from perf.wording import counted
 
 # Layers that a message names; the picture shows all.
@@ -71,7 +71,7 @@ def check_drift(inspection: NetworkInspection, resources: Resources, *, store: b
     problems += [_layer_text(name, layers, golden.layers_sqnr_db) for name in changed[:SHOWN_LAYERS]]
     if problems:
         picture = resources.cache / f"layers-{network}-{inspection.quantisation.replace(' ', '-')}.html"
-        write_layers(picture, f"{subject}: INT8 against FP32, layer by layer", layers, golden.layers_sqnr_db)
+        write_layer_chart(picture, f"{subject}: INT8 against FP32, layer by layer", layers, golden.layers_sqnr_db)
         problems.append(
             f"{len(changed)} of {counted(len(layers), 'layer')} differ from the golden answers, see {picture}"
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from perf.judge.paired import Paired
+from perf.judge.paired import PairedCounts
 from perf.wording import counted
 
 # For each image, whether it is classified correctly: (images,).
@@ -38,11 +38,11 @@ def best_classes(outputs: NDArray[np.floating], k: int = 1) -> NDArray[np.intp]:
     return order
 
 
-def paired(first: Correct, second: Correct) -> Paired:
+def paired(first: Correct, second: Correct) -> PairedCounts:
     """Return how two networks agree image by image. Raises ValueError for different numbers of images, or none."""
     if first.shape != second.shape or not first.size:
         raise ValueError(f"{first.size} and {second.size} images cannot be paired")
-    return Paired(
+    return PairedCounts(
         both=int((first & second).sum()),
         first_only=int((first & ~second).sum()),
         second_only=int((~first & second).sum()),
@@ -50,7 +50,7 @@ def paired(first: Correct, second: Correct) -> Paired:
     )
 
 
-def accuracy_problem(int8_fp32: Paired, bounds: AccuracyBounds) -> str | None:
+def accuracy_problem(int8_fp32: PairedCounts, bounds: AccuracyBounds) -> str | None:
     """Return what is wrong with INT8 (first) compared with FP32 (second); None if nothing is."""
     problems = []
     fp32_top1 = (int8_fp32.both + int8_fp32.second_only) / int8_fp32.examples
@@ -63,7 +63,7 @@ def accuracy_problem(int8_fp32: Paired, bounds: AccuracyBounds) -> str | None:
     return "; ".join(problems) or None
 
 
-def difference_text(int8_fp32: Paired) -> str:
+def difference_text(int8_fp32: PairedCounts) -> str:
     """Return INT8 (first) minus FP32 (second), with its 95 % interval and McNemar's test of their disagreements."""
     low, high = int8_fp32.interval()
     return (

@@ -12,7 +12,7 @@ from perf.cnn.checks.top1 import (
     difference_text,
     paired,
 )
-from perf.judge.paired import Paired
+from perf.judge.paired import PairedCounts
 
 BOUNDS = AccuracyBounds(fp32_top1=0.97, drop=0.005)
 
@@ -27,7 +27,7 @@ def test_the_best_classes_are_in_order_and_the_label_may_be_any_of_them() -> Non
 
 def test_networks_are_paired_image_by_image() -> None:
     first, second = np.array([True, True, True, False]), np.array([True, False, False, False])
-    assert paired(first, second) == Paired(both=1, first_only=2, second_only=0, neither=1)
+    assert paired(first, second) == PairedCounts(both=1, first_only=2, second_only=0, neither=1)
 
 
 @pytest.mark.parametrize("images", [0, 3])
@@ -39,34 +39,34 @@ def test_different_numbers_of_images_cannot_be_paired(images: int) -> None:
 @pytest.mark.parametrize(
     ("pair", "problem"),
     [
-        (Paired(990, 0, 0, 10), None),
-        (Paired(980, 0, 5, 15), None),
-        (Paired(980, 0, 6, 14), "INT8 top-1 is 0.60 points below FP32, more than 0.50"),
-        (Paired(970, 20, 0, 10), None),  # better than FP32
-        (Paired(960, 10, 9, 21), "FP32 top-1 is 96.90%, below 97%"),
+        (PairedCounts(990, 0, 0, 10), None),
+        (PairedCounts(980, 0, 5, 15), None),
+        (PairedCounts(980, 0, 6, 14), "INT8 top-1 is 0.60 points below FP32, more than 0.50"),
+        (PairedCounts(970, 20, 0, 10), None),  # better than FP32
+        (PairedCounts(960, 10, 9, 21), "FP32 top-1 is 96.90%, below 97%"),
         (
-            Paired(900, 0, 60, 40),
+            PairedCounts(900, 0, 60, 40),
             "FP32 top-1 is 96.00%, below 97%; INT8 top-1 is 6.00 points below FP32, more than 0.50",
         ),
     ],
 )
-def test_fp32_must_be_accurate_and_int8_close_to_it(pair: Paired, problem: str | None) -> None:
+def test_fp32_must_be_accurate_and_int8_close_to_it(pair: PairedCounts, problem: str | None) -> None:
     assert accuracy_problem(pair, BOUNDS) == problem
 
 
 def test_without_a_bound_any_fp32_accuracy_is_allowed() -> None:
-    assert accuracy_problem(Paired(10, 0, 0, 90), AccuracyBounds(None, 0.005)) is None
+    assert accuracy_problem(PairedCounts(10, 0, 0, 90), AccuracyBounds(None, 0.005)) is None
 
 
 def test_a_significant_loss_of_few_images_exceeds_the_bound_too() -> None:
     """Below 1200 images McNemar's test at 5 % adds nothing to the bound: six losses without a gain are half a point."""
     for images in (500, 797, 1199):
-        losses = next(n for n in range(images) if Paired(images - n, 0, n, 0).p_value < 0.05)
-        assert accuracy_problem(Paired(images - losses, 0, losses, 0), BOUNDS)
+        losses = next(n for n in range(images) if PairedCounts(images - n, 0, n, 0).p_value < 0.05)
+        assert accuracy_problem(PairedCounts(images - losses, 0, losses, 0), BOUNDS)
 
 
 def test_the_difference_is_shown_with_its_interval() -> None:
-    assert difference_text(Paired(785, 1, 3, 8)) == (
+    assert difference_text(PairedCounts(785, 1, 3, 8)) == (
         "-0.25 [-1.01, +0.43] points, correct in INT8 only 1, in FP32 only 3, p 0.62, 797 images"
     )
     assert bounds_text(BOUNDS) == "FP32 at least 97%, INT8 at most 0.50 points below"
