@@ -19,10 +19,10 @@ from perf.dist.rank_group import TrainingJob
 from perf.files import ROOT
 from perf.measure.family import PROCESS_BYTES, Resources
 from perf.measure.plan import Plan, Program, Variant, Workload
-from perf.rnn.agreement import drawn, expected
+from perf.rnn.agreement import draw_inputs, expected_outputs
 from perf.rnn.family import RnnFamily
-from perf.rnn.operator import operator_of
 from perf.rnn.reference import Sizes
+from perf.rnn.shapes import operator_of
 from tests.support.fakes import PLACEMENTS, build
 
 BASELINES = ROOT / "baselines"
@@ -53,7 +53,7 @@ def test_the_equations_need_about_what_is_estimated(sizes: Sizes, batch: int, st
     workload = plan.workloads[0]
     tracemalloc.start()
     try:
-        expected(sizes, drawn(workload.inputs, workload.scales, 1))
+        expected_outputs(sizes, draw_inputs(workload.inputs, workload.scales, 1))
         needed = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
