@@ -92,27 +92,22 @@ def command(job: Job, folder: Path, environment: Mapping[str, str]) -> list[str]
         changed = [name for name, value in environment.items() if os.environ.get(name) != value]
         named = [word for name in changed if not name.startswith("OMPI_") for word in ("-x", name)]
         words += ["--stdin", "all", "--tag-output", *named]
-    worker = [str(job.build.python), "-P", "-m", "perf.worker.rank", json.dumps(_order(job))]
+    rank_command = [str(job.build.python), "-P", "-m", "perf.worker.rank"]
     for number, rank_placement in enumerate(job.rank_placements):
         host = ["-host", rank_placement.host] if rank_placement.host else []
-        words += [":"] * (number > 0) + ["-n", "1", *host, *rank_placement.placement.prefix, *worker]
+        words += [":"] * (number > 0) + ["-n", "1", *host, *rank_placement.placement.prefix]
+        words += [*rank_command, json.dumps(_order(job, rank_placement.placement))]
     return words
 
 
-def _order(job: Job) -> dict[str, Any]:
+def _order(job: Job, placement: Placement) -> dict[str, Any]:
+    """Return what a rank on this placement is started with: without a launch prefix it sets its own CPUs."""
     limits = load().limits
-    bound = all(rank_placement.placement.prefix for rank_placement in job.rank_placements)
     return {
         "program": job.program,
         "task": job.task,
-        "affinity": [] if bound else _by_local_rank(job.rank_placements),
+        "affinity": () if placement.prefix else placement.cpus,
         "stall_s": limits.stall_s,
         "first_s": limits.first_s,
         "deaf_s": limits.deaf_s,
     }
-
-
-def _by_local_rank(rank_placements: tuple[RankPlacement, ...]) -> list[tuple[int, ...]]:
-    """The CPUs of each rank of a host; all hosts are placed alike."""
-    first = [rank_placement for rank_placement in rank_placements if rank_placement.host == rank_placements[0].host]
-    return [rank_placement.placement.cpus for rank_placement in first]

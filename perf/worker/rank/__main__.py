@@ -42,7 +42,7 @@ def main() -> None:
     os.close(handed_on)
     if job["affinity"]:
         # Where no launch prefix pinned this process.
-        os.sched_setaffinity(0, job["affinity"][local_rank()])
+        os.sched_setaffinity(0, job["affinity"])
     # Read before MXNet is imported: Intel's OpenMP narrows this thread's mask.
     launch_cpus, cpus = cpus_of("self"), frozenset(os.sched_getaffinity(0))
     heartbeat = Heartbeat(messages, os.fdopen(requests), launcher, cpus, stall_s=job["stall_s"], first_s=job["first_s"])
@@ -94,12 +94,6 @@ def _watch(rank: int, messages: RawIOBase) -> NoReturn:
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
     messages.write(json.dumps({"ended": how}).encode() + b"\n")
     os._exit(code if code >= 0 else 128 - code)
-
-
-def local_rank() -> int:
-    """Which number this rank has on its host, as Intel MPI and Open MPI tell it. KeyError with another MPI."""
-    found = os.environ.get("MPI_LOCALRANKID") or os.environ["OMPI_COMM_WORLD_LOCAL_RANK"]
-    return int(found)
 
 
 def _train(job: dict[str, Any], heartbeat: Heartbeat) -> dict[str, Any]:

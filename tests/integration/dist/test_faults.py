@@ -4,6 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ from perf.dist.data import load
 from perf.dist.launch.emulated import cut, emulated
 from perf.dist.launch.job import Cluster, Job, RankPlacement
 from perf.dist.launch.running import READY, run_job, running
+from perf.dist.rank_group import misplaced
 from perf.machine import Placement
 from perf.measure.workers.instance import WorkerError
 from tests.integration.conftest import can_emulate
@@ -135,6 +137,22 @@ def test_a_rank_watches_all_the_cpus_that_it_was_put_on(
         (found,) = started.results()
     assert found["cpus"] == sorted(where.cpus)
     assert len(found["narrowed"]) < len(where.cpus), "or this test shows nothing"
+
+
+@pytest.mark.usefixtures("two_hosts")
+def test_ranks_on_emulated_hosts_are_pinned_without_numactl(
+    job: Launch, two_rank_placements: tuple[Placement, ...], token: str, tmp_path: Path
+) -> None:
+    """Both are the first ones of their hosts, on different CPUs of one machine."""
+    with emulated() as cluster:
+        unpinned = [replace(placement, method="affinity", prefix=()) for placement in two_rank_placements]
+        where = [RankPlacement(host, placement) for host, placement in zip(cluster.hosts, unpinned, strict=True)]
+        apart = replace(job(ASKED, {"token": token}, cluster), rank_placements=tuple(where))
+        with running(apart, tmp_path) as started:
+            started.answers(READY)
+            started.ask("step")
+            ranks = started.results()
+    assert misplaced(ranks, where) == []
 
 
 def test_a_held_job_that_is_given_up_leaves_nothing(job: Launch, tmp_path: Path, token: str) -> None:
