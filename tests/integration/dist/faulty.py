@@ -20,7 +20,7 @@ def run(*, heartbeat: Heartbeat, rank: int, how: str, token: str, steps: int = 1
         mx.nd.waitall()
         heartbeat.progressed()
         if step == 2:
-            heartbeat.say({"step": step})
+            heartbeat.send({"step": step})
             if hvd.rank() == rank:
                 print("these are my last words", file=sys.stderr, flush=True)
                 FAULTS[how]()

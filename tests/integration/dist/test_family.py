@@ -9,8 +9,9 @@ from perf.builds import Build
 from perf.dist.data import load
 from perf.dist.family import DistFamily
 from perf.dist.launch.cluster import layout_of
-from perf.dist.launch.job import settings_of
-from perf.dist.rank_group import JobStart, TrainingJob
+from perf.dist.launch.job import default_variables
+from perf.dist.program import TrainingProgram
+from perf.dist.rank_group import JobStart
 from perf.errors import PerfError
 from perf.machine import Placement
 from perf.measure.family import Resources
@@ -48,18 +49,18 @@ def test_a_plan_is_measured_over_one_rank(
     mkl_dist: Build, resources: Resources, two_rank_placements: Sequence[Placement]
 ) -> None:
     family = DistFamily("quick", invocations=5)
-    given = replace(resources, build=lambda _: mkl_dist, rank_placements=tuple(two_rank_placements))
+    two_ranks = replace(resources, build=lambda _: mkl_dist, rank_placements=tuple(two_rank_placements))
     cases = [case for case in family.cases([1, 2]) if case.ranks == 2]
-    plan = family.plan(cases[0].subject, cases, given)
+    plan = family.plan(cases[0].subject, cases, two_ranks)
     assert [variant.name for variant in plan.variants] == ["r1", "r2"]
     assert [variant.over for variant in plan.variants] == [(), ("r1",)]
-    jobs = [variant.program for variant in plan.variants if isinstance(variant.program, TrainingJob)]
+    jobs = [variant.program for variant in plan.variants if isinstance(variant.program, TrainingProgram)]
     assert [job.ranks for job in jobs] == [1, 2]
     assert mkl_dist.mpi is not None
-    assert [job.variables for job in jobs] == [settings_of(mkl_dist.mpi)] * 2
+    assert [job.variables for job in jobs] == [default_variables(mkl_dist.mpi)] * 2
     assert isinstance(plan.start, JobStart)
     assert [plan.start.placement_of(variant) for variant in plan.variants] == [
-        tuple(rank_placement.words for rank_placement in plan.start.layout.rank_placements(ranks)) for ranks in (1, 2)
+        tuple(rank_placement.describe() for rank_placement in plan.start.layout.first(ranks)) for ranks in (1, 2)
     ]
     assert plan.effort is not None
     assert plan.effort.min_invocations == 5
@@ -74,15 +75,15 @@ def on_hosts(resources: Resources, placements: Sequence[Placement], hosts: str) 
     return replace(resources, rank_placements=tuple(placements), hosts_file=path)
 
 
-def test_seats_fill_host_by_host(resources: Resources, two_rank_placements: Sequence[Placement]) -> None:
+def test_ranks_fill_host_by_host(resources: Resources, two_rank_placements: Sequence[Placement]) -> None:
     layout = layout_of("host", on_hosts(resources, two_rank_placements, "node1:2\nnode2:1\n"))
-    assert [(s.host, s.placement.instance) for s in layout.rank_placements(3)] == [
+    assert [(where.host, where.placement.instance) for where in layout.first(3)] == [
         ("node1", 0),
         ("node1", 1),
         ("node2", 0),
     ]
-    with pytest.raises(ValueError, match="4 ranks do not fit 3 seats"):
-        layout.rank_placements(4)
+    with pytest.raises(ValueError, match="4 ranks do not fit, only 3 do"):
+        layout.first(4)
 
 
 def test_a_host_with_more_slots_than_there_are_shares(

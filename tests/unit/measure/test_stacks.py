@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace as changed
 
 from perf.builds import BLAS_KERNELS, Build, Mpi
-from perf.dist.rank_group import TrainingJob
+from perf.dist.program import TrainingProgram
 from perf.files import ROOT
 from perf.machine import Placement
 from perf.measure.plan import Operator, Plan, Program, Runner, Variant, Workload, content_of
@@ -29,7 +29,7 @@ class Seats:
     """Stands in for the start of training jobs, on as many seats as there are ranks."""
 
     def placement_of(self, variant: Variant[Any]) -> tuple[str, ...]:
-        assert isinstance(variant.program, TrainingJob)
+        assert isinstance(variant.program, TrainingProgram)
         return tuple(f"seat {number}" for number in range(variant.program.ranks))
 
     def prefixes_of(self, variant: Variant[Any]) -> list[tuple[str, ...]]:
@@ -61,7 +61,7 @@ def inference(program: Program | Operator, extra_work: float = 0.0) -> Plan[Any]
 
 def training(task: Mapping[str, Any], variables: Mapping[str, str]) -> Plan[Any]:
     wheel = build("mkl-dist", variables=BINDING, requirement="mxnet-mkl==1.5.0", mkldnn=True, mpi=INTEL)
-    return plan_of(Variant("r2", wheel, TrainingJob("resnet18_v1/b4", 2, task, variables)), Seats())
+    return plan_of(Variant("r2", wheel, TrainingProgram("resnet18_v1/b4", 2, task, variables)), Seats())
 
 
 def stack(plan: Plan[Any]) -> Stack:
@@ -207,8 +207,8 @@ def test_a_job_and_its_variables_are_put_back() -> None:
     then = changed(stack(plan), job={"batch": 4, "seed": 2}, variables={**BINDING, "HOROVOD_CYCLE_TIME": "1"})
     found = baseline_arm(plan, then)
     assert found is not None
-    assert isinstance(found.variant.program, TrainingJob)
-    assert found.variant.program.task == {"batch": 4, "seed": 2}
+    assert isinstance(found.variant.program, TrainingProgram)
+    assert found.variant.program.arguments == {"batch": 4, "seed": 2}
     assert found.variant.program.variables == {"HOROVOD_CYCLE_TIME": "1"}
     assert found.variant.build.variables == BINDING
     assert found.stack == then
@@ -223,8 +223,8 @@ def test_a_stored_run_can_load_nothing_by_its_variables_or_settings(plan: Plan[A
     variables = {**BINDING, **evil, "HOROVOD_CYCLE_TIME": "1", "I_MPI_PIN": "/evil", "I_MPI_PMI_LIBRARY": "evil.so"}
     side_by_side = baseline_arm(job, changed(stack(job), variables=variables, job={"batch": 2, "checkpoint": "/evil"}))
     assert side_by_side is not None
-    assert isinstance(side_by_side.variant.program, TrainingJob)
-    assert side_by_side.variant.program.task == {"batch": 2}
+    assert isinstance(side_by_side.variant.program, TrainingProgram)
+    assert side_by_side.variant.program.arguments == {"batch": 2}
     assert side_by_side.variant.program.variables == {"HOROVOD_CYCLE_TIME": "1"}
     assert side_by_side.variant.build.variables == BINDING
 
