@@ -16,7 +16,7 @@ from perf.checks import CheckResult
 from perf.dist.data import load
 from perf.dist.launch.job import Cluster, Job, RankPlacement
 from perf.dist.launch.running import run_job
-from perf.judge.differences import Differences
+from perf.judge.differences import PairedDifferences
 from perf.measure.family import Resources
 
 PROGRAM = "perf.worker.rank.convergence"
@@ -125,7 +125,7 @@ def same_accuracy(one_rank: ConvergenceRuns, several: ConvergenceRuns, ranks: in
     rank must be within the range of the seeds on one rank, and not significant in pairs of the same seed.
     """
     pairs = _pairs(one_rank, several, "normalised")
-    differences = Differences([b.held_out - a.held_out for a, b in pairs])
+    differences = PairedDifferences([b.held_out - a.held_out for a, b in pairs])
     seed_range = max(a.held_out for a, _ in pairs) - min(a.held_out for a, _ in pairs)
     problems = _disagreements(pairs)
     if abs(differences.mean) > seed_range:

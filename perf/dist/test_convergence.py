@@ -8,7 +8,7 @@ from perf.checks import CheckResult
 from perf.dist.convergence import ConvergenceRuns, same_accuracy, same_weights, train_digits
 from perf.dist.data import load
 from perf.measure.family import Resources
-from perf.report.curves import write_curves
+from perf.report.charts import write_accuracy_curves
 
 ROLE = "mkl-dist"
 SEVERAL = [ranks for ranks in load().digits.ranks if ranks > 1]
@@ -22,7 +22,7 @@ def runs(resources: Resources) -> Iterator[RunsByRanks]:
     runs = {ranks: train_digits(ranks, build, resources) for ranks in load().digits.ranks}
     yield runs
     page = resources.cache / "convergence.html"
-    write_curves(page, "Digits", {ranks: [run.curve for run in trained] for ranks, trained in runs.items()})
+    write_accuracy_curves(page, "Digits", {ranks: [run.curve for run in trained] for ranks, trained in runs.items()})
     resources.say(f"Accuracy by epoch and number of ranks: {page}")
 
 
