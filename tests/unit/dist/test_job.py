@@ -64,7 +64,7 @@ def test_extra_variables_come_last(variables: dict[str, str] | None) -> None:
     assert job(variables, extra={"HOROVOD_CYCLE_TIME": "0.1"}).environment["HOROVOD_CYCLE_TIME"] == "0.1"
 
 
-def affinities(mpi: Mpi, rank_placements: Sequence[RankPlacement]) -> list[list[int]]:
+def pinned_cpus(mpi: Mpi, rank_placements: Sequence[RankPlacement]) -> list[list[int]]:
     """The CPUs to which each rank of a job pins itself, by rank."""
     one = replace(job(), build=build("mkl-dist", mkldnn=True, mpi=mpi), rank_placements=tuple(rank_placements))
     arguments = " ".join(command(one, Path("/scratch"), {})).split(" -n 1 ")[1:]
@@ -77,13 +77,13 @@ def test_without_numactl_each_rank_pins_itself_to_its_own_cpus(mpi: Mpi, hosts: 
     """Also on two emulated hosts: each rank is the first one of its host, but both hosts are on this machine."""
     placements = [Placement(number, 0, (number,), 1, "affinity", ()) for number in range(2)]
     ranks = [RankPlacement(host, placement) for host, placement in zip(hosts, placements, strict=True)]
-    assert affinities(mpi, ranks) == [[0], [1]]
+    assert pinned_cpus(mpi, ranks) == [[0], [1]]
 
 
 def test_a_rank_that_numactl_pins_does_not_pin_itself() -> None:
     prefix = Numactl("/usr/bin/numactl").prefix(0, (0,))
     pinned = RankPlacement(None, Placement(0, 0, (0,), 1, "numactl", prefix))
-    assert affinities(INTEL, [pinned]) == [[]]
+    assert pinned_cpus(INTEL, [pinned]) == [[]]
 
 
 def test_a_shared_cluster_is_open_from_the_first_job_to_the_last() -> None:
