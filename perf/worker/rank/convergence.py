@@ -58,7 +58,7 @@ def shard(indices: Any, rank: int, size: int) -> Any:
 
 
 def trainer_of(net: Any, optimizer: dict[str, float]) -> Any:
-    """Return Horovod's trainer, which averages gradients over ranks."""
+    """Return Horovod's trainer with a constant learning rate. It averages gradients over ranks."""
     return hvd.DistributedTrainer(net.collect_params(), "sgd", dict(optimizer))
 
 

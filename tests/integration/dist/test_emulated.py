@@ -64,9 +64,9 @@ def test_hosts_that_cannot_be_removed_lose_nothing_that_was_measured(monkeypatch
 def test_each_has_its_name_and_knows_the_other() -> None:
     with emulated() as cluster:
         for host, other in (cluster.hosts, reversed(cluster.hosts)):
-            said = subprocess.check_output(inside(host, "python3", "-c", f"'{SAY}'", other), text=True).split()
-            assert said[0] == host
-            assert said[1].startswith("198.18.0.")
+            names = subprocess.check_output(inside(host, "python3", "-c", f"'{SAY}'", other), text=True).split()
+            assert names[0] == host
+            assert names[1].startswith("198.18.0.")
         launched = subprocess.check_output([*cluster.prefix, "uname", "-n"], text=True).strip()
         assert launched == cluster.hosts[0]
     assert os.uname().nodename not in cluster.hosts

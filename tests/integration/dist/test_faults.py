@@ -57,7 +57,7 @@ def ended(job: Launch, scratch: Path, token: str, how: str, cluster: Cluster | N
         ("killed", "was ended by SIGKILL before it had a result"),
         ("raising", "raised ValueError: the learning rate is below zero"),
         ("leaving", "exited with code 0 before it had a result"),
-        ("unheard", "ended before it had a result"),
+        ("unguarded", "ended before it had a result"),
         ("stopped", "it is stopped or cut off"),
     ],
 )

@@ -51,8 +51,8 @@ def tagged(rank: int, piece: str) -> str:
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.text("abc", max_size=30)), max_size=20), st.data())
-def test_long_messages_of_several_ranks_are_put_together(said: list[tuple[int, str]], data: st.DataObject) -> None:
-    left = {rank: "".join(f'{{"say": "{text}"}}\n' for who, text in said if who == rank) for rank in (0, 1)}
+def test_long_messages_of_several_ranks_are_put_together(sent: list[tuple[int, str]], data: st.DataObject) -> None:
+    left = {rank: "".join(f'{{"say": "{text}"}}\n' for sender, text in sent if sender == rank) for rank in (0, 1)}
     output = ""
     while any(left.values()):
         rank = data.draw(st.sampled_from([rank for rank in left if left[rank]]))
@@ -62,7 +62,9 @@ def test_long_messages_of_several_ranks_are_put_together(said: list[tuple[int, s
         (Path(name) / "launcher.out").write_text(output)
         messages = list(RankOutput(Path(name), OPEN, 2).new_messages())
     for rank in (0, 1):
-        assert [message["say"] for who, message in messages if who == rank] == [w for who, w in said if who == rank]
+        assert [message["say"] for sender, message in messages if sender == rank] == [
+            text for sender, text in sent if sender == rank
+        ]
 
 
 def test_a_line_that_is_no_message_counts_as_an_error(tmp_path: Path) -> None:
