@@ -72,7 +72,8 @@ def test_each_rank_has_its_own_cores(cases: dict[str, dict[str, Any]]) -> None:
     two = cases["r2"]["extra_info"]
     assert len(two["stack"]["placement"]) == two["instances"] == two["facts"]["ranks"] == 2
     assert len(set(two["stack"]["placement"])) == 2
-    assert len(set(two["launch_prefixes"])) == 2
+    # Without numactl there are no prefixes: each rank then pins itself to its own CPUs.
+    assert len(set(two["launch_prefixes"])) == (2 if any(two["launch_prefixes"]) else 1)
     assert two["facts"]["check"]["mpi"] == "Intel MPI 2021.18.1"
 
 

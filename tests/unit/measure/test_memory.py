@@ -13,9 +13,8 @@ import pytest
 
 from perf.cnn.family import CnnFamily
 from perf.cnn.networks import INPUT, catalogue
-from perf.dist.data import load
 from perf.dist.family import DistFamily, TrainingPlan
-from perf.dist.rank_group import TrainingJob
+from perf.dist.program import TrainingProgram
 from perf.files import ROOT
 from perf.measure.family import PROCESS_BYTES, Resources
 from perf.measure.plan import Plan, Program, Variant, Workload
@@ -94,13 +93,9 @@ def test_no_network_needed_less_than_estimated(path: Path, tmp_path: Path) -> No
 
 def training(ranks: Sequence[int], batch: int = 1) -> TrainingPlan:
     task = {"network": "resnet18_v1"}
-    variants = tuple(Variant(f"r{n}", build(), TrainingJob(f"resnet18_v1/b{batch}", n, task, {})) for n in ranks)
+    variants = tuple(Variant(f"r{n}", build(), TrainingProgram(f"resnet18_v1/b{batch}", n, task, {})) for n in ranks)
     workload = Workload("w", {"data": (batch, 3, 224, 224)}, batch, 1.0)
     return TrainingPlan("t", variants, (workload,), "r1", Mock(), Mock(), family="dist")
-
-
-def test_every_network_that_can_be_trained_has_its_figures() -> None:
-    assert set(load().memory) == set(load().networks)
 
 
 def test_every_rank_of_every_job_counts_and_other_hosts_do_not() -> None:
