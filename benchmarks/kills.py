@@ -23,6 +23,7 @@ from perf.cache import cache_folder
 from perf.runs.schema import read_run
 
 KILLS = 10
+# Enough for the session to outlast all kills.
 INVOCATIONS = 30
 COMMAND = [sys.executable, "-m", "pytest", "perf/cnn", "--perf-tier=smoke", f"--perf-invocations={INVOCATIONS}", "-q"]
 SEED = 20190713

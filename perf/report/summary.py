@@ -140,7 +140,7 @@ def tables_of(summary: Summary) -> list[Rows]:
 
 
 def _projection(summary: Summary) -> Rows:
-    """The projected efficiency of training on more hosts, with the announcement's Table 1 for comparison."""
+    """Return the projected efficiency of training on more hosts, with the announcement's Table 1 for comparison."""
     instances = list(summary.published_scaling)
     rows = [
         [trained, link, *(f"{100 * efficiency[n]:.1f} %" for n in instances), _checked(projection)]
