@@ -143,7 +143,9 @@ def test_a_wheel_that_a_stored_run_names_is_not_installed_from_a_file(slowed: Sl
     output = slowed.finished.output
     assert not re.search(r": installing$", output, re.MULTILINE)
     assert "nothing runs beside it: of what differs (wheel) nothing can be put back" in output
-    why = slowed.finished.part("inconclusive: the stack changed, and the baseline's stack was not measured side by side")
+    why = slowed.finished.part(
+        "inconclusive: the stack changed, and the baseline's stack was not measured side by side"
+    )
     assert f"changed: wheel: {evil} (000000000000) -> mxnet-mkl==1.5.0 (" in why
     assert why.endswith(f"1 case: {case}.")
     kept = read_run(slowed.kept).cases[case]
