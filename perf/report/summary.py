@@ -113,7 +113,7 @@ def _footer(summary: Summary) -> list[str]:
     return [
         *([MARKED] if uncertain else []),
         *([TYPICAL] if typical else []),
-        *(f"Answers not judged: {name}: {why}." for name, why in _unjudged(summary.records)),
+        *(f"The answers of {name} were not judged: {why}." for name, why in _unjudged(summary.records)),
         *summary.footer,
     ]
 
