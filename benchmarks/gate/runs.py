@@ -17,7 +17,7 @@ Case = tuple[str, str]
 # Kinds of invocations that nothing was run beside.
 QUIET = ("quiet", "injected")
 # What an invocation of a confirmation takes in seconds beside its blocks, by family: starting, loading and warming up
-# two workers or two jobs (docs/gate.md).
+# two workers or two jobs (docs/explanation/gate.md).
 STARTING_S = {"cnn": 3.0, "rnn": 3.0, "dist": 10.0}
 # Jobs are timed so many times as long (perf/dist/jobs.toml).
 LONGER = {"dist": 3.0}

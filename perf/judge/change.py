@@ -3,7 +3,7 @@
 Its error has parts, each an estimated variance with its own degrees of freedom: of one part it is Student's t. The sum
 of two of them is the distribution of Behrens ("Ein Beitrag zur Fehlerberechnung bei wenigen Beobachtungen", 1929) and
 Fisher, computed here by quadrature. Satterthwaite's approximation of it by one t raised four times as many alarms as it
-should in a run of 168 comparisons (docs/gate.md).
+should in a run of 168 comparisons (docs/explanation/gate.md).
 """
 
 import math

@@ -6,7 +6,8 @@ is the interval of the inverse ratio.
 On a shared machine noise only ever adds, and it adds to the native build what it does not add to MKL-DNN: whole minutes
 of a session are slower by half. The middle of a session then says how busy the neighbours were. Its fastest slots say
 what the builds do when nothing disturbs them (Chen and Revels, "Robust benchmarking in noisy environments", 2016), and
-repeat from session to session (docs/gate.md). So the speedup is the ratio of the two variants' fastest slots.
+repeat from session to session (docs/explanation/gate.md). So the speedup is the ratio of the two variants' fastest
+slots.
 """
 
 import math

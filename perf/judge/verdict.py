@@ -1,7 +1,7 @@
 """From samples to a verdict. Pure: no I/O, no other room.
 
 Everything is done on logarithms of ratios, one for each invocation. There are two questions, and the stacks of
-candidate and baseline decide which one is asked (docs/gate.md):
+candidate and baseline decide which one is asked (docs/explanation/gate.md):
 
 - The stacks differ: is the candidate slower than the baseline's stack, measured side by side in the same blocks
   (`judge_side_by_side`)? Whatever happens to the machine happens to both.

@@ -148,7 +148,7 @@ def _projection(summary: Summary) -> Rows:
         shares = [f"{100 * share:.1f} %" for share in summary.published_scaling.values()]
         rows.append(["announcement's Table 1", "", *shares, ""])
     names = ["Trained", "Link", *(f"{n} instances" for n in instances), "Measured / predicted"]
-    return Rows("PROJECTION, not measured: training efficiency (docs/training.md says how)", names, rows)
+    return Rows("PROJECTION, not measured: training efficiency (docs/explanation/projection.md says how)", names, rows)
 
 
 def _checked(found: Projected) -> str:

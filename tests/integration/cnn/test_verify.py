@@ -12,10 +12,9 @@ from perf.builds import Build
 from perf.cnn.artifacts.prepare import Artifacts
 from perf.cnn.checks.fusion import counts_of
 from perf.cnn.checks.verify import Verified, verify
-from perf.cnn.networks import IMAGES, INPUT, REFERENCE, catalogue, images_of
+from perf.cnn.networks import INPUT, REFERENCE, catalogue
 from perf.measure.family import Resources
-from perf.measure.plan import Plan, Program, Variant, Workload
-from tests.support.fakes import build
+from perf.measure.plan import Plan, Variant, Workload
 from tests.support.mutants import program_of, with_parameters
 
 pytestmark = pytest.mark.real
@@ -48,16 +47,6 @@ def test_the_builds_agree(variants: dict[str, Variant[Any]], resources: Resource
     assert 10 < int8.drift.sqnr_db < 40, "INT8 that is as exact as FP32 did not run, and noise is no answer"
     assert "int8" in int8.isa
     assert "int8" not in fp32.isa != "unknown"
-
-
-def test_the_images_are_the_same_ones_every_time_and_differ_from_one_another() -> None:
-    plan = Plan(
-        NETWORK, (Variant(REFERENCE, build(), Program(Path(), Path(), None, "")),), (WORKLOAD,), REFERENCE, family="cnn"
-    )
-    found = images_of(plan)
-    assert found.shape == (IMAGES, 3, 32, 32)
-    assert (found == images_of(plan)).all()
-    assert len({image.tobytes() for image in found}) == IMAGES
 
 
 SCALE = """

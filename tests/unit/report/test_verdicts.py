@@ -1,12 +1,9 @@
-"""What is said of verdicts: every figure and every difference, nothing left out, on consoles of any width."""
+"""What is said of verdicts at the end of a run: every figure and every difference, on consoles of any width."""
 
-import json
 import math
 import re
 from io import StringIO
-from typing import Any
 
-import msgspec
 import pytest
 from rich.console import Console
 
@@ -16,45 +13,22 @@ from perf.judge.verdict import Judgement
 from perf.report.verdicts import (
     MOST_INVOCATIONS,
     SHOWN_NAMES,
-    estimate_text,
     print_verdicts,
-    verdict_lines,
 )
-from perf.runs.gate import Gate
 from perf.runs.judges import Judging, Ungated
 from perf.runs.sessions import Sessions
 from perf.runs.together import Judged
 from perf.runs.verdict import GRAVITY, Verdict
 from tests.support.factories import (
     CASE,
-    LOG_SPEEDUPS,
     benchmark,
     beside_baseline,
     gate,
-    int8,
     judged,
     native,
-    sample,
     stack,
 )
-
-COMMAND = f"uv run pytest 'perf/cnn/test_inference.py::test_inference[{CASE}]'"
-NEW_WHEEL = stack(wheel="d" * 64, requirement="./new.whl")
-WHEEL_CHANGE = "wheel: mxnet-mkl==1.5.0 (bbbbbbbbbbbb) -> ./new.whl (dddddddddddd)"
-EVEN = [0.001, -0.002, 0.0, 0.001, 0.0]
-SETTINGS = {"kernel": "6.2.0", "governor": "performance"}
-
-
-def drifted(by: float = -0.2, workload: str = "resnet50_v1-b1", at: Gate | None = None, **figures: Any) -> Verdict:
-    """The verdict on a case of the baseline's stack whose speedup was multiplied by 1 + `by`."""
-    values = [value + math.log1p(by) for value in LOG_SPEEDUPS]
-    return judged(benchmark(workload, samples={"native-fp32": sample(values)}, **figures), at)
-
-
-def judged_side_by_side(by: float, workload: str = "resnet50_v1-b1", **baseline_arm: Any) -> Verdict:
-    """The verdict on a case with another wheel, slower than the baseline's by 1 + `by` side by side."""
-    baseline_arms = beside_baseline(*(value + math.log1p(by) for value in EVEN), **baseline_arm)
-    return judged(benchmark(workload, stack=NEW_WHEEL, beside=baseline_arms))
+from tests.unit.report.made_verdicts import EVEN, NEW_WHEEL, SETTINGS, WHEEL_CHANGE, drifted, judged_side_by_side
 
 
 def printed(
@@ -65,68 +39,6 @@ def printed(
     judged = Judged({str(place): verdict for place, verdict in enumerate(verdicts)})
     print_verdicts(judged, at or Ungated(), names, Console(file=out, width=width))
     return out.getvalue()
-
-
-# One failing case
-
-
-def test_a_regression_says_what_a_person_needs_in_ten_seconds() -> None:
-    lines = verdict_lines(judged_side_by_side(-0.1), gate(settings=SETTINGS), COMMAND)
-    text = "\n".join(lines)
-    assert lines[0].startswith(f"{CASE}: regressed by 10.0%: sure at over 99.999 %")
-    assert lines[1].startswith("  side by side with the baseline's stack: -10.0% [-10.")
-    assert "over native-fp32: now 5.00 [" in text
-    assert "(3 invocations), then 5.00 [" in text
-    assert "    change, with the variance between sessions: +0.0% [" in text
-    assert "  baseline: 0001_a.json, 12 comparisons in this run" in lines
-    assert f"  changed: {WHEEL_CHANGE}" in lines
-    assert "  changed: kernel: 6.1.0 -> 6.2.0" in lines
-    assert lines[-1] == f"  alone: {COMMAND}"
-    assert len(lines) <= 12
-
-
-def test_a_drift_says_by_how_much_and_what_changed_of_the_machine() -> None:
-    at = gate(settings=SETTINGS)
-    lines = verdict_lines(drifted(at=at), at, COMMAND)
-    assert lines[0].startswith(f"{CASE}: drifted by 20.0%: same stack, sure at ")
-    assert lines[0].endswith("; changed: kernel: 6.1.0 -> 6.2.0")
-    assert not any("side by side" in line for line in lines)
-
-
-def test_a_difference_in_the_measuring_code_is_shown_with_a_drift() -> None:
-    verdict = drifted(stack=stack(measuring="ba9876543210"))
-    assert "  changed: measuring: 0123456789ab -> ba9876543210" in verdict_lines(verdict, gate(), COMMAND)
-
-
-def test_what_the_twin_could_not_have_is_shown() -> None:
-    lines = verdict_lines(judged_side_by_side(-0.1, threads=1), gate(), COMMAND)
-    assert lines[2] == "    except that it had threads: 2 -> 1"
-
-
-def test_both_ratios_of_int8_are_shown() -> None:
-    lines = verdict_lines(judged(int8(over_native=2.6)), gate(), COMMAND)
-    assert [line.split(":")[0] for line in lines if line.startswith("  over")] == [
-        "  over native-fp32",
-        "  over mkl-fp32",
-    ]
-
-
-def test_latency_is_shown_of_the_same_machine_only() -> None:
-    line = "  latency now over then, on this same machine: 1.000 (not judged)"
-    assert line in verdict_lines(drifted(), gate(), COMMAND)
-    other = gate(host_id="another")
-    assert not any("latency" in line for line in verdict_lines(drifted(at=other), other, COMMAND))
-
-
-def test_a_case_without_a_gate_has_its_reason_and_command() -> None:
-    verdict = Verdict(CASE, "no-baseline", "no run is stored")
-    assert verdict_lines(verdict, Ungated("no run is stored"), COMMAND) == [
-        f"{CASE}: no-baseline: no run is stored",
-        f"  alone: {COMMAND}",
-    ]
-
-
-# The end of a run
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -276,47 +188,3 @@ def test_verdicts_are_counted_from_the_gravest() -> None:
     verdicts = [Verdict(f"case{n}", kind, "") for n, kind in enumerate(GRAVITY)]
     expected = ", ".join(f"1 {kind}" for kind in reversed(GRAVITY))
     assert printed(verdicts).splitlines()[-1] == f"Verdicts: {expected}."
-
-
-# What is stored
-
-
-def test_the_record_holds_the_printed_figures() -> None:
-    record = judged_side_by_side(-0.1).record
-    (ratio,) = record.ratios
-    assert (record.kind, ratio.kind, ratio.reference) == ("regressed", "ok", "native-fp32")
-    assert ratio.now == pytest.approx(ratio.then)
-    assert ratio.change == pytest.approx(1)
-    assert record.side_by_side is not None
-    assert record.side_by_side.change == pytest.approx(0.9)
-    for change in (ratio, record.side_by_side):
-        assert None not in {change.change_low, change.change, change.change_high}
-        assert (change.change_low or 0) < (change.change or 0) < (change.change_high or 0)
-    assert record.changes == (WHEEL_CHANGE,)
-    assert record.latency_ratio == pytest.approx(1)
-    assert 0.01 < (record.smallest_loss or 0) < 0.05
-
-
-@pytest.mark.parametrize(
-    "verdict",
-    [
-        judged_side_by_side(-0.1),
-        drifted(),
-        judged(benchmark(stack=NEW_WHEEL, beside=beside_baseline())),
-        judged(benchmark(samples={"native-fp32": sample([])})),
-        Verdict(CASE, "no-baseline", "why"),
-    ],
-    ids=["side by side", "drifted", "nothing beside", "disturbed", "no baseline"],
-)
-def test_every_record_is_plain_json(verdict: Verdict) -> None:
-    record = msgspec.to_builtins(verdict.record)
-    assert json.loads(json.dumps(record, allow_nan=False)) == json.loads(msgspec.json.encode(verdict.record))
-
-
-def test_no_estimate_is_a_dash() -> None:
-    assert estimate_text(None) == "-"
-
-
-def test_an_estimate_says_how_much_it_rests_on() -> None:
-    (ratio,) = judged(benchmark(samples={"native-fp32": sample([math.log(5)])})).ratios
-    assert re.fullmatch(r"5\.00 \[4\.\d\d, 5\.\d\d\] \(1 invocation\)", estimate_text(ratio.now))

@@ -1,11 +1,10 @@
 """Cases of training, their plan, and what is published of them."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from perf.builds import Build
+from perf.builds import Mpi
 from perf.dist.data import load
 from perf.dist.family import DistFamily
 from perf.dist.launch.cluster import layout_of
@@ -14,6 +13,10 @@ from perf.dist.rank_group import JobStart, TrainingJob
 from perf.errors import PerfError
 from perf.machine import Placement
 from perf.measure.family import Resources
+from tests.support.fakes import build, resources
+
+INTEL = Mpi("intel", "2021.18.1", Path("/opt/mpi"), bundled=False)
+TWO = tuple(Placement(rank, 0, (rank,), 1, "affinity", ()) for rank in range(2))
 
 
 def test_every_rank_count_is_a_case() -> None:
@@ -43,20 +46,17 @@ def test_the_announcement_is_of_the_optimised_build() -> None:
     assert published["train-resnet50_v1-b8-native-r2"] is None
 
 
-@pytest.mark.real
-def test_a_plan_is_measured_over_one_rank(
-    mkl_dist: Build, resources: Resources, two_rank_placements: Sequence[Placement]
-) -> None:
+def test_a_plan_is_measured_over_one_rank(tmp_path: Path) -> None:
     family = DistFamily("quick", invocations=5)
-    given = replace(resources, build=lambda _: mkl_dist, rank_placements=tuple(two_rank_placements))
+    mkl_dist = build("mkl-dist", mpi=INTEL)
+    lent = resources(tmp_path, builds=lambda _: mkl_dist, rank_placements=TWO)
     cases = [case for case in family.cases([1, 2]) if case.ranks == 2]
-    plan = family.plan(cases[0].subject, cases, given)
+    plan = family.plan(cases[0].subject, cases, lent)
     assert [variant.name for variant in plan.variants] == ["r1", "r2"]
     assert [variant.over for variant in plan.variants] == [(), ("r1",)]
     jobs = [variant.program for variant in plan.variants if isinstance(variant.program, TrainingJob)]
     assert [job.ranks for job in jobs] == [1, 2]
-    assert mkl_dist.mpi is not None
-    assert [job.variables for job in jobs] == [settings_of(mkl_dist.mpi)] * 2
+    assert [job.variables for job in jobs] == [settings_of(INTEL)] * 2
     assert isinstance(plan.start, JobStart)
     assert [plan.start.placement_of(variant) for variant in plan.variants] == [
         tuple(rank_placement.words for rank_placement in plan.start.layout.rank_placements(ranks)) for ranks in (1, 2)
@@ -67,15 +67,15 @@ def test_a_plan_is_measured_over_one_rank(
     assert plan.effort.slot_s == load().efforts["quick"].slot_s
 
 
-def on_hosts(resources: Resources, placements: Sequence[Placement], hosts: str) -> Resources:
+def on_hosts(folder: Path, hosts: str) -> Resources:
     """The resources of a session whose hosts file holds these lines."""
-    path = resources.scratch / "hosts"
+    path = folder / "hosts"
     path.write_text(hosts)
-    return replace(resources, rank_placements=tuple(placements), hosts_file=path)
+    return resources(folder, rank_placements=TWO, hosts_file=path)
 
 
-def test_seats_fill_host_by_host(resources: Resources, two_rank_placements: Sequence[Placement]) -> None:
-    layout = layout_of("host", on_hosts(resources, two_rank_placements, "node1:2\nnode2:1\n"))
+def test_ranks_fill_host_by_host(tmp_path: Path) -> None:
+    layout = layout_of("host", on_hosts(tmp_path, "node1:2\nnode2:1\n"))
     assert [(s.host, s.placement.instance) for s in layout.rank_placements(3)] == [
         ("node1", 0),
         ("node1", 1),
@@ -85,9 +85,7 @@ def test_seats_fill_host_by_host(resources: Resources, two_rank_placements: Sequ
         layout.rank_placements(4)
 
 
-def test_a_host_with_more_slots_than_there_are_shares(
-    resources: Resources, two_rank_placements: Sequence[Placement]
-) -> None:
+def test_a_host_with_more_slots_than_this_one_has_placements_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PerfError, match="node1 has 3 slots") as caught:
-        layout_of("host", on_hosts(resources, two_rank_placements, "node1:3\n"))
+        layout_of("host", on_hosts(tmp_path, "node1:3\n"))
     assert caught.value.next_step == "add --perf-ranks=3"

@@ -2,15 +2,18 @@
 
 import csv
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from perf.cnn.checks.golden import golden_answers
 from perf.cnn.family import CnnCase, CnnFamily
-from perf.cnn.networks import REFERENCE, catalogue
+from perf.cnn.networks import IMAGES, INPUT, REFERENCE, catalogue, images_of
+from perf.measure.plan import Plan, Program, Variant, Workload
 from perf.measure.tiers import effort_of
 from perf.plugin.declared import TIERS
 from perf.published import FOLDER
+from tests.support.fakes import build
 
 TABLE_2 = {
     "inceptionv3",
@@ -129,3 +132,17 @@ def test_the_announcements_own_claims(batch: int, variant: str, speedup: float) 
 )
 def test_what_was_not_published_has_no_figure(case: CnnCase) -> None:
     assert FAMILY.published(case) is None
+
+
+def test_the_images_are_the_same_ones_every_time_and_differ_from_one_another() -> None:
+    plan = Plan(
+        "net",
+        (Variant(REFERENCE, build(), Program(Path(), Path(), None, "")),),
+        (Workload("net-b2", {INPUT: (2, 3, 32, 32)}, items=2, weight=1.0),),
+        REFERENCE,
+        family="cnn",
+    )
+    found = images_of(plan)
+    assert found.shape == (IMAGES, 3, 32, 32)
+    assert (found == images_of(plan)).all()
+    assert len({image.tobytes() for image in found}) == IMAGES

@@ -1,0 +1,190 @@
+"""A stored stack put back: what the baseline arm of a case runs."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace as changed
+
+from perf.builds import BLAS_KERNELS
+from perf.dist.rank_group import TrainingJob
+from perf.measure.plan import Plan, Program, Variant
+from perf.stack import differing
+from tests.support.fakes import build
+from tests.unit.measure.conftest import (
+    BINDING,
+    OLD_WHEEL,
+    baseline_arm,
+    inference,
+    plan_of,
+    program_in,
+    stack,
+    stored_program,
+    training,
+)
+
+
+def test_variables_are_put_back(plan: Plan[Any]) -> None:
+    then = changed(stack(plan), variables={"KMP_AFFINITY": "none", "KMP_BLOCKTIME": "0"})
+    found = baseline_arm(plan, then)
+    assert found is not None
+    assert found.variant.name == "mkl-fp32@baseline"
+    assert found.variant.build.variables == then.variables
+    assert found.stack == then
+
+
+def test_a_twin_is_judged_over_nothing_and_knows_whose_it_is(plan: Plan[Any]) -> None:
+    plan = replace(plan, variants=(replace(plan.variants[0], over=("native-fp32",)),))
+    found = baseline_arm(plan, changed(stack(plan), variables={}))
+    assert found is not None
+    assert (found.variant.over, found.variant.baseline_arm_of) == ((), "mkl-fp32")
+
+
+def test_what_is_slowed_down_on_purpose_runs_beside_what_is_not(program: Program) -> None:
+    plan = inference(program, extra_work=0.6)
+    then = changed(stack(plan), injected=0.0)
+    found = baseline_arm(plan, then)
+    assert found is not None
+    assert (found.variant.extra_work, found.stack) == (0.0, then)
+
+
+def test_blas_kernels_are_put_back_with_the_variable_that_chooses_them(program: Program) -> None:
+    wheel = build(variables={}, blas_kernels="Prescott")
+    plan = plan_of(Variant("native-fp32", wheel, program))
+    then = changed(stack(plan), variables={BLAS_KERNELS: "Haswell"}, blas_kernels="Haswell")
+    found = baseline_arm(plan, then)
+    assert found is not None
+    assert found.stack == then
+    assert baseline_arm(plan, changed(stack(plan), blas_kernels="Haswell")) is None, (
+        "the kernels alone cannot be chosen"
+    )
+
+
+def test_another_wheel_is_put_back_with_the_stored_variables(plan: Plan[Any]) -> None:
+    old = build("mkl", requirement="./old.whl", content_sha256=OLD_WHEEL, mkldnn=True)
+    then = changed(stack(plan), requirement="./old.whl", wheel=OLD_WHEEL, variables={"KMP_AFFINITY": "none"})
+    found = baseline_arm(plan, then, build_like=lambda _, stored: old if stored == then else None)
+    assert found is not None
+    assert found.variant.build == replace(old, variables={"KMP_AFFINITY": "none"})
+    assert found.stack == then
+
+
+@pytest.mark.parametrize("field", ["python", "numpy", "openmp"])
+def test_a_build_is_looked_for_when_its_surroundings_differ(plan: Plan[Any], field: str) -> None:
+    other: dict[str, Any] = {field: "other"}
+    then = changed(stack(plan), **other)
+    old = build("mkl", requirement="mxnet-mkl==1.5.0", mkldnn=True, **other)
+    found = baseline_arm(plan, then, build_like=lambda *_: old)
+    assert found is not None
+    assert found.stack == then
+
+
+def test_a_stored_program_is_put_back(plan: Plan[Any], tmp_path: Path) -> None:
+    old = stored_program(tmp_path / "networks" / "net-old", symbol="[]")
+    then = changed(stack(plan), program=old.label)
+    found = baseline_arm(plan, then)
+    assert found is not None
+    assert (found.variant.program, found.stack) == (old, then)
+
+
+def test_a_job_and_its_variables_are_put_back() -> None:
+    plan = training({"batch": 4, "seed": 1}, {"HOROVOD_CYCLE_TIME": "10"})
+    then = changed(stack(plan), job={"batch": 4, "seed": 2}, variables={**BINDING, "HOROVOD_CYCLE_TIME": "1"})
+    found = baseline_arm(plan, then)
+    assert found is not None
+    assert isinstance(found.variant.program, TrainingJob)
+    assert found.variant.program.task == {"batch": 4, "seed": 2}
+    assert found.variant.program.variables == {"HOROVOD_CYCLE_TIME": "1"}
+    assert found.variant.build.variables == BINDING
+    assert found.stack == then
+
+
+def test_a_stored_run_can_load_nothing_by_its_variables_or_settings(plan: Plan[Any]) -> None:
+    evil = {"LD_PRELOAD": "/evil.so", "MXNET_LIBRARY_PATH": "/evil.so", "PYTHONPATH": "evil", "PATH": "evil"}
+    found = baseline_arm(plan, changed(stack(plan), variables={**evil, "KMP_AFFINITY": "none"}))
+    assert found is not None
+    assert found.variant.build.variables == {"KMP_AFFINITY": "none"}
+    job = training({"batch": 4}, {"HOROVOD_CYCLE_TIME": "10", "I_MPI_PIN": "off"})
+    variables = {**BINDING, **evil, "HOROVOD_CYCLE_TIME": "1", "I_MPI_PIN": "/evil", "I_MPI_PMI_LIBRARY": "evil.so"}
+    side_by_side = baseline_arm(job, changed(stack(job), variables=variables, job={"batch": 2, "checkpoint": "/evil"}))
+    assert side_by_side is not None
+    assert isinstance(side_by_side.variant.program, TrainingJob)
+    assert side_by_side.variant.program.task == {"batch": 2}
+    assert side_by_side.variant.program.variables == {"HOROVOD_CYCLE_TIME": "1"}
+    assert side_by_side.variant.build.variables == BINDING
+
+
+def test_what_cannot_be_put_back_stays_as_it_is(plan: Plan[Any]) -> None:
+    then = changed(stack(plan), variables={}, threads=8, environment={"LD_LIBRARY_PATH": "/old"})
+    found = baseline_arm(plan, then)
+    assert found is not None
+    assert found.variant.build.variables == {}
+    assert differing(then, found.stack) == {"threads", "environment LD_LIBRARY_PATH"}
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        {},
+        {"requirement": "./the-same-files.whl"},
+        {"threads": 8},
+        {"placement": ("elsewhere",)},
+        {"environment": {"LD_LIBRARY_PATH": "/old"}},
+        {"mpi": "Open MPI 4.1.4"},
+        {"horovod": "horovod 0123456789ab"},
+        {"measuring": "0123456789ab"},
+        {"wheel": OLD_WHEEL},
+        {"program": "net-lost/fp32 0123456789ab no subgraph"},
+    ],
+)
+def test_there_is_no_twin_when_nothing_that_differs_can_be_put_back(plan: Plan[Any], then: dict[str, Any]) -> None:
+    stored = changed(stack(plan), **then)
+    assert baseline_arm(plan, stored, build_like=lambda *_: None) is None
+
+
+def test_a_program_is_found_by_its_label(program: Program, tmp_path: Path) -> None:
+    for subgraph in (None, "MKLDNN_QUANTIZE"):
+        old = stored_program(tmp_path / "networks" / "net-old", "int8", "[]", subgraph)
+        assert program_in(program, old.label) == old
+
+
+@pytest.mark.parametrize("damage", ["symbol", "params"])
+def test_a_program_with_other_content_is_not_taken(program: Program, tmp_path: Path, damage: str) -> None:
+    old = stored_program(tmp_path / "networks" / "net-old")
+    path: Path = getattr(old, damage)
+    path.write_bytes(path.read_bytes() + b" ")
+    assert program_in(program, old.label) == program
+    path.unlink()
+    assert program_in(program, old.label) == program
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "../x/fp32",
+        "./fp32",
+        "net-0123/../../x/fp32",
+        "net-0123/../fp32",
+        "x/y/fp32",
+        "{outside}/fp32",
+        "/{outside}/fp32",
+    ],
+)
+def test_a_label_that_leads_out_of_the_stored_programs_is_not_followed(
+    program: Program, tmp_path: Path, place: str
+) -> None:
+    """All files that the label could lead to are there, with the right content: the path alone refuses them."""
+    networks = tmp_path / "networks"
+    outside = tmp_path / "x"
+    for folder in (outside, networks, networks / "x" / "y"):
+        stored_program(folder)
+    label = f"{place.format(outside=outside)} {program.content[:12]} no subgraph"
+    assert program_in(program, label) == program
+
+
+@pytest.mark.parametrize(
+    "label", ["", "net", "net/fp32", "net-0123/fp32  no subgraph", f"{'n' * 300}/fp32 0123456789ab x"]
+)
+def test_what_is_no_label_names_no_program(program: Program, label: str) -> None:
+    assert program_in(program, label) == program
