@@ -1,7 +1,7 @@
 """Judge a comparison: from samples to `ok`, `regressed` and the like. Pure: no I/O, no other room.
 
 All computations are on logarithms of ratios, one for each invocation. The stacks of candidate and baseline decide which
-of two questions is asked (docs/gate.md):
+of two questions is asked (docs/explanation/gate.md):
 
 - The stacks differ: is the candidate slower than the baseline's stack, measured side by side in the same blocks
   (`judge_side_by_side`)? Whatever happens to the machine happens to both.

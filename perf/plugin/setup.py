@@ -86,8 +86,8 @@ class Setup:
         ]
         lines += [
             f"The OpenBLAS of {build.requirement} does not know this CPU: its {build.blas_kernels} kernels do without "
-            "AVX2. On a CPU that it knows, speedups over it are others (docs/native-blas.md). Other kernels: "
-            "--perf-blas-kernels=Haswell"
+            "AVX2. On a CPU that it knows, speedups over it are others (docs/explanation/native-blas.md). "
+            "Other kernels: --perf-blas-kernels=Haswell"
             for build in self.builds.values()
             if build.blas_without_avx2 and machine.has_isa("avx2")
         ]

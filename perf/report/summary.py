@@ -153,7 +153,8 @@ def _projection(summary: Summary) -> TextTable:
         percents = [f"{100 * efficiency:.1f} %" for efficiency in summary.published_scaling.values()]
         rows.append(["announcement's Table 1", "", *percents, ""])
     names = ["Training", "Link", *(f"{n} instances" for n in instances), "Measured / predicted"]
-    return TextTable("PROJECTION, not measured: scaling efficiency of training (see docs/training.md)", names, rows)
+    title = "PROJECTION, not measured: scaling efficiency of training (docs/explanation/projection.md)"
+    return TextTable(title, names, rows)
 
 
 def _checked(projection: Projection) -> str:
