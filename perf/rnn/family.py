@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 
 import msgspec
@@ -55,11 +56,8 @@ class RnnCase:
 
     @property
     def sizes(self) -> Sizes:
-        """PerfError for a cell that there is not."""
-        cell = catalogue().cells.get(self.cell)
-        if cell is None:
-            message = f"no such cell; there are {', '.join(catalogue().cells)}"
-            raise PerfError(message, subject=self.cell, next_step="choose one of them with --perf-cell")
+        """The sizes of its network."""
+        cell = catalogue().cells[self.cell]
         _, _, inputs, hidden = self.shape
         return Sizes(cell.mode, inputs, hidden, self.layers, cell.directions)
 
@@ -83,7 +81,12 @@ class RnnFamily:
         return "rnn"
 
     def cases(self, tier: str, cells: Sequence[str] = (), shapes: Sequence[Shape] = ()) -> list[RnnCase]:
-        """Every case of a tier, network by network; `cells` and `shapes` replace the tier's own when given."""
+        """Return every case of a tier, network by network; `cells` and `shapes` replace the tier's own.
+
+        Raises PerfError for a cell that does not exist.
+        """
+        for cell in cells:
+            _check_cell(cell)
         share = catalogue().tiers[tier]
         return [
             RnnCase(cell, shape, layers, variant, self)
@@ -94,9 +97,8 @@ class RnnFamily:
         ]
 
     def plan(self, subject: str, cases: Sequence[RnnCase], resources: Resources) -> Plan[Operator]:
-        """The plan that measures the cases of one network; the reference is measured even when it is not selected.
-
-        PerfError for a cell that there is not.
+        """Return the plan that measures the cases of one network; the reference is measured even when it is not
+        selected.
         """
         program = operator_of(cases[0].sizes)
         wanted = {case.variant for case in cases} | {REFERENCE}
@@ -132,6 +134,14 @@ class RnnFamily:
     def published(self, case: RnnCase) -> float | None:
         """Table 3's speedup; None for the reference itself and for what the table does not hold."""
         return table3().get((case.shape, case.layers)) if (case.cell, case.variant) == ("lstm", "mkl-fp32") else None
+
+
+def _check_cell(name: str) -> None:
+    """Raise PerfError for a cell that does not exist."""
+    known = list(catalogue().cells)
+    if name not in known:
+        step = f"choose {' or '.join(get_close_matches(name, known) or known)}"
+        raise PerfError("there is no such recurrent cell", subject=f"--perf-cell={name}", next_step=step)
 
 
 def workload_of(case: RnnCase) -> Workload:
