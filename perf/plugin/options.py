@@ -4,6 +4,8 @@ To add one, add a field to `Options`. The parser, the setting in pyproject.toml,
 what a resumed session must share and docs/reference/options.md follow from it (perf.plugin.declaration).
 """
 
+# ruff: noqa: RUF009 - what is called here makes fields
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
