@@ -20,7 +20,7 @@ class _Published(msgspec.Struct, frozen=True):
     machine_classes: tuple[str, ...]
 
 
-class Scaling(msgspec.Struct, frozen=True):
+class ScalingRow(msgspec.Struct, frozen=True):
     """A row of Table 1."""
 
     instances: int
@@ -35,7 +35,7 @@ def published_classes() -> tuple[str, ...]:
 
 def published_scaling() -> dict[int, float]:
     """Table 1: the efficiency of training as a share, by instances, of two and more."""
-    rows = published_rows("table1-scaling", Scaling)
+    rows = published_rows("table1-scaling", ScalingRow)
     return {row.instances: row.scaling_percent / 100 for row in rows if row.instances > 1}
 
 

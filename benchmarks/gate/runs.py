@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from benchmarks.gate.recording import RecordedInvocation
 from benchmarks.gate.samples import TWIN, Recordings, log_ratio, observed, reference_of, variants_of
+from perf.judge.judgement import MAX_EVALUATIONS, Judgement, VerdictKind, judge_drift, judge_side_by_side
 from perf.judge.variance_prior import prior_of, variance_of
-from perf.judge.verdict import LOOKS, Judgement, Kind, judge_side_by_side, judge_since
 from perf.measure.engine import BESIDE_BUDGET
 from perf.measure.tiers import Effort
 from perf.runs.tolerances import Tolerances
@@ -44,7 +44,7 @@ class Result:
     judgements: dict[Case, Judgement] = field(default_factory=dict)
     confirm_s: float = 0.0
 
-    def count(self, kind: Kind) -> int:
+    def count(self, kind: VerdictKind) -> int:
         return Counter(found.kind for found in self.judgements.values())[kind]
 
 
@@ -104,7 +104,7 @@ def judge_other_stack(run: Drawn, tolerances: Tolerances, effort: Effort) -> Res
     ]:
         suspect = min(suspects, key=lambda case: _change(result.judgements[case]))
         taken = 0
-        for _ in range(1, LOOKS):
+        for _ in range(1, MAX_EVALUATIONS):
             if result.confirm_s >= effort.confirm_budget_s:
                 return result
             extra = run.more[suspect][taken : taken + effort.confirm_invocations]
@@ -137,7 +137,7 @@ def judge_same_stack(run: Drawn, tolerances: Tolerances, recordings: Recordings)
         alike = [(o.variance, o.degrees) for other, (o, _) in pairs.items() if o and family_of(other) == family]
         prior = prior_of(alike, assumed.prior(assumed.invocations))
         sessions = assumed.prior(assumed.sessions)
-        judgements[case] = judge_since(now, then, prior, sessions, tolerances.of(family, ""), len(pairs))
+        judgements[case] = judge_drift(now, then, prior, sessions, tolerances.of(family, ""), len(pairs))
     return Result(judgements)
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from benchmarks.gate.recording import RecordedInvocation, read
-from perf.judge.speedup import Observed, observe
+from perf.judge.speedup import ObservedRatio, observe
 from perf.judge.statistics import midmean
 
 Recordings = Mapping[str, Sequence[RecordedInvocation]]
@@ -45,7 +45,7 @@ def log_ratio(invocation: RecordedInvocation, over: str, variant: str) -> float 
     return midmean(ratios) if ratios else None
 
 
-def observed(invocations: Sequence[RecordedInvocation], over: str, variant: str) -> Observed | None:
+def observed(invocations: Sequence[RecordedInvocation], over: str, variant: str) -> ObservedRatio | None:
     """The log speedup that the suite stores of these invocations: the ratio of the fastest undisturbed slots."""
     floors = []
     for invocation in invocations:

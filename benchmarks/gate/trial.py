@@ -30,7 +30,7 @@ from benchmarks.gate.samples import (
     reference_of,
     variants_of,
 )
-from perf.judge.verdict import Judgement
+from perf.judge.judgement import Judgement
 from perf.measure.tiers import Effort, effort_of
 from perf.report.console import widened
 from perf.runs.baseline import TOLERANCES

@@ -18,7 +18,7 @@ from perf.facts import Drift
 from perf.measure.family import Resources
 from perf.measure.plan import Plan, Program, Workload
 from perf.measure.workers.inspection import inspect
-from perf.report.curves import write_layers
+from perf.report.charts import write_layer_chart
 
 # Layers that a message names; the picture shows all.
 SHOWN_LAYERS = 3
@@ -66,7 +66,7 @@ def check_drift(look: NetworkInspection, resources: Resources, *, store: bool) -
     problems += [_layer_text(name, layers, stored.layers_sqnr_db) for name in changed[:SHOWN_LAYERS]]
     if problems:
         picture = resources.cache / f"layers-{network}-{look.quantisation.replace(' ', '-')}.html"
-        write_layers(picture, f"{subject}: INT8 against FP32, layer by layer", layers, stored.layers_sqnr_db)
+        write_layer_chart(picture, f"{subject}: INT8 against FP32, layer by layer", layers, stored.layers_sqnr_db)
         problems.append(f"{len(changed)} of {len(layers)} layers are not as stored, all in {picture}")
     allowed = f"{drift_text(bounds)}; each of {len(layers)} layers within {margins.layer_sqnr_db:g} dB of stored"
     return CheckResult("INT8 drift", subject, drift_text(found), allowed, "; ".join(problems) or None)

@@ -16,7 +16,7 @@ from perf.checks import CheckResult
 from perf.dist.data import load
 from perf.dist.launch.job import Cluster, Job, RankPlacement
 from perf.dist.launch.running import run_job
-from perf.judge.differences import Differences
+from perf.judge.differences import PairedDifferences
 from perf.measure.family import Resources
 
 PROGRAM = "perf.worker.rank.convergence"
@@ -112,7 +112,7 @@ def same_accuracy(alone: ConvergenceRuns, several: ConvergenceRuns, ranks: int) 
     no significant difference in pairs of the same seed.
     """
     pairs = _pairs(alone, several, "normalised")
-    differences = Differences([b.held_out - a.held_out for a, b in pairs])
+    differences = PairedDifferences([b.held_out - a.held_out for a, b in pairs])
     spread = max(a.held_out for a, _ in pairs) - min(a.held_out for a, _ in pairs)
     wrong = _disagreeing(pairs)
     if abs(differences.mean) > spread:

@@ -8,7 +8,7 @@ from perf.checks import CheckResult
 from perf.dist.convergence import ConvergenceRuns, learn, same_accuracy, same_weights
 from perf.dist.data import load
 from perf.measure.family import Resources
-from perf.report.curves import write_curves
+from perf.report.charts import write_accuracy_curves
 
 ROLE = "mkl-dist"
 SEVERAL = [ranks for ranks in load().learning.ranks if ranks > 1]
@@ -22,7 +22,7 @@ def learned(resources: Resources) -> Iterator[Learned]:
     found = {ranks: learn(ranks, build, resources) for ranks in load().learning.ranks}
     yield found
     page = resources.cache / "convergence.html"
-    write_curves(page, "Digits", {ranks: [t.curve for t in trainings] for ranks, trainings in found.items()})
+    write_accuracy_curves(page, "Digits", {ranks: [t.curve for t in trainings] for ranks, trainings in found.items()})
     resources.say(f"Accuracy by epoch, on each number of ranks: {page}")
 
 

@@ -10,7 +10,7 @@ from perf.dist.data import load
 from perf.dist.recipe import RecipeTask, answer_of, count_records, train
 from perf.plugin.options import OPTIONS
 from perf.plugin.setup import Setup
-from perf.report.curves import write_curves
+from perf.report.charts import write_accuracy_curves
 
 ROLE = "mkl-dist"
 
@@ -37,6 +37,6 @@ def test_recipe(network: str, setup: Setup, answered: Callable[[CheckResult], No
     with setup.uncaptured():
         trained = train(run, resources.build(ROLE), resources)
         page = resources.cache / f"recipe-{network}.html"
-        write_curves(page, network, {trained.ranks: [trained.curve]})
+        write_accuracy_curves(page, network, {trained.ranks: [trained.curve]})
         resources.say(f"{network}: from epoch {trained.begun + 1} on; accuracy by epoch: {page}")
     answered(answer_of(run, trained))

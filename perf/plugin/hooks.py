@@ -17,7 +17,7 @@ from perf.plugin.options import OPTIONS, Options, read_options
 from perf.plugin.refusals import check_combinations
 from perf.plugin.session import PASSED, SESSION, start_session
 from perf.plugin.setup import SETUP, set_up
-from perf.plugin.storage import STORAGE, STORED, StoredRun, document_of, store_run, take_over
+from perf.plugin.storage import STORAGE, STORED, StorageOutcome, document_of, store_run, take_over
 from perf.plugin.terminal import CHECKS, header_lines, session_console, uncaptured
 from perf.report.progress import ProgressLine
 
@@ -152,13 +152,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     perf = config.stash[SESSION]
     perf.unfinished = sum(outcome is None for outcome in config.stash[ENDED].values())
-    stored = StoredRun([])
+    stored = StorageOutcome([])
     if perf.records:
         stored = store_run(document_of(config), config.stash[STORAGE], perf.journal.folder, perf.tolerances)
     config.stash[STORED] = stored
     if not perf.unfinished and not stored.failed:
         perf.journal.finish()
-    unusable = perf.judging.problem is not None
+    unusable = perf.judge.problem is not None
     regular = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
     if (unusable and regular) or (stored.failed and session.exitstatus == pytest.ExitCode.OK):
         session.exitstatus = pytest.ExitCode.USAGE_ERROR

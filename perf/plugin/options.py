@@ -188,7 +188,7 @@ class Options:
         "--perf-strict",
         heading="Judging",
         **REPORTING,
-        help="also fail cases that are inconclusive, no-baseline or invalid, and checks of answers that were not judged",
+        help="also fail cases that are inconclusive, no-baseline or invalid, and checks that were not judged",
     )
     advisory: bool = switch(
         "--perf-advisory",

@@ -13,11 +13,12 @@ from perf.measure.ledger import Ledger
 from perf.plugin.options import OPTIONS
 from perf.plugin.session import SESSION, PerfSession
 from perf.plugin.setup import SETUP
-from perf.plugin.storage import STORED, StoredRun
+from perf.plugin.storage import STORED, StorageOutcome
 from perf.published import published_scaling
+from perf.report.charts import write_training_charts
 from perf.report.console import widened
 from perf.report.summary import Summary, print_summary, write_markdown
-from perf.report.training import FAMILY, write_training
+from perf.report.training import TRAINING_FAMILY
 from perf.report.verdicts import print_verdicts
 from perf.runs.record import CaseRecord
 from perf.wording import counted
@@ -41,14 +42,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         records=session.records if session else [],
         answers=checks,
         header=header_lines(config),
-        footer=_footer(session, config.stash.get(STORED, StoredRun([]))) if session else [],
+        footer=_footer(session, config.stash.get(STORED, StorageOutcome([]))) if session else [],
         published_scaling=published_scaling(),
     )
     terminalreporter.ensure_newline()
     print_summary(summary, session_console(config))
-    if session and session.judging.compares:
+    if session and session.judge.compares:
         selected = [case.id for case in session.selected]
-        print_verdicts(session.verdicts, session.judging, selected, session_console(config))
+        print_verdicts(session.verdicts, session.judge, selected, session_console(config))
     options = config.stash[OPTIONS]
     if options.summary is not None:
         try:
@@ -59,7 +60,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.line(f"Summary written to {options.summary}")
 
 
-def _footer(session: PerfSession, stored: StoredRun) -> list[str]:
+def _footer(session: PerfSession, stored: StorageOutcome) -> list[str]:
     """What stands below the tables of measured cases."""
     lines = [
         *_charts(session),
@@ -80,11 +81,11 @@ def _footer(session: PerfSession, stored: StoredRun) -> list[str]:
 
 def _charts(session: PerfSession) -> list[str]:
     """Draw the training jobs, if there were any, and say where the charts are."""
-    if not any(record.family == FAMILY for record in session.records):
+    if not any(record.family == TRAINING_FAMILY for record in session.records):
         return []
     path = session.journal.folder / "training.html"
     try:
-        write_training(path, session.records, published_scaling())
+        write_training_charts(path, session.records, published_scaling())
     except OSError as error:
         return [f"The charts of training could not be written: {path}: {error.strerror}"]
     return [f"Charts of training: {path}"]

@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from perf.judge.variance_prior import VariancePrior
-from perf.runs.gate import Gate, Priors, priors_of
+from perf.runs.gate import Gate
+from perf.runs.variances import Priors, priors_of
 from perf.runs.verdict import Verdict
 from tests.support.factories import (
     CHANGED,

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
+from perf.judge.judgement import Tolerance
 from perf.judge.variance_prior import VariancePrior
-from perf.judge.verdict import Tolerance
-from perf.runs.gate import Gate, comparisons_of, priors_of
-from perf.runs.schema import SCHEMA, Run, StoredCase
-from perf.runs.sessions import Key, Sessions
-from perf.runs.tolerances import Assumed, Tolerances
+from perf.runs.gate import Gate, comparisons_of
+from perf.runs.schema import SCHEMA, StoredCase, StoredRun
+from perf.runs.tolerances import AssumedDeviations, Tolerances
+from perf.runs.variances import RatioKey, SessionVariances, priors_of
 from perf.runs.verdict import Verdict
 from perf.stack import Stack
 
@@ -24,7 +24,7 @@ WHEELS = {"native": ("mxnet==1.5.0", "a" * 64), "mkl": ("mxnet-mkl==1.5.0", "b" 
 TOLERANCES = Tolerances(
     default=Tolerance(0.01, 0.05),
     published=Tolerance(0.25, 0.5),
-    assumed={"default": Assumed(invocations=0.01, side_by_side=0.005, sessions=0.01, degrees=10)},
+    assumed={"default": AssumedDeviations(invocations=0.01, side_by_side=0.005, sessions=0.01, degrees=10)},
 )
 # A new value for every field of a stack that makes it another one.
 CHANGED: dict[str, Any] = {
@@ -146,20 +146,22 @@ def document(*benchmarks: dict[str, Any], **context: Any) -> dict[str, Any]:
     }
 
 
-def as_run(content: dict[str, Any]) -> Run:
-    return msgspec.convert(content, Run)
+def as_run(content: dict[str, Any]) -> StoredRun:
+    return msgspec.convert(content, StoredRun)
 
 
 def as_case(entry: dict[str, Any]) -> StoredCase:
     return msgspec.convert(entry["extra_info"], StoredCase)
 
 
-def sessions_with(sd: float = 0.01, speedups: Mapping[Key, Sequence[float]] | None = None, runs: int = 0) -> Sessions:
+def sessions_with(
+    sd: float = 0.01, speedups: Mapping[RatioKey, Sequence[float]] | None = None, runs: int = 0
+) -> SessionVariances:
     """Sessions whose log speedups vary by this standard deviation."""
-    return Sessions({"cnn": VariancePrior(sd**2, 10)}, speedups or {}, runs)
+    return SessionVariances({"cnn": VariancePrior(sd**2, 10)}, speedups or {}, runs)
 
 
-def gate(then: dict[str, Any] | None = None, sessions: Sessions | None = None, **context: Any) -> Gate:
+def gate(then: dict[str, Any] | None = None, sessions: SessionVariances | None = None, **context: Any) -> Gate:
     """A gate with a stored run as its baseline, for a run whose context differs in `context`."""
     baseline = as_run(then or document())
     return Gate(

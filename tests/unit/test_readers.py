@@ -28,7 +28,7 @@ from perf.files import MAX_BYTES, read_json, read_toml
 from perf.measure.journal import NAME as JOURNAL
 from perf.measure.journal import Journal
 from perf.published import FOLDER as TABLES
-from perf.published import Scaling, published_rows
+from perf.published import ScalingRow, published_rows
 from perf.runs.baseline import TOLERANCES
 from perf.runs.schema import read_run
 from perf.runs.tolerances import read_tolerances
@@ -77,7 +77,7 @@ READERS = {
     "published table": Reader(
         "table1-scaling.csv",
         (TABLES / "table1-scaling.csv").read_bytes(),
-        lambda path: published_rows(path.stem, Scaling, path.parent),
+        lambda path: published_rows(path.stem, ScalingRow, path.parent),
     ),
     "builds": Reader("builds.toml", builds.DATA.read_bytes(), builds.read),
     "networks": Reader("networks.toml", NETWORKS.read_bytes(), lambda path: read_toml(path, NetworkCatalogue)),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from perf.judge.paired import Paired
+from perf.judge.paired import PairedCounts
 
 Right = NDArray[np.bool_]
 
@@ -30,11 +30,11 @@ def best_classes(outputs: NDArray[np.floating], k: int = 1) -> NDArray[np.intp]:
     return order
 
 
-def paired(first: Right, second: Right) -> Paired:
+def paired(first: Right, second: Right) -> PairedCounts:
     """Two networks on the same images. ValueError when they are not as many, or none."""
     if first.shape != second.shape or not first.size:
         raise ValueError(f"{first.size} and {second.size} images cannot be paired")
-    return Paired(
+    return PairedCounts(
         both=int((first & second).sum()),
         first_only=int((first & ~second).sum()),
         second_only=int((~first & second).sum()),
@@ -42,7 +42,7 @@ def paired(first: Right, second: Right) -> Paired:
     )
 
 
-def problem_of(int8_fp32: Paired, limits: AccuracyBounds) -> str | None:
+def problem_of(int8_fp32: PairedCounts, limits: AccuracyBounds) -> str | None:
     """What is wrong with INT8 (first) against FP32 (second), if anything."""
     problems = []
     fp32_top1 = (int8_fp32.both + int8_fp32.second_only) / int8_fp32.examples
@@ -55,7 +55,7 @@ def problem_of(int8_fp32: Paired, limits: AccuracyBounds) -> str | None:
     return "; ".join(problems) or None
 
 
-def drift_text(int8_fp32: Paired) -> str:
+def drift_text(int8_fp32: PairedCounts) -> str:
     """INT8 (first) minus FP32 (second), with the 95 % interval and McNemar's test of their disagreements."""
     low, high = int8_fp32.interval()
     return (

@@ -78,7 +78,7 @@ def test_a_session_tells_the_accuracy_of_the_images_that_are_not_skipped(
     assert "1 passed" in finished.output
     assert f"{NETWORK} mkl-fp32: {len(evaluated)} of {len(evaluated)} images, top-1 {top1:.2%}" in finished.output
     assert f"{NETWORK} mkl-int8: {len(evaluated)} of {len(evaluated)} images" in finished.output
-    table = finished.part("Right answers", "passed")
+    table = finished.part("Checks of answers", "passed")
     assert re.search(rf"top-1/top-5 .* {NETWORK} .*FP32 {top1 * 100:.2f}/\d", table), table
     assert f"{len(evaluated)} images" in re.sub(r"\s+", " ", table)
 

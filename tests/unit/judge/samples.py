@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from perf.judge.speedup import Observed
+from perf.judge.speedup import ObservedRatio
 from perf.judge.variance_prior import NO_PRIOR, VariancePrior, variance_of
 
 USUAL = VariancePrior(variance=0.01**2, degrees=10)
@@ -15,15 +15,15 @@ SESSIONS = VariancePrior(variance=0.025**2, degrees=10)
 MILLIONTHS = st.integers(-200_000, 200_000).map(lambda millionths: millionths / 1e6)
 SAMPLE = st.lists(MILLIONTHS, min_size=1, max_size=8)
 SPREADS = st.builds(VariancePrior, st.floats(1e-6, 1e-2), st.floats(0.5, 20))
-OBSERVED = st.builds(Observed, MILLIONTHS, st.just(0.0) | st.floats(1e-9, 1e-2), st.integers(1, 8))
+OBSERVED = st.builds(ObservedRatio, MILLIONTHS, st.just(0.0) | st.floats(1e-9, 1e-2), st.integers(1, 8))
 MAYBE_SPREADS = st.just(NO_PRIOR) | SPREADS
 
 
-def shifted(observed: Observed, by: float) -> Observed:
+def shifted(observed: ObservedRatio, by: float) -> ObservedRatio:
     """The same observation after the speedup was multiplied by 1 + `by`."""
     return replace(observed, log_ratio=observed.log_ratio + math.log1p(by))
 
 
-def of_values(values: list[float]) -> Observed:
+def of_values(values: list[float]) -> ObservedRatio:
     """What is observed where the values of invocations are averaged."""
-    return Observed(statistics.fmean(values), variance_of(values)[0], len(values))
+    return ObservedRatio(statistics.fmean(values), variance_of(values)[0], len(values))

@@ -10,8 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from perf.judge.change import LARGEST_LOG, Change, change_side_by_side, change_since
-from perf.judge.speedup import Observed
+from perf.judge.change import LARGEST_LOG, Change, change_between_sessions, change_side_by_side
+from perf.judge.speedup import ObservedRatio
 from perf.judge.variance_prior import NO_PRIOR, VariancePrior
 from tests.unit.judge.samples import MAYBE_SPREADS, MILLIONTHS, OBSERVED, SAMPLE, SPREADS, USUAL, of_values, shifted
 
@@ -28,7 +28,7 @@ def test_side_by_side_without_a_prior_is_students_interval(values: list[float]) 
 
 @given(st.lists(MILLIONTHS, min_size=2, unique=True), st.lists(MILLIONTHS, min_size=2, unique=True))
 def test_two_sessions_without_priors_are_students_test_of_two_samples(now: list[float], then: list[float]) -> None:
-    change = change_since(of_values(now), of_values(then), NO_PRIOR, NO_PRIOR)
+    change = change_between_sessions(of_values(now), of_values(then), NO_PRIOR, NO_PRIOR)
     student = stats.ttest_ind(now, then)
     assert change.log_ratio / change.error == pytest.approx(student.statistic, rel=1e-6, abs=1e-9)
     assert change.confidence_beyond(0) == pytest.approx(1 - student.pvalue / 2, abs=1e-9)
@@ -44,9 +44,9 @@ def test_the_prior_counts_for_its_degrees_of_freedom(values: list[float], prior:
 
 @given(OBSERVED, OBSERVED, SPREADS, SPREADS)
 def test_since_the_prior_counts_once_for_both_sessions(
-    now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior
+    now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior
 ) -> None:
-    of_sessions, pooled = change_since(now, then, within, sessions).parts
+    of_sessions, pooled = change_between_sessions(now, then, within, sessions).parts
     assert of_sessions == VariancePrior(2 * sessions.variance, sessions.degrees)
     assert pooled.degrees == pytest.approx(within.degrees + now.degrees + then.degrees)
     squares = within.degrees * within.variance + now.degrees * now.variance + then.degrees * then.variance
@@ -56,26 +56,29 @@ def test_since_the_prior_counts_once_for_both_sessions(
 
 @given(OBSERVED, OBSERVED, MAYBE_SPREADS, SPREADS)
 def test_the_error_since_is_never_below_the_variance_between_sessions(
-    now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior
+    now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior
 ) -> None:
-    assert change_since(now, then, within, sessions).error >= math.sqrt(2 * sessions.variance) * (1 - 1e-12)
+    assert change_between_sessions(now, then, within, sessions).error >= math.sqrt(2 * sessions.variance) * (1 - 1e-12)
 
 
 @given(OBSERVED, OBSERVED, SPREADS, SPREADS)
 def test_swapping_now_and_then_turns_the_change_around(
-    now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior
+    now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior
 ) -> None:
-    forth, back = change_since(now, then, within, sessions), change_since(then, now, within, sessions)
+    forth, back = (
+        change_between_sessions(now, then, within, sessions),
+        change_between_sessions(then, now, within, sessions),
+    )
     assert forth.log_ratio == -back.log_ratio
     assert forth.error == pytest.approx(back.error)
 
 
 @given(OBSERVED, OBSERVED, SPREADS, SPREADS, st.floats(-0.9, 10))
 def test_a_machine_with_larger_speedups_now_and_then_has_the_same_change(
-    now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior, shift: float
+    now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior, shift: float
 ) -> None:
-    before = change_since(now, then, within, sessions)
-    after = change_since(shifted(now, shift), shifted(then, shift), within, sessions)
+    before = change_between_sessions(now, then, within, sessions)
+    after = change_between_sessions(shifted(now, shift), shifted(then, shift), within, sessions)
     assert after.log_ratio == pytest.approx(before.log_ratio, abs=1e-12)
     assert after.parts == before.parts
 
@@ -152,10 +155,10 @@ def test_an_exact_change_is_beyond_whatever_is_smaller() -> None:
 
 
 def test_one_invocation_each_and_no_priors_say_nothing() -> None:
-    alone = Observed(1.6, 0.0, 1)
-    assert not change_since(shifted(alone, -0.5), alone, NO_PRIOR, NO_PRIOR).known
-    assert change_since(replace(alone, invocations=2), alone, NO_PRIOR, NO_PRIOR).known
-    assert change_since(alone, alone, USUAL, NO_PRIOR).known
+    alone = ObservedRatio(1.6, 0.0, 1)
+    assert not change_between_sessions(shifted(alone, -0.5), alone, NO_PRIOR, NO_PRIOR).known
+    assert change_between_sessions(replace(alone, invocations=2), alone, NO_PRIOR, NO_PRIOR).known
+    assert change_between_sessions(alone, alone, USUAL, NO_PRIOR).known
 
 
 def test_a_change_of_nothing_is_refused() -> None:

@@ -5,14 +5,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
-from perf.judge.differences import Differences
+from perf.judge.differences import PairedDifferences
 
 values = st.lists(st.floats(-1, 1).map(lambda x: round(x, 6)), min_size=2, max_size=20)
 
 
 @given(values)
 def test_as_scipy_has_it(differences: list[float]) -> None:
-    found = Differences(differences)
+    found = PairedDifferences(differences)
     assume(found.error > 1e-9)
     known = ttest_1samp(differences, 0)
     assert found.p_value == pytest.approx(known.pvalue, rel=1e-6, abs=1e-12)
@@ -21,5 +21,5 @@ def test_as_scipy_has_it(differences: list[float]) -> None:
 
 
 def test_no_difference_and_always_the_same_one() -> None:
-    assert Differences([0.0, 0.0, 0.0]).p_value == 1
-    assert Differences([0.5, 0.5, 0.5]).p_value == 0
+    assert PairedDifferences([0.0, 0.0, 0.0]).p_value == 1
+    assert PairedDifferences([0.5, 0.5, 0.5]).p_value == 0

@@ -60,11 +60,11 @@ def test_where_it_was_measured_the_model_says_what_was_measured(
 
 
 @given(rings, st.floats(-1, 1))
-def test_the_hidden_share_is_a_share(ring: Ring, exposed_s: float) -> None:
+def test_the_hidden_fraction_is_a_share(ring: Ring, exposed_s: float) -> None:
     overlap = MeasuredTraining(1.0, 1.0, 1.0 + exposed_s, 2, 5e7).overlap(ring)
-    assert 0 <= overlap.hidden_share <= 1
+    assert 0 <= overlap.hidden_fraction <= 1
     assert overlap.rest_s >= 0
-    assert overlap.hidden_share == 0 or overlap.rest_s == 0
+    assert overlap.hidden_fraction == 0 or overlap.rest_s == 0
 
 
 @pytest.mark.parametrize("sizes_by_ranks", [[(2, 1024)], [(2, 1024), (4, 1024)], [(1, 1024), (1, 2048)]])

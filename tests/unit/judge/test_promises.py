@@ -9,10 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perf.judge.judgement import (
+    MAX_EVALUATIONS,
+    RUN_ERROR,
+    Judgement,
+    Tolerance,
+    VerdictKind,
+    judge_drift,
+    judge_side_by_side,
+)
 from perf.judge.power import POWER
-from perf.judge.speedup import Observed, observe
+from perf.judge.speedup import ObservedRatio, observe
 from perf.judge.variance_prior import VariancePrior
-from perf.judge.verdict import LOOKS, RUN_ERROR, Judgement, Kind, Tolerance, judge_side_by_side, judge_since
 from tests.unit.judge.samples import MAYBE_SPREADS, OBSERVED, SAMPLE, SESSIONS, SPREADS, USUAL, of_values
 
 TOLERANCE = Tolerance(change=0.01, resolution=0.05)
@@ -44,9 +52,9 @@ def test_side_by_side_twice_as_many_invocations_never_raise_the_smallest_loss(
 
 @given(OBSERVED, OBSERVED, MAYBE_SPREADS, MAYBE_SPREADS, COMPARISONS)
 def test_twice_as_many_invocations_never_raise_the_smallest_drift(
-    now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior, comparisons: int
+    now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior, comparisons: int
 ) -> None:
-    found = judge_since(now, then, within, sessions, TOLERANCE, comparisons)
+    found = judge_drift(now, then, within, sessions, TOLERANCE, comparisons)
     if found.smallest_loss is not None:
         assert found.with_twice is not None
         assert found.with_twice <= found.smallest_loss
@@ -73,7 +81,7 @@ def test_more_invocations_side_by_side_lower_the_smallest_loss_on_average(
 def unstated() -> Iterator[None]:
     """Verdicts without the losses that they state, which take nine tenths of their time and decide none."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("perf.judge.verdict.smallest_loss", lambda *_: None)
+        patch.setattr("perf.judge.judgement.smallest_loss", lambda *_: None)
         yield
 
 
@@ -87,11 +95,11 @@ def own_sd(draw: random.Random, prior: VariancePrior) -> float:
     return math.sqrt(prior.variance * prior.degrees / draw.gammavariate(prior.degrees / 2, 2))
 
 
-def looked_at(prior: VariancePrior, draw: random.Random, comparisons: int) -> Kind:
+def looked_at(prior: VariancePrior, draw: random.Random, comparisons: int) -> VerdictKind:
     """The verdict on a case in which nothing changed, measured again until it is decided."""
     sd, values = own_sd(draw, prior), list[float]()
-    kind: Kind = "inconclusive"
-    for _ in range(LOOKS):
+    kind: VerdictKind = "inconclusive"
+    for _ in range(MAX_EVALUATIONS):
         values += [draw.gauss(0, sd) for _ in range(3)]
         kind = judge_side_by_side(values, prior, NONE, comparisons).kind
         if kind != "inconclusive":
@@ -107,18 +115,18 @@ class Sessions:
         self._within = own_sd(draw, within)
         self._between = own_sd(draw, between)
 
-    def session(self, log_speedup: float = 0.0) -> Observed:
+    def session(self, log_speedup: float = 0.0) -> ObservedRatio:
         own = self._draw.gauss(log_speedup, self._between)
         return of_values([self._draw.gauss(own, self._within) for _ in range(4)])
 
 
-def seen_again(within: VariancePrior, between: VariancePrior, draw: random.Random, comparisons: int) -> Kind:
+def seen_again(within: VariancePrior, between: VariancePrior, draw: random.Random, comparisons: int) -> VerdictKind:
     """The verdict on a case of an unchanged stack in a new session."""
     case = Sessions(draw, within, between)
-    return judge_since(case.session(), case.session(), within, between, NONE, comparisons).kind
+    return judge_drift(case.session(), case.session(), within, between, NONE, comparisons).kind
 
 
-def fastest_slots(draw: random.Random) -> Observed:
+def fastest_slots(draw: random.Random) -> ObservedRatio:
     """A session from the fastest of ten slots of each invocation, to which noise only ever adds."""
     own = math.exp(draw.gauss(1.6, math.sqrt(SESSIONS.variance)))
 
@@ -128,13 +136,13 @@ def fastest_slots(draw: random.Random) -> Observed:
     return observe([(fastest(own), fastest(1.0)) for _ in range(4)])
 
 
-VERDICTS: dict[str, Callable[[random.Random, int], Kind]] = {
+VERDICTS: dict[str, Callable[[random.Random, int], VerdictKind]] = {
     "side by side": lambda draw, comparisons: looked_at(USUAL, draw, comparisons),
     "side by side, few degrees": lambda draw, comparisons: looked_at(FEW_DEGREES, draw, comparisons),
     "sessions": lambda draw, comparisons: seen_again(USUAL, SESSIONS, draw, comparisons),
     "sessions, few degrees": lambda draw, comparisons: seen_again(WITHIN_FEW, SESSIONS_FEW, draw, comparisons),
     "fastest slots": lambda draw, comparisons: (
-        judge_since(fastest_slots(draw), fastest_slots(draw), USUAL, SESSIONS, NONE, comparisons).kind
+        judge_drift(fastest_slots(draw), fastest_slots(draw), USUAL, SESSIONS, NONE, comparisons).kind
     ),
 }
 
@@ -181,8 +189,8 @@ def test_drifts_of_the_stated_size_are_called_as_often_as_is_stated(
         case = Sessions(draw, within, between)
         then = case.session()
 
-        def seen(log_loss: float, case: Sessions = case, then: Observed = then) -> Judgement:
-            return judge_since(case.session(log_loss), then, within, between, TOLERANCE, comparisons)
+        def seen(log_loss: float, case: Sessions = case, then: ObservedRatio = then) -> Judgement:
+            return judge_drift(case.session(log_loss), then, within, between, TOLERANCE, comparisons)
 
         loss = seen(0.0).smallest_loss or 0
         with unstated():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from perf.judge.speedup import Estimate, Floors, Observed, estimate_speedup, observe
+from perf.judge.speedup import Estimate, Floors, ObservedRatio, estimate_speedup, observe
 from perf.judge.variance_prior import NO_PRIOR, VariancePrior
 from perf.measure.results import Block, Invocation, Slot, WorkloadResult
 
@@ -20,11 +20,11 @@ BLOCKS = st.lists(st.tuples(NANOSECONDS, NANOSECONDS), min_size=1, max_size=4)
 LATENCIES = st.lists(BLOCKS, min_size=1, max_size=4)
 SECONDS = st.floats(1e-4, 10)
 FLOORS = st.lists(st.tuples(SECONDS, SECONDS), min_size=1, max_size=6)
-OBSERVED = st.builds(Observed, st.floats(-5, 5), st.floats(1e-9, 0.1), st.integers(1, 8))
+OBSERVED = st.builds(ObservedRatio, st.floats(-5, 5), st.floats(1e-9, 0.1), st.integers(1, 8))
 PRIORS = st.builds(VariancePrior, st.floats(1e-6, 0.1), st.floats(0.5, 10))
 
 
-def measured(latencies: Latencies, reference: str = "native", variant: str = "mkl", scale: int = 1) -> Observed:
+def measured(latencies: Latencies, reference: str = "native", variant: str = "mkl", scale: int = 1) -> ObservedRatio:
     """The ratio from (native, mkl) latencies in ns, a list of blocks for each invocation."""
     invocations = [
         tuple(
@@ -141,7 +141,7 @@ def test_no_invocation_has_no_speedup() -> None:
 
 
 @given(OBSERVED.filter(lambda observed: observed.degrees > 0))
-def test_the_interval_without_a_prior_is_students(observed: Observed) -> None:
+def test_the_interval_without_a_prior_is_students(observed: ObservedRatio) -> None:
     found = estimate_speedup(observed)
     half = stats.t.ppf(0.975, observed.invocations - 1) * math.sqrt(observed.variance / observed.invocations)
     assert found.speedup == pytest.approx(math.exp(observed.log_ratio))
@@ -150,7 +150,7 @@ def test_the_interval_without_a_prior_is_students(observed: Observed) -> None:
 
 
 @given(OBSERVED, PRIORS)
-def test_a_prior_counts_for_its_degrees_of_freedom(observed: Observed, prior: VariancePrior) -> None:
+def test_a_prior_counts_for_its_degrees_of_freedom(observed: ObservedRatio, prior: VariancePrior) -> None:
     degrees = prior.degrees + observed.invocations - 1
     squares = prior.degrees * prior.variance + (observed.invocations - 1) * observed.variance
     squared = squares / degrees / observed.invocations
@@ -161,12 +161,12 @@ def test_a_prior_counts_for_its_degrees_of_freedom(observed: Observed, prior: Va
 
 
 @given(OBSERVED, PRIORS)
-def test_a_prior_never_moves_the_speedup(observed: Observed, prior: VariancePrior) -> None:
+def test_a_prior_never_moves_the_speedup(observed: ObservedRatio, prior: VariancePrior) -> None:
     assert estimate_speedup(observed, prior).speedup == estimate_speedup(observed).speedup
 
 
 @given(OBSERVED, st.just(NO_PRIOR) | PRIORS)
-def test_the_speedup_lies_in_the_middle_of_its_interval(observed: Observed, prior: VariancePrior) -> None:
+def test_the_speedup_lies_in_the_middle_of_its_interval(observed: ObservedRatio, prior: VariancePrior) -> None:
     found = estimate_speedup(observed, prior)
     if found.low is not None and found.high is not None and found.half_width < 100:
         assert found.low <= found.speedup <= found.high
@@ -193,7 +193,7 @@ def test_the_interval_holds_the_truth_95_times_in_100(invocations: int, degrees:
         own = 0.03 * math.sqrt(degrees / luck.chisquare(degrees)) if degrees else 0.03
         ratios = luck.normal(truth, own, invocations)
         variance = float(np.var(ratios, ddof=1)) if invocations > 1 else 0.0
-        low, high = bounds(estimate_speedup(Observed(float(np.mean(ratios)), variance, invocations), prior))
+        low, high = bounds(estimate_speedup(ObservedRatio(float(np.mean(ratios)), variance, invocations), prior))
         held += low <= math.exp(truth) <= high
     assert held / runs == pytest.approx(0.95, abs=0.012)  # three standard errors of such a share
 

@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from perf.report.progress import ProgressLine, time_to_go
+from perf.report.progress import ProgressLine, remaining_time
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def terminal(out: StringIO, monkeypatch: pytest.MonkeyPatch) -> Console:
     ],
 )
 def test_time_to_go(elapsed_s: float, share: float, text: str) -> None:
-    assert time_to_go(elapsed_s, share) == text
+    assert remaining_time(elapsed_s, share) == text
 
 
 def test_elsewhere_each_word_is_a_plain_line(out: StringIO) -> None:

@@ -11,7 +11,7 @@ from perf.report.verdicts import (
     estimate_text,
     verdict_lines,
 )
-from perf.runs.judges import Ungated
+from perf.runs.judges import NoBaseline
 from perf.runs.verdict import Verdict
 from tests.support.factories import (
     CASE,
@@ -83,7 +83,7 @@ def test_latency_is_shown_of_the_same_machine_only() -> None:
 
 def test_a_case_without_a_gate_has_its_reason_and_command() -> None:
     verdict = Verdict(CASE, "no-baseline", "no run is stored")
-    assert verdict_lines(verdict, Ungated("no run is stored"), COMMAND) == [
+    assert verdict_lines(verdict, NoBaseline("no run is stored"), COMMAND) == [
         f"{CASE}: no-baseline: no run is stored",
         f"  alone: {COMMAND}",
     ]

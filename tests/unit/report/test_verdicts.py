@@ -8,16 +8,16 @@ import pytest
 from rich.console import Console
 
 from perf.judge.change import Change
+from perf.judge.judgement import Judgement
 from perf.judge.variance_prior import VariancePrior
-from perf.judge.verdict import Judgement
 from perf.report.verdicts import (
     MOST_INVOCATIONS,
     SHOWN_NAMES,
     print_verdicts,
 )
-from perf.runs.judges import Judging, Ungated
-from perf.runs.sessions import Sessions
-from perf.runs.together import Judged
+from perf.runs.groups import RunVerdicts
+from perf.runs.judges import Judge, NoBaseline
+from perf.runs.variances import SessionVariances
 from perf.runs.verdict import GRAVITY, Verdict
 from tests.support.factories import (
     CASE,
@@ -32,12 +32,12 @@ from tests.unit.report.made_verdicts import EVEN, NEW_WHEEL, SETTINGS, WHEEL_CHA
 
 
 def printed(
-    verdicts: list[Verdict], selected: list[str] | None = None, width: int = 160, at: Judging | None = None
+    verdicts: list[Verdict], selected: list[str] | None = None, width: int = 160, at: Judge | None = None
 ) -> str:
     out = StringIO()
     names = [verdict.case for verdict in verdicts] if selected is None else selected
-    judged = Judged({str(place): verdict for place, verdict in enumerate(verdicts)})
-    print_verdicts(judged, at or Ungated(), names, Console(file=out, width=width))
+    judged = RunVerdicts({str(place): verdict for place, verdict in enumerate(verdicts)})
+    print_verdicts(judged, at or NoBaseline(), names, Console(file=out, width=width))
     return out.getvalue()
 
 
@@ -146,7 +146,7 @@ def test_the_header_names_the_baseline_its_date_and_the_machine_settings_that_ch
 
 
 def test_the_header_says_how_many_stored_runs_the_variance_rests_on() -> None:
-    at = gate(sessions=Sessions({"cnn": VariancePrior(0.037**2, 10), "rnn": VariancePrior(0.01**2, 4)}, {}, 5))
+    at = gate(sessions=SessionVariances({"cnn": VariancePrior(0.037**2, 10), "rnn": VariancePrior(0.01**2, 4)}, {}, 5))
     assert "Standard deviation between sessions: cnn 3.7%, rnn 1.0%, from 5 stored runs." in printed([], at=at)
 
 

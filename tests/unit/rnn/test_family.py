@@ -69,5 +69,5 @@ def test_a_plan_measures_the_reference_and_every_shape(tmp_path: Path) -> None:
 
 
 def test_an_unknown_cell_is_refused_with_the_nearest_ones() -> None:
-    with pytest.raises(PerfError, match="--perf-cell=lsmt: there is no such recurrent cell\nnext: choose lstm or bilstm"):
+    with pytest.raises(PerfError, match="lsmt: there is no such recurrent cell\nnext: choose lstm or bilstm"):
         FAMILY.cases("smoke", ["lsmt"])

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from perf.runs.acceptance import Consent, store
-from perf.runs.schema import Run, read_run
+from perf.runs.acceptance import Waiver, store
+from perf.runs.schema import StoredRun, read_run
 from tests.support.factories import (
     LOG_SPEEDUPS,
     TOLERANCES,
@@ -20,7 +20,7 @@ from tests.support.factories import (
 
 WORKLOADS = ("resnet18_v1-b1", "resnet50_v1-b1", "squeezenet1.0-b1")
 NEW_WHEEL = stack(wheel="c" * 64, requirement="mxnet-mkl==1.5.1")
-NO_CONSENT = Consent()
+NO_CONSENT = Waiver()
 MINUTES = itertools.count()
 ITEM = "perf/cnn/test_inference.py::test_inference[{}]"
 
@@ -58,5 +58,5 @@ EQUAL = dict.fromkeys(WORKLOADS, 0.0)
 SLOWER = {**EQUAL, WORKLOADS[1]: -0.5}
 
 
-def stored(folder: Path, content: dict[str, Any], consent: Consent = NO_CONSENT) -> Run:
+def stored(folder: Path, content: dict[str, Any], consent: Waiver = NO_CONSENT) -> StoredRun:
     return read_run(store(content, folder, "made", consent, TOLERANCES).path)

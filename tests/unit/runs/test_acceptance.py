@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from perf.errors import PerfError
-from perf.judge.verdict import Kind
-from perf.runs.acceptance import Consent, store
+from perf.judge.judgement import VerdictKind
+from perf.runs.acceptance import Waiver, store
 from tests.support.factories import (
     TOLERANCES,
 )
@@ -33,13 +33,15 @@ def test_an_equal_run_replaces_it(tmp_path: Path) -> None:
     ],
     ids=["drifted", "regressed", "inconclusive"],
 )
-def test_what_became_worse_needs_a_reason_which_is_stored(tmp_path: Path, content: dict[str, Any], kind: Kind) -> None:
+def test_what_became_worse_needs_a_reason_which_is_stored(
+    tmp_path: Path, content: dict[str, Any], kind: VerdictKind
+) -> None:
     stored(tmp_path, run_of(EQUAL))
     with pytest.raises(PerfError, match=rf"not stored as a baseline: .*{kind} against 0001_made\.json") as caught:
         stored(tmp_path, content)
     assert "--perf-reason=TEXT" in str(caught.value)
     assert [path.name for path in tmp_path.glob("*.json")] == ["0001_made.json"]
-    accepted = stored(tmp_path, content, Consent(reason="the fix of #1 costs that")).perf.accepted
+    accepted = stored(tmp_path, content, Waiver(reason="the fix of #1 costs that")).perf.accepted
     assert accepted is not None
     assert (accepted.baseline, accepted.reason) == ("0001_made.json", "the fix of #1 costs that")
     assert accepted.verdicts["resnet50_v1-b1-mkl-fp32"] == f"{kind} against 0001_made.json"
@@ -47,7 +49,7 @@ def test_what_became_worse_needs_a_reason_which_is_stored(tmp_path: Path, conten
 
 def test_a_case_that_was_dropped_does_not_come_back_slower(tmp_path: Path) -> None:
     stored(tmp_path, run_of(EQUAL))
-    stored(tmp_path, run_of({WORKLOADS[0]: 0.0}), Consent(dropped=("*",)))
+    stored(tmp_path, run_of({WORKLOADS[0]: 0.0}), Waiver(dropped=("*",)))
     with pytest.raises(PerfError, match=r"resnet50_v1-b1-mkl-fp32 \(drifted against 0001_made\.json\)"):
         stored(tmp_path, run_of(SLOWER))
 
@@ -59,8 +61,8 @@ def test_a_slice_must_name_what_it_lacks(tmp_path: Path) -> None:
         stored(tmp_path, part)
     assert "--perf-drop=PATTERN" in str(caught.value)
     with pytest.raises(PerfError, match=r"it lacks 2 cases: squeezenet1\.0-b1"):
-        stored(tmp_path, part, Consent(dropped=("resnet50*",)))
-    accepted = stored(tmp_path, part, Consent(dropped=("resnet50*", "squeezenet*"))).perf.accepted
+        stored(tmp_path, part, Waiver(dropped=("resnet50*",)))
+    accepted = stored(tmp_path, part, Waiver(dropped=("resnet50*", "squeezenet*"))).perf.accepted
     assert accepted is not None
     assert len(accepted.dropped) == 4
 
@@ -101,7 +103,7 @@ def test_the_announcements_tables_judge_the_first_run_of_their_classes(tmp_path:
     content = run_of({"resnet50_v1-b1": -0.5}, machine_class="c5.metal")
     with pytest.raises(PerfError, match="regressed against the published tables"):
         stored(tmp_path, content)
-    accepted = stored(tmp_path, content, Consent(reason="an older kernel")).perf.accepted
+    accepted = stored(tmp_path, content, Waiver(reason="an older kernel")).perf.accepted
     assert accepted is not None
     assert accepted.baseline == "published"
 
@@ -109,7 +111,7 @@ def test_the_announcements_tables_judge_the_first_run_of_their_classes(tmp_path:
 @pytest.mark.parametrize("reason", [" ", "two\nlines", "bad \udcff", "\x1b[31mred"])
 def test_a_reason_is_a_line_of_text(reason: str) -> None:
     with pytest.raises(PerfError, match="the reason cannot be stored"):
-        Consent(reason=reason)
+        Waiver(reason=reason)
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a/b", "", "x" * 100])
@@ -137,7 +139,7 @@ def test_a_failed_case_is_lacking(tmp_path: Path) -> None:
 )
 def test_what_is_no_whole_measurement_is_never_stored(tmp_path: Path, context: dict[str, Any], why: str) -> None:
     with pytest.raises(PerfError, match=why):
-        stored(tmp_path, run_of(EQUAL, **context), Consent(reason="because", dropped=("*",)))
+        stored(tmp_path, run_of(EQUAL, **context), Waiver(reason="because", dropped=("*",)))
     assert not list(tmp_path.glob("*.json"))
 
 

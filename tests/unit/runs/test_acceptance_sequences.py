@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from perf.errors import PerfError
-from perf.runs.acceptance import Consent, store
-from perf.runs.schema import Run, StoredCase, read_run
+from perf.runs.acceptance import Waiver, store
+from perf.runs.schema import StoredCase, StoredRun, read_run
 from tests.support.factories import (
     LOG_SPEEDUPS,
     TOLERANCES,
@@ -46,7 +46,7 @@ class Sequences(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     @property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[StoredRun]:
         return [read_run(path) for path in sorted(self.folder.glob("*.json"))]
 
     def _session(
@@ -70,12 +70,12 @@ class Sequences(RuleBasedStateMachine):
             entries += [native(workload), benchmark(workload, **figures)]
         return ended_later(document(*entries, **context))
 
-    def _save(self, content: dict[str, Any], consent: Consent) -> None:
+    def _save(self, content: dict[str, Any], consent: Waiver) -> None:
         with suppress(PerfError):
             store(content, self.folder, "made", consent, TOLERANCES)
 
     consents = st.builds(
-        Consent,
+        Waiver,
         dropped=st.sampled_from([(), ("resnet50*",), ("*",)]),
         reason=st.sampled_from(["", "", "wanted"]),
     )
@@ -83,18 +83,18 @@ class Sequences(RuleBasedStateMachine):
     wheels = st.sampled_from([*QUALITY])
 
     @rule(paces=paces, wheel=wheels, compared=st.booleans(), consent=consents)
-    def save(self, paces: dict[str, float], wheel: str, compared: bool, consent: Consent) -> None:
+    def save(self, paces: dict[str, float], wheel: str, compared: bool, consent: Waiver) -> None:
         """A session of all or some cases: a slice, a new wheel, advisory or not."""
         self._save(self._session(paces, wheel, compared=compared), consent)
 
     @rule(paces=paces, wheel=wheels, failed=st.sampled_from(WORKLOADS), consent=consents)
-    def save_with_failures(self, paces: dict[str, float], wheel: str, failed: str, consent: Consent) -> None:
+    def save_with_failures(self, paces: dict[str, float], wheel: str, failed: str, consent: Waiver) -> None:
         """A session with a failed case."""
         left_out = {ITEM.format(f"{failed}-mkl-fp32"): "killed"}
         self._save(self._session(paces, wheel, left_out=left_out), consent)
 
     @rule(paces=paces, wheel=wheels, consent=consents)
-    def interrupt(self, paces: dict[str, float], wheel: str, consent: Consent) -> None:
+    def interrupt(self, paces: dict[str, float], wheel: str, consent: Waiver) -> None:
         """A session that was interrupted, and saves what it has."""
         content = self._session(paces, wheel)
         self._save({**content, "perf": {**content["perf"], "complete": False}}, consent)
@@ -102,13 +102,13 @@ class Sequences(RuleBasedStateMachine):
 
     @precondition(lambda self: self.unfinished is not None)
     @rule(consent=consents)
-    def resume(self, consent: Consent) -> None:
+    def resume(self, consent: Waiver) -> None:
         """The interrupted session, finished, whatever was stored meanwhile."""
         self._save(self.unfinished or {}, consent)
         self.unfinished = None
 
     @rule(consent=consents)
-    def refresh(self, consent: Consent) -> None:
+    def refresh(self, consent: Waiver) -> None:
         """An earlier stored run proposed again, as `mxperf refresh` would."""
         for path in sorted(self.folder.glob("*.json"))[:1]:
             self._save(json.loads(path.read_text()), consent)

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.judge.variance_prior import VariancePrior
-from perf.runs.gate import Gate, Priors, comparisons_of, priors_of
-from perf.runs.tolerances import Assumed
+from perf.runs.gate import Gate, comparisons_of
+from perf.runs.tolerances import AssumedDeviations
+from perf.runs.variances import Priors, priors_of
 from perf.runs.verdict import FAILING, Verdict
 from tests.support.changed_cases import (
     ASSUMED,
@@ -131,7 +132,10 @@ def test_cases_without_undisturbed_invocations_say_nothing_of_variances() -> Non
 
 
 def test_each_family_has_variances_of_its_own() -> None:
-    assumed = {**TOLERANCES.assumed, "dist": Assumed(invocations=0.1, side_by_side=0.2, sessions=0.06, degrees=4)}
+    assumed = {
+        **TOLERANCES.assumed,
+        "dist": AssumedDeviations(invocations=0.1, side_by_side=0.2, sessions=0.06, degrees=4),
+    }
     tolerances = msgspec.structs.replace(TOLERANCES, assumed=assumed)
     noisy = [as_case(with_scatter(f"net{n}-b1", 0.3 + n / 1000, 0.3 + n / 1000)) for n in range(8)]
     others = [as_case(benchmark(f"{family}-b1", family=family)) for family in ("dist", "rnn")]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from perf.errors import PerfError
 from perf.files import MAX_BYTES
 from perf.judge.speedup import observe
-from perf.runs.baseline import stored_runs, usable_baseline
+from perf.runs.baseline import usable_baseline, usable_runs
 from perf.runs.schema import read_run
 from tests.support.factories import (
     CASE,
@@ -200,5 +200,5 @@ def test_the_stored_runs_are_the_usable_ones_of_the_class_oldest_first(tmp_path:
         write(tmp_path / f"{number:04}_x.json", document(**context))
     (tmp_path / "0007_broken.json").write_text("{")
     write(tmp_path / "notes.json", document())
-    assert [run.perf.host_id for run in stored_runs(tmp_path, MACHINE_CLASS)] == ["a", "b"]
-    assert stored_runs(tmp_path / "missing", MACHINE_CLASS) == []
+    assert [run.perf.host_id for run in usable_runs(tmp_path, MACHINE_CLASS)] == ["a", "b"]
+    assert usable_runs(tmp_path / "missing", MACHINE_CLASS) == []

@@ -10,23 +10,23 @@ import pytest
 
 from perf.errors import PerfError
 from perf.files import ROOT
-from perf.runs.store import check_inside, held, next_number, save, shelf_of
+from perf.runs.store import check_inside, find_run_files, locked, next_number, save
 from tests.support.factories import MACHINE_CLASS, document
 
 SAVER = """
 import sys
 from pathlib import Path
-from perf.runs.store import held, save
+from perf.runs.store import locked, save
 folder = Path(sys.argv[1])
 for turn in range(5):
-    with held(folder):
+    with locked(folder):
         save(folder, sys.argv[2] + str(turn), sys.argv[2].encode() * 100_000)
 """
 
 
 def test_numbers_go_up(tmp_path: Path) -> None:
     folder = tmp_path / "c5.metal"
-    with held(folder):
+    with locked(folder):
         pass
     assert [save(folder, name, b"{}").name for name in ("a", "b")] == ["0001_a.json", "0002_b.json"]
     assert save(folder, "a", b"{}").name == "0003_a.json"
@@ -61,36 +61,36 @@ def written(folder: Path, name: str, machine_class: str = MACHINE_CLASS) -> None
 def test_other_classes_are_passed_over_and_named(tmp_path: Path) -> None:
     written(tmp_path, "0001_mine.json")
     written(tmp_path, "0002_other.json", "c5.metal")
-    found = shelf_of(tmp_path, MACHINE_CLASS)
+    found = find_run_files(tmp_path, MACHINE_CLASS)
     assert found.latest == tmp_path / "0001_mine.json"
-    assert found.others == ("0002_other.json (c5.metal)",)
-    assert shelf_of(tmp_path / "missing", MACHINE_CLASS).latest is None
+    assert found.ignored == ("0002_other.json (c5.metal)",)
+    assert find_run_files(tmp_path / "missing", MACHINE_CLASS).latest is None
 
 
 def test_two_of_one_number_are_an_error(tmp_path: Path) -> None:
     written(tmp_path, "0001_a.json")
     written(tmp_path, "0001_z.json", "c5.metal")
-    assert shelf_of(tmp_path, MACHINE_CLASS).latest == tmp_path / "0001_a.json"
+    assert find_run_files(tmp_path, MACHINE_CLASS).latest == tmp_path / "0001_a.json"
     written(tmp_path, "0001_b.json")
     with pytest.raises(PerfError, match=r"number 0001: 0001_a\.json and 0001_b\.json"):
-        shelf_of(tmp_path, MACHINE_CLASS)
+        find_run_files(tmp_path, MACHINE_CLASS)
 
 
 def test_a_damaged_file_counts_only_as_the_newest(tmp_path: Path) -> None:
     (tmp_path / "0001_damaged.json").write_text("{")
     written(tmp_path, "0002_mine.json")
-    assert shelf_of(tmp_path, MACHINE_CLASS).paths == (tmp_path / "0002_mine.json",)
+    assert find_run_files(tmp_path, MACHINE_CLASS).paths == (tmp_path / "0002_mine.json",)
     written(tmp_path, "0004_other.json", "c5.metal")
     (tmp_path / "0003_damaged.json").write_text("{")
     with pytest.raises(PerfError, match=r"0003_damaged\.json: is damaged"):
-        shelf_of(tmp_path, MACHINE_CLASS)
+        find_run_files(tmp_path, MACHINE_CLASS)
 
 
 def test_numbers_may_have_more_digits(tmp_path: Path) -> None:
     written(tmp_path, "9999_a.json")
     assert next_number(tmp_path) == 10_000
     written(tmp_path, "10000_b.json")
-    assert shelf_of(tmp_path, MACHINE_CLASS).latest == tmp_path / "10000_b.json"
+    assert find_run_files(tmp_path, MACHINE_CLASS).latest == tmp_path / "10000_b.json"
     assert next_number(tmp_path) == 10_001
 
 

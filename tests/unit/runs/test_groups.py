@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.judge.change import Change
+from perf.judge.judgement import GROUP_ERROR_FRACTION, RUN_ERROR, Tolerance, judge_group
 from perf.judge.variance_prior import VariancePrior
-from perf.judge.verdict import RUN_ERROR, TOGETHER, Tolerance, judge_together
-from perf.runs.gate import priors_of
-from perf.runs.sessions import Sessions
+from perf.runs.variances import SessionVariances, priors_of
 from tests.support.factories import LOG_SPEEDUPS, as_run, benchmark, document, gate, native, sample
 
 TOLERANCE = Tolerance(0.02, 0.05)
@@ -28,7 +27,7 @@ def run_of(count: int, change: float = 0.0) -> dict[str, Any]:
 
 
 # What is assumed of networks until three sessions are stored (baselines/tolerances.toml).
-ASSUMED = Sessions({"cnn": VariancePrior(0.02**2, 4)}, {}, 0)
+ASSUMED = SessionVariances({"cnn": VariancePrior(0.02**2, 4)}, {}, 0)
 
 
 def kinds(count: int, change: float) -> list[str]:
@@ -53,14 +52,14 @@ def test_a_little_slower_is_ok() -> None:
 
 def test_the_group_is_named_in_the_reason() -> None:
     judged = gate(run_of(112), sessions=ASSUMED).judged(list(as_run(run_of(112, math.log(0.7))).cases.values()))
-    (group,) = judged.together
+    (group,) = judged.groups
     assert group.text.startswith("112 cases of cnn, mkl-fp32 over native-fp32: -30.0% [")
     assert all(verdict.reason.startswith(group.text) for verdict in judged.verdicts.values())
 
 
 def test_two_cases_are_no_group() -> None:
     at = gate(run_of(2))
-    assert at.judged(list(as_run(run_of(2)).cases.values())).together == ()
+    assert at.judged(list(as_run(run_of(2)).cases.values())).groups == ()
 
 
 def test_an_alarm_is_as_rare_as_its_share_of_the_runs_error() -> None:
@@ -74,23 +73,23 @@ def test_an_alarm_is_as_rare_as_its_share_of_the_runs_error() -> None:
         if abs(change) > 3 * math.sqrt(2 * variance):
             sessions = VariancePrior(float(variance), degrees)
             changes = [Change(float(change), (sessions, VariancePrior(1e-12, 10)))] * 3
-            alarms += judge_together(changes, sessions, TOLERANCE, groups).kind == "drifted"
-    expected = TOGETHER * RUN_ERROR / groups
+            alarms += judge_group(changes, sessions, TOLERANCE, groups).kind == "drifted"
+    expected = GROUP_ERROR_FRACTION * RUN_ERROR / groups
     assert alarms <= runs * expected + 3 * math.sqrt(runs * expected) + 1
 
 
 def test_one_case_alone_does_not_make_the_others_drift() -> None:
     sessions = VariancePrior(0.02**2, 10)
     changes = [Change(change, (sessions, NOISE)) for change in (-0.8, 0.0, 0.001)]
-    assert judge_together(changes, sessions, TOLERANCE, 1).kind == "ok"
+    assert judge_group(changes, sessions, TOLERANCE, 1).kind == "ok"
 
 
 @given(st.lists(st.floats(-0.5, 0.5), min_size=3, max_size=20))
 def test_the_median_is_judged_and_larger_losses_are_never_less_sure(changes: list[float]) -> None:
     sessions = VariancePrior(0.02**2, 6)
-    judged = judge_together([Change(c, (sessions, NOISE)) for c in changes], sessions, TOLERANCE, 3)
+    judged = judge_group([Change(c, (sessions, NOISE)) for c in changes], sessions, TOLERANCE, 3)
     assert judged.change is not None
     assert judged.change.log_ratio == pytest.approx(statistics.median(changes))
     if judged.kind == "drifted" and judged.change.log_ratio < 0:
-        worse = judge_together([Change(c - 0.1, (sessions, NOISE)) for c in changes], sessions, TOLERANCE, 3)
+        worse = judge_group([Change(c - 0.1, (sessions, NOISE)) for c in changes], sessions, TOLERANCE, 3)
         assert worse.kind == "drifted"

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from perf.judge.change import change_side_by_side
-from perf.judge.speedup import Observed
+from perf.judge.judgement import Judgement, Tolerance, judge_drift, judge_side_by_side
+from perf.judge.speedup import ObservedRatio
 from perf.judge.variance_prior import NO_PRIOR, VariancePrior
-from perf.judge.verdict import Judgement, Tolerance, judge_side_by_side, judge_since
 from tests.unit.judge.samples import MAYBE_SPREADS, OBSERVED, SAMPLE, SESSIONS, SPREADS, USUAL, shifted
 
 TOLERANCE = Tolerance(change=0.01, resolution=0.05)
 # So narrow that the level of the run alone decides about an alarm.
 NONE = Tolerance(change=1e-9, resolution=0.05)
 BESIDE = [0.001, -0.002, 0.003, 0.0, -0.001]
-THEN = Observed(1.60, 0.01**2, 6)
+THEN = ObservedRatio(1.60, 0.01**2, 6)
 COMPARISONS = st.sampled_from([1, 20, 168])
 MIRRORED = {"regressed": "improved", "improved": "regressed"}
 
@@ -33,7 +33,7 @@ def mirrored(values: list[float]) -> list[float]:
     return [-value for value in values]
 
 
-def turned(observed: Observed) -> Observed:
+def turned(observed: ObservedRatio) -> ObservedRatio:
     return replace(observed, log_ratio=-observed.log_ratio)
 
 
@@ -48,8 +48,8 @@ def side_by_side(values: list[float], prior: VariancePrior = USUAL, comparisons:
     return judge_side_by_side(values, prior, TOLERANCE, comparisons)
 
 
-def since(now: Observed, then: Observed, comparisons: int = 20) -> Judgement:
-    return judge_since(now, then, USUAL, SESSIONS, TOLERANCE, comparisons)
+def since(now: ObservedRatio, then: ObservedRatio, comparisons: int = 20) -> Judgement:
+    return judge_drift(now, then, USUAL, SESSIONS, TOLERANCE, comparisons)
 
 
 # Side by side
@@ -171,8 +171,8 @@ def test_the_invocations_that_are_needed_take_a_loss_off_the_tolerance() -> None
 
 
 def test_one_invocation_each_and_no_priors_say_nothing_of_a_drift() -> None:
-    alone = Observed(1.6, 0.0, 1)
-    found = judge_since(shifted(alone, -0.5), alone, NO_PRIOR, NO_PRIOR, TOLERANCE, 1)
+    alone = ObservedRatio(1.6, 0.0, 1)
+    found = judge_drift(shifted(alone, -0.5), alone, NO_PRIOR, NO_PRIOR, TOLERANCE, 1)
     assert (found.kind, found.smallest_loss, found.with_twice) == ("ok", None, None)
 
 
@@ -192,23 +192,27 @@ def test_a_speedup_far_from_the_stored_one_has_drifted(by: float) -> None:
 
 def test_what_is_sure_within_a_session_and_usual_between_sessions_is_no_drift() -> None:
     exact = VariancePrior(1e-10, 10)
-    then = Observed(1.6, 1e-10, 50)
+    then = ObservedRatio(1.6, 1e-10, 50)
     now = shifted(then, -0.05)
-    assert judge_since(now, then, exact, SESSIONS, TOLERANCE, 1).kind == "ok"
-    assert judge_since(now, then, exact, VariancePrior(1e-6, 10), TOLERANCE, 1).kind == "drifted"
+    assert judge_drift(now, then, exact, SESSIONS, TOLERANCE, 1).kind == "ok"
+    assert judge_drift(now, then, exact, VariancePrior(1e-6, 10), TOLERANCE, 1).kind == "drifted"
 
 
 def test_a_drift_within_the_tolerance_is_ok_however_sure() -> None:
-    exact, then = VariancePrior(1e-10, 20), Observed(1.6, 1e-10, 50)
+    exact, then = VariancePrior(1e-10, 20), ObservedRatio(1.6, 1e-10, 50)
     for by, kind in ((-0.009, "ok"), (-0.011, "drifted")):
-        assert judge_since(shifted(then, by), then, exact, exact, TOLERANCE, 1).kind == kind
+        assert judge_drift(shifted(then, by), then, exact, exact, TOLERANCE, 1).kind == kind
 
 
 @given(st.none() | OBSERVED, st.none() | OBSERVED, MAYBE_SPREADS, MAYBE_SPREADS, COMPARISONS)
 def test_a_stored_speedup_is_never_inconclusive(
-    now: Observed | None, then: Observed | None, within: VariancePrior, sessions: VariancePrior, comparisons: int
+    now: ObservedRatio | None,
+    then: ObservedRatio | None,
+    within: VariancePrior,
+    sessions: VariancePrior,
+    comparisons: int,
 ) -> None:
-    kind = judge_since(now, then, within, sessions, TOLERANCE, comparisons).kind
+    kind = judge_drift(now, then, within, sessions, TOLERANCE, comparisons).kind
     if now is None:
         assert kind == "invalid"
     elif then is None:
@@ -219,16 +223,16 @@ def test_a_stored_speedup_is_never_inconclusive(
 
 @given(OBSERVED, OBSERVED, MAYBE_SPREADS, MAYBE_SPREADS)
 def test_mirrored_speedups_have_the_same_verdict(
-    now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior
+    now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior
 ) -> None:
-    one = judge_since(now, then, within, sessions, TOLERANCE, 20)
-    other = judge_since(turned(now), turned(then), within, sessions, TOLERANCE, 20)
+    one = judge_drift(now, then, within, sessions, TOLERANCE, 20)
+    other = judge_drift(turned(now), turned(then), within, sessions, TOLERANCE, 20)
     assert (other.kind, other.smallest_loss) == (one.kind, one.smallest_loss)
 
 
 @given(OBSERVED, OBSERVED, SPREADS, SPREADS)
 def test_more_comparisons_never_make_a_drift(
-    now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior
+    now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior
 ) -> None:
-    few, many = (judge_since(now, then, within, sessions, TOLERANCE, count).kind for count in (1, 1000))
+    few, many = (judge_drift(now, then, within, sessions, TOLERANCE, count).kind for count in (1, 1000))
     assert many in {few, "ok"}

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perf.judge.judgement import Tolerance
 from perf.judge.variance_prior import MAX_DEGREES, VariancePrior
-from perf.judge.verdict import Tolerance
-from perf.runs.schema import Run
-from perf.runs.sessions import LEAST_RUNS, MOST_OF_ASSUMED, Sessions, sessions_of
-from perf.runs.tolerances import Assumed, Tolerances
+from perf.runs.schema import StoredRun
+from perf.runs.tolerances import AssumedDeviations, Tolerances
+from perf.runs.variances import LEAST_RUNS, MOST_OF_ASSUMED, SessionVariances, session_variances
 from tests.support.factories import CASE, LOG_SPEEDUPS, as_run, benchmark, document, sample, stack
 
 DEFAULT = VariancePrior(0.025**2, 6)
@@ -21,17 +21,17 @@ WORKLOADS = tuple(f"net{number}-b1" for number in range(40))
 KEY = (CASE, "native-fp32")
 
 
-def assuming(sd: float, degrees: float, **families: Assumed) -> Tolerances:
+def assuming(sd: float, degrees: float, **families: AssumedDeviations) -> Tolerances:
     """Tolerances that assume this standard deviation between sessions."""
-    default = Assumed(invocations=0.03, side_by_side=0.01, sessions=sd, degrees=degrees)
+    default = AssumedDeviations(invocations=0.03, side_by_side=0.01, sessions=sd, degrees=degrees)
     return Tolerances(Tolerance(0.01, 0.05), Tolerance(0.25, 0.5), {"default": default, **families})
 
 
-def known_from(runs: Sequence[Run], tolerances: Tolerances | None = None) -> Sessions:
-    return sessions_of(runs, {"cnn"}, tolerances or assuming(0.025, 6))
+def known_from(runs: Sequence[StoredRun], tolerances: Tolerances | None = None) -> SessionVariances:
+    return session_variances(runs, {"cnn"}, tolerances or assuming(0.025, 6))
 
 
-def run_of(*moved_by: float, over: dict[str, Any] | None = None, family: str = "cnn", **fields: Any) -> Run:
+def run_of(*moved_by: float, over: dict[str, Any] | None = None, family: str = "cnn", **fields: Any) -> StoredRun:
     """A stored run of one case for each number, by which its log speedups are moved; its stack differs in `fields`."""
     entries = [
         benchmark(
@@ -45,7 +45,7 @@ def run_of(*moved_by: float, over: dict[str, Any] | None = None, family: str = "
     return as_run(document(*entries))
 
 
-def varied(sd: float, count: int, cases: int = 40, family: str = "cnn") -> list[Run]:
+def varied(sd: float, count: int, cases: int = 40, family: str = "cnn") -> list[StoredRun]:
     """Stored runs whose sessions move every case by a normal amount of its own."""
     draw = random.Random(1)
     return [run_of(*(draw.gauss(0, sd) for _ in range(cases)), family=family) for _ in range(count)]
@@ -89,17 +89,17 @@ def test_quiet_sessions_never_rule_out_the_default(sd: float, count: int) -> Non
 
 
 def test_sessions_of_one_family_say_nothing_of_another() -> None:
-    tolerances = assuming(0.025, 6, dist=Assumed(0.1, 0.2, 0.06, 4))
+    tolerances = assuming(0.025, 6, dist=AssumedDeviations(0.1, 0.2, 0.06, 4))
     cnn, rnn = varied(0.10, 4), varied(0.002, 4, family="rnn")
     both = [as_run(document_of(a, b)) for a, b in zip(cnn, rnn, strict=True)]
-    found = sessions_of(both, {"cnn", "rnn", "dist"}, tolerances)
+    found = session_variances(both, {"cnn", "rnn", "dist"}, tolerances)
     assert found.priors["cnn"].variance == pytest.approx(known_from(cnn).priors["cnn"].variance)
     assert found.priors["rnn"].variance < DEFAULT.variance < found.priors["cnn"].variance
     assert found.priors["dist"].variance == pytest.approx(0.06**2)
     assert set(found.priors) == {"cnn", "rnn", "dist"}
 
 
-def document_of(cnn: Run, rnn: Run) -> dict[str, Any]:
+def document_of(cnn: StoredRun, rnn: StoredRun) -> dict[str, Any]:
     """One run that holds the cases of both, those of the second under other names."""
     entries = [msgspec.to_builtins(benchmark) for run in (cnn, rnn) for benchmark in run.benchmarks]
     for entry in entries[len(cnn.benchmarks) :]:
@@ -150,7 +150,7 @@ def test_each_session_counts_with_the_speedup_that_is_judged() -> None:
 
 
 def test_the_own_sessions_of_a_ratio_count_with_those_of_its_family() -> None:
-    found = Sessions({"cnn": DEFAULT, "rnn": VariancePrior(1.0, 4)}, {KEY: [0.0, 0.2, -0.2]}, 3)
+    found = SessionVariances({"cnn": DEFAULT, "rnn": VariancePrior(1.0, 4)}, {KEY: [0.0, 0.2, -0.2]}, 3)
     own = found.of("cnn", *KEY)
     assert own.variance == pytest.approx((6 * DEFAULT.variance + 0.08) / 8)
     assert own.degrees == 8
@@ -159,6 +159,6 @@ def test_the_own_sessions_of_a_ratio_count_with_those_of_its_family() -> None:
 
 @given(st.lists(st.floats(-1, 1), max_size=40), st.floats(0.5, 10))
 def test_no_history_is_worth_more_than_the_most(speedups: list[float], degrees: float) -> None:
-    own = Sessions({"cnn": VariancePrior(1e-4, degrees)}, {KEY: speedups}, 3).of("cnn", *KEY)
+    own = SessionVariances({"cnn": VariancePrior(1e-4, degrees)}, {KEY: speedups}, 3).of("cnn", *KEY)
     assert degrees <= own.degrees <= MAX_DEGREES
     assert own.variance >= 0
