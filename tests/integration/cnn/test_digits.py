@@ -11,14 +11,15 @@ import pytest
 from perf.builds import Build, process_environment, run
 from perf.cnn.artifacts.prepare import Artifacts, fp32_and_int8
 from perf.cnn.artifacts.store import sha256
-from perf.cnn.digits.check import answer_of, handwriting, quantised, right_in, trained
+from perf.cnn.digits.check import check_top1, classify, prepare_digits, train_network
+from perf.cnn.digits.dataset import settings
 from perf.measure.family import Resources
 
 
 @pytest.mark.real
 def test_training_twice_gives_the_same_weights_bit_for_bit(resources: Resources, tmp_path: Path) -> None:
-    short = msgspec.structs.replace(handwriting(), training={**handwriting().training, "epochs": 1})
-    files = [trained(replace(resources, cache=tmp_path / name), short) for name in ("one", "other")]
+    short = msgspec.structs.replace(settings(), training={**settings().training, "epochs": 1})
+    files = [train_network(replace(resources, cache=tmp_path / name), short) for name in ("one", "other")]
     one, other = (sha256(folder / f"{short.network}.params") for folder in files)
     assert one == other
 
@@ -27,13 +28,13 @@ def test_training_twice_gives_the_same_weights_bit_for_bit(resources: Resources,
 def test_int8_is_near_fp32_and_two_swapped_classes_are_seen(
     resources: Resources, builds: Mapping[str, Build], tmp_path: Path
 ) -> None:
-    artifacts = quantised("naive", resources)
-    fp32, int8 = (right_in(variant, resources) for variant in fp32_and_int8(artifacts, resources))
-    assert answer_of("naive", fp32, int8).problem is None
+    artifacts = prepare_digits("naive", resources)
+    fp32, int8 = (classify(variant, resources) for variant in fp32_and_int8(artifacts, resources))
+    assert check_top1("naive", fp32, int8).problem is None
     _, spoiled = fp32_and_int8(swapped(artifacts, builds["zoo"], tmp_path), resources)
-    problem = answer_of("naive", fp32, right_in(spoiled, resources)).problem
+    problem = check_top1("naive", fp32, classify(spoiled, resources)).problem
     assert problem is not None
-    assert "points below FP32, over 0.50" in problem
+    assert "points below FP32, more than 0.50" in problem
 
 
 def swapped(artifacts: Artifacts, zoo: Build, folder: Path) -> Artifacts:

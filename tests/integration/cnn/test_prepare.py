@@ -31,10 +31,10 @@ def test_four_files_and_their_manifest(tiny: Artifacts, builds: Mapping[str, Bui
     manifest = msgspec.json.decode((tiny.folder / MANIFEST).read_bytes(), type=Manifest)
     assert manifest == tiny.manifest
     assert manifest.sha256 == {name: digest(tiny.folder / name) for name in FILES}
-    assert manifest.recipe["image_size"] == 32
-    assert manifest.recipe["zoo"] == builds["zoo"].folder.name
-    assert manifest.found["layers"] > 20
-    assert 0.01 < manifest.found["smallest_spread"] <= manifest.found["largest_spread"] < 100
+    assert manifest.settings["image_size"] == 32
+    assert manifest.settings["zoo"] == builds["zoo"].folder.name
+    assert manifest.result["layers"] > 20
+    assert 0.01 < manifest.result["smallest_spread"] <= manifest.result["largest_spread"] < 100
     assert tiny.params("int8").stat().st_size < tiny.params("fp32").stat().st_size
 
 
@@ -44,7 +44,7 @@ def test_a_second_time_reuses_and_removes_what_killed_attempts_left(tiny: Artifa
     leftover = unfinished(tiny.folder.parent, tiny.folder.name)
     leftover.mkdir()
     said: list[str] = []
-    assert make(tiny.manifest.recipe["network"], say=said.append) == tiny
+    assert make(tiny.manifest.settings["network"], say=said.append) == tiny
     assert (stamps(tiny.folder), said) == (before, [])
     assert not leftover.exists()
 

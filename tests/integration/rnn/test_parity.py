@@ -50,7 +50,7 @@ def test_layers_over_an_input_of_another_width_come_out_wrong_in_mkl(cell: str, 
     assert checked["native-fp32"].problem is None
     problem = checked["mkl-fp32"].problem
     assert problem is not None
-    assert f"the outputs of {cell}-24-16-l2-n3-t7 differ from the equations' by" in problem.what
+    assert f"the outputs of {cell}-24-16-l2-n3-t7 differ from those of the equations by" in problem.what
     assert "known defect rnn-input-width of mxnet-mkl 1.5.0 (apache/mxnet#17479" in problem.what
 
 
@@ -63,7 +63,7 @@ def test_another_cell_than_the_equations_is_found(resources: Resources) -> None:
     assert checked["native-fp32"].problem is None
     problem = checked["mkl-fp32"].problem
     assert problem is not None
-    assert "rnn_tanh-16-16-l2-n3-t7 differ from the equations' by" in problem.what
+    assert "rnn_tanh-16-16-l2-n3-t7 differ from those of the equations by" in problem.what
 
 
 def test_swapped_initial_states_are_found(resources: Resources) -> None:

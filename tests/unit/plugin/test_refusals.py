@@ -19,7 +19,7 @@ def config_of(*arguments: str, addopts: tuple[str, ...] = ()) -> Any:
 
 def test_the_table_holds_all_options_of_the_installed_pytest_benchmark() -> None:
     parser = Mock()
-    pytest_addoption(parser)
+    pytest_addoption(parser)  # type: ignore[no-untyped-call]
     group = parser.getgroup.return_value
     assert list(benchmark_options()) == [call.args[0] for call in group.addoption.call_args_list]
 
@@ -46,10 +46,10 @@ def test_other_options_pass() -> None:
 
 
 def test_an_option_of_the_configuration_or_the_environment_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(pytest.UsageError, match="^--benchmark-warmup would"):
+    with pytest.raises(pytest.UsageError, match=r"^--benchmark-warmup would"):
         check_benchmark_options(config_of("perf/", addopts=("--benchmark-warmup=on",)))
     monkeypatch.setenv("PYTEST_ADDOPTS", "-q --benchmark-timer=time.time")
-    with pytest.raises(pytest.UsageError, match="^--benchmark-timer would"):
+    with pytest.raises(pytest.UsageError, match=r"^--benchmark-timer would"):
         check_benchmark_options(config_of("perf/"))
 
 

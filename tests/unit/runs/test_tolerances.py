@@ -1,4 +1,4 @@
-"""Tolerances: the narrowest entry counts, and a file that cannot be used is named."""
+"""Tolerances: the narrowest entry counts, and an invalid file is refused by name."""
 
 import re
 from pathlib import Path
@@ -42,14 +42,14 @@ def test_an_assumed_deviation_is_a_prior() -> None:
     assert assumed.prior(assumed.invocations) == VariancePrior(0.25, 4)
 
 
-def test_a_family_without_assumptions_of_its_own_has_the_default_ones() -> None:
+def test_a_family_without_its_own_assumptions_has_the_default_ones() -> None:
     own = AssumedDeviations(0.1, 0.2, 0.06, 4)
     tolerances = msgspec.structs.replace(TOLERANCES, assumed={**TOLERANCES.assumed, "dist": own})
     assert tolerances.assumed_of("dist") == own
     assert tolerances.assumed_of("cnn") == tolerances.assumed_of("rnn") == TOLERANCES.assumed["default"]
 
 
-def test_the_repositorys_tolerances_are_readable() -> None:
+def test_the_tolerances_of_the_repository_are_valid() -> None:
     tolerances = read_tolerances(FILE)
     tolerance = tolerances.of("cnn", CASE)
     assert 0 < tolerance.change < tolerance.resolution < tolerances.published.resolution
