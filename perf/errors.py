@@ -1,4 +1,4 @@
-"""The errors that cross rooms. Standard library only: the zoo build imports this module too."""
+"""The errors that one room raises and another one catches."""
 
 
 class PerfError(Exception):
@@ -32,13 +32,3 @@ class WorkerError(Exception):
         super().__init__(what)
         self.what = what
         self.last_words = last_words
-
-
-class RefusalError(Exception):
-    """The zoo build refuses a request. The user sees the message, in one line, and `next_step`."""
-
-    ANOTHER_NETWORK = "name another network with --perf-model"
-
-    def __init__(self, message: str, next_step: str = ANOTHER_NETWORK) -> None:
-        super().__init__(message)
-        self.next_step = next_step

@@ -1,6 +1,6 @@
 """What names a case in tables, and what its check observed before timing: plain data, one structure for each family.
 
-Every field carries a description, which `mxperf fields` prints.
+Every field carries a description, which docs/reference/fields.md shows.
 """
 
 from typing import Annotated

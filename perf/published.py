@@ -1,4 +1,4 @@
-"""The announcement's tables: CSV files in `baselines/published`."""
+"""The announcement's tables, read from the CSV files in `baselines/published`."""
 
 import csv
 from functools import cache
@@ -12,25 +12,17 @@ from perf.files import CORRECT, ROOT, read_text, read_toml
 
 FOLDER = ROOT / "baselines" / "published"
 DATA = FOLDER / "published.toml"
+RowT = TypeVar("RowT")
 
-T = TypeVar("T")
 
-
-class _PublishedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of `published.toml`.
-
-    machine_classes: the machine classes that the tables apply to.
-    """
+class _Published(msgspec.Struct, frozen=True):
+    """The content of `published.toml`: the machine classes that the tables hold for."""
 
     machine_classes: tuple[str, ...]
 
 
-class Scaling(msgspec.Struct, frozen=True):
-    """A row of Table 1, scaling of training.
-
-    instances: the number of instances.
-    scaling_percent: the scaling efficiency in percent.
-    """
+class ScalingRow(msgspec.Struct, frozen=True):
+    """A row of Table 1: the scaling efficiency, in percent, on a number of `instances`."""
 
     instances: int
     scaling_percent: float
@@ -38,20 +30,19 @@ class Scaling(msgspec.Struct, frozen=True):
 
 @cache
 def published_classes() -> tuple[str, ...]:
-    """Return the machine classes that the announcement's tables apply to."""
-    return read_toml(DATA, _PublishedFile).machine_classes
+    """Return the machine classes that the announcement's tables hold for."""
+    return read_toml(DATA, _Published).machine_classes
 
 
 def published_scaling() -> dict[int, float]:
-    """Return Table 1: the scaling efficiency of training as a fraction, by number of instances from two on."""
-    rows = published_rows("table1-scaling", Scaling)
+    """Return Table 1: the scaling efficiency of training, as a fraction, by number of instances above one."""
+    rows = published_rows("table1-scaling", ScalingRow)
     return {row.instances: row.scaling_percent / 100 for row in rows if row.instances > 1}
 
 
-def published_rows(table: str, kind: type[T], folder: Path = FOLDER) -> list[T]:
-    """Return the rows of a table such as "table2-cnn": each a `kind`, whose fields are named like the columns.
-
-    Raises PerfError, naming the file, when it cannot be read or is damaged.
+def published_rows(table: str, kind: type[RowT], folder: Path = FOLDER) -> list[RowT]:
+    """Return the rows of a table such as "table2-cnn"; its columns are named like the fields of `kind`. Raises
+    PerfError, naming the file, when it is damaged.
     """
     path = folder / f"{table}.csv"
     rows = csv.DictReader(read_text(path).splitlines(), strict=True)

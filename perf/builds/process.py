@@ -87,7 +87,7 @@ def run_uv(*arguments: str, timeout_s: float, subject: str, project_environment:
         executable = uv.find_uv_bin()
     except FileNotFoundError as error:
         raise PerfError(
-            "uv is not installed", subject=subject, next_step="run `uv sync` or `pip install uv`"
+            "uv is not installed", subject=subject, next_step="run `uv sync` or `pip install -t .uv uv`"
         ) from error
     return run([executable, *arguments, "--quiet"], environment=environment, timeout_s=timeout_s, subject=subject)
 

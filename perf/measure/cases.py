@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from perf.errors import PerfError
 from perf.facts import CheckFacts
-from perf.judge.verdict import LOOKS
+from perf.judge.judgement import MAX_EVALUATIONS
 from perf.machine import free_bytes, shortage
 from perf.measure.engine import Conditions, measure
 from perf.measure.family import Case, Checked, Resources, subject_of, workload_of
@@ -33,8 +33,8 @@ class Progress(Protocol):
     def say(self, line: str) -> None:
         """Print a line that stays."""
 
-    def show(self, text: str, fraction: float) -> None:
-        """Show what is being done now, and which fraction of everything is done."""
+    def show(self, text: str, done: float) -> None:
+        """Show what is being done now, and which fraction of everything is `done`."""
 
     def restart(self) -> None:
         """Start over with estimating the remaining time."""
@@ -156,7 +156,7 @@ class Measuring:
         deadline_s = time.monotonic() + self.conditions.effort.confirm_budget_s
         while suspects := self._suspects(confirmed, finished):
             suspect = suspects[0].case.id
-            for confirmation in range(1, LOOKS):
+            for confirmation in range(1, MAX_EVALUATIONS):
                 if time.monotonic() >= deadline_s:
                     names = ", ".join(outcome.case.id for outcome in suspects)
                     self.progress.say(f"The time for confirmations is spent; undecided: {names}")

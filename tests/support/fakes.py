@@ -1,11 +1,12 @@
-"""Builds and placements made by hand, for tests that start no MXNet."""
+"""Builds, placements and resources made by hand, for tests that start no MXNet."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from perf.builds import Build, BuildFacts, Mpi
 from perf.machine import Placement
+from perf.measure.family import Resources
 
 PLACEMENTS = (Placement(0, 0, (0,), 1, "affinity", ()),)
 
@@ -48,3 +49,17 @@ def build(
         blas_kernels=blas_kernels,
         mpi=mpi,
     )
+
+
+def resources(folder: Path, builds: Callable[[str], Build] = build, **changes: Any) -> Resources:
+    """What a session lends a family, with cache and scratch in `folder`; `changes` replace fields."""
+    fields: dict[str, Any] = {
+        "build": builds,
+        "placements": PLACEMENTS,
+        "cores": 2,
+        "cache": folder,
+        "scratch": folder,
+        "timeout_s": 1,
+        "say": print,
+    }
+    return Resources(**{**fields, **changes})

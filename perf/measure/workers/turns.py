@@ -1,7 +1,8 @@
 """Turns: every process that is not being measured is stopped, so that it takes no core from the one that is.
 
 Threads of Intel's OpenMP library spin for 200 ms after a pass (KMP_BLOCKTIME). Waiting for that took half of the
-measuring time. A stopped process does not spin, and its next pass takes no longer than any other (docs/gate.md).
+measuring time. A stopped process does not spin, and its next pass takes no longer than any other
+(docs/explanation/gate.md).
 """
 
 import os

@@ -6,35 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
 
 from perf.builds import Build, process_environment, run
 from perf.cnn.artifacts.prepare import Artifacts, fp32_and_int8
 from perf.cnn.artifacts.store import sha256
-from perf.cnn.digits.check import answer_of, handwriting, quantised, right_in, split, trained
+from perf.cnn.digits.check import check_top1, classify, prepare_digits, train_network
+from perf.cnn.digits.dataset import settings
 from perf.measure.family import Resources
-
-
-def test_no_test_image_is_trained_or_calibrated_with() -> None:
-    data = split()
-    assert len(data.test_images) == len(data.test_labels) == handwriting().test_images >= 500
-    assert len(data.images) == len(data.labels) == 1797 - handwriting().test_images
-    assert len({image.tobytes() for image in [*data.images, *data.test_images]}) == 1797
-    assert set(data.test_labels.tolist()) == set(data.labels.tolist()) == set(range(10))
-
-
-def test_images_are_as_imagenets_are() -> None:
-    images = split().images
-    assert images.shape[1:] == (3, 32, 32)
-    assert images.dtype == np.float32
-    assert -2.2 < images.min() < images.max() < 2.7
 
 
 @pytest.mark.real
 def test_training_twice_gives_the_same_weights_bit_for_bit(resources: Resources, tmp_path: Path) -> None:
-    short = msgspec.structs.replace(handwriting(), training={**handwriting().training, "epochs": 1})
-    files = [trained(replace(resources, cache=tmp_path / name), short) for name in ("one", "other")]
+    short = msgspec.structs.replace(settings(), training={**settings().training, "epochs": 1})
+    files = [train_network(replace(resources, cache=tmp_path / name), short) for name in ("one", "other")]
     one, other = (sha256(folder / f"{short.network}.params") for folder in files)
     assert one == other
 
@@ -43,13 +28,13 @@ def test_training_twice_gives_the_same_weights_bit_for_bit(resources: Resources,
 def test_int8_is_near_fp32_and_two_swapped_classes_are_seen(
     resources: Resources, builds: Mapping[str, Build], tmp_path: Path
 ) -> None:
-    artifacts = quantised("naive", resources)
-    fp32, int8 = (right_in(variant, resources) for variant in fp32_and_int8(artifacts, resources))
-    assert answer_of("naive", fp32, int8).problem is None
+    artifacts = prepare_digits("naive", resources)
+    fp32, int8 = (classify(variant, resources) for variant in fp32_and_int8(artifacts, resources))
+    assert check_top1("naive", fp32, int8).problem is None
     _, spoiled = fp32_and_int8(swapped(artifacts, builds["zoo"], tmp_path), resources)
-    problem = answer_of("naive", fp32, right_in(spoiled, resources)).problem
+    problem = check_top1("naive", fp32, classify(spoiled, resources)).problem
     assert problem is not None
-    assert "points below FP32, over 0.50" in problem
+    assert "points below FP32, more than 0.50" in problem
 
 
 def swapped(artifacts: Artifacts, zoo: Build, folder: Path) -> Artifacts:

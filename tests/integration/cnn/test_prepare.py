@@ -9,14 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from perf.builds import Build, Finished
+from perf.builds import Build
 from perf.cache import unfinished
-from perf.cnn.artifacts.prepare import FILES, Artifacts, prepare, weights_file
-from perf.cnn.artifacts.store import MANIFEST, Manifest, cause_of, verified
-from perf.cnn.networks import catalogue
+from perf.cnn.artifacts.prepare import FILES, Artifacts, prepare
+from perf.cnn.artifacts.store import MANIFEST, Manifest
 from perf.errors import PerfError
 from tests.integration.cnn.conftest import Prepare
-from tests.support.fakes import build
 
 
 def stamps(folder: Path) -> dict[str, tuple[int, int]]:
@@ -27,99 +25,16 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@pytest.fixture
-def whole(tmp_path: Path) -> Path:
-    """A folder as `prepare` leaves it, with four files of arbitrary content."""
-    folder = tmp_path / "tiny-0123456789ab"
-    folder.mkdir()
-    for name in FILES:
-        (folder / name).write_text(name * 10)
-    manifest = Manifest({}, {name: digest(folder / name) for name in FILES}, {})
-    (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
-    return folder
-
-
-def test_a_whole_folder_is_kept(whole: Path) -> None:
-    before = stamps(whole)
-    assert verified(whole, FILES) is not None
-    assert stamps(whole) == before
-
-
-@pytest.mark.parametrize("name", [*FILES, MANIFEST])
-@pytest.mark.parametrize("damage", ["missing", "truncated", "other content", "empty"])
-def test_a_damaged_folder_is_removed(whole: Path, name: str, damage: str) -> None:
-    path = whole / name
-    content = path.read_bytes()
-    path.unlink()
-    if damage != "missing":
-        path.write_bytes({"truncated": content[:-1], "other content": b"x" * len(content), "empty": b""}[damage])
-    assert verified(whole, FILES) is None
-    assert not whole.exists()
-
-
-TRACEBACK = """
-Traceback (most recent call last):
-  File "zoo.py", line 1, in <module>
-mxnet.base.MXNetError: [19:40:47] src/mkldnn.cc:190: Unknown MKLDNN format for 4 dimensions: 53
-Stack trace:
-  [bt] (0) libmxnet.so(+0x25b2ab) [0x7f252aa5b2ab]
-"""
-
-
-@pytest.mark.parametrize(
-    ("finished", "cause"),
-    [
-        (
-            Finished(1, "", TRACEBACK),
-            "mxnet.base.MXNetError: [19:40:47] src/mkldnn.cc:190: Unknown MKLDNN format for 4 dimensions: 53",
-        ),
-        (Finished(1, "", "ValueError\n"), "ValueError"),
-        (Finished(2, "", "usage: zoo\n"), "exit code 2"),
-        (Finished(-9, "", TRACEBACK), "ended by SIGKILL"),
-    ],
-)
-def test_a_failed_process_says_its_cause_in_one_line(finished: Finished, cause: str) -> None:
-    assert cause_of(finished) == cause
-
-
-def test_a_network_that_is_quantised_already_is_refused_with_the_name_to_use(tmp_path: Path) -> None:
-    with pytest.raises(PerfError, match="it is quantised already") as caught:
-        prepare(
-            "resnet50_v1_int8",
-            zoo=build("zoo"),
-            threads=1,
-            cache=tmp_path,
-            pretrained=False,
-            calibration="naive",
-            say=print,
-        )
-    assert caught.value.next_step == "name the network in FP32: --perf-model=resnet50_v1"
-
-
-def test_a_file_of_weights_is_the_networks_in_any_capitals(tmp_path: Path) -> None:
-    assert weights_file(tmp_path, "resnet18_v1") == tmp_path / "resnet18_v1.params"
-    file = tmp_path / "ResNet18_v1.params"
-    file.touch()
-    assert weights_file(tmp_path, "resnet18_v1") == file
-
-
-def test_without_a_quantised_network_there_is_a_program_that_says_why(whole: Path) -> None:
-    artifacts = Artifacts(whole, Manifest({}, {}, {}), no_int8="MXNetError: no")
-    fp32, int8 = (artifacts.program(catalogue().variants[name]) for name in ("mkl-fp32", "mkl-int8"))
-    assert fp32.problem is None
-    assert int8.problem == "the network could not be quantised: MXNetError: no"
-
-
 @pytest.mark.real
 def test_four_files_and_their_manifest(tiny: Artifacts, builds: Mapping[str, Build]) -> None:
     assert {path.name for path in tiny.folder.iterdir()} == {*FILES, MANIFEST}
     manifest = msgspec.json.decode((tiny.folder / MANIFEST).read_bytes(), type=Manifest)
     assert manifest == tiny.manifest
     assert manifest.sha256 == {name: digest(tiny.folder / name) for name in FILES}
-    assert manifest.recipe["image_size"] == 32
-    assert manifest.recipe["zoo"] == builds["zoo"].folder.name
-    assert manifest.found["layers"] > 20
-    assert 0.01 < manifest.found["smallest_spread"] <= manifest.found["largest_spread"] < 100
+    assert manifest.settings["image_size"] == 32
+    assert manifest.settings["zoo"] == builds["zoo"].folder.name
+    assert manifest.result["layers"] > 20
+    assert 0.01 < manifest.result["smallest_spread"] <= manifest.result["largest_spread"] < 100
     assert tiny.params("int8").stat().st_size < tiny.params("fp32").stat().st_size
 
 
@@ -129,7 +44,7 @@ def test_a_second_time_reuses_and_removes_what_killed_attempts_left(tiny: Artifa
     leftover = unfinished(tiny.folder.parent, tiny.folder.name)
     leftover.mkdir()
     said: list[str] = []
-    assert make(tiny.manifest.recipe["network"], say=said.append) == tiny
+    assert make(tiny.manifest.settings["network"], say=said.append) == tiny
     assert (stamps(tiny.folder), said) == (before, [])
     assert not leftover.exists()
 

@@ -27,9 +27,11 @@ def two_rank_placements() -> tuple[Placement, ...]:
 
 @pytest.fixture
 def job(mkl_dist: Build, two_rank_placements: tuple[Placement, ...]) -> Launch:
-    """Makes a job of two ranks, on this host or on those of a cluster."""
+    """Return a function that describes a job of two ranks, on this host or on those of a cluster."""
 
-    def make(program: str, task: Mapping[str, Any], cluster: Cluster | None = None, deadline_s: float = 60.0) -> Job:
+    def make(
+        program: str, arguments: Mapping[str, Any], cluster: Cluster | None = None, deadline_s: float = 60.0
+    ) -> Job:
         cluster = cluster or Cluster()
         hosts = cluster.hosts or (None, None)
         rank_placements = tuple(
@@ -40,7 +42,7 @@ def job(mkl_dist: Build, two_rank_placements: tuple[Placement, ...]) -> Launch:
             cluster=cluster,
             rank_placements=rank_placements,
             program=program,
-            task=task,
+            arguments=arguments,
             deadline_s=deadline_s,
         )
 
@@ -49,5 +51,5 @@ def job(mkl_dist: Build, two_rank_placements: tuple[Placement, ...]) -> Launch:
 
 @pytest.fixture
 def token(tmp_path: Path) -> str:
-    """What stands on the command line of the test's own ranks."""
+    """A text on the command line of the test's own ranks, by which their processes are recognised."""
     return str(tmp_path)

@@ -1,29 +1,26 @@
 """Measuring: the order of blocks and what runs meanwhile with stand-ins, and a tiny network for real."""
 
 import dataclasses
-import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import psutil
 import pytest
 
-from perf.errors import WorkerError
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 from perf.measure import engine
-from perf.measure.engine import Conditions, _turns, measure
+from perf.measure.engine import Conditions, measure
 from perf.measure.journal import Journal
 from perf.measure.ledger import Ledger
-from perf.measure.plan import Operator, Plan, Variant, Workload
-from perf.measure.results import Failure, Slot, WarmUp, WorkloadResult
+from perf.measure.plan import Plan
+from perf.measure.results import Failure, Slot, WarmUp
 from perf.measure.tiers import Effort, effort_of
 from perf.measure.workers.replies import GraphNode
 from perf.measure.workers.worker_group import WorkerGroup
-from tests.support.fakes import PLACEMENTS, build
 from tests.support.leftovers import states
 
 SMOKE = effort_of("smoke")
@@ -39,177 +36,6 @@ def no_survivors() -> Iterator[None]:
 def conditions(placements: tuple[Placement, ...], scratch: Path, effort: Effort = SMOKE) -> Conditions:
     journal = Journal(scratch / "journal", {})
     return Conditions(placements=placements, effort=effort, timeout_s=60, scratch=scratch, journal=journal)
-
-
-class Stand:
-    """Stands in for a crew: every pass takes 1000 ns. In `load` and `bind` it waits for all the others."""
-
-    def __init__(self, variant: Variant[Any], stands: "Stands") -> None:
-        self.name = variant.name
-        self.stands = stands
-
-    def close(self) -> None:
-        self.hold()
-        self.stands.closed.append(self.name)
-
-    def hold(self) -> None:
-        self.stands.running.discard(self.name)
-
-    def release(self) -> None:
-        self.stands.running.add(self.name)
-
-    def prepare(self, workload: Workload) -> None:  # noqa: ARG002
-        self.stands.together.wait(WAIT_S)
-        if self.name in self.stands.broken:
-            raise WorkerError("out of memory", "last words")
-
-    def warm_up(self, effort: Effort) -> WarmUp:  # noqa: ARG002
-        return WarmUp(1, 1000, steady=True)
-
-    def run(self, effort: Effort) -> Slot:  # noqa: ARG002
-        assert self.stands.running == {self.name}
-        return Slot(((1000,),), self.stands.lost_share)
-
-    def finish(self) -> int:
-        return 1
-
-
-class Stands:
-    """Begins stand-ins for so many variants."""
-
-    def __init__(
-        self,
-        variants: int,
-        *,
-        broken: Sequence[str] = (),
-        unstartable: Sequence[str] = (),
-        lost_share: float | None = None,
-    ) -> None:
-        self.together = threading.Barrier(variants)
-        self.broken = broken
-        self.unstartable = unstartable
-        self.lost_share = lost_share
-        self.closed: list[str] = []
-        self.running: set[str] = set()
-
-    def placement_of(self, variant: Variant[Any]) -> tuple[str, ...]:
-        return (variant.name,)
-
-    def prefixes_of(self, variant: Variant[Any]) -> list[tuple[str, ...]]:
-        raise NotImplementedError(variant.name)
-
-    def __call__(
-        self, variant: Variant[Any], placements: Sequence[Placement], scratch: Path, *, timeout_s: float
-    ) -> Stand:
-        del placements, scratch, timeout_s
-        if variant.name in self.unstartable:
-            raise WorkerError("no namespace", "")
-        return Stand(variant, self)
-
-
-def measured(names: str, stands: Stands, scratch: Path, ledger: Ledger | None = None, **effort: Any) -> WorkloadResult:
-    """One workload of variants named by single letters, run by stand-ins."""
-    variants = tuple(Variant(name, build(), Operator("relu", {}, ("data",))) for name in names)
-    plan = Plan("net", variants, (Workload("net-b1", {}, 1, 1.0),), names[0], stands, family="made")
-    chosen: Effort = dataclasses.replace(SMOKE, **{"block_budget_s": 1e9, **effort})
-    return measure([plan], {}, conditions(PLACEMENTS, scratch, chosen), lambda *_: None, ledger or Ledger())[
-        plan.key_of(plan.workloads[0])
-    ]
-
-
-def orders(result: WorkloadResult) -> list[list[str]]:
-    """The variants of each block in the order in which they ran, for each invocation."""
-    return [["".join(block.slots) for block in invocation.blocks] for invocation in result.invocations]
-
-
-def test_every_second_block_reverses_the_one_before_and_pairs_have_orders_of_their_own(scratch: Path) -> None:
-    result = measured("abc", Stands(3), scratch, min_invocations=2, max_invocations=2, max_blocks=100)
-    for blocks in orders(result):
-        pairs = list(zip(blocks[::2], blocks[1::2], strict=True))
-        assert all(second == first[::-1] for first, second in pairs)
-        assert {first for first, _ in pairs} == {"abc", "acb", "bac", "bca", "cab", "cba"}, "no order is left out"
-
-
-def test_orders_repeat_in_another_session_and_differ_between_invocations(tmp_path: Path) -> None:
-    effort: dict[str, Any] = {"min_invocations": 3, "max_invocations": 3, "max_blocks": 20}
-    one, two = (orders(measured("abcd", Stands(4), tmp_path / name, **effort)) for name in ("one", "two"))
-    assert one == two
-    assert len({tuple(blocks) for blocks in one}) == 3
-
-
-def blocks_of(groups: Sequence[str], count: int, *, min_blocks: int = 2) -> list[str]:
-    """The turns of so many blocks; variants are letters, those that are compared side by side in one group."""
-    taken, draw = [list(group) for group in groups], random.Random(1)
-    return ["".join(_turns(taken, block, min_blocks, draw)) for block in range(count)]
-
-
-def test_a_variant_and_its_twin_take_turns_there_and_back() -> None:
-    blocks = blocks_of(["n", "tv"], 60)
-    whole = [block for block in blocks if "n" in block]
-    assert {block.replace("n", "") for block in blocks} == {"tvvt", "vttv"}
-    assert {block.index("n") for block in whole} == {0, 4}, "nothing comes between the two"
-    assert all(block.count("n") == 1 for block in whole)
-
-
-@pytest.mark.parametrize("groups", [["n", "tv", "TV"], ["n", "m", "tv"], ["a", "b", "c"]])
-def test_every_second_block_is_the_reverse_of_the_one_before(groups: list[str]) -> None:
-    blocks = blocks_of(groups, 20, min_blocks=20)
-    assert all(second == first[::-1] for first, second in zip(blocks[::2], blocks[1::2], strict=True))
-
-
-def test_beside_twins_the_others_sit_out_two_of_three_blocks_after_the_least_number() -> None:
-    blocks = blocks_of(["n", "tv"], 13, min_blocks=4)
-    assert [number for number, block in enumerate(blocks) if "n" in block] == [0, 1, 2, 3, 6, 9, 12]
-    assert all("n" in block for block in blocks_of(["n", "m"], 13, min_blocks=4)), "without twins none does"
-
-
-def test_crews_are_started_loaded_and_bound_at_the_same_time(scratch: Path) -> None:
-    """Each stand-in waits in `load` and in `bind` until all are there: one after the other they would never be."""
-    result = measured("abc", Stands(3), scratch)
-    assert result.failures == {}
-    assert [sorted(block) for block in orders(result)[0]] == [["a", "b", "c"]] * 2
-
-
-def test_one_that_fails_while_all_start_fails_alone(scratch: Path) -> None:
-    stands = Stands(3, broken=("b",))
-    result = measured("abc", stands, scratch)
-    assert result.failures == {"b": Failure("while starting: out of memory", "last words")}
-    assert [sorted(block) for block in orders(result)[0]] == [["a", "c"]] * 2
-    assert sorted(stands.closed) == ["a", "b", "c"], "each is ended once"
-
-
-def test_one_that_cannot_be_started_fails_alone(scratch: Path) -> None:
-    stands = Stands(2, unstartable=("b",))
-    result = measured("abc", stands, scratch)
-    assert result.failures == {"b": Failure("while starting: no namespace", "")}
-    assert [sorted(block) for block in orders(result)[0]] == [["a", "c"]] * 2
-    assert sorted(stands.closed) == ["a", "c"]
-
-
-def test_what_failed_outside_of_a_narrowed_plan_stops_nothing_in_it(scratch: Path) -> None:
-    """A confirmation is at a case and its twin, whatever others of the subject failed of."""
-    variants = tuple(Variant(name, build(), Operator("relu", {}, ("data",))) for name in "ab")
-    plan = Plan("net", variants, (Workload("net-b1", {}, 1, 1.0),), "a", Stands(2), family="made")
-    wrong = Failure("wrong answers", "")
-    begun = conditions(PLACEMENTS, scratch)
-    (result,) = measure([plan], {plan.key: {"x": wrong, "y": wrong}}, begun, lambda *_: None, Ledger()).values()
-    assert result.failures == {}
-    assert [sorted(block) for block in orders(result)[0]] == [["a", "b"]] * 2
-
-
-def test_without_any_time_left_there_is_still_the_least_number_of_blocks(scratch: Path) -> None:
-    result = measured("ab", Stands(2), scratch, min_blocks=3, max_blocks=100, block_budget_s=0.0)
-    assert [len(blocks) for blocks in orders(result)] == [3]
-
-
-def test_a_block_is_disturbed_when_more_than_its_share_of_time_was_lost(scratch: Path) -> None:
-    for lost_share, disturbed in ((0.05, False), (0.06, True), (None, False)):
-        stands = Stands(2, lost_share=lost_share)
-        folder = scratch / str(lost_share)
-        result = measured("ab", stands, folder, max_invocations=2, workload_budget_s=0.0, max_lost_share=0.05)
-        assert [block.disturbed for block in result.invocations[0].blocks] == [disturbed] * 2
-        assert [invocation.disturbed for invocation in result.invocations] == ([True] * 2 if disturbed else [False])
-        assert len(result.undisturbed.invocations) == (not disturbed)
 
 
 class Watched(WorkerGroup):

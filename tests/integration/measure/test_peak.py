@@ -11,7 +11,7 @@ from perf.machine import Placement
 from perf.measure.engine import Conditions
 from perf.measure.journal import Journal
 from perf.measure.ledger import Ledger
-from perf.measure.peak import flops_of, gflop_per_s, measure_peaks
+from perf.measure.peak import measure_peaks
 from perf.measure.tiers import effort_of
 
 
@@ -32,12 +32,3 @@ def test_every_build_has_its_limit(
     # No CPU does less than 10^8 operations a second in its own BLAS, and none 10^14.
     assert all(0.1 < rate < 1e5 for rate in found.values())
     assert told == ["matrix product 256, invocation 1"]
-
-
-def test_a_tier_without_a_size_measures_none(placements: tuple[Placement, ...], tmp_path: Path) -> None:
-    assert measure_peaks([], conditions(placements, tmp_path, None), lambda *_: None, Ledger()) == {}
-
-
-def test_rate_is_of_all_instances() -> None:
-    assert flops_of(1000) == 2_000_000_000
-    assert gflop_per_s(flops_of(1000), latency_s=0.5, instances=2) == 8.0

@@ -13,14 +13,14 @@ from perf.defects import defects_of
 from perf.measure.family import Resources
 from perf.measure.plan import Operator, Plan
 from perf.measure.workers.inspection import Outputs
-from perf.rnn.agreement import Distance, Expected, Inputs, distance
-from perf.rnn.example import CHECK, COVERS, example_of
+from perf.rnn.agreement import Inputs
+from perf.rnn.example import CHECK
 from perf.rnn.family import RnnFamily
 from perf.rnn.parity import check_defect, check_random
 from perf.rnn.reference import GATES, Sizes
 from perf.rnn.runner import ExampleRunner
 from perf.rnn.shapes import Shape, catalogue
-from perf.rnn.verify import OWN_KERNEL, judged, verify
+from perf.rnn.verify import OWN_KERNEL, verify
 
 pytestmark = pytest.mark.real
 
@@ -50,7 +50,7 @@ def test_layers_over_an_input_of_another_width_come_out_wrong_in_mkl(cell: str, 
     assert checked["native-fp32"].problem is None
     problem = checked["mkl-fp32"].problem
     assert problem is not None
-    assert f"the outputs of {cell}-24-16-l2-n3-t7 differ from the equations' by" in problem.what
+    assert f"the outputs of {cell}-24-16-l2-n3-t7 differ from those of the equations by" in problem.what
     assert "known defect rnn-input-width of mxnet-mkl 1.5.0 (apache/mxnet#17479" in problem.what
 
 
@@ -63,7 +63,7 @@ def test_another_cell_than_the_equations_is_found(resources: Resources) -> None:
     assert checked["native-fp32"].problem is None
     problem = checked["mkl-fp32"].problem
     assert problem is not None
-    assert "rnn_tanh-16-16-l2-n3-t7 differ from the equations' by" in problem.what
+    assert "rnn_tanh-16-16-l2-n3-t7 differ from those of the equations by" in problem.what
 
 
 def test_swapped_initial_states_are_found(resources: Resources) -> None:
@@ -74,26 +74,6 @@ def test_swapped_initial_states_are_found(resources: Resources) -> None:
     checked = verify(replace(plan, variants=(native, replace(mkl, program=wrong))), resources)
     assert checked["native-fp32"].problem is None
     assert checked["mkl-fp32"].problem is not None
-
-
-def test_a_build_without_its_primitive_is_found(resources: Resources) -> None:
-    plan = plan_of("lstm", resources)
-    (_, mkl) = plan.variants
-    problem = judged(mkl, [(plan.workloads[0], Distance(0, 1))], []).problem
-    assert problem is not None
-    assert problem.what == "MKL-DNN ran no RNN primitive"
-
-
-@pytest.mark.parametrize("spoiled", [2e-6, np.nan, np.inf])
-def test_a_wrong_value_in_any_output_is_found(spoiled: float, resources: Resources) -> None:
-    plan = plan_of("lstm", resources)
-    (native, _) = plan.variants
-    sound = [np.zeros((5, 2, 4)), np.zeros((2, 2, 4))]
-    outputs = [sound[0], np.zeros((2, 2, 4))]
-    outputs[1][1, 0, 3] = spoiled
-    found = distance(outputs, Expected(sound, 1e-6))
-    assert judged(native, [(plan.workloads[0], found)], []).problem is not None
-    assert not distance(sound, Expected(sound, 1e-6)).too_far
 
 
 class SwappedGates(ExampleRunner):
@@ -138,13 +118,6 @@ def test_random_networks_come_out_right(mode: str, resources: Resources) -> None
         ExampleRunner(resources.build("mkl"), resources) as mkl,
     ):
         assert check_random(mode, {"native": native, "mkl": mkl}, seed=1, count=10).problem is None
-
-
-def test_every_declared_defect_says_what_it_covers() -> None:
-    declared = defects_of(CHECK)
-    assert set(declared) == set(COVERS)
-    for name, defect in declared.items():
-        assert COVERS[name](example_of(defect))
 
 
 def test_a_defect_that_is_declared_for_a_sound_build_is_told(resources: Resources) -> None:

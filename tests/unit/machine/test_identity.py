@@ -1,5 +1,6 @@
 """What machine this is, and under which class its runs are comparable."""
 
+import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perf.errors import PerfError
+from perf.machine import read_host_id
 from perf.machine.identity import Machine, highest_isa, parse_cpuinfo, read_machine
 from perf.machine.topology import read_topology
 from tests.support.fake_sysfs import write_c5_metal, write_sysfs
@@ -206,3 +208,29 @@ def test_memory_of_unknown_size_is_an_error(tmp_path: Path, proc: Path) -> None:
     (proc / "meminfo").write_text("MemFree: 1 kB\n")
     with pytest.raises(PerfError, match="no MemTotal"):
         read_machine(root, proc, read_topology(root, {0}))
+
+
+MACHINE_ID = "0123456789abcdef0123456789abcdef"
+
+
+def test_a_host_is_identified_by_a_hash_of_its_machine_id(tmp_path: Path) -> None:
+    path = tmp_path / "machine-id"
+    path.write_text(f"{MACHINE_ID}\n")
+    host = read_host_id(path)
+    assert host is not None
+    assert len(host) == 16
+    assert int(host, 16) >= 0
+    assert host not in MACHINE_ID
+    assert host != hashlib.sha256(MACHINE_ID.encode()).hexdigest()[:16], "it is salted"
+    path.write_text(MACHINE_ID)
+    assert read_host_id(path) == host
+    path.write_text(MACHINE_ID[::-1])
+    assert read_host_id(path) != host
+
+
+@pytest.mark.parametrize("text", ["", "\n", "uninitialized\n"])
+def test_a_host_without_a_machine_id_has_none(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "machine-id"
+    assert read_host_id(path) is None
+    path.write_text(text)
+    assert read_host_id(path) is None

@@ -1,7 +1,6 @@
 """What is measured side by side with a baseline's stack, and which cases are confirmed in which order."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,151 +11,30 @@ from rich.console import Console
 
 from perf.errors import PerfError
 from perf.facts import CheckFacts, RnnCheck
-from perf.judge.verdict import LOOKS
+from perf.judge.judgement import MAX_EVALUATIONS
 from perf.measure import cases as measuring
 from perf.measure.cases import Measuring
 from perf.measure.engine import Conditions
 from perf.measure.family import Case, Checked
 from perf.measure.ledger import Ledger
 from perf.measure.outcome import Outcome
-from perf.measure.plan import Operator, Plan, Variant, Workload, WorkloadKey
-from perf.measure.results import Failure, WorkloadResult
-from perf.measure.stacks import OF_BASELINE, BaselineArm
-from perf.measure.tiers import effort_of
+from perf.measure.plan import Plan, Variant
+from perf.measure.stacks import BaselineArm
 from perf.plugin.session import PerfSession
 from perf.report.progress import ProgressLine
-from perf.runs.judges import Ungated
-from tests.support.fakes import PLACEMENTS, build
-
-SMOKE = effort_of("smoke")
-CONFIRMING = "confirming"
-ARM = f"fast{OF_BASELINE}"
-LOST = Failure("while starting: the worker was ended by SIGKILL", "")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One call of the engine: its name, and of which workloads, variants and reference, in how many invocations."""
-
-    phase: str
-    workloads: list[str]
-    variants: list[str]
-    reference: str
-    invocations: int | None
-
-
-@dataclass
-class Engine:
-    """Stands in for the engine: notes what it is asked to measure, and measures nothing."""
-
-    failures: Mapping[str, Failure] = field(default_factory=dict)
-    asked: list[Asked] = field(default_factory=list)
-
-    def __call__(
-        self, plans: Sequence[Plan[Any]], problems: Mapping[str, Any], conditions: Conditions, *_: object
-    ) -> dict[WorkloadKey, WorkloadResult]:
-        assert not any(problems.values())
-        results: dict[WorkloadKey, WorkloadResult] = {}
-        for plan in plans:
-            names = [variant.name for variant in plan.variants]
-            workloads = [workload.name for workload in plan.workloads]
-            invocations = plan.effort.min_invocations if plan.effort else None
-            self.asked.append(
-                Asked(conditions.invocation_label(plan.workloads[0]), workloads, names, plan.reference, invocations)
-            )
-            failures = {name: failure for name, failure in self.failures.items() if name in names}
-            results |= {plan.key_of(workload): WorkloadResult((), failures) for workload in plan.workloads}
-        return results
-
-    @property
-    def confirmed(self) -> list[str]:
-        """The cases that were confirmed, in order."""
-        return [
-            asked.phase.removeprefix(f"{CONFIRMING} ").removesuffix("-fast")
-            for asked in self.asked
-            if asked.phase.startswith(CONFIRMING)
-        ]
-
-
-class Family:
-    """Plans of two variants without preparing anything."""
-
-    def __init__(self, name: str = "made") -> None:
-        self.name = name
-
-    def plan(self, subject: str, cases: Sequence[Any], _: object) -> Plan[Any]:
-        program = Operator("relu", {}, ("data",))
-        variants = [Variant(name, build(), program, over) for name, over in (("native", ()), ("fast", ("native",)))]
-        workloads = [Workload(name, {}, 1, 1.0) for name in dict.fromkeys(case.workload for case in cases)]
-        return Plan(subject, tuple(variants), tuple(workloads), "native", family=self.name)
-
-    def memory_bytes(self, plan: Plan[Any], _: object) -> dict[str, int]:
-        return {workload.name: 10**15 if workload.name.startswith("large") else 1 for workload in plan.workloads}
-
-    def check(self, plan: Plan[Any], _: object) -> dict[str, Checked[CheckFacts]]:
-        return {variant.name: Checked(None, RnnCheck(self.name, 0.0, 0.0)) for variant in plan.variants}
-
-
-def arm_with_old_stack(_: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> BaselineArm:
-    del cases
-    baseline_arm = replace(
-        variant, name=variant.name + OF_BASELINE, over=(), baseline_arm_of=variant.name, extra_work=0.0
-    )
-    return BaselineArm(baseline_arm, Mock())
-
-
-@dataclass
-class Session:
-    """Measures one case of variant "fast" for each workload in `losses`, its apparent slowdown, and confirms the
-    slowest first. A case is decided after `decided_after` confirmations. `subject` is that of all workloads; None: each
-    has its own.
-    """
-
-    monkeypatch: pytest.MonkeyPatch
-    losses: Mapping[str, float] = field(default_factory=lambda: {"b": 0.1})
-    baseline_arm: Callable[[Plan[Any], Variant[Any], Sequence[Case]], BaselineArm | str | None] = arm_with_old_stack
-    failures: Mapping[str, Failure] = field(default_factory=dict)
-    budget_s: float = 1000.0
-    decided_after: int = LOOKS
-    injected: Mapping[str, float] = field(default_factory=dict)
-    subject: str | None = None
-
-    def __post_init__(self) -> None:
-        self.engine = Engine(self.failures)
-        self.ledger = Ledger()
-        self.printed = StringIO()
-
-    def measured(self) -> dict[str, Outcome]:
-        self.monkeypatch.setattr(measuring, "measure", self.engine)
-        family = Family()
-        cases = [
-            Mock(id=name, workload=name, subject=self.subject or name, variant="fast", family=family)
-            for name in self.losses
-        ]
-        effort = replace(SMOKE, confirm_budget_s=self.budget_s)
-        journal = Mock(checks=Mock(return_value=None), resumed=None)
-        measured = Measuring(
-            resources=Mock(),
-            conditions=Conditions(
-                placements=PLACEMENTS, effort=effort, timeout_s=1, scratch=Path("unused"), journal=journal
-            ),
-            injected=self.injected,
-            progress=ProgressLine(Console(file=self.printed, width=200)),
-            ledger=self.ledger,
-            baseline_arm=self.baseline_arm,
-            undecided=self._undecided,
-        ).measured(cases)
-        self.errors = {name: error for name, error in measured.outcomes.items() if isinstance(error, PerfError)}
-        return {name: outcome for name, outcome in measured.outcomes.items() if isinstance(outcome, Outcome)}
-
-    def _undecided(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        undecided = [
-            outcome
-            for outcome in outcomes
-            if isinstance(outcome.baseline_arm, BaselineArm)
-            and self.engine.confirmed.count(outcome.case.id) < self.decided_after
-        ]
-        return sorted(undecided, key=lambda outcome: -self.losses[outcome.case.id])
+from perf.runs.judges import NoBaseline
+from tests.support.fakes import PLACEMENTS
+from tests.unit.measure.fake_session import (
+    ARM,
+    CONFIRMING,
+    LOST,
+    SMOKE,
+    Asked,
+    Engine,
+    Family,
+    Session,
+    arm_with_old_stack,
+)
 
 
 def test_the_same_stack_is_measured_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +86,7 @@ def test_a_confirmation_measures_a_case_and_its_baseline_arm_alone_and_grows(mon
     confirmations = session.engine.asked[1:]
     assert confirmations == [
         Asked(f"{CONFIRMING} b-fast", ["b"], [ARM, "fast"], ARM, number * SMOKE.confirm_invocations)
-        for number in range(1, LOOKS)
+        for number in range(1, MAX_EVALUATIONS)
     ], "at most the number among which the error of a run is divided"
     assert list(session.ledger.parts) == ["confirmations"]
 
@@ -222,7 +100,7 @@ def test_confirmations_end_as_soon_as_a_case_is_decided(monkeypatch: pytest.Monk
 def test_the_slowest_case_gets_all_confirmations_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(monkeypatch, losses={"faster": -0.2, "slow": 0.1, "slower": 0.3})
     session.measured()
-    most = LOOKS - 1
+    most = MAX_EVALUATIONS - 1
     assert session.engine.confirmed == ["slower"] * most + ["slow"] * most + ["faster"] * most
 
 
@@ -301,7 +179,7 @@ def test_an_error_that_ends_the_measuring_is_raised_for_every_case(monkeypatch: 
         effort=SMOKE,
         context=Mock(),
         journal=Mock(),
-        judging=Ungated(),
+        judge=NoBaseline(),
         tolerances=Mock(),
     )
     session.measure()

@@ -1,4 +1,4 @@
-"""The summary's figures are the records', in Markdown and on consoles of any width."""
+"""The summary shows the figures of the records, in Markdown and on consoles of any width."""
 
 import re
 import tempfile
@@ -17,87 +17,24 @@ from rich.console import Console
 
 from perf.columns import Column
 from perf.errors import PerfError
-from perf.facts import CnnCheck, CnnFacts, Drift, RnnCheck, RnnFacts, TrainingCheck, TrainingFacts
-from perf.report.summary import MARKED, TYPICAL, Rows, Summary, print_summary, tables_of, write_markdown
+from perf.facts import Drift
+from perf.report.summary import MARKED, TYPICAL, Summary, TextTable, print_summary, tables_of, write_markdown
 from perf.runs.record import CaseRecord, RatioEstimate
 from perf.runs.schema import FEW
-from tests.support.factories import as_stack
+from tests.unit.report.records import (
+    FP32,
+    INT8,
+    NATIVE,
+    RECORDS,
+    RECURRENT,
+    SUMMARY,
+    network,
+    ratio,
+    record,
+    trained,
+)
 
 FIGURE = re.compile(r"\d+\.\d+")
-
-
-def ratio(value: float, **other: Any) -> RatioEstimate:
-    """A ratio whose interval reaches 10 % to either side, from three invocations."""
-    fields = {"low": value * 0.9, "high": value * 1.1, "typical": value, "invocations": FEW, "disturbed": False}
-    return RatioEstimate(value, **{**fields, **other})
-
-
-def network(name: str = "resnet50_v1", batch: int = 8, drift: Drift | None = None) -> CnnFacts:
-    return CnnFacts(name, batch, None, CnnCheck("jit:avx512_core", 1, 1, 0, None, None, drift))
-
-
-def record(variant: str, speedup: float | RatioEstimate | None = None, **other: Any) -> CaseRecord:
-    """A record of resnet50_v1 at batch 8, with a speedup as `ratio` makes it."""
-    return CaseRecord(
-        **{
-            **dict.fromkeys(CaseRecord.__struct_fields__),
-            "family": "cnn",
-            "subject": "resnet50_v1",
-            "workload": "resnet50_v1-b8",
-            "variant": variant,
-            "reference": "native-fp32",
-            "stack": as_stack(),
-            "latency_s": 0.25,
-            "invocations_disturbed": 0,
-            "samples": {},
-            "facts": network(),
-            "speedup": ratio(speedup) if isinstance(speedup, float) else speedup,
-            "throughput_items_per_s": 32.0,
-            "gflop_per_s": 262.144,
-            **other,
-        }
-    )
-
-
-def trained(ranks: int, efficiency: RatioEstimate | None = None, **other: Any) -> CaseRecord:
-    """A training job on so many ranks, which do not hide 5.12 % of a step unless they are one."""
-    check = TrainingCheck(
-        place="this host",
-        link_gbit_per_s=None,
-        gradient_bytes=102_000_000,
-        profiled_step_s=0.25,
-        compute_s=0.2,
-        slowest_compute_s=0.2,
-        communication_share=0.0512 if ranks > 1 else 0.0,
-        waiting_share=0.0,
-        timeline_s={},
-        allreduce_s={"4096": 1e-4, "1048576": 1e-3} if ranks > 1 else {},
-        mpi=None,
-    )
-    return record(
-        f"r{ranks}",
-        family="dist",
-        workload="train-resnet50_v1-b8-mkl",
-        reference="r1",
-        facts=TrainingFacts("resnet50_v1", 8, "mkl", ranks, check),
-        efficiency=efficiency,
-        published=None if ranks == 1 else 0.9886,
-        **other,
-    )
-
-
-NATIVE = record("native-fp32", latency_s=1.2345678)
-FP32 = record("mkl-fp32", 15.554, published=18.83)
-INT8 = record("mkl-int8", 123.456, published=65.03)
-OTHER = {"facts": network("mobilenetv2_1.0", 64), "workload": "mobilenetv2_1.0-b64"}
-RECORDS = [NATIVE, FP32, INT8, changed(NATIVE, **OTHER), changed(INT8, **OTHER, speedup=ratio(217.07))]
-LSTM = {
-    "family": "rnn",
-    "workload": "lstm-l8-n32",
-    "facts": RnnFacts("lstm", "[32, 50, 512, 512]", 8, None, RnnCheck("rnn_impl.h", 1e-7, 1e-5)),
-}
-RECURRENT = [changed(NATIVE, **LSTM), changed(FP32, **LSTM)]
-SUMMARY = Summary(RECORDS, [], ["machine class c5.metal: 48 cores"], ["4711 s in all, [42] %"])
 
 
 def printed(summary: Summary, width: int) -> str:
@@ -106,8 +43,8 @@ def printed(summary: Summary, width: int) -> str:
     return out.getvalue()
 
 
-def table_of(records: list[CaseRecord]) -> Rows:
-    """The table of records of one family."""
+def table_of(records: list[CaseRecord]) -> TextTable:
+    """Return the table of records of one family."""
     (table,) = tables_of(Summary(records, [], [], []))
     return table
 
@@ -125,7 +62,7 @@ def test_training_is_shown_in_percent() -> None:
 
 
 class WithColumn(CaseRecord, frozen=True, kw_only=True):
-    """A record with one more figure."""
+    """A record with an additional figure."""
 
     heat: Annotated[float, Column(heading="{variant} °C", place=9, variants=("cnn",))] = 71.5
 
@@ -136,7 +73,7 @@ def test_a_field_with_a_column_is_in_the_table() -> None:
     assert (table.names[-1], table.rows[0][-1]) == ("mkl-fp32 °C", "71.50")
 
 
-def test_the_drift_of_int8_is_shown_where_there_is_one() -> None:
+def test_the_drift_of_int8_is_shown_if_it_was_measured() -> None:
     drift = Drift(top1_agreement=0.96875, sqnr_db=38.06, cosine=0.99981, largest_error=0.2)
     table = table_of([NATIVE, FP32, changed(INT8, facts=network(drift=drift))])
     assert table.names[-1] == "mkl-int8 drift"
@@ -144,7 +81,7 @@ def test_the_drift_of_int8_is_shown_where_there_is_one() -> None:
     assert "drift" not in "".join(table_of([NATIVE, FP32]).names)
 
 
-def test_variants_stand_beside_what_was_published() -> None:
+def test_published_speedups_are_shown_beside_each_variant() -> None:
     table = table_of(RECORDS)
     names = ["Network", "Batch", "native-fp32 ms", "native-fp32 GFLOP/s"]
     names += ["mkl-fp32", "published", "mkl-fp32 GFLOP/s", "mkl-int8", "published", "mkl-int8 GFLOP/s"]
@@ -200,7 +137,7 @@ SHAKY = [DISTURBED, TWO, {"invocations": 1, "disturbed": True}]
         (changed(INTERVAL, invocations=100), "7.30 [7.11, 7.50]"),
     ],
 )
-def test_a_speedup_has_its_interval_and_a_mark_when_it_rests_on_little(figure: RatioEstimate | None, text: str) -> None:
+def test_a_speedup_has_its_interval_and_a_mark_if_it_is_uncertain(figure: RatioEstimate | None, text: str) -> None:
     assert table_of([NATIVE, record("mkl-fp32", figure)]).rows[0][4] == text
 
 
@@ -218,7 +155,7 @@ def test_the_mark_is_explained_once_below_the_tables(tmp_path: Path, shaky: dict
     assert f"\n- {MARKED}\n- {SUMMARY.footer[0]}\n" in text
 
 
-def test_a_typical_speedup_outside_of_the_interval_is_shown_and_explained(tmp_path: Path) -> None:
+def test_a_typical_speedup_outside_the_interval_is_shown_and_explained(tmp_path: Path) -> None:
     busy = replace(SUMMARY, records=[NATIVE, record("mkl-fp32", ratio(15.554, typical=13.99)), INT8])
     path = tmp_path / "summary.md"
     write_markdown(busy, path, "")
@@ -243,12 +180,12 @@ def test_without_a_mark_there_is_nothing_to_explain(tmp_path: Path) -> None:
         assert "~" not in text
 
 
-def test_an_efficiency_is_marked_like_a_speedup_and_what_was_published_is_not() -> None:
+def test_an_efficiency_is_marked_like_a_speedup_and_the_published_one_is_not() -> None:
     (table, *_) = tables_of(Summary([trained(1), trained(2, ratio(0.5, **TWO))], [], [], []))
     assert [cell for cell in table.rows[0] if "?" in cell] == ["50.0 % [45.0, 55.0] ?"]
 
 
-def test_a_typical_efficiency_outside_of_the_interval_is_shown_in_percent() -> None:
+def test_a_typical_efficiency_outside_the_interval_is_shown_in_percent() -> None:
     shown = Summary([trained(1), trained(2, ratio(0.5, typical=0.4))], [], [], [])
     (table, *_) = tables_of(shown)
     assert [cell for cell in table.rows[0] if "~" in cell] == ["50.0 % [45.0, 55.0] ~40.0"]
@@ -264,11 +201,11 @@ SPEEDUPS = st.floats(0.01, 1000)
 
 @settings(deadline=None, max_examples=40)  # each writes a file
 @given(SPEEDUPS, SPEEDUPS, st.floats(1e-5, 100))
-def test_markdown_holds_the_records_figures_to_the_printed_digit(
+def test_markdown_has_the_figures_of_the_records_to_the_printed_digit(
     speedup: float, published: float, seconds: float
 ) -> None:
-    found = record("mkl-int8", speedup, published=published)
-    summary = Summary([record("native-fp32", latency_s=seconds), found], [], [], [])
+    int8 = record("mkl-int8", speedup, published=published)
+    summary = Summary([record("native-fp32", latency_s=seconds), int8], [], [], [])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "summary.md")
         write_markdown(summary, path, "CNN inference")
@@ -287,8 +224,8 @@ def test_markdown_is_one_table_between_two_lists(tmp_path: Path) -> None:
     table = table_of(RECORDS)
     assert lines[:3] == ["# CNN inference, quick tier", "", "- machine class c5.metal: 48 cores"]
     assert f"## {table.title}" in lines
-    found = [cells(line) for line in lines if line.startswith("|")]
-    assert found == [table.names, [":--", *["--:"] * 9], *table.rows]
+    rows = [cells(line) for line in lines if line.startswith("|")]
+    assert rows == [table.names, [":--", *["--:"] * 9], *table.rows]
     assert lines[-2:] == ["", "- 4711 s in all, [42] %"]
 
 
@@ -315,10 +252,10 @@ def test_a_wide_console_shows_each_row_on_one_line() -> None:
     table = table_of(RECORDS)
     heads = [name.split(" ", 1) for name in table.names]
     assert [first for first, *unit in heads if unit] in lines
-    assert [words[-1] for words in heads] in lines
+    assert [head[-1] for head in heads] in lines
     assert [line for line in lines if line[0] in {"resnet50_v1", "mobilenetv2_1.0"}] == table.rows
 
 
-def test_lines_around_the_table_are_neither_wrapped_nor_taken_for_markup() -> None:
+def test_lines_around_the_table_are_neither_wrapped_nor_read_as_markup() -> None:
     long = Summary([], [], ["[bold] " + "x" * 300], ["[/nothing] y"])
     assert printed(long, 40).splitlines() == [*long.header, *long.footer]

@@ -1,0 +1,29 @@
+"""Answers that nothing shows to be right or wrong: they pass, and fail under --perf-strict."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from perf.measure.family import Checked
+from perf.plugin.fixtures import _fail_as_judged
+
+
+def fail_as_judged(unjudged: str | None, *, strict: bool) -> None:
+    outcome: Any = SimpleNamespace(case=SimpleNamespace(id="net-b1-mkl-int8"), check=Checked(None, None, unjudged))
+    options = SimpleNamespace(strict=strict, advisory=False)
+    session: Any = SimpleNamespace(setup=SimpleNamespace(options=options), judge=None)
+    _fail_as_judged(outcome, None, session, "net", "uv run pytest net")
+
+
+def test_answers_that_were_not_judged_fail_where_everything_must_be() -> None:
+    with pytest.raises(pytest.fail.Exception) as caught:
+        fail_as_judged("no floor is known", strict=True)
+    assert caught.value.msg == (
+        "net-b1-mkl-int8: its answers were not judged: no floor is known\nalone: uv run pytest net"
+    )
+
+
+@pytest.mark.parametrize(("unjudged", "strict"), [("no floor is known", False), (None, True)])
+def test_otherwise_they_pass(unjudged: str | None, strict: bool) -> None:
+    fail_as_judged(unjudged, strict=strict)
