@@ -1,3 +1,4 @@
 """Hands pytest the plugin."""
 
-pytest_plugins = ["perf.plugin.hooks", "perf.plugin.fixtures"]
+# In the order of their imports: pytest cannot rewrite the assertions of a module that is imported already.
+pytest_plugins = ["perf.plugin.collection", "perf.plugin.terminal", "perf.plugin.hooks", "perf.plugin.fixtures"]

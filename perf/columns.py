@@ -72,13 +72,14 @@ def marked(record: msgspec.Struct, mark: type[MarkT]) -> Iterator[tuple[MarkT, A
 
 
 def fields_of(kind: type[msgspec.Struct]) -> list[Field]:
-    """All fields of a structure."""
+    """Return all fields of a structure, by their names in JSON."""
     hints = get_type_hints(kind)
     meanings = {
         name: [mark.description or "" for mark in marks if isinstance(mark, msgspec.Meta)]
         for name, marks in _marks(kind).items()
     }
-    return [Field(name, hints[name], "".join(meanings[name])) for name in kind.__struct_fields__]
+    stored = zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
+    return [Field(encoded, hints[name], "".join(meanings[name])) for name, encoded in stored]
 
 
 def structures_of(kind: type[msgspec.Struct]) -> list[type[msgspec.Struct]]:

@@ -1,6 +1,6 @@
 """What names a case in tables, and what its check observed before it was timed: plain data, one structure a family.
 
-Every field carries what it means; `mxperf fields` prints it.
+Every field carries what it means; docs/reference/fields.md shows it.
 """
 
 from typing import Annotated

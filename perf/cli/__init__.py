@@ -1,1 +1,1 @@
-"""The command mxperf: what is done with machines and stored runs outside of pytest."""
+"""The command mxperf: work with machines and stored runs outside of pytest."""

@@ -1,4 +1,4 @@
-"""The subcommand doctor: whether this machine is fit for measuring."""
+"""The subcommand doctor: what makes measurements on this machine doubtful."""
 
 from typing import Annotated
 
@@ -11,16 +11,24 @@ from perf.machine.state import Value
 from perf.report.console import say, widened
 from perf.report.doctor import print_findings
 
+# Counters of the kernel move in steps of 10 ms: a shorter window would count nothing.
 MIN_WINDOW_S = 0.1
+# Longer than any session needs: what is meant is another unit.
 MAX_WINDOW_S = 3600.0
+# The exit code for a machine that makes measurements doubtful.
 DOUBTFUL = 1
-"""The exit code for a machine that makes measurements doubtful."""
 
 WINDOW = typer.Option(min=MIN_WINDOW_S, max=MAX_WINDOW_S, help="How long to watch the counters, in seconds.")
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """What --json prints: `window_s` is how long counters were watched, in seconds."""
+    """What --json prints.
+
+    machine_class: the machine's class.
+    window_s: how long counters were watched, in seconds.
+    findings: one finding for each check.
+    settings: the machine's settings that runs store.
+    """
 
     machine_class: str
     window_s: float
@@ -32,7 +40,7 @@ def doctor(
     window: Annotated[float, WINDOW] = 2.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Tell what makes measurements on this machine doubtful.
+    """Report what makes measurements on this machine doubtful.
 
     Exit code 0: nothing is doubtful; 1: something is; 4: the machine cannot be read.
     """

@@ -15,29 +15,31 @@ from perf.runs.schema import StoredRun, read_run
 from perf.runs.tolerances import read_tolerances
 from perf.runs.verdict import fails
 
+# The exit code when a case regressed or drifted; pytest's for failed tests is the same.
 FAILED = 1
-"""The exit code when a case regressed or drifted, as pytest's for failed tests."""
+# The exit code when `--strict` was given and something was not judged.
 NOT_JUDGED = 3
-"""The exit code when `--strict` wanted more judged than there was."""
 
 
 def judge(
     run: Annotated[Path, typer.Argument(help="The run to judge: a JSON file that a session wrote.")],
-    baseline: Annotated[Path, typer.Argument(help="The stored run to judge it by.")],
+    baseline: Annotated[Path, typer.Argument(help="The stored run to judge it against.")],
     strict: Annotated[
         bool,
         typer.Option(
             "--strict",
-            help="Fail, too, when a case is inconclusive, no-baseline or invalid, when one of the baseline's is "
+            help="Also fail when a case is inconclusive, no-baseline or invalid, when a case of the baseline is "
             "missing, or when the run is unfinished, lacks cases or was slowed down on purpose.",
         ),
     ] = False,
 ) -> None:
-    """Judge a stored run by another one, as the session that measured it would have.
+    """Judge a stored run against another one, as the session that measured it would have.
 
-    Runs of the same stacks are judged for drift. Another stack is judged by what the session measured side by side, if
-    it did; otherwise it stays inconclusive. Exit code 0: nothing failed; 1: a case regressed or drifted; 3: with
-    --strict, something was not judged; 4: a file cannot be used.
+    Runs of the same stacks are judged for drift. Another stack is judged by the session's side-by-side measurement;
+    without one it is inconclusive.
+
+    Exit code 0: nothing failed; 1: a case regressed or drifted; 3: with --strict, something was not judged; 4: a file
+    cannot be used.
     """
     now = read_run(run)
     then = usable_baseline(baseline, now.perf.machine_class)
@@ -56,10 +58,10 @@ def judge(
 
 
 def doubts_of(run: StoredRun) -> Iterator[str]:
-    """Why a run as a whole is less than it seems."""
+    """Yield why a run as a whole says less than its cases."""
     if not run.perf.complete:
         yield "The run is unfinished."
     if run.perf.injected:
-        slowed = ", ".join(f"{name} by {share:.1%}" for name, share in run.perf.injected.items())
+        slowed = ", ".join(f"{name} by {fraction:.1%}" for name, fraction in run.perf.injected.items())
         yield f"The run was slowed down on purpose (--perf-inject): {slowed}."
     yield from (f"Left out of the run: {name}: {why}" for name, why in run.perf.left_out.items())

@@ -1,4 +1,4 @@
-"""The subcommand refresh: a run becomes the latest baseline, if it hides no loss."""
+"""The subcommand refresh: store a run as the latest baseline, if it hides no loss."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,20 +19,22 @@ from perf.runs.tolerances import read_tolerances
 
 def refresh(
     run: Annotated[Path, typer.Argument(help="The run: a JSON file that a session wrote.")],
-    name: Annotated[str, typer.Option(help="What the stored run is called.")] = "refreshed",
+    name: Annotated[str, typer.Option(help="The name of the stored run.")] = "refreshed",
     folder: Annotated[
         Path | None, typer.Option(help="Where the class's runs are stored (default: baselines/CLASS).")
     ] = None,
     drop: Annotated[
-        list[str] | None, typer.Option(help="The run may lack these cases, by pattern; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Let the run lack these cases of the latest baseline, by pattern; may be repeated."),
     ] = None,
     reason: Annotated[str, typer.Option(help="Why cases may be worse than, or undecided against, the baseline.")] = "",
 ) -> None:
-    """Judge a run by the latest baseline of its machine class, and store it as the next one.
+    """Judge a run against the latest baseline of its machine class, and store it as the next one.
 
-    Nothing is stored when it lacks cases of that baseline that are not named (--drop), or when a case regressed,
-    drifted or is undecided and no reason is given (--reason), which is stored with it. Exit code 0: stored; 4: not
-    stored, and why.
+    The run must hold all cases of that baseline, except those that --drop names. A case that regressed, drifted or is
+    undecided needs a --reason, which is stored with the run.
+
+    Exit code 0: stored; 4: not stored; the message says why.
     """
     now, tolerances = read_run(run), read_tolerances(TOLERANCES)
     chosen = folder or BASELINES / now.perf.machine_class

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from perf.plugin.hooks import OPTIONS
+from perf.plugin.options import OPTIONS
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -3,10 +3,11 @@
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from perf.cnn.artifacts.images import synthetic_images
@@ -25,17 +26,17 @@ SEED = 20190714
 
 
 class CnnTier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The `networks` and `batches` (images of a pass) of a tier."""
+    """The CNN cases of a tier."""
 
-    networks: list[str]
-    batches: list[int]
+    networks: Annotated[list[str], Meta(description="networks, by GluonCV's names")]
+    batches: Annotated[list[int], Meta(description="batch sizes: images of a pass")]
 
 
 class AnswerSelection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The networks whose answers are checked, with `naive` and with `entropy` calibration."""
+    """The networks whose answers are checked."""
 
-    naive: list[str]
-    entropy: list[str]
+    naive: Annotated[list[str], Meta(description="networks checked with naive calibration")]
+    entropy: Annotated[list[str], Meta(description="networks checked with entropy calibration")]
 
 
 class NetworkVariant(VariantData, frozen=True, forbid_unknown_fields=True, kw_only=True):

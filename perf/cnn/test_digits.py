@@ -8,7 +8,7 @@ from perf.checks import CheckResult
 from perf.cnn.artifacts.prepare import CalibrationMode, fp32_and_int8
 from perf.cnn.digits.check import check_top1, classify, prepare_digits
 from perf.measure.family import Resources
-from perf.plugin.hooks import OPTIONS
+from perf.plugin.options import OPTIONS
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

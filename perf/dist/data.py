@@ -2,9 +2,10 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from perf.files import read_toml
 
@@ -29,30 +30,28 @@ class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TierCases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a tier trains: every combination of `networks`, `batches` (images per rank and step), `builds` and
-    `places`.
-    """
+    """What a tier trains: every combination of these."""
 
-    networks: list[str]
-    batches: list[int]
-    builds: list[str]
-    places: list[Place]
+    networks: Annotated[list[str], Meta(description="networks that are trained")]
+    batches: Annotated[list[int], Meta(description="images per rank and step")]
+    builds: Annotated[list[str], Meta(description="builds that train")]
+    places: Annotated[
+        list[Place],
+        Meta(description="where ranks run: on this host or those of --perf-hosts, or on two emulated hosts"),
+    ]
 
 
 class JobEffort(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How hard a tier measures jobs.
+    """How hard a tier measures jobs."""
 
-    `invocations`: at least this many fresh jobs of each rank count. `block_budget_s`: seconds to measure each of them.
-    `slot_s`, `slot_steps`: the least duration and number of steps of a slot. `warm_up_steps`: untimed steps before the
-    first slot. `breakdown_steps`: steps of each kind from which the breakdown of a step is computed.
-    """
-
-    invocations: int
-    block_budget_s: float
-    slot_s: float
-    slot_steps: int
-    warm_up_steps: int
-    breakdown_steps: int
+    invocations: Annotated[int, Meta(description="fewest fresh jobs of each rank count")]
+    block_budget_s: Annotated[float, Meta(description="seconds to measure each of them")]
+    slot_s: Annotated[float, Meta(description="shortest slot, in seconds")]
+    slot_steps: Annotated[int, Meta(description="fewest steps of a slot")]
+    warm_up_steps: Annotated[int, Meta(description="untimed steps before the first slot")]
+    breakdown_steps: Annotated[
+        int, Meta(description="steps of each kind from which the breakdown of a step is computed")
+    ]
 
 
 class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

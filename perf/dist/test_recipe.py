@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from perf.checks import CheckResult
+from perf.cnn.model_zoo import check_networks
 from perf.dist.data import load
 from perf.dist.recipe import RecipeTask, check_top1, count_records, train
-from perf.plugin.hooks import OPTIONS
+from perf.plugin.options import OPTIONS
 from perf.plugin.setup import Setup
 from perf.report.charts import write_accuracy_curves
 
@@ -16,6 +17,7 @@ ROLE = "mkl-dist"
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = metafunc.config.stash[OPTIONS]
+    check_networks(options.models, another_zoo="zoo" in options.overrides)
     metafunc.parametrize("network", options.models or [load().recipe.network])
 
 

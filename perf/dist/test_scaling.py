@@ -4,24 +4,20 @@ from collections.abc import Callable
 
 import pytest
 
+from perf.cnn.model_zoo import check_networks
 from perf.dist.family import DistFamily
 from perf.dist.launch.hosts import rank_counts, read_hosts
-from perf.errors import PerfError
 from perf.machine import ranks_per_host, read_topology
+from perf.plugin.collection import parametrize_cases
 from perf.plugin.fixtures import clock
-from perf.plugin.hooks import OPTIONS
-from perf.plugin.options import Options
+from perf.plugin.options import OPTIONS, Options
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = metafunc.config.stash[OPTIONS]
-    try:
-        selected = DistFamily(options.tier, options.invocations).cases(
-            rank_counts(_most(options)), options.models, options.batches
-        )
-    except PerfError as error:
-        raise pytest.UsageError(str(error)) from error
-    metafunc.parametrize("case", selected, ids=[case.id for case in selected])
+    check_networks(options.models, another_zoo="zoo" in options.overrides)
+    family = DistFamily(options.tier, options.invocations)
+    parametrize_cases(metafunc, family.cases(rank_counts(_most(options)), options.models, options.batches))
 
 
 def _most(options: Options) -> int:

@@ -169,7 +169,7 @@ def _smaller(one: float | None, other: float | None) -> float | None:
 
 
 def _excluded(change: Change, tolerance: Tolerance) -> bool:
-    """Whether the 95 % interval excludes a change of the resolution in both directions."""
+    """Return whether the 95 % interval excludes a change of the resolution in both directions."""
     low, high = change.interval()
     return low > 1 - tolerance.resolution and high < 1 / (1 - tolerance.resolution)
 

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
 
 from perf.files import read_toml
 
@@ -10,24 +13,28 @@ DATA = Path(__file__).with_name("tiers.toml")
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """How hard to measure; a tier's share of `tiers.toml`. Times in seconds, precision as half a relative interval.
-    `peak_size`: rows of the matrices by which the machine's own limit is measured; None: it is not.
-    """
+    """How hard to measure: one tier's table in `tiers.toml`."""
 
-    min_invocations: int
-    max_invocations: int
-    confirm_invocations: int
-    confirm_budget_s: float
-    min_blocks: int
-    max_blocks: int
-    slot_s: float
-    slot_passes: int
-    warm_up_s: float
-    precision: float
-    block_budget_s: float
-    workload_budget_s: float
-    max_lost_share: float
-    peak_size: int | None = None
+    min_invocations: Annotated[int, Meta(description="fewest sets of fresh processes for each workload")]
+    max_invocations: Annotated[int, Meta(description="most sets of fresh processes for each workload")]
+    confirm_invocations: Annotated[int, Meta(description="sets that are added at a time to an undecided case")]
+    confirm_budget_s: Annotated[float, Meta(description="seconds for confirming all undecided cases")]
+    min_blocks: Annotated[int, Meta(description="fewest blocks of an invocation; each variant has a slot in a block")]
+    max_blocks: Annotated[int, Meta(description="most blocks of an invocation")]
+    slot_s: Annotated[float, Meta(description="shortest slot, in seconds")]
+    slot_passes: Annotated[int, Meta(description="fewest passes of a slot")]
+    warm_up_s: Annotated[float, Meta(description="shortest warm-up of a process, in seconds")]
+    precision: Annotated[
+        float, Meta(description="half the relative width of a speedup's interval at which measuring stops")
+    ]
+    block_budget_s: Annotated[float, Meta(description="seconds for the blocks of an invocation")]
+    workload_budget_s: Annotated[float, Meta(description="seconds for the invocations of a workload")]
+    max_lost_share: Annotated[
+        float, Meta(description="largest fraction of a slot that other programs may take without disturbing it")
+    ]
+    peak_size: Annotated[
+        int | None, Meta(description="rows of the matrices that measure the machine's peak; none: it is not measured")
+    ] = None
 
 
 def effort_of(tier: str, invocations: int | None = None) -> Effort:

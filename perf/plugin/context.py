@@ -1,4 +1,4 @@
-"""What is the same for all cases of a session: what is stored with its run, and what a resumed session must share."""
+"""What is the same for all cases of a session: what its run stores, and what a resumed session must share."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from perf.runs.schema import SCHEMA, RunContext
 
 
 def context_of(options: Options, machine: Machine, state: State) -> RunContext:
-    """The `perf` part of the session's run, before anything was measured; `state` is the machine's at that time."""
+    """Return the `perf` part of the session's run before anything is measured; `state` is the machine's state then."""
     return RunContext(
         schema=SCHEMA,
         machine_class=machine.machine_class,
@@ -37,9 +37,10 @@ def journal_conditions(
     effort: Effort,
     baseline: str | None,
 ) -> dict[str, Any]:
-    """What two parts of one session must agree in: the machine and its settings, the builds, the cases, the code, how
-    hard is measured, and the `baseline` whose stacks may run beside them, None without one. What each variant runs is
-    compared for each invocation (perf.measure.journal).
+    """Return what two parts of one session must agree in: the machine and its settings, the builds, the cases, the
+    code, the options, the effort, and the `baseline` whose stacks may run side by side, None without one.
+
+    What each variant runs is compared for each invocation (perf.measure.journal).
     """
     names = sorted(case.id for case in selected)
     digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
@@ -50,7 +51,7 @@ def journal_conditions(
         "cases": f"{len(names)} ({digest[:8]})",
         **{f"build {role}": f"{b.requirement} ({b.content_sha256[:12]})" for role, b in builds.items()},
         **{f"variables of {role}": dict(b.variables) for role, b in builds.items()},
-        "options": options.words(),
+        **options.conditions(),
         "baseline": baseline,
         "measuring": measuring_code(),
         "code": deciding_code(),
@@ -59,7 +60,7 @@ def journal_conditions(
 
 
 def state_report(before: State, after: State) -> dict[str, Any]:
-    """What the machine's state was before and after, and what is doubtful of it, as plain JSON values."""
+    """Return the machine's state before and after, and what is doubtful about it, as plain JSON values."""
     doubtful = [finding for finding in findings(before, after) if finding.verdict != "fine"]
     return {
         "before": dict(before.values),

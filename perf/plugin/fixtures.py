@@ -12,13 +12,17 @@ from perf.errors import PerfError, UnavailableError
 from perf.measure.family import Case, Resources
 from perf.measure.outcome import Outcome
 from perf.measure.results import Failure
-from perf.plugin.hooks import ANSWERS, OPTIONS, SESSION, SETUP, STORAGE, not_run, why_not_measured
-from perf.plugin.session import PerfSession
-from perf.plugin.setup import Setup
+from perf.plugin.hooks import not_run, why_not_measured
+from perf.plugin.options import OPTIONS
+from perf.plugin.session import SESSION, PerfSession
+from perf.plugin.setup import SETUP, Setup
+from perf.plugin.storage import STORAGE
+from perf.plugin.terminal import CHECKS
 from perf.report.verdicts import verdict_lines
 from perf.runs.record import passes_of
 from perf.runs.verdict import Verdict, fails
 
+# What the passes of workers are counted in.
 NS_PER_S = 1e9
 
 
@@ -36,7 +40,7 @@ class ReplayClock:
         return self._now_ns / NS_PER_S
 
     def replay(self, benchmark: Any, passes_ns: Sequence[int]) -> None:
-        """Let `benchmark` record the given pass durations (ns), one round each."""
+        """Let `benchmark` record passes of these durations, in nanoseconds, one round each."""
         durations = iter(passes_ns)
         self._now_ns = 0  # small readings keep all the digits of short passes
 
@@ -51,7 +55,7 @@ clock = ReplayClock()
 
 @pytest.fixture(scope="session")
 def perf_session(pytestconfig: pytest.Config) -> PerfSession:
-    """The machine, the builds and what has been measured with them."""
+    """The session that measures, with the outcomes of its cases."""
     reason = why_not_measured(pytestconfig)
     if reason:
         pytest.skip(reason)
@@ -66,24 +70,24 @@ def setup(pytestconfig: pytest.Config) -> Setup:
 
 @pytest.fixture(scope="session")
 def resources(setup: Setup) -> Resources:
-    """What a check of answers may use: builds, placements, cache and scratch folder."""
+    """The resources of a check of answers: builds, placements, cache and scratch folder."""
     return setup.resources
 
 
 @pytest.fixture
 def answered(request: pytest.FixtureRequest) -> Callable[[CheckResult], None]:
-    """Call it with what a check of answers found: the summary shows it, and what is wrong fails the test."""
+    """Call it with the result of a check of answers: the summary shows it, and a wrong one fails the test."""
 
-    def tell(answer: CheckResult) -> None:
-        request.config.stash[ANSWERS].append(answer)
-        if answer.problem:
+    def report(result: CheckResult) -> None:
+        request.config.stash[CHECKS].append(result)
+        if result.problem:
             alone = f"alone: {reproduction(request.config, request.node.nodeid)}"
-            pytest.fail(f"{answer.check}, {answer.subject}: {answer.problem}\n{alone}", pytrace=False)
+            pytest.fail(f"{result.check}, {result.subject}: {result.problem}\n{alone}", pytrace=False)
         options = request.config.stash[OPTIONS]
-        if answer.verdict == "not judged" and options.strict and not options.store_answers:
-            pytest.fail(f"{answer.check}, {answer.subject}, was not judged: {answer.found}", pytrace=False)
+        if result.verdict == "not judged" and options.strict and not options.store_answers:
+            pytest.fail(f"{result.check}, {result.subject}, was not judged: {result.found}", pytrace=False)
 
-    return tell
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -101,8 +105,8 @@ def record(
     numactl: tuple[tuple[str, ...], ...],  # noqa: ARG001 - where every measured item runs
     request: pytest.FixtureRequest,
 ) -> Callable[[], None]:
-    """Call it to hand the case's samples and its record (`extra_info`) to pytest-benchmark. What failed fails the test,
-    in a few lines.
+    """Call it to hand the case's samples and its record (`extra_info`) to pytest-benchmark. It fails the test of a case
+    that failed, in a few lines.
     """
 
     def hand_over() -> None:
@@ -112,28 +116,28 @@ def record(
             perf_session.refuse(case, f"not run: {error.what}")
             raise not_run(request.config, error) from None
         except PerfError as error:
-            # From None: otherwise pytest tells the same twice, as the cause and as its consequence.
+            # From None: otherwise pytest prints the message twice, as the cause and as its consequence.
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         command = reproduction(request.config, request.node.nodeid)
         if outcome.failure is not None:
             if outcome.check.problem:
                 perf_session.refuse(case, f"wrong answers: {outcome.check.problem.what}")
-            pytest.fail(_told(outcome.case, outcome.failure, command), pytrace=False)
-        # Asked for only now: pytest-benchmark warns of a fixture that a failed test never used.
+            pytest.fail(_failure_text(outcome.case, outcome.failure, command), pytrace=False)
+        # Requested only now: pytest-benchmark warns about a fixture that a failed test never used.
         benchmark = request.getfixturevalue("benchmark")
-        found, verdict = perf_session.judged(outcome)
+        case_record, verdict = perf_session.judged(outcome)
         benchmark.group = case.workload
-        benchmark.extra_info.update(msgspec.to_builtins(found))
+        benchmark.extra_info.update(msgspec.to_builtins(case_record))
         clock.replay(benchmark, passes_of(outcome))
-        if case.variant != found.reference and found.ratio is None:
-            pytest.fail(f"{case.id} has no speedup: {found.reference} failed", pytrace=False)
+        if case.variant != case_record.reference and case_record.ratio is None:
+            pytest.fail(f"{case.id} has no speedup: {case_record.reference} failed", pytrace=False)
         _fail_as_judged(outcome, verdict, perf_session, request.node.nodeid, command)
 
     return hand_over
 
 
 def _fail_as_judged(outcome: Outcome, verdict: Verdict | None, session: PerfSession, item: str, command: str) -> None:
-    """Fail the test for its verdict, and, with --perf-strict, for answers that were not judged."""
+    """Fail the test because of its verdict and, with --perf-strict, because its answers were not judged."""
     options = session.setup.options
     if outcome.check.unjudged and options.strict:
         reason = f"{outcome.case.id}: its answers were not judged: {outcome.check.unjudged}"
@@ -143,7 +147,7 @@ def _fail_as_judged(outcome: Outcome, verdict: Verdict | None, session: PerfSess
         pytest.fail("\n".join(verdict_lines(verdict, session.judge, command)), pytrace=False)
 
 
-def _told(case: Case, failure: Failure, command: str) -> str:
+def _failure_text(case: Case, failure: Failure, command: str) -> str:
     lines = [f"{case.workload} {case.variant}: {failure.what}"]
     if failure.last_words:
         lines += ["last words of the worker:", failure.last_words]
@@ -151,6 +155,8 @@ def _told(case: Case, failure: Failure, command: str) -> str:
 
 
 def reproduction(config: pytest.Config, nodeid: str) -> str:
-    """The command that runs one item alone, with the options given here that change what is measured or judged."""
-    words = [*config.stash[OPTIONS].words(), *config.stash[STORAGE].words]
-    return shlex.join(["uv", "run", "pytest", nodeid, *words])
+    """Return the command that runs one item alone, with the options of this session that change what is measured or
+    judged.
+    """
+    arguments = [*config.stash[OPTIONS].arguments(), *config.stash[STORAGE].arguments]
+    return shlex.join(["uv", "run", "pytest", nodeid, *arguments])

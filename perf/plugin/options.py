@@ -1,7 +1,11 @@
-"""What the user asked for on the command line, as one frozen value."""
+"""The options of the suite: each is declared here, and nowhere else.
 
-import math
-import os
+To add one, add a field to `Options`. The parser, the setting in pyproject.toml, the command that reproduces a case,
+what a resumed session must share and docs/reference/options.md follow from it (perf.plugin.declaration).
+"""
+
+# ruff: noqa: RUF009 - what is called here makes fields
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,175 +14,260 @@ from typing import Literal
 import pytest
 
 from perf.builds import parse_overrides
-from perf.plugin.declared import DEFAULT_TIMEOUT_S, SEED, TIERS
+from perf.plugin import declaration, values
+from perf.plugin.declaration import declared, option, several, switch
 
-MAX_INJECTED = 10.0
-# Of a size: nothing with more of them can be meant, and none overflows a float.
-DIGITS = 9
-# Of what is wrong, in a message.
-SHOWN = 60
+# What each tier is for, by name; the first is the default.
+TIERS = {
+    "quick": "the announcement's main claims on this machine, in minutes",
+    "nightly": "the whole published matrix, in hours",
+    "smoke": "whether everything works, in seconds; its numbers mean little",
+}
+# Long enough for the largest batch of the nightly tier on two cores.
+TIMEOUT_S = 300.0
+# The day of MXNet 1.5.0's release.
+SEED = 20190713
+# What neither changes what is measured nor how a case is judged again.
+REPORTING = {"repeat": False, "same": False}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the user asked for; None and () mean: as the tier or the machine has it. `timeout_s` is in seconds.
-    `whole_accuracy`: all checks of answers, not only the quick tier's slice of them.
+    """What the user asked for, one field for each option; the help of each says what it means. None and () mean: as the
+    tier or the machine has it.
+
+    markers: what `-m` selects, in pytest's words; not an option of the suite.
+    on_command_line: the fields that the command line sets.
     """
 
-    tier: str
-    whole_accuracy: bool
-    store_answers: bool
-    models: tuple[str, ...]
-    batches: tuple[int, ...]
-    cells: tuple[str, ...]
-    shapes: tuple[tuple[int, int, int, int], ...]
-    overrides: Mapping[str, str]
-    blas_kernels: str | None
-    mpi: Path | None
-    ranks: int | None
-    hosts: Path | None
-    cache: str | None
-    instances: int | None
-    threads: int | None
-    pretrained: bool
-    weights: Path | None
-    imagenet_rec: Path | None
-    train_rec: Path | None
-    train_epochs: int | None
-    calibration: Literal["naive", "entropy"]
-    seed: int
-    timeout_s: float
-    invocations: int | None
-    injected: Mapping[str, float]
-    strict: bool
-    advisory: bool
-    resume: bool
-    summary: Path | None
+    markers: str = ""
+    on_command_line: frozenset[str] = frozenset()
 
-    def words(self) -> list[str]:
-        """The command-line words that make another session measure the same way; defaults are left out."""
-        single = {
-            "tier": self.tier if self.tier != TIERS[0] else None,
-            "cache": self.cache,
-            "weights": self.weights,
-            "imagenet-rec": self.imagenet_rec,
-            "train-rec": self.train_rec,
-            "train-epochs": self.train_epochs,
-            "blas-kernels": self.blas_kernels,
-            "mpi": self.mpi,
-            "ranks": self.ranks,
-            "hosts": self.hosts,
-            "instances": self.instances,
-            "threads": self.threads,
-            "calibration": self.calibration if self.calibration != "naive" else None,
-            "invocations": self.invocations,
-            "seed": self.seed if self.seed != SEED else None,
-            "timeout": f"{self.timeout_s:g}" if self.timeout_s != DEFAULT_TIMEOUT_S else None,
-        }
-        words = [f"--perf-{name}={value}" for name, value in single.items() if value is not None]
-        words += [f"--perf-model={model}" for model in self.models]
-        words += [f"--perf-batch={batch}" for batch in self.batches]
-        words += [f"--perf-cell={cell}" for cell in self.cells]
-        words += [f"--perf-rnn-shape={','.join(map(str, shape))}" for shape in self.shapes]
-        words += [f"--perf-build={role}={wheel}" for role, wheel in self.overrides.items()]
-        words += [f"--perf-inject={variant}={share * 100:g}" for variant, share in self.injected.items()]
-        return words + ["--perf-pretrained"] * self.pretrained
+    tier: str = option(
+        "--perf-tier",
+        heading="What is measured",
+        kind=values.one_of(TIERS),
+        default=next(iter(TIERS)),
+        help="how much to run",
+    )
+    models: tuple[str, ...] = several(
+        "--perf-model",
+        kind=values.NETWORK,
+        help="measure this GluonCV classification network instead of the tier's, in any capitals",
+    )
+    batches: tuple[int, ...] = several(
+        "--perf-batch",
+        kind=values.COUNT,
+        gather=lambda sizes: tuple(sorted(set(sizes))),
+        help="measure this batch size, in images, instead of the tier's",
+    )
+    cells: tuple[str, ...] = several(
+        "--perf-cell",
+        kind=values.TEXT,
+        metavar="NAME",
+        help="measure this recurrent cell instead of the tier's: lstm, rnn_tanh, rnn_relu, gru, or bi before one of "
+        "them",
+    )
+    shapes: tuple[tuple[int, int, int, int], ...] = several(
+        "--perf-rnn-shape",
+        kind=values.SHAPE,
+        help="measure recurrent networks at this batch size, number of steps, input size and hidden size instead of "
+        "the tier's",
+    )
+    invocations: int | None = option(
+        "--perf-invocations",
+        kind=values.COUNT,
+        default_text="as the tier says",
+        help="measure every workload in at least N sets of fresh processes",
+    )
+    injected: Mapping[str, float] = several(
+        "--perf-inject",
+        kind=values.INJECTION,
+        gather=dict,
+        default={},
+        setting=False,
+        help="slow a variant down on purpose by a percentage, to test the gate; never stored as a baseline",
+    )
+    overrides: Mapping[str, str] = several(
+        "--perf-build",
+        heading="Builds",
+        kind=values.ROLE,
+        gather=parse_overrides,
+        default={},
+        help="put another wheel in a role: mkl=mxnet-mkl==1.5.1, mkl=./some.whl",
+    )
+    blas_kernels: str | None = option(
+        "--perf-blas-kernels",
+        kind=values.TEXT,
+        metavar="NAME",
+        default_text="those that OpenBLAS chooses",
+        help="use these OpenBLAS kernels in the native build, such as Haswell",
+    )
+    mpi: Path | None = option(
+        "--perf-mpi",
+        kind=values.PATH,
+        metavar="PREFIX",
+        default_text="the one that comes with the builds",
+        help="train over the Intel MPI or Open MPI in this folder, which holds its bin",
+    )
+    instances: int | None = option(
+        "--perf-instances",
+        heading="Machine",
+        kind=values.COUNT,
+        default_text="one per NUMA node",
+        help="run N instances at a time",
+    )
+    threads: int | None = option(
+        "--perf-threads",
+        kind=values.COUNT,
+        default_text="its physical cores",
+        help="run N OpenMP threads per instance",
+    )
+    ranks: int | None = option(
+        "--perf-ranks",
+        kind=values.COUNT,
+        default_text="one per NUMA node, at least 2",
+        help="train on N ranks per host, each on its part of the cores",
+    )
+    hosts: Path | None = option(
+        "--perf-hosts",
+        kind=values.PATH,
+        metavar="FILE",
+        default_text="this host",
+        help="train on the hosts in this file, one per line: node1, node1:2 or node1 slots=2",
+    )
+    pretrained: bool = switch(
+        "--perf-pretrained",
+        heading="Weights and accuracy",
+        help="use trained weights that GluonCV downloads instead of synthetic ones",
+    )
+    weights: Path | None = option(
+        "--perf-weights",
+        kind=values.FOLDER,
+        help="use trained weights from this folder: files NETWORK.params, written by gluon's save_parameters",
+    )
+    calibration: Literal["naive", "entropy"] = option(
+        "--perf-calibration",
+        kind=values.one_of(("naive", "entropy")),
+        default="naive",
+        help="how to choose INT8 thresholds; the announcement used naive",
+    )
+    imagenet_rec: Path | None = option(
+        "--perf-imagenet-rec",
+        kind=values.RECORDS,
+        help="check the accuracy of trained networks on this record file, such as ImageNet's validation set",
+    )
+    train_rec: Path | None = option(
+        "--perf-train-rec",
+        kind=values.INDEXED_RECORDS,
+        setting=False,
+        help="train a network on this record file by ImageNet's recipe and check its accuracy on that of "
+        "--perf-imagenet-rec; an interrupted run resumes at its last epoch",
+    )
+    train_epochs: int | None = option(
+        "--perf-train-epochs",
+        kind=values.COUNT,
+        setting=False,
+        default_text="90, as in the announcement",
+        help="train for N epochs with --perf-train-rec",
+    )
+    seed: int = option(
+        "--perf-seed",
+        kind=values.WHOLE_NUMBER,
+        default=SEED,
+        help="seed of the random checks of answers; the same seed draws the same checks",
+    )
+    store_answers: bool = switch(
+        "--perf-store-answers",
+        setting=False,
+        **REPORTING,
+        help="store the observations of checks of answers in baselines/answers, and judge nothing by those stored "
+        "before",
+    )
+    strict: bool = switch(
+        "--perf-strict",
+        heading="Judging",
+        **REPORTING,
+        help="also fail cases that are inconclusive, no-baseline or invalid, and checks that were not judged",
+    )
+    advisory: bool = switch(
+        "--perf-advisory",
+        **REPORTING,
+        help="report verdicts without failing any case, for machines that do not gate",
+    )
+    drop: tuple[str, ...] = several(
+        "--perf-drop",
+        kind=values.TEXT,
+        metavar="PATTERN",
+        setting=False,
+        **REPORTING,
+        help="with --benchmark-save: let the stored run lack these cases of the latest baseline",
+    )
+    reason: str = option(
+        "--perf-reason",
+        kind=values.TEXT,
+        default="",
+        setting=False,
+        **REPORTING,
+        help="with --benchmark-save: why cases may be worse than, or undecided against, the latest baseline; stored "
+        "with the run",
+    )
+    cache: str | None = option(
+        "--perf-cache",
+        heading="Session and files",
+        kind=values.CACHE,
+        variable="MXNET_PERF_CACHE",
+        same=False,
+        default_text="the variable MXNET_PERF_CACHE, else mxnet-perf in the user's cache folder",
+        help="keep builds, networks and sessions in this folder",
+    )
+    timeout_s: float = option(
+        "--perf-timeout",
+        kind=values.SECONDS,
+        default=TIMEOUT_S,
+        help="kill a worker that does not answer for this time, in seconds",
+    )
+    resume: bool = switch(
+        "--perf-resume",
+        setting=False,
+        **REPORTING,
+        help="resume the latest unfinished session of the same command",
+    )
+    summary: Path | None = option(
+        "--perf-summary",
+        kind=values.NEW_FILE,
+        metavar="FILE.md",
+        **REPORTING,
+        help="write the summary as Markdown to this file",
+    )
+
+    @property
+    def whole_accuracy(self) -> bool:
+        """Whether all checks of answers are run: in the nightly tier, and in the quick one when `-m` asks for them."""
+        return self.tier == "nightly" or (self.tier == "quick" and "accuracy" in self.markers)
+
+    def arguments(self) -> list[str]:
+        """Return the arguments of this command line that make another session measure the same way."""
+        chosen = [entry for entry in declared(type(self)) if entry[0] in self.on_command_line]
+        return [
+            argument
+            for name, option, _ in chosen
+            if option.repeat
+            for argument in option.arguments(getattr(self, name))
+        ]
+
+    def conditions(self) -> dict[str, str]:
+        """Return what a resumed session must have in common with the one before it, in words, by option."""
+        shared = [(name, option) for name, option, _ in declared(type(self)) if option.same]
+        return {option.flag: option.shown(getattr(self, name)) for name, option in shared}
+
+
+OPTIONS = pytest.StashKey[Options]()
 
 
 def read_options(config: pytest.Config) -> Options:
-    """The options of a session; PerfError for a malformed --perf-build, UsageError for a number out of range."""
-    get = config.getoption
-    counts = {"batch": get("perf_batch"), "invocations": [get("perf_invocations")], "ranks": [get("perf_ranks")]}
-    counts["train-epochs"] = [get("perf_train_epochs")]
-    for name, numbers in counts.items():
-        if any(number is not None and not 0 < number < 10**DIGITS for number in numbers):
-            raise pytest.UsageError(f"--perf-{name} must be at least 1, and have {DIGITS} digits at most")
-    if not 0 < get("perf_timeout") < math.inf:
-        raise pytest.UsageError("--perf-timeout must be above 0 seconds")
-    if get("perf_strict") and get("perf_advisory"):
-        raise pytest.UsageError("--perf-strict and --perf-advisory contradict each other")
-    summary = get("perf_summary")
-    if summary is not None and not summary.parent.is_dir():
-        raise pytest.UsageError(f"--perf-summary: there is no folder {summary.parent}")
-    _check_files(config)
-    weights, records, train = (get(f"perf_{name}") for name in ("weights", "imagenet_rec", "train_rec"))
-    return Options(
-        tier=get("perf_tier"),
-        whole_accuracy=_whole(get("perf_tier"), get("markexpr")),
-        store_answers=get("perf_store_answers"),
-        models=tuple(dict.fromkeys(name.lower() for name in get("perf_model"))),  # as GluonCV itself takes them
-        batches=tuple(sorted(set(get("perf_batch")))),
-        cells=tuple(dict.fromkeys(get("perf_cell"))),
-        shapes=tuple(dict.fromkeys(_shape(words) for words in get("perf_rnn_shape"))),
-        overrides=parse_overrides(get("perf_build")),
-        blas_kernels=get("perf_blas_kernels"),
-        mpi=get("perf_mpi").resolve() if get("perf_mpi") else None,
-        ranks=get("perf_ranks"),
-        hosts=get("perf_hosts").resolve() if get("perf_hosts") else None,
-        cache=get("perf_cache"),
-        instances=get("perf_instances"),
-        threads=get("perf_threads"),
-        pretrained=get("perf_pretrained"),
-        weights=weights.resolve() if weights else None,
-        imagenet_rec=records.resolve() if records else None,
-        train_rec=train.resolve() if train else None,
-        train_epochs=get("perf_train_epochs"),
-        calibration=get("perf_calibration"),
-        seed=get("perf_seed"),
-        timeout_s=get("perf_timeout"),
-        invocations=get("perf_invocations"),
-        injected=dict(_injected(words) for words in get("perf_inject")),
-        strict=get("perf_strict"),
-        advisory=get("perf_advisory"),
-        resume=get("perf_resume"),
-        summary=summary,
-    )
+    """Return the options of a session.
 
-
-def _check_files(config: pytest.Config) -> None:
-    """UsageError for folders and record files that are not there, or not enough of them."""
-    get = config.getoption
-    weights, records = get("perf_weights"), get("perf_imagenet_rec")
-    if weights is not None and not weights.is_dir():
-        raise pytest.UsageError(f"--perf-weights: there is no folder {weights}")
-    train = get("perf_train_rec")
-    for name, file in (("imagenet-rec", records), ("train-rec", train)):
-        if file is not None and not (os.access(file, os.R_OK) and file.is_file()):
-            raise pytest.UsageError(f"--perf-{name}: {file} is no file that can be read")
-    if train is not None and records is None:
-        raise pytest.UsageError("--perf-train-rec needs images to hold out: add --perf-imagenet-rec FILE.rec")
-    if train is not None and not train.with_suffix(".idx").is_file():
-        raise pytest.UsageError(f"--perf-train-rec: there is no {train.with_suffix('.idx')} (im2rec.py makes it)")
-    if records is not None and train is None and weights is None and not get("perf_pretrained"):
-        raise pytest.UsageError(
-            "--perf-imagenet-rec needs trained networks: add --perf-weights DIR, or --perf-pretrained"
-        )
-
-
-def _whole(tier: str, markers: str) -> bool:
-    """Whether all answers are checked: in the nightly tier, and in the quick one when `-m` asks for them."""
-    return tier == "nightly" or (tier == "quick" and "accuracy" in markers)
-
-
-def _shape(words: str) -> tuple[int, int, int, int]:
-    """The four sizes of a --perf-rnn-shape such as "16,100,256,512"; UsageError when it is none."""
-    sizes = words.split(",")
-    written = len(sizes) == 4 and all(size.isdecimal() and len(size) <= DIGITS for size in sizes)  # noqa: PLR2004
-    if not written or not all(int(size) > 0 for size in sizes):
-        raise pytest.UsageError(
-            f"--perf-rnn-shape={words[:SHOWN]}: write N,T,C,H, such as 16,100,256,512, of {DIGITS} digits at most"
-        )
-    batch, steps, inputs, hidden = map(int, sizes)
-    return batch, steps, inputs, hidden
-
-
-def _injected(words: str) -> tuple[str, float]:
-    """Variant and share of a --perf-inject such as "mkl-fp32=5"; UsageError when it is none."""
-    variant, _, percent = words.partition("=")
-    try:
-        share = float(percent) / 100
-    except ValueError:
-        share = 0.0
-    if not variant or not 0 < share <= MAX_INJECTED:
-        raise pytest.UsageError(f"--perf-inject={words}: write VARIANT=PERCENT, such as mkl-fp32=5")
-    return variant, share
+    Raises UsageError for a value that cannot be used, PerfError for a malformed --perf-build.
+    """
+    return declaration.read_options(config, Options, markers=config.getoption("markexpr"))

@@ -1,4 +1,4 @@
-"""What a session works with, whatever it measures or checks: the machine, where instances run, the builds."""
+"""What a session works with, whatever it measures or checks: the machine, where instances run, and the builds."""
 
 import os
 import time
@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from perf.builds import Build, is_compiled, provision, scrubbed_shell_variables
 from perf.cache import cache_folder
@@ -30,9 +32,21 @@ from perf.report.progress import ProgressLine
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """`missing` says why there is no build in a role, `rank_placements` are the placements of ranks;
-    `state` is the machine's before anything ran, `started_s` the monotonic time in seconds when setting up began;
-    `uncaptured` lets what is printed meanwhile reach the user.
+    """What a session works with.
+
+    options: what the user asked for.
+    machine: the machine.
+    state: the machine's state before anything ran.
+    placements: where instances run.
+    builds: the builds, by role.
+    missing: why there is no build in a role, by role.
+    rank_placements: where ranks of training jobs run.
+    cache: the folder of builds, networks and sessions.
+    scratch: a temporary folder of the session.
+    progress: the line that shows how far the session is.
+    uncaptured: lets output inside its block reach the user.
+    ledger: where the time goes.
+    started_s: the monotonic time, in seconds, when setting up began.
     """
 
     options: Options
@@ -65,7 +79,7 @@ class Setup:
         )
 
     def build(self, role: str) -> Build:
-        """The build in a role. PerfError for why there is none."""
+        """Return the build in a role. Raises PerfError with the reason when there is none."""
         if role in self.missing:
             raise self.missing[role]
         return self.builds[role]
@@ -76,7 +90,7 @@ class Setup:
         return time.monotonic() - self.started_s
 
     def header(self) -> list[str]:
-        """What runs, on what and where, a line each, and what makes its numbers something else than they look like."""
+        """Return what runs, on what and where, a line each, and warnings about what makes its numbers misleading."""
         machine = self.machine
         lines = [
             f"machine class {machine.machine_class}: {machine.cpu_model}, {machine.physical_cores} cores, "
@@ -85,9 +99,9 @@ class Setup:
             *(_describe(build) for build in self.builds.values()),
         ]
         lines += [
-            f"The OpenBLAS of {build.requirement} does not know this CPU: its {build.blas_kernels} kernels do without "
-            "AVX2. On a CPU that it knows, speedups over it are others (docs/explanation/native-blas.md). "
-            "Other kernels: --perf-blas-kernels=Haswell"
+            f"{build.requirement}: OpenBLAS does not recognise this CPU and fell back to {build.blas_kernels} (no "
+            "AVX2); expect different speedups on a recognised CPU (docs/explanation/native-blas.md). Override the "
+            "choice with --perf-blas-kernels=Haswell"
             for build in self.builds.values()
             if build.blas_without_avx2 and machine.has_isa("avx2")
         ]
@@ -96,8 +110,11 @@ class Setup:
             lines.append(f"ignored, though the shell sets them: {', '.join(ignored)} (perf/builds/builds.toml)")
         doubtful = [f"{f.check} {f.reading}" for f in findings(self.state) if f.verdict == "doubtful"]
         if doubtful:
-            lines.append(f"doubtful before it began: {'; '.join(doubtful)} (uv run mxperf doctor)")
+            lines.append(f"doubtful before the start: {'; '.join(doubtful)} (uv run mxperf doctor)")
         return lines
+
+
+SETUP = pytest.StashKey[Setup]()
 
 
 def _describe(build: Build) -> str:
@@ -117,7 +134,7 @@ def set_up(
     progress: ProgressLine,
     uncaptured: Callable[[], AbstractContextManager[None]],
 ) -> Setup:
-    """Look at the machine, place the instances and make the builds ready. PerfError when any of it cannot be."""
+    """Read the machine, place the instances and make the builds ready. Raises PerfError when any of it fails."""
     started_s = time.monotonic()
     state = read_state()
     topology = read_topology()
@@ -145,7 +162,7 @@ def set_up(
             except PerfError as error:
                 if not is_compiled(role):
                     raise
-                # It needs more than a network: a compiler. What needs no such build is run nevertheless.
+                # It needs a compiler besides the network. What does not need this build still runs.
                 missing[role] = error
                 progress.say(str(error))
     return Setup(

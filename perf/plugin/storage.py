@@ -1,8 +1,8 @@
-"""Where runs are kept and found, in place of pytest-benchmark's own saving and comparing: the user's in a folder of
-baselines, every session's own in the cache.
+"""Where runs are stored and looked up, in place of pytest-benchmark's own saving and comparing: baselines in a folder
+of the user's, every session's own run in the cache.
 
-pytest-benchmark would save a run whose tests failed or that was interrupted, write it in place, give two sessions one
-number, and let a case pass that its baseline does not hold. Its options keep their spelling and their meaning; the
+pytest-benchmark would save a run whose tests failed or that was interrupted, write it in place, give two sessions the
+same number, and let a case pass that its baseline does not hold. Its options keep their spelling and their meaning; the
 work behind `--benchmark-save` and `--benchmark-compare` is done here, on its own JSON.
 """
 
@@ -21,6 +21,8 @@ from perf.files import write_whole
 from perf.machine import read_machine
 from perf.measure.family import Case
 from perf.measure.journal import LOCK
+from perf.plugin.options import Options
+from perf.plugin.values import NOT_UTF8, is_utf8, printable
 from perf.published import published_classes
 from perf.runs.acceptance import Waiver, encoded, store
 from perf.runs.baseline import BASELINES, PUBLISHED, usable_baseline, usable_runs
@@ -29,17 +31,24 @@ from perf.runs.schema import RunContext, StoredRun
 from perf.runs.store import check_inside, find_run_files
 from perf.runs.tolerances import Tolerances
 
+# The run of a session, in its folder of the cache.
 RUN = "run.json"
-# Sessions whose journals and runs stay in the cache.
+# Sessions whose journals and runs stay in the cache: a nightly one takes 40 MB.
 KEPT_SESSIONS = 20
-UNSET = "file://./.benchmarks"  # pytest-benchmark's own default
+# pytest-benchmark's own default.
+UNSET = "file://./.benchmarks"
+# What pytest-benchmark's table shows: a round is a counted pass, and passes have no calibrated iterations.
 COLUMNS = ["min", "median", "iqr", "rounds"]
 
 
 @dataclass(frozen=True)
 class Storage:
-    """What the user wants kept and compared. `folder` holds stored runs; `save` is a run's name or None; `compare` is
-    None, "" for the latest run, or which one in pytest-benchmark's spelling; `waiver`: what a stored run may give up.
+    """What to store and what to compare with.
+
+    folder: where runs are stored.
+    save: the name of the run to store; None for none.
+    compare: None for nothing, "" for the latest run, or which run, in pytest-benchmark's spelling.
+    waiver: what a stored run may give up against the one before it.
     """
 
     folder: Path
@@ -48,18 +57,23 @@ class Storage:
     waiver: Waiver
 
     @property
-    def words(self) -> list[str]:
-        """The command-line words that compare with the same run; none when nothing is compared."""
+    def arguments(self) -> list[str]:
+        """The arguments of the command line that compare with the same run; none when nothing is compared."""
         if self.compare is None:
             return []
-        words = ["--benchmark-compare" + (f"={self.compare}" if self.compare else "")]
-        return words if self.folder.parent == BASELINES else [f"--benchmark-storage=file://{self.folder}", *words]
+        arguments = ["--benchmark-compare" + (f"={self.compare}" if self.compare else "")]
+        if self.folder.parent == BASELINES:
+            return arguments
+        return [f"--benchmark-storage=file://{self.folder}", *arguments]
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a session is judged by: a stored run, or the published tables, when `run` is None. `ignored` are the files
-    of other machine classes in its folder.
+    """What a session is judged by.
+
+    name: the stored run's file name, or "published".
+    run: the stored run; None for the published tables.
+    ignored: the files of other machine classes in its folder.
     """
 
     name: str
@@ -68,29 +82,39 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class KeptRun:
-    """Where the run is, what is to be said of it, and whether keeping it failed where the user wanted it."""
+class StorageOutcome:
+    """What became of a session's run.
+
+    lines: where it is, and why it is not among the baselines if it should be.
+    failed: whether it could not be stored where the user wanted it.
+    """
 
     lines: Sequence[str]
     failed: bool = False
 
 
-def take_over(config: pytest.Config) -> Storage:
-    """Take saving and comparing from pytest-benchmark, and show fewer columns. UsageError for what cannot work."""
+STORAGE = pytest.StashKey[Storage]()
+STORED = pytest.StashKey[StorageOutcome]()
+
+
+def take_over(config: pytest.Config, options: Options) -> Storage:
+    """Take saving and comparing from pytest-benchmark, and let its table show fewer columns.
+
+    Raises UsageError for what cannot work.
+    """
     option = config.option
     if option.benchmark_columns is None:
         option.benchmark_columns = COLUMNS
-    if option.benchmark_compare_fail:
-        raise pytest.UsageError(
-            "--benchmark-compare-fail would judge absolute times, which move with the machine; --benchmark-compare "
-            "judges speedups, by the tolerances in baselines/tolerances.toml"
-        )
+    for name in ("storage", "save", "compare"):
+        text = getattr(option, f"benchmark_{name}")
+        if isinstance(text, str) and not is_utf8(text):
+            raise pytest.UsageError(f"--benchmark-{name}={printable(text)}: {NOT_UTF8}")
     if option.benchmark_storage == UNSET:
         option.benchmark_storage = f"file://{BASELINES / read_machine().machine_class}"
     if "://" in option.benchmark_storage and not option.benchmark_storage.startswith("file://"):
-        raise pytest.UsageError("--benchmark-storage: runs are kept in folders only, such as file://./runs")
+        raise pytest.UsageError("--benchmark-storage: runs are stored in folders only, such as file://./runs")
     save = option.benchmark_save or option.benchmark_autosave
-    if (option.perf_drop or option.perf_reason) and not save:
+    if (options.drop or options.reason) and not save:
         raise pytest.UsageError("--perf-drop and --perf-reason are about a stored run: add --benchmark-save=NAME")
     compare = option.benchmark_compare
     if isinstance(compare, str) and Path(compare).is_dir():
@@ -99,15 +123,17 @@ def take_over(config: pytest.Config) -> Storage:
         folder=Path(option.benchmark_storage.removeprefix("file://")).absolute(),
         save=save,
         compare="" if compare is True else compare or None,
-        waiver=Waiver(tuple(option.perf_drop), option.perf_reason),
+        waiver=Waiver(options.drop, options.reason),
     )
     option.benchmark_save = option.benchmark_autosave = option.benchmark_compare = None
     return storage
 
 
 def find_baseline(storage: Storage, machine_class: str) -> Baseline | None:
-    """The run to compare with; the published tables for the announcement's own instance types until there is one; None
-    when there is neither. PerfError when the run cannot be used, UsageError when the user named none or several.
+    """Return the run to compare with; the published tables for the announcement's own instance types until there is
+    one; None when there is neither.
+
+    Raises PerfError when the run cannot be used, UsageError when the user named none or several.
     """
     spelled = storage.compare or ""
     if spelled == PUBLISHED:
@@ -130,18 +156,18 @@ def _chosen(folder: Path, spelled: str) -> Path:
     # Without types and, since its logger is only used for files that it loads itself, without a logger.
     storage: Any = FileStorage(folder, None)  # type: ignore[no-untyped-call]
     try:
-        found = storage.query(spelled)
+        matches = storage.query(spelled)
     except ValueError as error:
         raise pytest.UsageError(f"--benchmark-compare={spelled}: {error}") from error
-    if len(found) == 1:
-        return Path(found[0])
-    problem = f"matches {', '.join(path.name for path in found)}" if found else "matches no stored run"
-    there = ", ".join(path.name for path in storage.query("[0-9][0-9][0-9][0-9]_")) or "none"
-    raise pytest.UsageError(f"--benchmark-compare={spelled} {problem}; in {folder} there are: {there}")
+    if len(matches) == 1:
+        return Path(matches[0])
+    problem = f"matches {', '.join(path.name for path in matches)}" if matches else "matches no stored run"
+    stored = ", ".join(path.name for path in storage.query("[0-9][0-9][0-9][0-9]_")) or "none"
+    raise pytest.UsageError(f"--benchmark-compare={spelled} {problem}; in {folder} there are: {stored}")
 
 
 def choose_judge(storage: Storage, context: RunContext, selected: Sequence[Case], tolerances: Tolerances) -> Judge:
-    """What judges a session's cases; nothing when the user compares with nothing."""
+    """Return what judges a session's cases: nothing when the user compares with nothing."""
     if storage.compare is None:
         return NoBaseline()
     try:
@@ -163,27 +189,27 @@ def choose_judge(storage: Storage, context: RunContext, selected: Sequence[Case]
     )
 
 
-def keep_run(document: Mapping[str, Any], storage: Storage, folder: Path, tolerances: Tolerances) -> KeptRun:
-    """Write the run into the session's folder and, when asked for, among the stored runs of its machine class."""
+def store_run(document: Mapping[str, Any], storage: Storage, folder: Path, tolerances: Tolerances) -> StorageOutcome:
+    """Write the run into the session's folder and, when asked to, among the stored runs of its machine class."""
     lines = []
     path = folder / RUN
     try:
         write_whole(path, encoded(document))
     except OSError as error:
-        lines.append(f"This run could not be kept: {path}: {error.strerror}")
+        lines.append(f"This run could not be written: {path}: {error.strerror}")
     else:
         lines.append(f"This run: {path}")
     if storage.save is None:
-        return KeptRun(lines)
+        return StorageOutcome(lines)
     try:
         stored = store(document, storage.folder, storage.save, storage.waiver, tolerances)
     except PerfError as error:
-        return KeptRun([*lines, str(error)], failed=True)
-    return KeptRun([*lines, *stored.lines])
+        return StorageOutcome([*lines, str(error)], failed=True)
+    return StorageOutcome([*lines, *stored.lines])
 
 
 def document_of(config: pytest.Config) -> dict[str, Any]:
-    """pytest-benchmark's JSON of the session, without the samples, made by its own hooks."""
+    """Return pytest-benchmark's JSON of the session, without the samples, made by its own hooks."""
     session = config._benchmarksession  # type: ignore[attr-defined]  # noqa: SLF001 - its hooks have no other way
     commit_info = config.hook.pytest_benchmark_generate_commit_info(config=config)
     config.hook.pytest_benchmark_update_commit_info(config=config, commit_info=commit_info)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 
 import msgspec
@@ -54,11 +55,8 @@ class RnnCase:
 
     @property
     def sizes(self) -> Sizes:
-        """The sizes of its network. Raises PerfError when the cell does not exist."""
-        cell = catalogue().cells.get(self.cell)
-        if cell is None:
-            message = f"no such cell; the cells are {', '.join(catalogue().cells)}"
-            raise PerfError(message, subject=self.cell, next_step="choose one of them with --perf-cell")
+        """The sizes of its network."""
+        cell = catalogue().cells[self.cell]
         _, _, inputs, hidden = self.shape
         return Sizes(cell.mode, inputs, hidden, self.layers, cell.directions)
 
@@ -84,7 +82,12 @@ class RnnFamily:
         return "rnn"
 
     def cases(self, tier: str, cells: Sequence[str] = (), shapes: Sequence[Shape] = ()) -> list[RnnCase]:
-        """Return every case of a tier, network by network. `cells` and `shapes`, if any, replace the tier's own."""
+        """Return every case of a tier, network by network. `cells` and `shapes`, if any, replace the tier's own.
+
+        Raises PerfError when a cell does not exist.
+        """
+        for cell in cells:
+            _check_cell(cell)
         selected = catalogue().tiers[tier]
         return [
             RnnCase(cell, shape, layers, variant, self)
@@ -95,10 +98,7 @@ class RnnFamily:
         ]
 
     def plan(self, subject: str, cases: Sequence[RnnCase], resources: Resources) -> Plan[Operator]:
-        """Return the plan that measures the cases of one network. The reference is measured even if it is not selected.
-
-        Raises PerfError when the cell does not exist.
-        """
+        """Return the plan that measures the cases of one network, and the reference even if it is not selected."""
         program = operator_of(cases[0].sizes)
         wanted = {case.variant for case in cases} | {REFERENCE}
         variants = variants_of(catalogue().variants, wanted, resources.build, lambda _: program)
@@ -135,6 +135,14 @@ class RnnFamily:
     def published(self, case: RnnCase) -> float | None:
         """Return Table 3's speedup; None for the reference, and for cases that are not in the table."""
         return table3().get((case.shape, case.layers)) if (case.cell, case.variant) == ("lstm", "mkl-fp32") else None
+
+
+def _check_cell(name: str) -> None:
+    """Raise PerfError for a cell that does not exist."""
+    known = list(catalogue().cells)
+    if name not in known:
+        step = f"choose {' or '.join(get_close_matches(name, known) or known)}"
+        raise PerfError("there is no such recurrent cell", subject=f"--perf-cell={name}", next_step=step)
 
 
 def workload_of(case: RnnCase) -> Workload:

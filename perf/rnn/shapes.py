@@ -2,9 +2,10 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from perf.files import read_toml
 from perf.measure.plan import Operator, VariantData
@@ -24,21 +25,18 @@ class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RnnTier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The `cells`, `shapes` and numbers of `layers` of a tier."""
+    """The recurrent cases of a tier."""
 
-    cells: list[str]
-    shapes: list[Shape]
-    layers: list[int]
+    cells: Annotated[list[str], Meta(description="recurrent cells")]
+    shapes: Annotated[list[Shape], Meta(description="batch size, steps, input size and hidden size")]
+    layers: Annotated[list[int], Meta(description="numbers of layers")]
 
 
 class AnswerChecks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much of the answers is checked.
+    """How much of the answers is checked."""
 
-    `cases`: the tier whose cases are checked. `random`: the number of random networks of each mode.
-    """
-
-    cases: str
-    random: int
+    cases: Annotated[str, Meta(description="tier whose recurrent cases are checked")]
+    random: Annotated[int, Meta(description="random recurrent networks of each mode")]
 
 
 class LargestSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
+from perf.plugin.collection import parametrize_cases
 from perf.plugin.fixtures import clock
-from perf.plugin.hooks import OPTIONS
+from perf.plugin.options import OPTIONS
 from perf.rnn.family import RnnFamily
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = metafunc.config.stash[OPTIONS]
-    selected = RnnFamily().cases(options.tier, options.cells, options.shapes)
-    metafunc.parametrize("case", selected, ids=[case.id for case in selected])
+    parametrize_cases(metafunc, RnnFamily().cases(options.tier, options.cells, options.shapes))
 
 
 @pytest.mark.benchmark(timer=clock)

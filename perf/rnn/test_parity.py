@@ -8,8 +8,7 @@ import pytest
 from perf.checks import CheckResult
 from perf.defects import defects_of
 from perf.measure.family import Resources
-from perf.plugin.hooks import OPTIONS
-from perf.plugin.options import Options
+from perf.plugin.options import OPTIONS, Options
 from perf.rnn.example import CHECK
 from perf.rnn.family import RnnCase, RnnFamily
 from perf.rnn.parity import Runners, check_case, check_defect, check_random

@@ -11,6 +11,21 @@ from perf.judge.speedup import Estimate
 
 # The verdicts in the order of their gravity: a case has the gravest verdict of its ratios.
 GRAVITY: tuple[VerdictKind, ...] = ("ok", "improved", "no-baseline", "inconclusive", "invalid", "drifted", "regressed")
+# What each verdict means, as a sentence.
+MEANINGS: dict[VerdictKind, str] = {
+    "ok": "Another stack than the baseline's: within the tolerance, and a larger change is excluded. The same stack: "
+    "no drift beyond the tolerance and the variance between sessions.",
+    "improved": "Significantly faster, by more than the tolerance, than the baseline's stack measured side by side: "
+    "the baseline is out of date.",
+    "no-baseline": "The stored run does not hold the case, or there is no stored run.",
+    "inconclusive": "Another stack, and the measurement does not tell a loss from noise; or the decisive part of the "
+    "baseline's stack (wheel, program, variables, job) cannot run side by side.",
+    "invalid": "It cannot be judged: it has no result, wrong answers, no undisturbed measurement, or another reference "
+    "than the baseline.",
+    "drifted": "The same stack, and a speedup significantly beyond the tolerance and the variance between sessions: "
+    "the machine changed, not a build.",
+    "regressed": "Significantly slower, by more than the tolerance, than the baseline's stack measured side by side.",
+}
 # Verdicts that leave open whether a case lost speed; they fail with --perf-strict.
 UNJUDGED: frozenset[VerdictKind] = frozenset({"no-baseline", "inconclusive", "invalid"})
 # Verdicts that fail the test of a case.

@@ -16,7 +16,7 @@ from perf.cnn.operators.workers import VARIANTS, OperatorWorkers
 from perf.defects import defects_of
 from perf.machine import read_machine
 from perf.measure.family import Resources
-from perf.plugin.hooks import OPTIONS
+from perf.plugin.options import OPTIONS
 from perf.wording import counted
 
 

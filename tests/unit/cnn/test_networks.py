@@ -11,7 +11,7 @@ from perf.cnn.family import CnnCase, CnnFamily
 from perf.cnn.networks import IMAGES, INPUT, REFERENCE, catalogue, images_of
 from perf.measure.plan import Plan, Program, Variant, Workload
 from perf.measure.tiers import effort_of
-from perf.plugin.declared import TIERS
+from perf.plugin.options import TIERS
 from perf.published import FOLDER
 from tests.support.fakes import build
 

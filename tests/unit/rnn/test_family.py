@@ -7,7 +7,7 @@ import pytest
 
 from perf.errors import PerfError
 from perf.measure.family import Resources
-from perf.rnn.family import RnnCase, RnnFamily, table3
+from perf.rnn.family import RnnFamily, table3
 
 FAMILY = RnnFamily()
 
@@ -68,7 +68,6 @@ def test_a_plan_measures_the_reference_and_every_shape(tmp_path: Path) -> None:
     assert (large.inputs["data"], large.items) == ((50, 32, 512), 32)
 
 
-def test_an_unknown_cell_is_refused(tmp_path: Path) -> None:
-    case = RnnCase("lsmt", (1, 5, 4, 4), 2, "mkl-fp32", FAMILY)
-    with pytest.raises(PerfError, match="lsmt: no such cell; the cells are lstm, "):
-        FAMILY.plan(case.subject, [case], resources(tmp_path))
+def test_an_unknown_cell_is_refused_with_the_nearest_ones() -> None:
+    with pytest.raises(PerfError, match="lsmt: there is no such recurrent cell\nnext: choose lstm or bilstm"):
+        FAMILY.cases("smoke", ["lsmt"])

@@ -11,7 +11,7 @@ from perf.cnn.operators.search import operators_file, toml_entry
 from perf.cnn.operators.strategies import CASES
 from perf.cnn.operators.workers import VARIANTS
 from perf.defects import Defect, defects_of
-from perf.plugin.declared import TIERS
+from perf.plugin.options import TIERS
 
 DECLARED = defects_of(CHECK)
 ANY = Defect(CHECK, "", "", {"mxnet-mkl": ["1.5.0"]}, {})

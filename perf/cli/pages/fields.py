@@ -1,0 +1,45 @@
+"""The page of the fields that a run's JSON holds for each case."""
+
+from collections.abc import Iterator
+from inspect import getdoc
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+
+from perf.cli.pages.markdown import code, heading, section, table
+from perf.columns import fields_of, structures_of
+from perf.runs.record import CaseRecord
+
+NAMES = {str: "string", int: "integer", float: "number", bool: "true or false", type(None): "null"}
+
+
+def fields_page() -> Iterator[str]:
+    """Yield the lines of the page: a table for each structure."""
+    yield from heading(
+        "Result fields",
+        "Each case of a run's JSON (`--benchmark-json=FILE`, or a stored run) has a record under `extra_info`: a "
+        "`CaseRecord`. Units are part of the names.",
+    )
+    for structure in structures_of(CaseRecord):
+        yield from section(structure.__name__, (getdoc(structure) or "").partition("\n\n")[0].replace("\n", " "))
+        yield from table(
+            ["Field", "Type", "Meaning"],
+            [[code(field.name), json_type(field.kind), field.meaning] for field in fields_of(structure)],
+        )
+
+
+def json_type(kind: Any) -> str:
+    """Return the name of a type in JSON."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return f"[{kind.__name__}](#{kind.__name__.lower()})"
+    parts = [part for part in get_args(kind) if part is not Ellipsis]
+    match get_origin(kind):
+        case origin if origin is list or (origin is tuple and len(set(parts)) == 1):
+            return f"list of {json_type(parts[0])}"
+        case origin if origin is tuple:
+            return f"list of {' and '.join(map(json_type, parts))}"
+        case origin if origin is dict:
+            return f"object of {json_type(parts[1])}"
+        case origin if origin is Literal:
+            return ", ".join(f'"{part}"' for part in parts)
+    return " or ".join(dict.fromkeys(map(json_type, parts))) if parts else NAMES.get(kind, "any")

@@ -1,0 +1,50 @@
+"""The subcommand reference: the pages of docs/reference, written from the code and data that they describe."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from perf.cli.doctor import doctor
+from perf.cli.judge import judge
+from perf.cli.pages.commands import commands_page
+from perf.cli.pages.fields import fields_page
+from perf.cli.pages.options import options_page
+from perf.cli.pages.tiers import tiers_page
+from perf.cli.pages.verdicts import verdicts_page
+from perf.cli.refresh import refresh
+from perf.errors import PerfError
+from perf.files import write_whole
+
+
+def reference(
+    folder: Annotated[Path, typer.Argument(help="The folder to write the pages to.")] = Path("docs/reference"),
+) -> None:
+    """Write the reference pages: options, result fields, tiers, verdicts and mxperf itself.
+
+    Exit code 0: written; 4: the folder cannot be written to.
+    """
+    for name, text in pages().items():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(folder / name, text.encode())
+        except OSError as error:
+            what, step = f"cannot be written: {error.strerror}", "name another folder"
+            raise PerfError(what, subject=str(folder / name), next_step=step) from error
+
+
+def pages() -> dict[str, str]:
+    """Return the text of each page by its file name."""
+    return {name: "\n".join(page()).rstrip() + "\n" for name, page in PAGES.items()}
+
+
+SUBCOMMANDS = (doctor, judge, refresh, reference)
+# What writes each page, by its file name.
+PAGES: dict[str, Callable[[], Iterator[str]]] = {
+    "options.md": options_page,
+    "fields.md": fields_page,
+    "tiers.md": tiers_page,
+    "verdicts.md": verdicts_page,
+    "mxperf.md": lambda: commands_page(SUBCOMMANDS),
+}

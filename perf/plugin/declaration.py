@@ -1,0 +1,193 @@
+"""How an option is declared: everything about it stands in one entry, from which all else is derived.
+
+`option` makes a field of a dataclass (`perf.plugin.options.Options`) an option. From the fields follow pytest's parser,
+the settings of a configuration file, the values of a session, the command that repeats them, and the reference page.
+"""
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import pytest
+
+from perf.plugin.values import NOT_UTF8, Kind, is_utf8, printable
+
+# Characters of a wrong value that a message quotes: enough to recognise it.
+QUOTED = 60
+# Where a field keeps its declaration.
+_METADATA = "option"
+# The field of the options that holds the names of those that the command line sets.
+ON_COMMAND_LINE = "on_command_line"
+
+OptionsT = TypeVar("OptionsT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option of the command line.
+
+    flag: how it is written, such as "--perf-tier".
+    heading: what this option and those after it stand under in the reference page; None for the heading before it.
+    help: what it does, in the form of `pytest --help`: lower case, units named, without the default.
+    kind: how its value is written and read; None for a switch.
+    metavar: what stands for the value in the help; the kind's own unless it says more.
+    default_text: what applies without the option, where its default value alone does not say so.
+    repeatable: whether it may stand several times; `gather` then makes one value of all.
+    setting: whether a project may set it in its configuration file.
+    variable: the environment variable that goes before the setting.
+    repeat: whether the command that reproduces a case must repeat it.
+    same: whether a session can be resumed only with an equal value.
+    """
+
+    flag: str
+    help: str
+    heading: str | None = None
+    kind: Kind | None = None
+    metavar: str | None = None
+    default_text: str | None = None
+    repeatable: bool = False
+    gather: Callable[[Iterable[Any]], Any] = lambda values: tuple(dict.fromkeys(values))
+    setting: bool = True
+    variable: str | None = None
+    repeat: bool = True
+    same: bool = True
+
+    @property
+    def name(self) -> str:
+        """The name of its setting, which is argparse's too, such as "perf_tier"."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def value_name(self) -> str | None:
+        """What stands for the value in the help; None for a switch."""
+        return self.metavar or self.kind.metavar if self.kind else None
+
+    @property
+    def setting_type(self) -> Literal["string", "int", "float", "bool", "linelist"]:
+        """The type of its setting, in pytest's words."""
+        if self.repeatable:
+            return "linelist"
+        return self.kind.setting_type if self.kind else "bool"
+
+    def texts(self, value: Any) -> list[str]:
+        """Return how a value is written, one text for each time that the option stands; none when it is not set."""
+        if self.kind is None or value is None:
+            return []
+        values = value.items() if isinstance(value, Mapping) else value if self.repeatable else [value]
+        return [self.kind.write(one) for one in values]
+
+    def arguments(self, value: Any) -> list[str]:
+        """Return the arguments of the command line that set a value."""
+        if self.kind is None:
+            return [self.flag] if value else ["-o", f"{self.name}=false"]
+        return [f"{self.flag}={text}" for text in self.texts(value)]
+
+    def shown(self, value: Any) -> str:
+        """Return a value in words."""
+        if self.kind is None:
+            return "on" if value else "off"
+        return ", ".join(self.texts(value)) or "not set"
+
+    def shown_default(self, default: Any) -> str | None:
+        """Return what applies without the option; None when nothing needs to be said."""
+        return self.default_text or ", ".join(self.texts(default)) or None
+
+
+def option(flag: str, *, default: Any = None, **facts: Any) -> Any:
+    """Return a dataclass field that is an option; `facts` are the fields of `Option`."""
+    metadata = {_METADATA: Option(flag=flag, **facts)}
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=default.copy, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def several(flag: str, *, default: Any = (), **facts: Any) -> Any:
+    """Return a dataclass field that is an option which may be repeated."""
+    return option(flag, default=default, repeatable=True, **facts)
+
+
+def switch(flag: str, **facts: Any) -> Any:
+    """Return a dataclass field that is an option without a value, off by default."""
+    return option(flag, default=False, **facts)
+
+
+def declared(options: type[Any]) -> Iterator[tuple[str, Option, Any]]:
+    """Yield each option of a dataclass with its field's name and default."""
+    for field in dataclasses.fields(options):
+        if _METADATA in field.metadata:
+            factory = field.default_factory
+            default = field.default if factory is dataclasses.MISSING else factory()
+            yield field.name, field.metadata[_METADATA], default
+
+
+def add_options(parser: pytest.Parser, options: type[Any]) -> None:
+    """Declare all options to pytest, and the settings of those that a configuration file may hold."""
+    group = parser.getgroup("perf", "MXNet performance suite")
+    for _, option, default in declared(options):
+        shown = option.shown_default(default)
+        text = option.help + ("; may be repeated" if option.repeatable else "") + (f" (default: {shown})" * bool(shown))
+        if option.kind is None:
+            group.addoption(option.flag, action="store_true", default=None, help=text)
+        else:
+            action = "append" if option.repeatable else "store"
+            group.addoption(option.flag, action=action, default=None, metavar=option.value_name, help=text)
+        if option.setting:
+            parser.addini(option.name, f"value of {option.flag}", type=option.setting_type, default=None)
+
+
+def read_options(config: pytest.Config, options: type[OptionsT], **more: Any) -> OptionsT:
+    """Return the options of a session: from the command line, else from the configuration file, else the defaults.
+
+    `more` are fields that are no options. Raises UsageError, naming the option or the file and its setting, for a value
+    that cannot be used.
+    """
+    overrides = {override.partition("=")[0] for override in config.getoption("override_ini") or ()}
+    values: dict[str, Any] = {}
+    on_command_line = set()
+    for name, option, _ in declared(options):
+        argument = config.getoption(option.name)
+        if argument is not None or option.name in overrides:
+            on_command_line.add(name)
+        if argument is not None:
+            values[name] = _value(option, argument, f"{option.flag}=", Path())
+            continue
+        source = "-o" if option.name in overrides else config.inipath
+        setting = _setting(config, option, f"{source}: {option.name}")
+        if setting is not None:
+            folder = source.parent if isinstance(source, Path) else Path()
+            values[name] = _value(option, setting, f"{source}: {option.name} = ", folder)
+    return options(**values, **{ON_COMMAND_LINE: frozenset(on_command_line)}, **more)
+
+
+def _setting(config: pytest.Config, option: Option, label: str) -> Any:
+    """The setting in the configuration file; None when there is none, or an environment variable goes before it."""
+    if not option.setting or (option.variable and os.environ.get(option.variable)):
+        return None
+    try:
+        return config.getini(option.name)
+    except (pytest.UsageError, TypeError, ValueError) as error:
+        expected = option.kind.expected if option.kind else "true or false"
+        expected = f"a list of values in quotes, each {expected}" if option.repeatable else expected
+        raise pytest.UsageError(f"{label}: write {expected}") from error
+
+
+def _value(option: Option, written: Any, label: str, folder: Path) -> Any:
+    """The value of what a user wrote; `label` precedes it in messages, and relative paths count from `folder`."""
+    if option.kind is None:
+        return bool(written)
+    texts = written if option.repeatable else [str(written)]
+    values = [_parsed(option.kind, text, label, folder) for text in texts]
+    return option.gather(values) if option.repeatable else values[0]
+
+
+def _parsed(kind: Kind, text: str, label: str, folder: Path) -> Any:
+    quoted = label + printable(text[:QUOTED]) + "..." * (len(text) > QUOTED)
+    if not is_utf8(text):
+        raise pytest.UsageError(f"{quoted}: {NOT_UTF8}")
+    try:
+        return kind.parse(str(folder / Path(text).expanduser()) if kind.is_path and text else text)
+    except ValueError as error:
+        raise pytest.UsageError(f"{quoted}: {error}") from error

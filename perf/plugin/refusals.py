@@ -1,0 +1,114 @@
+"""What the suite refuses before it measures: options that contradict each other, and options that have no effect."""
+
+import os
+import shlex
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from perf.errors import PerfError
+from perf.files import read_toml
+from perf.plugin.options import Options
+
+BENCHMARK_OPTIONS = Path(__file__).with_name("benchmark_options.toml")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A combination of options that cannot work: when it is there, and what to say of it."""
+
+    broken: Callable[[Options], bool]
+    message: str
+
+
+RULES = (
+    Rule(
+        lambda options: options.strict and options.advisory,
+        "--perf-strict fails cases that --perf-advisory lets pass: leave one of them out, or switch a setting off with "
+        "-o perf_strict=false or -o perf_advisory=false",
+    ),
+    Rule(
+        lambda options: options.train_rec is not None and options.imagenet_rec is None,
+        "--perf-train-rec needs images to hold out: add --perf-imagenet-rec=FILE.rec",
+    ),
+    Rule(
+        lambda options: options.train_rec is not None and len(options.batches) > 1,
+        "--perf-train-rec trains with one batch size: name only one with --perf-batch=N",
+    ),
+    Rule(
+        lambda options: options.train_epochs is not None and options.train_rec is None,
+        "--perf-train-epochs has no effect without --perf-train-rec: add --perf-train-rec=FILE.rec",
+    ),
+    Rule(
+        lambda options: (
+            options.imagenet_rec is not None
+            and options.train_rec is None
+            and options.weights is None
+            and not options.pretrained
+        ),
+        "--perf-imagenet-rec needs trained networks: add --perf-weights=DIR or --perf-pretrained",
+    ),
+)
+
+
+class BenchmarkOption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What becomes of an option of pytest-benchmark.
+
+    effect: what it does here; empty when it is always refused.
+    reason: why it is refused, as the rest of a sentence that begins with the option; empty when it never is.
+    instead: what to do instead.
+    unless_installed: the module whose absence alone is the reason.
+    """
+
+    effect: str = ""
+    reason: str = ""
+    instead: str = ""
+    unless_installed: str | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is refused in this environment."""
+        return bool(self.reason) and (self.unless_installed is None or find_spec(self.unless_installed) is None)
+
+
+@cache
+def benchmark_options() -> Mapping[str, BenchmarkOption]:
+    """Return what becomes of each option of pytest-benchmark, by its flag."""
+    return read_toml(BENCHMARK_OPTIONS, dict[str, BenchmarkOption])
+
+
+def check_combinations(options: Options) -> None:
+    """Raise UsageError for options that contradict each other."""
+    for rule in RULES:
+        if rule.broken(options):
+            raise pytest.UsageError(rule.message)
+
+
+def check_benchmark_options(config: pytest.Config) -> None:
+    """Raise UsageError for an option of pytest-benchmark that would be ignored."""
+    used = {argument.partition("=")[0] for argument in _all_arguments(config)}
+    for flag, option in benchmark_options().items():
+        if flag in used and option.refused:
+            raise pytest.UsageError(f"{flag} {option.reason}\nnext: {option.instead}")
+
+
+def check_injected(injected: Mapping[str, float], variants: Collection[str]) -> None:
+    """Raise PerfError for a slowdown of a variant that no selected family has."""
+    for name in injected:
+        if name not in variants:
+            step = f"name one of {', '.join(sorted(variants))}"
+            raise PerfError(f"no selected case has a variant {name}", subject="--perf-inject", next_step=step)
+
+
+def _all_arguments(config: pytest.Config) -> list[str]:
+    """All arguments of the session: of the configuration file, of the environment and of the command line."""
+    return [
+        *config.getini("addopts"),
+        *shlex.split(os.environ.get("PYTEST_ADDOPTS", "")),
+        *map(str, config.invocation_params.args),
+    ]

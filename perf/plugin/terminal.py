@@ -1,0 +1,153 @@
+"""What a session prints: its header, and the summary with verdicts, charts and where the time went."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+
+import pytest
+from rich.console import Console
+
+from perf.checks import CheckResult
+from perf.errors import PerfError
+from perf.machine import findings, read_state
+from perf.measure.ledger import Ledger
+from perf.plugin.options import OPTIONS
+from perf.plugin.session import SESSION, PerfSession
+from perf.plugin.setup import SETUP
+from perf.plugin.storage import STORED, StorageOutcome
+from perf.published import published_scaling
+from perf.report.charts import write_training_charts
+from perf.report.console import widened
+from perf.report.summary import Summary, print_summary, write_markdown
+from perf.report.training import TRAINING_FAMILY
+from perf.report.verdicts import print_verdicts
+from perf.runs.record import CaseRecord
+from perf.wording import counted
+
+# The results of checks of answers, in the order of the items.
+CHECKS = pytest.StashKey[list[CheckResult]]()
+# These counters grow by the session's own work; disturbances by other programs are counted slot by slot.
+OWN_DOING = frozenset({"cpu_pressure"})
+
+
+def header_lines(config: pytest.Config) -> list[str]:
+    """Return what the session measures or checks, on what and where, a line each."""
+    return config.stash[SESSION].header() if SESSION in config.stash else config.stash[SETUP].header()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if SETUP not in config.stash:
+        return
+    session, checks = config.stash.get(SESSION, None), config.stash[CHECKS]
+    summary = Summary(
+        records=session.records if session else [],
+        answers=checks,
+        header=header_lines(config),
+        footer=_footer(session, config.stash.get(STORED, StorageOutcome([]))) if session else [],
+        published_scaling=published_scaling(),
+    )
+    terminalreporter.ensure_newline()
+    print_summary(summary, session_console(config))
+    if session and session.judge.compares:
+        selected = [case.id for case in session.selected]
+        print_verdicts(session.verdicts, session.judge, selected, session_console(config))
+    options = config.stash[OPTIONS]
+    if options.summary is not None:
+        try:
+            write_markdown(summary, options.summary, f"Speedup over native, {options.tier} tier")
+        except PerfError as error:
+            terminalreporter.line(str(error), red=True)
+        else:
+            terminalreporter.line(f"Summary written to {options.summary}")
+
+
+def _footer(session: PerfSession, stored: StorageOutcome) -> list[str]:
+    """What stands below the tables of measured cases."""
+    lines = [
+        *_charts(session),
+        *_wall_time(session.setup.ledger, session.setup.wall_s),
+        *_disturbance(session.records),
+        *_machine(session),
+    ]
+    if session.journal.problem:
+        lines.append(f"The journal could not be written, so --perf-resume will lack cases: {session.journal.problem}")
+    lines += stored.lines
+    if session.unfinished:
+        were = "was" if session.unfinished == 1 else "were"
+        lines.append(
+            f"{counted(session.unfinished, 'case')} {were} not finished; rerun the same command with --perf-resume."
+        )
+    return lines
+
+
+def _charts(session: PerfSession) -> list[str]:
+    """Draw the training jobs, if there were any, and say where the charts are."""
+    if not any(record.family == TRAINING_FAMILY for record in session.records):
+        return []
+    path = session.journal.folder / "training.html"
+    try:
+        write_training_charts(path, session.records, published_scaling())
+    except OSError as error:
+        return [f"The charts of training could not be written: {path}: {error.strerror}"]
+    return [f"Charts of training: {path}"]
+
+
+def _wall_time(ledger: Ledger, wall_s: float) -> list[str]:
+    """The session's wall time by stage, and how much of measuring and of the timed part are passes."""
+    seconds = ledger.seconds
+    stages = [f"{name} {spent_s:.0f} s" for name, spent_s in seconds.items()]
+    stages += [f"(of these, {name} {spent_s:.0f} s)" for name, spent_s in ledger.parts.items()]
+    lines = [f"Wall time: {wall_s:.0f} s: {', '.join(stages)}, the rest {wall_s - sum(seconds.values()):.0f} s."]
+    counted_s = seconds.get("counted passes", 0.0)
+    timed_s = counted_s + seconds.get("between passes", 0.0)
+    warm_up_s = seconds.get("warm-up", 0.0)
+    measuring_s = timed_s + warm_up_s + seconds.get("starting workers", 0.0)
+    if timed_s:
+        lines.append(
+            f"In passes: {counted_s / timed_s:.0%} of the timed part, "
+            f"{(counted_s + warm_up_s) / measuring_s:.0%} of all measuring with warm-up."
+        )
+    return lines
+
+
+def _disturbance(records: Sequence[CaseRecord]) -> list[str]:
+    """How many blocks do not count because other programs took the CPUs."""
+    blocks = {record.workload: (record.blocks, record.blocks_disturbed) for record in records}
+    whole, disturbed = (sum(counts) for counts in zip(*blocks.values(), strict=True)) if blocks else (0, 0)
+    near = [record.slots_near_fastest for record in records]
+    lines = [f"{disturbed} of {whole} blocks were disturbed by other programs or the hypervisor and do not count."]
+    if near:
+        lines.append(
+            f"{sum(near) / len(near):.0%} of slots took at most 1.1 times the fastest of their case; if this is low, "
+            "neighbours that no counter shows slowed the rest (uv run mxperf doctor)."
+        )
+    return lines
+
+
+def _machine(session: PerfSession) -> list[str]:
+    """The machine's peak, and what became doubtful while the session ran."""
+    lines = []
+    if session.limits:
+        rates = ", ".join(f"{role} {rate:.0f} GFLOP/s" for role, rate in session.limits.items())
+        size = session.effort.peak_size
+        lines.append(f"The machine's own limit, a {size} x {size} FP32 matrix product through each build: {rates}.")
+    before = session.setup.state
+    early = OWN_DOING | {finding.check for finding in findings(before) if finding.verdict == "doubtful"}
+    late = [finding for finding in findings(before, read_state()) if finding.verdict == "doubtful"]
+    lines += [f"doubtful while it ran: {f.check} {f.reading}: {f.advice}" for f in late if f.check not in early]
+    return lines
+
+
+def session_console(config: pytest.Config) -> Console:
+    """Return a console on pytest's own output, even while it captures; wide where no terminal sets a width."""
+    return widened(Console(file=config.get_terminal_writer()._file))  # noqa: SLF001 - pytest has no public way
+
+
+@contextmanager
+def uncaptured(config: pytest.Config) -> Iterator[None]:
+    """Let output inside the block reach the user, on lines of its own."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    with capture.global_and_fixture_disabled() if capture else nullcontext():
+        if terminal:
+            terminal.ensure_newline()
+        yield

@@ -1,0 +1,164 @@
+"""How values of options are written: the kinds of values, and the functions that read them.
+
+A reader takes the text of an argument or a setting and raises ValueError with what is wrong and what to write instead.
+"""
+
+import math
+import os
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+# Digits of a size: nothing larger can be meant, and no product of such sizes overflows a float.
+DIGITS = 9
+# The largest slowdown on purpose, as a fraction of a pass: ten times the work is seen on any machine.
+MAX_INJECTED = 10.0
+SHAPE_SIZES = 4
+NOT_UTF8 = "this is not UTF-8, and neither files nor messages of the suite can hold it; write it in UTF-8"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """How the values of an option are written.
+
+    metavar: what stands for a value in the help.
+    expected: what to write, as a phrase after "write".
+    parse: turns a text into a value; raises ValueError with what is wrong.
+    write: turns a value into the text that `parse` takes.
+    setting_type: the type of one value in a configuration file, in pytest's words.
+    is_path: whether a relative value counts from the configuration file's folder when it stands there.
+    """
+
+    metavar: str
+    expected: str
+    parse: Callable[[str], Any]
+    write: Callable[[Any], str] = str
+    setting_type: Literal["string", "int", "float"] = "string"
+    is_path: bool = False
+
+
+def is_utf8(text: str) -> bool:
+    """Return whether a text of the command line was written in UTF-8; Python turns other bytes into surrogates."""
+    return text == text.encode(errors="ignore").decode()
+
+
+def printable(text: str) -> str:
+    """Return a text with an escape for what is not UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def one_of(choices: Collection[str]) -> Kind:
+    """Return the kind of a value that is one of these words."""
+    expected = f"one of {', '.join(choices)}"
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"write {expected}")
+        return text
+
+    return Kind(metavar="|".join(choices), expected=expected, parse=parse)
+
+
+def _count(text: str) -> int:
+    number = _whole_number(text)
+    if not 0 < number < 10**DIGITS:
+        raise ValueError(f"must be at least 1, and have at most {DIGITS} digits")
+    return number
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("write a whole number") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ValueError("write a number of seconds above 0")
+    return number
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    sizes = text.split(",")
+    written = len(sizes) == SHAPE_SIZES and all(size.isdecimal() and len(size) <= DIGITS for size in sizes)
+    if not written or not all(int(size) > 0 for size in sizes):
+        raise ValueError(f"write N,T,C,H, such as 16,100,256,512, of at most {DIGITS} digits each")
+    return tuple(map(int, sizes))
+
+
+def _injection(text: str) -> tuple[str, float]:
+    variant, _, percent = text.partition("=")
+    try:
+        fraction = float(percent) / 100
+    except ValueError:
+        fraction = 0.0
+    if not variant or not 0 < fraction <= MAX_INJECTED:
+        raise ValueError(f"write VARIANT=PERCENT, such as mkl-fp32=5, of at most {MAX_INJECTED:.0%}")
+    return variant, fraction
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise ValueError("there is no such folder")
+    return Path(text).resolve()
+
+
+def _readable_file(text: str) -> Path:
+    path = Path(text)
+    if not (os.access(path, os.R_OK) and path.is_file()):
+        raise ValueError("this is no file that can be read")
+    return path.resolve()
+
+
+def _indexed_records(text: str) -> Path:
+    path = _readable_file(text)
+    if not path.with_suffix(".idx").is_file():
+        raise ValueError(f"there is no {path.with_suffix('.idx')}; make it with MXNet's im2rec.py")
+    return path
+
+
+def _file_to_write(text: str) -> Path:
+    if not Path(text).parent.is_dir():
+        raise ValueError(f"there is no folder {Path(text).parent}")
+    return Path(text)
+
+
+TEXT = Kind(metavar="TEXT", expected="a text", parse=str)
+# GluonCV itself takes names of networks in any capitals.
+NETWORK = Kind(metavar="NAME", expected="the name of a network", parse=str.lower)
+COUNT = Kind(metavar="N", expected="a whole number of at least 1", parse=_count, setting_type="int")
+WHOLE_NUMBER = Kind(metavar="N", expected="a whole number", parse=_whole_number, setting_type="int")
+SECONDS = Kind(
+    metavar="SECONDS",
+    expected="a number of seconds above 0",
+    parse=_seconds,
+    write=lambda seconds: f"{seconds:g}",
+    setting_type="float",
+)
+SHAPE = Kind(
+    metavar="N,T,C,H",
+    expected="N,T,C,H, such as 16,100,256,512",
+    parse=_shape,
+    write=lambda shape: ",".join(map(str, shape)),
+)
+ROLE = Kind(metavar="ROLE=WHEEL", expected="ROLE=WHEEL", parse=str, write="=".join)
+INJECTION = Kind(
+    metavar="VARIANT=PERCENT",
+    expected="VARIANT=PERCENT, such as mkl-fp32=5",
+    parse=_injection,
+    write=lambda pair: f"{pair[0]}={100 * pair[1]:g}",
+)
+# Made when it is missing, so nothing is checked here.
+CACHE = Kind(metavar="DIR", expected="a folder", parse=str, is_path=True)
+FOLDER = Kind(metavar="DIR", expected="a folder", parse=_folder, is_path=True)
+# Looked at when it is used: what is wrong with it depends on what is done with it.
+PATH = Kind(metavar="PATH", expected="a path", parse=lambda text: Path(text).resolve(), is_path=True)
+RECORDS = Kind(metavar="FILE.rec", expected="a record file", parse=_readable_file, is_path=True)
+INDEXED_RECORDS = Kind(metavar="FILE.rec", expected="a record file", parse=_indexed_records, is_path=True)
+NEW_FILE = Kind(metavar="FILE", expected="a file in an existing folder", parse=_file_to_write, is_path=True)
