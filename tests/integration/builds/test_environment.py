@@ -17,6 +17,7 @@ from perf.builds.spec import BuildSpec
 from perf.errors import PerfError
 from perf.files import ROOT
 from perf.machine import read_machine
+from tests.conftest import SmallDisk
 
 pytestmark = pytest.mark.real
 
@@ -141,6 +142,13 @@ def test_what_uv_says_is_shown(empty_cache: Path, tmp_path: Path, content: bytes
     with pytest.raises(PerfError, match=r"(?s)uv pip failed: exit code .*mxnet.mkl.*9.9.9"):
         provision("mkl", override=override, cache=empty_cache, say=said.append)
     assert kept(empty_cache) == []
+
+
+def test_a_full_disk_leaves_no_build(small_disk: SmallDisk, said: list[str]) -> None:
+    folder, _ = small_disk
+    with pytest.raises(PerfError, match="No space left on device"):
+        provision("native", override=None, cache=folder, say=said.append)
+    assert [path.suffix for path in (folder / "builds").iterdir()] == [".lock"]
 
 
 def test_interruption_leaves_nothing(empty_cache: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
