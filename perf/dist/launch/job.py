@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from perf.builds import Build, Mpi
-from perf.dist.data import load
+from perf.dist.data import JobDeadlines, load
 from perf.machine import Placement
 
 # What a rank's own output is called, in files with its number at the end.
@@ -46,7 +46,8 @@ class RankPlacement:
 class Job:
     """What all ranks do: the function `run` of the module `program`, with the arguments in `task`. `deadline_s` ends it
     whatever it does. `variables` are Horovod's and the MPI's settings, None for those of `jobs.toml`; `extra` are its
-    own. Ranks whose seats have no launch prefix pin themselves.
+    own. `deadlines` say how long its ranks may be silent or stand still. Ranks whose seats have no launch prefix pin
+    themselves.
     """
 
     build: Build
@@ -57,6 +58,7 @@ class Job:
     deadline_s: float
     variables: Mapping[str, str] | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    deadlines: JobDeadlines = field(default_factory=lambda: load().limits)
 
     @property
     def mpi(self) -> Mpi:
@@ -100,15 +102,14 @@ def command(job: Job, folder: Path, environment: Mapping[str, str]) -> list[str]
 
 
 def _order(job: Job) -> dict[str, Any]:
-    limits = load().limits
     bound = all(rank_placement.placement.prefix for rank_placement in job.rank_placements)
     return {
         "program": job.program,
         "task": job.task,
         "affinity": [] if bound else _by_local_rank(job.rank_placements),
-        "stall_s": limits.stall_s,
-        "first_s": limits.first_s,
-        "deaf_s": limits.deaf_s,
+        "stall_s": job.deadlines.stall_s,
+        "first_s": job.deadlines.first_s,
+        "deaf_s": job.deadlines.deaf_s,
     }
 
 

@@ -19,7 +19,6 @@ from typing import Any
 import psutil
 
 from perf.builds import process_environment
-from perf.dist.data import load
 from perf.dist.launch.job import ERR, OUT, Job, command
 from perf.dist.launch.rank_output import LAUNCHER, RankOutput
 from perf.measure.workers.instance import WorkerError
@@ -88,11 +87,11 @@ def _started(job: Job, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield process
     finally:
-        _end(process)
+        _end(process, job.deadlines.grace_s)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a job: the launcher is asked to, since only it reaches other hosts, and whatever of it is here is killed."""
+def _end(process: subprocess.Popen[bytes], grace_s: float) -> None:
+    """End a job: ask the launcher to, since only it reaches other hosts, and after `grace_s` kill whatever is here."""
     _close(process)
     if process.poll() is not None:
         return
@@ -101,13 +100,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
-        process.wait(load().limits.grace_s)
+        process.wait(grace_s)
     process.kill()
     process.wait()
     for child in family:
         with suppress(psutil.NoSuchProcess):
             child.kill()
-    psutil.wait_procs(family, timeout=load().limits.grace_s)
+    psutil.wait_procs(family, timeout=grace_s)
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:
@@ -203,7 +202,7 @@ class RunningJob:
         """
         while self._process.poll() is None and self._process.stdin and not self._process.stdin.closed:
             self._send({"do": ALIVE})
-            time.sleep(load().limits.deaf_s / 10)
+            time.sleep(self._job.deadlines.deaf_s / 10)
 
     def _listen(self) -> None:
         now = time.monotonic()
@@ -222,7 +221,7 @@ class RunningJob:
     def _check(self, deadline_s: float) -> None:
         """WorkerError for a rank that said nothing for too long, and for a job that takes too long."""
         now = time.monotonic()
-        silence_s = load().limits.silence_s
+        silence_s = self._job.deadlines.silence_s
         for number, rank in enumerate(self._ranks):
             if not rank.over and now - rank.heard_s > silence_s:
                 raise self._failed(number, f"said nothing for {now - rank.heard_s:.0f} s: it is stopped or cut off")
