@@ -21,6 +21,7 @@ ROOMLESS = {
     "property_testing",
     "published",
     "stack",
+    "wording",
 }
 """Modules directly in `perf` that every host room may use."""
 

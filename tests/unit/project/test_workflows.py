@@ -1,5 +1,6 @@
-"""The workflows: right by GitHub's schema, one command a step, the nightly run on the announcement's machine."""
+"""The workflows: valid, pinned and safe, one command a step, the nightly run on the announcement's machine."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,9 +25,17 @@ jobs:
 """
 
 
-def validated(*paths: Path) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("check-jsonschema")), "--builtin-schema", "vendor.github-workflows"]
-    return subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, check=False)
+def ran(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name(program)), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def validated(*paths: Path, schema: str = "github-workflows") -> subprocess.CompletedProcess[str]:
+    return ran("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, paths))
+
+
+def audited(path: Path) -> subprocess.CompletedProcess[str]:
+    return ran("zizmor", "--offline", "--no-progress", "--persona=pedantic", str(path))
 
 
 def jobs(path: Path) -> dict[str, Any]:
@@ -49,6 +58,23 @@ def test_the_schema_refuses_a_mistake(tmp_path: Path) -> None:
     assert "runs" in validated(path).stdout
     path.write_text(BROKEN.replace("runs:", "run:"))
     assert validated(path).returncode == 0
+
+
+def test_dependabot_is_right_by_its_schema() -> None:
+    done = validated(FOLDER.with_name("dependabot.yml"), schema="dependabot")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_zizmor_finds_no_weak_spot() -> None:
+    done = audited(FOLDER.parent)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_zizmor_finds_an_action_that_is_not_pinned(tmp_path: Path) -> None:
+    path = tmp_path / ".github" / "workflows" / "loose.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(re.sub(r"@[0-9a-f]{40} # v[\d.]+", "@v7", (FOLDER / "nightly.yml").read_text()))
+    assert "unpinned-uses" in audited(path).stdout
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
