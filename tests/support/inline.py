@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Callable
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,15 @@ from pathlib import Path
 import pytest
 
 from perf.builds import Build, Mpi
-from perf.errors import PerfError
 from perf.files import ROOT
+from perf.machine.numactl import Numactl
+from perf.machine.topology import Node, Topology
 from tests.support.fakes import build
 
 # What a session of a user does not inherit from the tests' own.
 OWN = ("PYTEST_", "MXNET_PERF")
+NUMACTL = Numactl("/usr/bin/numactl")
+ONE_NODE = Topology((Node(0, (0, 1), ((0,), (1,))),))
 INTEL = Mpi("intel", "2021.18.1", Path("/opt/mpi"), bundled=False)
 
 
@@ -31,23 +35,29 @@ class Finished:
         return self.output.partition(start)[2].partition(end)[0]
 
 
-def run_inline(cache: Path, *options: str, missing: PerfError | None = None) -> Finished:
-    """Run `pytest OPTIONS` with this cache and with builds made by hand, in which nothing can be measured. There is no
-    build that trains when `missing` says why.
+def made_by_hand(role: str, **_: object) -> Build:
+    """A build in which nothing can be measured."""
+    return build(role, mkldnn="mkl" in role, mpi=INTEL if role.endswith("-dist") else None)
+
+
+def run_inline(
+    cache: Path,
+    *options: str,
+    provide: Callable[..., Build] = made_by_hand,
+    topology: Topology | None = ONE_NODE,
+) -> Finished:
+    """Run `pytest OPTIONS` with this cache; `provide` stands in for the making of builds, and `topology` for that of
+    this machine unless it is None.
     """
-
-    def made_by_hand(role: str, **_: object) -> Build:
-        trains = role.endswith("-dist")
-        if trains and missing:
-            raise missing
-        return build(role, mkldnn="mkl" in role, mpi=INTEL if trains else None)
-
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(printed), chdir(ROOT):
         for name in os.environ:
             if name.startswith(OWN):
                 patch.delenv(name)
         patch.setenv("MXNET_PERF_CACHE", str(cache))
-        patch.setattr("perf.plugin.setup.provision", made_by_hand)
+        patch.setattr("perf.plugin.setup.provision", provide)
+        if topology:
+            patch.setattr("perf.plugin.setup.read_topology", lambda: topology)
+            patch.setattr("perf.plugin.setup.find_numactl", lambda _: NUMACTL)
         code = pytest.main([*options, "--capture=no", "-p", "no:cacheprovider"])
     return Finished(int(code), printed.getvalue())

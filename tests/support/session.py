@@ -1,15 +1,12 @@
 """A pytest session over the suite as a process of its own, watched from outside."""
 
-import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,23 +15,12 @@ import psutil
 
 from perf.cache import cache_folder
 from perf.files import ROOT
-from tests.support.several import END
+from tests.support.inline import Finished
 
 SMOKE = ("perf/cnn/test_inference.py", "--perf-tier=smoke")
+# Two cases without a network to prepare.
+RECURRENT = ("perf/rnn/test_inference.py", "--perf-tier=smoke")
 HANG_S = 120.0
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A session that ended: its exit code and all it printed."""
-
-    code: int
-    output: str
-
-    def part(self, start: str, end: str = "\n") -> str:
-        """What was printed between two texts; it fails when the first was not printed."""
-        assert start in self.output, self.output
-        return self.output.partition(start)[2].partition(end)[0]
 
 
 class Session:
@@ -137,14 +123,3 @@ def run(temporary: Path, *options: str, before: Sequence[str] = ()) -> Finished:
         assert not session.workers()
     assert not list(temporary.glob("mxnet-perf-*"))
     return finished
-
-
-def run_all(temporary: Path, sessions: Sequence[Sequence[str]]) -> list[Finished]:
-    """Run sessions that measure nothing, one after the other in one process, as `run` does."""
-    with Session(temporary, json.dumps(sessions), program="tests.support.several") as session:
-        finished = session.finish()
-        assert not session.workers()
-    assert finished.code == 0, finished.output
-    assert not list(temporary.glob("mxnet-perf-*"))
-    parts = re.split(rf"^{END}(\d+)\n", finished.output, flags=re.MULTILINE)
-    return [Finished(int(code), output) for output, code in zip(parts[:-1:2], parts[1::2], strict=True)]

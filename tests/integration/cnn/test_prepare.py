@@ -13,7 +13,9 @@ from perf.builds import Build
 from perf.cache import unfinished
 from perf.cnn.artifacts.prepare import FILES, Artifacts, prepare
 from perf.cnn.artifacts.store import MANIFEST, Manifest
+from perf.cnn.digits.check import handwriting, trained
 from perf.errors import PerfError
+from perf.measure.family import Resources
 from tests.integration.cnn.conftest import Prepare
 
 
@@ -95,6 +97,17 @@ def test_what_cannot_be_measured_is_refused(make: Prepare, network: str, told: s
         make(network)
     assert caught.value.subject == network
     assert caught.value.next_step == "name another network with --perf-model"
+
+
+@pytest.mark.real
+def test_weights_of_another_network_are_refused(make: Prepare, resources: Resources, tmp_path: Path) -> None:
+    network = handwriting().network
+    weights = trained(resources, handwriting()) / f"{network}.params"
+    (tmp_path / "cifar_resnet56_v1.params").write_bytes(weights.read_bytes())
+    with pytest.raises(PerfError, match=r"cifar_resnet56_v1\.params do not fit it ") as caught:
+        make("cifar_resnet56_v1", weights=tmp_path)
+    assert caught.value.next_step is not None
+    assert caught.value.next_step.startswith("save them with save_parameters of this very network")
 
 
 @pytest.mark.real

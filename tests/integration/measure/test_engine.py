@@ -38,8 +38,8 @@ def conditions(placements: tuple[Placement, ...], scratch: Path, effort: Effort 
 
 
 class Watched(WorkerGroup):
-    """Notes the kernel's state of every thread of all crews whenever one of them has its turn: whose it is, the states
-    of its own threads and of those of all others.
+    """Notes the states of all worker groups' threads whenever one of them has its turn: whose turn it is, the states
+    of its own threads, and those of all other threads.
     """
 
     watched: ClassVar[list["Watched"]] = []
@@ -70,7 +70,7 @@ def test_while_one_variant_has_its_turn_all_others_are_stopped(
     plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "WorkerGroup", Watched)
-    monkeypatch.setattr(Watched, "crews", [])
+    monkeypatch.setattr(Watched, "watched", [])
     monkeypatch.setattr(Watched, "seen", [])
     ledger = Ledger()
     native, mkl = plan.variants[:2]

@@ -17,13 +17,13 @@ from perf.cnn.imagenet.records import classified
 from perf.cnn.networks import INPUT
 from perf.measure.family import Resources
 from tests.integration.cnn.test_digits import swapped
-from tests.support.session import Finished, run, run_all
+from tests.support.inline import Finished
+from tests.support.session import run
 
 pytestmark = pytest.mark.real
 
 NETWORK = handwriting().network
 TEST_IMAGES = handwriting().test_images
-USAGE_ERROR = 4
 SESSION = ("perf/cnn", f"--perf-model={NETWORK}", "-m", "accuracy", "-k", "imagenet")
 
 
@@ -95,40 +95,3 @@ def test_two_swapped_classes_in_int8_are_seen(
     assert problem is not None
     assert "points below FP32, over 1.11" in problem
     assert told[-1][1] == 1
-
-
-def test_weights_that_are_missing_or_of_another_network_are_told(packed: Path, weights: Path, tmp_path: Path) -> None:
-    other = tmp_path / "weights"
-    other.mkdir()
-    (other / "cifar_resnet56_v1.params").write_bytes((weights / f"{NETWORK}.params").read_bytes())
-    words = (f"--perf-imagenet-rec={packed}", f"--perf-weights={other}", "--perf-model=cifar_resnet56_v1")
-    finished = session(tmp_path, *words)
-    assert finished.code == 1
-    assert "2 failed" in finished.output
-    assert f"{NETWORK}: its trained weights {other / NETWORK}.params cannot be read: No such file" in finished.output
-    assert f"the trained weights in {other}/cifar_resnet56_v1.params do not fit it (" in finished.output
-    assert "next: save them with save_parameters of this very network" in finished.output
-    assert "Traceback" not in finished.output
-
-
-IMPOSSIBLE = {
-    ("--perf-imagenet-rec=none.rec", "--perf-pretrained"): "none.rec is no file that can be read",
-    ("--perf-imagenet-rec=README.md",): "--perf-imagenet-rec needs trained networks: add --perf-weights DIR, or",
-    ("--perf-weights=none",): "--perf-weights: there is no folder none",
-}
-
-
-def test_options_that_cannot_work_and_nothing_without_a_record_file(tmp_path: Path) -> None:
-    *refused, collected = run_all(tmp_path, [[*SESSION, *options] for options in (*IMPOSSIBLE, ["--collect-only"])])
-    for told, finished in zip(IMPOSSIBLE.values(), refused, strict=True):
-        assert finished.code == USAGE_ERROR
-        assert told in finished.part("ERROR: ", "\n\n")
-    assert "test_imagenet" not in collected.output
-
-
-def test_another_file_is_told(weights: Path, tmp_path: Path) -> None:
-    finished = session(tmp_path, "--perf-imagenet-rec=README.md", f"--perf-weights={weights}")
-    assert finished.code == 1
-    assert "README.md: it is no record file, at byte 0" in finished.output
-    assert "next: make it with MXNet's im2rec, or fetch it again" in finished.output
-    assert "Traceback" not in finished.output

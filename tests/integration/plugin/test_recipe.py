@@ -10,11 +10,12 @@ import pytest
 
 from perf.builds import Build, process_environment
 from perf.builds import run as run_program
+from tests.support.inline import Finished
 from tests.support.leftovers import left
-from tests.support.session import Finished, Session, cache_of, run
+from tests.support.session import Session, cache_of, run
 
 pytestmark = pytest.mark.real
-EPOCHS = 3
+EPOCHS = 2
 GONE_S = 30.0
 
 
@@ -29,7 +30,7 @@ def pack(folder: Path, name: str, count: int, zoo: Build) -> Path:
 @pytest.fixture(scope="module")
 def records(builds: Mapping[str, Build], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("records")
-    return {name: pack(folder, name, count, builds["zoo"]) for name, count in (("train", 16), ("val", 4))}
+    return {name: pack(folder, name, count, builds["zoo"]) for name, count in (("train", 8), ("val", 4))}
 
 
 def words(records: Mapping[str, Path]) -> list[str]:

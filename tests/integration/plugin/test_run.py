@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from perf.machine import read_topology
 from perf.runs.record import CaseRecord
-from tests.support.session import Finished
+from tests.support.inline import Finished
 
 pytestmark = pytest.mark.real
 
@@ -16,6 +18,8 @@ Benchmarks = dict[str, dict[str, Any]]
 
 WORKLOADS = ("cifar_resnet20_v1-b1", "cifar_resnet20_v1-b4")
 RECURRENT = "lstm-16-16-l2-n2-t5"
+# A session runs an instance on each.
+NODES = len(read_topology().nodes)
 VARIANTS = ("native-fp32", "mkl-fp32", "mkl-int8")
 OF_NETWORKS = "type network batch flops_per_pass check"
 OF_RECURRENT = "type cell shape layers flops_per_pass check"
@@ -28,7 +32,7 @@ def test_every_case_passes_and_is_stored(sound: Finished, benchmarks: Benchmarks
     assert set(benchmarks) == networks | recurrent
     for name, stored in benchmarks.items():
         of_family = OF_NETWORKS if name in networks else OF_RECURRENT
-        assert stored["extra_info"].keys() == set(CaseRecord.__struct_fields__)
+        assert stored["extra_info"].keys() == {field.encode_name for field in msgspec.structs.fields(CaseRecord)}
         assert stored["extra_info"]["facts"].keys() == set(of_family.split())
         assert stored["group"] == stored["extra_info"]["workload"]
 
@@ -37,7 +41,7 @@ def test_figures_agree_with_the_passes(benchmarks: Benchmarks) -> None:
     for stored in benchmarks.values():
         info, stats = stored["extra_info"], stored["stats"]
         assert stats["rounds"] == len(stats["data"]) == info["passes"] >= 12
-        assert (info["invocations"], info["blocks"], info["instances"]) == (3, 6, 1)
+        assert (info["invocations"], info["blocks"], info["instances"]) == (3, 6, NODES)
         assert info["latency_p50_s"] == pytest.approx(stats["median"], rel=1e-6)
         assert stats["min"] <= info["latency_p50_s"] <= info["latency_p90_s"] <= info["latency_p99_s"] <= stats["max"]
         assert stats["min"] <= info["latency_s"] <= stats["max"]
@@ -45,7 +49,8 @@ def test_figures_agree_with_the_passes(benchmarks: Benchmarks) -> None:
         assert 0 < info["slots_near_fastest"] <= 1
         assert [passes >= 1 for passes in info["warm_up_passes"]] == [True] * 3
         assert 10**7 < info["peak_memory_bytes"] < 10**10
-        assert info["stack"]["placement"][0].startswith("instance 0: node ")
+        nodes = [placement.partition(",")[0] for placement in info["stack"]["placement"]]
+        assert nodes == [f"instance {place}: node {node.id}" for place, node in enumerate(read_topology().nodes)]
 
 
 def test_batch_size_is_items_per_pass(benchmarks: Benchmarks) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,11 @@ import pytest
 from perf.dist.launch.emulated import emulated
 from perf.runs.schema import read_run
 from tests.integration.conftest import can_emulate
-from tests.support.session import Finished, run, run_all
+from tests.support.inline import Finished
+from tests.support.session import run
 
 pytestmark = pytest.mark.real
-EVERYWHERE = ("perf/dist/test_scaling.py", "--perf-tier=smoke")
+EVERYWHERE = ("perf/dist/test_scaling.py", "--perf-tier=smoke", "--perf-ranks=2")
 TRAIN = (*EVERYWHERE, "-k", "not 2hosts")
 
 
@@ -29,7 +29,6 @@ def trained(folder: Path) -> Finished:
     return run(
         folder,
         *(EVERYWHERE if can_emulate() else TRAIN),
-        "--perf-invocations=2",
         f"--benchmark-json={folder / 'run.json'}",
         f"--perf-summary={folder / 'summary.md'}",
         f"--benchmark-storage=file://{folder / 'store'}",
@@ -55,17 +54,17 @@ def test_efficiency_is_of_steps_on_one_rank_and_on_two(cases: dict[str, dict[str
     assert one["reference"] == two["reference"] == "r1"
     assert one["efficiency"] is None
     assert one["speedup"] is two["speedup"] is None
-    assert len(two["samples"]["r1"]["floors"]) == two["invocations"] == 2
+    assert len(two["samples"]["r1"]["floors"]) == two["invocations"] == 1
     assert two["samples"]["r1"]["over"] == one["stack"]
-    assert (two["efficiency"]["invocations"], two["efficiency"]["disturbed"]) == (2, False)
+    assert (two["efficiency"]["invocations"], two["efficiency"]["disturbed"]) == (1, False)
     assert two["published"] == pytest.approx(0.9886)
     assert two["throughput_items_per_s"] > one["throughput_items_per_s"] * 0.5
 
 
 def test_steps_of_every_rank_are_samples(cases: dict[str, dict[str, Any]]) -> None:
     one, two = cases["r1"], cases["r2"]
-    assert one["stats"]["rounds"] == one["extra_info"]["passes"] >= 2 * 2
-    assert two["extra_info"]["passes"] >= 2 * 2 * 2
+    assert one["stats"]["rounds"] == one["extra_info"]["passes"] >= 2
+    assert two["extra_info"]["passes"] >= 2 * 2
 
 
 def test_each_rank_has_its_own_cores(cases: dict[str, dict[str, Any]]) -> None:
@@ -147,68 +146,11 @@ def test_hosts_that_the_user_names(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         for name, value in cluster.variables.items():
             monkeypatch.setenv(name, value)
         words = ("--perf-ranks=1", f"--perf-hosts={hosts}", f"--benchmark-json={file}")
-        finished = run(tmp_path, *TRAIN, *words, before=cluster.prefix)
+        finished = run(tmp_path, *EVERYWHERE, "-k", "mkl-r2 and not 2hosts", *words, before=cluster.prefix)
     assert finished.code == 0, finished.output
-    assert "2 passed" in finished.output
+    assert "1 passed" in finished.output
     found = [entry["extra_info"] for entry in json.loads(file.read_text())["benchmarks"]]
     two = next(info for info in found if info["facts"]["ranks"] == 2)
     assert two["facts"]["check"]["place"] == "2 hosts"
     assert [rank_placement.partition(",")[0] for rank_placement in two["stack"]["placement"]] == list(cluster.hosts)
     assert two["stack"]["environment"].items() >= {"FI_PROVIDER": "tcp", "I_MPI_FABRICS": "shm:ofi"}.items()
-
-
-@pytest.fixture
-def without_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A PATH with all that a session needs but a compiler."""
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name in ("git", "numactl", "cat"):
-        if path := shutil.which(name):
-            (programs / name).symlink_to(path)
-    monkeypatch.setenv("PATH", str(programs))
-
-
-def emptied(folder: Path) -> Path:
-    """A cache in `folder` that shares all but the builds that train with the user's."""
-    from perf.cache import cache_folder  # noqa: PLC0415 - after PATH was changed
-
-    builds = folder / "cache" / "builds"
-    builds.mkdir(parents=True)
-    for path in (cache_folder(None) / "builds").iterdir():
-        if path.is_dir() and "-dist-" not in path.name:
-            (builds / path.name).symlink_to(path)
-    return builds
-
-
-@pytest.mark.usefixtures("without_compiler")
-def test_without_a_compiler_training_is_not_run_and_all_else_is(tmp_path: Path) -> None:
-    emptied(tmp_path)
-    finished = run(tmp_path, *TRAIN, "perf/rnn/test_inference.py")
-    assert finished.code == 0, finished.output
-    assert "2 passed, 2 skipped" in finished.output
-    assert "horovod must be compiled, and there is no g++" in finished.output
-    assert "apt-get install g++ cmake make" in finished.output
-
-
-@pytest.mark.usefixtures("without_compiler")
-def test_strictly_what_was_not_run_fails(tmp_path: Path) -> None:
-    emptied(tmp_path)
-    finished = run(tmp_path, *TRAIN, "--perf-strict", "--benchmark-compare")
-    assert finished.code == 1
-    assert "not run: " in finished.output
-
-
-MISTAKES = {
-    "--perf-ranks=0": "--perf-ranks must be at least 1",
-    "--perf-hosts=/nowhere/hosts": "cannot be read: No such file",
-    "--perf-mpi=/nowhere": "there is no mpiexec.hydra or mpirun in /nowhere/bin",
-    "--perf-train-rec=/nowhere.rec": "is no file that can be read",
-}
-
-
-def test_mistakes_are_told(tmp_path: Path) -> None:
-    sessions = run_all(tmp_path, [[*TRAIN, mistake] for mistake in MISTAKES])
-    for told, finished in zip(MISTAKES.values(), sessions, strict=True):
-        assert finished.code != 0
-        assert told in finished.output
-        assert "Traceback" not in finished.output

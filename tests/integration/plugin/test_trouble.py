@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from perf.cache import cache_folder
-from tests.support.session import SMOKE, Finished, Session, run
+from tests.support.inline import Finished
+from tests.support.session import RECURRENT, SMOKE, Session, run
 from tests.support.tmpfs import mounting
 
 pytestmark = pytest.mark.real
@@ -38,13 +39,13 @@ def test_killed_worker_is_told_with_its_last_words_and_how_to_run_it_alone(wound
     assert "the worker was ended by SIGKILL" in told
     assert "build_subgraph.cc" in told, "its last words"
     alone = told.partition("alone: ")[2]
-    assert alone.startswith(f"uv run pytest 'perf/cnn/test_inference.py::{KILLED}' --perf-tier=smoke --perf-timeout=12")
+    assert alone.startswith(f"uv run pytest 'perf/cnn/test_inference.py::{KILLED}' --perf-tier=smoke --perf-timeout=8")
 
 
 def test_worker_that_hangs_in_its_turn_is_told_after_the_timeout(wounded: Finished) -> None:
     told = told_of(wounded, STOPPED)
     assert "cifar_resnet20_v1-b4 mkl-int8: while " in told
-    assert "the worker did not answer within 12 s and was killed" in told
+    assert "the worker did not answer within 8 s and was killed" in told
     assert f"alone: uv run pytest 'perf/cnn/test_inference.py::{STOPPED}' --perf-tier=smoke" in told
 
 
@@ -62,9 +63,9 @@ def test_an_interrupted_run_is_no_baseline_and_leaves_no_worker(tmp_path: Path) 
         "--benchmark-save=half",
         f"--benchmark-json={tmp_path / 'half.json'}",
     )
-    with Session(tmp_path, *SMOKE, "-kb1-mkl", *options, "--perf-invocations=2") as session:
+    with Session(tmp_path, *RECURRENT, "-kmkl", *options, "--perf-invocations=2") as session:
         session.wait_for("invocation 2")
-        session.worker("mkl-fp32", speaking=True)
+        session.worker("mkl-fp32")
         session.process.send_signal(signal.SIGINT)
         finished = session.finish()
         assert not session.workers()

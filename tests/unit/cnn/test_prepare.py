@@ -1,6 +1,7 @@
 """Prepared artifacts: used when whole, removed when damaged, and refused in words a user can act on."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import msgspec
@@ -89,6 +90,21 @@ def test_a_network_that_is_quantised_already_is_refused_with_the_name_to_use(tmp
             say=print,
         )
     assert caught.value.next_step == "name the network in FP32: --perf-model=resnet50_v1"
+
+
+def test_weights_that_are_missing_are_named(tmp_path: Path) -> None:
+    told = f"its trained weights {re.escape(str(tmp_path))}/resnet18_v1.params cannot be read: No such file"
+    with pytest.raises(PerfError, match=told):
+        prepare(
+            "resnet18_v1",
+            zoo=build("zoo"),
+            threads=1,
+            cache=tmp_path,
+            pretrained=False,
+            calibration="naive",
+            say=print,
+            weights=tmp_path,
+        )
 
 
 def test_a_file_of_weights_is_the_networks_in_any_capitals(tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """What the suite refuses before anything is measured: exit code, reason, and what to do next."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from perf.builds import Build
 from perf.builds.compiled import check_programs
 from perf.builds.mpi import read_mpi
 from perf.cnn.digits.check import handwriting
 from perf.errors import PerfError, UnavailableError
-from tests.support.inline import Finished, run_inline
+from tests.conftest import SmallDisk
+from tests.support.inline import Finished, made_by_hand, run_inline
 
 SMOKE = ("perf/cnn/test_inference.py", "--perf-tier=smoke")
 TRAIN = ("perf/dist/test_scaling.py", "--perf-tier=smoke", "-k", "not 2hosts")
@@ -39,6 +42,17 @@ REFUSED_OF_IMAGENET = {
 }
 
 
+def failing(error: PerfError) -> Callable[..., Build]:
+    """What provides all builds but those that train, of which it says why."""
+
+    def provide(role: str, **_: object) -> Build:
+        if role.endswith("-dist"):
+            raise error
+        return made_by_hand(role)
+
+    return provide
+
+
 def assert_refused(finished: Finished, reason: str) -> None:
     """A usage error with its reason, and without a traceback."""
     assert finished.code == pytest.ExitCode.USAGE_ERROR
@@ -61,6 +75,24 @@ def test_without_a_record_file_nothing_of_imagenet_is_collected(tmp_path: Path) 
     assert "test_imagenet" not in run_inline(tmp_path, *IMAGENET, "--collect-only").output
 
 
+def test_a_record_file_that_is_none_fails_its_networks(tmp_path: Path) -> None:
+    finished = run_inline(tmp_path, *IMAGENET, "--perf-imagenet-rec=README.md", f"--perf-weights={tmp_path}")
+    assert finished.code == pytest.ExitCode.TESTS_FAILED
+    assert "README.md: it is no record file, at byte 0" in finished.output
+    assert "next: make it with MXNet's im2rec, or fetch it again" in finished.output
+    assert "Traceback" not in finished.output
+
+
+def test_a_read_only_cache_is_refused(small_disk: SmallDisk) -> None:
+    cache, make_read_only = small_disk
+    make_read_only()
+    assert run_inline(cache, *SMOKE).part("ERROR: ", "\n\n") == (
+        f"{cache}: the cache cannot be written to: Read-only file system\n"
+        "next: free some space there, or choose another folder with --perf-cache FOLDER or the variable "
+        "MXNET_PERF_CACHE"
+    )
+
+
 def test_a_file_of_hosts_that_is_missing_ends_collection(tmp_path: Path) -> None:
     finished = run_inline(tmp_path, *TRAIN, "--perf-hosts=/nowhere/hosts")
     assert finished.code == pytest.ExitCode.INTERRUPTED
@@ -71,7 +103,7 @@ def test_a_file_of_hosts_that_is_missing_ends_collection(tmp_path: Path) -> None
 def test_a_folder_without_an_mpi_fails_the_training_cases(tmp_path: Path) -> None:
     with pytest.raises(PerfError) as caught:
         read_mpi(Path("/nowhere"), bundled=False)
-    finished = run_inline(tmp_path, *TRAIN, "--perf-mpi=/nowhere", missing=caught.value)
+    finished = run_inline(tmp_path, *TRAIN, "--perf-mpi=/nowhere", provide=failing(caught.value))
     assert finished.code == pytest.ExitCode.TESTS_FAILED
     assert "2 failed" in finished.output
     assert "there is no mpiexec.hydra or mpirun in /nowhere/bin" in finished.output
@@ -79,7 +111,7 @@ def test_a_folder_without_an_mpi_fails_the_training_cases(tmp_path: Path) -> Non
 
 
 def test_without_a_compiler_training_is_skipped(tmp_path: Path, without_compiler: UnavailableError) -> None:
-    finished = run_inline(tmp_path, *TRAIN, missing=without_compiler)
+    finished = run_inline(tmp_path, *TRAIN, provide=failing(without_compiler))
     assert finished.code == 0
     assert "2 skipped" in finished.output
     assert "horovod must be compiled, and there is no g++" in finished.output
@@ -87,7 +119,7 @@ def test_without_a_compiler_training_is_skipped(tmp_path: Path, without_compiler
 
 
 def test_strictly_what_cannot_be_run_fails(tmp_path: Path, without_compiler: UnavailableError) -> None:
-    finished = run_inline(tmp_path, *TRAIN, "--perf-strict", "--benchmark-compare", missing=without_compiler)
+    finished = run_inline(tmp_path, *TRAIN, "--perf-strict", "--benchmark-compare", provide=failing(without_compiler))
     assert finished.code == pytest.ExitCode.TESTS_FAILED
     assert "not run: " in finished.output
 
