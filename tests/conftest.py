@@ -1,4 +1,4 @@
-"""Warnings as errors, how hypothesis searches, and a small disk."""
+"""The order of tests, warnings as errors, how hypothesis searches, and a small disk."""
 
 import os
 import shutil
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+UNIT = Path(__file__).parent / "unit"
 SmallDisk = tuple[Path, Callable[[], object]]
 
 # How long an example takes says how busy the machine is, and nothing about the code.
@@ -23,6 +24,11 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return (yield)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The unit tests come first."""
+    items.sort(key=lambda item: not item.path.is_relative_to(UNIT))
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -19,8 +19,6 @@ from perf.files import ROOT
 from perf.machine import read_machine
 from tests.conftest import SmallDisk
 
-pytestmark = pytest.mark.real
-
 START = (
     "import sys; from pathlib import Path; from perf.builds import provision; "
     "print(provision('native', override=None, cache=Path(sys.argv[1]), say=lambda text: None).folder)"

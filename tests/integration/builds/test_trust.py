@@ -39,7 +39,6 @@ def content(tmp_path: Path) -> str:
     return found
 
 
-@pytest.mark.real
 def test_a_wheel_has_the_content_that_it_has_installed(tmp_path: Path) -> None:
     more = {"mxnet-9.9.9.data/purelib/mxnet/more.py": "x = 1\n", "mxnet-9.9.9.data/data/mxnet/LICENSE": "free\n"}
     made = wheel(tmp_path / NAME, {**HONEST, **more})
@@ -60,7 +59,6 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.mark.real
 def test_a_release_with_something_hidden_never_runs_and_is_not_kept(
     empty_cache: Path, index: Path, content: str, marker: Path, said: list[str]
 ) -> None:
@@ -73,7 +71,6 @@ def test_a_release_with_something_hidden_never_runs_and_is_not_kept(
     assert [path.suffix for path in (empty_cache / "builds").iterdir()] == [".lock"]
 
 
-@pytest.mark.real
 def test_a_release_whose_content_is_the_stored_one_becomes_a_build(
     empty_cache: Path, index: Path, content: str, said: list[str]
 ) -> None:

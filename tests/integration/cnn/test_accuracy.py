@@ -14,8 +14,6 @@ from perf.measure.family import Resources
 from perf.measure.plan import Variant
 from tests.support.mutants import with_parameters, with_symbol, with_variant
 
-pytestmark = pytest.mark.real
-
 NETWORK = "cifar_resnet20_v1"
 HAS_VNNI = read_machine().has_isa("avx512_vnni")
 

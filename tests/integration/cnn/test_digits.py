@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from perf.builds import Build, process_environment, run
 from perf.cnn.artifacts.prepare import Artifacts, fp32_and_int8
@@ -15,7 +14,6 @@ from perf.cnn.digits.check import answer_of, handwriting, quantised, right_in, t
 from perf.measure.family import Resources
 
 
-@pytest.mark.real
 def test_training_twice_gives_the_same_weights_bit_for_bit(resources: Resources, tmp_path: Path) -> None:
     short = msgspec.structs.replace(handwriting(), training={**handwriting().training, "epochs": 1})
     files = [trained(replace(resources, cache=tmp_path / name), short) for name in ("one", "other")]
@@ -23,7 +21,6 @@ def test_training_twice_gives_the_same_weights_bit_for_bit(resources: Resources,
     assert one == other
 
 
-@pytest.mark.real
 def test_int8_is_near_fp32_and_two_swapped_classes_are_seen(
     resources: Resources, builds: Mapping[str, Build], tmp_path: Path
 ) -> None:

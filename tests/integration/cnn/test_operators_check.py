@@ -19,8 +19,6 @@ from perf.machine import read_machine
 from perf.measure.family import Resources
 from perf.measure.workers.worker_group import Node
 
-pytestmark = pytest.mark.real
-
 CASE = Convolution(batch=2, channels=8, size=(6, 6), filters=8, kernel=(3, 3), pad=(1, 1))
 # Where INT8 is checked at all (perf/cnn/operators/test_operators.py).
 CHECKED = [name for name, way in VARIANTS.items() if not way.quantised or read_machine().has_isa("avx512_vnni")]

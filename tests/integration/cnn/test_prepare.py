@@ -27,7 +27,6 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@pytest.mark.real
 def test_four_files_and_their_manifest(tiny: Artifacts, builds: Mapping[str, Build]) -> None:
     assert {path.name for path in tiny.folder.iterdir()} == {*FILES, MANIFEST}
     manifest = msgspec.json.decode((tiny.folder / MANIFEST).read_bytes(), type=Manifest)
@@ -40,7 +39,6 @@ def test_four_files_and_their_manifest(tiny: Artifacts, builds: Mapping[str, Bui
     assert tiny.params("int8").stat().st_size < tiny.params("fp32").stat().st_size
 
 
-@pytest.mark.real
 def test_a_second_time_reuses_and_removes_what_killed_attempts_left(tiny: Artifacts, make: Prepare) -> None:
     before = stamps(tiny.folder)
     leftover = unfinished(tiny.folder.parent, tiny.folder.name)
@@ -65,7 +63,6 @@ def prepare_elsewhere(zoo: Build, cache: Path) -> tuple[Artifacts, list[str]]:
     return found, said
 
 
-@pytest.mark.real
 def test_two_processes_at_once_mend_a_truncated_file_once(
     tiny: Artifacts, builds: Mapping[str, Build], cache: Path
 ) -> None:
@@ -84,7 +81,6 @@ def test_two_processes_at_once_mend_a_truncated_file_once(
     ]
 
 
-@pytest.mark.real
 @pytest.mark.parametrize(
     ("network", "told"),
     [
@@ -99,7 +95,6 @@ def test_what_cannot_be_measured_is_refused(make: Prepare, network: str, told: s
     assert caught.value.next_step == "name another network with --perf-model"
 
 
-@pytest.mark.real
 def test_weights_of_another_network_are_refused(make: Prepare, resources: Resources, tmp_path: Path) -> None:
     network = handwriting().network
     weights = trained(resources, handwriting()) / f"{network}.params"
@@ -110,7 +105,6 @@ def test_weights_of_another_network_are_refused(make: Prepare, resources: Resour
     assert caught.value.next_step.startswith("save them with save_parameters of this very network")
 
 
-@pytest.mark.real
 def test_trained_weights_that_cannot_be_fetched_are_told(
     make: Prepare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

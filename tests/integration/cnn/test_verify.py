@@ -17,8 +17,6 @@ from perf.measure.family import Resources
 from perf.measure.plan import Plan, Variant, Workload
 from tests.support.mutants import program_of, with_parameters
 
-pytestmark = pytest.mark.real
-
 NETWORK = "cifar_resnet20_v1"
 WORKLOAD = Workload(f"{NETWORK}-b2", {INPUT: (2, 3, 32, 32)}, items=2, weight=1.0)
 

@@ -25,8 +25,6 @@ ASKED = "tests.integration.dist.asked"
 END_S = 30.0
 LAST_WORDS = "these are my last words"
 
-pytestmark = pytest.mark.real
-
 
 def launchers() -> set[int]:
     names = {"mpiexec.hydra", "hydra_pmi_proxy", "hydra_bstrap_proxy"}

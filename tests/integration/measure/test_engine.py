@@ -65,7 +65,6 @@ class Watched(WorkerGroup):
         self.seen.append((self.variant.name, own, others))
 
 
-@pytest.mark.real
 def test_while_one_variant_has_its_turn_all_others_are_stopped(
     plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,7 +96,6 @@ def test_while_one_variant_has_its_turn_all_others_are_stopped(
     assert ledger.seconds["warm-up"] >= sum(w.duration_ns for w in invocation.warm_ups.values()) / 1e9
 
 
-@pytest.mark.real
 def test_what_failed_before_is_not_run(plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path) -> None:
     effort = dataclasses.replace(SMOKE, min_invocations=2, max_invocations=2)
     plan = dataclasses.replace(plan, workloads=plan.workloads[:1])
@@ -131,7 +129,6 @@ class Counting(Ledger):
         self.booked.set()
 
 
-@pytest.mark.real
 @pytest.mark.parametrize("when", ["while it is stopped", "in its turn"])
 def test_variant_killed_while_timed_fails_in_that_workload_alone(
     plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path, when: str
@@ -165,7 +162,6 @@ def test_variant_killed_while_timed_fails_in_that_workload_alone(
     assert [len(four.blocks_of(variant.name)[0]) for variant in plan.variants] == [2, 2, 2]
 
 
-@pytest.mark.real
 def test_two_instances_run_together_on_cpus_of_their_own(plan: Plan[Any], scratch: Path) -> None:
     topology = read_topology()
     if topology.physical_cores < 2:
@@ -193,7 +189,6 @@ def test_two_instances_run_together_on_cpus_of_their_own(plan: Plan[Any], scratc
     assert not any(psutil.pid_exists(pid) for pid in group.pids)
 
 
-@pytest.mark.real
 def test_worker_elsewhere_than_placed_is_refused(
     plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path
 ) -> None:
@@ -214,7 +209,6 @@ def test_worker_elsewhere_than_placed_is_refused(
     assert "the kernel narrows masks silently" in told
 
 
-@pytest.mark.real
 def test_what_the_journal_holds_is_not_measured_again(
     plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path
 ) -> None:
@@ -235,7 +229,6 @@ def test_what_the_journal_holds_is_not_measured_again(
     assert len(again[plan.key_of(workload)].invocations) == 2, "a confirmation is kept apart"
 
 
-@pytest.mark.real
 def test_invocations_go_round_all_plans(plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path) -> None:
     one = dataclasses.replace(plan, variants=plan.variants[1:2], workloads=plan.workloads[:1], reference="mkl-fp32")
     other = dataclasses.replace(
@@ -256,7 +249,6 @@ def test_invocations_go_round_all_plans(plan: Plan[Any], placements: tuple[Place
     assert [len(results[run.key_of(run.workloads[0])].invocations) for run in (one, other)] == [2, 2]
 
 
-@pytest.mark.real
 def test_what_is_disturbed_is_measured_again_and_does_not_count(
     plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path
 ) -> None:

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from perf.builds import Build
 from perf.machine import Placement
 from perf.measure.engine import Conditions
@@ -21,7 +19,6 @@ def conditions(placements: tuple[Placement, ...], scratch: Path, peak_size: int 
     return Conditions(placements=placements, effort=effort, timeout_s=60, scratch=scratch, journal=journal)
 
 
-@pytest.mark.real
 def test_every_build_has_its_limit(
     builds: Mapping[str, Build], placements: tuple[Placement, ...], tmp_path: Path
 ) -> None:

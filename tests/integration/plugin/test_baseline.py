@@ -16,8 +16,6 @@ from perf.runs.schema import read_run
 from tests.integration.plugin.conftest import IGNORED, NETWORK, OTHER_VARIABLE, Slowed
 from tests.support.inline import Finished
 
-pytestmark = pytest.mark.real
-
 LSTM = "lstm-16-16-l2-n2-t5"
 LSTM_IN_MKL = f"{LSTM}-mkl-fp32"
 

@@ -20,8 +20,6 @@ from tests.integration.cnn.test_digits import swapped
 from tests.support.inline import Finished
 from tests.support.session import run
 
-pytestmark = pytest.mark.real
-
 NETWORK = handwriting().network
 TEST_IMAGES = handwriting().test_images
 SESSION = ("perf/cnn", f"--perf-model={NETWORK}", "-m", "accuracy", "-k", "imagenet")

@@ -12,8 +12,6 @@ from perf.machine import read_topology
 from perf.runs.record import CaseRecord
 from tests.support.inline import Finished
 
-pytestmark = pytest.mark.real
-
 Benchmarks = dict[str, dict[str, Any]]
 
 WORKLOADS = ("cifar_resnet20_v1-b1", "cifar_resnet20_v1-b4")

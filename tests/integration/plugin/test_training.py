@@ -13,7 +13,6 @@ from tests.integration.conftest import can_emulate
 from tests.support.inline import Finished
 from tests.support.session import run
 
-pytestmark = pytest.mark.real
 EVERYWHERE = ("perf/dist/test_scaling.py", "--perf-tier=smoke", "--perf-ranks=2")
 TRAIN = (*EVERYWHERE, "-k", "not 2hosts")
 

@@ -12,8 +12,6 @@ from tests.support.inline import Finished
 from tests.support.session import RECURRENT, SMOKE, Session, run
 from tests.support.tmpfs import mounting
 
-pytestmark = pytest.mark.real
-
 KILLED = "test_inference[cifar_resnet20_v1-b1-mkl-fp32]"
 STOPPED = "test_inference[cifar_resnet20_v1-b4-mkl-int8]"
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from perf.cnn.artifacts.store import MANIFEST
 from perf.cnn.family import CnnFamily
@@ -14,8 +13,6 @@ from perf.machine import read_machine
 from perf.measure.family import Resources
 from tests.support.mutants import program_of, with_parameters
 from tests.support.session import SMOKE, cache_of, run
-
-pytestmark = pytest.mark.real
 
 NETWORK = "cifar_resnet20_v1"
 

@@ -22,8 +22,6 @@ from perf.rnn.runner import ExampleRunner
 from perf.rnn.shapes import Shape, catalogue
 from perf.rnn.verify import OWN_KERNEL, verify
 
-pytestmark = pytest.mark.real
-
 FAMILY = RnnFamily()
 SHAPES = [(3, 7, 16, 16), (1, 2, 16, 16)]
 

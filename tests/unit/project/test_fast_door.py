@@ -37,8 +37,7 @@ def offences(source: str) -> list[str]:
     tree = ast.parse(source)
     behind = [name for name in imported(tree) if any(f"{name}.".startswith(f"{closed}.") for closed in CLOSED)]
     starts = [command for command in commands(tree) if re.match(r"(-m )?pytest\b", command)]
-    marked = [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "real"]
-    return [*behind, *starts, *marked]
+    return [*behind, *starts]
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -55,7 +54,6 @@ def test_a_unit_test_needs_no_wheel_and_starts_no_pytest(module: str) -> None:
         "def test_it():\n    import mxnet as mx",
         "import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'pytest'])",
         "import subprocess\nsubprocess.run(['pytest', 'perf'])",
-        "import pytest\npytestmark = pytest.mark.real",
     ],
 )
 def test_the_check_sees_what_it_is_for(source: str) -> None:
