@@ -82,7 +82,7 @@ def sample(values: Sequence[float], over: str = "native-fp32", **fields: Any) ->
 def beside_baseline(
     *values: float, problem: str | None = None, variant: str = "mkl-fp32", **fields: Any
 ) -> dict[str, Any]:
-    """What was measured side by side with the baseline's stack of a variant, which the twin had but for `fields`."""
+    """What was measured side by side with a baseline arm, which ran the variant's stack but for `fields`."""
     return {"values": list(values), "stack": stack(variant, **fields), "problem": problem}
 
 

@@ -26,8 +26,8 @@ HANG_S = 120.0
 class Session:
     """`python -m pytest OPTIONS` in a process group of its own; on leaving, the group is gone.
 
-    Its temporary files go into `temporary`, which tells its workers from those of others. Its cache is there as well,
-    with the user's own builds and networks: what tests measure must not push out what the user measured.
+    Its temporary files go into `temporary`: they tell its workers from those of other sessions. Its cache is there too,
+    with the user's own builds and networks, so that runs of tests do not push out what the user measured.
     """
 
     def __init__(self, temporary: Path, *options: str, before: Sequence[str] = (), program: str = "pytest") -> None:
@@ -74,18 +74,18 @@ class Session:
 
     def workers(self) -> dict[str, psutil.Process]:
         """The session's workers that are alive, by variant; found by where they write, whoever their parent."""
-        found = {}
+        workers = {}
         for process in psutil.process_iter(["cmdline"]):
-            log = words_of(process)
+            log = stderr_of(process)
             if "perf.worker" in (process.info["cmdline"] or ()) and log and log.is_relative_to(self._temporary):
-                found[log.name.partition("-0.log")[0]] = process
-        return found
+                workers[log.name.partition("-0.log")[0]] = process
+        return workers
 
     def worker(self, variant: str, *, speaking: bool = False) -> psutil.Process:
         """Wait for a variant's worker to be there, and with `speaking` until it has said a whole line."""
         while self.process.poll() is None:
             process = self.workers().get(variant)
-            log = words_of(process) if process else None
+            log = stderr_of(process) if process else None
             if process and log and (not speaking or b"\n" in log.read_bytes()):
                 return process
             time.sleep(0.005)
@@ -108,7 +108,7 @@ def cache_of(temporary: Path) -> Path:
     return cache
 
 
-def words_of(process: psutil.Process) -> Path | None:
+def stderr_of(process: psutil.Process) -> Path | None:
     """The file that a process has as its standard error."""
     try:
         return Path(f"/proc/{process.pid}/fd/2").readlink()

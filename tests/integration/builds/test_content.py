@@ -18,7 +18,9 @@ from tests.support.wheels import wheel
 WHEEL = "tiny-1.0-py3-none-any.whl"
 
 
-def test_a_build_in_the_cache_is_found_whatever_its_requirement(native: Build, cache: Path, said: list[str]) -> None:
+def test_a_cached_build_is_reused_for_its_content_whatever_its_requirement(
+    native: Build, cache: Path, said: list[str]
+) -> None:
     for requirement in ("./lost.whl", "https://example.org/lost.whl", "lost==1.0"):
         again = build_with_content(
             "native", content=native.content_sha256, requirement=requirement, cache=cache, say=said.append
@@ -27,14 +29,14 @@ def test_a_build_in_the_cache_is_found_whatever_its_requirement(native: Build, c
     assert said == []
 
 
-def test_a_build_in_another_role_is_not_found(native: Build, cache: Path, said: list[str]) -> None:
+def test_a_build_in_another_role_is_not_reused(native: Build, cache: Path, said: list[str]) -> None:
     content = native.content_sha256
     assert build_with_content("mkl", content=content, requirement="./lost.whl", cache=cache, say=said.append) is None
 
 
-def content_of(folder: Path, *words: str) -> str:
+def content_of(folder: Path, *arguments: str) -> str:
     """The content of "tiny" as the probe sees it, once uv has installed it into `folder`."""
-    done = run_uv("pip", "install", "--target", str(folder), "--no-deps", *words, timeout=60, subject="tiny")
+    done = run_uv("pip", "install", "--target", str(folder), "--no-deps", *arguments, timeout=60, subject="tiny")
     assert done.code == 0, done.stderr
     ask = "from perf.worker.probe import content_sha256; print(content_sha256('tiny'))"
     variables = {**os.environ, "PYTHONPATH": f"{ROOT}:{folder}"}

@@ -34,12 +34,12 @@ def marker(tmp_path: Path) -> Path:
 @pytest.fixture
 def content(tmp_path: Path) -> str:
     """The content of the honest wheel."""
-    found = content_of_wheel(wheel(tmp_path / "honest" / NAME, HONEST))
-    assert found is not None
-    return found
+    sha256 = content_of_wheel(wheel(tmp_path / "honest" / NAME, HONEST))
+    assert sha256 is not None
+    return sha256
 
 
-def test_a_wheel_has_the_content_that_it_has_installed(tmp_path: Path) -> None:
+def test_a_wheel_has_the_same_content_before_and_after_its_installation(tmp_path: Path) -> None:
     more = {"mxnet-9.9.9.data/purelib/mxnet/more.py": "x = 1\n", "mxnet-9.9.9.data/data/mxnet/LICENSE": "free\n"}
     made = wheel(tmp_path / NAME, {**HONEST, **more})
     folder = tmp_path / "environment"

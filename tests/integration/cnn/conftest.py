@@ -19,7 +19,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def make(builds: Mapping[str, Build], cache: Path) -> Prepare:
-    """`prepare` into a cache of the tests' own, quickly and without trained weights unless told otherwise."""
+    """`prepare` into a cache of the tests' own, quickly and without trained weights unless asked for."""
     return partial(prepare, zoo=builds["zoo"], threads=2, cache=cache, pretrained=False, calibration="naive", say=print)
 
 

@@ -42,7 +42,7 @@ def look_with(sound: NetworkInspection, spoiled: Variant[Any], resources: Resour
     return replace(sound, plan=plan, verified={**sound.verified, **verified})
 
 
-def test_a_sound_network_is_right(sound: NetworkInspection, resources: Resources) -> None:
+def test_a_sound_network_passes_all_checks(sound: NetworkInspection, resources: Resources) -> None:
     answers = [
         check_drift(sound, resources, store=False),
         check_layers_kept(sound, store=False),

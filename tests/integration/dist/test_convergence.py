@@ -1,4 +1,4 @@
-"""What is said of trainings that went wrong: gradients summed, data of another rank, parameters not broadcast."""
+"""Trainings that went wrong: gradients summed, data of another rank, parameters not broadcast."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -39,28 +39,32 @@ def alone(mkl_dist: Build, seated: Resources) -> ConvergenceRuns:
     return learn(1, mkl_dist, seated)
 
 
-def test_the_same_training_again_is_the_same(mkl_dist: Build, seated: Resources, alone: ConvergenceRuns) -> None:
+def test_the_same_training_gives_the_same_weights(mkl_dist: Build, seated: Resources, alone: ConvergenceRuns) -> None:
     again = learn(1, mkl_dist, seated)
     assert same_weights(alone, again, 1).problem is None
     assert same_weights(alone, again, 1).found.startswith("0.0e+00 of the largest weight, 0 other answers")
     assert same_accuracy(alone, again, 1).problem is None
 
 
-def test_gradients_that_are_summed(mkl_dist: Build, seated: Resources, alone: ConvergenceRuns) -> None:
-    found = learn(RANKS, mkl_dist, seated, "tests.integration.dist.spoiled.summed")
+def test_summed_gradients_are_seen_in_the_weights(mkl_dist: Build, seated: Resources, alone: ConvergenceRuns) -> None:
+    spoiled = learn(RANKS, mkl_dist, seated, "tests.integration.dist.spoiled.summed")
     # Twice the learning rate: accuracy need not show it.
-    assert "weights differ from those of one rank" in str(same_weights(alone, found, RANKS).problem)
+    assert "weights differ from those of one rank" in str(same_weights(alone, spoiled, RANKS).problem)
 
 
-def test_a_rank_that_gets_the_data_of_another(mkl_dist: Build, seated: Resources, alone: ConvergenceRuns) -> None:
-    found = learn(RANKS, mkl_dist, seated, "tests.integration.dist.spoiled.doubled")
-    assert "weights differ from those of one rank" in str(same_weights(alone, found, RANKS).problem)
+def test_a_rank_that_trains_on_another_ranks_data_is_seen_in_the_weights(
+    mkl_dist: Build, seated: Resources, alone: ConvergenceRuns
+) -> None:
+    spoiled = learn(RANKS, mkl_dist, seated, "tests.integration.dist.spoiled.doubled")
+    assert "weights differ from those of one rank" in str(same_weights(alone, spoiled, RANKS).problem)
 
 
-def test_parameters_that_are_not_broadcast(mkl_dist: Build, seated: Resources, alone: ConvergenceRuns) -> None:
-    found = learn(RANKS, mkl_dist, seated, "tests.integration.dist.spoiled.apart")
-    assert "ranks ended with different weights: plain-1" in str(same_weights(alone, found, RANKS).problem)
-    assert "ranks ended with different weights: normalised-1" in str(same_accuracy(alone, found, RANKS).problem)
+def test_ranks_that_start_from_different_parameters_are_named(
+    mkl_dist: Build, seated: Resources, alone: ConvergenceRuns
+) -> None:
+    spoiled = learn(RANKS, mkl_dist, seated, "tests.integration.dist.spoiled.apart")
+    assert "ranks ended with different weights: plain-1" in str(same_weights(alone, spoiled, RANKS).problem)
+    assert "ranks ended with different weights: normalised-1" in str(same_accuracy(alone, spoiled, RANKS).problem)
 
 
 def test_broadcasting_after_a_pass_fails_in_mkldnn_layouts(job: Launch, tmp_path: Path) -> None:

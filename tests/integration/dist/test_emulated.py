@@ -25,7 +25,7 @@ def inside(host: str, *command: str) -> list[str]:
     return [str(ENTER), "-q", host, *command]
 
 
-def test_another_session_calls_its_seats_the_same(
+def test_rank_placements_have_the_same_names_in_every_session(
     resources: Resources, two_rank_placements: Sequence[Placement]
 ) -> None:
     """Their own names hold the process: a stack that did would never be the same again."""
@@ -37,7 +37,7 @@ def test_another_session_calls_its_seats_the_same(
     assert [rank_placement.host for rank_placement in rank_placements] == list(host_names())
 
 
-def test_hosts_that_cannot_be_tried_are_an_error_of_their_own_cases() -> None:
+def test_hosts_that_cannot_be_tried_are_an_error() -> None:
     name = f"{NAME}-{os.getpid()}-t"
     subprocess.check_call(["ip", "netns", "add", name])  # the name that it would be tried with is taken
     emulated_room._delays.cache_clear()
@@ -49,7 +49,7 @@ def test_hosts_that_cannot_be_tried_are_an_error_of_their_own_cases() -> None:
     assert link_words()
 
 
-def test_hosts_that_cannot_be_removed_lose_nothing_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hosts_that_cannot_be_removed_raise_no_error_and_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(host: str) -> None:
         raise OSError(f"{host} is busy")
 
@@ -59,7 +59,7 @@ def test_hosts_that_cannot_be_removed_lose_nothing_that_was_measured(monkeypatch
         assert Path("/run/netns", cluster.hosts[0]).exists(), "made once more, in the place of what was left"
 
 
-def test_each_has_its_name_and_knows_the_other() -> None:
+def test_each_host_has_its_name_and_knows_the_other_one() -> None:
     with emulated() as cluster:
         for host, other in (cluster.hosts, reversed(cluster.hosts)):
             said = subprocess.check_output(inside(host, "python3", "-c", f"'{SAY}'", other), text=True).split()
@@ -70,14 +70,14 @@ def test_each_has_its_name_and_knows_the_other() -> None:
     assert os.uname().nodename not in cluster.hosts
 
 
-def test_the_cable_has_the_speed_that_it_should() -> None:
+def test_the_cable_has_the_configured_speed() -> None:
     with emulated() as cluster:
         for host in cluster.hosts:
             shown = subprocess.check_output(["tc", "-n", host, "qdisc", "show", "dev", "wire"], text=True)
             assert f"rate {load().link.gbit_per_s:g}Gbit" in shown
 
 
-def test_the_cable_is_plugged_in_at_once() -> None:
+def test_the_cable_is_up_as_soon_as_hosts_are_there() -> None:
     """The kernel looks at cables once a second at most: what is made right after another needs waiting for."""
     for _ in range(4):
         with emulated() as cluster:
@@ -86,7 +86,7 @@ def test_the_cable_is_plugged_in_at_once() -> None:
                 assert "state UP" in shown
 
 
-def test_nothing_is_left_of_them() -> None:
+def test_nothing_is_left_of_the_hosts() -> None:
     with emulated() as cluster:
         running = subprocess.Popen(inside(cluster.hosts[1], "sleep", "1000"))
     assert running.wait(10) != 0

@@ -70,7 +70,7 @@ def test_the_job_ends_and_names_the_rank(job: Launch, tmp_path: Path, token: str
         assert LAST_WORDS in error.last_words or "below zero" in error.last_words
 
 
-def test_training_that_goes_astray_is_no_training(job: Launch, tmp_path: Path) -> None:
+def test_training_that_diverges_is_an_error(job: Launch, tmp_path: Path) -> None:
     schedule = {"warm_up_epochs": 1, "warm_up_learning_rate": 1e29, "decay_epochs": [2], "decay": 0.1}
     task = {
         "network": "resnet18_v1",
@@ -90,7 +90,9 @@ def test_training_that_goes_astray_is_no_training(job: Launch, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("where", ["here", "two hosts"])
-def test_a_job_takes_turns(request: pytest.FixtureRequest, job: Launch, tmp_path: Path, token: str, where: str) -> None:
+def test_a_held_job_continues_when_it_is_released(
+    request: pytest.FixtureRequest, job: Launch, tmp_path: Path, token: str, where: str
+) -> None:
     """Held for longer than a rank may be silent or stand still, it goes on as if nothing had been."""
     if where == "two hosts":
         request.getfixturevalue("two_hosts")
@@ -115,10 +117,10 @@ def test_a_job_takes_turns(request: pytest.FixtureRequest, job: Launch, tmp_path
         assert [rank["steps"] for rank in started.results()] == [2, 2], "in the end it is released"
 
 
-def test_a_rank_watches_all_the_cpus_that_it_was_put_on(
+def test_a_rank_watches_all_the_cpus_that_it_was_placed_on(
     mkl_dist: Build, placements: tuple[Placement, ...], token: str, tmp_path: Path
 ) -> None:
-    """Intel's OpenMP narrows the mask of the thread that imports MXNet: others would then disturb unseen."""
+    """Intel's OpenMP narrows the mask of the thread that imports MXNet: the other CPUs would not be watched."""
     where = placements[0]
     if len(where.cpus) < 2:
         pytest.skip("one CPU cannot be narrowed")
@@ -130,12 +132,12 @@ def test_a_rank_watches_all_the_cpus_that_it_was_put_on(
     with running(alone, tmp_path) as started:
         started.answers(READY)
         started.ask("step")
-        (found,) = started.results()
-    assert found["cpus"] == sorted(where.cpus)
-    assert len(found["narrowed"]) < len(where.cpus), "or this test shows nothing"
+        (result,) = started.results()
+    assert result["cpus"] == sorted(where.cpus)
+    assert len(result["narrowed"]) < len(where.cpus), "or this test shows nothing"
 
 
-def test_a_held_job_that_is_given_up_leaves_nothing(job: Launch, tmp_path: Path, token: str) -> None:
+def test_a_held_job_that_is_abandoned_leaves_nothing(job: Launch, tmp_path: Path, token: str) -> None:
     before = launchers()
     with running(job(ASKED, {"token": token}), tmp_path) as started:
         started.answers(READY)
@@ -143,7 +145,7 @@ def test_a_held_job_that_is_given_up_leaves_nothing(job: Launch, tmp_path: Path,
     wait_until_gone(token, before, END_S)
 
 
-def test_a_rank_that_is_killed_between_its_turns_is_named(job: Launch, tmp_path: Path, token: str) -> None:
+def test_a_rank_that_is_killed_while_it_is_held_is_named(job: Launch, tmp_path: Path, token: str) -> None:
     with running(job(ASKED, {"token": token}), tmp_path) as started:
         started.answers(READY)
         started.ask("step")
@@ -154,13 +156,13 @@ def test_a_rank_that_is_killed_between_its_turns_is_named(job: Launch, tmp_path:
             started.ask("step")
 
 
-def test_a_rank_whose_work_stands_still_ends_itself(job: Launch, tmp_path: Path, token: str) -> None:
+def test_a_stalled_rank_ends_itself(job: Launch, tmp_path: Path, token: str) -> None:
     error = ended(job, tmp_path, token, "slow")
     assert "stood still: no step for" in error.what
 
 
 @pytest.mark.usefixtures("two_hosts")
-def test_a_host_that_is_cut_off(job: Launch, tmp_path: Path, token: str) -> None:
+def test_a_host_that_is_cut_off_is_named(job: Launch, tmp_path: Path, token: str) -> None:
     before = launchers()
     with emulated() as cluster:
 
@@ -176,8 +178,8 @@ def test_a_host_that_is_cut_off(job: Launch, tmp_path: Path, token: str) -> None
 
 
 @pytest.mark.usefixtures("two_hosts")
-def test_a_host_that_is_cut_off_between_turns_ends_its_rank(job: Launch, tmp_path: Path, token: str) -> None:
-    """The launcher cannot reach it: without a word from there, its guard ends what would wait for ever."""
+def test_a_host_that_is_cut_off_ends_its_held_rank(job: Launch, tmp_path: Path, token: str) -> None:
+    """The launcher cannot reach it: its guard hears nothing for too long, and ends the rank that would go on waiting."""
     with emulated() as cluster, running(job(ASKED, {"token": token}, cluster), tmp_path) as started:
         started.answers(READY)
         started.hold()
@@ -199,11 +201,11 @@ def on_host(pid: int, host: str) -> bool:
 
 
 def test_a_healthy_job_may_take_its_time(job: Launch, tmp_path: Path, token: str) -> None:
-    told: list[object] = []
+    messages: list[object] = []
     task = {"rank": 1, "how": "healthy", "token": token, "steps": 100}
-    found = run_job(job(PROGRAM, task), tmp_path, told.append)
-    assert len(found) == 2
-    ranks = [message["rank"] for message in told if isinstance(message, dict) and "rank" in message]
+    results = run_job(job(PROGRAM, task), tmp_path, messages.append)
+    assert len(results) == 2
+    ranks = [message["rank"] for message in messages if isinstance(message, dict) and "rank" in message]
     assert ranks == [0]
 
 

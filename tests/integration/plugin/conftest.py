@@ -136,13 +136,13 @@ def doctored(tmp_path_factory: pytest.TempPathFactory, sound: Finished, store: P
 @dataclass(frozen=True)
 class Slowed:
     """A session that was slowed down on purpose, the run that it left in its cache, and the environment variables of
-    two workers: of a case and of its twin.
+    two workers: of a case and of its baseline arm.
     """
 
     finished: Finished
     kept: Path
     variables: dict[str, str]
-    variables_of_twin: dict[str, str]
+    variables_of_baseline_arm: dict[str, str]
 
 
 @pytest.fixture(scope="session")

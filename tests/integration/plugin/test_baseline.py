@@ -1,4 +1,4 @@
-"""Storing runs and judging by them: what becomes a baseline, what a regression says, and the traps that are closed."""
+"""Storing runs and judging by them: what becomes a baseline, what a regression says, and what is not run."""
 
 import io
 import json
@@ -21,8 +21,8 @@ LSTM_IN_MKL = f"{LSTM}-mkl-fp32"
 
 
 def baseline(store: Path) -> Path:
-    (found,) = store.rglob("*.json")
-    return found
+    (path,) = store.rglob("*.json")
+    return path
 
 
 def mxperf(*arguments: str) -> Finished:
@@ -37,20 +37,20 @@ def mxperf(*arguments: str) -> Finished:
 
 def measured(journal: Path) -> list[tuple[str | None, str, Any]]:
     lines = [json.loads(line) for line in journal.read_bytes().split(b"\n")[:-1]]
-    found = [line["measured"] for line in lines if line.get("measured")]
-    return [(entry["confirming"], entry["key"]["workload"], entry["invocation"]) for entry in found]
+    entries = [line["measured"] for line in lines if line.get("measured")]
+    return [(entry["confirming"], entry["key"]["workload"], entry["invocation"]) for entry in entries]
 
 
-def test_first_comparison_tells_of_every_case_that_it_was_not_judged(sound: Finished, store: Path) -> None:
+def test_without_a_baseline_every_case_is_reported_as_not_judged(sound: Finished, store: Path) -> None:
     assert sound.code == 0, sound.output
-    told = sound.part("no-baseline: ")
-    assert told.startswith(f"no run is stored for machine class {store.name} (store one with: ")
-    assert "--benchmark-save=NAME" in told
-    assert "5 cases: " in told
+    reason = sound.part("no-baseline: ")
+    assert reason.startswith(f"no run is stored for machine class {store.name} (store one with: ")
+    assert "--benchmark-save=NAME" in reason
+    assert "5 cases: " in reason
     assert "Verdicts: 5 no-baseline." in sound.output
 
 
-def test_stored_run_is_small_whole_and_names_what_it_needs(sound: Finished, store: Path) -> None:
+def test_a_stored_run_is_small_and_names_what_it_ran(sound: Finished, store: Path) -> None:
     assert f"Stored as a baseline: {store}/0001_first.json (8 cases)" in sound.output
     path = baseline(store)
     assert path.name == "0001_first.json"
@@ -70,7 +70,7 @@ def test_stored_run_is_small_whole_and_names_what_it_needs(sound: Finished, stor
     assert not list(store.glob(".0*")), "a half-written file"
 
 
-def test_the_part_of_the_suite_is_in_both_files_that_are_written(sound: Finished, written: Path, store: Path) -> None:
+def test_both_written_files_hold_the_suites_own_part(sound: Finished, written: Path, store: Path) -> None:
     """pytest-benchmark calls the hook once for each file."""
     assert sound.code == 0
     both = [json.loads(path.read_text()) for path in (written / "run.json", baseline(store))]
@@ -98,7 +98,7 @@ def test_shell_variables_that_no_worker_inherits_are_named(unchanged: tuple[Fini
     assert set(IGNORED) <= set(ignored.split(", "))
 
 
-def test_a_regression_fails_its_own_case_and_says_all_that_matters(slowed: Slowed, doctored: Path) -> None:
+def test_a_regression_fails_its_own_case_with_figures_changes_and_command(slowed: Slowed, doctored: Path) -> None:
     finished = slowed.finished
     assert finished.code == 1
     said = finished.part(f"{LSTM_IN_MKL}: regressed by ", "\n____")
@@ -114,11 +114,11 @@ def test_a_regression_fails_its_own_case_and_says_all_that_matters(slowed: Slowe
     assert "Traceback" not in finished.output
 
 
-def test_a_twin_runs_with_the_variables_of_the_baseline(slowed: Slowed) -> None:
+def test_a_baseline_arm_runs_with_the_variables_of_the_baseline(slowed: Slowed) -> None:
     (name, value) = next(iter(OTHER_VARIABLE.items()))
     assert name not in slowed.variables
-    assert slowed.variables_of_twin[name] == value
-    assert slowed.variables["KMP_AFFINITY"] == slowed.variables_of_twin["KMP_AFFINITY"]
+    assert slowed.variables_of_baseline_arm[name] == value
+    assert slowed.variables["KMP_AFFINITY"] == slowed.variables_of_baseline_arm["KMP_AFFINITY"]
     case = read_run(slowed.kept).cases[f"{NETWORK}-b1-mkl-fp32"]
     assert case.side_by_side is not None
     assert (case.side_by_side.problem, len(case.side_by_side.values)) == (None, 3)
@@ -128,7 +128,7 @@ def test_a_twin_runs_with_the_variables_of_the_baseline(slowed: Slowed) -> None:
     assert said.endswith(f"; changed: variables {name}: {value} -> not set; injected: 0.0 -> 4.0")
 
 
-def test_a_variant_and_its_twin_have_two_turns_in_each_block_and_the_others_one(slowed: Slowed) -> None:
+def test_a_variant_and_its_baseline_arm_have_two_turns_in_each_block(slowed: Slowed) -> None:
     workloads = {workload: invocation for _, workload, invocation in measured(slowed.kept.with_name("journal.jsonl"))}
     for block in workloads[f"{NETWORK}-b1"]["blocks"]:
         assert {name: len(slot["turns_ns"]) for name, slot in block["slots"].items()} == {
@@ -170,7 +170,7 @@ def test_cases_that_only_the_baseline_holds_are_listed(slowed: Slowed) -> None:
     assert f"{NETWORK}-b4-mkl-int8" in listed
 
 
-def test_unknown_network_names_near_ones_and_stops_no_other(slowed: Slowed) -> None:
+def test_an_unknown_network_is_reported_with_near_names_and_stops_no_other(slowed: Slowed) -> None:
     output = slowed.finished.output
     before = output.partition("short test summary info")[0]  # which repeats it whole under CI
     assert before.count("GluonCV has no network 'resnet5_v1'; near: resnet50_v1") == 3, "once for each of its cases"
@@ -187,7 +187,7 @@ def test_the_run_can_be_judged_again_without_measuring(slowed: Slowed, doctored:
     assert "Verdicts: 5 ok." in itself.output
 
 
-def test_the_command_refuses_what_is_no_baseline(slowed: Slowed, store: Path, tmp_path: Path) -> None:
+def test_the_command_refuses_runs_that_cannot_be_baselines(slowed: Slowed, store: Path, tmp_path: Path) -> None:
     refused = mxperf("judge", str(baseline(store)), str(slowed.kept))
     assert refused.code == 4
     assert f"{slowed.kept}: was slowed down on purpose" in refused.output

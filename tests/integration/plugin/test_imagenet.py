@@ -54,7 +54,7 @@ def session(folder: Path, *options: str) -> Finished:
     return run(folder, *SESSION, *options)
 
 
-def test_a_session_tells_the_accuracy_of_the_images_that_are_not_skipped(
+def test_a_session_reports_the_accuracy_on_the_evaluated_images(
     packed: Path,
     weights: Path,
     artifacts: Artifacts,
@@ -65,7 +65,7 @@ def test_a_session_tells_the_accuracy_of_the_images_that_are_not_skipped(
     fp32, _ = fp32_and_int8(artifacts, resources)
     # The same images under their own numbers show the order in which a worker sees them.
     numbered = pack(tmp_path, "numbered", np.arange(TEST_IMAGES), builds["zoo"])
-    seen = [n for found in classified(fp32, reading_of(32, numbered), INPUT, 4, resources) for n in found.labels]
+    seen = [n for answers in classified(fp32, reading_of(32, numbered), INPUT, 4, resources) for n in answers.labels]
     assert sorted(seen) == list(range(TEST_IMAGES))
     assert seen != sorted(seen)
     evaluated = seen[share_in(packed).skipped :]
@@ -81,15 +81,16 @@ def test_a_session_tells_the_accuracy_of_the_images_that_are_not_skipped(
     assert f"{len(evaluated)} images" in re.sub(r"\s+", " ", table)
 
 
-def test_two_swapped_classes_in_int8_are_seen(
+def test_two_swapped_classes_in_int8_are_reported(
     packed: Path, artifacts: Artifacts, builds: Mapping[str, Build], resources: Resources, tmp_path: Path
 ) -> None:
     fp32, int8 = fp32_and_int8(swapped(artifacts, builds["zoo"], tmp_path), resources)
-    told: list[tuple[str, float]] = []
-    found = [
-        answers_of(variant, NETWORK, packed, resources, lambda *words: told.append(words)) for variant in (fp32, int8)
+    said: list[tuple[str, float]] = []
+    results = [
+        answers_of(variant, NETWORK, packed, resources, lambda *progress: said.append(progress))
+        for variant in (fp32, int8)
     ]
-    problem = answer_of(NETWORK, *found).problem
+    problem = answer_of(NETWORK, *results).problem
     assert problem is not None
     assert "points below FP32, over 1.11" in problem
-    assert told[-1][1] == 1
+    assert said[-1][1] == 1

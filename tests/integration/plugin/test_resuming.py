@@ -88,7 +88,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory, store: Path) -> tuple[Finis
     return run(folder, *RECURRENT, *options, f"--benchmark-storage=file://{folder / store.name}"), folder
 
 
-def test_strict_fails_what_was_not_judged_and_a_first_run_is_stored_all_the_same(
+def test_strict_fails_cases_that_were_not_judged_and_still_stores_a_first_run(
     strict: tuple[Finished, Path], store: Path
 ) -> None:
     finished, folder = strict

@@ -17,7 +17,7 @@ from tests.support.session import SMOKE, cache_of, run
 NETWORK = "cifar_resnet20_v1"
 
 
-def test_timing_of_wrong_answers_is_invalid(resources: Resources, tmp_path: Path) -> None:
+def test_a_case_with_wrong_answers_is_invalid_and_not_timed(resources: Resources, tmp_path: Path) -> None:
     family = CnnFamily(pretrained=False, calibration="naive")
     here = replace(resources, cores=read_machine().physical_cores)
     plan = family.plan(NETWORK, family.cases("smoke"), here)

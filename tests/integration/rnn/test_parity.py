@@ -42,7 +42,7 @@ def test_both_builds_compute_what_the_equations_say(cell: str, resources: Resour
 
 
 @pytest.mark.parametrize("cell", ["lstm", "rnn_tanh", "rnn_relu"])
-def test_layers_over_an_input_of_another_width_come_out_wrong_in_mkl(cell: str, resources: Resources) -> None:
+def test_layers_over_an_input_of_another_width_are_wrong_in_mkl(cell: str, resources: Resources) -> None:
     """A defect of the wheel that the check must not let pass: apache/mxnet#17479."""
     checked = verify(plan_of(cell, resources, [(3, 7, 24, 16)]), resources)
     assert checked["native-fp32"].problem is None
@@ -52,7 +52,7 @@ def test_layers_over_an_input_of_another_width_come_out_wrong_in_mkl(cell: str, 
     assert "known defect rnn-input-width of mxnet-mkl 1.5.0 (apache/mxnet#17479" in problem.what
 
 
-def test_another_cell_than_the_equations_is_found(resources: Resources) -> None:
+def test_a_cell_other_than_that_of_the_equations_is_reported(resources: Resources) -> None:
     plan = plan_of("rnn_tanh", resources)
     native, mkl = plan.variants
     assert isinstance(mkl.program, Operator)
@@ -64,7 +64,7 @@ def test_another_cell_than_the_equations_is_found(resources: Resources) -> None:
     assert "rnn_tanh-16-16-l2-n3-t7 differ from the equations' by" in problem.what
 
 
-def test_swapped_initial_states_are_found(resources: Resources) -> None:
+def test_swapped_initial_states_are_reported(resources: Resources) -> None:
     plan = plan_of("lstm", resources)
     native, mkl = plan.variants
     assert isinstance(mkl.program, Operator)
@@ -100,7 +100,7 @@ def swapped(sizes: Sizes, parameters: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate(blocks)
 
 
-def test_swapped_gates_are_found_and_made_small(resources: Resources) -> None:
+def test_swapped_gates_are_reported_with_the_smallest_network(resources: Resources) -> None:
     with SwappedGates(resources.build("mkl"), resources) as runner:
         answer = check_random("lstm", {"mkl": runner}, seed=1, count=20)
     assert answer.verdict == "wrong"
@@ -110,7 +110,7 @@ def test_swapped_gates_are_found_and_made_small(resources: Resources) -> None:
 
 
 @pytest.mark.parametrize("mode", GATES)
-def test_random_networks_come_out_right(mode: str, resources: Resources) -> None:
+def test_random_networks_agree_with_the_equations(mode: str, resources: Resources) -> None:
     with (
         ExampleRunner(resources.build("native"), resources) as native,
         ExampleRunner(resources.build("mkl"), resources) as mkl,
@@ -118,7 +118,7 @@ def test_random_networks_come_out_right(mode: str, resources: Resources) -> None
         assert check_random(mode, {"native": native, "mkl": mkl}, seed=1, count=10).problem is None
 
 
-def test_a_defect_that_is_declared_for_a_sound_build_is_told(resources: Resources) -> None:
+def test_a_defect_that_is_declared_for_a_sound_build_is_a_problem(resources: Resources) -> None:
     declared = defects_of(CHECK)["rnn-input-width"]
     wrong = msgspec.structs.replace(declared, affects={"mxnet": ["1.5.0"]})
     with ExampleRunner(resources.build("native"), resources) as native:
@@ -129,7 +129,7 @@ def test_a_defect_that_is_declared_for_a_sound_build_is_told(resources: Resource
     )
 
 
-def test_a_defect_that_is_not_declared_for_a_build_is_told(resources: Resources) -> None:
+def test_a_defect_that_is_not_declared_for_a_build_is_a_problem(resources: Resources) -> None:
     declared = defects_of(CHECK)["rnn-input-width"]
     wrong = msgspec.structs.replace(declared, affects={})
     with ExampleRunner(resources.build("mkl"), resources) as mkl:
