@@ -179,7 +179,7 @@ def test_a_host_that_is_cut_off_is_named(job: Launch, tmp_path: Path, token: str
 
 @pytest.mark.usefixtures("two_hosts")
 def test_a_host_that_is_cut_off_ends_its_held_rank(job: Launch, tmp_path: Path, token: str) -> None:
-    """The launcher cannot reach it: its guard hears nothing for too long, and ends the rank that would go on waiting."""
+    """The launcher cannot reach it: its guard hears nothing for too long and ends the rank, which waits."""
     with emulated() as cluster, running(job(ASKED, {"token": token}, cluster), tmp_path) as started:
         started.answers(READY)
         started.hold()

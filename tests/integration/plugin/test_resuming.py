@@ -104,7 +104,7 @@ def test_another_command_cannot_resume_it_and_a_complete_session_is_not_resumed(
     assert read_run(Path(finished.part("This run: "))).perf.complete
     other = run_inline(cache_of(folder), *RECURRENT, "-kmkl", "--perf-resume", provide=provision, topology=None)
     assert other.code == pytest.ExitCode.USAGE_ERROR
-    assert re.search(r"cannot be resumed: recorded under different conditions: .*cases 1 \(", other.output)
+    assert re.search(r"cannot be resumed: recorded under different conditions: .*cases 2 \(", other.output)
     same = run_inline(cache_of(folder), *RECURRENT, "--perf-resume", provide=provision, topology=None)
     assert same.code == pytest.ExitCode.USAGE_ERROR
     assert "there is no unfinished session to resume: that of " in same.output

@@ -118,6 +118,15 @@ def test_without_a_compiler_training_is_skipped(tmp_path: Path, without_compiler
     assert "apt-get install g++ cmake make" in finished.output
 
 
+def test_without_a_compiler_all_other_cases_are_run(tmp_path: Path, without_compiler: UnavailableError) -> None:
+    """They start workers, which a build made by hand does not have."""
+    everything = (*TRAIN, "perf/rnn/test_inference.py")
+    finished = run_inline(tmp_path, *everything, provide=failing(without_compiler))
+    assert finished.code == pytest.ExitCode.TESTS_FAILED
+    assert "2 failed, 2 skipped" in finished.output
+    assert "/nowhere/bin/python" in finished.output
+
+
 def test_strictly_what_cannot_be_run_fails(tmp_path: Path, without_compiler: UnavailableError) -> None:
     finished = run_inline(tmp_path, *TRAIN, "--perf-strict", "--benchmark-compare", provide=failing(without_compiler))
     assert finished.code == pytest.ExitCode.TESTS_FAILED

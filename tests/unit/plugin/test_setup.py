@@ -38,4 +38,5 @@ def test_a_machine_with_two_numa_nodes_runs_an_instance_on_each(tmp_path: Path) 
 
 
 def test_a_machine_with_one_node_runs_one_instance(tmp_path: Path) -> None:
-    assert placements_in_header(tmp_path, ONE_NODE) == ["instance 0: node 0, CPUs 0-1, 2 threads, numactl"]
+    (placement,) = placements_in_header(tmp_path, ONE_NODE)
+    assert placement.startswith("instance 0: node 0, CPUs 0-1, 2 threads, ")
