@@ -1,7 +1,7 @@
-"""The plainest way to time a network: load, bind, run in a loop. Runs in a build's Python; shares no code with perf.
+"""Time a network in the simplest way: load it, bind it, run it in a loop. Shares no code with perf.
 
-Arguments: symbol file, parameter file, subgraph backend, batch, image size. Every line on standard input asks for that
-many seconds of passes, answered by one line of JSON with their durations in seconds.
+This runs in a build's Python. Arguments: symbol file, parameter file, subgraph backend, batch, image size. Each line on
+standard input is a number of seconds to run passes for; the answer is a line of JSON with their durations in seconds.
 """
 
 import json

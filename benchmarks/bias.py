@@ -1,8 +1,8 @@
-"""Whether a variant's place gives it an advantage: equal variants side by side, measured by the suite's own engine.
+"""Measure whether the position of a variant gives it an advantage, with equal variants in the suite's own engine.
 
-`uv run python -m benchmarks.bias [INVOCATIONS]` prints, for each of three variants of ResNet-50 at batch 1, how much
-faster the second and the third of three equal ones are than the first, with the standard error over invocations of
-fresh processes. Run it with nothing else running; an invocation of a variant takes about ten seconds.
+`uv run python -m benchmarks.bias [INVOCATIONS]` measures three equal copies of each of three variants of ResNet-50 at
+batch 1. It prints how much faster the second and the third copy are than the first, with the standard error over
+invocations. Run it on an otherwise idle machine; an invocation of a variant takes about ten seconds.
 """
 
 import math
@@ -26,18 +26,19 @@ INVOCATIONS = 24
 
 
 def main(invocations: int) -> None:
-    found = resources()
+    """Measure and print the bias of each variant."""
+    available = resources()
     family = CnnFamily(pretrained=False, calibration="naive")
-    plan = family.plan(NETWORK, family.cases("quick", [NETWORK], [BATCH]), found)
+    plan = family.plan(NETWORK, family.cases("quick", [NETWORK], [BATCH]), available)
     effort = replace(effort_of("quick"), min_invocations=invocations, max_invocations=invocations)
     table = Table(title=f"Equal variants of {NETWORK}, batch {BATCH}, {invocations} invocations")
-    for name in ("variant", "place", "over the first", "standard error", "sd of an invocation", "blocks"):
+    for name in ("variant", "copy", "over the first", "standard error", "sd of an invocation", "blocks"):
         table.add_column(name)
     for variant in plan.variants:
         equal = tuple(replace(variant, name=name, over=()) for name in NAMES)
         alone = replace(plan, variants=equal, reference=NAMES[0])
         ledger = Ledger()
-        (result,) = measure([alone], {}, conditions_of(found, effort), lambda *_: None, ledger).values()
+        (result,) = measure([alone], {}, conditions_of(available, effort), lambda *_: None, ledger).values()
         for name in NAMES[1:]:
             ratios = result.undisturbed.log_ratios(NAMES[0], name)
             values = [midmean(blocks) for blocks in ratios if blocks]

@@ -1,4 +1,4 @@
-"""The machine and the builds, for benchmarks that drive the suite's engine themselves."""
+"""What benchmarks that call the suite's engine directly have in common: the machine, the builds, the conditions."""
 
 import tempfile
 from pathlib import Path
@@ -13,7 +13,9 @@ from perf.measure.tiers import Effort
 
 
 def resources(*, dist: bool = False) -> Resources:
-    """What a session would have with no option given; `dist`: with the build that trains, which is compiled once."""
+    """Return what a session without options has. With `dist`, this includes the build for training, which is compiled
+    the first time.
+    """
     topology = read_topology()
     cache = cache_folder(None)
     roles = ("native", "mkl", "zoo", *(["mkl-dist"] if dist else []))
@@ -31,13 +33,13 @@ def resources(*, dist: bool = False) -> Resources:
     )
 
 
-def conditions_of(found: Resources, effort: Effort) -> Conditions:
-    """Conditions for measuring with this effort, with a journal that nobody goes on with."""
-    journal = Journal(Path(tempfile.mkdtemp(dir=found.scratch)), {})
+def conditions_of(available: Resources, effort: Effort) -> Conditions:
+    """Return conditions for measuring with this effort. The journal is a new one, which is never resumed."""
+    journal = Journal(Path(tempfile.mkdtemp(dir=available.scratch)), {})
     return Conditions(
-        placements=found.placements,
+        placements=available.placements,
         effort=effort,
-        timeout_s=found.timeout_s,
-        scratch=found.scratch,
+        timeout_s=available.timeout_s,
+        scratch=available.scratch,
         journal=journal,
     )

@@ -1,8 +1,9 @@
-"""How far the suite's numbers can be trusted, as ratios taken side by side in one run.
+"""Measure the fidelity of the suite's numbers, as ratios that are measured side by side in one run.
 
-`uv run python -m benchmarks.fidelity` prints two tables: the suite's latency over a bare loop's, for three networks,
-and the ratio of two identical variants while another process loads one core on and off. Run it with nothing else
-running; it takes about ten minutes. `... fidelity twins` prints the second table only.
+`uv run python -m benchmarks.fidelity` prints two tables: the suite's latency divided by a bare loop's, for three
+networks, and the ratio of two identical variants while another process loads one core on and off. Run it on an
+otherwise idle machine; it takes about ten minutes. `uv run python -m benchmarks.fidelity identical` prints only the
+second table.
 """
 
 import json
@@ -46,30 +47,34 @@ LOADED_WORKLOAD = ("resnet50_v1", 1)
 
 
 def main() -> None:
+    """Measure and print both tables."""
     console = Console()
-    found = resources()
-    if "twins" not in sys.argv:
-        show_bare_loops(found, console)
-    table = Table(title=f"Two identical {VARIANT} variants under an on-off load on one core, {LOADED_WORKLOAD}")
+    available = resources()
+    if "identical" not in sys.argv:
+        show_bare_loops(available, console)
+    table = Table(title=f"Ratio of two identical {VARIANT} variants with an on-off load on one core, {LOADED_WORKLOAD}")
     for name in ("effort", "median ratio", "lowest invocation", "highest invocation"):
         table.add_column(name)
     efforts = {"quick tier": effort_of("quick"), "nightly tier": effort_of("nightly")}
     for name, effort in efforts.items():
-        baseline_arms = identical_variants(found, effort)
+        ratios_by_invocation = identical_variants(available, effort)
         table.add_row(
-            name, f"{statistics.median(baseline_arms):.4f}", f"{min(baseline_arms):.4f}", f"{max(baseline_arms):.4f}"
+            name,
+            f"{statistics.median(ratios_by_invocation):.4f}",
+            f"{min(ratios_by_invocation):.4f}",
+            f"{max(ratios_by_invocation):.4f}",
         )
-        print(f"{name}, each invocation:", " ".join(f"{ratio:.4f}" for ratio in baseline_arms), flush=True)
+        print(f"{name}, each invocation:", " ".join(f"{ratio:.4f}" for ratio in ratios_by_invocation), flush=True)
     console.print(table)
 
 
-def show_bare_loops(found: Resources, console: Console) -> None:
-    """Print how far the suite's latencies are from a bare loop's."""
+def show_bare_loops(available: Resources, console: Console) -> None:
+    """Measure and print the suite's latencies relative to a bare loop's."""
     table = Table(title=f"Suite's median latency / bare loop's, {VARIANT}, batch {BATCH}, {INVOCATIONS} invocations")
     for name in ("network", "ratio", "95 % interval", "lowest invocation", "highest invocation"):
         table.add_column(name)
     for network in NETWORKS:
-        ratios = against_bare_loop(network, found)
+        ratios = against_bare_loop(network, available)
         middles = [midmean(blocks) for blocks in ratios]
         change = change_side_by_side(middles, NO_PRIOR)
         low, high = change.interval()
@@ -79,16 +84,16 @@ def show_bare_loops(found: Resources, console: Console) -> None:
     console.print(table)
 
 
-def against_bare_loop(network: str, found: Resources) -> list[list[float]]:
-    """log(suite's median latency / bare loop's), block by block, a list for each invocation of fresh processes."""
-    plan = _plan(network, BATCH, found)
+def against_bare_loop(network: str, available: Resources) -> list[list[float]]:
+    """Return log(suite's median latency / bare loop's) of each block, a list for each invocation."""
+    plan = _plan(network, BATCH, available)
     variant = next(v for v in plan.variants if v.name == VARIANT)
     effort = replace(effort_of("nightly"), slot_s=SLOT_S)
     ratios = []
     for _ in range(INVOCATIONS):
-        group = WorkerGroup(variant, found.placements[:1], found.scratch, timeout_s=found.timeout_s)
+        group = WorkerGroup(variant, available.placements[:1], available.scratch, timeout_s=available.timeout_s)
         try:
-            with _bare_loop(variant, plan.workloads[0], found.placements[0]) as bare:
+            with _bare_loop(variant, plan.workloads[0], available.placements[0]) as bare:
                 group.prepare(plan.workloads[0])
                 group.hold()
                 _bare_latency(bare, 1.0)
@@ -114,25 +119,23 @@ def against_bare_loop(network: str, found: Resources) -> list[list[float]]:
     return ratios
 
 
-def identical_variants(found: Resources, effort: Effort) -> list[float]:
-    """The ratio of two identical variants in each invocation, by the suite's own engine, under load."""
+def identical_variants(available: Resources, effort: Effort) -> list[float]:
+    """Return the ratio of two identical variants in each invocation, measured by the suite's engine under load."""
     network, batch = LOADED_WORKLOAD
-    plan = _plan(network, batch, found)
+    plan = _plan(network, batch, available)
     variant = next(v for v in plan.variants if v.name == VARIANT)
-    baseline_arms = replace(
-        plan, variants=(replace(variant, name="one"), replace(variant, name="other")), reference="one"
-    )
+    identical = replace(plan, variants=(replace(variant, name="one"), replace(variant, name="other")), reference="one")
     effort = replace(effort, min_invocations=INVOCATIONS, max_invocations=INVOCATIONS)
-    conditions = conditions_of(found, effort)
+    conditions = conditions_of(available, effort)
     with on_off_load():
-        results = measure([baseline_arms], {}, conditions, lambda text, _: print(text, flush=True), Ledger())
-    ratios = results[baseline_arms.key_of(plan.workloads[0])].log_ratios("one", "other")
+        results = measure([identical], {}, conditions, lambda text, _: print(text, flush=True), Ledger())
+    ratios = results[identical.key_of(plan.workloads[0])].log_ratios("one", "other")
     return [math.exp(midmean(blocks)) for blocks in ratios]
 
 
-def _plan(network: str, batch: int, found: Resources) -> Plan[Any]:
+def _plan(network: str, batch: int, available: Resources) -> Plan[Any]:
     family = CnnFamily(pretrained=False, calibration="naive")
-    return family.plan(network, [CnnCase(network, batch, VARIANT, family)], found)
+    return family.plan(network, [CnnCase(network, batch, VARIANT, family)], available)
 
 
 @contextmanager
@@ -140,7 +143,7 @@ def _bare_loop(variant: Variant[Any], workload: Workload, placement: Placement) 
     batch, _, size, _ = workload.inputs[INPUT]
     program = variant.program
     if not isinstance(program, Program):
-        raise TypeError(f"{program.label} is no network")
+        raise TypeError(f"{program.label} is not a network")
     arguments = [program.symbol, program.params, program.subgraph, batch, size]
     script = Path(__file__).with_name("bare_loop.py")
     command = [*placement.prefix, str(variant.build.python), str(script), *map(str, arguments)]
@@ -159,10 +162,11 @@ def _bare_loop(variant: Variant[Any], workload: Workload, placement: Placement) 
             process.kill()
 
 
-def _bare_latency(bare: "subprocess.Popen[str]", seconds: float) -> float:
+def _bare_latency(bare: "subprocess.Popen[str]", duration_s: float) -> float:
+    """Run the bare loop for a time, and return its median latency in seconds."""
     if bare.stdin is None or bare.stdout is None:
         raise TypeError("the bare loop has no pipes")
-    bare.stdin.write(f"{seconds}\n")
+    bare.stdin.write(f"{duration_s}\n")
     bare.stdin.flush()
     durations: list[float] = json.loads(bare.stdout.readline())
     return statistics.median(durations)

@@ -1,8 +1,8 @@
-"""Kill a session again and again: every case must be there in the end, and none may be measured twice.
+"""Kill and resume a session repeatedly: every case must be measured in the end, and none twice.
 
-`uv run python -m benchmarks.kills` kills a session of the smoke tier, with all its workers, at ten random moments. Each
-time it takes the session up again with `--perf-resume`. It lets the last one come to its end, and prints what the
-journal held.
+`uv run python -m benchmarks.kills` kills a session of the smoke tier, with all its workers, at ten random moments, and
+resumes it each time with `--perf-resume`. The last session may finish. Then it prints what the journal contained after
+each one.
 """
 
 import json
@@ -29,20 +29,23 @@ SEED = 20190713
 
 
 def main() -> None:
+    """Kill and resume the session, and print what its journal contained."""
     draw = random.Random(SEED)
     cache = Path(tempfile.mkdtemp(prefix="kills-"))
-    for shelf in ("builds", "networks"):
-        (cache / shelf).symlink_to(cache_folder(None) / shelf)
+    for name in ("builds", "networks"):
+        (cache / name).symlink_to(cache_folder(None) / name)
     table = Table("session", "killed after", "invocations in the journal", "all earlier ones unchanged")
     earlier: list[str] = []
     kills = 0
     while True:
         limit_s = draw.uniform(2.0, 25.0) if kills < KILLS else None
         code, seconds = _session(cache, limit_s)
-        found = _invocations(cache)
-        unchanged = "yes" if found[: len(earlier)] == earlier else "NO"
-        table.add_row(str(kills + 1), f"{seconds:.1f} s" if code < 0 else "not at all", str(len(found)), unchanged)
-        earlier = found
+        invocations = _invocations(cache)
+        unchanged = "yes" if invocations[: len(earlier)] == earlier else "NO"
+        table.add_row(
+            str(kills + 1), f"{seconds:.1f} s" if code < 0 else "not at all", str(len(invocations)), unchanged
+        )
+        earlier = invocations
         if code >= 0:
             break
         kills += 1
@@ -54,7 +57,9 @@ def main() -> None:
 
 
 def _session(cache: Path, limit_s: float | None) -> tuple[int, float]:
-    """One session, its process group killed after `limit_s`: its exit code (negative: killed) and duration in s."""
+    """Run a session and kill its process group after `limit_s`. Return its exit code (negative if it was killed) and
+    its duration in seconds.
+    """
     resume = ["--perf-resume"] if _invocations(cache) else []
     started = time.monotonic()
     environment = {**os.environ, "MXNET_PERF_CACHE": str(cache)}
@@ -74,7 +79,7 @@ def _session(cache: Path, limit_s: float | None) -> tuple[int, float]:
 
 
 def _invocations(cache: Path) -> list[str]:
-    """The journal's whole lines that hold a measured invocation."""
+    """Return the complete lines of the journal that contain a measured invocation."""
     lines = [
         line for path in sorted(cache.glob("runs/*/journal.jsonl"))[-1:] for line in path.read_text().split("\n")[:-1]
     ]

@@ -1,11 +1,11 @@
-"""Other work on the machine, made on purpose: one core burns for a random time, rests for a random time, and so on."""
+"""An artificial load: one core is busy and idle in turn, each for a random time."""
 
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Killed by its starter; the same phases every time.
+# A fixed seed, so that the phases are the same every time. Its starter kills it.
 _PROGRAM = """
 import random, time
 draw = random.Random(1)

@@ -1,4 +1,4 @@
-"""The announcement's tables, which stand in `baselines/published` as CSV."""
+"""The announcement's tables, read from the CSV files in `baselines/published`."""
 
 import csv
 from functools import cache
@@ -11,17 +11,17 @@ from perf.errors import PerfError
 from perf.files import CORRECT, ROOT, read_text, read_toml
 
 FOLDER = ROOT / "baselines" / "published"
-
-
-T = TypeVar("T")
+RowT = TypeVar("RowT")
 
 
 class _Published(msgspec.Struct, frozen=True):
+    """The content of `published.toml`: the machine classes that the tables hold for."""
+
     machine_classes: tuple[str, ...]
 
 
-class Scaling(msgspec.Struct, frozen=True):
-    """A row of Table 1."""
+class ScalingRow(msgspec.Struct, frozen=True):
+    """A row of Table 1: the scaling efficiency, in percent, on a number of `instances`."""
 
     instances: int
     scaling_percent: float
@@ -29,19 +29,19 @@ class Scaling(msgspec.Struct, frozen=True):
 
 @cache
 def published_classes() -> tuple[str, ...]:
-    """The machine classes that the announcement's tables hold for."""
+    """Return the machine classes that the announcement's tables hold for."""
     return read_toml(FOLDER / "published.toml", _Published).machine_classes
 
 
 def published_scaling() -> dict[int, float]:
-    """Table 1: the efficiency of training as a share, by instances, of two and more."""
-    rows = published_rows("table1-scaling", Scaling)
+    """Return Table 1: the scaling efficiency of training, as a fraction, by number of instances above one."""
+    rows = published_rows("table1-scaling", ScalingRow)
     return {row.instances: row.scaling_percent / 100 for row in rows if row.instances > 1}
 
 
-def published_rows(table: str, kind: type[T], folder: Path = FOLDER) -> list[T]:
-    """The rows of a table such as "table2-cnn", its columns by the names of the fields of `kind`. PerfError, naming the
-    file, when it is damaged.
+def published_rows(table: str, kind: type[RowT], folder: Path = FOLDER) -> list[RowT]:
+    """Return the rows of a table such as "table2-cnn"; its columns are named like the fields of `kind`. Raises
+    PerfError, naming the file, when it is damaged.
     """
     path = folder / f"{table}.csv"
     rows = csv.DictReader(read_text(path).splitlines(), strict=True)

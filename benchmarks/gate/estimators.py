@@ -1,9 +1,9 @@
-"""Compare estimators on recorded invocations (benchmarks/gate/record.py): which one varies least where nothing changed.
+"""Compare estimators on recorded invocations (benchmarks.gate.record): which one varies least if nothing changed.
 
-`uv run python -m benchmarks.gate.estimators FOLDER` prints two tables. Side by side: the standard deviation over
-invocations of log(equal twin / variant), and again without the slower half of the blocks (by how far both variants'
-slots are from their fastest ones: what a probe between blocks could tell). Over the reference: by how much the speedups
-of sessions of four invocations each differ, as standard deviations. It measures nothing.
+`uv run python -m benchmarks.gate.estimators FOLDER` prints two tables of standard deviations. Side by side: of
+log(equal baseline arm / variant) over invocations, and the same without the slower half of the blocks (those whose
+slots are farthest from the fastest ones, which a probe between blocks could detect). Over the reference: of the
+speedups of sessions of four invocations each. Nothing is measured.
 """
 
 import math
@@ -16,17 +16,19 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.gate.recording import RecordedInvocation
-from benchmarks.gate.samples import TWIN, Recordings, load, reference_of, variants_of
+from benchmarks.gate.samples import BASELINE_ARM, Recordings, load, reference_of, variants_of
 from perf.judge.statistics import midmean, quantile
 from perf.report.console import widened
 
 # Latencies in ns of the slots of two variants, block by block.
 Pairs = Sequence[tuple[int, int]]
 Estimator = Callable[[Pairs], float]
+# Invocations of a session, as in the quick tier.
 SESSION = 4
 
 
 def main(folder: Path) -> None:
+    """Print both tables."""
     console = widened(Console())
     recordings = load(folder)
     print_side_by_side(recordings, console)
@@ -34,24 +36,24 @@ def main(folder: Path) -> None:
 
 
 def half_sample_mode(values: Sequence[float]) -> float:
-    """The mode by halving the sample to its densest half over and over (Bickel and Fruehwirth, "On a fast, robust
+    """Return the mode, by reducing the sample to its densest half repeatedly (Bickel and Fruehwirth, "On a fast, robust
     estimator of the mode", 2006).
     """
-    found = sorted(values)
-    while len(found) > 2:
-        half = math.ceil(len(found) / 2)
-        start = min(range(len(found) - half + 1), key=lambda i: found[i + half - 1] - found[i])
-        found = found[start : start + half]
-    return statistics.fmean(found)
+    densest = sorted(values)
+    while len(densest) > 2:
+        half = math.ceil(len(densest) / 2)
+        start = min(range(len(densest) - half + 1), key=lambda i: densest[i + half - 1] - densest[i])
+        densest = densest[start : start + half]
+    return statistics.fmean(densest)
 
 
 def of_ratios(reduce: Callable[[Sequence[float]], float]) -> Estimator:
-    """An estimator that reduces the log ratios of blocks."""
+    """Return an estimator that reduces the log ratios of blocks."""
     return lambda pairs: reduce([math.log(first / second) for first, second in pairs])
 
 
 def of_latencies(reduce: Callable[[Sequence[float]], float]) -> Estimator:
-    """An estimator that reduces each variant's latencies by themselves."""
+    """Return an estimator that reduces the latencies of each variant separately."""
     return lambda pairs: math.log(reduce([a for a, _ in pairs]) / reduce([b for _, b in pairs]))
 
 
@@ -67,20 +69,20 @@ ESTIMATORS: dict[str, Estimator] = {
 
 
 def print_side_by_side(recordings: Recordings, console: Console) -> None:
-    """How much an invocation's observation beside its equal twin varies, by estimator."""
+    """Print how much the ratio over an equal baseline arm varies between invocations, by estimator."""
     table = Table("workload", "variant", "invocations", *ESTIMATORS, "middle half of the calmer half")
     for workload, every in recordings.items():
         for variant in variants_of(every):
-            found = [pairs for i in every if len(pairs := pairs_of(i, variant + TWIN, variant)) > 1]
-            sds = [_sd([estimate(pairs) for pairs in found]) for estimate in ESTIMATORS.values()]
-            calm = _sd([ESTIMATORS["mean of the middle half"](calmer(pairs)) for pairs in found])
-            table.add_row(workload, variant, str(len(found)), *sds, calm)
+            invocations = [pairs for i in every if len(pairs := pairs_of(i, variant + BASELINE_ARM, variant)) > 1]
+            sds = [_sd([estimate(pairs) for pairs in invocations]) for estimate in ESTIMATORS.values()]
+            calm = _sd([ESTIMATORS["mean of the middle half"](calmer(pairs)) for pairs in invocations])
+            table.add_row(workload, variant, str(len(invocations)), *sds, calm)
     console.print(table)
 
 
 def print_sessions(recordings: Recordings, console: Console) -> None:
-    """How much speedups over the reference differ between sessions, by estimator. Latencies are reduced over a whole
-    session, ratios in each invocation, and then averaged.
+    """Print how much speedups over the reference vary between sessions, by estimator. Latencies are reduced over a
+    whole session; ratios are reduced in each invocation, then averaged.
     """
     table = Table("workload", "variant", "sessions", *ESTIMATORS)
     for workload, every in recordings.items():
@@ -105,20 +107,20 @@ def print_sessions(recordings: Recordings, console: Console) -> None:
 
 
 def pairs_of(invocation: RecordedInvocation, over: str, variant: str) -> Pairs:
-    """The latencies of both variants in each undisturbed block that holds both."""
+    """Return the latencies of both variants in each undisturbed block that contains both."""
     blocks = [b.slots for b in invocation.blocks if not b.disturbed and over in b.slots and variant in b.slots]
     return [(slots[over].latency_ns, slots[variant].latency_ns) for slots in blocks]
 
 
 def calmer(pairs: Pairs) -> Pairs:
-    """The half of the blocks whose slots are nearest to the fastest ones."""
+    """Return the half of the blocks whose slots are nearest to the fastest ones."""
     first, second = (min(column) for column in zip(*pairs, strict=True))
     ordered = sorted(pairs, key=lambda pair: math.log(pair[0] / first) + math.log(pair[1] / second))
     return ordered[: math.ceil(len(ordered) / 2)]
 
 
 def in_sessions(invocations: Sequence[Pairs]) -> Iterator[Sequence[Pairs]]:
-    """Sessions of `SESSION` invocations each, in the order of measurement."""
+    """Yield sessions of `SESSION` invocations each, in the order of measurement."""
     for start in range(0, len(invocations) - SESSION + 1, SESSION):
         yield invocations[start : start + SESSION]
 

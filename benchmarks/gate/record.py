@@ -1,10 +1,10 @@
-"""Record invocations of real workers, for estimators and the gate to be tried on.
+"""Record invocations of real workers, as data for trials of estimators and of the gate.
 
-`uv run python -m benchmarks.gate.record FOLDER [ROUNDS]` measures one invocation of fresh workers of each workload a
-round: networks, an LSTM and training jobs. Each optimised variant runs four times over: as a candidate, as its own
-twin (`mkl-fp32@baseline`), and doing 3 and 5 % more work in every pass. Every fourth round has an on-off load on one
-core. A round takes about two minutes and a half. Each invocation is appended to FOLDER/WORKLOAD.jsonl as soon as it is
-measured, and the same command continues where it was interrupted.
+`uv run python -m benchmarks.gate.record FOLDER [ROUNDS]` measures one invocation of each workload in a round: networks,
+an LSTM and training jobs. Each optimised variant runs in four arms: as the candidate, as an equal baseline arm
+(`mkl-fp32@baseline`), and with 3 % and 5 % more work in every pass. In every fourth round one core is loaded on and
+off. A round takes about two and a half minutes. Each invocation is appended to FOLDER/WORKLOAD.jsonl as soon as it is
+measured; the same command continues after an interruption.
 """
 
 import sys
@@ -30,31 +30,33 @@ from perf.rnn.family import RnnFamily
 
 NETWORKS = (("resnet50_v1", 1), ("mobilenet1.0", 1), ("squeezenet1.0", 4), ("resnet18_v1", 4))
 ROUNDS = 24
-# Rounds over and over: interleaved, so that quiet and loaded invocations have seen the same hours.
+# The conditions of consecutive rounds, repeated: quiet and loaded invocations are interleaved, so that they come from
+# the same hours.
 KINDS = ("quiet", "quiet", "quiet", "loaded")
 EXTRA_WORK = {"+3%": 0.03, "+5%": 0.05}
 
 
 def main(folder: Path, rounds: int) -> None:
-    found = resources(dist=True)
-    plans = {plan.workloads[0].name: with_arms(plan) for plan in plans_of(found)}
+    """Record what the folder does not contain yet."""
+    available = resources(dist=True)
+    plans = {plan.workloads[0].name: with_arms(plan) for plan in plans_of(available)}
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(rounds):
         for name, plan in plans.items():
-            record(plan, KINDS[number % len(KINDS)], number, folder / f"{name}.jsonl", found)
+            record(plan, KINDS[number % len(KINDS)], number, folder / f"{name}.jsonl", available)
 
 
-def plans_of(found: Resources) -> list[Plan[Any]]:
-    """The quick tier's kinds of workloads, one plan each."""
+def plans_of(available: Resources) -> list[Plan[Any]]:
+    """Return a plan for each kind of workload in the quick tier."""
     cnn, rnn, dist = CnnFamily(pretrained=False, calibration="naive"), RnnFamily(), DistFamily("quick")
-    plans = [cnn.plan(network, cnn.cases("quick", [network], [batch]), found) for network, batch in NETWORKS]
+    plans = [cnn.plan(network, cnn.cases("quick", [network], [batch]), available) for network, batch in NETWORKS]
     cells, jobs = rnn.cases("quick"), dist.cases([1, 2])
-    return [*plans, rnn.plan(cells[0].subject, cells, found), dist.plan(jobs[0].subject, jobs, found)]
+    return [*plans, rnn.plan(cells[0].subject, cells, available), dist.plan(jobs[0].subject, jobs, available)]
 
 
-def record(plan: Plan[Any], kind: str, number: int, path: Path, found: Resources) -> None:
-    """Measure one invocation as the quick tier does, with as many blocks as there would be of the variants that the
-    gate measures side by side, and append it; unless the file holds that number already.
+def record(plan: Plan[Any], kind: str, number: int, path: Path, available: Resources) -> None:
+    """Measure one invocation as the quick tier does, and append it, unless the file has that number already. There are
+    as many blocks as in a session that measures only the variants and their baseline arms.
     """
     if len(read(path)) > number:
         return
@@ -65,7 +67,7 @@ def record(plan: Plan[Any], kind: str, number: int, path: Path, found: Resources
     started_s = time.time()
     with on_off_load() if kind == "loaded" else nullcontext():
         ((key, result),) = measure(
-            [replace(plan, effort=effort)], {}, conditions_of(found, effort), lambda *_: None, Ledger()
+            [replace(plan, effort=effort)], {}, conditions_of(available, effort), lambda *_: None, Ledger()
         ).items()
     if result.failures:
         sys.exit(f"{key.workload}: {result.failures}")
@@ -74,14 +76,14 @@ def record(plan: Plan[Any], kind: str, number: int, path: Path, found: Resources
 
 
 def with_arms(plan: Plan[Any]) -> Plan[Any]:
-    """The plan with a twin and slowed versions of each variant but a native reference."""
+    """Return the plan with a baseline arm and slowed arms of each variant but the native reference."""
     gated = [v for v in plan.variants if v.over or v.build.facts.mkldnn]
     return replace(plan, variants=(*plan.variants, *(arm for variant in gated for arm in _arms(variant))))
 
 
 def _arms(variant: Variant[Any]) -> Sequence[Variant[Any]]:
     own = replace(variant, baseline_arm_of=variant.name, over=())
-    slowed = [replace(own, name=variant.name + name, extra_work=share) for name, share in EXTRA_WORK.items()]
+    slowed = [replace(own, name=variant.name + name, extra_work=work) for name, work in EXTRA_WORK.items()]
     return [replace(own, name=variant.name + OF_BASELINE), *slowed]
 
 

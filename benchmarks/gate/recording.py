@@ -1,4 +1,4 @@
-"""The recorded invocations that the gate is tried on: one line of JSON each, appended as soon as it is measured."""
+"""Recorded invocations: one line of JSON each, appended as soon as the invocation is measured."""
 
 import math
 import os
@@ -10,7 +10,9 @@ from perf.measure.results import Block, Invocation
 
 
 class RecordedSlot(msgspec.Struct, frozen=True, array_like=True):
-    """A slot: its median pass in ns, the passes counted, and the share of its time that others took."""
+    """A slot: `latency_ns` is its median pass, `passes` the number of counted passes, and `lost_share` the fraction of
+    the slot that was lost to other programs or the hypervisor; None if unknown.
+    """
 
     latency_ns: int
     passes: int
@@ -18,16 +20,20 @@ class RecordedSlot(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RecordedBlock(msgspec.Struct, frozen=True, array_like=True):
+    """A block: whether it was `disturbed`, and its `slots` by variant."""
+
     disturbed: bool
     slots: dict[str, RecordedSlot]
 
     def log_ratio(self, reference: str, variant: str) -> float:
-        """log(reference latency / variant latency)."""
+        """Return log(reference latency / variant latency)."""
         return math.log(self.slots[reference].latency_ns / self.slots[variant].latency_ns)
 
 
 class RecordedInvocation(msgspec.Struct, frozen=True, eq=False):
-    """One fresh set of workers. `kind` says under which conditions, `started_s` when (Unix time, in seconds)."""
+    """An invocation of a `workload`. `kind` names the conditions, such as "quiet" or "loaded"; `started_s` is the Unix
+    time when it started; `blocks` are what was measured.
+    """
 
     workload: str
     kind: str
@@ -36,7 +42,7 @@ class RecordedInvocation(msgspec.Struct, frozen=True, eq=False):
 
 
 def recorded(workload: str, kind: str, started_s: float, invocation: Invocation) -> RecordedInvocation:
-    """What is kept of an invocation."""
+    """Return what is recorded of an invocation."""
     return RecordedInvocation(workload, kind, round(started_s, 1), [_block(block) for block in invocation.blocks])
 
 
@@ -53,7 +59,7 @@ def _block(block: Block) -> RecordedBlock:
 
 
 def append(path: Path, invocation: RecordedInvocation) -> None:
-    """Add an invocation to a file, on the disk when this returns."""
+    """Append an invocation to a file, and wait until it is on disk."""
     with path.open("ab") as stream:
         stream.write(msgspec.json.encode(invocation) + b"\n")
         stream.flush()
@@ -61,7 +67,7 @@ def append(path: Path, invocation: RecordedInvocation) -> None:
 
 
 def read(path: Path) -> list[RecordedInvocation]:
-    """All invocations of a file; none when it does not exist. A last line that a kill cut short does not count."""
+    """Return all invocations of a file; none if it does not exist. An incomplete last line is ignored."""
     if not path.exists():
         return []
     lines = path.read_bytes().split(b"\n")[:-1]

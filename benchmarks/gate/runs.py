@@ -1,4 +1,4 @@
-"""Whole runs drawn from recorded invocations, and judged by the gate's own code with its budgets."""
+"""Draw whole runs from recorded invocations, and judge them with the gate's own code and budgets."""
 
 import random
 from collections import Counter
@@ -6,27 +6,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.gate.recording import RecordedInvocation
-from benchmarks.gate.samples import TWIN, Recordings, log_ratio, observed, reference_of, variants_of
+from benchmarks.gate.samples import BASELINE_ARM, Recordings, log_ratio, observed, reference_of, variants_of
+from perf.judge.judgement import MAX_EVALUATIONS, Judgement, VerdictKind, judge_drift, judge_side_by_side
 from perf.judge.variance_prior import prior_of, variance_of
-from perf.judge.verdict import LOOKS, Judgement, Kind, judge_side_by_side, judge_since
 from perf.measure.engine import BESIDE_BUDGET
 from perf.measure.tiers import Effort
 from perf.runs.tolerances import Tolerances
 
 Case = tuple[str, str]
-# Kinds of invocations that nothing was run beside.
+# The kinds of invocations that were recorded on an otherwise idle machine.
 QUIET = ("quiet", "injected")
-# What an invocation of a confirmation takes in seconds beside its blocks, by family: starting, loading and warming up
-# two workers or two jobs (docs/gate.md).
+# Seconds that an invocation of a confirmation takes in addition to its blocks, by family: starting, loading and warming
+# up two workers or two jobs (docs/gate.md).
 STARTING_S = {"cnn": 3.0, "rnn": 3.0, "dist": 10.0}
-# Jobs are timed so many times as long (perf/dist/jobs.toml).
+# By how much longer the blocks of training jobs are (perf/dist/jobs.toml).
 LONGER = {"dist": 3.0}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """A run as it might have been: for each case (a number tells copies of a workload apart) the invocations of now,
-    the arm that ran in them, further ones for confirmations, and those of then with those of `late` to compare.
+    """A simulated run. Each field maps cases, whose workloads are numbered to tell copies apart, to values.
+
+    `then` are the invocations of the stored run, and `late` those that are compared with them. `now` are the
+    invocations that are measured side by side, and `more` further ones for confirmations. `arm` is the arm that stands
+    for the variant, and `workload` the recorded workload.
     """
 
     then: Mapping[Case, Sequence[RecordedInvocation]]
@@ -39,13 +42,14 @@ class Drawn:
 
 @dataclass
 class Result:
-    """What the gate said of a run: the judgement of each case, and the seconds that confirmations took."""
+    """The `judgements` of a run by case, and `confirm_s`, the time that its confirmations took."""
 
     judgements: dict[Case, Judgement] = field(default_factory=dict)
     confirm_s: float = 0.0
 
-    def count(self, kind: Kind) -> int:
-        return Counter(found.kind for found in self.judgements.values())[kind]
+    def count(self, kind: VerdictKind) -> int:
+        """Return the number of cases with this verdict."""
+        return Counter(judgement.kind for judgement in self.judgements.values())[kind]
 
 
 def draw_run(
@@ -56,17 +60,17 @@ def draw_run(
     draw: random.Random,
     kinds: Sequence[str] = QUIET,
 ) -> Drawn:
-    """A run over these workloads (one may stand there several times). `invocations` of each are those of now, and all
-    others may be confirmations: each is drawn once at most, since what is drawn twice would seem not to vary. `stored`
-    of the baseline come from one half of the recorded time, and those of now that are compared with it, `late`, from
-    the other.
+    """Draw a run over these workloads, which may be repeated. Each case gets `invocations` of now; the rest may be
+    confirmations. None is drawn twice, since equal values would look as if they did not vary. The `stored` invocations
+    of the baseline come from one half of the recorded time, and those that are compared with them (`late`) from the
+    other half.
     """
     then: dict[Case, Sequence[RecordedInvocation]] = {}
     now: dict[Case, Sequence[RecordedInvocation]] = {}
     late: dict[Case, Sequence[RecordedInvocation]] = {}
     more: dict[Case, Sequence[RecordedInvocation]] = {}
     of: dict[Case, str] = {}
-    earlier = bool(draw.getrandbits(1))  # the same half for all cases: sessions are moments
+    earlier = bool(draw.getrandbits(1))  # the same half for all cases, as in a session
     for number, name in enumerate(workloads):
         every = [invocation for invocation in recordings[name] if invocation.kind in kinds]
         middle = len(every) // 2
@@ -83,8 +87,8 @@ def draw_run(
 
 
 def judge_other_stack(run: Drawn, tolerances: Tolerances, effort: Effort) -> Result:
-    """The verdicts when every case runs another stack than the baseline: side by side, then confirmations, depth first,
-    while their budget lasts.
+    """Judge a run in which every case has another stack than the baseline: side by side, then with confirmations of one
+    case after the other, within their budget.
     """
     result = Result()
     samples = {case: _side_by_side(case, run, run.now[case]) for case in run.now}
@@ -94,24 +98,26 @@ def judge_other_stack(run: Drawn, tolerances: Tolerances, effort: Effort) -> Res
     def judged(case: Case) -> Judgement:
         family = family_of(case)
         assumed = tolerances.assumed_of(family)
-        alike = [variance_of(values) for other, values in samples.items() if family_of(other) == family]
+        alike = [variance_of(values) for name, values in samples.items() if family_of(name) == family]
         prior = prior_of(alike, assumed.prior(assumed.side_by_side))
         return judge_side_by_side(samples[case], prior, tolerances.of(family, ""), level)
 
     result.judgements = {case: judged(case) for case in samples}
     while suspects := [
-        case for case, found in result.judgements.items() if found.kind == "inconclusive" and case not in given_up
+        case
+        for case, judgement in result.judgements.items()
+        if judgement.kind == "inconclusive" and case not in given_up
     ]:
         suspect = min(suspects, key=lambda case: _change(result.judgements[case]))
         taken = 0
-        for _ in range(1, LOOKS):
+        for _ in range(1, MAX_EVALUATIONS):
             if result.confirm_s >= effort.confirm_budget_s:
                 return result
             extra = run.more[suspect][taken : taken + effort.confirm_invocations]
             taken += effort.confirm_invocations
             if not extra:
                 break  # nothing more was recorded
-            result.confirm_s += len(extra) * _seconds(suspect, effort)
+            result.confirm_s += len(extra) * _invocation_s(suspect, effort)
             samples[suspect] = [*samples[suspect], *_side_by_side(suspect, run, extra)]
             result.judgements[suspect] = judged(suspect)
             if result.judgements[suspect].kind != "inconclusive":
@@ -121,7 +127,7 @@ def judge_other_stack(run: Drawn, tolerances: Tolerances, effort: Effort) -> Res
 
 
 def judge_same_stack(run: Drawn, tolerances: Tolerances, recordings: Recordings) -> Result:
-    """The verdicts when every case runs the baseline's stack: its speedup over the reference, then and now."""
+    """Judge a run in which every case has the baseline's stack: its speedup over the reference, then and now."""
     pairs = {}
     for case in run.now:
         reference = reference_of(recordings[run.workload[case]])
@@ -134,30 +140,31 @@ def judge_same_stack(run: Drawn, tolerances: Tolerances, recordings: Recordings)
     for case, (now, then) in pairs.items():
         family = family_of(case)
         assumed = tolerances.assumed_of(family)
-        alike = [(o.variance, o.degrees) for other, (o, _) in pairs.items() if o and family_of(other) == family]
+        alike = [(o.variance, o.degrees) for name, (o, _) in pairs.items() if o and family_of(name) == family]
         prior = prior_of(alike, assumed.prior(assumed.invocations))
         sessions = assumed.prior(assumed.sessions)
-        judgements[case] = judge_since(now, then, prior, sessions, tolerances.of(family, ""), len(pairs))
+        judgements[case] = judge_drift(now, then, prior, sessions, tolerances.of(family, ""), len(pairs))
     return Result(judgements)
 
 
 def family_of(case: Case) -> str:
-    """The family of a case, by its workload's name."""
+    """Return the family of a case, from the name of its workload."""
     return "dist" if case[0].startswith("train-") else "rnn" if case[0].startswith(("lstm", "rnn")) else "cnn"
 
 
-def _seconds(case: Case, effort: Effort) -> float:
+def _invocation_s(case: Case, effort: Effort) -> float:
+    """Return the time that an invocation of a confirmation takes."""
     family = family_of(case)
     return BESIDE_BUDGET * LONGER.get(family, 1.0) * effort.block_budget_s + STARTING_S[family]
 
 
 def _side_by_side(case: Case, run: Drawn, invocations: Sequence[RecordedInvocation]) -> list[float]:
-    return _ratios(invocations, case[1] + TWIN, run.arm[case])
+    return _ratios(invocations, case[1] + BASELINE_ARM, run.arm[case])
 
 
 def _ratios(invocations: Sequence[RecordedInvocation], over: str, variant: str) -> list[float]:
-    found = [log_ratio(invocation, over, variant) for invocation in invocations]
-    return [value for value in found if value is not None]
+    ratios = [log_ratio(invocation, over, variant) for invocation in invocations]
+    return [ratio for ratio in ratios if ratio is not None]
 
 
 def _change(judgement: Judgement) -> float:

@@ -1,8 +1,8 @@
-"""Try the gate, and the rules of other tools, on recorded invocations (benchmarks/gate/record.py).
+"""Try the gate, and the rules of other tools, on recorded invocations (benchmarks.gate.record).
 
 `uv run python -m benchmarks.gate.trial FOLDER` prints tables of what was recorded, of false alarms in whole runs in
-which nothing changed, and of how often a single case that became slower ends its run with `regressed`; with the budgets
-for confirmations as they are coded. It measures nothing; the draws are seeded.
+which nothing changed, and of how often a single case that became slower is `regressed`, with the suite's own budgets
+for confirmations. Nothing is measured; the draws are seeded.
 """
 
 import math
@@ -17,11 +17,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Column, Table
 
-from benchmarks.gate.rules import OTHERS
+from benchmarks.gate.rules import RULES
 from benchmarks.gate.runs import QUIET, Case, Drawn, draw_run, family_of, judge_other_stack, judge_same_stack
 from benchmarks.gate.samples import (
+    BASELINE_ARM,
     SLOWED,
-    TWIN,
     Recordings,
     latencies_ns,
     load,
@@ -30,21 +30,24 @@ from benchmarks.gate.samples import (
     reference_of,
     variants_of,
 )
-from perf.judge.verdict import Judgement
+from perf.judge.judgement import Judgement
 from perf.measure.tiers import Effort, effort_of
 from perf.report.console import widened
 from perf.runs.baseline import TOLERANCES
 from perf.runs.tolerances import Tolerances, read_tolerances
 
+# Simulated runs: enough to know an error rate of 1 % to half of itself.
 RUNS = 400
+# Invocations of the stored run.
 BASELINES = (3, 8)
 SEED = 20190713
-# How many CNN workloads a tier has; the recorded ones stand for them in turn.
+# The number of CNN workloads in a tier; the recorded ones stand for them in turn.
 TIERS = {"quick": 8, "nightly": 56}
 CONDITIONS = {"quiet": QUIET, "a quarter loaded": (*QUIET, "loaded")}
 
 
 def main(folder: Path) -> None:
+    """Print all tables."""
     console = widened(Console())
     recordings, tolerances = load(folder), read_tolerances(TOLERANCES)
     print_recordings(recordings, console)
@@ -58,22 +61,32 @@ def main(folder: Path) -> None:
 
 
 def workloads_of(recordings: Recordings, count: int) -> list[str]:
-    """A tier's workloads: `count` CNNs, the recorded ones in turn, and one of each other one."""
+    """Return a tier's workloads: `count` CNNs, taken from the recorded ones in turn, and each other workload once."""
     cnns = [name for name in recordings if family_of((name, "")) == "cnn"]
-    others = [name for name in recordings if family_of((name, "")) != "cnn"]
-    return [cnns[number % len(cnns)] for number in range(count)] + others
+    rest = [name for name in recordings if family_of((name, "")) != "cnn"]
+    return [cnns[number % len(cnns)] for number in range(count)] + rest
 
 
 def print_recordings(recordings: Recordings, console: Console) -> None:
-    """What was recorded: how much an invocation's ratio varies beside its equal twin and over the reference."""
+    """Print how much the ratios of recorded invocations vary, over an equal baseline arm and over the reference."""
     table = Table(
-        "workload", "variant", "quiet", "over twin", "sd", "loaded", "sd", "over reference, sd", "second half : first"
+        "workload",
+        "variant",
+        "quiet",
+        "over baseline arm",
+        "sd",
+        "loaded",
+        "sd",
+        "over reference, sd",
+        "second half : first",
     )
     for workload, every in recordings.items():
         reference = reference_of(every)
         for variant in variants_of(every):
             groups = {
-                kind: _known(log_ratio(i, variant + TWIN, variant) for i in every if (i.kind == "loaded") == loaded)
+                kind: _known(
+                    log_ratio(i, variant + BASELINE_ARM, variant) for i in every if (i.kind == "loaded") == loaded
+                )
                 for kind, loaded in (("quiet", False), ("loaded", True))
             }
             over = _known(log_ratio(i, reference, variant) for i in every if i.kind != "loaded")
@@ -103,7 +116,7 @@ def print_false_alarms(
     runs: int,
     console: Console,
 ) -> None:
-    """Whole runs in which nothing changed: how many raise an alarm, and what their cases' verdicts are."""
+    """Print how many runs in which nothing changed raise an alarm, and the verdicts on their cases."""
     table = Table("stack", "machine", "baseline", "runs with an alarm", "verdicts of cases", "confirmations")
     for condition, kinds in CONDITIONS.items():
         for stored in BASELINES:
@@ -113,9 +126,9 @@ def print_false_alarms(
             same = [judge_same_stack(run, tolerances, recordings) for run in drawn]
             for stack, results in (("another, equally fast", other), ("the same", same)):
                 alarms = sum(result.count("regressed") + result.count("drifted") > 0 for result in results)
-                kinds_found = Counter(found.kind for result in results for found in result.judgements.values())
-                shares = ", ".join(
-                    f"{kind} {count / kinds_found.total():.1%}" for kind, count in kinds_found.most_common()
+                verdicts = Counter(judgement.kind for result in results for judgement in result.judgements.values())
+                fractions = ", ".join(
+                    f"{kind} {count / verdicts.total():.1%}" for kind, count in verdicts.most_common()
                 )
                 spent_s = statistics.fmean(result.confirm_s for result in results)
                 table.add_row(
@@ -123,7 +136,7 @@ def print_false_alarms(
                     condition,
                     f"{stored} invocations",
                     f"{alarms} of {runs}",
-                    shares,
+                    fractions,
                     f"{spent_s:.0f} s" if results is other else "-",
                 )
     console.print(table)
@@ -137,10 +150,10 @@ def print_power(
     runs: int,
     console: Console,
 ) -> None:
-    """Runs in which one case became slower: how many end with `regressed` for it, beside the verdicts of other tools on
-    the same draws, whose false alarms are those of the same cases with nothing changed.
+    """Print how often one case that became slower is `regressed`, and the verdicts of other tools on the same draws.
+    The false alarms of those tools are counted on the same cases without a change.
     """
-    names = [f"{loss} slower: {what}" for loss in SLOWED for what in ("gate", "promised", *OTHERS)]
+    names = [f"{loss} slower: {what}" for loss in SLOWED for what in ("gate", "promised", *RULES)]
     table = Table("slowed case", *(Column(name, justify="right") for name in names))
     alarms: Counter[str] = Counter()
     tried = 0
@@ -148,28 +161,28 @@ def print_power(
         cells = []
         for arm in SLOWED.values():
             draw = random.Random(SEED)
-            called, promised, kept, seen, others = 0, 0, 0, 0, Counter[str]()
+            called, promised, kept, seen, by_rule = 0, 0, 0, 0, Counter[str]()
             for _ in range(runs):
                 run, case = _with_slowed(recordings, workloads, workload, variant, arm, effort, draw)
-                found = judge_other_stack(run, tolerances, effort).judgements[case]
-                called += found.kind == "regressed"
-                if _promises(found, float(arm.strip("+%")) / 100):
+                judgement = judge_other_stack(run, tolerances, effort).judgements[case]
+                called += judgement.kind == "regressed"
+                if _promises(judgement, float(arm.strip("+%")) / 100):
                     promised += 1
-                    kept += found.kind == "regressed"
+                    kept += judgement.kind == "regressed"
                 then = latencies_ns(run.then[case], variant)
                 slowed = latencies_ns(run.late[case], run.arm[case])
-                if not slowed:  # some recordings hold slowed arms in every second invocation only
+                if not slowed:  # some recordings have slowed arms only in every second invocation
                     continue
-                for name, rule in OTHERS.items():
-                    others[name] += rule(then, slowed)
+                for name, rule in RULES.items():
+                    by_rule[name] += rule(then, slowed)
                     alarms[name] += rule(then, latencies_ns(run.late[case], variant))
                 tried += 1
                 seen += 1
-            cells += [f"{called / runs:.0%}", f"{kept} of {promised}", *(f"{others[n] / seen:.0%}" for n in OTHERS)]
+            cells += [f"{called / runs:.0%}", f"{kept} of {promised}", *(f"{by_rule[n] / seen:.0%}" for n in RULES)]
         table.add_row(f"{workload} {variant}", *cells)
     console.print(table)
-    rates = ", ".join(f"{name} {alarms[name] / tried:.1%}" for name in OTHERS)
-    console.print(f"False alarms of other tools on the same cases, each case by itself: {rates}")
+    rates = ", ".join(f"{name} {alarms[name] / tried:.1%}" for name in RULES)
+    console.print(f"False alarms of other tools on the same cases, each case alone: {rates}")
 
 
 def _slowable(recordings: Recordings) -> list[Case]:
@@ -190,15 +203,15 @@ def _with_slowed(
     effort: Effort,
     draw: random.Random,
 ) -> tuple[Drawn, Case]:
-    """A run in which the first copy of a workload's variant is the slowed arm."""
+    """Return a run in which the first copy of a workload's variant is the slowed arm, and that case."""
     run = draw_run(recordings, workloads, effort.min_invocations, BASELINES[0], draw)
     case = next(case for case in run.arm if run.workload[case] == workload and case[1] == variant)
     return replace(run, arm={**run.arm, case: variant + arm}), case
 
 
-def _promises(found: Judgement, loss: float) -> bool:
-    """Whether the gate said that it would have seen such a loss."""
-    return found.smallest_loss is not None and found.smallest_loss <= loss
+def _promises(judgement: Judgement, loss: float) -> bool:
+    """Return whether the gate stated that it would detect such a loss."""
+    return judgement.smallest_loss is not None and judgement.smallest_loss <= loss
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

@@ -11,7 +11,7 @@ from perf.report.console import say, widened
 from perf.report.verdicts import print_verdicts
 from perf.runs.baseline import TOLERANCES, usable_baseline
 from perf.runs.judges import judge_run
-from perf.runs.schema import Run, read_run
+from perf.runs.schema import StoredRun, read_run
 from perf.runs.tolerances import read_tolerances
 from perf.runs.verdict import fails
 
@@ -55,7 +55,7 @@ def judge(
         raise typer.Exit(NOT_JUDGED)
 
 
-def doubts_of(run: Run) -> Iterator[str]:
+def doubts_of(run: StoredRun) -> Iterator[str]:
     """Why a run as a whole is less than it seems."""
     if not run.perf.complete:
         yield "The run is unfinished."

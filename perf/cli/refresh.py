@@ -9,11 +9,11 @@ from rich.console import Console
 from perf.files import read_json
 from perf.report.console import say, widened
 from perf.report.verdicts import print_verdicts
-from perf.runs.acceptance import Consent, store
+from perf.runs.acceptance import Waiver, store
 from perf.runs.baseline import BASELINES, TOLERANCES, usable_baseline
 from perf.runs.judges import judge_run
 from perf.runs.schema import read_run
-from perf.runs.store import shelf_of
+from perf.runs.store import find_run_files
 from perf.runs.tolerances import read_tolerances
 
 
@@ -36,13 +36,13 @@ def refresh(
     """
     now, tolerances = read_run(run), read_tolerances(TOLERANCES)
     chosen = folder or BASELINES / now.perf.machine_class
-    latest = shelf_of(chosen, now.perf.machine_class).latest
+    latest = find_run_files(chosen, now.perf.machine_class).latest
     console = widened(Console())
     if latest is not None:
         baseline = usable_baseline(latest, now.perf.machine_class)
         gate, judged = judge_run(now, latest.name, baseline, chosen, tolerances, but=run)
         print_verdicts(judged, gate, list(now.cases), console)
-    consent = Consent(tuple(drop or ()), reason)
-    stored = store(read_json(run, dict), chosen, name, consent, tolerances)
+    waiver = Waiver(tuple(drop or ()), reason)
+    stored = store(read_json(run, dict), chosen, name, waiver, tolerances)
     for line in stored.lines:
         say(console, line)

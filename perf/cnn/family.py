@@ -1,4 +1,4 @@
-"""The CNN family: its cases, and how a network becomes a plan."""
+"""The CNN family: its cases, and the plan that measures a network."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from perf.published import published_rows
 
 @dataclass(frozen=True)
 class CnnCase:
-    """One pytest item: a network at a batch size in one variant."""
+    """One pytest item: a `network` at a `batch` size in one `variant`, prepared by its `family`."""
 
     network: str
     batch: int
@@ -28,11 +28,12 @@ class CnnCase:
 
     @property
     def subject(self) -> str:
+        """The network."""
         return self.network
 
     @property
     def workload(self) -> str:
-        """The workload's name, such as "resnet50_v1-b8"."""
+        """The name of the workload, such as "resnet50_v1-b8"."""
         return f"{self.network}-b{self.batch}"
 
     @property
@@ -42,19 +43,22 @@ class CnnCase:
 
     @property
     def roles(self) -> frozenset[str]:
-        """Its own build, the reference's, and the one that prepares networks."""
+        """The builds that it needs: its own, the reference's, and the one that prepares networks."""
         variants = catalogue().variants
         return frozenset({variants[self.variant].build, variants[REFERENCE].build, "zoo"})
 
     @property
     def weight(self) -> float:
+        """The cost of its workload: 10^9 operations of a pass, plus SLOT_WEIGHT."""
         return 2 * self.batch * catalogue().gmacs(self.network) + SLOT_WEIGHT
 
 
 @dataclass(frozen=True)
 class CnnFamily:
-    """Networks from GluonCV with one way of calibration: trained, by GluonCV or with the files in the folder `weights`,
-    or synthetic.
+    """GluonCV's networks.
+
+    `pretrained`: whether weights are trained, by GluonCV or, if set, from files in the folder `weights`; otherwise they
+    are random. `calibration`: the mode of calibration.
     """
 
     pretrained: bool
@@ -63,27 +67,28 @@ class CnnFamily:
 
     @property
     def name(self) -> str:
+        """The folder of the family."""
         return "cnn"
 
     @property
     def quantisation(self) -> str:
-        """Under which name drift is stored: "naive", or "trained entropy", and so on."""
+        """The name under which drift is stored, such as "naive" or "trained entropy"."""
         return f"trained {self.calibration}" if self.pretrained else self.calibration
 
     def cases(self, tier: str, networks: Sequence[str] = (), batches: Sequence[int] = ()) -> list[CnnCase]:
-        """Every case of a tier, network by network; `networks` and `batches` replace the tier's own when given."""
-        share = catalogue().tiers[tier]
+        """Return every case of a tier, network by network. `networks` and `batches`, if any, replace the tier's own."""
+        selected = catalogue().tiers[tier]
         return [
             CnnCase(network, batch, variant, self)
-            for network in networks or share.networks
-            for batch in batches or share.batches
+            for network in networks or selected.networks
+            for batch in batches or selected.batches
             for variant in catalogue().variants
         ]
 
     def plan(self, subject: str, cases: Sequence[CnnCase], resources: Resources) -> Plan[Program]:
-        """The plan that measures the cases of one network; the reference is measured even when it is not selected.
+        """Return the plan that measures the cases of one network. The reference is measured even if it is not selected.
 
-        PerfError when the network cannot be prepared.
+        Raises PerfError when the network cannot be prepared.
         """
         artifacts = prepare(
             subject,
@@ -110,7 +115,7 @@ class CnnFamily:
         return Plan(subject, variants, workloads, REFERENCE, family=self.name)
 
     def memory_bytes(self, plan: Plan[Program], resources: Resources) -> dict[str, int]:
-        """Parameters, the drawn images and what a pass keeps, in every instance of every variant."""
+        """Return the bytes of each workload: parameters, images and activations in every instance of every variant."""
         programs = [variant.program for variant in plan.variants if variant.program.problem is None]
         loaded = sum(PROCESS_BYTES + program.params.stat().st_size for program in programs)
         per_value = DRAWN_BYTES + FP32_BYTES * catalogue().activations_per_input
@@ -121,25 +126,25 @@ class CnnFamily:
         }
 
     def check(self, plan: Plan[Program], resources: Resources) -> dict[str, Checked[CnnCheck]]:
-        """Run every variant once, untimed, on the same input."""
+        """Run every variant once, untimed, on the same images, and return what was observed of each."""
         return {
-            name: Checked(found.problem, found.facts(), found.unjudged)
-            for name, found in verify(plan, resources, self.quantisation).items()
+            name: Checked(verified.problem, verified.facts(), verified.unjudged)
+            for name, verified in verify(plan, resources, self.quantisation).items()
         }
 
     def describe(self, case: CnnCase, check: CnnCheck) -> CnnFacts:
-        """Its row in Table 2, and two floating-point operations for each multiply-add of a pass."""
-        counted = check.multiply_adds_per_image
-        flops = 2 * counted * case.batch if counted is not None else None
+        """Return the case's row in Table 2. A multiply-add counts as two floating-point operations."""
+        multiply_adds = check.multiply_adds_per_image
+        flops = 2 * multiply_adds * case.batch if multiply_adds is not None else None
         return CnnFacts(case.network, case.batch, flops, check)
 
     def published(self, case: CnnCase) -> float | None:
-        """Table 2's speedup; None for the reference itself and for what the table does not hold."""
+        """Return Table 2's speedup; None for the reference, and for cases that are not in the table."""
         return table2().get((case.network, case.batch, case.variant))
 
 
-class Published(msgspec.Struct, frozen=True):
-    """A row of Table 2."""
+class Table2Row(msgspec.Struct, frozen=True):
+    """A row of Table 2: a network (`model`), its `batch` size and `precision`, and the speedup over native FP32."""
 
     model: str
     batch: int
@@ -149,8 +154,8 @@ class Published(msgspec.Struct, frozen=True):
 
 @cache
 def table2() -> Mapping[tuple[str, int, str], float]:
-    """The announcement's Table 2: speedup over native-fp32 by network, batch and variant."""
+    """Return the announcement's Table 2: the speedup over native-fp32 by network, batch size and variant."""
     return {
         (row.model, row.batch, f"mkl-{row.precision}"): row.speedup_vs_native_fp32
-        for row in published_rows("table2-cnn", Published)
+        for row in published_rows("table2-cnn", Table2Row)
     }

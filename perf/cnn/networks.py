@@ -1,4 +1,4 @@
-"""What is known about the networks, from `networks.toml`."""
+"""The networks and their variants, as `networks.toml` lists them."""
 
 from fnmatch import fnmatch
 from functools import cache
@@ -9,46 +9,54 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from perf.cnn.artifacts.images import images
-from perf.cnn.checks.drift import Margins
+from perf.cnn.artifacts.images import synthetic_images
+from perf.cnn.checks.drift import DriftMargins
 from perf.files import read_toml
 from perf.measure.plan import Plan, Program, VariantData
 
 DATA = Path(__file__).with_name("networks.toml")
+# The name of every network's input.
 INPUT = "data"
 REFERENCE = "native-fp32"
 INT8 = "mkl-int8"
-# The images that answers are compared on: other ones than a network was calibrated with.
+# The images on which outputs are compared. The seed differs from calibration's, so that no image is used for both.
 IMAGES = 32
 SEED = 20190714
 
 
 class CnnTier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The `networks` and `batches` (images of a pass) of a tier."""
+
     networks: list[str]
     batches: list[int]
 
 
 class AnswerSelection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Networks whose answers are checked, by the mode of calibration."""
+    """The networks whose answers are checked, with `naive` and with `entropy` calibration."""
 
     naive: list[str]
     entropy: list[str]
 
 
 class NetworkVariant(VariantData, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A variant that loads one of a network's artifacts."""
+    """A variant that loads one of a network's artifacts.
+
+    `artifact`: which one. `subgraph`: the backend that fuses operators, None for none.
+    """
 
     artifact: Literal["fp32", "int8"]
     subgraph: str | None = None
 
 
 class ImageSize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Height and width (`size`, in pixels) of the images of networks whose names match a `pattern`."""
+
     pattern: str
     size: int
 
 
 class NetworkCatalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of `networks.toml`."""
+    """The whole of `networks.toml`, whose comments describe the fields."""
 
     activations_per_input: float
     tiers: dict[str, CnnTier]
@@ -58,32 +66,30 @@ class NetworkCatalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tried_sizes: list[int]
     exclusions: dict[str, list[str]]
     agreement: dict[str, float]
-    drift_margins: Margins
+    drift_margins: DriftMargins
     multiply_adds: dict[str, float]
 
     def image_size(self, network: str) -> int | None:
-        """Height and width of the network's input, in pixels: the first pattern that its name matches; None where none
-        does.
-        """
+        """Return height and width of a network's images in pixels, by the first matching pattern; None without one."""
         return next((entry.size for entry in self.image_sizes if fnmatch(network, entry.pattern)), None)
 
     def exclusions_of(self, network: str) -> list[str]:
-        """The operators whose nodes stay FP32 in the quantised network."""
+        """Return the operators whose nodes stay in FP32 in the quantised network."""
         return self.exclusions.get(network, self.exclusions["default"])
 
     def gmacs(self, network: str) -> float:
-        """Multiply-adds of one image in 10^9; for a network that is not listed, a middling guess."""
+        """Return 10^9 multiply-adds for one image; a typical value if the network is not listed."""
         return self.multiply_adds.get(network, 2.0)
 
 
 @cache
 def catalogue() -> NetworkCatalogue:
-    """The catalogue, read once."""
+    """Return the content of `networks.toml`, read once."""
     return read_toml(DATA, NetworkCatalogue)
 
 
 def images_of(plan: Plan[Program]) -> NDArray[np.float32]:
-    """The images that the answers of a plan's network are compared on, (IMAGES, 3, size, size)."""
+    """Return the images on which the outputs of a plan's network are compared, (IMAGES, 3, size, size)."""
     *_, size = plan.workloads[0].inputs[INPUT]
-    drawn: NDArray[np.float32] = images(np.random.RandomState(SEED), IMAGES, size)
-    return drawn
+    images: NDArray[np.float32] = synthetic_images(np.random.RandomState(SEED), IMAGES, size)
+    return images

@@ -1,4 +1,4 @@
-"""Accuracy on real data: INT8 against FP32 on handwritten digits, by a network that the suite trains itself."""
+"""Accuracy on real data: INT8 compared with FP32 on handwritten digits, with a network that the suite trains."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import pytest
 
 from perf.checks import CheckResult
 from perf.cnn.artifacts.prepare import CalibrationMode, fp32_and_int8
-from perf.cnn.digits.check import answer_of, quantised, right_in
+from perf.cnn.digits.check import check_top1, classify, prepare_digits
 from perf.measure.family import Resources
 from perf.plugin.hooks import OPTIONS
 
@@ -18,5 +18,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.mark.accuracy("mkl", "zoo")
 def test_digits(calibration: CalibrationMode, resources: Resources, answered: Callable[[CheckResult], None]) -> None:
-    fp32, int8 = fp32_and_int8(quantised(calibration, resources), resources)
-    answered(answer_of(calibration, right_in(fp32, resources), right_in(int8, resources)))
+    fp32, int8 = fp32_and_int8(prepare_digits(calibration, resources), resources)
+    answered(check_top1(calibration, classify(fp32, resources), classify(int8, resources)))

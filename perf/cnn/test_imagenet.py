@@ -1,4 +1,4 @@
-"""Accuracy on the record file of --perf-imagenet-rec: top-1 and top-5 in FP32 and INT8 beside the published ones."""
+"""Accuracy on the images of --perf-imagenet-rec: top-1 and top-5 in FP32 and INT8, beside the published figures."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,8 @@ import pytest
 
 from perf.checks import CheckResult
 from perf.cnn.artifacts.prepare import fp32_and_int8
-from perf.cnn.imagenet.evaluate import answers_of, calibrated
-from perf.cnn.imagenet.protocol import answer_of
+from perf.cnn.imagenet.evaluate import evaluate, prepare_imagenet
+from perf.cnn.imagenet.protocol import check_accuracy
 from perf.cnn.networks import catalogue
 from perf.plugin.hooks import OPTIONS
 from perf.plugin.setup import Setup
@@ -24,7 +24,7 @@ def test_imagenet(network: str, setup: Setup, answered: Callable[[CheckResult], 
     records = options.imagenet_rec
     assert records is not None
     with setup.uncaptured(), progress.shown():
-        artifacts = calibrated(
+        artifacts = prepare_imagenet(
             network,
             records,
             resources,
@@ -32,8 +32,8 @@ def test_imagenet(network: str, setup: Setup, answered: Callable[[CheckResult], 
             weights=options.weights,
             calibration=options.calibration,
         )
-        found = []
+        predictions = []
         for variant in fp32_and_int8(artifacts, resources):
             progress.restart()
-            found.append(answers_of(variant, network, records, resources, progress.tell))
-    answered(answer_of(network, *found))
+            predictions.append(evaluate(variant, network, records, resources, progress.tell))
+    answered(check_accuracy(network, *predictions))

@@ -1,4 +1,4 @@
-"""CNN inference: latency of every network, batch size and variant, and the speedup over the native build."""
+"""CNN inference: the latency of every network, batch size and variant, and the speedup over the native build."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Right answers of the networks: INT8 against FP32, what is fused and quantised, and with which instructions."""
+"""The networks' answers: INT8 compared with FP32, what is fused and quantised, and with which instructions."""
 
 from collections.abc import Callable
 from functools import cache
@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 
 from perf.checks import CheckResult
-from perf.cnn.accuracy import NetworkInspection, check_drift, check_layers_kept, check_vnni, inspect_network
+from perf.cnn.accuracy import NetworkInspection, check_drift, check_fusion, check_vnni, inspect_network
 from perf.cnn.artifacts.prepare import CalibrationMode
 from perf.cnn.family import CnnFamily
 from perf.cnn.networks import catalogue
@@ -14,7 +14,7 @@ from perf.plugin.hooks import OPTIONS
 from perf.plugin.setup import Setup
 
 Answered = Callable[[CheckResult], None]
-Looked = Callable[[str, CalibrationMode], NetworkInspection]
+Inspect = Callable[[str, CalibrationMode], NetworkInspection]
 BUILDS = ("native", "mkl", "zoo")
 
 
@@ -30,29 +30,31 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def looked(setup: Setup) -> Looked:
-    """A network's variants, run once for all checks of it."""
+def inspection_of(setup: Setup) -> Inspect:
+    """Return a function that runs a network's variants, once for all of its checks."""
     options = setup.options
 
     @cache
-    def look(network: str, calibration: CalibrationMode) -> NetworkInspection:
+    def inspect(network: str, calibration: CalibrationMode) -> NetworkInspection:
         return inspect_network(CnnFamily(options.pretrained, calibration), network, setup.resources)
 
-    return look
+    return inspect
 
 
 @pytest.mark.accuracy(*BUILDS)
 def test_int8_drift(
-    network: str, calibration: CalibrationMode, looked: Looked, setup: Setup, answered: Answered
+    network: str, calibration: CalibrationMode, inspection_of: Inspect, setup: Setup, answered: Answered
 ) -> None:
-    answered(check_drift(looked(network, calibration), setup.resources, store=setup.options.store_answers))
+    inspection = inspection_of(network, calibration)
+    answered(check_drift(inspection, setup.resources, store=setup.options.store_answers))
 
 
 @pytest.mark.accuracy(*BUILDS)
-def test_fusion(network: str, looked: Looked, setup: Setup, answered: Answered) -> None:
-    answered(check_layers_kept(looked(network, "naive"), store=setup.options.store_answers))
+def test_fusion(network: str, inspection_of: Inspect, setup: Setup, answered: Answered) -> None:
+    answered(check_fusion(inspection_of(network, "naive"), store=setup.options.store_answers))
 
 
 @pytest.mark.accuracy(*BUILDS)
-def test_vnni(network: str, looked: Looked, setup: Setup, answered: Answered) -> None:
-    answered(check_vnni(looked(network, "naive"), setup.resources, has_vnni=setup.machine.has_isa("avx512_vnni")))
+def test_vnni(network: str, inspection_of: Inspect, setup: Setup, answered: Answered) -> None:
+    has_vnni = setup.machine.has_isa("avx512_vnni")
+    answered(check_vnni(inspection_of(network, "naive"), setup.resources, has_vnni=has_vnni))

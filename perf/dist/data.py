@@ -1,4 +1,4 @@
-"""How jobs are run and what is trained, from `jobs.toml`."""
+"""What is trained and how training jobs are run: the contents of `jobs.toml`."""
 
 from functools import cache
 from pathlib import Path
@@ -9,24 +9,29 @@ import msgspec
 from perf.files import read_toml
 
 DATA = Path(__file__).with_name("jobs.toml")
-# Where ranks run: on this host or those of --perf-hosts, or on two hosts that are emulated on this one.
+# Where ranks run: "host" is this host or the hosts of --perf-hosts, "emulated" is two hosts emulated on this one.
 Place = Literal["host", "emulated"]
 
 
-class JobDeadlines(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """In seconds: how long a rank may be silent, how long its work may stand still (after and before its first step),
-    how long a rank's guard may hear nothing from the launcher, and how long a process may take to end when asked to.
+class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a job is given up, in seconds.
+
+    `silence_s`: since a rank's last message. `stall_s`: without a step, on top of five of the rank's longest steps.
+    `first_step_s`: without a step, before the first one. `launcher_silence_s`: since the launcher's last message to a
+    rank's guard. `exit_s`: between asking a process to end and killing it.
     """
 
     silence_s: float
     stall_s: float
-    first_s: float
-    deaf_s: float
-    grace_s: float
+    first_step_s: float
+    launcher_silence_s: float
+    exit_s: float
 
 
-class RankSplit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a tier trains: networks, images per rank and step, builds, and where."""
+class TierCases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a tier trains: every combination of `networks`, `batches` (images per rank and step), `builds` and
+    `places`.
+    """
 
     networks: list[str]
     batches: list[int]
@@ -35,21 +40,26 @@ class RankSplit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class JobEffort(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How hard a tier measures jobs: how often with fresh ones of each rank count, for how many seconds each time, how
-    many seconds and steps make a slot (at least), how many untimed steps come before, and how many of each kind show
-    where the time goes.
+    """How hard a tier measures jobs.
+
+    `invocations`: at least this many fresh jobs of each rank count. `block_budget_s`: seconds to measure each of them.
+    `slot_s`, `slot_steps`: the least duration and number of steps of a slot. `warm_up_steps`: untimed steps before the
+    first slot. `breakdown_steps`: steps of each kind from which the breakdown of a step is computed.
     """
 
     invocations: int
     block_budget_s: float
     slot_s: float
-    steps: int
+    slot_steps: int
     warm_up_steps: int
-    profile_steps: int
+    breakdown_steps: int
 
 
 class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The cable between two emulated hosts: 10^9 bits a second, and the rest in the words of tc(8)."""
+    """The link between two emulated hosts. `gbit_per_s` is its rate in 10^9 bits a second; the other fields are in the
+    syntax of tc(8), units included: `burst` is the size of the token bucket, `queue` how long a packet may wait for
+    tokens, and `delay` what is added to every packet.
+    """
 
     gbit_per_s: float
     burst: str
@@ -57,16 +67,19 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delay: str
 
 
-class AllreduceSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of which messages the cost is measured, and how often each."""
+class AllreduceTiming(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the cost of an allreduce is measured: `sizes_bytes` of its messages, and `repeats` of each size."""
 
     sizes_bytes: list[int]
     repeats: int
 
 
 class DigitsTraining(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The digits: on how many ranks they are learned, from which seeds, in how many epochs of which global batch, how
-    many are held out, how far weights may be apart (as a share of the largest), and SGD's parameters.
+    """How the convergence check trains on the digits.
+
+    `ranks`: the rank counts to compare. `seeds`: one training from each. `epochs`: of each training. `batch`: images of
+    a step, over all ranks. `held_out`: images that are not trained on. `rounding`: the largest difference allowed
+    between weights, relative to the largest weight. `optimizer`: the parameters of SGD.
     """
 
     ranks: list[int]
@@ -78,8 +91,10 @@ class DigitsTraining(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimizer: dict[str, float]
 
 
-class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the learning rate changes by epoch: from that of the warm-up to its own, and by a factor after some."""
+class LearningRateSchedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the learning rate changes: it rises linearly from `warm_up_learning_rate` during `warm_up_epochs`, and is
+    multiplied by `decay` after each of `decay_epochs`.
+    """
 
     warm_up_epochs: int
     warm_up_learning_rate: float
@@ -88,7 +103,13 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ImageNetRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """ImageNet's recipe: what is trained on which images, and the top-1 that it must come to, as a share."""
+    """The recipe for ImageNet.
+
+    `network`: of gluon's model zoo. `epochs`: passes over the training images. `batch`: images per rank and step.
+    `examples`: training images. `classes`: of the network's output. `size`: pixels of an image's side.
+    `published_top1`: the announcement's accuracy on the validation images, between 0 and 1. `allowed_drop`: how far
+    below that a training may end.
+    """
 
     network: str
     epochs: int
@@ -100,35 +121,42 @@ class ImageNetRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allowed_drop: float
 
 
-class StepMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a step of a network keeps in memory, in 10^6 FP32 values: parameters, and for one image the outputs of all
-    operators.
+class TrainableNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a training step of a network costs.
+
+    `gflop_per_image`: 10^9 floating-point operations for one image. `million_parameters`: 10^6 FP32 parameters.
+    `million_outputs_per_image`: 10^6 FP32 values that the backward pass of one image needs.
     """
 
-    parameters: float
-    outputs: float
+    gflop_per_image: float
+    million_parameters: float
+    million_outputs_per_image: float
 
 
 class Jobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of the file. `variables` by whose they are: Horovod's, and those of either MPI. `networks` with the 10^9
-    floating-point operations of a training step per image; `memory` is by network too.
+    """All of the file.
+
+    `timeouts`: when a job is given up. `variables`: environment variables for `horovod` on every MPI, and for each kind
+    of MPI (`intel`, `open`). `optimizer`: the parameters of SGD for one rank. `schedule`: of the learning rate.
+    `networks`: those that can be trained, by their name in gluon's model zoo. `tiers`: what each tier trains.
+    `efforts`: how hard each tier measures. `link`: between emulated hosts. `allreduce`: how its cost is measured.
+    `digits`: the convergence check. `recipe`: the recipe for ImageNet.
     """
 
-    limits: JobDeadlines
+    timeouts: Timeouts
     variables: dict[str, dict[str, str]]
     optimizer: dict[str, float]
-    schedule: Schedule
-    networks: dict[str, float]
-    memory: dict[str, StepMemory]
-    tiers: dict[str, RankSplit]
+    schedule: LearningRateSchedule
+    networks: dict[str, TrainableNetwork]
+    tiers: dict[str, TierCases]
     efforts: dict[str, JobEffort]
     link: Link
-    allreduce: AllreduceSizes
-    learning: DigitsTraining
+    allreduce: AllreduceTiming
+    digits: DigitsTraining
     recipe: ImageNetRecipe
 
 
 @cache
 def load() -> Jobs:
-    """The data, read once."""
+    """Return the contents of `jobs.toml`, which is read once."""
     return read_toml(DATA, Jobs)

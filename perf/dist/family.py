@@ -1,4 +1,4 @@
-"""The family of training jobs: the same work per rank on more and more ranks, and what of its pace is kept."""
+"""The family of training jobs: the same work per rank on more and more ranks, and the scaling efficiency of each."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,9 @@ import msgspec
 
 from perf.dist.data import JobEffort, Place, load
 from perf.dist.launch.cluster import layout_of
-from perf.dist.launch.job import settings_of
-from perf.dist.rank_group import JobStart, TrainingJob
+from perf.dist.launch.job import default_variables
+from perf.dist.program import TrainingProgram
+from perf.dist.rank_group import JobStart
 from perf.dist.step_breakdown import breakdown_of
 from perf.facts import TrainingCheck, TrainingFacts
 from perf.measure.family import DRAWN_BYTES, FP32_BYTES, PROCESS_BYTES, Checked, Resources
@@ -21,14 +22,22 @@ from perf.measure.workers.instance import WorkerError
 from perf.measure.workers.worker_group import SEED
 from perf.published import published_scaling
 
+# Efficiency is relative to one rank.
 REFERENCE = "r1"
-# Of the images that a tier's network is trained on.
+# The side of training images in pixels: ImageNet's networks are made for it.
 SIZE = 224
+# Jobs take about this many times as long as their floating-point operations: they are launched for their check and
+# for every invocation, and time whole steps. Only an estimate of remaining time depends on it.
+WEIGHT = 10
 
 
 @dataclass(frozen=True)
 class TrainingCase:
-    """One pytest item: a training job on so many ranks. Its variant is the number of ranks, its reference one rank."""
+    """One pytest item: a training job on a number of ranks. Its reference is the same job on one rank.
+
+    `network`: of gluon's model zoo. `batch`: images per rank and step. `build`: "mkl" or "native". `place`: which hosts
+    its ranks run on. `ranks`: how many there are. `family`: the family with its tier.
+    """
 
     network: str
     batch: int
@@ -39,39 +48,43 @@ class TrainingCase:
 
     @property
     def subject(self) -> str:
-        """What is trained, by which build and where, such as "train-resnet18_v1-b4-mkl"."""
+        """Return what is trained, by which build and where, such as "train-resnet18_v1-b4-mkl"."""
         return f"train-{self.network}-b{self.batch}-{self.build}{'' if self.place == 'host' else '-2hosts'}"
 
     @property
     def workload(self) -> str:
+        """Return its subject, which has one workload."""
         return self.subject
 
     @property
     def variant(self) -> str:
+        """Return its number of ranks, such as "r2"."""
         return f"r{self.ranks}"
 
     @property
     def id(self) -> str:
-        """The pytest id, such as "train-resnet18_v1-b4-mkl-r2"."""
+        """Return the pytest id, such as "train-resnet18_v1-b4-mkl-r2"."""
         return f"{self.workload}-{self.variant}"
 
     @property
     def role(self) -> str:
-        """The build it needs."""
+        """Return the role of the build it needs."""
         return f"{self.build}-dist"
 
     @property
     def roles(self) -> frozenset[str]:
+        """Return the roles of all builds it needs."""
         return frozenset({self.role})
 
     @property
     def weight(self) -> float:
-        return load().networks[self.network] * self.batch * 10
+        """Return how long its workload takes relative to other workloads, used only to estimate remaining time."""
+        return load().networks[self.network].gflop_per_image * self.batch * WEIGHT
 
 
 @dataclass(frozen=True)
-class TrainingPlan(Plan[TrainingJob]):
-    """A plan of training jobs: where they run, and how hard they are measured."""
+class TrainingPlan(Plan[TrainingProgram]):
+    """A plan of training jobs. `start` launches them, and `effort` says how hard they are measured."""
 
     start: JobStart
     effort: Effort
@@ -79,8 +92,10 @@ class TrainingPlan(Plan[TrainingJob]):
 
 @dataclass(frozen=True)
 class DistFamily:
-    """Synchronous data-parallel training with Horovod, on random images of ImageNet's shape. `tier` decides what is
-    trained and how hard it is measured; `invocations` is how many jobs of each rank count there are at least, if given.
+    """Synchronous data-parallel training with Horovod, on random images of ImageNet's shape.
+
+    `tier`: decides what is trained and how hard it is measured. `invocations`: the least number of jobs of each rank
+    count, None for the tier's own.
     """
 
     tier: str
@@ -88,54 +103,56 @@ class DistFamily:
 
     @property
     def name(self) -> str:
+        """Return the family's folder."""
         return "dist"
 
     def cases(
         self, ranks: Sequence[int], networks: Sequence[str] = (), batches: Sequence[int] = ()
     ) -> list[TrainingCase]:
-        """Every case of the tier on these rank counts; `networks` (those that can be trained) and `batches` replace the
-        tier's own when given.
+        """Return every case of the tier on these rank counts.
+
+        `networks` and `batches`, if any, replace the tier's own; networks that cannot be trained are left out.
         """
-        share = load().tiers[self.tier]
-        chosen = [name for name in networks if name in load().networks] if networks else share.networks
+        tier = load().tiers[self.tier]
+        chosen = [name for name in networks if name in load().networks] if networks else tier.networks
         return [
             TrainingCase(network, batch, build, place, count, self)
             for network in chosen
-            for batch in batches or share.batches
-            for build in share.builds
-            for place in share.places
+            for batch in batches or tier.batches
+            for build in tier.builds
+            for place in tier.places
             for count in ([1, 2] if place == "emulated" else ranks)
         ]
 
     def plan(self, subject: str, cases: Sequence[TrainingCase], resources: Resources) -> TrainingPlan:
-        """The plan for the rank counts of one subject; one rank is measured even when it is not selected.
+        """Return the plan for the rank counts of one subject. One rank is measured even when it is not selected.
 
-        UnavailableError when there can be no such hosts here, PerfError when the build cannot be had.
+        Raises UnavailableError where hosts cannot be emulated, and PerfError when the build cannot be provided.
         """
-        some = cases[0]
-        layout = layout_of(some.place, resources)
-        build = resources.build(some.role)
-        task = {
-            "network": some.network,
-            "batch": some.batch,
+        case = cases[0]
+        layout = layout_of(case.place, resources)
+        build = resources.build(case.role)
+        arguments = {
+            "network": case.network,
+            "batch": case.batch,
             "seed": SEED,
             "optimizer": load().optimizer,
             "schedule": msgspec.to_builtins(load().schedule),
             "examples": load().recipe.examples,
         }
-        settings = settings_of(build.mpi) if build.mpi else {}
+        variables = default_variables(build.mpi) if build.mpi else {}
         counts = sorted({case.ranks for case in cases} | {1})
         variants = [
             Variant(
                 f"r{count}",
                 build,
-                TrainingJob(f"{some.network}/b{some.batch}", count, task, settings),
+                TrainingProgram(f"{case.network}/b{case.batch}", count, arguments, variables),
                 over=() if count == 1 else (REFERENCE,),
             )
             for count in counts
         ]
-        shape = {"data": (some.batch, 3, SIZE, SIZE)}
-        workload = Workload(some.workload, shape, items=some.batch, weight=some.weight * len(counts))
+        shape = {"data": (case.batch, 3, SIZE, SIZE)}
+        workload = Workload(case.workload, shape, items=case.batch, weight=case.weight * len(counts))
         effort = load().efforts[self.tier]
         return TrainingPlan(
             subject,
@@ -148,62 +165,67 @@ class DistFamily:
         )
 
     def memory_bytes(self, plan: TrainingPlan, resources: Resources) -> dict[str, int]:
-        """Parameters, their gradients and momentum, the outputs that the backward pass needs, and the images, of all
-        ranks of all jobs: these take turns. Nothing is known of other hosts' memory.
+        """Return the memory that all ranks of all jobs need together, since they take turns.
+
+        It is that of parameters, their gradients and momentum, the outputs that the backward pass needs, and images.
+        {} with a hosts file, because the memory of other hosts is unknown.
         """
         if resources.hosts_file:
             return {}
-        jobs = [variant.program for variant in plan.variants]
+        programs = [variant.program for variant in plan.variants]
         return {
-            workload.name: sum(job.ranks * _rank_bytes(job, workload) for job in jobs) for workload in plan.workloads
+            workload.name: sum(program.ranks * _rank_bytes(program, workload) for program in programs)
+            for workload in plan.workloads
         }
 
     def check(self, plan: TrainingPlan, resources: Resources) -> Mapping[str, Checked[TrainingCheck]]:
-        """Run every rank count once: its weights must agree and its ranks sit where they were put. Then what a step is
-        made of.
+        """Run one job of every rank count. Its ranks must end with the same weights, and run where they were placed; it
+        also yields the breakdown of a step and the cost of an allreduce.
         """
         return {variant.name: _check(variant, plan, resources) for variant in plan.variants}
 
     def describe(self, case: TrainingCase, check: TrainingCheck) -> TrainingFacts:
-        """Its row in the table of training jobs."""
+        """Return what names the case in the table of training jobs, with what its check observed."""
         return TrainingFacts(case.network, case.batch, case.build, case.ranks, check)
 
     def published(self, case: TrainingCase) -> float | None:
-        """Table 1's efficiency for as many instances, as a share; None for one, and for what it does not hold."""
+        """Return the announcement's efficiency (Table 1) for as many instances, between 0 and 1; None for one instance,
+        and where the table has no row.
+        """
         return published_scaling().get(case.ranks) if case.build == "mkl" else None
 
 
-def _rank_bytes(job: TrainingJob, workload: Workload) -> int:
-    kept = load().memory[job.task["network"]]
-    values = 1e6 * (3 * kept.parameters + kept.outputs * workload.items)
+def _rank_bytes(program: TrainingProgram, workload: Workload) -> int:
+    network = load().networks[program.arguments["network"]]
+    values = 1e6 * (3 * network.million_parameters + network.million_outputs_per_image * workload.items)
     return int(PROCESS_BYTES + FP32_BYTES * values + DRAWN_BYTES * math.prod(workload.inputs["data"]))
 
 
-def _check(variant: Variant[TrainingJob], plan: TrainingPlan, resources: Resources) -> Checked[TrainingCheck]:
+def _check(variant: Variant[TrainingProgram], plan: TrainingPlan, resources: Resources) -> Checked[TrainingCheck]:
     start = plan.start
     try:
         with closing(start(variant, (), resources.scratch, timeout_s=resources.timeout_s)) as group:
             group.prepare(plan.workloads[0])
             group.warm_up(plan.effort)
-            profile = breakdown_of(group.profile())
-            found = group.end()
+            breakdown = breakdown_of(group.step_parts())
+            results = group.results()
             sizes, repeats = load().allreduce.sizes_bytes, load().allreduce.repeats
-            cost = group.allreduce_ns(sizes, repeats=repeats) if found[1:] else {}
+            cost = group.allreduce_ns(sizes, repeats=repeats) if len(results) > 1 else {}
     except WorkerError as error:
-        return Checked(Failure(f"in a first job: {error.what}", error.last_words), None)
+        return Checked(Failure(f"while the job was checked: {error.what}", error.last_words), None)
     mpi = variant.build.mpi
     return Checked(
         None,
         TrainingCheck(
-            place=start.layout.words,
+            place=start.layout.description,
             link_gbit_per_s=start.layout.link_gbit_per_s,
-            gradient_bytes=found[0]["gradient_bytes"],
-            profiled_step_s=profile.step_s,
-            compute_s=profile.compute_s,
-            slowest_compute_s=profile.slowest_s,
-            communication_share=profile.communication_share,
-            waiting_share=profile.waiting_share,
-            timeline_s=dict(profile.timeline_s),
+            gradient_bytes=results[0]["gradient_bytes"],
+            profiled_step_s=breakdown.step_s,
+            compute_s=breakdown.compute_s,
+            slowest_compute_s=breakdown.slowest_s,
+            communication_share=breakdown.communication_share,
+            waiting_share=breakdown.waiting_share,
+            timeline_s=dict(breakdown.timeline_s),
             allreduce_s={str(size): ns / 1e9 for size, ns in cost.items()},
             mpi=mpi.words if mpi else None,
         ),
@@ -211,12 +233,12 @@ def _check(variant: Variant[TrainingJob], plan: TrainingPlan, resources: Resourc
 
 
 def _effort(tier: str, effort: JobEffort, invocations: int) -> Effort:
-    """A tier's effort for jobs: a fresh one of each rank count makes an invocation."""
+    """Return a tier's effort for jobs. An invocation is a fresh job of each rank count."""
     return replace(
         effort_of(tier),
         min_invocations=invocations,
         max_invocations=invocations + 1,
         block_budget_s=effort.block_budget_s,
         slot_s=effort.slot_s,
-        slot_passes=effort.steps,
+        slot_passes=effort.slot_steps,
     )

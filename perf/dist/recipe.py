@@ -1,4 +1,4 @@
-"""ImageNet's recipe on the user's own record files: trained on all ranks there is room for, and its top-1 judged."""
+"""The recipe for ImageNet on the user's own record files: trained on all ranks that fit, and its top-1 checked."""
 
 import hashlib
 import math
@@ -20,15 +20,19 @@ from perf.measure.family import Resources
 from perf.measure.workers.worker_group import SEED
 
 PROGRAM = "perf.worker.rank.recipe"
-# How long an epoch may take at most, in seconds per image; a rank whose work stands still is noticed at once.
-SLOWEST_S = 5.0
-# ImageNet's index has 30 MB.
+# The deadline of the job, in seconds for each image of each epoch. Generous: a stalled rank is noticed within seconds.
+SLOWEST_IMAGE_S = 5.0
+# The index of ImageNet's training images has 30 MB.
 MAX_INDEX_BYTES = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecipeTask:
-    """What the user asked for: record files to train on and to hold out, and what replaces the recipe's own figures."""
+    """What the user wants trained.
+
+    `train`, `held_out`: record files to train on, and to compute top-1 on. `network`: of gluon's model zoo. `epochs`:
+    passes over the training images. `batch`: images per rank and step. `examples`: training images.
+    """
 
     train: Path
     held_out: Path
@@ -39,81 +43,89 @@ class RecipeTask:
 
     @property
     def checkpoint(self) -> str:
-        """The name of its file: of another run of the same, and of no other."""
-        words = f"{self.train} {self.train.stat().st_size} {self.network} {self.batch} {self.examples}"
-        return f"{self.network}-{hashlib.sha256(words.encode()).hexdigest()[:12]}.npz"
+        """Return the name of its checkpoint, which only the same training resumes. Raises OSError without `train`."""
+        identity = f"{self.train} {self.train.stat().st_size} {self.network} {self.batch} {self.examples}"
+        return f"{self.network}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.npz"
 
 
 @dataclass(frozen=True)
-class Trained:
-    """Accuracies by epoch as shares (in training, held out), how many epochs were done before, on how many ranks."""
+class RecipeResult:
+    """What a training achieved.
+
+    `curve`: accuracy in training and on the held-out images, between 0 and 1, by epoch. `resumed_epochs`: how many of
+    them an earlier session trained. `ranks`: how many ranks trained.
+    """
 
     curve: Sequence[tuple[float, float]]
-    begun: int
+    resumed_epochs: int
     ranks: int
 
 
 def count_records(path: Path) -> int:
-    """How many images a record file holds: the lines of the index beside it, which MXNet's im2rec makes. PerfError
-    without one, and for one that is larger than ImageNet's by far.
+    """Return how many images a record file holds: the lines of the index beside it, which MXNet's im2rec writes.
+
+    Raises PerfError when there is no index, or it is much larger than ImageNet's.
     """
-    index = read_bytes(path.with_suffix(".idx"), next_step="make it with MXNet's im2rec", most=MAX_INDEX_BYTES)
+    index = read_bytes(path.with_suffix(".idx"), next_step="create it with MXNet's im2rec", most=MAX_INDEX_BYTES)
     return sum(1 for line in index.splitlines() if line.strip())
 
 
-def train(run: RecipeTask, build: Build, resources: Resources) -> Trained:
-    """Train to the end, from the checkpoint in the cache if there is one. WorkerError when the job fails; the next run
-    goes on from its last epoch.
+def train(task: RecipeTask, build: Build, resources: Resources) -> RecipeResult:
+    """Train all epochs, resuming from a checkpoint in the cache if there is one.
+
+    Raises WorkerError when the job fails; its finished epochs are kept in the checkpoint.
     """
     recipe, layout = load().recipe, layout_of("host", resources)
     folder = resources.cache / "checkpoints"
     folder.mkdir(exist_ok=True)
-    task = {
-        "network": run.network,
-        "train": str(run.train),
-        "held_out": str(run.held_out),
-        "checkpoint": str(folder / run.checkpoint),
-        "epochs": run.epochs,
-        "batch": run.batch,
-        "examples": run.examples,
+    arguments = {
+        "network": task.network,
+        "train": str(task.train),
+        "held_out": str(task.held_out),
+        "checkpoint": str(folder / task.checkpoint),
+        "epochs": task.epochs,
+        "batch": task.batch,
+        "examples": task.examples,
         "classes": recipe.classes,
         "size": recipe.size,
         "seed": SEED,
         "optimizer": load().optimizer,
         "schedule": msgspec.to_builtins(load().schedule),
-        "threads": layout.every[0].placement.threads,
+        "threads": layout.rank_placements[0].placement.threads,
     }
-    with layout.opened() as cluster:
-        deadline_s = resources.timeout_s + SLOWEST_S * run.examples * run.epochs
+    with layout.open_cluster() as cluster:
         job = Job(
             build=build,
             cluster=cluster,
-            rank_placements=layout.every,
+            rank_placements=layout.rank_placements,
             program=PROGRAM,
-            task=task,
-            deadline_s=deadline_s,
+            arguments=arguments,
+            deadline_s=resources.timeout_s + SLOWEST_IMAGE_S * task.examples * task.epochs,
         )
-        found = run_job(job, resources.scratch, lambda message: _tell(message, run, resources.say))
-    curve = [(train, held_out) for train, held_out in found[0]["curve"]]
-    return Trained(curve, found[0]["begun"], len(layout.every))
+        ranks = run_job(job, resources.scratch, lambda message: _report_epoch(message, task, resources.say))
+    curve = [(train, held_out) for train, held_out in ranks[0]["curve"]]
+    return RecipeResult(curve, ranks[0]["resumed_epochs"], len(layout.rank_placements))
 
 
-def _tell(message: Mapping[str, Any], run: RecipeTask, say: Callable[[str], None]) -> None:
+def _report_epoch(message: Mapping[str, Any], task: RecipeTask, say: Callable[[str], None]) -> None:
     if "epoch" in message:
         accuracies = f"top-1 {message['accuracy']:.4f} in training, {message['held_out']:.4f} held out"
-        say(f"{run.network}, epoch {message['epoch']} of {run.epochs}: {accuracies}")
+        say(f"{task.network}, epoch {message['epoch']} of {task.epochs}: {accuracies}")
 
 
-def answer_of(run: RecipeTask, trained: Trained) -> CheckResult:
-    """The last top-1 on held-out images beside the announcement's; judged only when the whole recipe was followed."""
+def check_top1(task: RecipeTask, result: RecipeResult) -> CheckResult:
+    """Compare the last top-1 on the held-out images with the announcement's. It is judged only for the whole recipe:
+    its network, its epochs and all of ImageNet's images.
+    """
     recipe = load().recipe
-    top1 = trained.curve[-1][1] if trained.curve else math.nan
+    top1 = result.curve[-1][1] if result.curve else math.nan
     least = recipe.published_top1 - recipe.allowed_drop
-    whole = (run.network, len(trained.curve), run.examples) == (recipe.network, recipe.epochs, recipe.examples)
+    epochs, ranks = len(result.curve), result.ranks
+    whole = (task.network, epochs, task.examples) == (recipe.network, recipe.epochs, recipe.examples)
     problem = f"top-1 is {top1:.4f}, below {least:.4f}" if whole and not top1 >= least else None
     return CheckResult(
         "convergence, recipe",
-        f"{run.network}, {len(trained.curve)} epochs, {trained.ranks} ranks",
+        f"{task.network}, {epochs} epoch{'s' * (epochs != 1)}, {ranks} rank{'s' * (ranks != 1)}",
         f"top-1 {top1:.4f} (published: {recipe.published_top1:.4f} after {recipe.epochs} epochs of {recipe.network})",
         f"{least:.4f}" if whole else "",
         problem,

@@ -1,4 +1,4 @@
-"""ImageNet's recipe on the record files of --perf-train-rec and --perf-imagenet-rec: 90 epochs, and their top-1."""
+"""The recipe for ImageNet on the record files of --perf-train-rec and --perf-imagenet-rec: 90 epochs, then top-1."""
 
 from collections.abc import Callable
 
@@ -6,10 +6,10 @@ import pytest
 
 from perf.checks import CheckResult
 from perf.dist.data import load
-from perf.dist.recipe import RecipeTask, answer_of, count_records, train
+from perf.dist.recipe import RecipeTask, check_top1, count_records, train
 from perf.plugin.hooks import OPTIONS
 from perf.plugin.setup import Setup
-from perf.report.curves import write_curves
+from perf.report.charts import write_accuracy_curves
 
 ROLE = "mkl-dist"
 
@@ -24,7 +24,7 @@ def test_recipe(network: str, setup: Setup, answered: Callable[[CheckResult], No
     options, resources, recipe = setup.options, setup.resources, load().recipe
     assert options.train_rec is not None
     assert options.imagenet_rec is not None
-    run = RecipeTask(
+    task = RecipeTask(
         train=options.train_rec,
         held_out=options.imagenet_rec,
         network=network,
@@ -33,8 +33,8 @@ def test_recipe(network: str, setup: Setup, answered: Callable[[CheckResult], No
         examples=count_records(options.train_rec),
     )
     with setup.uncaptured():
-        trained = train(run, resources.build(ROLE), resources)
+        result = train(task, resources.build(ROLE), resources)
         page = resources.cache / f"recipe-{network}.html"
-        write_curves(page, network, {trained.ranks: [trained.curve]})
-        resources.say(f"{network}: from epoch {trained.begun + 1} on; accuracy by epoch: {page}")
-    answered(answer_of(run, trained))
+        write_accuracy_curves(page, network, {result.ranks: [result.curve]})
+        resources.say(f"{network}: trained from epoch {result.resumed_epochs + 1}; accuracy by epoch: {page}")
+    answered(check_top1(task, result))

@@ -1,4 +1,4 @@
-"""Distributed training: images per second on one rank and on more, and how much of n times one rank is reached."""
+"""Distributed training: images per second on one rank and on several, and the scaling efficiency."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _most(options: Options) -> int:
-    """How many ranks there is room for, on this host or on all that the user named."""
+    """Return how many ranks fit on this host, or on all hosts that the user names."""
     ranks = ranks_per_host(read_topology(), options.ranks)
     return sum(host.ranks for host in read_hosts(options.hosts, ranks)) if options.hosts else ranks
 

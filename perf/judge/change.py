@@ -1,9 +1,9 @@
-"""A change of a log ratio and how sure it is. Pure: no I/O, no other room.
+"""The change of a log ratio, with its error. Pure: no I/O, no other room.
 
-Its error has parts, each an estimated variance with its own degrees of freedom: of one part it is Student's t. The sum
-of two of them is the distribution of Behrens ("Ein Beitrag zur Fehlerberechnung bei wenigen Beobachtungen", 1929) and
-Fisher, computed here by quadrature. Satterthwaite's approximation of it by one t raised four times as many alarms as it
-should in a run of 168 comparisons (docs/gate.md).
+The error has one or two parts, each an estimated variance with its own degrees of freedom. One part follows Student's t
+distribution. The sum of two follows the distribution of Behrens ("Ein Beitrag zur Fehlerberechnung bei wenigen
+Beobachtungen", 1929) and Fisher, computed here by quadrature. Satterthwaite's approximation by a single t raised four
+times as many alarms as it should in a run of 168 comparisons (docs/gate.md).
 """
 
 import math
@@ -15,24 +15,26 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import gammaln, stdtr, stdtrit
 
-from perf.judge.speedup import Observed
+from perf.judge.speedup import ObservedRatio
 from perf.judge.variance_prior import VariancePrior, sum_of_squares
 
-# A sum's quantile lies at most so many times as far out as its parts' together; of one degree of freedom or more: once.
+# The search for a quantile ends at this multiple of the sum of the parts' quantiles. It is needed for less than one
+# degree of freedom only: with one or more, the quantile of the sum never exceeds the sum of the quantiles.
 TOO_FAR = 1e6
-# The confidence of intervals that are shown, and of whatever is not an alarm.
+# The confidence of the intervals that are shown, and of every decision that is no alarm.
 CONFIDENCE = 0.95
-# The largest logarithm whose number a double can hold is 709.78 (IEEE 754); an interval that ends there has no end.
+# Just below log(largest double), 709.78 (IEEE 754); an interval that ends here is unbounded.
 LARGEST_LOG = 709.0
-# t = sinh of these: close together in the middle, and as far out as the tail of a single degree of freedom needs.
+# The grid of the quadrature is sinh of these: dense in the middle, and far enough out for one degree of freedom.
 _STEPS = np.linspace(-24, 24, 513)
 _GRID = np.sinh(_STEPS)
 
 
 @dataclass(frozen=True)
 class Change:
-    """A change on the log scale, negative for a loss, and the parts of its error, at most two: squared standard errors
-    with their degrees of freedom. Nothing is known of it without any; a part without variance is exact.
+    """An estimated change. `log_ratio` is log(now / then), negative for a loss. `parts` are the parts of its error, at
+    most two: squared standard errors with their degrees of freedom. Without parts the error is unknown; a part without
+    variance is exact.
     """
 
     log_ratio: float
@@ -40,26 +42,29 @@ class Change:
 
     @property
     def ratio(self) -> float:
+        """Now over then."""
         return math.exp(self.log_ratio)
 
     @property
     def known(self) -> bool:
-        """Whether anything is known of its error."""
+        """Whether its error is known."""
         return bool(self.parts)
 
     @property
     def error(self) -> float:
-        """The standard error; infinite when nothing is known of it."""
+        """The standard error on the log scale; infinite when it is unknown."""
         return math.sqrt(sum(part.variance for part in self.parts)) if self.known else math.inf
 
     def quantile(self, confidence: float) -> float:
-        """How far from the truth the estimate lies at most, in one direction, with this confidence (0.5 or more)."""
+        """Return the largest distance of the estimate from the truth, in one direction, with this confidence (0.5 or
+        more); infinite when the error is unknown.
+        """
         if not self.known:
             return math.inf
         parts = self._inexact
         if not parts:
             return 0.0
-        # That of the sum lies between the larger of the two and both together.
+        # The quantile of the sum lies between the larger quantile of a part and the sum of both.
         alone = [float(stdtrit(part.degrees, confidence)) * math.sqrt(part.variance) for part in parts]
         if len(alone) == 1 or confidence == 0.5:  # noqa: PLR2004 - the middle
             return alone[0]
@@ -67,19 +72,19 @@ class Change:
         while self._below(most) < confidence and most < sum(alone) * TOO_FAR:
             most *= 2
         if self._below(most) < confidence:
-            return most  # of less than one degree of freedom, so far out that no number matters
+            return most  # less than one degree of freedom: the quantile is too far out to matter
         return float(brentq(lambda far: self._below(far) - confidence, 0.0, most, xtol=1e-9, rtol=1e-7))
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
-        """The two-sided confidence interval of the ratio; from 0 to infinity when nothing is known of the error."""
+        """Return the two-sided confidence interval of the ratio; from 0 to infinity when the error is unknown."""
         if not self.known:
             return 0.0, math.inf
         half = self.quantile((1 + confidence) / 2)
         return math.exp(self.log_ratio - half), math.exp(min(self.log_ratio + half, LARGEST_LOG))
 
     def confidence_beyond(self, log_change: float) -> float:
-        """How sure it is that the change, in the direction of the estimate, is larger than `log_change` (one-sided,
-        between 0 and 1).
+        """Return the one-sided confidence (0 to 1) that the change, in the direction of the estimate, exceeds
+        `log_change`.
         """
         if not self.known:
             return 0.0
@@ -90,10 +95,10 @@ class Change:
         return [part for part in self.parts if part.variance]
 
     def _below(self, distance: float) -> float:
-        """The probability that the error of the estimate is smaller than `distance`."""
+        """Return the probability that the error of the estimate is below `distance`."""
         if not self._inexact:
             return 1.0 if distance > 0 else 0.0
-        # The wider one inside: over the narrower one's density it is smooth.
+        # Integrate the distribution of the wider part, which is smooth, over the density of the narrower one.
         first, *rest = sorted(self._inexact, key=lambda part: part.variance)
         if not rest:
             return float(stdtr(first.degrees, distance / math.sqrt(first.variance)))
@@ -103,8 +108,8 @@ class Change:
 
 
 def change_side_by_side(side_by_side: Sequence[float], prior: VariancePrior) -> Change:
-    """The change from the baseline's stack. `side_by_side` holds log(its latency / latency) of each invocation; `prior`
-    is that of their variance. Raises ValueError when there is none.
+    """Return the change from the baseline's stack. `side_by_side` holds log(latency of the baseline's stack / latency)
+    of each invocation, and `prior` is the prior of their variance. Raises ValueError without invocations.
     """
     if not side_by_side:
         raise ValueError("a change needs something measured side by side")
@@ -112,10 +117,12 @@ def change_side_by_side(side_by_side: Sequence[float], prior: VariancePrior) -> 
     return Change(sum(side_by_side) / len(side_by_side), _known(pooled.divided_by(len(side_by_side))))
 
 
-def change_since(now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior) -> Change:
-    """The change of a stored log speedup between two sessions. `within` is the prior of the variance between
-    invocations, which is taken for the same now and then; `sessions` is the variance of a session's own speedup beyond
-    it, which counts for both.
+def change_between_sessions(
+    now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior
+) -> Change:
+    """Return the change of a speedup between two sessions. `within` is the prior of the variance between invocations,
+    assumed to be the same in both sessions. `sessions` is the additional variance of a session's own speedup; it counts
+    once for each session.
     """
     squares = now.degrees * now.variance + then.degrees * then.variance
     pooled = within.with_squares(squares, now.degrees + then.degrees)
@@ -130,7 +137,7 @@ def _known(part: VariancePrior) -> tuple[VariancePrior, ...]:
 
 @lru_cache
 def _weights(degrees: float) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    """The probability of Student's t around each point of the grid."""
+    """Return the probability of Student's t around each point of the grid."""
     height = gammaln((degrees + 1) / 2) - gammaln(degrees / 2) - math.log(degrees * math.pi) / 2
     density = np.exp(height - (degrees + 1) / 2 * np.log1p(_GRID**2 / degrees))
     weights = density * np.cosh(_STEPS)

@@ -1,12 +1,12 @@
-"""From latencies to a speedup with a confidence interval. Pure: no I/O, no other room.
+"""Estimate a speedup and its confidence interval from latencies. Pure: no I/O, no other room.
 
-A speedup is a ratio, so everything is done on logarithms: the means are geometric, and an interval turned upside down
-is the interval of the inverse ratio.
+A speedup is a ratio, so all computations are on logarithms: means are geometric, and the inverse of an interval is the
+interval of the inverse ratio.
 
-On a shared machine noise only ever adds, and it adds to the native build what it does not add to MKL-DNN: whole minutes
-of a session are slower by half. The middle of a session then says how busy the neighbours were. Its fastest slots say
-what the builds do when nothing disturbs them (Chen and Revels, "Robust benchmarking in noisy environments", 2016), and
-repeat from session to session (docs/gate.md). So the speedup is the ratio of the two variants' fastest slots.
+On a shared machine noise only ever adds time, and it slows the native build more than MKL-DNN: for whole minutes of a
+session, by half. The median of a session then says how busy the neighbours were. Its fastest slots say what the builds
+do when nothing disturbs them (Chen and Revels, "Robust benchmarking in noisy environments", 2016), and they repeat from
+session to session (docs/gate.md). So the speedup is the ratio of the fastest slots of the two variants.
 """
 
 import math
@@ -19,18 +19,20 @@ from scipy.special import stdtrit
 
 from perf.judge.variance_prior import NO_PRIOR, VariancePrior
 
+# The confidence of the intervals that are shown.
 CONFIDENCE = 0.95
-# Resamples of a bootstrap: its standard error is then known to 3 %.
+# Resamples of the bootstrap: enough to know its standard error to 3 %.
 RESAMPLES = 500
+# A fixed seed, so that the same session always has the same interval.
 SEED = 20190713
-# The fastest slots in seconds of the reference and of the variant, of one invocation.
+# The fastest slots of one invocation, in seconds: the reference's and the variant's.
 Floors = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Observed:
-    """A log ratio and what is known of its error: the variance of one invocation's share of it, so that `variance` /
-    `invocations` is the square of its standard error. With one invocation nothing is known of it.
+class ObservedRatio:
+    """An observed `log_ratio` with its error: `variance` / `invocations` is the square of its standard error. With one
+    of `invocations` the variance is unknown.
     """
 
     log_ratio: float
@@ -39,18 +41,18 @@ class Observed:
 
     @property
     def degrees(self) -> int:
+        """The degrees of freedom of its variance."""
         return self.invocations - 1
 
     def moderated(self, prior: VariancePrior) -> VariancePrior:
-        """The squared standard error with what the prior knows of the variance, and its degrees of freedom."""
+        """Return the squared standard error and its degrees of freedom, with the variance pooled with `prior`."""
         return prior.with_squares(self.degrees * self.variance, self.degrees).divided_by(self.invocations)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A speedup (reference latency over variant latency) and its confidence interval, from so many invocations.
-
-    `low` and `high` are None when nothing is known of the error.
+    """A `speedup` (reference latency over variant latency) from a number of `invocations`, with its 95 % confidence
+    interval from `low` to `high`; both are None when the error is unknown.
     """
 
     speedup: float
@@ -60,17 +62,18 @@ class Estimate:
 
     @property
     def half_width(self) -> float:
-        """Half the interval's width relative to the speedup, on the log scale; infinite without an interval."""
+        """Half the width of the interval on the log scale; infinite without an interval."""
         if self.low is None or self.high is None:
             return math.inf
         return (math.log(self.high) - math.log(self.low)) / 2
 
 
-def observe(floors: Sequence[Floors]) -> Observed:
-    """The log ratio of the fastest slots of a session, from those of each invocation. ValueError when there are none.
+def observe(floors: Sequence[Floors]) -> ObservedRatio:
+    """Return the log ratio of the fastest slots of a session, from those of each invocation. Raises ValueError without
+    invocations.
 
-    The variance is a bootstrap's over invocations (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993,
-    chapter 6): where only one invocation came to the fastest pace, leaving it out moves the ratio.
+    The variance comes from a bootstrap over invocations (Efron and Tibshirani, "An Introduction to the Bootstrap",
+    1993, chapter 6): it is large if only one invocation reached the fastest pace, since leaving it out moves the ratio.
     """
     if not floors:
         raise ValueError("a speedup of no invocations")
@@ -78,18 +81,18 @@ def observe(floors: Sequence[Floors]) -> Observed:
 
 
 @cache
-def _observe(floors: tuple[Floors, ...]) -> Observed:
+def _observe(floors: tuple[Floors, ...]) -> ObservedRatio:
     logs = np.log(np.array(floors))
     fastest = logs.min(axis=0)
     n = len(floors)
     drawn = np.random.default_rng(SEED).integers(n, size=(RESAMPLES, n))
     resampled = logs[drawn].min(axis=1)
-    return Observed(float(fastest[0] - fastest[1]), float(np.var(resampled[:, 0] - resampled[:, 1])) * n, n)
+    return ObservedRatio(float(fastest[0] - fastest[1]), float(np.var(resampled[:, 0] - resampled[:, 1])) * n, n)
 
 
-def estimate_speedup(observed: Observed, prior: VariancePrior = NO_PRIOR) -> Estimate:
-    """The speedup with Student's t interval at 95 %, its variance moderated by `prior`, which is what the run's other
-    cases say about it (perf.judge.variance_prior).
+def estimate_speedup(observed: ObservedRatio, prior: VariancePrior = NO_PRIOR) -> Estimate:
+    """Return the speedup with Student's t interval at 95 %. Its variance is moderated by `prior`, which comes from the
+    other cases of the run (perf.judge.variance_prior).
     """
     error = observed.moderated(prior)
     speedup = math.exp(observed.log_ratio)

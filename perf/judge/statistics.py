@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 
 def quantile(values: Sequence[float], q: float) -> float:
-    """The q-quantile (0 <= q <= 1) by linear interpolation between order statistics.
-
-    Definition 7 of Hyndman & Fan, "Sample Quantiles in Statistical Packages", 1996. ValueError when there are none.
+    """Return the q-quantile (0 <= q <= 1) by linear interpolation between order statistics. Raises ValueError without
+    values. Source: definition 7 of Hyndman & Fan, "Sample Quantiles in Statistical Packages", 1996.
     """
     if not values:
         raise ValueError("a quantile of no values")
@@ -19,15 +18,15 @@ def quantile(values: Sequence[float], q: float) -> float:
 
 
 def median(values: Sequence[float]) -> float:
-    """The middle value; ValueError when there are none."""
+    """Return the median. Raises ValueError without values."""
     return quantile(values, 0.5)
 
 
 def midmean(values: Sequence[float]) -> float:
-    """The mean of the middle half; those at its edges count in part. ValueError when there are none.
+    """Return the interquartile mean: the mean of the middle half, with the values at its edges counted in part. Raises
+    ValueError without values.
 
-    Less is thrown away than by the median, and outliers still do not count (the interquartile mean; Tukey, "Exploratory
-    Data Analysis", 1977).
+    It uses more of the data than the median, and still ignores outliers (Tukey, "Exploratory Data Analysis", 1977).
     """
     if not values:
         raise ValueError("a mean of no values")

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from perf.errors import PerfError
 from perf.facts import CheckFacts
-from perf.judge.verdict import LOOKS
+from perf.judge.judgement import MAX_EVALUATIONS
 from perf.machine import free_bytes, shortage
 from perf.measure.engine import Conditions, measure
 from perf.measure.family import Case, Checked, Resources, subject_of, workload_of
@@ -144,7 +144,7 @@ class Measuring:
         ends_s = time.monotonic() + self.conditions.effort.confirm_budget_s
         while suspects := self._suspects(found, given_up):
             suspect = suspects[0].case.id
-            for look in range(1, LOOKS):
+            for look in range(1, MAX_EVALUATIONS):
                 if time.monotonic() >= ends_s:
                     names = ", ".join(outcome.case.id for outcome in suspects)
                     self.progress.say(f"The time for confirmations is spent; undecided: {names}")

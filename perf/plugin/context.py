@@ -13,12 +13,12 @@ from perf.measure.family import Case
 from perf.measure.stacks import deciding_code, measuring_code
 from perf.measure.tiers import Effort
 from perf.plugin.options import Options
-from perf.runs.schema import SCHEMA, Context
+from perf.runs.schema import SCHEMA, RunContext
 
 
-def context_of(options: Options, machine: Machine, state: State) -> Context:
+def context_of(options: Options, machine: Machine, state: State) -> RunContext:
     """The `perf` part of the session's run, before anything was measured; `state` is the machine's at that time."""
-    return Context(
+    return RunContext(
         schema=SCHEMA,
         machine_class=machine.machine_class,
         host_id=read_host_id(),
@@ -30,7 +30,7 @@ def context_of(options: Options, machine: Machine, state: State) -> Context:
 
 
 def journal_conditions(
-    context: Context,
+    context: RunContext,
     options: Options,
     builds: Mapping[str, Build],
     selected: Sequence[Case],

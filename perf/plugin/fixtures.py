@@ -140,7 +140,7 @@ def _fail_as_judged(outcome: Outcome, verdict: Verdict | None, session: PerfSess
         pytest.fail(f"{reason}\nalone: {command}", pytrace=False)
     if verdict is not None and not options.advisory and fails(verdict.kind, strict=options.strict):
         session.contested.add(item)
-        pytest.fail("\n".join(verdict_lines(verdict, session.judging, command)), pytrace=False)
+        pytest.fail("\n".join(verdict_lines(verdict, session.judge, command)), pytrace=False)
 
 
 def _told(case: Case, failure: Failure, command: str) -> str:

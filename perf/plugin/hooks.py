@@ -19,19 +19,20 @@ from perf.plugin.declared import add_options
 from perf.plugin.options import Options, read_options
 from perf.plugin.session import PASSED, PerfSession, start_session
 from perf.plugin.setup import Setup, set_up
-from perf.plugin.storage import Storage, StoredRun, document_of, keep_run, take_over
+from perf.plugin.storage import KeptRun, Storage, document_of, keep_run, take_over
 from perf.published import published_scaling
+from perf.report.charts import write_training_charts
 from perf.report.console import widened
 from perf.report.progress import ProgressLine
 from perf.report.summary import Summary, print_summary, write_markdown
-from perf.report.training import FAMILY, write_training
+from perf.report.training import TRAINING_FAMILY
 from perf.report.verdicts import print_verdicts
 
 OPTIONS = pytest.StashKey[Options]()
 STORAGE = pytest.StashKey[Storage]()
 SETUP = pytest.StashKey[Setup]()
 SESSION = pytest.StashKey[PerfSession]()
-KEPT = pytest.StashKey[StoredRun]()
+KEPT = pytest.StashKey[KeptRun]()
 # How each measured item ended, by its id: `PASSED`, why it failed, or None while it has not.
 ENDED = pytest.StashKey[dict[str, str | None]]()
 # What checks of answers found, in the order of the items.
@@ -208,13 +209,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if SESSION not in config.stash:
         return
     perf = config.stash[SESSION]
-    kept = StoredRun([])
+    kept = KeptRun([])
     if perf.records:
         kept = keep_run(document_of(config), config.stash[STORAGE], perf.journal.folder, perf.tolerances)
     config.stash[KEPT] = kept
     if None not in config.stash[ENDED].values() and not kept.failed:
         perf.journal.finish()
-    unusable = perf.judging.problem is not None
+    unusable = perf.judge.problem is not None
     regular = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
     if (unusable and regular) or (kept.failed and session.exitstatus == pytest.ExitCode.OK):
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
@@ -234,9 +235,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     )
     terminalreporter.ensure_newline()
     print_summary(summary, _console(config))
-    if session and session.judging.compares:
+    if session and session.judge.compares:
         selected = [case.id for case in session.selected]
-        print_verdicts(session.verdicts, session.judging, selected, _console(config))
+        print_verdicts(session.verdicts, session.judge, selected, _console(config))
     path = config.stash[OPTIONS].summary
     if path is not None:
         try:
@@ -251,7 +252,7 @@ def _footer(config: pytest.Config) -> list[str]:
     if SESSION not in config.stash:
         return []
     session = config.stash[SESSION]
-    lines = [*_charts(session), *config.stash[SESSION].footer(), *config.stash.get(KEPT, StoredRun([])).lines]
+    lines = [*_charts(session), *config.stash[SESSION].footer(), *config.stash.get(KEPT, KeptRun([])).lines]
     unfinished = sum(how is None for how in config.stash[ENDED].values())
     if unfinished:
         lines.append(
@@ -263,11 +264,11 @@ def _footer(config: pytest.Config) -> list[str]:
 
 def _charts(session: PerfSession) -> list[str]:
     """Draw training jobs, when there were any; where that is."""
-    if not any(record.family == FAMILY for record in session.records):
+    if not any(record.family == TRAINING_FAMILY for record in session.records):
         return []
     path = session.journal.folder / "training.html"
     try:
-        write_training(path, session.records, published_scaling())
+        write_training_charts(path, session.records, published_scaling())
     except OSError as error:
         return [f"The charts of training could not be written: {path}: {error.strerror}"]
     return [f"Charts of training: {path}"]

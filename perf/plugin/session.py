@@ -24,15 +24,15 @@ from perf.measure.stacks import BaselineArm, baseline_arm_of, stack_of
 from perf.measure.tiers import Effort, effort_of
 from perf.plugin.context import context_of, journal_conditions, state_report
 from perf.plugin.setup import Setup
-from perf.plugin.storage import Storage, forget_old_sessions, start_judging
+from perf.plugin.storage import Storage, choose_judge, forget_old_sessions
 from perf.runs import schema
 from perf.runs.baseline import TOLERANCES
-from perf.runs.gate import Priors, priors_of
-from perf.runs.judges import Judging
+from perf.runs.groups import RunVerdicts
+from perf.runs.judges import Judge
 from perf.runs.record import CaseRecord, case_of, record_of
-from perf.runs.schema import Context
-from perf.runs.together import Judged
+from perf.runs.schema import RunContext
 from perf.runs.tolerances import Tolerances, read_tolerances
+from perf.runs.variances import Priors, priors_of
 from perf.runs.verdict import Verdict
 from perf.stack import OF_THE_SUITE, Stack, differing
 
@@ -52,9 +52,9 @@ class PerfSession:
     setup: Setup
     selected: Sequence[Case]
     effort: Effort
-    context: Context
+    context: RunContext
     journal: Journal
-    judging: Judging
+    judge: Judge
     tolerances: Tolerances
     records: list[CaseRecord] = field(default_factory=list)
     refused: dict[str, Verdict] = field(default_factory=dict)
@@ -75,8 +75,8 @@ class PerfSession:
             "This is a test of the gate, not a measurement of MXNet."
             for variant, share in self.setup.options.injected.items()
         ]
-        if self.judging.problem:
-            lines.append(f"NO CASE WILL BE JUDGED: {self.judging.problem}")
+        if self.judge.problem:
+            lines.append(f"NO CASE WILL BE JUDGED: {self.judge.problem}")
         return lines
 
     def footer(self) -> list[str]:
@@ -153,20 +153,20 @@ class PerfSession:
 
     def refuse(self, case: Case, reason: str) -> None:
         """Say of a case that was not measured that it is invalid."""
-        if self.judging.compares:
+        if self.judge.compares:
             self.refused[case.id] = Verdict(case.id, "invalid", reason)
 
     @property
-    def verdicts(self) -> Judged:
+    def verdicts(self) -> RunVerdicts:
         """What is said of the cases whose items have run."""
         names = {record.name for record in self.records}
         found = {name: verdict for name, verdict in self.said.verdicts.items() if name in names}
         return replace(self.said, verdicts={**found, **self.refused})
 
     @cached_property
-    def said(self) -> Judged:
+    def said(self) -> RunVerdicts:
         """What is said of all cases that were measured."""
-        return self.judging.judged(self._cases)
+        return self.judge.judged(self._cases)
 
     @cached_property
     def _all_priors(self) -> Mapping[str, Priors]:
@@ -184,7 +184,7 @@ class PerfSession:
         """The cases that need another look, the one that seems slowest first."""
         cases = [case_of(outcome, self.setup.placements) for outcome in outcomes]
         priors = priors_of(cases, self.tolerances)
-        losses = [self.judging.undecided(case, priors) for case in cases]
+        losses = [self.judge.undecided(case, priors) for case in cases]
         seeming = [(loss, outcome) for loss, outcome in zip(losses, outcomes, strict=True) if loss is not None]
         return [outcome for _, outcome in sorted(seeming, key=lambda pair: -pair[0])]
 
@@ -225,7 +225,7 @@ class PerfSession:
         None. Cases whose baseline ran yet another stack than the twin's see what it lacks as missing.
         """
         now = stack_of(plan, variant, self.setup.placements)
-        stored = self.judging.baseline.cases if self.judging.baseline else {}
+        stored = self.judge.baseline.cases if self.judge.baseline else {}
         held = [stored[case.id].stack for case in cases if case.id in stored]
         others = [then for then in held if differing(then, now) - OF_THE_SUITE]
         if not others:
@@ -272,8 +272,8 @@ def start_session(setup: Setup, storage: Storage, selected: Sequence[Case]) -> P
     effort = effort_of(options.tier, options.invocations)
     # Before the journal: a baseline that the user named wrongly must not leave an empty one behind.
     tolerances = read_tolerances(TOLERANCES)
-    judging = start_judging(storage, context, selected, tolerances)
-    compared = f"{judging.name}, {judging.baseline.datetime}" if judging.baseline else None
+    judge = choose_judge(storage, context, selected, tolerances)
+    compared = f"{judge.name}, {judge.baseline.datetime}" if judge.baseline else None
     conditions = journal_conditions(context, options, setup.builds, selected, effort, compared)
     return PerfSession(
         setup=setup,
@@ -281,7 +281,7 @@ def start_session(setup: Setup, storage: Storage, selected: Sequence[Case]) -> P
         effort=effort,
         context=context,
         journal=_open_journal(setup.cache / RUNS, conditions, resume=options.resume),
-        judging=judging,
+        judge=judge,
         tolerances=tolerances,
     )
 

@@ -22,11 +22,11 @@ from perf.machine import read_machine
 from perf.measure.family import Case
 from perf.measure.journal import LOCK
 from perf.published import published_classes
-from perf.runs.acceptance import Consent, encoded, store
-from perf.runs.baseline import BASELINES, PUBLISHED, stored_runs, usable_baseline
-from perf.runs.judges import Judging, Ungated, gate_of
-from perf.runs.schema import Context, Run
-from perf.runs.store import check_inside, shelf_of
+from perf.runs.acceptance import Waiver, encoded, store
+from perf.runs.baseline import BASELINES, PUBLISHED, usable_baseline, usable_runs
+from perf.runs.judges import Judge, NoBaseline, make_gate
+from perf.runs.schema import RunContext, StoredRun
+from perf.runs.store import check_inside, find_run_files
 from perf.runs.tolerances import Tolerances
 
 RUN = "run.json"
@@ -39,13 +39,13 @@ COLUMNS = ["min", "median", "iqr", "rounds"]
 @dataclass(frozen=True)
 class Storage:
     """What the user wants kept and compared. `folder` holds stored runs; `save` is a run's name or None; `compare` is
-    None, "" for the latest run, or which one in pytest-benchmark's spelling; `consent`: what a stored run may give up.
+    None, "" for the latest run, or which one in pytest-benchmark's spelling; `waiver`: what a stored run may give up.
     """
 
     folder: Path
     save: str | None
     compare: str | None
-    consent: Consent
+    waiver: Waiver
 
     @property
     def words(self) -> list[str]:
@@ -63,12 +63,12 @@ class Baseline:
     """
 
     name: str
-    run: Run | None
+    run: StoredRun | None
     ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class StoredRun:
+class KeptRun:
     """Where the run is, what is to be said of it, and whether keeping it failed where the user wanted it."""
 
     lines: Sequence[str]
@@ -99,7 +99,7 @@ def take_over(config: pytest.Config) -> Storage:
         folder=Path(option.benchmark_storage.removeprefix("file://")).absolute(),
         save=save,
         compare="" if compare is True else compare or None,
-        consent=Consent(tuple(option.perf_drop), option.perf_reason),
+        waiver=Waiver(tuple(option.perf_drop), option.perf_reason),
     )
     option.benchmark_save = option.benchmark_autosave = option.benchmark_compare = None
     return storage
@@ -117,13 +117,13 @@ def find_baseline(storage: Storage, machine_class: str) -> Baseline | None:
         raise pytest.UsageError(
             f"--benchmark-compare={PUBLISHED}: the tables hold for {classes}, not for {machine_class}"
         )
-    shelf = shelf_of(storage.folder, machine_class)
-    path = _chosen(storage.folder, spelled) if spelled else shelf.latest
+    files = find_run_files(storage.folder, machine_class)
+    path = _chosen(storage.folder, spelled) if spelled else files.latest
     if path is None:
-        return Baseline(PUBLISHED, None, shelf.others) if machine_class in published_classes() else None
+        return Baseline(PUBLISHED, None, files.ignored) if machine_class in published_classes() else None
     if path.parent.absolute().is_relative_to(storage.folder):
         check_inside(path, storage.folder)
-    return Baseline(path.name, usable_baseline(path, machine_class), shelf.others)
+    return Baseline(path.name, usable_baseline(path, machine_class), files.ignored)
 
 
 def _chosen(folder: Path, spelled: str) -> Path:
@@ -140,30 +140,30 @@ def _chosen(folder: Path, spelled: str) -> Path:
     raise pytest.UsageError(f"--benchmark-compare={spelled} {problem}; in {folder} there are: {there}")
 
 
-def start_judging(storage: Storage, context: Context, selected: Sequence[Case], tolerances: Tolerances) -> Judging:
+def choose_judge(storage: Storage, context: RunContext, selected: Sequence[Case], tolerances: Tolerances) -> Judge:
     """What judges a session's cases; nothing when the user compares with nothing."""
     if storage.compare is None:
-        return Ungated()
+        return NoBaseline()
     try:
         baseline = find_baseline(storage, context.machine_class)
     except PerfError as error:
-        return Ungated(f"the baseline cannot be used: {error.what}", error)
+        return NoBaseline(f"the baseline cannot be used: {error.what}", error)
     if baseline is None:
         step = "store one with: uv run pytest perf/ --benchmark-save=NAME"
-        return Ungated(f"no run is stored for machine class {context.machine_class} ({step})")
-    return gate_of(
+        return NoBaseline(f"no run is stored for machine class {context.machine_class} ({step})")
+    return make_gate(
         baseline.name,
         baseline.run,
         context,
         [case.id for case in selected],
         list(dict.fromkeys(case.family.name for case in selected)),
         tolerances,
-        stored_runs(storage.folder, context.machine_class),
+        usable_runs(storage.folder, context.machine_class),
         ignored=baseline.ignored,
     )
 
 
-def keep_run(document: Mapping[str, Any], storage: Storage, folder: Path, tolerances: Tolerances) -> StoredRun:
+def keep_run(document: Mapping[str, Any], storage: Storage, folder: Path, tolerances: Tolerances) -> KeptRun:
     """Write the run into the session's folder and, when asked for, among the stored runs of its machine class."""
     lines = []
     path = folder / RUN
@@ -174,12 +174,12 @@ def keep_run(document: Mapping[str, Any], storage: Storage, folder: Path, tolera
     else:
         lines.append(f"This run: {path}")
     if storage.save is None:
-        return StoredRun(lines)
+        return KeptRun(lines)
     try:
-        stored = store(document, storage.folder, storage.save, storage.consent, tolerances)
+        stored = store(document, storage.folder, storage.save, storage.waiver, tolerances)
     except PerfError as error:
-        return StoredRun([*lines, str(error)], failed=True)
-    return StoredRun([*lines, *stored.lines])
+        return KeptRun([*lines, str(error)], failed=True)
+    return KeptRun([*lines, *stored.lines])
 
 
 def document_of(config: pytest.Config) -> dict[str, Any]:

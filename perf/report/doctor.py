@@ -1,4 +1,4 @@
-"""What the machine's state means for a measurement: a table of findings, and what to do about the doubtful ones."""
+"""The table of `mxperf doctor`: what the machine's state means for measurements, and how to fix what is doubtful."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ _STYLES: Mapping[str, str] = {"fine": "green", "doubtful": "bold yellow", "unkno
 
 
 def print_findings(findings: Sequence[Finding], console: Console) -> None:
-    """Print the findings as a table, then the advice; nothing of it is cut on a narrow terminal."""
+    """Print the findings as a table, then the advice. Nothing is cut on a narrow terminal."""
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("Check", "Reading", "Verdict", "What it means"):
         table.add_column(name, overflow="fold")
@@ -23,7 +23,7 @@ def print_findings(findings: Sequence[Finding], console: Console) -> None:
         cells = (_title(finding), finding.reading or "-")
         table.add_row(*map(Text, cells), Text(finding.verdict, _STYLES[finding.verdict]), Text(finding.explanation))
     console.print(table)
-    # Outside of the table, where commands stay whole and can be copied.
+    # Below the table, so that commands stay on one line and can be copied.
     advised = [finding for finding in findings if finding.advice is not None]
     if advised:
         say(console, "What to do:")

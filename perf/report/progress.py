@@ -1,4 +1,6 @@
-"""What is measured now, what is left, and how long it will take: a live line on a terminal, plain lines elsewhere."""
+"""Progress of a session: what is measured now, how much is done, and the remaining time. A live line on a terminal,
+plain lines elsewhere.
+"""
 
 import time
 from collections.abc import Iterator
@@ -9,10 +11,13 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from perf.report.console import say
 
+# Longer estimates are shown in minutes: they are not accurate to a second.
+SHOWN_IN_SECONDS_S = 90
+
 
 class ProgressLine:
-    """Tells the progress of a session. It draws only when told something, between slots: a thread that refreshed a
-    spinner meanwhile would run on the cores that are measured.
+    """Shows the progress of a session. It draws only when it is called, between slots: a thread that refreshed a
+    spinner would run on the cores that are measured.
     """
 
     def __init__(self, console: Console) -> None:
@@ -23,7 +28,7 @@ class ProgressLine:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show the live line while something is measured; on a terminal only."""
+        """Show the live line while the context lasts, on a terminal only."""
         if not self._console.is_terminal:
             yield
             return
@@ -35,32 +40,34 @@ class ProgressLine:
         self._bar = None
 
     def say(self, text: str) -> None:
-        """Tell something that happens once, on a line of its own."""
+        """Print a line that stays."""
         say(self._console, text)
 
     def restart(self) -> None:
-        """Begin to count anew: what is told from now on has its own share and time to go."""
+        """Restart the estimate of the remaining time, for work that follows."""
         self._done = 0.0
         self._started = None
 
-    def tell(self, text: str, share: float) -> None:
-        """Tell what is measured now, `share` (0 to 1) of it all being done."""
-        self._done = share
+    def tell(self, text: str, done: float) -> None:
+        """Show what is measured now, and which fraction of the work is `done` (0 to 1)."""
+        self._done = done
         if self._started is None:
             self._started = time.monotonic()
-        text = f"{text}; {time_to_go(time.monotonic() - self._started, share)}"
+        text = f"{text}; {remaining_time(time.monotonic() - self._started, done)}"
         if self._bar is not None:
-            self._bar.update(self._task, completed=share, description=text)
+            self._bar.update(self._task, completed=done, description=text)
             self._bar.refresh()
         else:
-            self.say(f"[{share:4.0%}] {text}")
+            self.say(f"[{done:4.0%}] {text}")
 
 
-def time_to_go(elapsed_s: float, share: float) -> str:
-    """A person's answer to "how long still?" from the time so far (s) and the share of the work that is done."""
-    if share <= 0:
-        return "time to go unknown yet"
-    left_s = elapsed_s * (1 - share) / share
-    if left_s < 90:  # noqa: PLR2004 - beyond it, seconds say nothing
-        return f"{left_s:.0f} s to go"
-    return f"{left_s / 60:.0f} min to go"
+def remaining_time(elapsed_s: float, done: float) -> str:
+    """Return an estimate of the remaining time, such as "8 min left", from the seconds so far and the fraction of the
+    work that is `done`.
+    """
+    if done <= 0:
+        return "remaining time unknown"
+    left_s = elapsed_s * (1 - done) / done
+    if left_s < SHOWN_IN_SECONDS_S:
+        return f"{left_s:.0f} s left"
+    return f"{left_s / 60:.0f} min left"

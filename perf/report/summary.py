@@ -1,4 +1,4 @@
-"""The end of a run: measured speedups beside the published ones, a table for each family like the announcement's."""
+"""The summary at the end of a run: for each family a table like the announcement's, with the published figures."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,18 +15,20 @@ from perf.columns import NONE, Column, Label, cell, marked
 from perf.errors import PerfError
 from perf.facts import CnnFacts
 from perf.files import read_toml, write_whole
+from perf.judge.projection import Projection
 from perf.report.console import say
-from perf.report.training import Projected, projections
+from perf.report.training import projections
 from perf.runs.record import CaseRecord
 from perf.runs.schema import FEW
 
 DATA = Path(__file__).with_name("tables.toml")
-MARKED = f"?: from fewer than {FEW} undisturbed invocations, or from disturbed blocks."
-TYPICAL = "~: the speedup in the middle of all blocks, where it differs from that of the fastest slots before it."
+# The marks of cells (perf.runs.record.RatioEstimate.text), explained below the tables.
+MARKED = f"?: measured in fewer than {FEW} undisturbed invocations, or in disturbed blocks only."
+TYPICAL = "~: the typical value over all blocks, shown if it lies outside the interval of the fastest slots before it."
 
 
 class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A family's table, from `tables.toml`."""
+    """A family's table, from `tables.toml`: its `title`, and what a pass processes (`items`), such as "images"."""
 
     title: str
     items: str
@@ -34,8 +36,8 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Rows:
-    """A table as text: its title, the names of its columns, and its rows; `figures` stand right-justified after the
-    first column.
+    """A table as text: its `title`, the `names` of its columns, and its `rows`. `figures` says whether all columns but
+    the first hold numbers, which are right-justified.
     """
 
     title: str
@@ -46,8 +48,9 @@ class Rows:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run's end shows: the records of its cases, what checks of answers found, and lines to stand
-    above and below them; `published_scaling` is the announcement's efficiency of training, by instances.
+    """What the end of a run shows: the `records` of its cases, the results of its checks of `answers`, and the lines
+    above (`header`) and below (`footer`) the tables. `published_scaling` is the announcement's scaling efficiency, a
+    fraction by number of instances.
     """
 
     records: Sequence[CaseRecord]
@@ -59,22 +62,22 @@ class Summary:
 
 @cache
 def layouts() -> Mapping[str, Layout]:
-    """The layouts of all families, read once."""
+    """Return the layouts of all families."""
     return read_toml(DATA, dict[str, Layout])
 
 
 def print_summary(summary: Summary, console: Console) -> None:
-    """Print the summary's tables; nothing of them is cut on a console of 60 columns or more."""
+    """Print the tables of the summary. On a console of 60 columns or more, nothing is cut."""
     for line in summary.header:
         say(console, line)
-    for found in tables_of(summary):
-        table = Table(title=found.title, box=box.SIMPLE_HEAD)
-        for number, name in enumerate(found.names):
-            # Units on a line of their own: figures are narrower than what names them.
+    for rows in tables_of(summary):
+        table = Table(title=rows.title, box=box.SIMPLE_HEAD)
+        for number, name in enumerate(rows.names):
+            # Units go on a line of their own: numbers are narrower than their headings.
             table.add_column(
-                name.replace(" ", "\n", 1), justify="right" if found.figures and number else "left", overflow="fold"
+                name.replace(" ", "\n", 1), justify="right" if rows.figures and number else "left", overflow="fold"
             )
-        for row in found.rows:
+        for row in rows.rows:
             table.add_row(*row)
         console.print(table)
     for line in _footer(summary):
@@ -82,15 +85,15 @@ def print_summary(summary: Summary, console: Console) -> None:
 
 
 def write_markdown(summary: Summary, path: Path, title: str) -> None:
-    """Write the summary as Markdown, whole or not at all. PerfError when the file cannot be written."""
+    """Write the summary as Markdown, whole or not at all. Raises PerfError when the file cannot be written."""
     lines = [f"# {title}", "", *(f"- {line}" for line in summary.header), ""]
-    for found in tables_of(summary):
+    for table in tables_of(summary):
         lines += [
-            f"## {found.title}",
+            f"## {table.title}",
             "",
-            "| " + " | ".join(found.names) + " |",
-            "| :-- |" + (" --: |" if found.figures else " :-- |") * (len(found.names) - 1),
-            *("| " + " | ".join(row) + " |" for row in found.rows),
+            "| " + " | ".join(table.names) + " |",
+            "| :-- |" + (" --: |" if table.figures else " :-- |") * (len(table.names) - 1),
+            *("| " + " | ".join(row) + " |" for row in table.rows),
             "",
         ]
     lines += [*(f"- {line}" for line in _footer(summary)), ""]
@@ -103,7 +106,7 @@ def write_markdown(summary: Summary, path: Path, title: str) -> None:
 
 
 def _footer(summary: Summary) -> list[str]:
-    """The lines below the tables, with what the mark means where there is one."""
+    """Return the lines below the tables: what the marks mean, answers that were not judged, and the summary's own."""
     ratios = [record.ratio for record in summary.records if record.ratio]
     uncertain = any(ratio.uncertain for ratio in ratios)
     typical = any(ratio.shown_typical is not None for ratio in ratios)
@@ -116,45 +119,45 @@ def _footer(summary: Summary) -> list[str]:
 
 
 def _unjudged(records: Sequence[CaseRecord]) -> Iterator[tuple[str, str]]:
-    """The cases whose answers were not judged, and why."""
+    """Yield the cases whose answers were not judged, and why."""
     for record in records:
         if isinstance(record.facts, CnnFacts) and record.facts.check.unjudged:
             yield record.name, record.facts.check.unjudged
 
 
 def tables_of(summary: Summary) -> list[Rows]:
-    """A table for each family: what names a workload, the reference's figures, and those of each other variant; and one
-    for answers.
+    """Return a table for each family (the labels of a workload, the figures of the reference, those of each other
+    variant), the projection of training, and the checks of answers.
     """
     families: dict[str, list[CaseRecord]] = {}
     for record in summary.records:
         families.setdefault(record.family, []).append(record)
-    tables = [_table(found, layouts()[family]) for family, found in families.items()]
+    tables = [_table(records, layouts()[family]) for family, records in families.items()]
     rows = [[a.check, a.subject, a.found, a.allowed or "-", a.verdict] for a in summary.answers]
-    answers = Rows("Right answers", ["Check", "Of", "Found", "Allowed", "Verdict"], rows, figures=False)
+    answers = Rows("Checks of answers", ["Check", "Subject", "Observed", "Allowed", "Verdict"], rows, figures=False)
     projected = _projection(summary)
     return [*tables, *([projected] if projected.rows else []), *([answers] if rows else [])]
 
 
 def _projection(summary: Summary) -> Rows:
-    """Training on more hosts than there are, as a model predicts it, beside the announcement's Table 1."""
+    """The projected efficiency of training on more hosts, with the announcement's Table 1 for comparison."""
     instances = list(summary.published_scaling)
     rows = [
-        [trained, link, *(f"{100 * rates[n]:.1f} %" for n in instances), _checked(found)]
-        for found in projections(summary.records, instances)
-        for trained, link, rates in ((found.trained, link, rates) for link, rates in found.efficiency.items())
+        [trained, link, *(f"{100 * efficiency[n]:.1f} %" for n in instances), _checked(projection)]
+        for trained, projection in projections(summary.records, instances).items()
+        for link, efficiency in projection.efficiency.items()
     ]
     if rows:
-        shares = [f"{100 * share:.1f} %" for share in summary.published_scaling.values()]
-        rows.append(["announcement's Table 1", "", *shares, ""])
-    names = ["Trained", "Link", *(f"{n} instances" for n in instances), "Measured / predicted"]
-    return Rows("PROJECTION, not measured: training efficiency (docs/training.md says how)", names, rows)
+        percents = [f"{100 * efficiency:.1f} %" for efficiency in summary.published_scaling.values()]
+        rows.append(["announcement's Table 1", "", *percents, ""])
+    names = ["Training", "Link", *(f"{n} instances" for n in instances), "Measured / predicted"]
+    return Rows("PROJECTION, not measured: scaling efficiency of training (see docs/training.md)", names, rows)
 
 
-def _checked(found: Projected) -> str:
+def _checked(projection: Projection) -> str:
     checks = [
         f"{100 * measured:.1f} % / {100 * predicted:.1f} % ({100 * (predicted - measured):+.1f} points) on {where}"
-        for where, (measured, predicted) in found.checks.items()
+        for where, (measured, predicted) in projection.checks.items()
     ]
     return "; ".join(checks) or "-"
 
@@ -169,15 +172,15 @@ def _table(records: Sequence[CaseRecord], layout: Layout) -> Rows:
     columns = [(variant, column) for variant in variants for column in _columns(records, variant)]
     headings = [column.heading.format(variant=variant, items=layout.items) for variant, column in columns]
     rows = []
-    for found in workloads.values():
-        names = [str(value) for _, value in marked(next(iter(found.values())), Label)]
-        figures = {variant: dict(marked(record, Column)) for variant, record in found.items()}
+    for by_variant in workloads.values():
+        names = [str(value) for _, value in marked(next(iter(by_variant.values())), Label)]
+        figures = {variant: dict(marked(record, Column)) for variant, record in by_variant.items()}
         rows.append([*names, *(cell(figures[v].get(c), c) if v in figures else NONE for v, c in columns)])
     return Rows(layout.title, [*labels, *headings], rows)
 
 
 def _columns(records: Sequence[CaseRecord], variant: str) -> list[Column]:
-    """The columns of a variant in its family's table, in order."""
+    """Return the columns of a variant in its family's table, in order."""
     family, reference = records[0].family, records[0].reference
     columns = dict.fromkeys(
         column

@@ -1,4 +1,4 @@
-"""Verdicts for people: what a regressed case says, the table at the end, and what is stored of each."""
+"""Verdicts as text: the message of a failing case, and the summary of all verdicts at the end of a run."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from perf.judge.judgement import Judgement
 from perf.judge.speedup import Estimate
 from perf.judge.statistics import median
-from perf.judge.verdict import Judgement
 from perf.report.console import say
-from perf.runs.judges import Judging
-from perf.runs.together import Judged
+from perf.runs.groups import RunVerdicts
+from perf.runs.judges import Judge
 from perf.runs.verdict import GRAVITY, Verdict
+from perf.wording import counted
 
 _STYLES: Mapping[str, str] = {
     "regressed": "bold red",
@@ -23,40 +24,39 @@ _STYLES: Mapping[str, str] = {
     "inconclusive": "yellow",
     "invalid": "yellow",
 }
-# More names than these say no more on a terminal; the run's file holds every case.
+# A line lists at most this number of cases, to stay readable on a terminal; the run's file contains every case.
 SHOWN_NAMES = 20
-# More invocations of a case than this are no advice: they would take hours.
+# More invocations of a case than this are not recommended: they would take hours.
 MOST_INVOCATIONS = 100
 
 
-def verdict_lines(verdict: Verdict, judging: Judging, command: str) -> list[str]:
-    """What a person needs in ten seconds: the case, then and now, how sure, what else changed, and how to reproduce it.
-
+def verdict_lines(verdict: Verdict, judge: Judge, command: str) -> list[str]:
+    """Return the message of a case: its verdict with the reason, then and now, what changed, and how to reproduce it.
     `command` is the command line that runs the case alone.
     """
     lines = [f"{verdict.case}: {verdict.kind}{_by_how_much(verdict)}: {verdict.reason}"]
     if verdict.side_by_side is not None:
         lines.append(f"  side by side with the baseline's stack: {_change_text(verdict.side_by_side)}")
-        lines += [f"    except that it had {missing}" for missing in verdict.missing]
+        lines += [f"    the baseline arm differs from that stack: {missing}" for missing in verdict.missing]
     for ratio in verdict.ratios:
-        lines.append(f"  over {ratio.reference}: now {estimate_text(ratio.now)}, then {estimate_text(ratio.then)}")
+        lines.append(f"  over {ratio.reference}: now {estimate_text(ratio.now)}, baseline {estimate_text(ratio.then)}")
         if ratio.judgement.change is not None:
-            lines.append(f"    change, with the variance between sessions: {_change_text(ratio.judgement)}")
+            lines.append(f"    change, including the variance between sessions: {_change_text(ratio.judgement)}")
     if verdict.latency_ratio is not None:
-        lines.append(f"  latency now over then, on this same machine: {verdict.latency_ratio:.3f} (not judged)")
-    if judging.name:
-        lines.append(f"  baseline: {judging.name}, {judging.comparisons} comparisons in this run")
-    lines += [f"  changed: {change}" for change in [*verdict.changes, *judging.settings_changed]]
+        lines.append(f"  latency on the same machine: {verdict.latency_ratio:.3f} times the baseline's (not judged)")
+    if judge.name:
+        lines.append(f"  baseline: {judge.name}; this run makes {counted(judge.comparisons, 'comparison')}")
+    lines += [f"  changed: {change}" for change in [*verdict.changes, *judge.settings_changed]]
     return [*lines, f"  alone: {command}"]
 
 
-def print_verdicts(judged: Judged, judging: Judging, selected: Sequence[str], console: Console) -> None:
-    """Print what was said of each case that is not `ok`, how many of each verdict there are, and what the run would
-    have seen. Nothing that was selected and not judged, and nothing that only the baseline holds, is left unsaid.
+def print_verdicts(judged: RunVerdicts, judge: Judge, selected: Sequence[str], console: Console) -> None:
+    """Print every verdict that is not `ok`, the number of each verdict, and the smallest changes that the run would
+    detect. Cases that were selected but not judged, and cases that only the baseline contains, are listed too.
     `selected` holds case names.
     """
     verdicts = list(judged.verdicts.values())
-    for line in judging.lines():
+    for line in judge.lines():
         say(console, line)
     shown = [v for v in verdicts if v.kind not in {"ok", "no-baseline"}]
     if shown:
@@ -65,66 +65,66 @@ def print_verdicts(judged: Judged, judging: Judging, selected: Sequence[str], co
         say(console, line)
     latencies = [v.latency_ratio for v in verdicts if v.latency_ratio is not None]
     if latencies:
-        text = f"{median(latencies):.3f} in the middle, {min(latencies):.3f} to {max(latencies):.3f}"
-        say(console, f"Latency now over then, on this same machine: {text}; not judged.")
-    only_then = judging.only_then(selected)
+        text = f"median {median(latencies):.3f}, range {min(latencies):.3f} to {max(latencies):.3f}"
+        say(console, f"Latency relative to the baseline's, on the same machine: {text} (not judged).")
+    only_then = judge.only_then(selected)
     if only_then:
-        say(console, f"Only in the baseline: {_listed(only_then)}")
-    for group in judged.together:
-        say(console, f"Together, {group.text}; {group.judgement.kind}.")
-    for line in _limits(verdicts):
+        say(console, f"Only in the baseline: {_listed(only_then)}.")
+    for group in judged.groups:
+        say(console, f"{group.text[0].upper()}{group.text[1:]}: {group.judgement.kind}.")
+    for line in _detectable(verdicts):
         say(console, line)
     counts = Counter(verdict.kind for verdict in verdicts)
     say(console, "Verdicts: " + (", ".join(f"{counts[k]} {k}" for k in reversed(GRAVITY) if counts[k]) or "none") + ".")
 
 
 def _reasons(verdicts: Sequence[Verdict]) -> list[str]:
-    """Why cases are not `ok`, and what changed in those that are, each reason once with the cases that it holds for."""
+    """Return why cases are not `ok`, and what changed in those that are: each reason once, with its cases."""
     groups: dict[tuple[str, str], list[str]] = {}
     for verdict in verdicts:
         if verdict.kind != "ok":
-            groups.setdefault((verdict.kind, _why(verdict)), []).append(verdict.case)
+            groups.setdefault((verdict.kind, _reason(verdict)), []).append(verdict.case)
         elif verdict.changes:
-            lacking = f"; what ran beside it had {'; '.join(verdict.missing)}" if verdict.missing else ""
-            groups.setdefault(("ok", f"changed: {'; '.join(verdict.changes)}{lacking}"), []).append(verdict.case)
-    return [f"{kind}: {why}: {_listed(names)}" for (kind, why), names in groups.items()]
+            arm = f"; the baseline arm differs in {'; '.join(verdict.missing)}" if verdict.missing else ""
+            changed = f"changed since the baseline: {'; '.join(verdict.changes)}{arm}"
+            groups.setdefault(("ok", changed), []).append(verdict.case)
+    return [f"{kind}: {reason}. {_listed(names)}." for (kind, reason), names in groups.items()]
 
 
-def _limits(verdicts: Sequence[Verdict]) -> list[str]:
-    """The smallest losses that this run would have called: of builds side by side, and of the machine."""
+def _detectable(verdicts: Sequence[Verdict]) -> list[str]:
+    """Return the smallest changes that this run would detect: losses of builds side by side, drifts of the machine."""
     lines = []
-    sides = {
-        "A loss": [v for v in verdicts if v.side_by_side is not None],
-        "Of the machine, a drift": [v for v in verdicts if v.side_by_side is None and v.kind in {"ok", "drifted"}],
+    kinds = {
+        "loss of a build": [v for v in verdicts if v.side_by_side is not None],
+        "drift of the machine": [v for v in verdicts if v.side_by_side is None and v.kind in {"ok", "drifted"}],
     }
-    for what, found in sides.items():
-        rests = [(v.deciding, v.case) for v in found if v.deciding and v.deciding.smallest_loss is not None]
-        seen = sorted((judgement.smallest_loss or 0.0, case) for judgement, case in rests)
-        if seen:
-            middle, (worst, case) = median([loss for loss, _ in seen]), seen[-1]
-            twice = median([judgement.with_twice or 0.0 for judgement, _ in rests])
-            most = f"; {case}: {worst:.1%}" if worst > middle else ""
+    for what, cases in kinds.items():
+        stated = [(v.deciding, v.case) for v in cases if v.deciding and v.deciding.smallest_loss is not None]
+        losses = sorted((judgement.smallest_loss or 0.0, case) for judgement, case in stated)
+        if losses:
+            middle, (worst, case) = median([loss for loss, _ in losses]), losses[-1]
+            twice = median([judgement.with_twice or 0.0 for judgement, _ in stated])
+            most = f", at most {worst:.1%} ({case})" if worst > middle else ""
             lines.append(
-                f"{what} of {middle:.1%} would have been seen in 95 of 100 such runs{most}. With twice as many "
-                f"invocations: {twice:.1%}."
+                f"Smallest {what} that 95 of 100 such runs would detect: median {middle:.1%}{most}; median {twice:.1%} "
+                "with twice as many invocations."
             )
-    if sides["Of the machine, a drift"] and not sides["A loss"]:
-        lines.append("Nothing ran another stack than the baseline's: no build was compared with another one.")
+    if kinds["drift of the machine"] and not kinds["loss of a build"]:
+        lines.append("Every case ran the baseline's stack, so no two builds were compared.")
     return lines
 
 
 def estimate_text(estimate: Estimate | None) -> str:
-    """A speedup with its 95 % interval and how much it rests on, such as "4.52 [4.47, 4.58] (10 invocations)"."""
+    """Return a speedup with its 95 % interval, such as "4.52 [4.47, 4.58] (10 invocations)"; "-" for None."""
     if estimate is None:
         return "-"
     interval = f" [{estimate.low:.2f}, {estimate.high:.2f}]" if estimate.low and estimate.high else ""
-    plural = "" if estimate.invocations == 1 else "s"
-    return f"{estimate.speedup:.2f}{interval} ({estimate.invocations} invocation{plural})"
+    return f"{estimate.speedup:.2f}{interval} ({counted(estimate.invocations, 'invocation')})"
 
 
 def _table(verdicts: Sequence[Verdict]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("Case", "Verdict", "Over", "Now", "Then", "Change [95 % interval]"):
+    for name in ("Case", "Verdict", "Over", "Now", "Baseline", "Change [95 % interval]"):
         table.add_column(name, overflow="fold")
     for verdict in verdicts:
         kind = Text(verdict.kind, _STYLES[verdict.kind])
@@ -139,14 +139,14 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
     return table
 
 
-def _why(verdict: Verdict) -> str:
-    """A verdict's reason, with what would decide it."""
+def _reason(verdict: Verdict) -> str:
+    """Return the reason for a verdict, with what would decide an inconclusive one."""
     needed = verdict.side_by_side.needed if verdict.side_by_side else None
     if verdict.kind != "inconclusive" or needed is None:
         return verdict.reason
     if needed > MOST_INVOCATIONS:
-        return f"{verdict.reason}. On a machine as noisy as this no practical number of invocations would decide it"
-    return f"{verdict.reason}. {needed} invocations would decide it: --perf-invocations={needed}"
+        return f"{verdict.reason}; this machine is too noisy to decide it with a practical number of invocations"
+    return f"{verdict.reason}; --perf-invocations={needed} would decide it"
 
 
 def _by_how_much(verdict: Verdict) -> str:
@@ -173,4 +173,4 @@ def _short(estimate: Estimate | None) -> str:
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(names[:SHOWN_NAMES])
     more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return f"{len(names)} case{'s' * (len(names) > 1)}: {shown}{more}"
+    return f"{counted(len(names), 'case')}: {shown}{more}"

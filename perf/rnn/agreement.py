@@ -1,4 +1,4 @@
-"""How far a build's outputs may be from what the equations say."""
+"""How far a build's outputs are from those of the equations, and how far they may be."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from perf.rnn.reference import Sizes, run
 from perf.rnn.shapes import catalogue
 
 Inputs = Mapping[str, NDArray[Any]]
-# FP32 keeps a number to within this share of it.
+# The relative rounding error of FP32.
 ROUNDING = 2.0**-24
 
 
 @dataclass(frozen=True, eq=False)
-class Expected:
-    """What the equations say, computed in double precision, and how far from it an FP32 computation may be."""
+class ExpectedOutputs:
+    """The `outputs` of the equations in double precision, and the difference `allowed` to them."""
 
     outputs: Outputs
     allowed: float
@@ -27,55 +27,57 @@ class Expected:
 
 @dataclass(frozen=True)
 class Distance:
-    """The largest difference found in any output, and what is allowed; both relative to the output's largest value
-    where that is above 1.
+    """The largest `difference` in any output, and the `allowed` one.
+
+    Both are relative to the output's largest value where that is above 1.
     """
 
-    found: float
+    difference: float
     allowed: float
 
     @property
-    def too_far(self) -> bool:
-        """Also when it is not a number."""
-        return not self.found <= self.allowed
+    def too_large(self) -> bool:
+        """Whether the difference is larger than allowed; NaN is."""
+        return not self.difference <= self.allowed
 
     @property
-    def words(self) -> str:
-        return f"differ from the equations' by {self.found:.2g}, over {self.allowed:.2g}"
+    def problem(self) -> str:
+        """What is wrong if it is too large, to follow "the outputs"."""
+        return f"differ from those of the equations by {self.difference:.2g}, more than {self.allowed:.2g}"
 
 
-def expected(sizes: Sizes, inputs: Inputs) -> Expected:
-    """The equations' outputs for inputs by the operator's names, in layout TNC.
+def expected_outputs(sizes: Sizes, inputs: Inputs) -> ExpectedOutputs:
+    """Return what the equations compute of inputs by the operator's names, in layout TNC.
 
-    What FP32 costs depends on the network: a tanh cell carries every rounding on from step to step. So the equations
-    are computed in FP32 too, and a build may be off by as much as these, times the margin in `shapes.toml`.
+    The error of FP32 depends on the network: a tanh cell, for example, carries every rounding from step to step. So the
+    equations are computed in FP32 as well. A build may differ by as much as these do, times `margin` in `shapes.toml`.
     """
 
     def outputs(precision: type[np.floating]) -> Outputs:
         return run(sizes, inputs["data"], inputs["parameters"], inputs, precision)
 
-    # One thread: products of a single step are small, and on cores that others use, threads wait for one another.
+    # One thread: the products of a step are small, and on busy cores threads would wait for one another.
     with threadpool_limits(1, user_api="blas"):
         exact = outputs(np.float64)
         rounded = outputs(np.float32)
-    return Expected(exact, catalogue().margin * max(ROUNDING, difference(rounded, exact)))
+    return ExpectedOutputs(exact, catalogue().margin * max(ROUNDING, largest_difference(rounded, exact)))
 
 
-def distance(outputs: Outputs, expected: Expected) -> Distance:
-    """How far a build's outputs are from the expected ones, and may be. ValueError when they are not as many."""
-    return Distance(difference(outputs, expected.outputs), expected.allowed)
+def distance(outputs: Outputs, expected: ExpectedOutputs) -> Distance:
+    """Return how far a build's outputs are from the expected ones. Raises ValueError for another number of outputs."""
+    return Distance(largest_difference(outputs, expected.outputs), expected.allowed)
 
 
-def difference(outputs: Outputs, exact: Outputs) -> float:
-    """The largest difference, relative to the largest exact value where that is above 1; NaN stays NaN."""
+def largest_difference(outputs: Outputs, exact: Outputs) -> float:
+    """Return the largest difference, relative to the largest exact value where that is above 1; NaN stays NaN."""
     pairs = zip(outputs, exact, strict=True)
     return float(np.max([np.abs(a - b).max() / max(1.0, np.abs(b).max()) for a, b in pairs]))
 
 
-def drawn(
+def draw_inputs(
     shapes: Mapping[str, tuple[int, ...]], scales: Mapping[str, float], seed: int
 ) -> dict[str, NDArray[np.float32]]:
-    """The inputs that a worker draws for them (perf.worker.graph.Graph.bind): standard normal values times scales."""
+    """Return the inputs that a worker draws (perf.worker.graph.Graph.bind): standard normal values times `scales`."""
     draw = np.random.RandomState(seed)
     return {
         name: (draw.standard_normal(shape) * scales.get(name, 1.0)).astype(np.float32) for name, shape in shapes.items()

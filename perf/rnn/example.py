@@ -1,4 +1,4 @@
-"""A small network on random values, and what is changed in place before its last pass."""
+"""Small networks on random values, and the known defects that affect them."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal, get_args
@@ -8,21 +8,25 @@ import numpy as np
 
 from perf.builds import BuildFacts
 from perf.defects import Defect, defects_of
-from perf.rnn.agreement import Inputs, drawn
+from perf.rnn.agreement import Inputs, draw_inputs
 from perf.rnn.reference import Sizes
 from perf.rnn.shapes import catalogue
 
-# What changes after a first pass, in the arrays that the operator is bound to.
+# Which of the arrays that the operator is bound to change after a first pass.
 ArrayChange = Literal["nothing", "data", "parameters", "everything"]
 CHANGES: tuple[ArrayChange, ...] = get_args(ArrayChange)
 
-# From an example's seed to that of the values that its own change to.
-OTHER = 1_000_000
+# Added to an example's seed for the values after the change.
+CHANGED_SEED = 1_000_000
 
 
 class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A network's sizes, the values it is run on, by their seed, and what changes before its last pass ("nothing":
-    there is only one). Without `states`, the initial ones are zeros.
+    """A network and the values that it runs on.
+
+    `mode`: MXNet's name of the cell. `inputs`: width of the input. `hidden`: width of the hidden state. `layers`,
+    `directions`, `batch` and `steps`: how many there are. `states`: whether the initial states are random; if not, they
+    are zeros. `change`: which arrays change after a first pass; with "nothing" there is only one pass. `seed`: of all
+    values.
     """
 
     mode: str
@@ -38,25 +42,27 @@ class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def sizes(self) -> Sizes:
+        """The sizes of the network."""
         return Sizes(self.mode, self.inputs, self.hidden, self.layers, self.directions)
 
     @property
-    def words(self) -> str:
-        """As `shapes.toml` and `defects.toml` write it: 'mode = "lstm", inputs = 3, ...'."""
-        return ", ".join(f"{name} = {_toml(value)}" for name, value in msgspec.to_builtins(self).items())
+    def toml(self) -> str:
+        """The example as an entry of `shapes.toml` or `defects.toml`: '{ mode = "lstm", inputs = 3, ... }'."""
+        fields = ", ".join(f"{name} = {_toml(value)}" for name, value in msgspec.to_builtins(self).items())
+        return f"{{ {fields} }}"
 
     def passes(self) -> list[Inputs]:
-        """All inputs of each pass, by the operator's names."""
-        first = self._drawn(self.seed)
+        """Return all inputs of each pass, by the operator's names."""
+        first = self._draw(self.seed)
         if self.change == "nothing":
             return [first]
-        other = self._drawn(self.seed + OTHER)
-        parameters = other if self.change in {"parameters", "everything"} else first
-        rest = first if self.change == "parameters" else other
-        return [first, {**rest, "parameters": parameters["parameters"]}]
+        changed = self._draw(self.seed + CHANGED_SEED)
+        parameters = changed if self.change in {"parameters", "everything"} else first
+        data = first if self.change == "parameters" else changed
+        return [first, {**data, "parameters": parameters["parameters"]}]
 
-    def _drawn(self, seed: int) -> Inputs:
-        inputs = drawn(self.sizes.shapes(self.batch, self.steps), self.sizes.scales, seed)
+    def _draw(self, seed: int) -> Inputs:
+        inputs = draw_inputs(self.sizes.shapes(self.batch, self.steps), self.sizes.scales, seed)
         if not self.states:
             inputs |= {name: np.zeros_like(inputs[name]) for name in self.sizes.states}
         return inputs
@@ -66,7 +72,7 @@ def _toml(value: str | int | bool) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value).lower()
 
 
-# What they have in `check`.
+# The `check` of the defects of recurrent networks.
 CHECK = "rnn"
 
 
@@ -74,7 +80,7 @@ def _in_mkldnn(example: Example) -> bool:
     return example.mode in catalogue().mkldnn_modes
 
 
-# Where each defect shows, on the wheels that it is in.
+# By the name of a defect, whether it affects an example on the wheels that have the defect.
 COVERS: Mapping[str, Callable[[Example], bool]] = {
     "rnn-input-width": lambda example: (
         _in_mkldnn(example) and example.layers > 1 and example.directions == 1 and example.inputs != example.hidden
@@ -84,12 +90,12 @@ COVERS: Mapping[str, Callable[[Example], bool]] = {
 
 
 def example_of(defect: Defect) -> Example:
-    """The smallest example that shows it. msgspec.ValidationError when it is none."""
+    """Return a defect's smallest example. Raises msgspec.ValidationError when it has other fields."""
     return msgspec.convert(defect.example, Example)
 
 
-def covering(example: Example, facts: BuildFacts) -> str | None:
-    """A known defect of the installation that shows in the example, in words; None when it should come out right."""
+def known_defect(example: Example, facts: BuildFacts) -> str | None:
+    """Return a description of a known defect of the installation that affects an example; None without one."""
     for name, defect in defects_of(CHECK).items():
         if defect.is_in(facts) and COVERS[name](example):
             return f"known defect {name} of {facts.wheel} ({defect.upstream}, docs/known-defects.md)"

@@ -1,4 +1,4 @@
-"""The RNN family: its cases, and how a fused recurrent operator becomes a plan."""
+"""The RNN family: its cases, and the plan that measures a fused recurrent operator."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,8 @@ from perf.facts import RnnCheck, RnnFacts
 from perf.measure.family import DRAWN_BYTES, FP32_BYTES, PROCESS_BYTES, SLOT_WEIGHT, Checked, Resources
 from perf.measure.plan import Operator, Plan, Workload, variants_of
 from perf.published import published_rows
-from perf.rnn.operator import operator_of, sizes_of
 from perf.rnn.reference import GATES, Sizes
-from perf.rnn.shapes import REFERENCE, Shape, catalogue
+from perf.rnn.shapes import REFERENCE, Shape, catalogue, operator_of, sizes_of
 from perf.rnn.verify import verify
 
 FP64_BYTES = 8
@@ -22,7 +21,7 @@ FP64_BYTES = 8
 
 @dataclass(frozen=True)
 class RnnCase:
-    """One pytest item: a cell with `layers` layers at a shape [N, T, C, H] in one variant."""
+    """One pytest item: a `cell` with `layers` at a `shape` [N, T, C, H] in one `variant`, as its `family` plans it."""
 
     cell: str
     shape: Shape
@@ -32,13 +31,13 @@ class RnnCase:
 
     @property
     def subject(self) -> str:
-        """A network whatever its batch and steps, such as "lstm-512-512-l4"."""
+        """The network, without batch and steps, such as "lstm-512-512-l4"."""
         _, _, inputs, hidden = self.shape
         return f"{self.cell}-{inputs}-{hidden}-l{self.layers}"
 
     @property
     def workload(self) -> str:
-        """The workload's name, such as "lstm-512-512-l4-n32-t50"."""
+        """The name of the workload, such as "lstm-512-512-l4-n32-t50"."""
         batch, steps, _, _ = self.shape
         return f"{self.subject}-n{batch}-t{steps}"
 
@@ -49,16 +48,16 @@ class RnnCase:
 
     @property
     def roles(self) -> frozenset[str]:
-        """Its own build and the reference's."""
+        """The builds that it needs: its own and the reference's."""
         variants = catalogue().variants
         return frozenset({variants[self.variant].build, variants[REFERENCE].build})
 
     @property
     def sizes(self) -> Sizes:
-        """PerfError for a cell that there is not."""
+        """The sizes of its network. Raises PerfError when the cell does not exist."""
         cell = catalogue().cells.get(self.cell)
         if cell is None:
-            message = f"no such cell; there are {', '.join(catalogue().cells)}"
+            message = f"no such cell; the cells are {', '.join(catalogue().cells)}"
             raise PerfError(message, subject=self.cell, next_step="choose one of them with --perf-cell")
         _, _, inputs, hidden = self.shape
         return Sizes(cell.mode, inputs, hidden, self.layers, cell.directions)
@@ -71,32 +70,34 @@ class RnnCase:
 
     @property
     def weight(self) -> float:
+        """The cost of its workload: 10^9 operations of a pass, plus SLOT_WEIGHT."""
         return self.flops / 1e9 + SLOT_WEIGHT
 
 
 @dataclass(frozen=True)
 class RnnFamily:
-    """Fused recurrent operators with random parameters: the time of a pass does not depend on their values."""
+    """Fused recurrent operators. Parameters are random: the time of a pass does not depend on their values."""
 
     @property
     def name(self) -> str:
+        """The folder of the family."""
         return "rnn"
 
     def cases(self, tier: str, cells: Sequence[str] = (), shapes: Sequence[Shape] = ()) -> list[RnnCase]:
-        """Every case of a tier, network by network; `cells` and `shapes` replace the tier's own when given."""
-        share = catalogue().tiers[tier]
+        """Return every case of a tier, network by network. `cells` and `shapes`, if any, replace the tier's own."""
+        selected = catalogue().tiers[tier]
         return [
             RnnCase(cell, shape, layers, variant, self)
-            for cell in cells or share.cells
-            for layers in share.layers
-            for shape in sorted(shapes or share.shapes, key=lambda shape: shape[2:])
+            for cell in cells or selected.cells
+            for layers in selected.layers
+            for shape in sorted(shapes or selected.shapes, key=lambda shape: shape[2:])
             for variant in catalogue().variants
         ]
 
     def plan(self, subject: str, cases: Sequence[RnnCase], resources: Resources) -> Plan[Operator]:
-        """The plan that measures the cases of one network; the reference is measured even when it is not selected.
+        """Return the plan that measures the cases of one network. The reference is measured even if it is not selected.
 
-        PerfError for a cell that there is not.
+        Raises PerfError when the cell does not exist.
         """
         program = operator_of(cases[0].sizes)
         wanted = {case.variant for case in cases} | {REFERENCE}
@@ -105,44 +106,46 @@ class RnnFamily:
         return Plan(subject, variants, workloads, REFERENCE, family=self.name)
 
     def memory_bytes(self, plan: Plan[Operator], resources: Resources) -> dict[str, int]:
-        """The larger of two: the equations in double precision in this process beside one worker, or all instances of
-        all variants. A worker has the drawn inputs, the outputs, and the gates of all steps of a layer.
+        """Return the bytes of each workload.
+
+        It is the larger of two: one worker and the equations in double precision in this process, or all instances of
+        all variants. A worker holds the inputs, the outputs, and the gates of all steps of a layer.
         """
         workers = len(plan.variants) * len(resources.placements)
-        found = {}
+        needed = {}
         for workload in plan.workloads:
             sizes = sizes_of(plan.variants[0].program, workload.inputs["data"][2])
             steps, batch, _ = workload.inputs["data"]
             drawn = sum(map(math.prod, workload.inputs.values()))
             gates = steps * batch * sizes.hidden * (GATES[sizes.mode] + sizes.directions)
             worker = PROCESS_BYTES + DRAWN_BYTES * drawn + FP32_BYTES * gates
-            reference = FP32_BYTES * drawn + FP64_BYTES * sizes.kept_values(batch, steps)
-            found[workload.name] = max(reference + worker, workers * worker)
-        return found
+            reference = FP32_BYTES * drawn + FP64_BYTES * sizes.values_held(batch, steps)
+            needed[workload.name] = max(reference + worker, workers * worker)
+        return needed
 
     def check(self, plan: Plan[Operator], resources: Resources) -> Mapping[str, Checked[RnnCheck]]:
-        """Compare every variant's outputs with the plain numpy reference, and see which kernels it ran."""
+        """Compare every variant with the equations in plain numpy, and observe which kernels it ran."""
         return verify(plan, resources)
 
     def describe(self, case: RnnCase, check: RnnCheck) -> RnnFacts:
-        """Its row in Table 3, and the floating-point operations of a pass."""
+        """Return the case's row in Table 3, with the floating-point operations of a pass."""
         shape = f"[{', '.join(map(str, case.shape))}]"
         return RnnFacts(case.cell, shape, case.layers, case.flops, check)
 
     def published(self, case: RnnCase) -> float | None:
-        """Table 3's speedup; None for the reference itself and for what the table does not hold."""
+        """Return Table 3's speedup; None for the reference, and for cases that are not in the table."""
         return table3().get((case.shape, case.layers)) if (case.cell, case.variant) == ("lstm", "mkl-fp32") else None
 
 
 def workload_of(case: RnnCase) -> Workload:
-    """The case's inputs: standard normal, the parameters scaled."""
+    """Return a case's workload: its inputs are standard normal, and its parameters are scaled."""
     batch, steps, _, _ = case.shape
     sizes = case.sizes
     return Workload(case.workload, sizes.shapes(batch, steps), items=batch, weight=case.weight, scales=sizes.scales)
 
 
-class Published(msgspec.Struct, frozen=True):
-    """A row of Table 3."""
+class Table3Row(msgspec.Struct, frozen=True):
+    """A row of Table 3: the sizes of a fused LSTM, and its speedup over native."""
 
     batch: int
     steps: int
@@ -154,8 +157,8 @@ class Published(msgspec.Struct, frozen=True):
 
 @cache
 def table3() -> Mapping[tuple[Shape, int], float]:
-    """The announcement's Table 3: speedup over native by shape [N, T, C, H] and layers, of a fused LSTM."""
+    """Return the announcement's Table 3: a fused LSTM's speedup over native by shape [N, T, C, H] and layers."""
     return {
         ((row.batch, row.steps, row.input, row.hidden), row.layers): row.speedup_vs_native
-        for row in published_rows("table3-rnn", Published)
+        for row in published_rows("table3-rnn", Table3Row)
     }

@@ -1,4 +1,4 @@
-"""Both builds against the equations: in a case, in random networks, and in the examples of known defects."""
+"""Both builds compared with the equations: in a case, in random networks, and in the examples of known defects."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -14,23 +14,25 @@ from perf.measure.family import Resources
 from perf.measure.workers.instance import WorkerError
 from perf.property_testing import for_random
 from perf.rnn.agreement import Distance
-from perf.rnn.example import Example, covering, example_of
+from perf.rnn.example import Example, example_of, known_defect
 from perf.rnn.family import RnnCase, RnnFamily
 from perf.rnn.runner import ExampleRunner
 from perf.rnn.shapes import catalogue
 from perf.rnn.strategies import networks
 from perf.rnn.verify import verify
 
+# A runner for each build, by the build's role.
 Runners = Mapping[str, ExampleRunner]
 
 
-class WrongError(Exception):
-    """A random network did not come out right in the build of a role."""
+class WrongNetworkError(Exception):
+    """A build computed a random network wrong."""
 
 
 def check_case(case: RnnCase, resources: Resources) -> CheckResult:
-    """The outputs and final states of every build in the workload of a case, on the values that are timed.
-    PerfError when these do not fit into memory.
+    """Compare outputs and final states of every build with the equations, on the values that are timed.
+
+    Raises PerfError when the case does not fit into memory.
     """
     family = RnnFamily()
     plan = family.plan(case.subject, [case], resources)
@@ -40,55 +42,58 @@ def check_case(case: RnnCase, resources: Resources) -> CheckResult:
     checked = verify(plan, resources)
     problems = [f"{name}: {check.problem.what}" for name, check in checked.items() if check.problem]
     facts = {name: check.facts for name, check in checked.items() if check.facts}
-    found = ", ".join(f"{name} {of.output_difference:.1e}" for name, of in facts.items())
-    allowed = next((f"{of.output_difference_allowed:.1e}" for of in facts.values()), "")
-    return CheckResult("RNN equations", case.workload, found, allowed, "; ".join(problems) or None)
+    observed = ", ".join(f"{name} {check.output_difference:.1e}" for name, check in facts.items())
+    allowed = next((f"{check.output_difference_allowed:.1e}" for check in facts.values()), "")
+    return CheckResult("RNN equations", case.workload, observed, allowed, "; ".join(problems) or None)
 
 
 def check_random(mode: str, runners: Runners, *, seed: int, count: int) -> CheckResult:
-    """Random networks of a mode in every build; what a known defect of a build covers is left out there."""
-    seen: dict[str, list[Distance]] = defaultdict(list)
+    """Compare random networks of a mode with the equations in every build.
+
+    A network that a known defect of a build affects is left out for that build.
+    """
+    distances: dict[str, list[Distance]] = defaultdict(list)
 
     def check(example: Example) -> None:
         for role, runner in runners.items():
-            if not covering(example, runner.build.facts):
-                found = _right(role, runner, example)
-                seen[role].append(found)
+            if not known_defect(example, runner.build.facts):
+                distance = _distance(role, runner, example)
+                distances[role].append(distance)
 
-    kept = [known for known in msgspec.convert(catalogue().counterexamples, list[Example]) if known.mode == mode]
+    examples = [entry for entry in msgspec.convert(catalogue().counterexamples, list[Example]) if entry.mode == mode]
     problem = None
     try:
-        for_random(networks(mode), check, first=f"{seed} {mode}", count=count, examples=kept)
-    except WrongError as error:
+        for_random(networks(mode), check, first=f"{seed} {mode}", count=count, examples=examples)
+    except WrongNetworkError as error:
         problem = str(error)
     except FlakyFailure as flaky:
-        problem = f"{flaky.exceptions[0]}, and came out right when it was run again"
-    largest = [f"{role} {max(d.found for d in distances):.1e} in {len(distances)}" for role, distances in seen.items()]
-    used = max((d.found / d.allowed for distances in seen.values() for d in distances), default=0.0)
+        problem = f"{flaky.exceptions[0]}, but was right when it was run again"
+    largest = [f"{role} {max(d.difference for d in of):.1e} in {len(of)}" for role, of in distances.items()]
+    used = max((d.difference / d.allowed for of in distances.values() for d in of), default=0.0)
     return CheckResult("random RNNs", mode, ", ".join(largest), f"{used:.0%} used", problem)
 
 
-def _right(role: str, runner: ExampleRunner, example: Example) -> Distance:
-    """How far a build is from the equations. WrongError when that is too far, or its worker fails."""
+def _distance(role: str, runner: ExampleRunner, example: Example) -> Distance:
+    """Return how far a build is from the equations. Raises WrongNetworkError if too far, or when its worker fails."""
     try:
-        found = runner.distance(example)
+        distance = runner.distance(example)
     except WorkerError as error:
-        raise WrongError(f"{role}: {error.what}: {{ {example.words} }}") from error
-    if found.too_far:
-        raise WrongError(f"{role}: the outputs {found.words}: {{ {example.words} }}")
-    return found
+        raise WrongNetworkError(f"{role}: {error.what}: {example.toml}") from error
+    if distance.too_large:
+        raise WrongNetworkError(f"{role}: the outputs {distance.problem}: {example.toml}")
+    return distance
 
 
 def check_defect(name: str, defect: Defect, runners: Runners) -> CheckResult:
-    """A known defect's example in every build: wrong on the wheels that it is declared for, right on all others."""
+    """Run a known defect's example in every build: only wheels that are declared to have it may be wrong, and must."""
     example = example_of(defect)
-    found = {role: runner.distance(example) for role, runner in runners.items()}
+    distances = {role: runner.distance(example) for role, runner in runners.items()}
     problems = [
         defect.contradiction(
-            name, runners[role].build.facts, [f"the outputs {distance.words}"] if distance.too_far else []
+            name, runners[role].build.facts, [f"the outputs {distance.problem}"] if distance.too_large else []
         )
-        for role, distance in found.items()
+        for role, distance in distances.items()
     ]
-    words = ", ".join(f"{role} {distance.found:.1e}" for role, distance in found.items())
-    (allowed,) = {f"{distance.allowed:.1e}" for distance in found.values()}
-    return CheckResult("known defects", name, words, allowed, "; ".join(filter(None, problems)) or None)
+    observed = ", ".join(f"{role} {distance.difference:.1e}" for role, distance in distances.items())
+    (allowed,) = {f"{distance.allowed:.1e}" for distance in distances.values()}
+    return CheckResult("known defects", name, observed, allowed, "; ".join(filter(None, problems)) or None)

@@ -1,9 +1,9 @@
-"""Recurrent networks written from their equations in plain numpy: what MXNet's fused operator must compute.
+"""Recurrent networks from their equations in plain numpy: what MXNet's fused operator must compute.
 
-Parameters come as one vector, laid out as MXNet's RNN operator has it: for each layer and direction the weights of the
-input (gates * hidden, input) and of the state (gates * hidden, hidden), then in the same order the two biases (gates *
-hidden) of each. Gates are ordered input, forget, cell, output in an LSTM and reset, update, new in a GRU (MXNet 1.5,
-src/operator/rnn-inl.h and python/mxnet/gluon/rnn/rnn_cell.py).
+Parameters are one vector in the layout of MXNet's RNN operator. First come the weights of each layer and direction:
+those of the input (gates * hidden, input), then those of the state (gates * hidden, hidden). In the same order follow
+the two biases (gates * hidden) of each. The gates of an LSTM are input, forget, cell, output, in this order; those of a
+GRU are reset, update, new (MXNet 1.5, src/operator/rnn-inl.h and python/mxnet/gluon/rnn/rnn_cell.py).
 """
 
 import math
@@ -14,12 +14,17 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 Array = NDArray[np.floating]
+# How many gates a cell has, by mode.
 GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of a network: MXNet's name of its cell (`mode`), and `directions`, 2 when it reads the sequence both ways."""
+    """The sizes of a network.
+
+    `mode`: MXNet's name of the cell. `inputs`: width of the input. `hidden`: width of the hidden state. `layers`: how
+    many there are. `directions`: 2 if the network reads sequences both ways.
+    """
 
     mode: str
     inputs: int
@@ -29,7 +34,7 @@ class Sizes:
 
     @property
     def states(self) -> tuple[str, ...]:
-        """The operator's names of the initial states."""
+        """The names of the initial states in the operator."""
         return ("state", "state_cell") if self.mode == "lstm" else ("state",)
 
     @property
@@ -40,30 +45,34 @@ class Sizes:
         return self.directions * rows * sum(widths)
 
     def layer_inputs(self, layer: int) -> int:
-        """How wide the input of a layer is: the layers above the first see both directions' hidden states."""
+        """Return the width of a layer's input. Layers above the first get the hidden states of both directions."""
         return self.inputs if layer == 0 else self.hidden * self.directions
 
     @property
     def scales(self) -> dict[str, float]:
-        """By which random parameters are multiplied, so that values neither die out nor grow over steps and layers."""
+        """Factors of random parameters, so that values neither vanish nor grow over steps and layers."""
         return {"parameters": 1 / math.sqrt(self.hidden)}
 
     def shapes(self, batch: int, steps: int) -> dict[str, tuple[int, ...]]:
-        """Of the operator's inputs by name, in its order and in layout TNC."""
+        """Return the shapes of the operator's inputs by name, in its order and in layout TNC."""
         states = dict.fromkeys(self.states, (self.layers * self.directions, batch, self.hidden))
         return {"data": (steps, batch, self.inputs), "parameters": (self.parameters,), **states}
 
-    def kept_values(self, batch: int, steps: int) -> int:
-        """How many values `run` holds at one time at most, about: the parameters, and of the layer with the widest
-        input that input, all steps' products with it before and after the bias is added, and the outputs.
+    def values_held(self, batch: int, steps: int) -> int:
+        """Return about how many values `run` holds at one time at most.
+
+        These are the parameters, and, of the layer with the widest input, that input, its products for all steps before
+        and after the bias is added, and the outputs.
         """
         layer = max(map(self.layer_inputs, range(self.layers)))
         products = GATES[self.mode] * self.hidden
         return self.parameters + steps * batch * (layer + 2 * products + self.directions * self.hidden)
 
     def flops(self, batch: int, steps: int) -> int:
-        """Floating-point operations of a pass: 2 for each multiply-add of the matrix products, nothing for the gates'
-        element-wise work: 2 * steps * batch * directions * gates * hidden * (input + hidden), summed over layers.
+        """Return the floating-point operations of a pass: 2 for each multiply-add of the matrix products.
+
+        They are 2 * steps * batch * directions * gates * hidden * (input + hidden), summed over layers. Element-wise
+        work is not counted.
         """
         rows = GATES[self.mode] * self.hidden
         widths = sum(self.layer_inputs(layer) + self.hidden for layer in range(self.layers))
@@ -73,23 +82,25 @@ class Sizes:
 def run(
     sizes: Sizes, data: Array, parameters: Array, states: Mapping[str, Array], precision: DTypeLike = np.float64
 ) -> list[Array]:
-    """The operator's outputs for `data` (steps, batch, inputs) and the initial `states` by name, each (layers *
-    directions, batch, hidden): the hidden states of the last layer (steps, batch, directions * hidden), and the final
-    states of all layers in the shape and order of the initial ones. All of it is computed in `precision`.
+    """Return the operator's outputs, computed in `precision`.
+
+    `data` has shape (steps, batch, inputs). The initial `states`, by name, have shape (layers * directions, batch,
+    hidden). The outputs are the hidden states of the last layer (steps, batch, directions * hidden), then the final
+    states of all layers in the shape and order of the initial ones.
     """
     weights = list(_weights(sizes, np.asarray(parameters, precision)))
     outputs = np.asarray(data, precision)
     finals = []
     for layer in range(sizes.layers):
-        ways = []
+        by_direction = []
         for direction in range(sizes.directions):
             index = layer * sizes.directions + direction
             initial = [np.asarray(states[name][index], precision) for name in sizes.states]
             steps = outputs[::-1] if direction else outputs
-            way, final = _scan(sizes.mode, steps, weights[index], initial)
-            ways.append(way[::-1] if direction else way)
+            hidden, final = _scan(sizes.mode, steps, weights[index], initial)
+            by_direction.append(hidden[::-1] if direction else hidden)
             finals.append(final)
-        outputs = np.concatenate(ways, axis=2)
+        outputs = np.concatenate(by_direction, axis=2)
     return [outputs, *(np.stack(state) for state in zip(*finals, strict=True))]
 
 
@@ -102,7 +113,7 @@ class _Weights:
 
 
 def _weights(sizes: Sizes, parameters: Array) -> Iterator[_Weights]:
-    """The weights of each layer and direction, in order, cut from the parameter vector."""
+    """Yield the weights of each layer and direction, in order, from the parameter vector."""
     rows = GATES[sizes.mode] * sizes.hidden
     position = 0
 
@@ -119,37 +130,39 @@ def _weights(sizes: Sizes, parameters: Array) -> Iterator[_Weights]:
 
 
 def _scan(mode: str, steps: Array, weights: _Weights, states: list[Array]) -> tuple[Array, list[Array]]:
-    """The hidden state after each step (steps, batch, hidden), and the states after the last one."""
-    # All steps' input products at once; the state's must wait for one another.
+    """Return the hidden states after each step (steps, batch, hidden), and all states after the last step."""
+    # The products with the input are computed for all steps at once. Those with the state depend on the step before.
     from_input = steps @ weights.of_input.T + weights.input_bias
     outputs = []
-    for given in from_input:
-        kept = states[0] @ weights.of_state.T + weights.state_bias
-        states = _STEPS[mode](given, kept, states)
+    for input_part in from_input:
+        state_part = states[0] @ weights.of_state.T + weights.state_bias
+        states = _STEPS[mode](input_part, state_part, states)
         outputs.append(states[0])
     return np.stack(outputs), states
 
 
-def _lstm(given: Array, kept: Array, states: list[Array]) -> list[Array]:
-    incoming, forget, new, outgoing = np.split(given + kept, 4, axis=1)
-    memory = _sigmoid(forget) * states[1] + _sigmoid(incoming) * np.tanh(new)
-    return [_sigmoid(outgoing) * np.tanh(memory), memory]
+def _lstm(input_part: Array, state_part: Array, states: list[Array]) -> list[Array]:
+    input_gate, forget_gate, cell_gate, output_gate = np.split(input_part + state_part, 4, axis=1)
+    cell = _sigmoid(forget_gate) * states[1] + _sigmoid(input_gate) * np.tanh(cell_gate)
+    return [_sigmoid(output_gate) * np.tanh(cell), cell]
 
 
-def _gru(given: Array, kept: Array, states: list[Array]) -> list[Array]:
-    (reset, update, new), (kept_reset, kept_update, kept_new) = np.split(given, 3, axis=1), np.split(kept, 3, axis=1)
-    remembered = _sigmoid(update + kept_update)
-    candidate = np.tanh(new + _sigmoid(reset + kept_reset) * kept_new)
-    return [(1 - remembered) * candidate + remembered * states[0]]
+def _gru(input_part: Array, state_part: Array, states: list[Array]) -> list[Array]:
+    input_reset, input_update, input_new = np.split(input_part, 3, axis=1)
+    state_reset, state_update, state_new = np.split(state_part, 3, axis=1)
+    update = _sigmoid(input_update + state_update)
+    new = np.tanh(input_new + _sigmoid(input_reset + state_reset) * state_new)
+    return [(1 - update) * new + update * states[0]]
 
 
 def _sigmoid(values: Array) -> Array:
     return 1 / (1 + np.exp(-values))
 
 
+# One step of a cell, by mode: from the products with input and state, and the states before, to the states after.
 _STEPS: dict[str, Callable[[Array, Array, list[Array]], list[Array]]] = {
     "lstm": _lstm,
     "gru": _gru,
-    "rnn_tanh": lambda given, kept, _: [np.tanh(given + kept)],
-    "rnn_relu": lambda given, kept, _: [np.maximum(given + kept, 0.0)],
+    "rnn_tanh": lambda input_part, state_part, _: [np.tanh(input_part + state_part)],
+    "rnn_relu": lambda input_part, state_part, _: [np.maximum(input_part + state_part, 0.0)],
 }

@@ -1,4 +1,4 @@
-"""A build's worker that runs one small network after another."""
+"""A worker of a build that runs one small network after another."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,17 +13,21 @@ from perf.measure.family import Resources
 from perf.measure.workers.inspection import Outputs
 from perf.measure.workers.instance import Instance, WorkerError
 from perf.measure.workers.worker_group import Done, Loaded, Ready
-from perf.rnn.agreement import Distance, Inputs, distance, expected
+from perf.rnn.agreement import Distance, Inputs, distance, expected_outputs
 from perf.rnn.example import Example
-from perf.rnn.operator import operator_of
 from perf.rnn.reference import Sizes
+from perf.rnn.shapes import operator_of
 
-# Workers of several builds take turns on the same cores: a thread that spins until its next work would hold up another.
+# Workers of several builds take turns on the same cores: threads that spin while they wait would delay the other
+# worker.
 PASSIVE = {"OMP_WAIT_POLICY": "passive"}
 
 
 class ExampleRunner:
-    """Use as a context manager. Its worker starts with the first example, and anew after one that it died of."""
+    """A context manager with a worker of a `build`.
+
+    The worker starts with the first example, and again with the next example after it failed.
+    """
 
     def __init__(self, build: Build, resources: Resources) -> None:
         self.build = build
@@ -39,22 +43,27 @@ class ExampleRunner:
         self._close()
 
     def distance(self, example: Example) -> Distance:
-        """How far the outputs of an example's last pass are from the equations'. WorkerError when the worker fails."""
+        """Return how far the outputs of an example's last pass are from those of the equations.
+
+        Raises WorkerError when the worker fails.
+        """
         passes = example.passes()
-        return distance(self.outputs(example.sizes, passes), expected(example.sizes, passes[-1]))
+        return distance(self.outputs(example.sizes, passes), expected_outputs(example.sizes, passes[-1]))
 
     def outputs(self, sizes: Sizes, passes: Sequence[Inputs]) -> Outputs:
-        """The outputs of the last pass. The operator is bound to the inputs of the first; those of the others then
-        overwrite them in place. WorkerError when the worker fails.
+        """Return the outputs of the last pass.
+
+        The operator is bound to the inputs of the first pass. Those of later passes overwrite them in place. Raises
+        WorkerError when the worker fails.
         """
         try:
             instance = self._started()
             operator = operator_of(sizes)
             instance.ask(Loaded, "compose", nodes=[{"op": operator.name, **msgspec.to_builtins(operator)}])
-            first, *others = passes
+            first, *later = passes
             instance.ask(Done, "bind", inputs={}, scales={}, seed=0, arrays=self._saved(first))
             outputs = self._run(instance)
-            for inputs in others:
+            for inputs in later:
                 instance.ask(Done, "update", arrays=self._saved(inputs))
                 outputs = self._run(instance)
         except WorkerError:

@@ -1,4 +1,4 @@
-"""What is known about the recurrent networks, from `shapes.toml`."""
+"""The recurrent networks that `shapes.toml` lists, and MXNet's fused operator for a network."""
 
 from functools import cache
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from perf.files import read_toml
-from perf.measure.plan import VariantData
+from perf.measure.plan import Operator, VariantData
+from perf.rnn.reference import Sizes
 
 DATA = Path(__file__).with_name("shapes.toml")
 REFERENCE = "native-fp32"
@@ -16,25 +17,32 @@ Shape = tuple[int, int, int, int]
 
 
 class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A recurrent cell: MXNet's name of its `mode`, and `directions`, 2 for networks that read sequences both ways."""
+
     mode: str
     directions: int = 1
 
 
 class RnnTier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The `cells`, `shapes` and numbers of `layers` of a tier."""
+
     cells: list[str]
     shapes: list[Shape]
     layers: list[int]
 
 
-class RandomChecks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much of the answers is checked: the cases of which tier, and how many random networks of each mode."""
+class AnswerChecks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much of the answers is checked.
+
+    `cases`: the tier whose cases are checked. `random`: the number of random networks of each mode.
+    """
 
     cases: str
     random: int
 
 
-class Largest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The largest sizes of random networks; the smallest are 1."""
+class LargestSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The largest sizes of random networks, as in `Example`; the smallest are 1."""
 
     inputs: int
     hidden: int
@@ -44,19 +52,43 @@ class Largest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ShapeCatalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of `shapes.toml`."""
+    """The whole of `shapes.toml`, whose comments describe the fields."""
 
     mkldnn_modes: list[str]
     margin: float
     cells: dict[str, Cell]
     tiers: dict[str, RnnTier]
-    answers: dict[str, RandomChecks]
-    largest: Largest
+    answers: dict[str, AnswerChecks]
+    largest: LargestSizes
     variants: dict[str, VariantData]
     counterexamples: list[dict[str, Any]]
 
 
 @cache
 def catalogue() -> ShapeCatalogue:
-    """The catalogue, read once."""
+    """Return the content of `shapes.toml`, read once."""
     return read_toml(DATA, ShapeCatalogue)
+
+
+def operator_of(sizes: Sizes) -> Operator:
+    """Return MXNet's fused operator for a network."""
+    attributes: dict[str, str | int | float | bool] = {
+        "mode": sizes.mode,
+        "state_size": sizes.hidden,
+        "num_layers": sizes.layers,
+        "bidirectional": sizes.directions == 2,  # noqa: PLR2004 - both ways
+        "state_outputs": True,
+    }
+    return Operator("RNN", attributes, ("data", "parameters", *sizes.states))
+
+
+def sizes_of(operator: Operator, inputs: int) -> Sizes:
+    """Return the sizes of a network from its operator and the width of its input."""
+    attributes = operator.attributes
+    return Sizes(
+        str(attributes["mode"]),
+        inputs,
+        int(attributes["state_size"]),
+        int(attributes["num_layers"]),
+        2 if attributes["bidirectional"] else 1,
+    )

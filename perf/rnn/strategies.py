@@ -1,4 +1,4 @@
-"""Random networks, a strategy for each mode."""
+"""Random networks, with a strategy for each mode."""
 
 from hypothesis import strategies as st
 
@@ -9,21 +9,25 @@ from perf.rnn.shapes import catalogue
 
 @st.composite
 def networks(draw: st.DrawFn, mode: str) -> Example:
-    """Of a mode. Half have an input as wide as the hidden state: a known defect may cover many of the others."""
+    """Return a random network of a mode.
 
-    def upto(largest: int) -> int:
+    In half of the networks the input is as wide as the hidden state, because a known defect affects many other
+    networks.
+    """
+
+    def up_to(largest: int) -> int:
         return draw(st.integers(1, largest))
 
     largest = catalogue().largest
-    hidden = upto(largest.hidden)
+    hidden = up_to(largest.hidden)
     return Example(
         mode=mode,
-        inputs=hidden if draw(st.booleans()) else upto(largest.inputs),
+        inputs=hidden if draw(st.booleans()) else up_to(largest.inputs),
         hidden=hidden,
-        layers=upto(largest.layers),
-        directions=upto(2),
-        batch=upto(largest.batch),
-        steps=upto(largest.steps),
+        layers=up_to(largest.layers),
+        directions=up_to(2),
+        batch=up_to(largest.batch),
+        steps=up_to(largest.steps),
         states=draw(st.booleans()),
         change=draw(st.sampled_from(CHANGES)),
         seed=draw(st.integers(0, LIMIT - 1)),

@@ -1,4 +1,4 @@
-"""Recurrent inference: latency of a fused operator at every shape in both builds, and the speedup over native."""
+"""RNN inference: the latency of a fused operator at every shape in both builds, and the speedup over native."""
 
 from collections.abc import Callable
 

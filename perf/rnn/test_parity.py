@@ -1,6 +1,6 @@
-"""Right answers of the fused recurrent operator: both builds against its equations in plain numpy."""
+"""The answers of the fused recurrent operator: both builds compared with its equations in plain numpy."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -12,35 +12,35 @@ from perf.plugin.hooks import OPTIONS
 from perf.plugin.options import Options
 from perf.rnn.example import CHECK
 from perf.rnn.family import RnnCase, RnnFamily
-from perf.rnn.parity import check_case, check_defect, check_random
+from perf.rnn.parity import Runners, check_case, check_defect, check_random
 from perf.rnn.reference import GATES
 from perf.rnn.runner import ExampleRunner
-from perf.rnn.shapes import REFERENCE, RandomChecks, catalogue
+from perf.rnn.shapes import REFERENCE, AnswerChecks, catalogue
 
 Answered = Callable[[CheckResult], None]
-Runners = Mapping[str, ExampleRunner]
 BUILDS = ("native", "mkl")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = metafunc.config.stash[OPTIONS]
     if "case" in metafunc.fixturenames:
-        cases = RnnFamily().cases(_share(options).cases, options.cells, options.shapes)
-        others = [case for case in cases if case.variant != REFERENCE]
-        metafunc.parametrize("case", others, ids=[case.workload for case in others])
+        cases = RnnFamily().cases(_checks(options).cases, options.cells, options.shapes)
+        # A case checks all variants of its workload, so there is one for each workload.
+        selected = [case for case in cases if case.variant != REFERENCE]
+        metafunc.parametrize("case", selected, ids=[case.workload for case in selected])
     if "mode" in metafunc.fixturenames:
         metafunc.parametrize("mode", GATES)
     if "defect" in metafunc.fixturenames:
         metafunc.parametrize("defect", defects_of(CHECK))
 
 
-def _share(options: Options) -> RandomChecks:
+def _checks(options: Options) -> AnswerChecks:
     return catalogue().answers["whole" if options.whole_accuracy and options.tier == "quick" else options.tier]
 
 
 @pytest.fixture(scope="module")
 def runners(resources: Resources) -> Iterator[Runners]:
-    """A runner for each build, by its role."""
+    """Yield a runner for each build, by its role."""
     with ExitStack() as exits:
         yield {role: exits.enter_context(ExampleRunner(resources.build(role), resources)) for role in BUILDS}
 
@@ -53,7 +53,7 @@ def test_equations(case: RnnCase, resources: Resources, answered: Answered) -> N
 @pytest.mark.accuracy(*BUILDS)
 def test_random_networks(mode: str, runners: Runners, answered: Answered, request: pytest.FixtureRequest) -> None:
     options = request.config.stash[OPTIONS]
-    answered(check_random(mode, runners, seed=options.seed, count=_share(options).random))
+    answered(check_random(mode, runners, seed=options.seed, count=_checks(options).random))
 
 
 @pytest.mark.accuracy(*BUILDS)

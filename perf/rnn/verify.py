@@ -1,4 +1,4 @@
-"""Before any timing counts: every variant must compute what the equations say, with the kernels it is measured for."""
+"""The check before timing: every variant computes what the equations say, with the kernels that it is measured for."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,65 +9,64 @@ from perf.measure.results import Failure
 from perf.measure.workers.inspection import inspect
 from perf.measure.workers.instance import WorkerError
 from perf.measure.workers.worker_group import SEED
-from perf.rnn.agreement import Distance, Expected, distance, drawn, expected
-from perf.rnn.example import Example, covering
-from perf.rnn.operator import sizes_of
+from perf.rnn.agreement import Distance, ExpectedOutputs, distance, draw_inputs, expected_outputs
+from perf.rnn.example import Example, known_defect
 from perf.rnn.reference import Sizes
-from perf.rnn.shapes import catalogue
+from perf.rnn.shapes import catalogue, sizes_of
 
-# What runs where MKL-DNN does not: MXNet's own loops over BLAS products (src/operator/rnn_impl.h).
+# What runs if MKL-DNN does not: MXNet's own loops over BLAS products (src/operator/rnn_impl.h).
 OWN_KERNEL = "rnn_impl.h"
 
 
 def verify(plan: Plan[Operator], resources: Resources) -> dict[str, Checked[RnnCheck]]:
-    """Run every variant once at every workload, on the same inputs as will be timed."""
-    wanted = {workload.name: _expected(plan.variants[0], workload) for workload in plan.workloads}
-    return {variant.name: _check(variant, plan, wanted, resources) for variant in plan.variants}
+    """Run every variant once at every workload, on the inputs that will be timed, and compare it with the equations."""
+    expected = {workload.name: _expected(plan.variants[0], workload) for workload in plan.workloads}
+    return {variant.name: _check(variant, plan, expected, resources) for variant in plan.variants}
 
 
-def _expected(variant: Variant[Operator], workload: Workload) -> Expected:
-    return expected(_sizes(variant, workload), drawn(workload.inputs, workload.scales, SEED))
+def _expected(variant: Variant[Operator], workload: Workload) -> ExpectedOutputs:
+    return expected_outputs(_sizes(variant, workload), draw_inputs(workload.inputs, workload.scales, SEED))
 
 
 def _check(
-    variant: Variant[Operator], plan: Plan[Operator], wanted: Mapping[str, Expected], resources: Resources
+    variant: Variant[Operator], plan: Plan[Operator], expected: Mapping[str, ExpectedOutputs], resources: Resources
 ) -> Checked[RnnCheck]:
     try:
-        seen = inspect(variant, plan.workloads, resources)
+        observed = inspect(variant, plan.workloads, resources)
     except WorkerError as error:
         return Checked(Failure(f"while its answers were checked: {error.what}", error.last_words), None)
-    found = [(workload, distance(seen.outputs[workload.name], wanted[workload.name])) for workload in plan.workloads]
-    return judged(variant, found, sorted(seen.kernels("rnn")))
+    distances = [
+        (workload, distance(observed.outputs[workload.name], expected[workload.name])) for workload in plan.workloads
+    ]
+    return judge_variant(variant, distances, sorted(observed.kernels("rnn")))
 
 
-def judged(
-    variant: Variant[Operator], found: Sequence[tuple[Workload, Distance]], kernels: Sequence[str]
+def judge_variant(
+    variant: Variant[Operator], distances: Sequence[tuple[Workload, Distance]], kernels: Sequence[str]
 ) -> Checked[RnnCheck]:
-    """What is wrong with a variant whose outputs are so far from the equations' in these workloads, and that ran these
-    kernels of MKL-DNN.
-    """
-    wrong = [
-        f"the outputs of {workload.name} {distance.words}{_known(variant, workload)}"
-        for workload, distance in found
-        if distance.too_far
+    """Return what is wrong with a variant, by its distances from the equations and the kernels that MKL-DNN ran."""
+    problems = [
+        f"the outputs of {workload.name} {distance.problem}{_defect(variant, workload)}"
+        for workload, distance in distances
+        if distance.too_large
     ]
     fused = variant.build.facts.mkldnn and variant.program.attributes["mode"] in catalogue().mkldnn_modes
     if fused and not kernels:
-        wrong.append("MKL-DNN ran no RNN primitive")
+        problems.append("MKL-DNN ran no RNN primitive")
     facts = RnnCheck(
         isa=", ".join(kernels) or OWN_KERNEL,
-        output_difference=max(distance.found for _, distance in found),
-        output_difference_allowed=min(distance.allowed for _, distance in found),
+        output_difference=max(distance.difference for _, distance in distances),
+        output_difference_allowed=min(distance.allowed for _, distance in distances),
     )
-    return Checked(Failure("; ".join(wrong), "") if wrong else None, facts)
+    return Checked(Failure("; ".join(problems), "") if problems else None, facts)
 
 
-def _known(variant: Variant[Operator], workload: Workload) -> str:
-    """The known defect that covers a workload, as the end of a sentence; "" without one."""
+def _defect(variant: Variant[Operator], workload: Workload) -> str:
+    """Return the known defect that affects a workload, as the end of a sentence; "" without one."""
     sizes = _sizes(variant, workload)
     steps, batch, inputs = workload.inputs["data"]
     example = Example(sizes.mode, inputs, sizes.hidden, sizes.layers, sizes.directions, batch, steps)
-    defect = covering(example, variant.build.facts)
+    defect = known_defect(example, variant.build.facts)
     return f": {defect}" if defect else ""
 
 

@@ -1,1 +1,1 @@
-"""Stored runs: their format, where they are kept, and what two of them say about each other."""
+"""Stored runs: their format, the folders that hold them, and how one is judged by another."""

@@ -1,4 +1,4 @@
-"""Which runs become baselines: none that hides a loss, none that covers less than the latest without saying so."""
+"""Store a run as a baseline, unless it hides a loss or covers less than the latest one without saying so."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,127 +13,139 @@ from perf.errors import PerfError
 from perf.files import MAX_BYTES
 from perf.published import published_classes
 from perf.runs.baseline import PUBLISHED, usable_baseline
-from perf.runs.judges import gate_of, judge_run
-from perf.runs.schema import FEW, Accepted, Run, StoredCase
-from perf.runs.store import Shelf, held, save, shelf_of
+from perf.runs.judges import judge_run, make_gate
+from perf.runs.schema import FEW, AcceptedLosses, StoredCase, StoredRun
+from perf.runs.store import RunFiles, find_run_files, locked, save
 from perf.runs.tolerances import Tolerances
 from perf.stack import OF_THE_SUITE, differing
+from perf.wording import counted
 
-# A case with one of these verdicts replaces the stored one for a stated reason only.
+# A case with one of these verdicts replaces the stored one only for a stated reason.
 CONTESTED = frozenset({"regressed", "drifted", "inconclusive", "invalid"})
-# More cases than these are not named in a message.
+# A message names at most this number of cases: more would bury what to do next.
 SHOWN = 5
-# Of a stored run: a part of a file's name.
+# The name of a stored run is part of a file's name.
 NAME = re.compile(r"[\w+-][\w.+-]{0,80}")
+REFUSED = "the run was not stored as a baseline"
 
 
 @dataclass(frozen=True)
-class Consent:
-    """What the user allows of a run that is stored: cases that it may lack, by patterns of their names, and the reason
-    why cases may have become worse, or stay open; "" for none.
+class Waiver:
+    """What a user permits when a run is stored: `dropped` are patterns of the names of cases that it may lack, and
+    `reason` says why cases may be worse than, or undecided against, the baseline; "" for no reason. Raises PerfError
+    for a reason that is not one line of text.
     """
 
     dropped: tuple[str, ...] = ()
     reason: str = ""
 
     def __post_init__(self) -> None:
-        """PerfError for a reason that is no line of text."""
         if self.reason and not (self.reason.strip() and self.reason.isprintable()):
             step = "write one line of text"
             raise PerfError("the reason cannot be stored", subject=repr(self.reason[:60]), next_step=step)
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A run that was stored: where, how many cases, which items were left out and why, and what was accepted."""
+class StoredBaseline:
+    """A run that was stored: the `path` of its file, the number of its `cases`, the items that were `left_out` with the
+    reasons, and the losses that were `accepted`, if any.
+    """
 
     path: Path
     cases: int
     left_out: Mapping[str, str]
-    accepted: Accepted | None
+    accepted: AcceptedLosses | None
 
     @property
     def lines(self) -> list[str]:
-        """It, for a user."""
+        """Lines that report it to a user."""
         lines = [f"Left out of the baseline: {name}: {why}" for name, why in self.left_out.items()]
         if self.accepted:
             contested = [f"{name} ({why})" for name, why in self.accepted.verdicts.items()]
             if contested:
-                lines.append(f"Accepted, since {self.accepted.reason}: {', '.join(contested)}")
+                lines.append(f"Accepted for the reason '{self.accepted.reason}': {', '.join(contested)}")
             if self.accepted.dropped:
-                lines.append(f"No longer stored, unlike {self.accepted.baseline}: {', '.join(self.accepted.dropped)}")
-        return [*lines, f"Stored as a baseline: {self.path} ({self.cases} case{'s' * (self.cases != 1)})"]
+                lines.append(f"Dropped from {self.accepted.baseline}: {', '.join(self.accepted.dropped)}")
+        return [*lines, f"Stored as a baseline: {self.path} ({counted(self.cases, 'case')})"]
 
 
-def store(document: Mapping[str, Any], folder: Path, name: str, consent: Consent, tolerances: Tolerances) -> Stored:
-    """Store a run as the latest baseline of its machine class. `document` is pytest-benchmark's JSON
-    of it, whose part `perf` says which cases are left out.
+def store(
+    document: Mapping[str, Any], folder: Path, name: str, waiver: Waiver, tolerances: Tolerances
+) -> StoredBaseline:
+    """Store a run as the latest baseline of its machine class. `document` is pytest-benchmark's JSON of the run, whose
+    `perf` section says which items are left out.
 
-    PerfError when it is unfinished, was slowed down on purpose, has no case that is sound, lacks cases of the latest
-    baseline, or became worse than that without a reason, and when it cannot be written.
+    Raises PerfError when the run is unfinished, was slowed down on purpose or has no sound case; when it lacks cases of
+    the latest baseline, or is worse than that, and the waiver does not permit it; and when it cannot be written.
     """
     if not NAME.fullmatch(name):
-        message = f"not stored as a baseline: {name[:60]!r} is no name"
-        raise PerfError(message, subject=str(folder), next_step="use letters, digits, and . _ + - in it")
+        step = "use letters, digits and . _ + - in the name"
+        raise PerfError(f"{REFUSED}: {name[:60]!r} is not a valid name", subject=str(folder), next_step=step)
     sound = _sound(document, folder)
     try:
-        with held(folder):
-            run = msgspec.convert(sound, Run)
-            shelf = shelf_of(folder, run.perf.machine_class)
-            accepted = _accepted(run, shelf, folder, consent, tolerances)
+        with locked(folder):
+            run = msgspec.convert(sound, StoredRun)
+            files = find_run_files(folder, run.perf.machine_class)
+            accepted = _accepted(run, files, folder, waiver, tolerances)
             sound["perf"]["accepted"] = msgspec.to_builtins(accepted)
             content = encoded(sound)
             if len(content) > MAX_BYTES:
-                message = f"not stored as a baseline: it would be too large to be read: {len(content) / 1e6:.0f} MB"
+                message = f"{REFUSED}: at {len(content) / 1e6:.0f} MB it would be too large to be read again"
                 raise PerfError(message, subject=str(folder), next_step="store a run that a session wrote")
             path = save(folder, name, content)
-            return Stored(path, len(run.cases), sound["perf"]["left_out"], accepted)
+            return StoredBaseline(path, len(run.cases), sound["perf"]["left_out"], accepted)
     except OSError as error:
         step = "free some space or name another folder; then add --perf-resume, or run mxperf refresh again"
         raise PerfError(f"the run cannot be stored: {error.strerror}", subject=str(folder), next_step=step) from error
 
 
 def encoded(document: Mapping[str, Any]) -> bytes:
-    """A run as it is written: indented by one, so that differences can be read."""
+    """Return a run as it is written: indented by one, so that differences can be read."""
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
 
-def _accepted(run: Run, shelf: Shelf, folder: Path, consent: Consent, tolerances: Tolerances) -> Accepted | None:
-    """What is accepted of a run against the stored ones; None when there is nothing to accept. PerfError where the user
-    did not consent.
+def _accepted(
+    run: StoredRun, files: RunFiles, folder: Path, waiver: Waiver, tolerances: Tolerances
+) -> AcceptedLosses | None:
+    """Return what is accepted of a run, compared with the stored ones; None when nothing needs to be. Raises PerfError
+    for what the waiver does not permit.
     """
-    runs = _usable(shelf, run.perf.machine_class)
+    runs = _usable(files, run.perf.machine_class)
     for path, stored in runs.items():
         if (stored.datetime, stored.cases) == (run.datetime, run.cases):
-            raise PerfError(f"it is stored already: {path.name}", subject=str(path.parent), next_step="measure again")
-    latest = shelf.latest
+            message = f"the run is stored already: {path.name}"
+            raise PerfError(message, subject=str(path.parent), next_step="measure again")
+    latest = files.latest
     lacking = [name for name in (runs[latest].cases if latest else ()) if name not in run.cases]
-    unnamed = [name for name in lacking if not any(fnmatchcase(name, pattern) for pattern in consent.dropped)]
-    if unnamed:
-        message = f"not stored as a baseline: it lacks {_listed(unnamed)} of {latest.name if latest else ''}"
-        step = "run the whole tier, or name the cases to drop: --perf-drop=PATTERN"
+    unnamed = [name for name in lacking if not any(fnmatchcase(name, pattern) for pattern in waiver.dropped)]
+    if latest and unnamed:
+        message = f"{REFUSED}: it lacks {counted(len(unnamed), 'case')} of {latest.name}: {_listed(unnamed)}"
+        step = "run the whole tier, or name the cases to drop: --perf-drop=PATTERN (mxperf refresh: --drop=PATTERN)"
         raise PerfError(message, subject=str(folder), next_step=step)
-    contested = _contested(run, shelf, tolerances)
-    if contested and not consent.reason:
-        message = f"not stored as a baseline: {_listed([f'{name} ({kind})' for name, kind in contested.items()])}"
+    contested = _contested(run, files, tolerances)
+    if contested and not waiver.reason:
+        listed = _listed([f"{name} ({kind})" for name, kind in contested.items()])
+        message = f"{REFUSED}: {counted(len(contested), 'case')} cannot replace the stored ones: {listed}"
         step = (
-            "mend it; or measure it beside the baseline (--benchmark-compare); or say why it is to be accepted: "
-            "--perf-reason=TEXT"
+            "fix the loss; or measure side by side with the baseline (--benchmark-compare); or accept it with "
+            "--perf-reason=TEXT (mxperf refresh: --reason=TEXT)"
         )
         raise PerfError(message, subject=str(folder), next_step=step)
     if not contested and not lacking:
         return None
-    return Accepted(latest.name if latest else PUBLISHED, consent.reason, contested, tuple(lacking))
+    return AcceptedLosses(latest.name if latest else PUBLISHED, waiver.reason, contested, tuple(lacking))
 
 
-def _contested(run: Run, shelf: Shelf, tolerances: Tolerances) -> dict[str, str]:
-    """The cases of a run that may not replace stored ones without a reason, and why. Each is judged by the newest
-    stored run that holds it, since one that was dropped for a while must not come back slower; and by the oldest of its
-    history, since losses must not creep in. Without a stored run the announcement's tables judge their classes.
+def _contested(run: StoredRun, files: RunFiles, tolerances: Tolerances) -> dict[str, str]:
+    """Return the cases of a run that may not replace stored ones without a reason, and why.
+
+    Each case is compared with the newest stored run that contains it, so that one that was dropped for a while does not
+    come back slower; and with the oldest run of its history, so that losses do not creep in. Without a stored run, the
+    announcement's tables are the baseline of their machine classes.
     """
-    runs = _usable(shelf, run.perf.machine_class)
+    runs = _usable(files, run.perf.machine_class)
     contested: dict[str, str] = {}
-    for path, names in _judged_by(run, runs).items():
+    for path, names in _compared_with(run, runs).items():
         _, judged = judge_run(run, path.name, runs[path], path.parent, tolerances)
         contested |= {
             verdict.case: f"{verdict.kind} against {path.name}"
@@ -143,70 +155,70 @@ def _contested(run: Run, shelf: Shelf, tolerances: Tolerances) -> dict[str, str]
         contested |= {name: why for name in names if (why := _thinner(run.cases[name], runs[path].cases[name], path))}
     if not runs and run.perf.machine_class in published_classes():
         families = list(dict.fromkeys(case.family for case in run.cases.values()))
-        gate = gate_of(PUBLISHED, None, run.perf, list(run.cases), families, tolerances, [])
+        gate = make_gate(PUBLISHED, None, run.perf, list(run.cases), families, tolerances, [])
         verdicts = gate.judged(list(run.cases.values())).verdicts.values()
         contested |= {v.case: f"{v.kind} against the published tables" for v in verdicts if v.kind == "regressed"}
     return contested
 
 
-def _usable(shelf: Shelf, machine_class: str) -> dict[Path, Run]:
-    """The stored runs that others may be judged by, oldest first. PerfError when the latest is none of them."""
+def _usable(files: RunFiles, machine_class: str) -> dict[Path, StoredRun]:
+    """Return the stored runs that can be baselines, oldest first. Raises PerfError when the latest cannot."""
     runs = {}
-    for path in shelf.paths:
+    for path in files.paths:
         try:
             runs[path] = usable_baseline(path, machine_class)
         except PerfError:
-            if path == shelf.latest:
+            if path == files.latest:
                 raise
     return runs
 
 
-def _judged_by(run: Run, runs: Mapping[Path, Run]) -> dict[Path, set[str]]:
-    """The stored runs that a run's cases are judged by, with those cases: for each the newest that holds it, and the
-    oldest from which on it ran the same stack and nothing was accepted of it.
+def _compared_with(run: StoredRun, runs: Mapping[Path, StoredRun]) -> dict[Path, set[str]]:
+    """Return the stored runs that a run is compared with, and for which cases: for each case the newest run that
+    contains it, and the oldest since which it ran the same stack and nothing was accepted of it.
     """
-    found: dict[Path, set[str]] = {}
+    compared: dict[Path, set[str]] = {}
     for name in run.cases:
-        holding = [(path, stored) for path, stored in runs.items() if name in stored.cases]
-        if not holding:
+        containing = [(path, stored) for path, stored in runs.items() if name in stored.cases]
+        if not containing:
             continue
-        newest = holding[-1][1].cases[name].stack
+        newest = containing[-1][1].cases[name].stack
         history: list[Path] = []
-        for path, stored in reversed(holding):
+        for path, stored in reversed(containing):
             if differing(stored.cases[name].stack, newest) - OF_THE_SUITE:
                 break
             history.append(path)
             if stored.perf.accepted and name in stored.perf.accepted.verdicts:
                 break
         for path in {history[0], history[-1]}:
-            found.setdefault(path, set()).add(name)
-    return found
+            compared.setdefault(path, set()).add(name)
+    return compared
 
 
 def _thinner(now: StoredCase, then: StoredCase, path: Path) -> str | None:
-    """That a case rests on fewer undisturbed invocations than three, and than the stored one; None when it does not."""
+    """Return that a case has fewer undisturbed invocations than `FEW` and than the stored one, else None."""
     counts = [min((len(sample.floors) for sample in case.samples.values()), default=FEW) for case in (now, then)]
     if counts[0] >= min(FEW, counts[1]):
         return None
-    return f"{counts[0]} undisturbed invocation{'s' * (counts[0] != 1)}, and {path.name} has {counts[1]}"
+    return f"{counted(counts[0], 'undisturbed invocation')}, {path.name} has {counts[1]}"
 
 
 def _sound(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The run without what must not be stored. PerfError when that is all of it."""
+    """Return the run without the items that must not be stored. Raises PerfError when nothing may be stored."""
     perf = document["perf"]
     left_out = {**_disturbed(document), **perf["left_out"]}
     if not perf["complete"]:
-        why = "not stored as a baseline: it is unfinished"
-        raise PerfError(why, subject=str(folder), next_step="add --perf-resume to finish it")
+        message, step = f"{REFUSED}: it is unfinished", "repeat the command with --perf-resume to finish it"
+        raise PerfError(message, subject=str(folder), next_step=step)
     if perf["injected"]:
-        why = "not stored as a baseline: it was slowed down on purpose"
-        raise PerfError(why, subject=str(folder), next_step="leave out --perf-inject")
+        message, step = f"{REFUSED}: it was slowed down on purpose", "measure again without --perf-inject"
+        raise PerfError(message, subject=str(folder), next_step=step)
     sound = [benchmark for benchmark in document["benchmarks"] if benchmark["fullname"] not in left_out]
-    fit = [{**benchmark, "stats": _without_samples(benchmark["stats"])} for benchmark in sound]
-    if not fit:
-        message = f"not stored as a baseline: no case is left: {next(iter(left_out.values()), 'it holds none')}"
-        raise PerfError(message, subject=str(folder), next_step="mend what failed, and measure again")
-    return {**document, "benchmarks": fit, "perf": {**perf, "left_out": left_out}}
+    stripped = [{**benchmark, "stats": _without_samples(benchmark["stats"])} for benchmark in sound]
+    if not stripped:
+        message = f"{REFUSED}: no case is left: {next(iter(left_out.values()), 'it contains none')}"
+        raise PerfError(message, subject=str(folder), next_step="fix what failed, then measure again")
+    return {**document, "benchmarks": stripped, "perf": {**perf, "left_out": left_out}}
 
 
 def _without_samples(stats: Mapping[str, Any]) -> dict[str, Any]:
@@ -223,4 +235,4 @@ def _disturbed(document: Mapping[str, Any]) -> dict[str, str]:
 
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{len(names)} case{'s' * (len(names) > 1)}: {', '.join(names[:SHOWN])}{more}"
+    return f"{', '.join(names[:SHOWN])}{more}"

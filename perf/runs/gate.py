@@ -1,67 +1,63 @@
-"""A run against its baseline: a verdict for every case, and what else differs between the two."""
+"""The gate: compare a run with its baseline, case by case, and note what else differs between the two."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from perf.judge.speedup import Estimate, Observed, estimate_speedup
-from perf.judge.variance_prior import VariancePrior, prior_of, variance_of
-from perf.judge.verdict import Judgement, Tolerance, judge_side_by_side, judge_since
-from perf.runs.schema import Context, Run, StoredCase
-from perf.runs.sessions import Sessions
-from perf.runs.together import Judged, judged_together
+from perf.judge.judgement import Judgement, Tolerance, judge_drift, judge_side_by_side
+from perf.judge.speedup import Estimate, ObservedRatio, estimate_speedup
+from perf.runs.groups import RunVerdicts, judge_groups
+from perf.runs.schema import RunContext, StoredCase, StoredRun
 from perf.runs.tolerances import Tolerances
+from perf.runs.variances import Priors, SessionVariances, priors_of
 from perf.runs.verdict import GRAVITY, Ratio, Verdict
 from perf.stack import DECISIVE, OF_THE_SUITE, differences, differing
-
-
-@dataclass(frozen=True)
-class Priors:
-    """What a family's cases in a run say about variances between invocations: of speedups, and side by side."""
-
-    within: VariancePrior
-    side_by_side: VariancePrior
+from perf.wording import counted
 
 
 @dataclass(frozen=True)
 class Gate:
-    """A baseline, ready to judge the cases of a run by. `baseline` is None for the published tables. `comparisons` is
-    how many ratios the whole run will have judged; `name` is what the baseline is called in messages; `sessions` is
-    how much stored speedups vary from session to session; `ignored` are files of other classes beside the baseline.
+    """Judges the cases of a run by a baseline.
+
+    `name` is the baseline's name in messages, and `baseline` the stored run, or None for the published tables.
+    `context` describes the run that is judged. `tolerances` say which changes matter, and `comparisons` is the number
+    of ratios that are judged in the whole run. `sessions` holds the variances between sessions. `ignored` are the files
+    in the baseline's folder that belong to other machine classes or cannot be read. `problem` is always None: a
+    baseline that cannot be used has no gate.
     """
 
     name: str
-    baseline: Run | None
-    context: Context
+    baseline: StoredRun | None
+    context: RunContext
     tolerances: Tolerances
     comparisons: int
-    sessions: Sessions
+    sessions: SessionVariances
     ignored: tuple[str, ...] = ()
     problem: None = None
 
     @property
     def compares(self) -> bool:
-        """True."""
+        """True: there is a baseline to compare with."""
         return True
 
     def lines(self) -> list[str]:
-        """What the baseline is, how much speedups vary between sessions, and which settings changed since."""
-        when = f", stored {self.baseline.datetime[:16]}" if self.baseline else ""
+        """Return lines with the baseline, the variances between sessions, and the settings that changed since."""
+        stored = f", stored {self.baseline.datetime[:16]}" if self.baseline else ""
         return [
-            f"Judged by {self.name}{when}. {self.sessions.text}",
-            *([f"Ignored there: {', '.join(self.ignored)}."] if self.ignored else []),
-            *(f"changed since then: {change}" for change in self.settings_changed),
+            f"Compared with {self._source}{stored}. {self.sessions.text}",
+            *([f"Ignored in the baseline's folder: {', '.join(self.ignored)}."] if self.ignored else []),
+            *(f"Machine setting changed since the baseline: {change}" for change in self.settings_changed),
         ]
 
     @cached_property
     def settings_changed(self) -> list[str]:
-        """Which settings of the machine differ from the baseline's, each as "name: then -> now"."""
+        """The settings of the machine that differ from the baseline's, each as "name: then -> now"."""
         return _differences(self.baseline.perf.settings, self.context.settings) if self.baseline else []
 
     @cached_property
     def same_machine(self) -> bool:
-        """Whether absolute times may be compared: the same machine with the same settings."""
+        """Whether absolute times can be compared: the same machine with the same settings."""
         return (
             self.baseline is not None
             and self.context.host_id is not None
@@ -70,17 +66,19 @@ class Gate:
         )
 
     def undecided(self, case: StoredCase, priors: Mapping[str, Priors]) -> float | None:
-        """The apparent log slowdown of a case that side by side left undecided; None of any other, and of one whose
-        twin says nothing.
+        """Return the apparent slowdown, log(now/then) of the latency, of a case whose side-by-side measurement is
+        inconclusive, so that it needs remeasuring; None for any other case.
         """
         then = self._then.get(case.name)
         if then is None or case.side_by_side is None or not case.side_by_side.values or not self._compares(case, then):
             return None
-        found = self._side_by_side(case, priors[case.family])
-        return -found.change.log_ratio if found.kind == "inconclusive" and found.change else None
+        judgement = self._side_by_side(case, priors[case.family])
+        return -judgement.change.log_ratio if judgement.kind == "inconclusive" and judgement.change else None
 
     def verdict(self, case: StoredCase, priors: Mapping[str, Priors]) -> Verdict | None:
-        """The verdict on a case, with the priors of each family; None for a reference that nothing is said of."""
+        """Return the verdict on a case, with the priors by family; None for a reference that there is nothing to judge
+        of.
+        """
         return self._verdict(case, priors[case.family])
 
     def _verdict(self, case: StoredCase, priors: Priors) -> Verdict | None:
@@ -88,40 +86,42 @@ class Gate:
             return self._by_published(case, priors) if case.samples else None
         then = self._then.get(case.name)
         if then is None:
-            return Verdict(case.name, "no-baseline", f"{self.name} does not hold it") if case.samples else None
+            return Verdict(case.name, "no-baseline", self._no_such_case) if case.samples else None
         latency_ratio = case.latency_s / then.latency_s if self.same_machine else None
         changes = (*differences(then.stack, case.stack), *_differences_over(then, case))
         ratios = tuple(self._ratios(case, then, priors))
         changed = differing(then.stack, case.stack) - OF_THE_SUITE
         missing: tuple[str, ...] = ()
         if case.side_by_side is not None and self._compares(case, then):
-            found = self._side_by_side(case, priors)
+            judgement = self._side_by_side(case, priors)
             missing = tuple(differences(then.stack, case.side_by_side.stack))
-            reason, kind = found.reason or "side by side with the baseline's stack", found.kind
+            kind, reason = judgement.kind, judgement.reason or "measured side by side with the baseline's stack"
             lacking = sorted(_decisive(differing(then.stack, case.side_by_side.stack)))
             if lacking and kind in {"ok", "improved"}:
-                kind, reason = "inconclusive", f"what ran beside it lacked {', '.join(lacking)} of the baseline's stack"
-            verdict = Verdict(case.name, kind, _because(reason, changes), ratios, found)
+                kind, reason = "inconclusive", f"the baseline arm lacked the baseline's {', '.join(lacking)}"
+            verdict = Verdict(case.name, kind, _because(reason, changes), ratios, judgement)
         elif changed:
-            verdict = self._without_twin(case, ratios, changes)
+            verdict = self._without_baseline_arm(case, ratios, changes)
         elif not case.samples:
-            return Verdict(case.name, "invalid", "it has no speedups, and the baseline has") if then.samples else None
+            return (
+                Verdict(case.name, "invalid", "it has no speedup, but the baseline has one") if then.samples else None
+            )
         else:
             verdict = self._same_stack(case, then, ratios, changes)
         return replace(verdict, latency_ratio=latency_ratio, changes=changes, missing=missing)
 
-    def judged(self, cases: Sequence[StoredCase]) -> Judged:
-        """The verdicts on all cases of a run, and on those of the baseline's stack together."""
+    def judged(self, cases: Sequence[StoredCase]) -> RunVerdicts:
+        """Return the verdicts on all cases of a run, and on groups of those that ran the baseline's stack."""
         priors = priors_of(cases, self.tolerances)
-        found = {case.name: self.verdict(case, priors) for case in cases}
-        verdicts = {name: verdict for name, verdict in found.items() if verdict is not None}
-        verdicts |= {case.name: gone for case in cases if (gone := self._ratio_gone(case, found))}
+        judged = {case.name: self.verdict(case, priors) for case in cases}
+        verdicts = {name: verdict for name, verdict in judged.items() if verdict is not None}
+        verdicts |= {case.name: gone for case in cases if (gone := self._ratio_gone(case, judged))}
         if self.baseline is None:
-            return Judged(verdicts)
-        return judged_together(cases, verdicts, self.sessions, self.tolerances)
+            return RunVerdicts(verdicts)
+        return judge_groups(cases, verdicts, self.sessions, self.tolerances)
 
     def _ratio_gone(self, case: StoredCase, names: Collection[str]) -> Verdict | None:
-        """That a case lacks a ratio that the baseline has, although the variant that it is over was measured."""
+        """Return `invalid` for a case without a ratio that the baseline has, although its reference was measured."""
         then = self._then.get(case.name)
         gone = [
             reference
@@ -129,11 +129,19 @@ class Gate:
             if reference not in case.samples
             and (reference == case.reference or f"{case.workload}-{reference}" in names)
         ]
-        return Verdict(case.name, "invalid", f"its ratio over {', '.join(gone)} is gone") if gone else None
+        return Verdict(case.name, "invalid", f"its ratio over {', '.join(gone)} is missing") if gone else None
 
     def only_then(self, selected: Collection[str]) -> list[str]:
-        """The baseline's cases that were not selected, by name."""
+        """Return the names of the baseline's cases that were not selected."""
         return sorted(set(self._then) - set(selected))
+
+    @property
+    def _source(self) -> str:
+        return self.name if self.baseline else "the published tables"
+
+    @property
+    def _no_such_case(self) -> str:
+        return f"{self._source} {'does' if self.baseline else 'do'} not contain this case"
 
     @cached_property
     def _then(self) -> Mapping[str, StoredCase]:
@@ -141,8 +149,8 @@ class Gate:
 
     @staticmethod
     def _compares(case: StoredCase, then: StoredCase) -> bool:
-        """Whether something ran beside the case that had some of what the case has not of the baseline's stack, and
-        nothing decisive that neither of the two had.
+        """Whether the baseline arm tells something about the difference of the stacks: it had some part of the
+        baseline's stack that the case does not have, and no decisive part that neither of the two has.
         """
         if case.side_by_side is None or case.side_by_side.problem:
             return False
@@ -159,49 +167,51 @@ class Gate:
         self, case: StoredCase, then: StoredCase, ratios: tuple[Ratio, ...], changes: tuple[str, ...]
     ) -> Verdict:
         if not ratios:
-            other = any(name in then.samples for name in case.samples)
-            why = "measured over another reference" if other else "its reference is another variant"
-            return Verdict(case.name, "invalid", _because(why, changes))
+            same_variant = any(name in then.samples for name in case.samples)
+            what = "stack of its reference" if same_variant else "reference variant"
+            reason = f"it was measured against another {what} than the baseline's"
+            return Verdict(case.name, "invalid", _because(reason, changes))
         gravest = max(ratios, key=lambda ratio: GRAVITY.index(ratio.judgement.kind)).judgement
         if gravest.kind == "drifted":
-            changed = [*changes, *self.settings_changed] or ["none of the machine's settings that are recorded"]
+            changed = [*changes, *self.settings_changed] or ["no recorded machine setting"]
             return Verdict(case.name, "drifted", _because(f"same stack, {gravest.reason}", changed), ratios)
         if gravest.kind == "invalid" and case.invocations_disturbed:
-            why = f"other programs or the hypervisor disturbed all {case.invocations_disturbed} invocations"
-            return Verdict(case.name, "invalid", _because(why, changes), ratios)
-        reason = gravest.reason or f"same stack; {_seen(gravest, 'drift')}"
+            count = counted(case.invocations_disturbed, "invocation")
+            reason = f"every invocation was disturbed by other programs or the hypervisor ({count})"
+            return Verdict(case.name, "invalid", _because(reason, changes), ratios)
+        reason = gravest.reason or f"same stack; {_detectable(gravest, 'drift')}"
         return Verdict(case.name, gravest.kind, _because(reason, changes), ratios)
 
-    def _without_twin(self, case: StoredCase, ratios: tuple[Ratio, ...], changes: tuple[str, ...]) -> Verdict:
-        """Another stack, and nothing of the baseline's to put beside it: a stored ratio cannot tell build and machine
-        apart.
+    def _without_baseline_arm(self, case: StoredCase, ratios: tuple[Ratio, ...], changes: tuple[str, ...]) -> Verdict:
+        """Return the verdict on another stack that was not measured side by side with the baseline's: from a stored
+        ratio alone, a change of the build cannot be distinguished from one of the machine.
         """
         problem = case.side_by_side.problem if case.side_by_side else None
-        why = f"the stack changed and the baseline's cannot run beside it{f' ({problem})' if problem else ''}"
+        cause = f" ({problem})" if problem else ""
+        reason = f"the stack changed, and the baseline's stack was not measured side by side{cause}"
         gravest = max((ratio.judgement for ratio in ratios), key=lambda j: GRAVITY.index(j.kind), default=None)
         if gravest is not None and gravest.kind == "drifted":
-            return Verdict(
-                case.name, "drifted", _because(f"{why}: machine or build, {gravest.reason}", changes), ratios
-            )
+            reason = f"{reason}, so the machine or the build may be the cause; {gravest.reason}"
+            return Verdict(case.name, "drifted", _because(reason, changes), ratios)
         if gravest is not None and gravest.kind == "ok":
-            why = f"{why}; {_seen(gravest, 'change')}"
-        return Verdict(case.name, "inconclusive", _because(why, changes), ratios)
+            reason = f"{reason}; {_detectable(gravest, 'change')}"
+        return Verdict(case.name, "inconclusive", _because(reason, changes), ratios)
 
     def _by_published(self, case: StoredCase, priors: Priors) -> Verdict:
         now = case.samples[case.reference].observed
         if case.published is None:
-            return Verdict(case.name, "no-baseline", f"{self.name} does not hold it")
-        then = Observed(math.log(case.published), 0.0, 1)  # nothing is known of its error
+            return Verdict(case.name, "no-baseline", self._no_such_case)
+        then = ObservedRatio(math.log(case.published), 0.0, 1)  # its error was not published
         sessions, tolerance = self.sessions.priors[case.family], self.tolerances.published
-        found = judge_since(now, then, priors.within, sessions, tolerance, self.comparisons)
-        kind = found.kind
-        if found.change is not None and kind == "drifted":
-            kind = "regressed" if found.change.log_ratio < 0 else "improved"
-        ratio = Ratio(case.reference, replace(found, kind=kind), _estimate(now, priors), _estimate(then, priors))
-        return Verdict(case.name, kind, found.reason or _seen(found, "loss"), (ratio,))
+        judgement = judge_drift(now, then, priors.within, sessions, tolerance, self.comparisons)
+        kind = judgement.kind
+        if judgement.change is not None and kind == "drifted":
+            kind = "regressed" if judgement.change.log_ratio < 0 else "improved"
+        ratio = Ratio(case.reference, replace(judgement, kind=kind), _estimate(now, priors), _estimate(then, priors))
+        return Verdict(case.name, kind, judgement.reason or _detectable(judgement, "loss"), (ratio,))
 
     def _ratios(self, case: StoredCase, then: StoredCase, priors: Priors) -> Iterable[Ratio]:
-        """The stored ratios that are over the same stack now as then."""
+        """Yield the ratios whose reference ran the same stack then and now."""
         for reference, sample in case.samples.items():
             stored = then.samples.get(reference)
             if stored is None or differing(stored.over, sample.over) - OF_THE_SUITE:
@@ -209,50 +219,32 @@ class Gate:
             sessions = self.sessions.of(case.family, case.name, reference)
             tolerance = self._tolerance(case)
             now, before = sample.observed, stored.observed
-            found = judge_since(now, before, priors.within, sessions, tolerance, self.comparisons)
-            yield Ratio(reference, found, _estimate(now, priors), _estimate(before, priors))
+            judgement = judge_drift(now, before, priors.within, sessions, tolerance, self.comparisons)
+            yield Ratio(reference, judgement, _estimate(now, priors), _estimate(before, priors))
 
     def _tolerance(self, case: StoredCase) -> Tolerance:
         return self.tolerances.of(case.family, case.name)
 
 
-def priors_of(cases: Iterable[StoredCase], tolerances: Tolerances) -> dict[str, Priors]:
-    """What the cases of each family say about variances, the assumed ones where they are too few."""
-    families: dict[str, list[StoredCase]] = {}
-    for case in cases:
-        families.setdefault(case.family, []).append(case)
-    priors = {}
-    for family, found in families.items():
-        observed = [sample.observed for case in found for sample in case.samples.values()]
-        within = [(known.variance, known.degrees) for known in observed if known]
-        side_by_side = [variance_of(case.side_by_side.values) for case in found if case.side_by_side]
-        assumed = tolerances.assumed_of(family)
-        priors[family] = Priors(
-            prior_of(within, assumed.prior(assumed.invocations)),
-            prior_of(side_by_side, assumed.prior(assumed.side_by_side)),
-        )
-    return priors
-
-
-def comparisons_of(selected: Collection[str], baseline: Run | None) -> int:
-    """How many ratios will be judged when the cases named `selected` are; at least one."""
+def comparisons_of(selected: Collection[str], baseline: StoredRun | None) -> int:
+    """Return how many ratios are judged if the cases named `selected` are; at least one."""
     if baseline is None:
         return max(1, len(selected))
     return max(1, sum(max(1, len(case.samples)) for name, case in baseline.cases.items() if name in selected))
 
 
 def _differences_over(then: StoredCase, now: StoredCase) -> list[str]:
-    """What changed in the stacks that the case's speedups are over, where it makes them another reference."""
-    found = []
+    """Return what changed in the stacks of a case's references, if a reference is no longer the same."""
+    lines = []
     for reference, sample in now.samples.items():
         before = then.samples.get(reference)
         if before is not None and differing(before.over, sample.over) - OF_THE_SUITE:
-            found += [f"{reference}: {difference}" for difference in differences(before.over, sample.over)]
-    return found
+            lines += [f"{reference}: {difference}" for difference in differences(before.over, sample.over)]
+    return lines
 
 
 def _decisive(names: Collection[str]) -> set[str]:
-    """Those of a stack's fields, or of their keys, that make a build faster or slower."""
+    """Return those of a stack's fields, or of their keys, that make a build faster or slower."""
     return {name for name in names if name.partition(" ")[0] in DECISIVE}
 
 
@@ -260,20 +252,20 @@ def _because(reason: str, changes: Collection[str]) -> str:
     return f"{reason}; changed: {'; '.join(changes)}" if changes else reason
 
 
-def _seen(judgement: Judgement, what: str) -> str:
+def _detectable(judgement: Judgement, what: str) -> str:
     if judgement.smallest_loss is None:
-        return "nothing is known of its variance"
-    return f"a {what} of {judgement.smallest_loss:.1%} or more would have been seen"
+        return "its variance is unknown"
+    return f"a {what} of {judgement.smallest_loss:.1%} or more would have been detected"
 
 
-def _estimate(observed: Observed | None, priors: Priors) -> Estimate | None:
+def _estimate(observed: ObservedRatio | None, priors: Priors) -> Estimate | None:
     return estimate_speedup(observed, priors.within) if observed else None
 
 
 def _differences(then: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
     names = [*then, *(name for name in now if name not in then)]
     return [
-        f"{name}: {then.get(name, 'not there')} -> {now.get(name, 'not there')}"
+        f"{name}: {then.get(name, 'not recorded')} -> {now.get(name, 'not recorded')}"
         for name in names
         if then.get(name) != now.get(name)
     ]

@@ -1,4 +1,4 @@
-"""What judges the cases of a run: a stored run, the published tables, or nothing."""
+"""What judges the cases of a run: a stored run or the published tables (`Gate`), or nothing (`NoBaseline`)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,59 +6,61 @@ from pathlib import Path
 from typing import Protocol
 
 from perf.errors import PerfError
-from perf.runs.baseline import stored_runs
-from perf.runs.gate import Gate, Priors, comparisons_of
-from perf.runs.schema import Context, Run, StoredCase
-from perf.runs.sessions import sessions_of
-from perf.runs.together import Judged
+from perf.runs.baseline import usable_runs
+from perf.runs.gate import Gate, comparisons_of
+from perf.runs.groups import RunVerdicts
+from perf.runs.schema import RunContext, StoredCase, StoredRun
 from perf.runs.tolerances import Tolerances
+from perf.runs.variances import Priors, session_variances
 from perf.runs.verdict import Verdict
 
 
-class Judging(Protocol):
-    """What judges the cases of a run: a baseline (`perf.runs.gate.Gate`), or nothing (`Ungated`)."""
+class Judge(Protocol):
+    """Judges the cases of a run."""
 
     @property
-    def baseline(self) -> Run | None:
+    def baseline(self) -> StoredRun | None:
         """The stored run, if there is one."""
 
     @property
     def name(self) -> str:
-        """What the baseline is called in messages; "" without one."""
+        """The baseline's name in messages; "" without one."""
 
     @property
     def comparisons(self) -> int:
-        """How many ratios the whole run has judged."""
+        """How many ratios are judged in the whole run."""
 
     @property
     def settings_changed(self) -> list[str]:
-        """Which settings of the machine differ from the baseline's."""
+        """The settings of the machine that differ from the baseline's, each as "name: then -> now"."""
 
     @property
     def problem(self) -> PerfError | None:
-        """The error of a baseline that is there and cannot be used."""
+        """Why the baseline cannot be used, if it cannot."""
 
     @property
     def compares(self) -> bool:
-        """Whether verdicts were asked for."""
+        """Whether the user asked for a comparison."""
 
     def undecided(self, case: StoredCase, priors: Mapping[str, Priors]) -> float | None:
-        """The apparent log slowdown of a case that needs remeasuring; None if it is decided."""
+        """Return the apparent slowdown, log(now/then) of the latency, of a case that needs remeasuring; None if it is
+        decided.
+        """
 
-    def judged(self, cases: Sequence[StoredCase]) -> Judged:
-        """The verdicts on all cases of a run: none where nothing is said of a case."""
+    def judged(self, cases: Sequence[StoredCase]) -> RunVerdicts:
+        """Return the verdicts on all cases of a run. A case that there is nothing to judge of has none."""
 
     def lines(self) -> list[str]:
-        """What the cases are judged by, for a user."""
+        """Return lines that tell a user what the cases are compared with."""
 
     def only_then(self, selected: Collection[str]) -> list[str]:
-        """The baseline's cases that were not selected, by name."""
+        """Return the names of the baseline's cases that were not selected."""
 
 
 @dataclass(frozen=True)
-class Ungated:
-    """The gate without a baseline: every case is `no-baseline`, for the reason `why`. Without a reason nothing was to
-    be compared, and nothing is said.
+class NoBaseline:
+    """Judges without a baseline: every case is `no-baseline` for the reason `why`; "" when the user asked for no
+    comparison, and no case has a verdict. `problem` is the error of a baseline that cannot be used.
     """
 
     why: str = ""
@@ -69,44 +71,45 @@ class Ungated:
 
     @property
     def settings_changed(self) -> list[str]:
-        """None."""
+        """Nothing."""
         return []
 
     @property
     def compares(self) -> bool:
-        """Whether there is a reason why nothing can be compared."""
+        """Whether the user asked for a comparison."""
         return bool(self.why)
 
     def undecided(self, case: StoredCase, priors: Mapping[str, Priors]) -> None:
-        """None: there is nothing to decide."""
+        """Return None: there is nothing to decide."""
 
-    def judged(self, cases: Sequence[StoredCase]) -> Judged:
-        """`no-baseline`; nothing for a reference."""
-        named = [case.name for case in cases if self.why and case.samples]
-        return Judged({name: Verdict(name, "no-baseline", self.why) for name in named})
+    def judged(self, cases: Sequence[StoredCase]) -> RunVerdicts:
+        """Return `no-baseline` for every case that has a speedup."""
+        names = [case.name for case in cases if self.why and case.samples]
+        return RunVerdicts({name: Verdict(name, "no-baseline", self.why) for name in names})
 
     def lines(self) -> list[str]:
-        """Nothing."""
+        """Return nothing."""
         return []
 
     def only_then(self, selected: Collection[str]) -> list[str]:  # noqa: ARG002
-        """Nothing."""
+        """Return nothing."""
         return []
 
 
-def gate_of(
+def make_gate(
     name: str,
-    baseline: Run | None,
-    context: Context,
+    baseline: StoredRun | None,
+    context: RunContext,
     names: Collection[str],
     families: Collection[str],
     tolerances: Tolerances,
-    stored: Sequence[Run],
+    stored: Sequence[StoredRun],
     *,
     ignored: tuple[str, ...] = (),
 ) -> Gate:
-    """The gate of a run with this `context`, of cases with these `names` in these `families`. `stored` are the runs of
-    its class, from which the variance between sessions is estimated; `ignored` are files of other classes.
+    """Return the gate for a run with this `context` and with cases of these `names` in these `families`. `stored` are
+    the runs of its machine class, from which the variance between sessions is estimated. `ignored` are the files of
+    other classes in their folder.
     """
     return Gate(
         name=name,
@@ -114,24 +117,24 @@ def gate_of(
         context=context,
         tolerances=tolerances,
         comparisons=comparisons_of(names, baseline),
-        sessions=sessions_of(stored, families, tolerances, baseline),
+        sessions=session_variances(stored, families, tolerances, baseline),
         ignored=ignored,
     )
 
 
 def judge_run(
-    run: Run, name: str, baseline: Run, folder: Path, tolerances: Tolerances, *, but: Path | None = None
-) -> tuple[Gate, Judged]:
-    """Judge a whole run by a stored one, as the session that measured it would have: the same rules, the same error
-    rates. The variance between sessions is estimated from the runs in `folder`, the run itself (`but`) apart.
+    run: StoredRun, name: str, baseline: StoredRun, folder: Path, tolerances: Tolerances, *, but: Path | None = None
+) -> tuple[Gate, RunVerdicts]:
+    """Judge a whole run by a stored one, as the session that measured it would have: by the same rules, with the same
+    error rates. The variance between sessions is estimated from the runs in `folder`, without the run itself (`but`).
     """
     names = [*run.cases, *map(case_of_item, run.perf.left_out)]
     families = list(dict.fromkeys(case.family for case in run.cases.values()))
-    stored = stored_runs(folder, run.perf.machine_class, but=but)
-    gate = gate_of(name, baseline, run.perf, names, families, tolerances, stored)
+    stored = usable_runs(folder, run.perf.machine_class, but=but)
+    gate = make_gate(name, baseline, run.perf, names, families, tolerances, stored)
     return gate, gate.judged(list(run.cases.values()))
 
 
 def case_of_item(item: str) -> str:
-    """The case in a pytest id, such as "perf/cnn/test_inference.py::test_inference[resnet50_v1-b1-mkl-fp32]"."""
+    """Return the case in a pytest id, such as "perf/cnn/test_inference.py::test_inference[resnet50_v1-b1-mkl-fp32]"."""
     return item.rpartition("[")[2].removesuffix("]")

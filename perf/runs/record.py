@@ -1,7 +1,7 @@
-"""A case's record, and the only place that builds one: stored, shown in tables, described by `mxperf fields`.
+"""The record of a case: what is stored, shown in tables and described by `mxperf fields`; and the code that builds it.
 
-A new figure is a field of `CaseRecord` with its meaning and, where it is to be shown, its column, and its value in
-`record_of`; nothing else changes.
+To add a figure, add a field to `CaseRecord` with its description and, to show it in the summary, its column; then set
+its value in `record_of`. Nothing else changes.
 """
 
 import math
@@ -22,40 +22,46 @@ from perf.measure.outcome import Outcome
 from perf.measure.peak import gflop_per_s
 from perf.measure.results import Slot, WorkloadResult
 from perf.measure.stacks import BaselineArm, stack_of
-from perf.runs.schema import FEW, Sample, SideBySide, StoredCase
+from perf.runs.schema import FEW, RatioSample, SideBySide, StoredCase
 from perf.runs.verdict import VerdictRecord
 from perf.stack import Stack
 
 NS_PER_S = 1e9
-DIGITS = 6  # of a log speedup: a millionth of the speedup
-# A slot within this of the variant's fastest was not disturbed, whatever the kernel says.
+# Digits of stored log speedups: accurate to a millionth, far below any variance.
+DIGITS = 6
+# A slot that took at most this multiple of the variant's fastest slot was not slowed down by neighbours.
 NEAR = 1.1
 
 
 class RatioEstimate(msgspec.Struct, frozen=True):
     """A speedup, or a scaling efficiency, with its confidence interval."""
 
-    value: Annotated[float, Meta(description="from the fastest slots of both variants")]
-    low: Annotated[float | None, Meta(description="lower end of the 95 % interval; null when nothing is known of it")]
-    high: Annotated[float | None, Meta(description="upper end of the 95 % interval")]
-    typical: Annotated[float, Meta(description="in the middle of all blocks")]
-    invocations: Annotated[int, Meta(description="undisturbed invocations that it rests on")]
-    disturbed: Annotated[bool, Meta(description="whether it rests on disturbed blocks, since there are no others")]
+    value: Annotated[float, Meta(description="ratio of the fastest slots of both variants")]
+    low: Annotated[float | None, Meta(description="lower end of the 95 % interval; null when the error is unknown")]
+    high: Annotated[float | None, Meta(description="upper end of the 95 % interval; null when the error is unknown")]
+    typical: Annotated[
+        float,
+        Meta(description="typical ratio over all blocks: the median over invocations of each one's interquartile mean"),
+    ]
+    invocations: Annotated[int, Meta(description="invocations with undisturbed blocks that it was estimated from")]
+    disturbed: Annotated[
+        bool, Meta(description="whether it was estimated from disturbed blocks, for lack of undisturbed ones")
+    ]
 
     @property
     def uncertain(self) -> bool:
-        """Whether it rests on disturbed blocks or on fewer than `FEW` undisturbed invocations."""
+        """Whether it comes from disturbed blocks, or from fewer than `FEW` undisturbed invocations."""
         return self.disturbed or self.invocations < FEW
 
     @property
     def shown_typical(self) -> float | None:
-        """The typical value where it lies outside of the interval, else None."""
+        """The typical value if it lies outside the interval, else None."""
         if self.low is None or self.high is None or self.low <= self.typical <= self.high:
             return None
         return self.typical
 
     def text(self, *, percent: bool) -> str:
-        """It, in a cell of a table, such as "7.30 [7.11, 7.50] ~7.05 ?" or "93.3 % [89.6, 97.2]"."""
+        """Return it as the text of a table's cell, such as "7.30 [7.11, 7.50] ~7.05 ?" or "93.3 % [89.6, 97.2]"."""
         scale, digits, unit = (100, 1, " %") if percent else (1, 2, "")
 
         def number(value: float) -> str:
@@ -70,66 +76,73 @@ class RatioEstimate(msgspec.Struct, frozen=True):
 
 
 class CaseRecord(StoredCase, frozen=True, kw_only=True):
-    """The `extra_info` of a case that was measured."""
+    """The record of a measured case, stored as its `extra_info`."""
 
-    facts: Annotated[CaseFacts, Meta(description="what names the case, and what its check observed")]
-    machine_class: Annotated[str, Meta(description="class of the machine")]
-    build: Annotated[str, Meta(description="role of its build")]
-    wheel_locked: Annotated[bool, Meta(description="whether uv.lock names the wheel")]
-    wheel_sha256: Annotated[str | None, Meta(description="sha256 of the wheel file, where there is one")]
-    instances: Annotated[int, Meta(description="processes at a time: instances or ranks")]
-    launch_prefixes: Annotated[tuple[str, ...], Meta(description="what stands before each process's command")]
-    items_per_pass: Annotated[int, Meta(description="images or samples of a pass of one instance")]
+    facts: Annotated[CaseFacts, Meta(description="labels of the case, and what its check observed")]
+    machine_class: Annotated[str, Meta(description="machine class")]
+    build: Annotated[str, Meta(description="role of its build: native, mkl, native-dist or mkl-dist")]
+    wheel_locked: Annotated[bool, Meta(description="whether uv.lock pins the build's wheel")]
+    wheel_sha256: Annotated[str | None, Meta(description="sha256 of the wheel file; null if there is none")]
+    instances: Annotated[int, Meta(description="processes that ran at the same time: instances or ranks")]
+    launch_prefixes: Annotated[
+        tuple[str, ...], Meta(description="command prefix of each process, such as numactl and its arguments")
+    ]
+    items_per_pass: Annotated[int, Meta(description="images or samples that one instance processes in a pass")]
     speedup: Annotated[
         RatioEstimate | None,
-        Meta(description="reference latency over latency; null for the reference, or when it failed"),
+        Meta(description="reference latency divided by latency; null for the reference, or if that failed"),
         Column(heading="{variant}", place=1, others=("cnn", "rnn")),
     ]
     efficiency: Annotated[
         RatioEstimate | None,
-        Meta(description="scaling efficiency: a step on one rank over a step on all ranks; null for one rank"),
+        Meta(
+            description="scaling efficiency: step time on one rank divided by step time on all ranks; null for one rank"
+        ),
         Column(heading="{variant}", place=1, others=("dist",), percent=True),
     ]
     throughput_items_per_s: Annotated[
         float,
-        Meta(description="items a second, summed over instances"),
+        Meta(description="items per second, summed over instances"),
         Column(heading="{variant} {items}/s", place=4, reference=("rnn", "dist"), others=("rnn", "dist")),
     ]
     gflop_per_s: Annotated[
         float | None,
-        Meta(description="10^9 operations a second of all instances"),
+        Meta(description="10^9 floating-point operations per second, summed over instances"),
         Column(heading="{variant} GFLOP/s", place=5, reference=("cnn", "rnn"), others=("cnn", "rnn")),
     ]
-    fastest_s: Annotated[float, Meta(description="latency of its fastest slot, in seconds, which its ratio rests on")]
-    latency_p50_s: Annotated[float, Meta(description="median of all counted passes, in seconds")]
-    latency_p90_s: Annotated[float, Meta(description="90th percentile of all counted passes, in seconds")]
-    latency_p99_s: Annotated[float, Meta(description="99th percentile of all counted passes, in seconds")]
-    passes: Annotated[int, Meta(description="counted passes")]
-    invocations: Annotated[int, Meta(description="sets of fresh processes")]
-    blocks: Annotated[int, Meta(description="slots of this variant")]
-    blocks_disturbed: Annotated[int, Meta(description="disturbed blocks of its workload")]
-    slots_near_fastest: Annotated[float, Meta(description="share of slots within 1.1 times the fastest")]
-    lost_share: Annotated[
-        float | None, Meta(description="largest share of a slot that other programs or the hypervisor took")
+    fastest_s: Annotated[
+        float, Meta(description="latency of its fastest slot, in seconds; its ratio is estimated from this")
     ]
-    warm_up_passes: Annotated[list[int], Meta(description="untimed passes before the first slot, by invocation")]
-    warm_up_steady: Annotated[list[bool], Meta(description="whether the pace was steady then")]
-    peak_memory_bytes: Annotated[int, Meta(description="largest peak of an invocation, summed over processes")]
-    verdict: Annotated[VerdictRecord | None, Meta(description="what was said of it; null when it was not judged")] = (
-        None
-    )
+    latency_p50_s: Annotated[float, Meta(description="median duration of the counted passes, in seconds")]
+    latency_p90_s: Annotated[float, Meta(description="90th percentile of the counted passes, in seconds")]
+    latency_p99_s: Annotated[float, Meta(description="99th percentile of the counted passes, in seconds")]
+    passes: Annotated[int, Meta(description="number of counted passes")]
+    invocations: Annotated[int, Meta(description="invocations: sets of fresh processes that measured it")]
+    blocks: Annotated[int, Meta(description="blocks in which it was measured, one slot in each")]
+    blocks_disturbed: Annotated[int, Meta(description="blocks of its workload that were disturbed and do not count")]
+    slots_near_fastest: Annotated[float, Meta(description="fraction of slots that took at most 1.1 times the fastest")]
+    lost_share: Annotated[
+        float | None,
+        Meta(description="largest fraction of a slot lost to other programs or the hypervisor; null if unknown"),
+    ]
+    warm_up_passes: Annotated[list[int], Meta(description="warm-up passes before the first slot, by invocation")]
+    warm_up_steady: Annotated[list[bool], Meta(description="whether the warm-up reached a steady pace, by invocation")]
+    peak_memory_bytes: Annotated[
+        int, Meta(description="peak memory of an invocation, summed over its processes; the largest of all invocations")
+    ]
+    verdict: Annotated[VerdictRecord | None, Meta(description="verdict on the case; null if it was not judged")] = None
 
     @property
     def ratio(self) -> RatioEstimate | None:
-        """Its speedup or efficiency."""
+        """Its speedup or its scaling efficiency; None for the reference."""
         return self.speedup or self.efficiency
 
 
 def record_of(
     outcome: Outcome, case: StoredCase, *, machine_class: str, placements: tuple[Placement, ...], prior: VariancePrior
 ) -> CaseRecord:
-    """The record of a case that was measured, of which `case` is what is judged. `prior` is what the run says about the
-    variance of speedups.
+    """Return the record of a measured case. `case` is the part that is judged, and `prior` the prior of the variance of
+    speedups in its run.
     """
     plan, result, build = outcome.plan, outcome.whole, outcome.variant.build
     workload = next(w for w in plan.workloads if w.name == case.workload)
@@ -172,13 +185,13 @@ def record_of(
 
 
 def passes_of(outcome: Outcome) -> list[int]:
-    """All counted passes of a case in ns, over invocations, blocks and instances."""
+    """Return the durations of all counted passes of a case, in ns, over invocations, blocks and instances."""
     slots = outcome.whole.blocks_of(outcome.case.variant)
     return [ns for invocation in slots for slot in invocation for instance in slot.instances_ns for ns in instance]
 
 
 def case_of(outcome: Outcome, placements: tuple[Placement, ...]) -> StoredCase:
-    """What is judged of a case that was measured."""
+    """Return the part of a measured case's record that is judged."""
     plan, result = outcome.plan, outcome.whole
     slots = [slot for invocation in result.blocks_of(outcome.case.variant) for slot in invocation]
     stacks = {variant.name: stack_of(plan, variant, placements) for variant in plan.variants}
@@ -198,14 +211,14 @@ def case_of(outcome: Outcome, placements: tuple[Placement, ...]) -> StoredCase:
     )
 
 
-def _sample(result: WorkloadResult, over: str, variant: str, stack: Stack) -> Sample:
+def _sample(result: WorkloadResult, over: str, variant: str, stack: Stack) -> RatioSample:
     floors = [(round(a, DIGITS + 3), round(b, DIGITS + 3)) for a, b in result.undisturbed.floors(over, variant)]
-    return Sample(floors, _log_speedups(result, over, variant), stack)
+    return RatioSample(floors, _log_speedups(result, over, variant), stack)
 
 
 def _side_by_side(outcome: Outcome, stack: Stack) -> SideBySide | None:
-    """What was measured side by side with the baseline's stack; None where the stacks do not differ. Where nothing can
-    run beside the case's own `stack`, the problem.
+    """Return what was measured side by side with the baseline's stack, or the problem if it could not be; None when the
+    stacks do not differ. `stack` is the case's own.
     """
     baseline_arm = outcome.baseline_arm
     if isinstance(baseline_arm, BaselineArm):
@@ -216,21 +229,21 @@ def _side_by_side(outcome: Outcome, stack: Stack) -> SideBySide | None:
 
 
 def _log_speedups(result: WorkloadResult, over: str, variant: str) -> list[float]:
-    """One log speedup for each undisturbed invocation: the mean of the middle half of its blocks."""
+    """Return the log speedup of each undisturbed invocation: the interquartile mean of its blocks."""
     ratios = result.undisturbed.log_ratios(over, variant)
     return [round(midmean(blocks), DIGITS) for blocks in ratios if blocks]
 
 
 def throughputs(slots: Sequence[Slot], items: int) -> list[float]:
-    """Each instance's items per second over its counted passes; the run's throughput is their sum."""
+    """Return the items per second of each instance over its counted passes; the run's throughput is their sum."""
     instances = range(len(slots[0].instances_ns))
     passes = [[ns for slot in slots for ns in slot.instances_ns[instance]] for instance in instances]
     return [items * len(durations) * NS_PER_S / sum(durations) for durations in passes]
 
 
 def _ratio(outcome: Outcome, prior: VariancePrior) -> RatioEstimate | None:
-    """The case's ratio over its plan's reference with the interval that the judge uses: None for the reference itself,
-    or when the reference failed; from disturbed blocks only where there are no others.
+    """Return the case's ratio over the reference, with its interval; None for the reference itself, or if the reference
+    failed. Disturbed blocks are used only if there are no undisturbed ones.
     """
     pair = outcome.plan.reference, outcome.case.variant
     disturbed = not outcome.whole.undisturbed.floors(*pair)
@@ -238,6 +251,6 @@ def _ratio(outcome: Outcome, prior: VariancePrior) -> RatioEstimate | None:
     floors = counted.floors(*pair)
     if outcome.case.variant == outcome.plan.reference or not floors:
         return None
-    found = estimate_speedup(observe(floors), prior)
+    estimate = estimate_speedup(observe(floors), prior)
     typical = math.exp(median([midmean(blocks) for blocks in counted.log_ratios(*pair) if blocks]))
-    return RatioEstimate(found.speedup, found.low, found.high, typical, found.invocations, disturbed)
+    return RatioEstimate(estimate.speedup, estimate.low, estimate.high, typical, estimate.invocations, disturbed)

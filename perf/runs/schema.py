@@ -1,6 +1,6 @@
 """The format of a stored run: pytest-benchmark's JSON, with the suite's own part under `perf`.
 
-Only what judging needs is described and checked here; everything else in the file is pytest-benchmark's business.
+Only the parts that verdicts need are described and checked here. The rest of the file belongs to pytest-benchmark.
 """
 
 import math
@@ -16,68 +16,76 @@ from msgspec import Meta
 from perf.columns import FAMILIES, Column
 from perf.errors import PerfError
 from perf.files import decoded, read_bytes
-from perf.judge.speedup import Floors, Observed, observe
+from perf.judge.speedup import Floors, ObservedRatio, observe
 from perf.stack import Stack
 
+# The version of the format. A change that old code cannot read gets the next number.
 SCHEMA = 2
-# A ratio from fewer undisturbed invocations is marked in tables, and replaces no better founded one.
+# A ratio from fewer undisturbed invocations is marked in tables, and does not replace a stored one with more.
 FEW = 3
-# A machine class is the name of a folder.
+# A machine class is also the name of a folder.
 CLASS = re.compile(r"[A-Za-z0-9][\w.+-]{0,200}", re.ASCII)
+# What to do about a file that is no valid stored run.
 STEP = "name another file, or store the run again with --benchmark-save=NAME"
 
-# What a pass takes in seconds, and the log ratio of two that run the same: whatever is beyond was not measured.
+# No measured pass is shorter or longer, in seconds.
 SHORTEST_S, LONGEST_S = 1e-9, 1e6
+# No measured ratio of two latencies is larger (log); exp(30) is 10^13.
 MOST_LOG_RATIO = 30.0
 
 Value = str | int | float | bool | None
 
 
-class Sample(msgspec.Struct, frozen=True):
-    """What was observed of one ratio, for each undisturbed invocation in the order of measurement."""
+class RatioSample(msgspec.Struct, frozen=True):
+    """The measurements of one ratio: a value for each undisturbed invocation, in the order of measurement."""
 
-    floors: Annotated[list[Floors], Meta(description="fastest slots of the reference and of the case, in seconds")]
-    typical: Annotated[list[float], Meta(description="mean of the middle half of the blocks' log ratios")]
-    over: Annotated[Stack, Meta(description="stack that the ratio refers to")]
+    floors: Annotated[list[Floors], Meta(description="latencies of the fastest slots, in seconds: [reference, case]")]
+    typical: Annotated[
+        list[float], Meta(description="interquartile mean of the blocks' log(reference latency / latency)")
+    ]
+    over: Annotated[Stack, Meta(description="stack of the reference")]
 
     @property
-    def observed(self) -> Observed | None:
-        """The log speedup that is judged; None when nothing undisturbed was measured."""
+    def observed(self) -> ObservedRatio | None:
+        """The log speedup that is judged; None without an undisturbed measurement."""
         return observe(self.floors) if self.floors else None
 
 
 class SideBySide(msgspec.Struct, frozen=True):
-    """A case beside its twin, which runs the baseline's stack as far as it can be had."""
+    """A case measured side by side with its baseline arm, which runs the baseline's stack as far as it is available."""
 
     values: Annotated[
-        list[float], Meta(description="log(latency of the twin / latency) of each undisturbed invocation")
+        list[float], Meta(description="log(latency of the baseline arm / latency) of each undisturbed invocation")
     ]
-    stack: Annotated[Stack, Meta(description="stack of the twin")]
-    problem: Annotated[str | None, Meta(description="why it was not measured, if it was not")] = None
+    stack: Annotated[Stack, Meta(description="stack of the baseline arm")]
+    problem: Annotated[str | None, Meta(description="why it was not measured; null if it was")] = None
 
 
 class StoredCase(msgspec.Struct, frozen=True, rename={"side_by_side": "beside"}):
-    """The part of a case's record (perf.runs.record) that is judged, and read from stored runs."""
+    """The part of a case's record (perf.runs.record) that verdicts need; it is read from stored runs."""
 
-    family: Annotated[str, Meta(description="cnn, rnn or dist")]
-    subject: Annotated[str, Meta(description="what is measured together: a network, or a training job")]
-    workload: Annotated[str, Meta(description="the subject at one size")]
-    variant: Annotated[str, Meta(description="build and precision, or number of ranks")]
-    reference: Annotated[str, Meta(description="variant that its ratio refers to")]
-    stack: Annotated[Stack, Meta(description="what it ran")]
+    family: Annotated[str, Meta(description="family: cnn, rnn or dist")]
+    subject: Annotated[str, Meta(description="network, cell or training job whose workloads are measured together")]
+    workload: Annotated[str, Meta(description="the subject at one size, such as resnet50_v1-b8")]
+    variant: Annotated[str, Meta(description="build and precision, such as mkl-int8, or number of ranks, such as r2")]
+    reference: Annotated[str, Meta(description="variant that its speedup or efficiency is relative to")]
+    stack: Annotated[Stack, Meta(description="everything that decides what it ran")]
     latency_s: Annotated[
         float,
         Meta(description="median latency of its slots, in seconds"),
         Column(heading="{variant} ms", place=3, reference=FAMILIES, others=("rnn", "dist"), scale=1e3),
     ]
-    invocations_disturbed: Annotated[int, Meta(description="invocations without enough undisturbed blocks")]
-    samples: Annotated[dict[str, Sample], Meta(description="its ratios by the variant that they refer to")]
+    invocations_disturbed: Annotated[
+        int, Meta(description="invocations without enough undisturbed blocks, which do not count")
+    ]
+    samples: Annotated[dict[str, RatioSample], Meta(description="measurements of its ratios, by reference variant")]
     side_by_side: Annotated[
-        SideBySide | None, Meta(description="side by side with the baseline's stack; null where that is the same")
+        SideBySide | None,
+        Meta(description="measurement side by side with the baseline's stack; null if the stacks are the same"),
     ] = None
     published: Annotated[
         float | None,
-        Meta(description="the announcement's speedup, or efficiency, for it"),
+        Meta(description="the announcement's speedup or scaling efficiency for this case"),
         Column(heading="published", place=2, others=("cnn", "rnn")),
         Column(heading="published", place=2, others=("dist",), percent=True),
     ] = None
@@ -89,7 +97,7 @@ class StoredCase(msgspec.Struct, frozen=True, rename={"side_by_side": "beside"})
 
 
 class Statistics(msgspec.Struct, frozen=True):
-    """pytest-benchmark's figures over the counted passes, in seconds."""
+    """pytest-benchmark's statistics of the counted passes, in seconds: `min`, `median` and `max`."""
 
     min: float
     median: float
@@ -97,14 +105,17 @@ class Statistics(msgspec.Struct, frozen=True):
 
 
 class Benchmark(msgspec.Struct, frozen=True):
+    """A case as pytest-benchmark stores it: `fullname` is the pytest id, `extra_info` the case, `stats` its times."""
+
     fullname: str
     extra_info: StoredCase
     stats: Statistics
 
 
-class Accepted(msgspec.Struct, frozen=True):
-    """What a stored run gave up or left open against the one before it (`baseline`), and the reason that somebody gave:
-    cases with their verdicts, and cases that it no longer holds.
+class AcceptedLosses(msgspec.Struct, frozen=True):
+    """What a user accepted when a run was stored: `verdicts` holds the cases that were worse than, or undecided
+    against, the run before it (`baseline`), with their verdicts; `dropped` the cases that the run no longer contains;
+    `reason` is the user's reason.
     """
 
     baseline: str
@@ -113,9 +124,14 @@ class Accepted(msgspec.Struct, frozen=True):
     dropped: tuple[str, ...]
 
 
-class Context(msgspec.Struct, frozen=True):
-    """Everything that is not about one case. The machine's `settings` are reported when they differ. `left_out` says
-    why selected cases are not in the file. `accepted` is there where a stored run is worse than the one before it.
+class RunContext(msgspec.Struct, frozen=True):
+    """Everything in a run that is not about one case.
+
+    `schema` is the version of the format, `machine_class` the class of the machine, and `host_id` identifies the
+    machine itself. `settings` are the machine's settings, which are reported if they differ. `left_out` holds the
+    reason for each selected item that is not in the file. `injected` holds deliberate slowdowns by variant, as
+    fractions of a pass. `complete` says whether every selected item was run. `accepted` is what a user accepted, if the
+    run is worse than the one stored before it.
     """
 
     schema: int
@@ -125,14 +141,14 @@ class Context(msgspec.Struct, frozen=True):
     left_out: dict[str, str]
     injected: dict[str, float]
     complete: bool
-    accepted: Accepted | None = None
+    accepted: AcceptedLosses | None = None
 
 
-class Run(msgspec.Struct, frozen=True):
-    """A stored run. `datetime` is when it ended, in ISO 8601."""
+class StoredRun(msgspec.Struct, frozen=True):
+    """A stored run: `datetime` is when it ended (ISO 8601), `perf` is its context, and `benchmarks` are its cases."""
 
     datetime: str
-    perf: Context
+    perf: RunContext
     benchmarks: list[Benchmark]
 
     @property
@@ -142,6 +158,8 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class _Version(msgspec.Struct):
+    """What is read of a run first: its schema, since another one may differ in everything else."""
+
     schema: int
     machine_class: str = ""
 
@@ -150,20 +168,22 @@ class _Head(msgspec.Struct):
     perf: _Version | None = None
 
 
-def read_run(path: Path) -> Run:
-    """The run in a file. PerfError, naming the file, when it is anything but a whole stored run of this schema whose
+def read_run(path: Path) -> StoredRun:
+    """Return the run in a file. Raises PerfError, naming the file, unless it is a whole stored run of this schema whose
     figures are possible.
     """
     content = _content(path)
     _head(path, content)
-    run = decoded(content, Run, path, next_step=STEP)
+    run = decoded(content, StoredRun, path, next_step=STEP)
     for problem in _impossible(run):
         raise PerfError(problem, subject=str(path), next_step=STEP)
     return run
 
 
-def read_class(path: Path) -> str:
-    """The machine class of the run in a file, of which no more is checked. PerfError when it is no stored run."""
+def read_machine_class(path: Path) -> str:
+    """Return the machine class of the run in a file, without checking the rest. Raises PerfError if it is no stored
+    run.
+    """
     return _head(path, _content(path)).machine_class
 
 
@@ -175,29 +195,30 @@ def _content(path: Path) -> bytes:
 
 
 def _head(path: Path, content: bytes) -> _Version:
-    """What says which schema a run has. PerfError for another schema, and for what is no stored run."""
+    """Return the schema and the class of a run. Raises PerfError for another schema, or if it is no stored run."""
     head = decoded(content, _Head, path, next_step=STEP)
     if head.perf is None:
-        message = "was not stored by this suite: it has no part `perf`"
+        message = "was not stored by this suite: it has no `perf` section"
         raise PerfError(message, subject=str(path), next_step=STEP)
     if head.perf.schema != SCHEMA:
-        message = f"has schema {head.perf.schema}, and this version of the suite reads schema {SCHEMA}"
+        message = f"has schema {head.perf.schema}, but this version of the suite reads schema {SCHEMA}"
         raise PerfError(message, subject=str(path), next_step=STEP)
     return head.perf
 
 
-def _impossible(run: Run) -> Iterator[str]:
+def _impossible(run: StoredRun) -> Iterator[str]:
+    """Yield what cannot have been measured."""
     names = Counter(benchmark.extra_info.name for benchmark in run.benchmarks)
-    yield from (f"holds the case {name} {count} times" for name, count in names.items() if count > 1)
+    yield from (f"contains the case {name} {count} times" for name, count in names.items() if count > 1)
     for benchmark in run.benchmarks:
         case, stats = benchmark.extra_info, benchmark.stats
         times = (stats.min, stats.median, stats.max, case.latency_s)
         if any(not math.isfinite(time) or time <= 0 for time in times):
-            yield f"holds impossible times for {case.name}: {', '.join(f'{time:g} s' for time in times)}"
+            yield f"contains impossible times of {case.name}: {', '.join(f'{time:g} s' for time in times)}"
         for reference, sample in case.samples.items():
             if not all(SHORTEST_S < floor < LONGEST_S for floors in sample.floors for floor in floors):
-                yield f"holds an impossible speedup of {case.name} over {reference}"
+                yield f"contains an impossible speedup of {case.name} over {reference}"
         if case.side_by_side and not all(abs(value) < MOST_LOG_RATIO for value in case.side_by_side.values):
-            yield f"holds an impossible ratio of {case.name} and its twin"
+            yield f"contains an impossible ratio of {case.name} and its baseline arm"
     if not CLASS.fullmatch(run.perf.machine_class):
-        yield f"names no machine class: {run.perf.machine_class!r}"
+        yield f"has an invalid machine class: {run.perf.machine_class!r}"

@@ -1,4 +1,4 @@
-"""The folder of a machine class's stored runs: numbered files, each written whole, by one session at a time."""
+"""The folder that holds the stored runs of a machine class: numbered files, written by one session at a time."""
 
 import re
 from collections.abc import Iterator
@@ -10,18 +10,21 @@ import filelock
 
 from perf.errors import PerfError
 from perf.files import write_whole
-from perf.runs.schema import read_class
+from perf.runs.schema import read_machine_class
 
 _NUMBERED = re.compile(r"^(\d{4,9})_[^\n]*\.json$")
+# How long a session waits for another one that is storing its run: far longer than writing a file takes.
 WAIT_S = 60.0
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """The stored runs of one machine class in a folder, oldest first, and which files there are of other classes."""
+class RunFiles:
+    """The files of stored runs in a folder: `paths` are those of one machine class, oldest first. `ignored` describes
+    the rest: files of other classes, and those that cannot be read.
+    """
 
     paths: tuple[Path, ...]
-    others: tuple[str, ...]
+    ignored: tuple[str, ...]
 
     @property
     def latest(self) -> Path | None:
@@ -29,36 +32,37 @@ class Shelf:
         return self.paths[-1] if self.paths else None
 
 
-def shelf_of(folder: Path, machine_class: str) -> Shelf:
-    """The stored runs of a class in a folder or one below: pytest-benchmark's own layout. PerfError when two of them
-    have one number, or when a file that is newer than all of them cannot be read: it may be of this class.
+def find_run_files(folder: Path, machine_class: str) -> RunFiles:
+    """Return the stored runs of a machine class in a folder or one level below, as pytest-benchmark lays them out.
+    Raises PerfError when two of them have the same number, or when the newest file cannot be read: it may be of this
+    class.
     """
     paths: list[Path] = []
-    others: list[str] = []
+    ignored: list[str] = []
     damaged: dict[Path, PerfError] = {}
-    for path in numbered(folder):
+    for path in numbered_files(folder):
         try:
-            other = read_class(path)
+            stored_class = read_machine_class(path)
         except PerfError as error:
             damaged[path] = error
             continue
-        if other != machine_class:
-            others.append(f"{path.name} ({other})")
+        if stored_class != machine_class:
+            ignored.append(f"{path.name} ({stored_class})")
             continue
         if paths and _number(paths[-1]) == _number(path):
-            message = f"two stored runs have the number {_number(path):04}: {paths[-1].name} and {path.name}"
-            raise PerfError(message, subject=str(folder), next_step="rename the newer of them to the next free number")
+            message = f"two stored runs have the same number {_number(path):04}: {paths[-1].name} and {path.name}"
+            raise PerfError(message, subject=str(folder), next_step="rename the newer one to the next free number")
         paths.append(path)
     for path, problem in damaged.items():
         if not paths or _number(path) >= _number(paths[-1]):
             raise problem
-    return Shelf(tuple(paths), (*others, *(f"{path.name} (cannot be read)" for path in damaged)))
+    return RunFiles(tuple(paths), (*ignored, *(f"{path.name} (cannot be read)" for path in damaged)))
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Keep other sessions from storing in a folder, which is made if need be. PerfError when another one does not end,
-    OSError when there can be no such folder.
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other sessions from storing in a folder, which is created if necessary. Raises PerfError when another
+    session does not finish storing within `WAIT_S`, and OSError when the folder cannot be created.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -66,33 +70,35 @@ def held(folder: Path) -> Iterator[None]:
             yield
     except filelock.Timeout as error:
         message = f"another session has been storing its run for {WAIT_S:.0f} s"
-        raise PerfError(message, subject=str(folder), next_step="end it, then add --perf-resume") from error
+        raise PerfError(
+            message, subject=str(folder), next_step="stop that session, then repeat the command with --perf-resume"
+        ) from error
 
 
 def save(folder: Path, name: str, content: bytes) -> Path:
-    """Write a run under the next free number, such as 0004_NAME.json, into a folder that is `held`, and return where.
-    OSError when it cannot be written.
+    """Write a run under the next free number, such as 0004_NAME.json, into a folder that is `locked`, and return its
+    path. Raises OSError when it cannot be written.
     """
     path = folder / f"{next_number(folder):04}_{name}.json"
     write_whole(path, content)
     return path
 
 
-def numbered(folder: Path) -> list[Path]:
-    """The numbered files in a folder or one below, by number."""
-    found = [path for pattern in ("*.json", "*/*.json") for path in folder.glob(pattern) if _NUMBERED.match(path.name)]
-    return sorted(found, key=lambda path: (_number(path), path.name))
+def numbered_files(folder: Path) -> list[Path]:
+    """Return the numbered files in a folder or one level below, by number."""
+    paths = [path for pattern in ("*.json", "*/*.json") for path in folder.glob(pattern) if _NUMBERED.match(path.name)]
+    return sorted(paths, key=lambda path: (_number(path), path.name))
 
 
 def next_number(folder: Path) -> int:
-    """One more than the largest number of a stored run."""
-    return max(map(_number, numbered(folder)), default=0) + 1
+    """Return the next free number: one more than the largest of a stored run."""
+    return max(map(_number, numbered_files(folder)), default=0) + 1
 
 
 def check_inside(path: Path, folder: Path) -> None:
-    """PerfError when a stored run is a link to somewhere outside of its folder."""
+    """Raise PerfError when a stored run is a link to a file outside its folder."""
     if not path.resolve().is_relative_to(folder.resolve()):
-        message = f"is a link to {path.resolve()}, outside of {folder}"
+        message = f"is a link to {path.resolve()}, outside {folder}"
         raise PerfError(message, subject=str(path), next_step="copy the run itself into the folder")
 
 

@@ -1,4 +1,4 @@
-"""How much change is allowed of each case, from `baselines/tolerances.toml`."""
+"""The tolerances of cases and the assumed variances, from `baselines/tolerances.toml`."""
 
 import math
 from fnmatch import fnmatchcase
@@ -8,20 +8,23 @@ import msgspec
 
 from perf.errors import PerfError
 from perf.files import read_toml
+from perf.judge.judgement import Tolerance
 from perf.judge.variance_prior import VariancePrior
-from perf.judge.verdict import Tolerance
 
 
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Both are shares of a speedup, between 0 and 1; what is missing is taken from the next wider entry."""
+class ToleranceEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The tolerance of some cases, as in `perf.judge.judgement.Tolerance`: `change` and `resolution` are fractions of a
+    speedup between 0 and 1. What is None is taken from the next wider entry.
+    """
 
     change: float | None = None
     resolution: float | None = None
 
 
-class Assumed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Standard deviations of log ratios before enough of them were measured: between invocations of a speedup, between
-    invocations side by side, and between sessions; and the degrees of freedom that they count for.
+class AssumedDeviations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Standard deviations of log ratios that are assumed until enough are measured: of speedups between `invocations`,
+    of `side_by_side` ratios between invocations, and of speedups between `sessions`. `degrees` are the degrees of
+    freedom that each counts for.
     """
 
     invocations: float
@@ -30,45 +33,52 @@ class Assumed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     degrees: float
 
     def prior(self, sd: float) -> VariancePrior:
-        """One of these standard deviations as a prior."""
+        """Return one of these standard deviations as a prior."""
         return VariancePrior(sd**2, self.degrees)
 
 
 class Tolerances(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of the file. `cases` maps names, or patterns of names, to entries; the first that matches counts. `assumed`
-    maps families to what is assumed of their variances, "default" to that of all others.
+    """The content of the file. `default` is the tolerance of a case without an entry, `published` the one against the
+    announcement's tables. `assumed` maps families to their assumed deviations, and "default" to those of the rest.
+    `families` maps families to entries. `cases` maps names of cases, or patterns of names, to entries; the first match
+    counts.
     """
 
     default: Tolerance
     published: Tolerance
-    assumed: dict[str, Assumed]
-    families: dict[str, Entry] = {}
-    cases: dict[str, Entry] = {}
+    assumed: dict[str, AssumedDeviations]
+    families: dict[str, ToleranceEntry] = {}
+    cases: dict[str, ToleranceEntry] = {}
 
-    def assumed_of(self, family: str) -> Assumed:
-        """What is assumed of a family's variances."""
+    def assumed_of(self, family: str) -> AssumedDeviations:
+        """Return the assumed deviations of a family."""
         return self.assumed.get(family) or self.assumed["default"]
 
     def of(self, family: str, case: str) -> Tolerance:
-        """The tolerance of a case, such as "resnet50_v1-b8-mkl-int8" of the family "cnn"."""
+        """Return the tolerance of a case, such as "resnet50_v1-b8-mkl-int8" of the family "cnn"."""
         entries = [entry for pattern, entry in self.cases.items() if fnmatchcase(case, pattern)][:1]
-        entries += [self.families.get(family, Entry())]
+        entries += [self.families.get(family, ToleranceEntry())]
         changes = [entry.change for entry in entries if entry.change is not None]
         resolutions = [entry.resolution for entry in entries if entry.resolution is not None]
         return Tolerance(next(iter(changes), self.default.change), next(iter(resolutions), self.default.resolution))
 
 
 def read_tolerances(path: Path) -> Tolerances:
-    """The tolerances in a file. PerfError, naming it, when it is not what this module expects."""
-    step = "correct it, or take the version in the repository: git checkout " + path.name
-    found = read_toml(path, Tolerances, next_step=step)
-    every: list[Tolerance | Entry] = [found.default, found.published, *found.families.values(), *found.cases.values()]
-    if "default" not in found.assumed:
-        raise PerfError("assumes no default variances: it lacks [assumed.default]", subject=str(path), next_step=step)
-    deviations = [(a.invocations, a.side_by_side, a.sessions, a.degrees) for a in found.assumed.values()]
+    """Return the tolerances in a file. Raises PerfError, naming the file, when its content is not valid."""
+    step = f"correct it, or restore the version in the repository: git checkout {path}"
+    tolerances = read_toml(path, Tolerances, next_step=step)
+    every: list[Tolerance | ToleranceEntry] = [
+        tolerances.default,
+        tolerances.published,
+        *tolerances.families.values(),
+        *tolerances.cases.values(),
+    ]
+    if "default" not in tolerances.assumed:
+        raise PerfError("has no default variances: [assumed.default] is missing", subject=str(path), next_step=step)
+    deviations = [(a.invocations, a.side_by_side, a.sessions, a.degrees) for a in tolerances.assumed.values()]
     if not all(0 < number < math.inf for numbers in deviations for number in numbers):
-        raise PerfError("assumes what is no positive number", subject=str(path), next_step=step)
+        raise PerfError("has an assumed deviation that is not a positive number", subject=str(path), next_step=step)
     numbers = [number for entry in every for number in (entry.change, entry.resolution) if number is not None]
     if not all(0 < number < 1 for number in numbers):
-        raise PerfError("holds a share that is not between 0 and 1", subject=str(path), next_step=step)
-    return found
+        raise PerfError("has a tolerance that is not between 0 and 1", subject=str(path), next_step=step)
+    return tolerances

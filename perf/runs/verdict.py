@@ -1,4 +1,4 @@
-"""What is said of a case: its verdict, and what is stored of it."""
+"""The verdict on a case, and the record of it that is stored."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -6,24 +6,27 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from perf.judge.judgement import Judgement, VerdictKind
 from perf.judge.speedup import Estimate
-from perf.judge.verdict import Judgement, Kind
 
-# A case's verdict is the gravest of its ratios' verdicts.
-GRAVITY: tuple[Kind, ...] = ("ok", "improved", "no-baseline", "inconclusive", "invalid", "drifted", "regressed")
-# Verdicts that say nothing about a case.
-UNJUDGED: frozenset[Kind] = frozenset({"no-baseline", "inconclusive", "invalid"})
-FAILING: frozenset[Kind] = frozenset({"regressed", "drifted"})
+# The verdicts in the order of their gravity: a case has the gravest verdict of its ratios.
+GRAVITY: tuple[VerdictKind, ...] = ("ok", "improved", "no-baseline", "inconclusive", "invalid", "drifted", "regressed")
+# Verdicts that leave open whether a case lost speed; they fail with --perf-strict.
+UNJUDGED: frozenset[VerdictKind] = frozenset({"no-baseline", "inconclusive", "invalid"})
+# Verdicts that fail the test of a case.
+FAILING: frozenset[VerdictKind] = frozenset({"regressed", "drifted"})
 
 
-def fails(kind: Kind, *, strict: bool) -> bool:
-    """Whether a case with this verdict fails; `strict` wants every case judged."""
+def fails(kind: VerdictKind, *, strict: bool) -> bool:
+    """Return whether a case with this verdict fails; with `strict`, every case must be judged."""
     return kind in FAILING or (strict and kind in UNJUDGED)
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """One judged ratio of a case: its speedup over `reference`, now and then."""
+    """One ratio of a case: the `judgement` on its speedup over the variant `reference`, with the estimates `now` and
+    `then` (in the baseline); None where there was no undisturbed measurement.
+    """
 
     reference: str
     judgement: Judgement
@@ -32,46 +35,60 @@ class Ratio:
 
 
 class ChangeRecord(msgspec.Struct, frozen=True):
-    """A change of a ratio, now over then, with its 95 % interval; null when nothing is known of it."""
+    """A change of a ratio with its 95 % interval; null when it is unknown."""
 
-    change: Annotated[float | None, Meta(description="ratio now over then")] = None
-    change_low: Annotated[float | None, Meta(description="lower end of its 95 % interval")] = None
-    change_high: Annotated[float | None, Meta(description="upper end of its 95 % interval")] = None
+    change: Annotated[float | None, Meta(description="ratio now, divided by the ratio then; below 1 is slower")] = None
+    change_low: Annotated[float | None, Meta(description="lower end of the 95 % interval")] = None
+    change_high: Annotated[float | None, Meta(description="upper end of the 95 % interval")] = None
 
 
 class RatioRecord(ChangeRecord, frozen=True, kw_only=True):
-    """One judged ratio."""
+    """A judged ratio of a case."""
 
-    reference: Annotated[str, Meta(description="variant that the speedup refers to")]
-    kind: Annotated[Kind, Meta(description="verdict on this ratio")]
-    reason: Annotated[str, Meta(description="why")]
-    now: Annotated[float | None, Meta(description="speedup now")]
-    then: Annotated[float | None, Meta(description="speedup in the baseline")]
+    reference: Annotated[str, Meta(description="reference variant of the ratio")]
+    kind: Annotated[VerdictKind, Meta(description="verdict on the ratio alone")]
+    reason: Annotated[str, Meta(description="reason for the verdict; empty for `ok`")]
+    now: Annotated[
+        float | None, Meta(description="speedup, or scaling efficiency, now; null without an undisturbed measurement")
+    ]
+    then: Annotated[float | None, Meta(description="the same in the baseline")]
 
 
 class VerdictRecord(msgspec.Struct, frozen=True, rename={"side_by_side": "beside"}):
-    """What is stored of a verdict."""
+    """The verdict on a case."""
 
-    kind: Annotated[Kind, Meta(description="verdict")]
-    reason: Annotated[str, Meta(description="why")]
-    latency_ratio: Annotated[float | None, Meta(description="latency now over then, where the two can be compared")]
-    changes: Annotated[tuple[str, ...], Meta(description="what differs from the baseline's stack")]
-    missing: Annotated[tuple[str, ...], Meta(description="what of the baseline's stack could not run side by side")]
-    smallest_loss: Annotated[float | None, Meta(description="smallest loss that 95 of 100 such runs would have called")]
-    side_by_side: Annotated[ChangeRecord | None, Meta(description="change side by side with the baseline's stack")]
-    ratios: Annotated[tuple[RatioRecord, ...], Meta(description="change of each stored ratio")]
+    kind: Annotated[VerdictKind, Meta(description="the verdict")]
+    reason: Annotated[str, Meta(description="reason for the verdict")]
+    latency_ratio: Annotated[
+        float | None,
+        Meta(description="latency now, divided by the latency then; null unless machine and settings are the same"),
+    ]
+    changes: Annotated[
+        tuple[str, ...], Meta(description="differences from the baseline's stack, as `field: then -> now`")
+    ]
+    missing: Annotated[tuple[str, ...], Meta(description="differences of the baseline arm from the baseline's stack")]
+    smallest_loss: Annotated[
+        float | None, Meta(description="smallest loss, as a fraction, that 95 of 100 such runs would detect")
+    ]
+    side_by_side: Annotated[
+        ChangeRecord | None,
+        Meta(description="change measured side by side with the baseline's stack; null without such a measurement"),
+    ]
+    ratios: Annotated[tuple[RatioRecord, ...], Meta(description="the judged ratios")]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of a case, with its reason. `side_by_side` is the judgement of the measurement side by side with the
-    baseline's stack, where there was one. `latency_ratio` is the latency now over the latency then, where the two can
-    be compared: on the same machine with the same settings. `changes` is what differs from the baseline's stack,
-    `missing` what of that stack could not run side by side.
+    """The verdict on the case named `case`: its `kind`, with the `reason`.
+
+    `ratios` are its judged ratios. `side_by_side` is the judgement of the measurement side by side with the baseline's
+    stack, if there was one. `latency_ratio` is the latency now divided by the latency then; None unless machine and
+    settings are the same. `changes` are the differences from the baseline's stack, and `missing` the differences of the
+    baseline arm from it.
     """
 
     case: str
-    kind: Kind
+    kind: VerdictKind
     reason: str
     ratios: tuple[Ratio, ...] = ()
     side_by_side: Judgement | None = None
@@ -81,12 +98,12 @@ class Verdict:
 
     @property
     def deciding(self) -> Judgement | None:
-        """What the verdict rests on: the measurement side by side, or else the first ratio."""
+        """The judgement that the verdict is based on: the one side by side, or else that of the first ratio."""
         return self.side_by_side or (self.ratios[0].judgement if self.ratios else None)
 
     @property
     def record(self) -> VerdictRecord:
-        """What is stored of it."""
+        """The record that is stored."""
         return VerdictRecord(
             kind=self.kind,
             reason=self.reason,

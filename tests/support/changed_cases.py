@@ -1,4 +1,4 @@
-"""Cases that differ from the baseline's, and what a gate says of them."""
+"""Cases that differ from the baseline's, and the verdicts on them."""
 
 import math
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from perf.judge.variance_prior import VariancePrior
-from perf.runs.gate import Gate, Priors, priors_of
+from perf.runs.gate import Gate
+from perf.runs.variances import Priors, priors_of
 from perf.runs.verdict import Verdict
 from tests.support.factories import (
     CHANGED,
@@ -14,9 +15,9 @@ from tests.support.factories import (
     TOLERANCES,
     as_case,
     benchmark,
-    beside_baseline,
     gate,
     int8,
+    measured_side_by_side,
     sample,
     stack,
 )
@@ -31,14 +32,14 @@ SAME, SLOWER, FASTER = (
 
 
 def moved(by: float, **figures: Any) -> dict[str, Any]:
-    """mkl-fp32 after its speedup was multiplied by 1 + `by`."""
+    """Return mkl-fp32 with its speedup multiplied by 1 + `by`."""
     values = [value + math.log1p(by) for value in LOG_SPEEDUPS]
     return benchmark(samples={"native-fp32": sample(values)}, **figures)
 
 
 def new_wheel(*side_by_side: float, by: float = 0.0, **baseline_arm: Any) -> dict[str, Any]:
-    """mkl-fp32 with another wheel than the baseline's, measured side by side with the baseline's stack."""
-    return moved(by, stack=NEW_WHEEL, beside=beside_baseline(*side_by_side, **baseline_arm))
+    """Return mkl-fp32 with another wheel than the baseline's, measured side by side with the baseline's stack."""
+    return moved(by, stack=NEW_WHEEL, beside=measured_side_by_side(*side_by_side, **baseline_arm))
 
 
 def int8_moved(over_native: float, over_fp32: float) -> dict[str, Any]:
@@ -56,6 +57,6 @@ def smallest_loss(verdict: Verdict) -> float:
     return verdict.deciding.smallest_loss
 
 
-def nothing_said(entry: dict[str, Any]) -> bool:
+def has_no_verdict(entry: dict[str, Any]) -> bool:
     case = as_case(entry)
     return gate().verdict(case, priors_of([case], TOLERANCES)) is None

@@ -1,4 +1,4 @@
-"""Stored runs as a session would write them, made by hand, and gates to judge them at."""
+"""Make stored runs as a session writes them, and gates that judge them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,17 +6,17 @@ from typing import Any
 
 import msgspec
 
+from perf.judge.judgement import Tolerance
 from perf.judge.variance_prior import VariancePrior
-from perf.judge.verdict import Tolerance
-from perf.runs.gate import Gate, comparisons_of, priors_of
-from perf.runs.schema import SCHEMA, Run, StoredCase
-from perf.runs.sessions import Key, Sessions
-from perf.runs.tolerances import Assumed, Tolerances
+from perf.runs.gate import Gate, comparisons_of
+from perf.runs.schema import SCHEMA, StoredCase, StoredRun
+from perf.runs.tolerances import AssumedDeviations, Tolerances
+from perf.runs.variances import RatioKey, SessionVariances, priors_of
 from perf.runs.verdict import Verdict
 from perf.stack import Stack
 
 MACHINE_CLASS = "made-2c-1n-avx2"
-# Of each invocation; the fastest one counts.
+# One for each invocation; the fastest one counts.
 LOG_SPEEDUPS = [1.60, 1.59, 1.61]
 SPEEDUP = math.exp(1.61)
 CASE = "resnet50_v1-b1-mkl-fp32"
@@ -24,9 +24,9 @@ WHEELS = {"native": ("mxnet==1.5.0", "a" * 64), "mkl": ("mxnet-mkl==1.5.0", "b" 
 TOLERANCES = Tolerances(
     default=Tolerance(0.01, 0.05),
     published=Tolerance(0.25, 0.5),
-    assumed={"default": Assumed(invocations=0.01, side_by_side=0.005, sessions=0.01, degrees=10)},
+    assumed={"default": AssumedDeviations(invocations=0.01, side_by_side=0.005, sessions=0.01, degrees=10)},
 )
-# A new value for every field of a stack that makes it another one.
+# A new value for every field that makes a stack another one.
 CHANGED: dict[str, Any] = {
     "wheel": "d" * 64,
     "python": "3.11.9",
@@ -46,7 +46,7 @@ CHANGED: dict[str, Any] = {
 
 
 def stack(variant: str = "mkl-fp32", **fields: Any) -> dict[str, Any]:
-    """What a variant runs; `fields` replace those of the stack."""
+    """Return the stack of a variant, with some `fields` replaced."""
     requirement, wheel = WHEELS[variant.partition("-")[0]]
     return {
         "requirement": requirement,
@@ -74,12 +74,12 @@ def as_stack(variant: str = "mkl-fp32", **fields: Any) -> Stack:
 
 
 def sample(values: Sequence[float], over: str = "native-fp32", **fields: Any) -> dict[str, Any]:
-    """Invocations with these log speedups over a variant that takes 0.1 s and whose stack differs in `fields`."""
+    """Return invocations with these log speedups over a variant that takes 0.1 s, whose stack has these `fields`."""
     floors = [[0.1, 0.1 * math.exp(-value)] for value in values]
     return {"floors": floors, "typical": list(values), "over": stack(over, **fields)}
 
 
-def beside_baseline(
+def measured_side_by_side(
     *values: float, problem: str | None = None, variant: str = "mkl-fp32", **fields: Any
 ) -> dict[str, Any]:
     """What was measured side by side with a baseline arm, which ran the variant's stack but for `fields`."""
@@ -87,7 +87,7 @@ def beside_baseline(
 
 
 def benchmark(workload: str = "resnet50_v1-b1", variant: str = "mkl-fp32", **figures: Any) -> dict[str, Any]:
-    """One entry of `benchmarks`; `figures` replace those of its `extra_info`."""
+    """Return an entry of `benchmarks`; `figures` replace fields of its `extra_info`."""
     return {
         "fullname": f"perf/cnn/test_inference.py::test_inference[{workload}-{variant}]",
         "stats": {"min": 0.02, "median": 0.021, "max": 0.03},
@@ -109,13 +109,13 @@ def benchmark(workload: str = "resnet50_v1-b1", variant: str = "mkl-fp32", **fig
 
 
 def native(workload: str = "resnet50_v1-b1", **figures: Any) -> dict[str, Any]:
-    """The entry of the reference."""
+    """Return the entry of the reference."""
     figures = {"samples": {}, "latency_s": 0.1, "published": None, **figures}
     return benchmark(workload, "native-fp32", **figures)
 
 
 def int8(workload: str = "resnet50_v1-b1", over_native: float = 2.8, over_fp32: float = 1.2) -> dict[str, Any]:
-    """An entry of mkl-int8 with these log speedups over native-fp32 and mkl-fp32."""
+    """Return an entry of mkl-int8 with these log speedups over native-fp32 and mkl-fp32."""
     samples = {
         "native-fp32": sample([over_native + x for x in (0, 0.01, -0.01)]),
         "mkl-fp32": sample([over_fp32 + x for x in (0, 0.01, -0.01)], "mkl-fp32"),
@@ -124,7 +124,7 @@ def int8(workload: str = "resnet50_v1-b1", over_native: float = 2.8, over_fp32: 
 
 
 def document(*benchmarks: dict[str, Any], **context: Any) -> dict[str, Any]:
-    """A stored run; without benchmarks, of three networks in three variants. `context` replaces parts of `perf`."""
+    """Return a stored run, by default of three networks in three variants. `context` replaces fields of `perf`."""
     workloads = ("resnet18_v1-b1", "resnet50_v1-b1", "squeezenet1.0-b1")
     every = [entry for name in workloads for entry in (native(name), benchmark(name), int8(name))]
     return {
@@ -146,21 +146,23 @@ def document(*benchmarks: dict[str, Any], **context: Any) -> dict[str, Any]:
     }
 
 
-def as_run(content: dict[str, Any]) -> Run:
-    return msgspec.convert(content, Run)
+def as_run(content: dict[str, Any]) -> StoredRun:
+    return msgspec.convert(content, StoredRun)
 
 
 def as_case(entry: dict[str, Any]) -> StoredCase:
     return msgspec.convert(entry["extra_info"], StoredCase)
 
 
-def sessions_with(sd: float = 0.01, speedups: Mapping[Key, Sequence[float]] | None = None, runs: int = 0) -> Sessions:
-    """Sessions whose log speedups vary by this standard deviation."""
-    return Sessions({"cnn": VariancePrior(sd**2, 10)}, speedups or {}, runs)
+def sessions_with(
+    sd: float = 0.01, speedups: Mapping[RatioKey, Sequence[float]] | None = None, runs: int = 0
+) -> SessionVariances:
+    """Return variances between sessions with this standard deviation."""
+    return SessionVariances({"cnn": VariancePrior(sd**2, 10)}, speedups or {}, runs)
 
 
-def gate(then: dict[str, Any] | None = None, sessions: Sessions | None = None, **context: Any) -> Gate:
-    """A gate with a stored run as its baseline, for a run whose context differs in `context`."""
+def gate(then: dict[str, Any] | None = None, sessions: SessionVariances | None = None, **context: Any) -> Gate:
+    """Return a gate with a stored run as its baseline, for a run whose context has these fields."""
     baseline = as_run(then or document())
     return Gate(
         name="0001_a.json",
@@ -173,7 +175,7 @@ def gate(then: dict[str, Any] | None = None, sessions: Sessions | None = None, *
 
 
 def judged(entry: dict[str, Any], at: Gate | None = None) -> Verdict:
-    """The verdict on an entry as the only case of its run."""
+    """Return the verdict on an entry as the only case of its run."""
     at, case = at or gate(), as_case(entry)
     verdict = at.verdict(case, priors_of([case], at.tolerances))
     assert verdict is not None

@@ -1,4 +1,4 @@
-"""Programs spoiled on purpose: what a check must find."""
+"""Programs with faults that a check must find."""
 
 import json
 import subprocess
@@ -10,6 +10,7 @@ from typing import Any
 from perf.builds import process_environment
 from perf.measure.plan import Plan, Program, Variant
 
+# Run in a build, with the arguments SOURCE TARGET CODE.
 EDIT = """
 import sys
 import mxnet as mx
@@ -21,12 +22,13 @@ mx.nd.save(target, tensors)
 
 
 def program_of(variant: Variant[Any]) -> Program:
+    """Return the program of a variant of a network."""
     assert isinstance(variant.program, Program)
     return variant.program
 
 
 def with_parameters(variant: Variant[Any], code: str, folder: Path) -> Variant[Any]:
-    """The variant with other parameters: `code` edits `tensors`, its NDArrays by name ("arg:conv0_weight")."""
+    """Return the variant with other parameters. `code` edits `tensors`, such as "arg:conv0_weight"."""
     folder.mkdir(exist_ok=True)
     target = folder / "spoiled.params"
     command = [str(variant.build.python), "-c", EDIT, str(program_of(variant).params), str(target), code]
@@ -35,7 +37,7 @@ def with_parameters(variant: Variant[Any], code: str, folder: Path) -> Variant[A
 
 
 def with_symbol(variant: Variant[Any], edit: Callable[[dict[str, dict[str, Any]]], None], folder: Path) -> Variant[Any]:
-    """The variant with another symbol: `edit` changes its nodes, given by name."""
+    """Return the variant with another symbol. `edit` changes its nodes, a dictionary by name."""
     target = folder / "spoiled.json"
     symbol = json.loads(program_of(variant).symbol.read_text())
     edit({node["name"]: node for node in symbol["nodes"]})
@@ -44,6 +46,6 @@ def with_symbol(variant: Variant[Any], edit: Callable[[dict[str, dict[str, Any]]
 
 
 def with_variant(plan: Plan[Any], variant: Variant[Any]) -> Plan[Any]:
-    """The plan with another variant of the same name."""
-    variants = tuple(variant if variant.name == other.name else other for other in plan.variants)
+    """Return the plan with this variant instead of the one of the same name."""
+    variants = tuple(variant if variant.name == planned.name else planned for planned in plan.variants)
     return replace(plan, variants=variants)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from perf.builds import data as builds
 from perf.builds.environment import MARKER, Marker
 from perf.builds.trust import content_of_wheel
-from perf.cnn.artifacts.store import MANIFEST, verified
+from perf.cnn.artifacts.store import MANIFEST, verified_manifest
 from perf.cnn.checks.golden import FOLDER as ANSWERS
 from perf.cnn.checks.golden import golden_answers
 from perf.cnn.imagenet.records import count_images
@@ -28,7 +28,7 @@ from perf.files import MAX_BYTES, read_json, read_toml
 from perf.measure.journal import NAME as JOURNAL
 from perf.measure.journal import Journal
 from perf.published import FOLDER as TABLES
-from perf.published import Scaling, published_rows
+from perf.published import ScalingRow, published_rows
 from perf.runs.baseline import TOLERANCES
 from perf.runs.schema import read_run
 from perf.runs.tolerances import read_tolerances
@@ -77,7 +77,7 @@ READERS = {
     "published table": Reader(
         "table1-scaling.csv",
         (TABLES / "table1-scaling.csv").read_bytes(),
-        lambda path: published_rows(path.stem, Scaling, path.parent),
+        lambda path: published_rows(path.stem, ScalingRow, path.parent),
     ),
     "builds": Reader("builds.toml", builds.DATA.read_bytes(), builds.read),
     "networks": Reader("networks.toml", NETWORKS.read_bytes(), lambda path: read_toml(path, NetworkCatalogue)),
@@ -188,7 +188,7 @@ def test_a_damaged_file_is_read_or_named(tmp_path: Path, name: str, damages: lis
 def test_what_is_made_again_when_it_is_damaged_is_no_error(tmp_path: Path, hostile: str) -> None:
     (tmp_path / "network").mkdir()
     (tmp_path / "network" / MANIFEST).write_bytes(HOSTILE[hostile])
-    assert verified(tmp_path / "network", []) is None
+    assert verified_manifest(tmp_path / "network", []) is None
     assert not (tmp_path / "network").exists()
 
 

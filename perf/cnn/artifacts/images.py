@@ -1,22 +1,24 @@
-"""Synthetic images. Works with every numpy, so that all builds and the host make the same ones. Pure."""
+"""Synthetic images. Works with every numpy version, so that all builds and the host make the same images. Pure."""
 
 from typing import Any
 
 import numpy as np
 
-# ImageNet's, of pixels between 0 and 1, as GluonCV's networks were trained with.
+# ImageNet's mean and standard deviation of pixels from 0 to 1, with which GluonCV's networks were trained.
 MEAN = np.array((0.485, 0.456, 0.406), "float32").reshape(1, 3, 1, 1)
 STD = np.array((0.229, 0.224, 0.225), "float32").reshape(1, 3, 1, 1)
-# Sides of the squares that images are made of, in pixels, the largest first.
+# Sides in pixels of the squares that make up an image, the largest first.
 SQUARES = (128, 64, 32, 16, 8, 4, 2, 1)
 
 
-def images(draw: np.random.RandomState, count: int, size: int) -> Any:
-    """`count` normalised images, float32 of shape (count, 3, size, size): squares of random colours over one another,
-    the amplitude of each size being proportional to it, as in natural scenes (Field, "Relations between the statistics
-    of natural images and the response properties of cortical cells", 1987), with a random contrast.
+def synthetic_images(draw: np.random.RandomState, count: int, size: int) -> Any:
+    """Return `count` normalised images, float32 of shape (count, 3, size, size).
 
-    Uniform noise will not do: all of it looks alike to a network, so that outputs would hardly differ between images.
+    An image consists of overlaid squares in random colours, with a random contrast. The amplitude of each size of
+    square is proportional to its side, as in natural scenes (Field, "Relations between the statistics of natural images
+    and the response properties of cortical cells", 1987).
+
+    Uniform noise is not enough: all of it looks alike to a network, so that outputs would hardly differ between images.
     """
     pixels = np.zeros((count, 3, size, size), "float32")
     for side in SQUARES:

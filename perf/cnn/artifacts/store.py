@@ -1,4 +1,7 @@
-"""What the `zoo` build makes: folders of files, made once, kept by what went into them, verified before each use."""
+"""The cache of what the `zoo` build makes: folders of files, named by a hash of what determines them.
+
+A folder is made once, moved into place whole, and checked against its manifest before each use.
+"""
 
 import errno
 import hashlib
@@ -18,78 +21,85 @@ from perf.errors import PerfError
 from perf.files import put_in_place, read_json, write_whole
 
 MANIFEST = "manifest.json"
-# What Python says of an exception that nobody caught: its type, with the module's name, and its text.
+# Python's line for an exception that nobody caught: its type, with the module's name, and its text.
 RAISED = re.compile(r"^(?:\w+\.)*(?:\w*Error|\w*Exception|\w*Interrupt)(?::.*)?$", re.MULTILINE)
 # Entropy calibration searches thresholds in Python, about 5 s a layer in 1.5.0; ResNet-152 has 152 of them.
 TIMEOUT_S = 3600.0
-# A disk with less than this left is why making failed.
+# With less space left on the disk, a failure is put down to the full disk.
 FULL_BYTES = 1 << 16
-SHELF = "networks"
+# The folder in the cache.
+FOLDER = "networks"
 
 
-class FailedError(PerfError):
-    """What the zoo makes was not made because its process failed; `cause` is that in one line."""
+class ZooFailedError(PerfError):
+    """A process of the `zoo` build failed for no reason that the user can fix. `cause` is the reason in one line."""
 
-    def __init__(self, cause: str, details: str, task: "Task") -> None:
+    def __init__(self, cause: str, details: str, task: "ZooTask") -> None:
         self.cause = cause
-        super().__init__(f"preparing it failed: {cause}\n{details}", subject=task.name, next_step=task.otherwise)
+        super().__init__(f"preparing it failed: {cause}\n{details}", subject=task.name, next_step=task.next_step)
 
 
-class Manifest(msgspec.Struct, frozen=True):
-    """What stands in a kept folder: its recipe, its files' SHA-256, and what its making found out."""
+class Manifest(msgspec.Struct, frozen=True, rename={"settings": "recipe", "result": "found"}):
+    """The manifest of a folder.
 
-    recipe: dict[str, Any]
+    `settings` are those of the task that made it, `sha256` is the digest of each file by name, and `result` is what the
+    program returned.
+    """
+
+    settings: dict[str, Any]
     sha256: dict[str, str]
-    found: dict[str, Any]
+    result: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Task:
-    """What the module `perf.cnn.MODULE` makes inside the zoo: `files`, kept under `name`.
+class ZooTask:
+    """What a program of the `zoo` build is to make.
 
-    They depend on `recipe` and on nothing else, so that its hash is their address. `inputs` are paths that the module
-    reads besides; what stands there belongs into the recipe. `doing` tells the user, `otherwise` what to do when it
-    fails. `variables` are set in the environment of its process.
+    `module`: the program, `perf.cnn.MODULE`. `name`: the subject in messages, and the start of the folder's name.
+    `settings`: all that determines the files; the rest of the folder's name is their hash. `files`: the names of the
+    files that it writes. `inputs`: paths that it reads; digests of their content belong into `settings`. `progress`:
+    the message that is shown while it runs. `next_step`: what the user can do when it fails. `variables`: environment
+    variables of its process.
     """
 
     module: str
     name: str
-    recipe: Mapping[str, Any]
+    settings: Mapping[str, Any]
     files: Sequence[str]
     inputs: Mapping[str, str]
-    doing: str
-    otherwise: str
+    progress: str
+    next_step: str
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-def stored(task: Task, zoo: Build, threads: int, cache: Path, say: Callable[[str], None]) -> tuple[Path, Manifest]:
-    """The folder with a task's files from the cache, or newly made and put there whole, and its manifest.
+def obtain(task: ZooTask, zoo: Build, threads: int, cache: Path, say: Callable[[str], None]) -> tuple[Path, Manifest]:
+    """Return the folder with a task's files and its manifest, from the cache or newly made.
 
-    PerfError for what the module refuses, a full disk, or a cache that cannot be used; FailedError when its process
-    fails.
+    Raises PerfError when the program refuses the task, the disk is full or the cache cannot be used, and ZooFailedError
+    when its process fails.
     """
-    recipe = {
-        **task.recipe,
-        "zoo": zoo.folder.name,  # names its lock content, GluonCV's version among it
+    settings = {
+        **task.settings,
+        "zoo": zoo.folder.name,  # identifies the lock's content, including GluonCV's version
         "threads": threads,  # sums round differently
     }
-    key = hashlib.sha256(msgspec.json.encode(recipe, order="sorted")).hexdigest()[:12]
-    shelf, name = cache / SHELF, f"{task.name}-{key}"
+    key = hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()[:12]
+    networks, name = cache / FOLDER, f"{task.name}-{key}"
     try:
-        shelf.mkdir(parents=True, exist_ok=True)
-        with locked(shelf, name, say):
-            remove_leftovers(shelf, name)
-            manifest = verified(shelf / name, task.files)
+        networks.mkdir(parents=True, exist_ok=True)
+        with locked(networks, name, say):
+            remove_leftovers(networks, name)
+            manifest = verified_manifest(networks / name, task.files)
             if manifest is None:
-                say(task.doing)
-                manifest = _make(task, recipe, shelf, name, zoo)
+                say(task.progress)
+                manifest = _make(task, settings, networks, name, zoo)
     except OSError as error:
-        raise unusable(shelf, error) from error
-    return shelf / name, manifest
+        raise unusable(networks, error) from error
+    return networks / name, manifest
 
 
-def verified(folder: Path, files: Sequence[str]) -> Manifest | None:
-    """The manifest when the folder is whole and its files are as they were made; what is not is removed."""
+def verified_manifest(folder: Path, files: Sequence[str]) -> Manifest | None:
+    """Return a folder's manifest if all files have the digests in it; otherwise remove the folder and return None."""
     try:
         manifest = read_json(folder / MANIFEST, Manifest)
         if all(sha256(folder / name) == manifest.sha256.get(name) for name in files):
@@ -101,7 +111,7 @@ def verified(folder: Path, files: Sequence[str]) -> Manifest | None:
 
 
 def sha256(*paths: Path) -> str:
-    """The SHA-256 of files, one after the other, in hex. OSError when one cannot be read."""
+    """Return the SHA-256 of files, one after the other, in hex. Raises OSError when one cannot be read."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as stream:
@@ -109,32 +119,33 @@ def sha256(*paths: Path) -> str:
     return digest.hexdigest()
 
 
-def _make(task: Task, recipe: Mapping[str, Any], shelf: Path, name: str, zoo: Build) -> Manifest:
-    """Let the zoo write into a folder beside the final one, then move it into place whole."""
-    work = unfinished(shelf, name)
+def _make(task: ZooTask, settings: Mapping[str, Any], networks: Path, name: str, zoo: Build) -> Manifest:
+    """Let the program write into a temporary folder beside the final one, then rename that."""
+    work = unfinished(networks, name)
     try:
         work.mkdir()
         request = work / "request.json"
-        request.write_bytes(msgspec.json.encode({**recipe, **task.inputs, "folder": str(work)}))
-        found = _run(task, request, zoo, recipe["threads"])
+        request.write_bytes(msgspec.json.encode({**settings, **task.inputs, "folder": str(work)}))
+        result = _run(task, request, zoo, settings["threads"])
         request.unlink()
-        manifest = Manifest(dict(recipe), {file: sha256(work / file) for file in task.files}, found)
+        manifest = Manifest(dict(settings), {file: sha256(work / file) for file in task.files}, result)
         write_whole(work / MANIFEST, msgspec.json.encode(manifest))
-        put_in_place(work, shelf / name)
+        put_in_place(work, networks / name)
     except BaseException:  # KeyboardInterrupt too
         remove(work)
         raise
     return manifest
 
 
-def _run(task: Task, request: Path, zoo: Build, threads: int) -> dict[str, Any]:
+def _run(task: ZooTask, request: Path, zoo: Build, threads: int) -> dict[str, Any]:
+    """Run the program and return its result. Raises as `obtain` does, and OSError when the disk is full."""
     command = [str(zoo.python), "-m", f"perf.cnn.{task.module}", str(request)]
     environment = process_environment(zoo, threads, task.variables)
     finished = run(command, environment=environment, timeout=TIMEOUT_S, subject=task.name)
     file = request.with_name("result.json")
     result = {}
     if finished.code == 0:
-        result = read_json(file, dict[str, Any], next_step=task.otherwise)
+        result = read_json(file, dict[str, Any], next_step=task.next_step)
         file.unlink()
     if "error" in result:
         raise PerfError(result["error"], subject=task.name, next_step=result["next"])
@@ -142,11 +153,11 @@ def _run(task: Task, request: Path, zoo: Build, threads: int) -> dict[str, Any]:
         # MXNet does not say why a write failed.
         if shutil.disk_usage(request.parent).free < FULL_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        raise FailedError(cause_of(finished), finished.last_lines(), task)
+        raise ZooFailedError(cause_of(finished), finished.last_lines(), task)
     return dict(result)
 
 
 def cause_of(finished: Finished) -> str:
-    """Why a process failed, in one line: the last exception that it let out, or else how it ended."""
+    """Return why a process failed, in one line: its last uncaught exception, or else how it ended."""
     raised = RAISED.findall(finished.stderr)
     return raised[-1].strip() if raised and finished.code > 0 else finished.last_lines().splitlines()[0]

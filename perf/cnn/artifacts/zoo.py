@@ -1,4 +1,7 @@
-"""Runs inside the `zoo` build's Python: makes one network's artifacts (FP32 and INT8 symbols with parameters)."""
+"""Runs inside the `zoo` build's Python, on one network: makes its artifacts, or reads the size of its images.
+
+The request says which of `TASKS` to run.
+"""
 
 import difflib
 from pathlib import Path
@@ -9,31 +12,34 @@ import mxnet as mx
 import numpy as np
 from mxnet.gluon import nn
 
-from perf.cnn.artifacts.images import images
-from perf.cnn.artifacts.zoo_protocol import RefusalError, answer, flush, last_line
+from perf.cnn.artifacts.images import synthetic_images
+from perf.cnn.artifacts.zoo_protocol import RefusalError, answer_request, flush, last_line
 from perf.worker.quantise import quantise
 
-# Batch-norm statistics are taken from this many images in one training-mode pass.
+# Batch-norm statistics are taken from one training-mode pass over this many images.
 STATISTICS_IMAGES = 16
+# Smaller activations are denormal: arithmetic on them is many times slower, so that times would not be comparable.
 SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 
 
-def prepare(request: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Make the artifacts of one network, those in INT8 unless the request says that it is not to be quantised; what was
-    found out about its activations on the way.
+def make_artifacts(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Write FP32 and INT8 symbols with parameters into the folder, and return statistics of the FP32 activations.
+
+    INT8 is left out when the request has "quantised": false. Raises RefusalError when the network or its weights cannot
+    be used.
     """
     mx.random.seed(request["seed"])
     rng = np.random.RandomState(request["seed"])
     size = request["image_size"]
     network = network_of(request)
     if request["weights"] == "synthetic":
-        _behave_as_trained(network, rng, mx.nd.array(images(rng, STATISTICS_IMAGES, size)))
+        _behave_as_trained(network, rng, mx.nd.array(synthetic_images(rng, STATISTICS_IMAGES, size)))
     network.hybridize()
-    outputs = network(mx.nd.array(images(rng, 1, size)))
+    outputs = network(mx.nd.array(synthetic_images(rng, 1, size)))
     if isinstance(outputs, list | tuple) or outputs.ndim != 2:  # noqa: PLR2004 - images by classes
         raise RefusalError(f"{request['network']} is not a classification network: its output is not (images, classes)")
     symbol, arguments, auxiliary = _export(network, folder)
-    activations = _check_activations(symbol, arguments, auxiliary, mx.nd.array(images(rng, 2, size)))
+    activations = _check_activations(symbol, arguments, auxiliary, mx.nd.array(synthetic_images(rng, 2, size)))
     if not request.get("quantised", True):
         return activations
     calibration = request["calibration"]
@@ -50,8 +56,21 @@ def prepare(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     return activations
 
 
+def read_image_size(request: dict[str, Any], _: Path) -> dict[str, Any]:
+    """Return the first of the request's sizes whose images fit the network. Raises RefusalError when none does."""
+    network = network_of(request)
+    for size in request["sizes"]:
+        if fits(network, size):
+            return {"image_size": size}
+    tried = ", ".join(map(str, request["sizes"]))
+    raise RefusalError(f"{request['network']} takes images of none of these sizes: {tried}")
+
+
 def network_of(request: dict[str, Any]) -> Any:
-    """The network with random weights, those that GluonCV fetches, or those in the file that the request names."""
+    """Return the network with random weights, GluonCV's trained ones, or those in the file that the request names.
+
+    Raises RefusalError when GluonCV has no such network, or the weights cannot be fetched or do not fit.
+    """
     name, weights = request["network"], request["weights"]
     known = list(gluoncv.model_zoo.get_model_list())
     if name.lower() not in known:
@@ -61,16 +80,16 @@ def network_of(request: dict[str, Any]) -> Any:
     try:
         network = gluoncv.model_zoo.get_model(name, **trained)
     except (OSError, RuntimeError, ValueError) as error:
-        # Some networks for detection fetch a trained backbone even when no trained weights are asked for.
+        # Some detection networks fetch a trained backbone even without trained weights.
         next_step = (
-            "leave out --perf-pretrained, see to the network connection, or keep the weights in a folder for "
-            "--perf-weights"
+            "check the network connection, leave out --perf-pretrained, or put the weights into a folder and name it "
+            "with --perf-weights"
             if trained
-            else RefusalError.OTHER
+            else RefusalError.ANOTHER_NETWORK
         )
         raise RefusalError(f"its pretrained weights could not be fetched ({last_line(error)})", next_step) from None
     if weights == "synthetic":
-        # He et al., "Delving Deep into Rectifiers", 2015: the variance of activations survives ReLU and depth.
+        # Keeps the variance of activations through ReLU and depth (He et al., "Delving Deep into Rectifiers", 2015).
         network.initialize(mx.init.MSRAPrelu(factor_type="in", slope=0))
     elif not trained:
         _load(network, request["weights_file"])
@@ -78,7 +97,7 @@ def network_of(request: dict[str, Any]) -> Any:
 
 
 def fits(network: Any, size: int) -> bool:
-    """Whether images of a size, height and width, fit a network: no window is larger than what it slides over."""
+    """Return whether images of a size (height and width) fit a network: no window is larger than its input."""
     try:
         network(mx.sym.Variable("data")).infer_shape(data=(1, 3, size, size))
     except mx.base.MXNetError:
@@ -97,18 +116,18 @@ def _load(network: Any, file: str) -> None:
 
 
 def _calibration_images(request: dict[str, Any], rng: Any) -> Any:
-    """Those that the request names, or synthetic ones: (count, 3, size, size)."""
+    """Return the images of the file that the request names, or synthetic ones: (count, 3, size, size)."""
     if request["calibration"]["sha256"] is None:
-        return images(rng, request["calibration"]["count"], request["image_size"])
-    with np.load(request["calibration_file"]) as given:
-        return given["data"]
+        return synthetic_images(rng, request["calibration"]["count"], request["image_size"])
+    with np.load(request["calibration_file"]) as file:
+        return file["data"]
 
 
 def _behave_as_trained(network: Any, rng: Any, data: Any) -> None:
     """Give random weights the statistics of trained ones.
 
-    Scales and shifts of batch norms are spread around 1 and 0, and running statistics are those of a training-mode
-    pass: otherwise activations vanish into denormals with depth and calibration means nothing (apache/mxnet#19218).
+    Scales and shifts of batch norms vary around 1 and 0, and running statistics come from a training-mode pass.
+    Otherwise activations become denormal with depth, and calibration is meaningless (apache/mxnet#19218).
     """
     norms: list[Any] = []
     network.apply(lambda block: norms.append(block) if isinstance(block, nn.BatchNorm) else None)
@@ -118,8 +137,8 @@ def _behave_as_trained(network: Any, rng: Any, data: Any) -> None:
         norm.beta.set_data(mx.nd.array(rng.normal(0.0, 0.2, norm.beta.shape)))
     if not norms:
         return
-    # MXNet updates running statistics in the backward pass; momentum 0 replaces them by this batch's own.
-    momenta = [norm._kwargs["momentum"] for norm in norms]  # noqa: SLF001 - Gluon has no public way
+    # MXNet updates running statistics in the backward pass. Momentum 0 replaces them with this batch's own.
+    momenta = [norm._kwargs["momentum"] for norm in norms]  # noqa: SLF001 - Gluon has no public setter
     for norm in norms:
         norm._kwargs["momentum"] = 0.0  # noqa: SLF001
     with mx.autograd.record():
@@ -131,6 +150,7 @@ def _behave_as_trained(network: Any, rng: Any, data: Any) -> None:
 
 
 def _export(network: Any, folder: Path) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    """Write fp32.json and fp32.params, and return symbol, arguments and auxiliary states."""
     network.export(str(folder / "exported"))
     symbol, arguments, auxiliary = mx.model.load_checkpoint(str(folder / "exported"), 0)
     for exported in folder.glob("exported-*"):
@@ -140,31 +160,37 @@ def _export(network: Any, folder: Path) -> tuple[Any, dict[str, Any], dict[str, 
 
 
 def _check_activations(symbol: Any, arguments: Any, auxiliary: Any, data: Any) -> dict[str, Any]:
-    """Run every layer and refuse a network whose activations are not finite, vanish, or are denormal."""
+    """Run every layer on `data`, and return how many there are and how much their activations vary.
+
+    Raises RefusalError when activations are not finite, all zero, or denormal.
+    """
     internals = symbol.get_internals()
-    # By place: networks that use a layer twice, such as Xception, have two outputs of one name.
-    places = [(place, name) for place, name in enumerate(internals.list_outputs()) if name.endswith("_output")]
-    names = [name for _, name in places]
-    group = mx.sym.Group([internals[place] for place, _ in places])
+    # Outputs are selected by position: networks that use a layer twice, such as Xception, have two of the same name.
+    listed = [(index, name) for index, name in enumerate(internals.list_outputs()) if name.endswith("_output")]
+    names = [name for _, name in listed]
+    group = mx.sym.Group([internals[index] for index, _ in listed])
     bound = {name: data if name == "data" else arguments[name] for name in group.list_arguments()}
     states = {name: auxiliary[name] for name in group.list_auxiliary_states()}
     executor = group.bind(mx.cpu(), bound, aux_states=states, grad_req="null")
-    spreads = []
+    deviations = []
     for name, output in zip(names, executor.forward(is_train=False), strict=True):
         values = output.asnumpy()
         sizes = np.abs(values[values != 0])
         if not np.isfinite(values).all():
             raise RefusalError(f"layer {name} has activations that are not finite")
         if not sizes.size:
-            raise RefusalError(f"layer {name} has no activation but zero")
+            raise RefusalError(f"layer {name} has no activations other than zero")
         if (sizes < SMALLEST_NORMAL).any():
             raise RefusalError(f"layer {name} has denormal activations")
-        spreads.append(float(values.std()))
-    return {"layers": len(names), "smallest_spread": min(spreads), "largest_spread": max(spreads)}
+        deviations.append(float(values.std()))
+    return {"layers": len(names), "smallest_spread": min(deviations), "largest_spread": max(deviations)}
 
 
 def _save(prefix: Path, symbol: Any, arguments: Any, auxiliary: Any) -> None:
-    """Write PREFIX.json and PREFIX.params, flushed to the disk, and read them back: mxnet ignores a full disk."""
+    """Write PREFIX.json and PREFIX.params, and flush them to the disk.
+
+    Both are read back, because MXNet ignores a full disk. Raises OSError when they are not as written.
+    """
     tensors = {f"arg:{name}": value for name, value in arguments.items()}
     tensors.update({f"aux:{name}": value for name, value in auxiliary.items()})
     symbol_file, params_file = f"{prefix}.json", f"{prefix}.params"
@@ -176,5 +202,8 @@ def _save(prefix: Path, symbol: Any, arguments: Any, auxiliary: Any) -> None:
         raise OSError(f"{prefix} could not be read back as it was written")
 
 
+# By the request's "task".
+TASKS = {"artifacts": make_artifacts, "image_size": read_image_size}
+
 if __name__ == "__main__":
-    answer(prepare)
+    answer_request(lambda request, folder: TASKS[request["task"]](request, folder))

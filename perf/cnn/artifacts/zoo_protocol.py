@@ -1,7 +1,7 @@
-"""What the modules share that run inside the `zoo` build's Python, as `python -m perf.cnn.MODULE REQUEST.json`.
+"""What the programs have in common that run inside the `zoo` build, as `python -m perf.cnn.MODULE REQUEST.json`.
 
-They write what they make into the folder that the request names, and `result.json` beside it, last. A fault a user can
-mend is one line of JSON there under "error". The standard library only.
+A program writes its files into the folder that the request names, and `result.json` last. If the user can fix what went
+wrong, that file holds the reason under "error" and what to do under "next". Imports the standard library only.
 """
 
 import json
@@ -15,17 +15,17 @@ from perf.worker.process_lifetime import die_with_parent
 
 
 class RefusalError(Exception):
-    """A fault of the request, told to the user in one line, with what to do next."""
+    """A request that cannot be met, for a reason that the user can fix. `next_step` says what to do."""
 
-    OTHER = "name another network with --perf-model"
+    ANOTHER_NETWORK = "name another network with --perf-model"
 
-    def __init__(self, message: str, next_step: str = OTHER) -> None:
+    def __init__(self, message: str, next_step: str = ANOTHER_NETWORK) -> None:
         super().__init__(message)
         self.next_step = next_step
 
 
-def answer(make: Callable[[dict[str, Any], Path], dict[str, Any]]) -> None:
-    """Let `make(request, folder)` work, and leave what it found, or why it refused."""
+def answer_request(make: Callable[[dict[str, Any], Path], dict[str, Any]]) -> None:
+    """Call `make(request, folder)` with the request of the command line, and write its result or the refusal."""
     die_with_parent()
     request = json.loads(Path(sys.argv[1]).read_text())
     folder = Path(request["folder"])
@@ -37,7 +37,7 @@ def answer(make: Callable[[dict[str, Any], Path], dict[str, Any]]) -> None:
 
 
 def flush(file: str | Path) -> None:
-    """Flush a file to the disk: mxnet does not, and ignores a full one. OSError when that fails."""
+    """Flush a file to the disk, because MXNet does not, and ignores a full disk. Raises OSError when that fails."""
     descriptor = os.open(file, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -46,5 +46,5 @@ def flush(file: str | Path) -> None:
 
 
 def last_line(error: Exception) -> str:
-    """What an error says, in one line."""
+    """Return the last line of an error's text, or its type where it has no text."""
     return (str(error).strip() or type(error).__name__).splitlines()[-1]

@@ -1,57 +1,63 @@
-"""Which layers of a network the known defects of the wheels cover. Pure."""
+"""Which layers of a network the known defects of the wheels affect. Pure."""
 
 from collections.abc import Iterable, Mapping
 
 from perf.builds import BuildFacts
-from perf.cnn.checks.symbol import Layer, Layers, Shape
+from perf.cnn.checks.symbol import ArrayShape, Layer, SymbolLayers
 from perf.cnn.operators.base import OperatorCase, Pair
 from perf.cnn.operators.kinds import Convolution, Pooling, Residual
-from perf.cnn.operators.regions import CHECK, met
+from perf.cnn.operators.regions import CHECK, defects_covering
 from perf.defects import defects_of
+from perf.wording import counted
 
-# What the defects of several layers together, which no single operator shows, have in `check`.
+# The `check` of defects of several layers together, which no single operator shows.
 NETWORKS = "networks"
 CONCAT = "int8-concat-of-types"
-# The size of an image that is not known: larger than any kernel.
+# Stands for an image size that is not known: larger than any kernel.
 UNKNOWN = (1 << 16, 1 << 16)
 
 
-def defects_met(
-    layers: Layers,
+def layer_defects(
+    layers: SymbolLayers,
     variant: str,
     facts: BuildFacts,
-    parameters: Mapping[str, Shape],
-    data: Mapping[str, Shape] | None = None,
+    parameters: Mapping[str, ArrayShape],
+    outputs: Mapping[str, ArrayShape] | None = None,
 ) -> dict[str, list[str]]:
-    """The known defects of an installation that each layer of a variant meets, by the node's name: of those that meet
-    any. `parameters` are shapes by name, `data` those of nodes' outputs, where they are known.
+    """Return the names of an installation's known defects that affect layers of a variant, by the layer's node.
+
+    Layers without a defect are left out. `parameters` are shapes by name; `outputs` are shapes of nodes' outputs, as
+    far as they are known.
     """
-    met_by = {}
+    defects = {}
     for name, layer in layers.items():
-        case = case_of(layer, parameters, data or {}, last=name in layers.heads)
+        case = case_of(layer, parameters, outputs or {}, last=name in layers.heads)
         ranges = [layers.range_of(source) for source in layer.data]
         signs = {f"data{place}": range_ is None or range_.signed for place, range_ in enumerate(ranges)}
-        names = met(case, variant, signs, facts) if case else []
+        names = defects_covering(case, variant, signs, facts) if case else []
         if layer.kind == "concat" and len({range_.signed for range_ in ranges if range_}) > 1:
             names += [CONCAT] if defects_of(NETWORKS)[CONCAT].is_in(facts) else []
         if names:
-            met_by[name] = names
-    return met_by
+            defects[name] = names
+    return defects
 
 
-def counted(names: Iterable[Iterable[str]]) -> str:
-    """The defects that layers meet, each with the number of its layers and the release that has it right."""
-    met_by = [name for layer in names for name in layer]
+def defects_text(layers: Iterable[Iterable[str]]) -> str:
+    """Return each defect of some layers, with the number of its layers and the release that fixes it."""
+    names = [name for defects in layers for name in defects]
     return "; ".join(
-        f"known defect {name} in {_layers(met_by.count(name))}{_right(name)}" for name in dict.fromkeys(met_by)
+        f"known defect {name} in {counted(names.count(name), 'layer')}{_fix(name)}" for name in dict.fromkeys(names)
     )
 
 
 def case_of(
-    layer: Layer, parameters: Mapping[str, Shape], data: Mapping[str, Shape], *, last: bool
+    layer: Layer, parameters: Mapping[str, ArrayShape], outputs: Mapping[str, ArrayShape], *, last: bool
 ) -> OperatorCase | None:
-    """A layer as a single operator; None for what the checks of operators do not know, such as other dimensions."""
-    size = tuple(data.get(layer.inputs[0], (0, 0, *UNKNOWN))[2:]) if layer.inputs else ()
+    """Return a layer as a case of the operator checks; None if these have no such case, as for other dimensions.
+
+    `last`: whether the layer is the network's last operator.
+    """
+    size = tuple(outputs.get(layer.inputs[0], (0, 0, *UNKNOWN))[2:]) if layer.inputs else ()
     if len(size) != 2:  # noqa: PLR2004 - height and width
         return None
     image: Pair = size
@@ -74,7 +80,7 @@ def case_of(
     return None
 
 
-def _convolution(layer: Layer, weight: Shape, size: Pair) -> Convolution | None:
+def _convolution(layer: Layer, weight: ArrayShape, size: Pair) -> Convolution | None:
     if len(weight) != 4:  # noqa: PLR2004 - filters, channels, height, width
         return None
     groups = layer.number("num_group", 1)
@@ -95,10 +101,7 @@ def _convolution(layer: Layer, weight: Shape, size: Pair) -> Convolution | None:
     )
 
 
-def _layers(count: int) -> str:
-    return f"{count} layer{'s' * (count > 1)}"
-
-
-def _right(name: str) -> str:
-    right = {**defects_of(CHECK), **defects_of(NETWORKS)}[name].right
-    return f" ({right} has it right)" if right else ""
+def _fix(name: str) -> str:
+    """Return the release that fixes a defect, in parentheses; "" if none is known."""
+    release = {**defects_of(CHECK), **defects_of(NETWORKS)}[name].right
+    return f" (fixed in {release})" if release else ""

@@ -10,17 +10,20 @@ from numpy.typing import NDArray
 from perf.facts import Drift
 
 Array = NDArray[np.floating]
-# A layer without any difference has an infinite ratio; FP32's own rounding lies above this many dB.
+# The largest ratio reported, in dB: FP32's own rounding is below it, and equal arrays would have an infinite one.
 EXACT_DB = 120.0
 
 
-def drift_of(reference: Array, quantized: Array) -> Drift:
-    """The drift between logits of shape (images, classes). ValueError when shapes differ or there is no image."""
-    if reference.shape != quantized.shape or reference.ndim != 2 or not len(reference):  # noqa: PLR2004
-        raise ValueError(f"logits of shapes {reference.shape} and {quantized.shape} cannot be compared")
-    exact, rough = reference.astype(np.float64), quantized.astype(np.float64)
+def drift_of(fp32: Array, int8: Array) -> Drift:
+    """Return the drift between logits of shape (images, classes).
+
+    Raises ValueError when shapes differ or there is no image.
+    """
+    if fp32.shape != int8.shape or fp32.ndim != 2 or not len(fp32):  # noqa: PLR2004
+        raise ValueError(f"logits of shapes {fp32.shape} and {int8.shape} cannot be compared")
+    exact, rough = fp32.astype(np.float64), int8.astype(np.float64)
     lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(rough, axis=1)
-    # An output of nothing but zeros points nowhere: its similarity is 0, or 1 to another of its kind.
+    # An output of zeros has no direction: its similarity is 1 to other zeros, and 0 to everything else.
     same = (exact == rough).all(axis=1).astype(np.float64)
     cosines = np.divide((exact * rough).sum(axis=1), lengths, out=same, where=lengths > 0)
     return Drift(
@@ -31,36 +34,40 @@ def drift_of(reference: Array, quantized: Array) -> Drift:
     )
 
 
-def sqnr_db(reference: Array, quantized: Array) -> float:
-    """10 log10 of the reference's energy over the energy of the difference (signal-to-quantisation-noise ratio),
-    between -EXACT_DB, for a reference of nothing but zeros, and EXACT_DB, for equal arrays.
-    """
-    return ratio_db(energy(reference), energy(reference.astype(np.float64) - quantized.astype(np.float64)))
+def sqnr_db(fp32: Array, int8: Array) -> float:
+    """Return the signal-to-quantisation-noise ratio in dB: `ratio_db` of the energies of `fp32` and the difference."""
+    return ratio_db(energy(fp32), energy(fp32.astype(np.float64) - int8.astype(np.float64)))
 
 
 def energy(values: Array) -> float:
-    """The sum of the squares."""
+    """Return the sum of the squares."""
     return float(np.square(values, dtype=np.float64).sum())
 
 
 def ratio_db(signal: float, noise: float) -> float:
-    """10 log10 of one energy over another, between -EXACT_DB, without a signal, and EXACT_DB, without noise."""
+    """Return 10 log10(signal / noise) of two energies, in dB.
+
+    It is EXACT_DB at most, as without noise, and -EXACT_DB at least, as without a signal.
+    """
     if not noise:
         return EXACT_DB
     return max(-EXACT_DB, min(EXACT_DB, 10 * math.log10(signal / noise))) if signal else -EXACT_DB
 
 
-def between_images_db(reference: Array, quantized: Array) -> float:
-    """The same ratio over what differs between images, the first axis: 0 dB is what their mean would reach if it were
-    the answer to every image.
+def between_images_db(fp32: Array, int8: Array) -> float:
+    """Return the signal-to-quantisation-noise ratio in dB after the mean over images (the first axis) is subtracted.
+
+    It is 0 dB when every INT8 output is the mean of the FP32 outputs, whatever the image.
     """
-    return sqnr_db(reference - reference.mean(axis=0), quantized - reference.mean(axis=0))
+    return sqnr_db(fp32 - fp32.mean(axis=0), int8 - fp32.mean(axis=0))
 
 
-class Margins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much worse than stored a drift may be: `sqnr_db` of the outputs by so many dB, `top1_agreement` by such a
-    share, `cosine`'s distance to 1 and `largest_error` by such a factor. A layer's own ratio may be `layer_sqnr_db` dB
-    off, either way.
+class DriftMargins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much worse than stored a drift may be.
+
+    `sqnr_db`: how many dB the outputs' ratio may be lower. `top1_agreement`: by how much the agreement, a fraction of
+    the images, may be lower. `cosine`: by what factor the cosine's distance to 1 may grow. `largest_error`: by what
+    factor the largest error may grow. `layer_sqnr_db`: how many dB a layer's own ratio may be higher or lower.
     """
 
     sqnr_db: float
@@ -70,8 +77,8 @@ class Margins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     largest_error: float
 
 
-def bounds_of(stored: Drift, margins: Margins) -> Drift:
-    """The worst drift that is allowed."""
+def drift_bounds(stored: Drift, margins: DriftMargins) -> Drift:
+    """Return the worst drift that is allowed."""
     return Drift(
         top1_agreement=stored.top1_agreement - margins.top1_agreement,
         sqnr_db=stored.sqnr_db - margins.sqnr_db,
@@ -80,28 +87,31 @@ def bounds_of(stored: Drift, margins: Margins) -> Drift:
     )
 
 
-def beyond(found: Drift, bounds: Drift) -> list[str]:
-    """What of a drift lies beyond its bounds, a sentence for each figure; NaN lies beyond all."""
-    told = []
-    if not found.sqnr_db >= bounds.sqnr_db:
-        told.append(f"SQNR of the outputs {found.sqnr_db:.1f} dB, below {bounds.sqnr_db:.1f} dB")
-    if not found.top1_agreement >= bounds.top1_agreement:
-        told.append(f"top-1 agreement {found.top1_agreement:.1%}, below {bounds.top1_agreement:.1%}")
-    if not found.cosine >= bounds.cosine:
-        told.append(f"cosine similarity {found.cosine:.4f}, below {bounds.cosine:.4f}")
-    if not found.largest_error <= bounds.largest_error:
-        told.append(f"largest error {found.largest_error:.2f} standard deviations, over {bounds.largest_error:.2f}")
-    return told
+def drift_problems(drift: Drift, bounds: Drift) -> list[str]:
+    """Return a description of each figure of a drift that is beyond its bound. NaN is beyond every bound."""
+    problems = []
+    if not drift.sqnr_db >= bounds.sqnr_db:
+        problems.append(f"SQNR of the outputs is {drift.sqnr_db:.1f} dB, below {bounds.sqnr_db:.1f} dB")
+    if not drift.top1_agreement >= bounds.top1_agreement:
+        problems.append(f"top-1 agreement is {drift.top1_agreement:.1%}, below {bounds.top1_agreement:.1%}")
+    if not drift.cosine >= bounds.cosine:
+        problems.append(f"cosine similarity is {drift.cosine:.4f}, below {bounds.cosine:.4f}")
+    if not drift.largest_error <= bounds.largest_error:
+        problems.append(
+            f"largest error is {drift.largest_error:.2f} standard deviations, above {bounds.largest_error:.2f}"
+        )
+    return problems
 
 
-def changed_layers(found: Mapping[str, float], stored: Mapping[str, float], margin_db: float) -> list[str]:
-    """The layers whose SQNR in dB is further from the stored one than a margin, in the order they run, or whose SQNR is
-    not stored, or no longer found. One that has become better has changed as well: a threshold that is too low makes
-    steps finer, and what lies above it wrong.
+def changed_layers(layers_db: Mapping[str, float], stored_db: Mapping[str, float], margin_db: float) -> list[str]:
+    """Return the layers whose SQNR in dB differs from the stored one by more than a margin, in execution order.
+
+    Layers that exist on one side only are included. So are layers that became better: a threshold that is too low makes
+    steps finer, and clips what is above it.
     """
-    names = dict.fromkeys([*found, *stored])
+    names = dict.fromkeys([*layers_db, *stored_db])
     return [
         name
         for name in names
-        if name not in found or name not in stored or not abs(found[name] - stored[name]) <= margin_db
+        if name not in layers_db or name not in stored_db or not abs(layers_db[name] - stored_db[name]) <= margin_db
     ]

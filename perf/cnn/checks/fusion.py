@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from perf.measure.workers.worker_group import Node
 
-# What operators are called in the name of a kind, such as "conv+bn+relu". The others keep MXNet's name.
-WORDS = {
+# The names of operators in a kind such as "conv+bn+relu". All other operators keep MXNet's name.
+SHORT_NAMES = {
     "Convolution": "conv",
     "FullyConnected": "fc",
     "BatchNorm": "bn",
@@ -14,49 +14,51 @@ WORDS = {
     "elemwise_add": "sum",
     "broadcast_add": "sum",
 }
-# What fusion could take into a subgraph.
-FUSIBLE = frozenset(WORDS) - {"clip"}
+# Operators that fusion can include in a subgraph.
+FUSIBLE = frozenset(SHORT_NAMES) - {"clip"}
 QUANTISED = "_contrib_quantized_"
 
-# Names of layers by kind. A layer is named by the operator whose output it gives, as the network had it before.
-Layers = Mapping[str, tuple[str, ...]]
+# Names of layers by kind. A layer has the name of the original network's operator whose output it computes.
+LayersByKind = Mapping[str, tuple[str, ...]]
 
 
-def layers_of(nodes: Iterable[Node]) -> Layers:
-    """Subgraphs, operators in INT8, and operators that fusion could have taken into a subgraph and did not."""
+def layers_by_kind(nodes: Iterable[Node]) -> LayersByKind:
+    """Return subgraphs, operators in INT8, and operators that fusion could have included in a subgraph but did not."""
     kinds: dict[str, list[str]] = {}
     for node in nodes:
         if node.inside or node.quantized or node.op in FUSIBLE:
-            kinds.setdefault(kind_of(node), []).append(layer_of(node))
+            kinds.setdefault(kind_of(node), []).append(layer_name(node))
     return {kind: tuple(kinds[kind]) for kind in sorted(kinds)}
 
 
 def kind_of(node: Node) -> str:
-    """Such as "conv+bn+relu" for a subgraph, "int8 conv+bn+relu" for a quantised one, "int8 pooling" for a quantised
-    operator, and "unfused bn" for what is neither.
+    """Return the kind of a layer.
+
+    It is "conv+bn+relu" for a subgraph, "int8 conv+bn+relu" for a quantised subgraph, "int8 pooling" for a quantised
+    operator, and "unfused bn" for any other.
     """
     if node.inside:
-        kind = "+".join(WORDS.get(op, op) for op, _ in node.inside)
+        kind = "+".join(SHORT_NAMES.get(op, op) for op, _ in node.inside)
         return f"int8 {kind}" if node.quantized else kind
     if node.quantized:
         return f"int8 {node.op.removeprefix(QUANTISED)}"
-    return f"unfused {WORDS.get(node.op, node.op)}"
+    return f"unfused {SHORT_NAMES.get(node.op, node.op)}"
 
 
-def layer_of(node: Node) -> str:
-    """The operator of the network as it was before fusion and quantisation whose output this one gives."""
+def layer_name(node: Node) -> str:
+    """Return the operator, before fusion and quantisation, whose output this node computes."""
     return node.inside[-1][1] if node.inside else node.name.removeprefix("quantized_")
 
 
-def differences(found: Layers, stored: Layers) -> list[str]:
-    """What differs, a sentence for each layer: it was lost, or it is new."""
-    then, now = ({(kind, name) for kind, names in layers.items() for name in names} for layers in (stored, found))
-    lost = [f"lost {kind}: {name}" for kind, name in sorted(then - now, key=lambda layer: layer[1])]
-    return lost + [f"new {kind}: {name}" for kind, name in sorted(now - then, key=lambda layer: layer[1])]
+def layer_differences(layers: LayersByKind, stored: LayersByKind) -> list[str]:
+    """Return a description of each layer that is stored but lost, and of each that is new."""
+    before, now = ({(kind, name) for kind, names in kinds.items() for name in names} for kinds in (stored, layers))
+    lost = [f"lost {kind}: {name}" for kind, name in sorted(before - now, key=lambda layer: layer[1])]
+    return lost + [f"new {kind}: {name}" for kind, name in sorted(now - before, key=lambda layer: layer[1])]
 
 
-def counts_of(nodes: Iterable[Node]) -> dict[str, int]:
-    """How many operators run as subgraphs, in INT8, and unfused though they could be fused."""
+def operator_counts(nodes: Iterable[Node]) -> dict[str, int]:
+    """Return how many operators run as subgraphs, in INT8, and unfused although they could be fused."""
     nodes = list(nodes)
     return {
         "fused": sum(bool(node.inside) for node in nodes),

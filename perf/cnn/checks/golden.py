@@ -1,4 +1,4 @@
-"""Stored answers: what each network's checks found when it was last accepted, in `baselines/answers/NETWORK.json`."""
+"""Golden answers: what each network's checks observed when it was last accepted, in baselines/answers/NETWORK.json."""
 
 from pathlib import Path
 
@@ -11,21 +11,25 @@ FOLDER = ROOT / "baselines" / "answers"
 
 
 class GoldenDrift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The drift of the outputs, and the signal-to-quantisation-noise ratio of every layer in dB, in order."""
+    """A network's drift with one calibration.
+
+    `outputs`: the drift of the outputs. `layers_sqnr_db`: the signal-to-quantisation-noise ratio of every layer in dB,
+    in execution order.
+    """
 
     outputs: Drift
     layers_sqnr_db: dict[str, float]
 
 
 class GoldenAnswers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Layers by kind, by variant; drift by mode of calibration."""
+    """A network's golden answers. `layers`: by variant, the layers of each kind. `drift`: by calibration mode."""
 
     layers: dict[str, dict[str, tuple[str, ...]]] = {}
     drift: dict[str, GoldenDrift] = {}
 
 
 def golden_answers(network: str, folder: Path = FOLDER) -> GoldenAnswers:
-    """What is stored of a network; nothing for one that is not listed. PerfError when its file is damaged."""
+    """Return a network's golden answers, empty ones if it has none. Raises PerfError when its file is damaged."""
     path = folder / f"{network}.json"
     if not path.exists():
         return GoldenAnswers()
@@ -34,6 +38,6 @@ def golden_answers(network: str, folder: Path = FOLDER) -> GoldenAnswers:
 
 
 def store_golden(network: str, answers: GoldenAnswers, folder: Path = FOLDER) -> None:
-    """Write what is stored of a network, whole. OSError when it cannot be written."""
+    """Write a network's golden answers, whole. Raises OSError when they cannot be written."""
     content = msgspec.json.format(msgspec.json.encode(answers, order="sorted"), indent=1)
     write_whole(folder / f"{network}.json", content + b"\n")

@@ -1,18 +1,19 @@
-"""How much noise the steps of a quantised layer cause, in its own output on its own inputs. Pure.
+"""The noise that quantisation steps should cause in a layer's output, on the layer's own inputs. Pure.
 
-Rounding to steps of size s is an error that is uniform over a step and independent of the value: its mean square is
-s^2/12 (Widrow and Kollar, Quantization Noise, 2008, sections 1 and 5). A sum of independent errors has the sum of their
-mean squares. The steps are those of perf/cnn/operators/int8.py, so that a layer's expected noise has the energy of
+Rounding to steps of size s causes an error that is uniform over a step and independent of the value. Its mean square is
+s^2/12 (Widrow and Kollar, Quantization Noise, 2008, sections 1 and 5). The mean square of a sum of independent errors
+is the sum of their mean squares. The steps are those of perf/cnn/operators/int8.py. The expected energy of a layer's
+noise is the sum of these parts, in the square of the output's unit:
 
-- output: s^2/12 for each value, s being a 255th of the threshold where it is unsigned and a 127th where it is signed;
-  none where the output stays in FP32;
-- weights: each product with a rounded weight adds x^2 s^2/12, x being the data, and s a 127th of the largest weight of
-  the output channel, batch norm folded in (of a fully-connected layer: of all weights);
-- bias: s^2/12 for each value, s being the product of the data's and the weight's steps. A fully-connected layer's bias
-  is first rounded to a 127th of its largest, and then cut to such a step, which costs s^2/3;
-- range: what of the exact output lies beyond the calibrated range is cut off, which is known and no estimate.
+- output: s^2/12 for each value. s is threshold/255 for unsigned and threshold/127 for signed outputs. Outputs that stay
+  in FP32 add nothing.
+- weights: x^2 s^2/12 for each product of data x and a rounded weight. s is max|weight|/127 over the output channel with
+  batch norm folded in, or over all weights of a fully-connected layer.
+- bias: s^2/12 for each value. s is the product of the data's and the weight's steps. A fully-connected layer's bias is
+  first rounded to steps of max|bias|/127, and then truncated to steps of s, which adds s^2/3.
+- range: the square of what is clipped, because it is outside the calibrated range. It is computed, not estimated.
 
-A relu behind the sum can only make noise smaller. Data have no noise: the exact layer is given the same, rounded ones.
+A relu after the sum can only reduce noise. The data add none, because the FP32 layer gets the same rounded data.
 """
 
 import math
@@ -21,52 +22,53 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from perf.cnn.checks.symbol import Layer, Range
+from perf.cnn.checks.symbol import CalibratedRange, Layer
 from perf.cnn.operators.int8 import SLACK
 
 Array = NDArray[np.floating]
-# The mean square of an error that is uniform over a step, half to either side, or all to one (a cut).
-ROUNDED, CUT = 1 / 12, 1 / 3
+# Mean squares of errors that are uniform over a step of 1: from -1/2 to 1/2 for rounding, from 0 to 1 for truncation.
+ROUNDED, TRUNCATED = 1 / 12, 1 / 3
 
 
-def noise_of(
+def expected_noise(
     layer: Layer,
-    ranges: Sequence[Range | None],
-    own: Range | None,
+    ranges: Sequence[CalibratedRange | None],
+    own: CalibratedRange | None,
     data: Sequence[Array],
     parameters: Mapping[str, Array],
     exact: Array,
 ) -> float | None:
-    """The expected energy of the noise of a quantised layer, summed over its output: `ranges` are those of its `data`,
-    `own` is its output's, `exact` what it computes of the same data in FP32. None where no formula is known.
+    """Return the expected energy of a quantised layer's noise, summed over its output; None if no formula is known.
+
+    `ranges` are those of its `data`, `own` is that of its output. `exact` is its output for the same data in FP32.
     """
     match layer.kind:
         case "convolution" if ranges[0] and own:
-            return _convolution(layer, ranges[0], data[0], parameters, exact) + rounding(exact, own)
+            return _convolution(layer, ranges[0], data[0], parameters, exact) + rounding_noise(exact, own)
         case "fully_connected" if ranges[0]:
-            after = rounding(exact, own) if own else 0.0
+            after = rounding_noise(exact, own) if own else 0.0
             return _fully_connected(layer, ranges[0], data[0], parameters, exact) + after
         case "pooling" if own and layer.attributes.get("pool_type", "max") == "avg":
-            return rounding(exact, own)
+            return rounding_noise(exact, own)
         case "pooling" | "act" | "flatten" if own:
             return exact.size * (SLACK * own.step) ** 2
         case "concat" | "quantize_v2" if own:
-            return rounding(exact, own)
+            return rounding_noise(exact, own)
         case _:
             return None
 
 
-def rounding(exact: Array, own: Range) -> float:
-    """The energy of rounding values to the steps of a range, and of cutting off what lies beyond it."""
+def rounding_noise(exact: Array, own: CalibratedRange) -> float:
+    """Return the energy of rounding values to the steps of a range, and of clipping what is outside it."""
     values = exact.astype(np.float64)
-    # A signed range has one more step below zero.
+    # A signed range has one more step below zero than above.
     low = -own.largest - own.step if own.signed else 0.0
-    beyond = values - np.clip(values, low, own.largest)
-    return exact.size * own.step**2 * ROUNDED + float(np.square(beyond).sum())
+    clipped = values - np.clip(values, low, own.largest)
+    return exact.size * own.step**2 * ROUNDED + float(np.square(clipped).sum())
 
 
-def folded(layer: Layer, parameters: Mapping[str, Array]) -> Array:
-    """A convolution's weight with its batch norm folded in, (filters, channels of a group, height, width)."""
+def folded_weight(layer: Layer, parameters: Mapping[str, Array]) -> Array:
+    """Return a convolution's weight with its batch norm folded in, (filters, channels of a group, height, width)."""
     weight, *rest = (parameters[name].astype(np.float64) for name in layer.parameters)
     if not layer.normalised:
         return weight
@@ -78,8 +80,11 @@ def folded(layer: Layer, parameters: Mapping[str, Array]) -> Array:
     return weight * np.reshape(scale, (-1, 1, 1, 1))
 
 
-def _convolution(layer: Layer, range_: Range, data: Array, parameters: Mapping[str, Array], exact: Array) -> float:
-    weight = folded(layer, parameters)
+def _convolution(
+    layer: Layer, range_: CalibratedRange, data: Array, parameters: Mapping[str, Array], exact: Array
+) -> float:
+    """Return the energy that rounded weights and biases cause."""
+    weight = folded_weight(layer, parameters)
     steps = np.abs(weight).max(axis=(1, 2, 3)) / 127
     energies = np.repeat(window_energies(layer, data, exact.shape[2:]), len(weight) // layer.number("num_group", 1))
     products = float((steps**2 * energies).sum()) * ROUNDED
@@ -89,8 +94,10 @@ def _convolution(layer: Layer, range_: Range, data: Array, parameters: Mapping[s
 
 
 def window_energies(layer: Layer, data: Array, size: Sequence[int]) -> Array:
-    """The squares of a convolution's data under its kernel, summed over all images, all places of the output, `size`
-    (height, width), and the channels of each group: (groups,).
+    """Return the squares of a convolution's data under its kernel, summed.
+
+    Sums are over images, positions and the channels of a group. `size` is the output's (height, width). The result has
+    shape (groups,).
     """
     groups = layer.number("num_group", 1)
     kernel, stride, pad, dilate = (layer.pair(name, 0) for name in ("kernel", "stride", "pad", "dilate"))
@@ -101,20 +108,23 @@ def window_energies(layer: Layer, data: Array, size: Sequence[int]) -> Array:
     total = np.zeros(groups)
     for row in range(kernel[0]):
         for column in range(kernel[1]):
-            places = (
+            positions = (
                 slice(at * dilate[axis], at * dilate[axis] + stride[axis] * (size[axis] - 1) + 1, stride[axis])
                 for axis, at in enumerate((row, column))
             )
-            total += padded[(slice(None), *places)].sum(axis=(1, 2))
+            total += padded[(slice(None), *positions)].sum(axis=(1, 2))
     return total
 
 
-def _fully_connected(layer: Layer, range_: Range, data: Array, parameters: Mapping[str, Array], exact: Array) -> float:
+def _fully_connected(
+    layer: Layer, range_: CalibratedRange, data: Array, parameters: Mapping[str, Array], exact: Array
+) -> float:
+    """Return the energy that rounded weights and biases cause."""
     weight, *bias = (parameters[name].astype(np.float64) for name in layer.parameters)
     step = float(np.abs(weight).max()) / 127
     outputs = math.prod(weight.shape[:1])
     products = outputs * step**2 * float(np.square(data, dtype=np.float64).sum()) * ROUNDED
     if not bias:
         return products
-    own = float(np.abs(bias[0]).max()) / 127
-    return products + exact.size * (own**2 * ROUNDED + (range_.step * step) ** 2 * CUT)
+    bias_step = float(np.abs(bias[0]).max()) / 127
+    return products + exact.size * (bias_step**2 * ROUNDED + (range_.step * step) ** 2 * TRUNCATED)

@@ -1,4 +1,4 @@
-"""Before any timing counts: all variants of a network must compute the same, fused and quantised as they should."""
+"""The check before timing: all variants of a network compute the same, fused and quantised as they should be."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from perf.cnn.checks.defects import counted as defects_counted
-from perf.cnn.checks.defects import defects_met
-from perf.cnn.checks.drift import between_images_db, beyond, bounds_of, drift_of, sqnr_db
-from perf.cnn.checks.floors import judged, unknown_steps
-from perf.cnn.checks.fusion import counts_of, differences, layers_of
+from perf.cnn.checks.defects import defects_text, layer_defects
+from perf.cnn.checks.drift import between_images_db, drift_bounds, drift_of, drift_problems, sqnr_db
+from perf.cnn.checks.floors import judge_by_floors, why_unknown_steps
+from perf.cnn.checks.fusion import layer_differences, layers_by_kind, operator_counts
 from perf.cnn.checks.golden import GoldenAnswers, golden_answers
 from perf.cnn.checks.layers import fp32_of, layer_losses
 from perf.cnn.checks.symbol import read_layers
@@ -24,15 +23,18 @@ from perf.measure.results import Failure
 from perf.measure.workers.inspection import Observation, inspect, parameters_of
 from perf.measure.workers.instance import WorkerError
 from perf.measure.workers.worker_group import Node
+from perf.wording import counted
 
 
 @dataclass(frozen=True)
-class Verified:
-    """What was found out about one variant: its operators as they run, the kernel that most of its convolutions ran, as
-    MKL-DNN names it ("unknown" without a trace), and how far its outputs are from the reference's, relative to the
-    largest of them. `drift` is that of a quantised variant. `multiply_adds_per_image` are counted in the reference's
-    symbol, where nothing is fused, and hold for all variants. `problem` is what is wrong, `unjudged` why its answers
-    could not be judged; neither where they are right.
+class VerifiedVariant:
+    """What the check observed of one variant.
+
+    `operators`: its operators as they run. `isa`: the kernel that most convolutions ran, by MKL-DNN's name; "unknown"
+    without a trace. `output_difference`: the largest difference of an output from the reference's, relative to the
+    largest output. `drift`: that of a quantised variant. `multiply_adds_per_image`: counted in the reference's symbol,
+    where nothing is fused; the same for all variants. `problem`: what is wrong. `unjudged`: why the outputs could not
+    be judged. Both are None if the outputs are right.
     """
 
     operators: Sequence[Node]
@@ -44,8 +46,8 @@ class Verified:
     unjudged: str | None = None
 
     def facts(self) -> CnnCheck:
-        """What of it belongs into the stored run."""
-        counts = counts_of(self.operators)
+        """Return what is stored in a run."""
+        counts = operator_counts(self.operators)
         return CnnCheck(
             isa=self.isa,
             operators_fused=counts["fused"],
@@ -58,76 +60,78 @@ class Verified:
         )
 
 
-def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict[str, Verified]:
-    """Run each variant of the plan once on the same images, one after the other, and judge what it did by what is
-    stored of the network, or else by floors; `quantisation` is the name under which the drift of such parameters is
-    stored.
+def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict[str, VerifiedVariant]:
+    """Run each variant of the plan once on the same images, and judge it by golden answers, or else by floors.
 
-    A variant's problem is in its result; the others are judged all the same. PerfError when what is stored is damaged.
+    `quantisation` is the name under which the network's drift is stored. A problem of a variant is in its result, and
+    does not keep the other variants from being judged. Raises PerfError when golden answers are damaged.
     """
-    stored = golden_answers(plan.subject)
+    golden = golden_answers(plan.subject)
     arrays = {INPUT: images_of(plan)}
     workload = Workload(plan.subject, {name: values.shape for name, values in arrays.items()}, IMAGES, 0.0)
     outputs: dict[str, NDArray[np.float32]] = {}
     verified = {}
-    counted: float | None = None
+    multiply_adds: float | None = None
     for variant in sorted(plan.variants, key=lambda variant: variant.name != plan.reference):
         if reason := variant.program.problem:
-            problem = _named(Failure(reason, ""), variant, plan, resources)
-            verified[variant.name] = Verified([], "unknown", None, problem=problem)
+            problem = _with_defects(Failure(reason, ""), variant, plan, resources)
+            verified[variant.name] = VerifiedVariant([], "unknown", None, problem=problem)
             continue
         try:
-            seen = inspect(variant, [workload], resources, count=variant.name == plan.reference, arrays=arrays)
-            outputs[variant.name] = seen.outputs[workload.name][0]
-            if seen.multiply_adds is not None:
-                counted = seen.multiply_adds / IMAGES
-            found = _judge(variant, seen, outputs, stored, quantisation)
-            by_stored = found.drift is not None and quantisation in stored.drift
-            if found.problem and not by_stored:
-                found = replace(found, problem=_named(found.problem, variant, plan, resources))
-            elif found.drift and not found.problem and not by_stored:
-                found = _by_floors(found, plan, outputs, resources)
-            verified[variant.name] = replace(found, multiply_adds_per_image=counted)
+            observed = inspect(variant, [workload], resources, count=variant.name == plan.reference, arrays=arrays)
+            outputs[variant.name] = observed.outputs[workload.name][0]
+            if observed.multiply_adds is not None:
+                multiply_adds = observed.multiply_adds / IMAGES
+            result = _check_variant(variant, observed, outputs, golden, quantisation)
+            by_golden = result.drift is not None and quantisation in golden.drift
+            if result.problem and not by_golden:
+                result = replace(result, problem=_with_defects(result.problem, variant, plan, resources))
+            elif result.drift and not result.problem and not by_golden:
+                result = _by_floors(result, plan, outputs, resources)
+            verified[variant.name] = replace(result, multiply_adds_per_image=multiply_adds)
         except WorkerError as error:
             problem = Failure(f"while its answers were checked: {error.what}", error.last_words)
-            verified[variant.name] = Verified([], "unknown", None, problem=_named(problem, variant, plan, resources))
+            problem = _with_defects(problem, variant, plan, resources)
+            verified[variant.name] = VerifiedVariant([], "unknown", None, problem=problem)
     return verified
 
 
-def _named(problem: Failure, variant: Variant[Program], plan: Plan[Program], resources: Resources) -> Failure:
-    """A problem with the known defects that the variant's layers meet in front, if there are any. What could not be
-    quantised is looked for among those of the network in FP32.
+def _with_defects(problem: Failure, variant: Variant[Program], plan: Plan[Program], resources: Resources) -> Failure:
+    """Return a problem, preceded by the known defects that affect the variant's layers.
+
+    If the network could not be quantised, these are the defects that affect it in FP32.
     """
-    meant = fp32_of(plan) if variant.program.problem else variant
+    affected = fp32_of(plan) if variant.program.problem else variant
     try:
-        shapes = {name: array.shape for name, array in parameters_of(meant, resources).items()}
+        shapes = {name: array.shape for name, array in parameters_of(affected, resources).items()}
     except WorkerError:
         return problem
-    met = defects_met(read_layers(meant.program.symbol), meant.name, meant.build.facts, shapes)
-    return replace(problem, what=f"it meets {defects_counted(met.values())}: {problem.what}") if met else problem
+    defects = layer_defects(read_layers(affected.program.symbol), affected.name, affected.build.facts, shapes)
+    return replace(problem, what=f"{defects_text(defects.values())}: {problem.what}") if defects else problem
 
 
 def _by_floors(
-    found: Verified, plan: Plan[Program], outputs: Mapping[str, NDArray[np.float32]], resources: Resources
-) -> Verified:
-    """What floors say of a quantised variant. WorkerError when a worker fails."""
+    result: VerifiedVariant, plan: Plan[Program], outputs: Mapping[str, NDArray[np.float32]], resources: Resources
+) -> VerifiedVariant:
+    """Return the result of a quantised variant, judged by floors. Raises WorkerError when a worker fails."""
     (int8,) = (variant for variant in plan.variants if variant.name == INT8)
-    if reason := unknown_steps(int8.build.facts, has_vnni=read_machine().has_isa(ISA)):
-        return replace(found, unjudged=f"no answers are stored of it, and {reason}")
+    if reason := why_unknown_steps(int8.build.facts, has_vnni=read_machine().has_isa(ISA)):
+        return replace(result, unjudged=f"no golden answers are stored for this network, and {reason}")
     reference, output = outputs[REFERENCE], outputs[int8.name]
     losses = layer_losses(plan, resources)
-    judgement = judged(losses, sqnr_db(reference, output), between_images_db(reference, output))
+    judgement = judge_by_floors(losses, sqnr_db(reference, output), between_images_db(reference, output))
     problem = Failure(judgement.problem, "") if judgement.problem else None
-    return replace(found, problem=problem, unjudged=judgement.unjudged)
+    return replace(result, problem=problem, unjudged=judgement.unjudged)
 
 
-def _judge(
+def _check_variant(
     variant: Variant[Program],
-    seen: Observation,
+    observed: Observation,
     outputs: Mapping[str, NDArray[np.float32]],
-    stored: GoldenAnswers,
+    golden: GoldenAnswers,
     quantisation: str,
-) -> Verified:
+) -> VerifiedVariant:
+    """Compare a variant's outputs with the reference's, and its drift and layers with golden answers."""
     difference, drift = None, None
     problems = []
     output, reference = outputs[variant.name], outputs.get(REFERENCE)
@@ -137,27 +141,35 @@ def _judge(
     elif reference is not None:
         difference = float(np.abs(output - reference).max() / np.abs(reference).max())
         if limit is not None and difference > limit:
-            problems.append(f"its outputs differ from {REFERENCE}'s by {difference:.2g} of the largest, over {limit:g}")
-        if any(node.quantized for node in seen.operators):
+            problems.append(
+                f"its outputs differ from those of {REFERENCE} by {difference:.2g} of the largest, more than {limit:g}"
+            )
+        if any(node.quantized for node in observed.operators):
             drift = drift_of(reference, output)
-            if quantisation in stored.drift:
-                problems += beyond(drift, bounds_of(stored.drift[quantisation].outputs, catalogue().drift_margins))
-    kernels = seen.kernels("convolution").most_common(1)
-    problems += check_layers(variant.name, seen.operators, stored)
+            if quantisation in golden.drift:
+                bounds = drift_bounds(golden.drift[quantisation].outputs, catalogue().drift_margins)
+                problems += drift_problems(drift, bounds)
+    kernels = observed.kernels("convolution").most_common(1)
+    problems += layer_problems(variant.name, observed.operators, golden)
     problem = Failure("; ".join(problems), "") if problems else None
-    return Verified(seen.operators, kernels[0][0] if kernels else "unknown", difference, drift, problem=problem)
+    isa = kernels[0][0] if kernels else "unknown"
+    return VerifiedVariant(observed.operators, isa, difference, drift, problem=problem)
 
 
-def check_layers(variant: str, operators: Sequence[Node], stored: GoldenAnswers) -> list[str]:
-    """Whether a variant fused and quantised what it should; one sentence for each thing that is wrong.
+def layer_problems(variant: str, operators: Sequence[Node], golden: GoldenAnswers) -> list[str]:
+    """Return a description of each layer that is not fused or quantised as it should be.
 
-    A network with stored layers must have exactly those; any other must at least have fused, or quantised, something.
-    The native build must have done neither.
+    A network with golden layers must have exactly these. Any other network must have at least one fused, or quantised,
+    operator. The native build must have neither.
     """
-    counts = counts_of(operators)
+    counts = operator_counts(operators)
     if variant == REFERENCE:
-        return [f"{counts[kind]} {kind} operators in {variant}" for kind in ("fused", "quantized") if counts[kind]]
-    if variant in stored.layers:
-        return differences(layers_of(operators), stored.layers[variant])
+        return [
+            f"{counted(counts[kind], f'{kind} operator')} in {variant}, which must have none"
+            for kind in ("fused", "quantized")
+            if counts[kind]
+        ]
+    if variant in golden.layers:
+        return layer_differences(layers_by_kind(operators), golden.layers[variant])
     kind = "quantized" if variant == INT8 else "fused"
     return [] if counts[kind] else [f"no operator is {kind} in {variant}"]

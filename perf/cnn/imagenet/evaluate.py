@@ -1,4 +1,4 @@
-"""A network's variants on the images of a record file, calibrated and evaluated as the announcement did."""
+"""Calibrating and evaluating a network's variants on the images of a record file, as the announcement did."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,17 +6,18 @@ from pathlib import Path
 import numpy as np
 
 from perf.cnn.artifacts.prepare import Artifacts, CalibrationMode, image_size, prepare
-from perf.cnn.checks.top1 import right_within
-from perf.cnn.imagenet.protocol import ImageNetAnswers, protocol, share_in
-from perf.cnn.imagenet.records import CLASSES, RecordReading, classified, save_images
+from perf.cnn.checks.top1 import correct_within
+from perf.cnn.imagenet.protocol import Predictions, protocol, split_records
+from perf.cnn.imagenet.records import CLASSES, RecordReading, classify_records, save_images
 from perf.cnn.networks import INPUT
 from perf.measure.family import Resources
 from perf.measure.plan import Program, Variant
 
-Tell = Callable[[str, float], None]
+# Takes a message and the fraction that is done.
+ShowProgress = Callable[[str, float], None]
 
 
-def calibrated(
+def prepare_imagenet(
     network: str,
     records: Path,
     resources: Resources,
@@ -25,10 +26,14 @@ def calibrated(
     weights: Path | None,
     calibration: CalibrationMode,
 ) -> Artifacts:
-    """A trained network in FP32 and INT8, calibrated with a record file's first images."""
+    """Return a trained network in FP32 and INT8, calibrated on the first images of a record file.
+
+    Raises PerfError when the network cannot be prepared or the file is no record file, and WorkerError when a worker
+    fails.
+    """
     images = resources.scratch / f"{network}-calibration.npz"
-    count = share_in(records).calibrated
-    reading = reading_of(size_of(network, resources), records)
+    count = split_records(records).calibrated
+    reading = record_reading(_image_size(network, resources), records)
     save_images(resources.build("mkl"), reading, count, INPUT, images, resources)
     return prepare(
         network,
@@ -43,41 +48,41 @@ def calibrated(
     )
 
 
-def answers_of(
-    variant: Variant[Program], network: str, records: Path, resources: Resources, tell: Tell
-) -> ImageNetAnswers:
-    """What a variant answers on the evaluated images; `tell` is told how far it is, from 0 to 1.
+def evaluate(
+    variant: Variant[Program], network: str, records: Path, resources: Resources, show: ShowProgress
+) -> Predictions:
+    """Return how a variant classifies the images that are evaluated, and show its progress meanwhile.
 
-    WorkerError when the worker fails.
+    Raises WorkerError when the worker fails.
     """
-    share, rules = share_in(records), protocol()
-    batches, beyond = divmod(share.skipped, rules.batch_size)
-    reading = reading_of(size_of(network, resources), records, batches)
+    split, rules = split_records(records), protocol()
+    batches, images = divmod(split.skipped, rules.batch_size)
+    reading = record_reading(_image_size(network, resources), records, batches)
     labels, best = np.empty(0, np.int64), np.empty((0, CLASSES), np.int64)
-    # Images are skipped here as well, where their number is no multiple of a batch's.
-    window = slice(beyond, beyond + share.evaluated)
-    for found in classified(variant, reading, INPUT, rules.batches_an_answer, resources):
-        labels, best = np.append(labels, found.labels), np.concatenate([best, found.best])
+    # The worker skips whole batches; the rest of the skipped images is left out here.
+    window = slice(images, images + split.evaluated)
+    for answer in classify_records(variant, reading, INPUT, rules.batches_an_answer, resources):
+        labels, best = np.append(labels, answer.labels), np.concatenate([best, answer.best])
         done = len(labels[window])
         if done:
-            top1 = right_within(best[window], labels[window]).mean()
-            tell(
-                f"{network} {variant.name}: {done} of {share.evaluated} images, top-1 {top1:.2%}",
-                done / share.evaluated,
+            top1 = correct_within(best[window], labels[window]).mean()
+            show(
+                f"{network} {variant.name}: {done} of {split.evaluated} images, top-1 {top1:.2%}",
+                done / split.evaluated,
             )
-        if done == share.evaluated:
+        if done == split.evaluated:
             break
-    return ImageNetAnswers(labels[window], best[window])
+    return Predictions(labels[window], best[window])
 
 
-def size_of(network: str, resources: Resources) -> int:
-    """Height and width of the images that a network takes, in pixels. PerfError when it cannot be read."""
+def _image_size(network: str, resources: Resources) -> int:
+    """Return height and width of a network's images in pixels. Raises PerfError when it cannot be read."""
     zoo, threads = resources.build("zoo"), resources.cores
     return image_size(network, zoo=zoo, threads=threads, cache=resources.cache, say=resources.say)
 
 
-def reading_of(size: int, records: Path, skipped: int = 0) -> RecordReading:
-    """How a worker reads a record file as images of a size; so many batches are skipped."""
+def record_reading(size: int, records: Path, skipped: int = 0) -> RecordReading:
+    """Return how a worker reads a record file as images of a size in pixels, after it skipped a number of batches."""
     rules = protocol()
     return RecordReading(
         path=str(records),

@@ -1,4 +1,4 @@
-"""Accuracy on ImageNet: how the announcement measured it, its figures, and what is allowed here."""
+"""Accuracy on ImageNet: how the announcement measured it, the figures it published, and what is allowed here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,17 +11,25 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from perf.checks import CheckResult
-from perf.cnn.checks.top1 import AccuracyBounds, drift_text, limits_text, paired, problem_of, right_within
+from perf.cnn.checks.top1 import (
+    AccuracyBounds,
+    accuracy_problem,
+    bounds_text,
+    correct_within,
+    difference_text,
+    paired,
+)
 from perf.cnn.imagenet.records import CLASSES, count_images
 from perf.errors import PerfError
 from perf.files import read_toml
 from perf.published import published_rows
+from perf.wording import counted
 
 DATA = Path(__file__).with_name("imagenet.toml")
 
 
-class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of `imagenet.toml`."""
+class EvaluationProtocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole of `imagenet.toml`, whose comments describe the fields."""
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -38,8 +46,8 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     significance: float
 
 
-class Accuracies(msgspec.Struct, frozen=True):
-    """A row of the announcement's table, in percent."""
+class PublishedAccuracy(msgspec.Struct, frozen=True):
+    """A row of the announcement's table: a network (`model`) and its accuracies in percent."""
 
     model: str
     fp32_top1: float
@@ -49,9 +57,11 @@ class Accuracies(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class ShareWithInterval:
-    """A record file divided: how many of its images are skipped, evaluated after them, and, of those that are skipped,
-    calibrated with.
+class RecordSplit:
+    """How the images of a record file are divided.
+
+    `skipped`: images at the start that are not evaluated. `evaluated`: images after them. `calibrated`: how many of the
+    skipped images are used for calibration.
     """
 
     skipped: int
@@ -60,88 +70,101 @@ class ShareWithInterval:
 
 
 @dataclass(frozen=True, eq=False)
-class ImageNetAnswers:
-    """Labels (images,), and best classes (images, 5), the best first."""
+class Predictions:
+    """How images were classified: their `labels` (images,) and `best` classes (images, 5), the best first."""
 
     labels: NDArray[np.int64]
     best: NDArray[np.int64]
 
 
 @cache
-def protocol() -> Protocol:
-    """How it is measured, read once."""
-    return read_toml(DATA, Protocol)
+def protocol() -> EvaluationProtocol:
+    """Return the content of `imagenet.toml`, read once."""
+    return read_toml(DATA, EvaluationProtocol)
 
 
 @cache
-def published() -> Mapping[str, Accuracies]:
-    """The announcement's accuracies by network."""
-    return {row.model: row for row in published_rows("int8-accuracy", Accuracies)}
+def published() -> Mapping[str, PublishedAccuracy]:
+    """Return the announcement's accuracies by network."""
+    return {row.model: row for row in published_rows("int8-accuracy", PublishedAccuracy)}
 
 
-def share_of(images: int) -> ShareWithInterval:
-    """How a file of so many images is divided: as the original did, or in proportion. ValueError for too few."""
+def split_images(images: int) -> RecordSplit:
+    """Return how a number of images is divided: as the original did, or in the same proportion if there are fewer.
+
+    Raises ValueError when there are too few.
+    """
     rules = protocol()
     skipped = min(rules.skipped, images * rules.skipped // (rules.skipped + rules.evaluated))
     if not skipped:
         raise ValueError(f"{images} images cannot be divided")
-    return ShareWithInterval(skipped, min(rules.evaluated, images - skipped), min(rules.calibrated, skipped))
+    return RecordSplit(skipped, min(rules.evaluated, images - skipped), min(rules.calibrated, skipped))
 
 
-def share_in(records: Path) -> ShareWithInterval:
-    """How a record file is divided. PerfError when it is none, or holds too few images."""
+def split_records(records: Path) -> RecordSplit:
+    """Return how a record file is divided. Raises PerfError when it is no record file or holds too few images."""
     images = count_images(records)
     try:
-        return share_of(images)
+        return split_images(images)
     except ValueError:
-        raise PerfError(f"it holds {images} images only", subject=str(records), next_step="name another file") from None
+        message = f"it holds only {counted(images, 'image')}"
+        raise PerfError(message, subject=str(records), next_step="use a record file with more images") from None
 
 
-def limits_of(network: str) -> AccuracyBounds:
-    """How far INT8's top-1 may lie below FP32's: by the published drop, or the largest one, and a little more."""
+def bounds_of(network: str) -> AccuracyBounds:
+    """Return how far INT8's top-1 accuracy may be below FP32's.
+
+    It is the published drop plus `drop_beyond_published`. A network without published figures gets the largest drop.
+    """
     drops = {name: row.fp32_top1 - row.int8_top1 for name, row in published().items()}
     return AccuracyBounds(None, drops.get(network, max(drops.values())) / 100 + protocol().drop_beyond_published)
 
 
-def fp32_problem(network: str, right: int, images: int) -> str | None:
-    """What is wrong with so many `right` answers in FP32: significantly fewer than published, and some points fewer.
-    None for a network without published figures, too.
+def fp32_problem(network: str, correct: int, images: int) -> str | None:
+    """Return what is wrong with the number of images that FP32 classifies correctly; None if nothing is.
+
+    It is wrong when its fraction is below the published one by more than `fp32_below_published`, significantly by a
+    binomial test. A network without published figures is never wrong.
     """
     row = published().get(network)
     if row is None:
         return None
     floor = row.fp32_top1 / 100 - protocol().fp32_below_published
-    if binomtest(right, images, floor, alternative="less").pvalue >= protocol().significance:
+    if binomtest(correct, images, floor, alternative="less").pvalue >= protocol().significance:
         return None
-    return f"FP32 top-1 is {right / images:.1%}, published {row.fp32_top1 / 100:.1%}: are the labels in this order?"
+    return (
+        f"FP32 top-1 is {correct / images:.1%}, published {row.fp32_top1 / 100:.1%}: "
+        "check that the labels are in the order of GluonCV's classes"
+    )
 
 
-def above_chance(answers: ImageNetAnswers) -> bool:
-    """Whether answers are significantly more often right than one answer for all images, the most frequent label."""
-    right, images = int(right_within(answers.best, answers.labels).sum()), len(answers.labels)
-    chance = np.unique(answers.labels, return_counts=True)[1].max() / images
-    return bool(binomtest(right, images, chance, alternative="greater").pvalue < protocol().significance)
+def above_chance(predictions: Predictions) -> bool:
+    """Return whether predictions are significantly better than the most frequent label as the answer to every image."""
+    correct, images = int(correct_within(predictions.best, predictions.labels).sum()), len(predictions.labels)
+    chance = np.unique(predictions.labels, return_counts=True)[1].max() / images
+    return bool(binomtest(correct, images, chance, alternative="greater").pvalue < protocol().significance)
 
 
-def answer_of(network: str, fp32: ImageNetAnswers, int8: ImageNetAnswers) -> CheckResult:
-    """The judgement of FP32's and INT8's answers on the same images, beside the published figures. Without these, INT8
-    is judged only by an FP32 network that has learned something.
+def check_accuracy(network: str, fp32: Predictions, int8: Predictions) -> CheckResult:
+    """Compare INT8 with FP32 on the same images, and both with the published figures.
+
+    A network without published figures is judged only if it is better than chance in FP32.
     """
-    right = right_within(fp32.best, fp32.labels)
-    both = paired(right_within(int8.best, int8.labels), right)
-    limits = limits_of(network)
-    figures = f"FP32 {_percent(fp32)}, INT8 {_percent(int8)}: {drift_text(both)}"
+    correct = correct_within(fp32.best, fp32.labels)
+    pairs = paired(correct_within(int8.best, int8.labels), correct)
+    bounds = bounds_of(network)
+    figures = f"FP32 {_percent(fp32)}, INT8 {_percent(int8)}: {difference_text(pairs)}"
     if row := published().get(network):
         figures += (
             f"; published FP32 {row.fp32_top1:.2f}/{row.fp32_top5:.2f}, INT8 {row.int8_top1:.2f}/{row.int8_top5:.2f}"
         )
     judged = row is not None or above_chance(fp32)
-    problems = [fp32_problem(network, int(right.sum()), len(right)), problem_of(both, limits)]
+    problems = [fp32_problem(network, int(correct.sum()), len(correct)), accuracy_problem(pairs, bounds)]
     return CheckResult(
         check="top-1/top-5 on ImageNet, %",
         subject=network,
         found=figures if judged else f"{figures}; FP32 is no better than one answer for all images",
-        allowed=f"{_fp32_text(network)}, {limits_text(limits)}" if judged else "",
+        allowed=f"{_fp32_text(network)}, {bounds_text(bounds)}" if judged else "",
         problem="; ".join(filter(None, problems)) or None,
     )
 
@@ -153,6 +176,7 @@ def _fp32_text(network: str) -> str:
     return f"FP32 at least {row.fp32_top1 - protocol().fp32_below_published * 100:.2f}"
 
 
-def _percent(answers: ImageNetAnswers) -> str:
-    shares = (right_within(answers.best, answers.labels, k).mean() for k in (1, CLASSES))
-    return "/".join(f"{share * 100:.2f}" for share in shares)
+def _percent(predictions: Predictions) -> str:
+    """Return top-1 and top-5 accuracy in percent, such as "76.14/92.92"."""
+    fractions = (correct_within(predictions.best, predictions.labels, k).mean() for k in (1, CLASSES))
+    return "/".join(f"{fraction * 100:.2f}" for fraction in fractions)

@@ -1,4 +1,4 @@
-"""The images of a record file, classified by a variant: a worker reads them and answers a few batches at a time."""
+"""The images of a record file: counted, saved, and classified by a variant, a few batches at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,18 +14,20 @@ from perf.measure.plan import Program, Variant
 from perf.measure.workers.instance import Instance
 from perf.measure.workers.worker_group import SEED, Done, Loaded, Ready
 
-# A record is a magic number, a word whose upper 3 bits say which part of an image it holds (0 all of it, 1 the first,
-# 2 a middle one, 3 the last) and whose others are its bytes, and those bytes, filled up to words (dmlc/recordio.h).
+# A record is a magic number, a header word and data, padded to whole words (dmlc/recordio.h). The upper 3 bits of the
+# header word say which part of an image the record holds (0 all of it, 1 the first, 2 a middle part, 3 the last). Its
+# other bits are the number of bytes.
 MAGIC = 0xCED7230A
 WORD = 4
 LENGTH_BITS = 29
 BEGINNINGS = (0, 1)
+# How many of an image's best classes are kept, for top-5 accuracy.
 CLASSES = 5
 
 
 @dataclass(frozen=True)
 class RecordReading:
-    """How a worker reads a record file; perf.worker.records says what the fields mean."""
+    """How a worker reads a record file. The fields are the arguments of `open_records` in perf/worker/records.py."""
 
     path: str
     image_size: int
@@ -38,16 +40,17 @@ class RecordReading:
     preprocess_threads: int
 
 
-class Classified(msgspec.Struct):
-    """Labels of images, and their best classes, the best first."""
+class ClassifiedImages(msgspec.Struct):
+    """The `labels` of images, and their `best` classes, the best first."""
 
     labels: list[int]
     best: list[list[int]]
 
 
 def count_images(path: Path) -> int:
-    """How many images a record file holds, from its records' headers. PerfError when it is no record file, or a part
-    of one.
+    """Return how many images a record file holds, by its records' headers.
+
+    Raises PerfError when it is no record file, or incomplete.
     """
     images, size = 0, path.stat().st_size
     with path.open("rb") as stream:
@@ -60,7 +63,7 @@ def count_images(path: Path) -> int:
                 raise PerfError(
                     f"it {what}, at byte {stream.tell() - len(header)}",
                     subject=str(path),
-                    next_step="make it with MXNet's im2rec, or fetch it again",
+                    next_step="create it with MXNet's im2rec, or fetch it again",
                 )
             images += word >> LENGTH_BITS in BEGINNINGS
             stream.seek(end)
@@ -68,20 +71,21 @@ def count_images(path: Path) -> int:
 
 
 def save_images(build: Build, reading: RecordReading, count: int, name: str, path: Path, resources: Resources) -> None:
-    """Write the first images of a record file, as a network is to see them, to an .npz file under a name.
+    """Write the first images of a record file, normalised for a network, as the array `name` to an .npz file.
 
-    WorkerError when the worker fails.
+    Raises WorkerError when the worker fails.
     """
     with _worker(build, "records", resources) as worker:
         worker.ask(Done, "open_records", **asdict(reading))
         worker.ask(Done, "save_images", path=str(path), name=name, count=count)
 
 
-def classified(
+def classify_records(
     variant: Variant[Program], reading: RecordReading, name: str, batches: int, resources: Resources
-) -> Iterator[Classified]:
-    """What a variant answers on the images of a record file, after the skipped ones; so many batches at a time, fed to
-    the input `name`. WorkerError when the worker fails.
+) -> Iterator[ClassifiedImages]:
+    """Yield how a variant classifies the images of a record file after the skipped ones, `batches` at a time.
+
+    Images are fed to the input `name`. Raises WorkerError when the worker fails.
     """
     shape = (reading.batch_size, 3, reading.image_size, reading.image_size)
     with _worker(variant.build, variant.name, resources) as worker:
@@ -89,8 +93,9 @@ def classified(
         worker.ask(Loaded, do, **arguments)
         worker.ask(Done, "bind", inputs={name: shape}, scales={}, seed=SEED)
         worker.ask(Done, "open_records", **asdict(reading))
-        while (found := worker.ask(Classified, "classify", batches=batches, input_name=name, classes=CLASSES)).labels:
-            yield found
+        request = {"batches": batches, "input_name": name, "classes": CLASSES}
+        while (answer := worker.ask(ClassifiedImages, "classify", **request)).labels:
+            yield answer
 
 
 @contextmanager

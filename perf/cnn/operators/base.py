@@ -1,7 +1,7 @@
-"""What is the same for all kinds of single operators: what a worker composes of them, and the arrays that go in.
+"""What all kinds of single operators have in common: the nodes that a worker composes, and their input arrays.
 
-Every case fixes everything but the values, and those by its seed, so that a case is its own reproduction. Sizes of
-kernels, strides, pads and images are (height, width).
+A case has all sizes of an operator and a seed for the values, so it is reproducible. Sizes of kernels, strides, pads
+and images are (height, width).
 """
 
 import math
@@ -30,8 +30,10 @@ class OperatorCase(
     repr_omit_defaults=True,
     tag_field="kind",
 ):
-    """Any of them. `scale` is the standard deviation of its data, or of their signed originals where the data are
-    absolute values (`signed` false).
+    """A case of any kind.
+
+    `batch`: images of a pass. `scale`: the standard deviation of the data. `signed`: whether the data have signs; if
+    not, they are absolute values. `seed`: of all values.
     """
 
     batch: int
@@ -42,25 +44,28 @@ class OperatorCase(
     @property
     @abstractmethod
     def nodes(self) -> list[OperatorNode]:
-        """The operators for a worker to compose, in order; their inputs are the names of `data` and `parameters`."""
+        """The operators that a worker composes, in order. Their inputs are named as in `data` and `parameters`."""
 
     @property
     @abstractmethod
     def data_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of the arrays that are given with each pass, by name."""
+        """The shapes of the arrays that change with each pass, by name."""
 
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of weight and bias, by name, as far as there are any."""
+        """The shapes of weight and bias, if any, by name."""
         return {}
 
     def data(self) -> Arrays:
-        """Normal values, drawn from the seed."""
+        """Return normal values for the data, drawn with the seed."""
         draw = np.random.default_rng([self.seed, 0])
-        return {name: self.drawn(draw, shape, name) for name, shape in self.data_shapes.items()}
+        return {name: self.draw_array(draw, shape, name) for name, shape in self.data_shapes.items()}
 
     def parameters(self) -> Arrays:
-        """Normal values that keep outputs about as large as data: a weight's spread shrinks with its fan-in."""
+        """Return normal values for the parameters, drawn with the seed.
+
+        The standard deviation of a weight is 1/sqrt(fan-in), so that outputs are about as large as data.
+        """
         draw = np.random.default_rng([self.seed, 1])
         return {
             name: (
@@ -69,22 +74,24 @@ class OperatorCase(
             for name, shape in self.parameter_shapes.items()
         }
 
-    def drawn(self, draw: np.random.Generator, shape: tuple[int, ...], name: str) -> NDArray[np.float32]:  # noqa: ARG002 - kinds with several inputs tell them apart
-        """The array of data of that name and shape."""
-        return spread(draw, shape, self.scale, signed=self.signed)
+    def draw_array(self, draw: np.random.Generator, shape: tuple[int, ...], name: str) -> NDArray[np.float32]:  # noqa: ARG002 - kinds with several inputs distinguish them by name
+        """Return random data for the input of that name and shape."""
+        return normal_values(draw, shape, self.scale, signed=self.signed)
 
 
-def node(op: str, name: str, attributes: OperatorNode, inputs: list[str]) -> OperatorNode:
-    """One operator, in the words of the worker's request `compose`."""
+def operator_node(op: str, name: str, attributes: OperatorNode, inputs: list[str]) -> OperatorNode:
+    """Return one operator as the worker's request `compose` takes it."""
     return {"op": op, "name": name, "attributes": attributes, "inputs": inputs}
 
 
-def activation(behind: str, there: bool) -> list[OperatorNode]:
-    """The relu behind a node, if there is one."""
-    return [node("Activation", "relu", {"act_type": "relu"}, [behind])] if there else []
+def activation(source: str, there: bool) -> list[OperatorNode]:
+    """Return a relu after the node `source`, or nothing if there is none."""
+    return [operator_node("Activation", "relu", {"act_type": "relu"}, [source])] if there else []
 
 
-def spread(draw: np.random.Generator, shape: tuple[int, ...], scale: float, *, signed: bool) -> NDArray[np.float32]:
-    """Normal values of that standard deviation, or their absolute values."""
+def normal_values(
+    draw: np.random.Generator, shape: tuple[int, ...], scale: float, *, signed: bool
+) -> NDArray[np.float32]:
+    """Return normal values of standard deviation `scale`, or their absolute values."""
     values = (draw.standard_normal(shape) * scale).astype(np.float32)
     return values if signed else np.abs(values)

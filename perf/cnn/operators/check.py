@@ -1,4 +1,4 @@
-"""One case in every variant, compared with what it must compute."""
+"""Running one case in every variant, and comparing the outputs with what they must be."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,48 +8,51 @@ from numpy.typing import NDArray
 
 from perf.cnn.operators.base import OperatorCase
 from perf.cnn.operators.int8 import int8
-from perf.cnn.operators.reference import Exact, fp32
+from perf.cnn.operators.reference import ExactOutput, fp32
 from perf.cnn.operators.workers import VARIANTS, OperatorWorkers
 from perf.measure.workers.instance import WorkerError
-from perf.measure.workers.worker_group import Node
 
 
 @dataclass(frozen=True)
 class OperatorOutcome:
-    """What a variant made of a case: its largest error, as a share of what is allowed there, and what is wrong."""
+    """How a variant computed a case.
+
+    `variant`: the variant. `ratio`: its largest error, as a multiple of the error that is allowed for that element.
+    `problem`: what is wrong; None if nothing is.
+    """
 
     variant: str
     ratio: float
     problem: str | None
 
 
-def examine(case: OperatorCase, live: OperatorWorkers, variants: Sequence[str]) -> list[OperatorOutcome]:
-    """Run a case in these variants, one after the other, and judge each."""
-    return [_examined(case, live, variant) for variant in variants]
+def run_case(case: OperatorCase, workers: OperatorWorkers, variants: Sequence[str]) -> list[OperatorOutcome]:
+    """Run a case in each variant, one after the other, and judge its output."""
+    return [_run_variant(case, workers, variant) for variant in variants]
 
 
-def _examined(case: OperatorCase, live: OperatorWorkers, variant: str) -> OperatorOutcome:
+def _run_variant(case: OperatorCase, workers: OperatorWorkers, variant: str) -> OperatorOutcome:
     try:
-        operators, output = live.run(variant, case)
+        operators, output = workers.run(variant, case)
     except WorkerError as error:
-        return OperatorOutcome(variant, np.inf, f"{variant}: {_first_line(error.what)}")
+        return OperatorOutcome(variant, np.inf, f"{variant}: {error.what.strip().splitlines()[0]}")
     if VARIANTS[variant].quantised and not any(operator.quantized for operator in operators):
-        return OperatorOutcome(variant, np.inf, f"{variant}: nothing was quantised: {_names(operators)}")
-    return judged(variant, output, expected(case, variant))
+        names = ", ".join(operator.op for operator in operators)
+        return OperatorOutcome(variant, np.inf, f"{variant}: nothing was quantised: {names}")
+    return compare_output(variant, output, expected_output(case, variant))
 
 
-def expected(case: OperatorCase, variant: str) -> Exact:
-    """What a variant must compute of a case's own arrays."""
-    given: Mapping[str, NDArray[np.float32]] = {**case.data(), **case.parameters()}
-    return int8(case, given) if VARIANTS[variant].quantised else fp32(case, given)
+def expected_output(case: OperatorCase, variant: str) -> ExactOutput:
+    """Return what a variant must compute of a case's own arrays."""
+    arrays: Mapping[str, NDArray[np.float32]] = {**case.data(), **case.parameters()}
+    return int8(case, arrays) if VARIANTS[variant].quantised else fp32(case, arrays)
 
 
-def judged(variant: str, output: NDArray[np.float32], exact: Exact) -> OperatorOutcome:
-    """Compare an output, element by element; nothing that is not finite is ever right."""
+def compare_output(variant: str, output: NDArray[np.float32], exact: ExactOutput) -> OperatorOutcome:
+    """Compare an output with the exact one, element by element. Values that are not finite are wrong."""
     if output.shape != exact.values.shape:
-        return OperatorOutcome(
-            variant, np.inf, f"{variant}: an output of shape {output.shape}, not {exact.values.shape}"
-        )
+        problem = f"{variant}: the output has shape {output.shape} instead of {exact.values.shape}"
+        return OperatorOutcome(variant, np.inf, problem)
     errors = np.where(np.isfinite(output), np.abs(output - exact.values), np.inf)
     with np.errstate(divide="ignore"):
         ratios = np.divide(errors, exact.allowed, out=np.zeros_like(errors), where=errors > 0)
@@ -57,19 +60,10 @@ def judged(variant: str, output: NDArray[np.float32], exact: Exact) -> OperatorO
     ratio = float(ratios[worst])
     if ratio <= 1:
         return OperatorOutcome(variant, ratio, None)
-    place = ", ".join(map(str, worst))
+    index = ", ".join(map(str, worst))
     return OperatorOutcome(
         variant,
         ratio,
-        f"{variant}: {np.count_nonzero(ratios > 1)} of {ratios.size} values are too far from what they must be, the "
-        f"worst at [{place}]: {output[worst]:.7g}, expected {exact.values[worst]:.7g} within "
-        f"{exact.allowed[worst]:.2g}",
+        f"{variant}: {np.count_nonzero(ratios > 1)} of {ratios.size} values are wrong, the worst at [{index}]: "
+        f"{output[worst]:.7g}, expected {exact.values[worst]:.7g} within {exact.allowed[worst]:.2g}",
     )
-
-
-def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0]
-
-
-def _names(operators: Sequence[Node]) -> str:
-    return ", ".join(operator.op for operator in operators)

@@ -1,22 +1,22 @@
-"""What the INT8 program must compute: the operators over operands that are rounded to their steps. Pure.
+"""What an INT8 operator must compute: the exact operator, with operands rounded to their quantisation steps. Pure.
 
-Steps are those of MXNet 1.5 with MKL-DNN 0.19, calibrated ("naive") with the very data of the pass, so that nothing is
-clipped but by the rounding of a threshold:
+The steps are those of MXNet 1.5 with MKL-DNN 0.19. Calibration ("naive") uses the same data as the pass, so that values
+are clipped only because thresholds are rounded. t is the threshold, the largest absolute value:
 
-- data, addend, and a concat's inputs: a 255th of the threshold when none is negative, else a 127th
-  (src/operator/quantization/mkldnn/mkldnn_quantize_v2-inl.h, type "auto"). A concat's inputs all get the widest
-  threshold of them (src/operator/subgraph/mkldnn/mkldnn_post_quantize_align_scale_property.h);
-- a convolution's weight: a 127th of the largest of each output channel; its bias: the product of both steps, as a
-  32-bit integer (src/operator/subgraph/mkldnn/mkldnn_conv.cc, GetWeightScales and ConvertWeightBias2MKLDNN);
-- a fully-connected layer's weight and bias: a 127th of the largest of all, offline (python/mxnet/contrib/
-  quantization.py, _quantize_params); the bias is then cut to a whole number of the product of data's and weight's
-  steps (mkldnn_fc.cc);
-- a convolution's output, with addend and relu: a 255th of the threshold behind a relu, else a 127th (mkldnn_conv.cc,
-  requantize_scales). A fully-connected layer's output is left in FP32 where nothing follows (enable_float_output of
-  mkldnn_fc_post_quantize_property.h);
-- an average: of the data's own step (mkldnn_quantized_pooling.cc).
+- data, addend, and inputs of a concat: t/255 if no value is negative, else t/127
+  (src/operator/quantization/mkldnn/mkldnn_quantize_v2-inl.h, type "auto"). All inputs of a concat get the widest of
+  their ranges (src/operator/subgraph/mkldnn/mkldnn_post_quantize_align_scale_property.h).
+- weight of a convolution: t/127 for each output channel. Its bias has the product of the data's and the weight's steps,
+  as a 32-bit integer (src/operator/subgraph/mkldnn/mkldnn_conv.cc, GetWeightScales and ConvertWeightBias2MKLDNN).
+- weight and bias of a fully-connected layer: t/127 over all values, rounded before the network runs
+  (python/mxnet/contrib/quantization.py, _quantize_params). The bias is then truncated to an integer multiple of the
+  product of the data's and the weight's steps (mkldnn_fc.cc).
+- output of a convolution, with addend and relu: t/255 after a relu, else t/127 (mkldnn_conv.cc, requantize_scales).
+- output of a fully-connected layer: stays in FP32 if it is the last operator (enable_float_output of
+  mkldnn_fc_post_quantize_property.h).
+- average: the step of the data (mkldnn_quantized_pooling.cc).
 
-The products are summed exactly, in 32-bit integers: with VNNI, or where their pairs fit into 16 bits.
+Products are summed exactly in 32-bit integers, with VNNI or if sums of two products fit into 16 bits.
 """
 
 from collections.abc import Mapping
@@ -27,60 +27,79 @@ from numpy.typing import NDArray
 
 from perf.cnn.operators.base import OperatorCase
 from perf.cnn.operators.kinds import Concat, Convolution, FullyConnected, Pooling
-from perf.cnn.operators.reference import MORE_ROUNDINGS, Array, Exact, gamma, magnitude, output, unweighed, weighed
+from perf.cnn.operators.reference import (
+    MORE_ROUNDINGS,
+    Array,
+    ExactOutput,
+    gamma,
+    magnitude,
+    output,
+    unweighted_output,
+    weighted_sums,
+)
 from perf.cnn.operators.reference import fp32 as fp32_reference
 
-# The releases whose steps these are; 1.6.0 quantises in other ones.
+# The releases that have these steps. Those of 1.6.0 differ.
 RELEASES = ("1.5.0", "1.5.1")
-# Elsewhere MKL-DNN 0.19 adds up pairs of products in 16 bits, and halves weights or clips.
+# Without it, MKL-DNN 0.19 sums pairs of products in 16 bits, and either halves weights or clips.
 ISA = "avx512_vnni"
-# Rounding to the nearest step, of a quotient that was computed in FP32: up to 255 with four roundings of 2^-24 each.
+# By how much of a step a quotient may be off before it is rounded to the nearest step. It is computed in FP32, is at
+# most 255, and has four roundings of 2^-24 each.
 SLACK = 2.0**-13
-HALF = 0.5 + SLACK
-# Thresholds are kept in the symbol with six decimals (std::to_string, quantize_graph_pass.cc).
+# The largest rounding error, in steps.
+HALF_STEP = 0.5 + SLACK
+# The symbol stores thresholds with six decimals (std::to_string, quantize_graph_pass.cc).
 DECIMALS = 6
 
 
 @dataclass(frozen=True, eq=False)
-class Rounded:
-    """Values in whole steps, and what each may be off: a step where it is unclear which of two is nearer."""
+class RoundedOperand:
+    """An operand rounded to whole steps.
+
+    `values`: the rounded values. `uncertainty`: by how much each may differ in the program: a step if it is unclear
+    which of two steps is nearer.
+    """
 
     values: Array
-    unclear: Array
+    uncertainty: Array
 
 
-def int8(case: OperatorCase, given: Mapping[str, NDArray[np.float32]]) -> Exact:
-    """What the case must compute of its arrays in INT8, and how far the program may be from that: half an output step,
-    and what is unclear.
+def int8(case: OperatorCase, inputs: Mapping[str, NDArray[np.float32]]) -> ExactOutput:
+    """Return what a case must compute of its arrays in INT8.
+
+    The allowed error is half a step of the output plus what follows from the operands' uncertainty.
     """
-    arrays = {name: array.astype(np.float64) for name, array in given.items()}
+    arrays = {name: array.astype(np.float64) for name, array in inputs.items()}
     rounded = _operands(case, arrays)
     operands = {name: operand.values for name, operand in rounded.items()}
-    values, allowed = output(case, operands), _spread(case, rounded)
+    values, allowed = output(case, operands), _propagated(case, rounded)
     match case:
         case FullyConnected():
-            return Exact(values, allowed + gamma(MORE_ROUNDINGS) * magnitude(case, operands))
+            return ExactOutput(values, allowed + gamma(MORE_ROUNDINGS) * magnitude(case, operands))
         case Pooling(pool="avg"):
-            return Exact(values, allowed + HALF * _step(*threshold(arrays["data0"])))
+            return ExactOutput(values, allowed + HALF_STEP * _step(*threshold(arrays["data0"])))
         case Convolution():
-            return _requantised(case, given, Exact(values, allowed + gamma(MORE_ROUNDINGS) * magnitude(case, operands)))
+            return _requantised(
+                case, inputs, ExactOutput(values, allowed + gamma(MORE_ROUNDINGS) * magnitude(case, operands))
+            )
         case _:
-            return Exact(values, allowed + SLACK * _step(*threshold(values)))
+            return ExactOutput(values, allowed + SLACK * _step(*threshold(values)))
 
 
-def _operands(case: OperatorCase, arrays: Mapping[str, Array]) -> dict[str, Rounded]:
+def _operands(case: OperatorCase, arrays: Mapping[str, Array]) -> dict[str, RoundedOperand]:
+    """Round data and parameters to their steps."""
     thresholds = {name: threshold(arrays[name]) for name in case.data_shapes}
     if isinstance(case, Concat):
         widest = min(low for low, _ in thresholds.values()), max(high for _, high in thresholds.values())
         thresholds = dict.fromkeys(thresholds, widest)
     rounded = {
-        name: _rounded(arrays[name], _step(*found), unsigned=found[0] >= 0) for name, found in thresholds.items()
+        name: _rounded(arrays[name], _step(low, high), unsigned=low >= 0) for name, (low, high) in thresholds.items()
     }
     if "weight" not in arrays:
         return rounded
     weight = arrays["weight"]
-    own_channels = isinstance(case, Convolution)
-    largest = np.abs(weight).max(axis=tuple(range(1, weight.ndim)) if own_channels else None, keepdims=True)
+    by_channel = isinstance(case, Convolution)
+    largest = np.abs(weight).max(axis=tuple(range(1, weight.ndim)) if by_channel else None, keepdims=True)
     rounded["weight"] = _rounded(weight, largest / 127)
     if "bias" in arrays:
         product = _step(*thresholds["data0"]) * largest.ravel() / 127
@@ -88,43 +107,43 @@ def _operands(case: OperatorCase, arrays: Mapping[str, Array]) -> dict[str, Roun
     return rounded
 
 
-def _bias(case: OperatorCase, bias: Array, product: Array) -> Rounded:
+def _bias(case: OperatorCase, bias: Array, product: Array) -> RoundedOperand:
     if isinstance(case, Convolution):
-        return Rounded(bias, HALF * product + gamma(MORE_ROUNDINGS) * np.abs(bias))
+        return RoundedOperand(bias, HALF_STEP * product + gamma(MORE_ROUNDINGS) * np.abs(bias))
     largest = np.abs(bias).max()
     quantised = _rounded(bias, largest / 127)
-    return Rounded(quantised.values, quantised.unclear + product + gamma(MORE_ROUNDINGS) * np.abs(bias))
+    return RoundedOperand(quantised.values, quantised.uncertainty + product + gamma(MORE_ROUNDINGS) * np.abs(bias))
 
 
-def _requantised(case: Convolution, given: Mapping[str, NDArray[np.float32]], sums: Exact) -> Exact:
-    plain = fp32_reference(case, given)
+def _requantised(case: Convolution, inputs: Mapping[str, NDArray[np.float32]], sums: ExactOutput) -> ExactOutput:
+    plain = fp32_reference(case, inputs)
     low, high = threshold(plain.values)
-    # The threshold was taken from the FP32 outputs as MKL-DNN computed them, and then cut to its decimals.
-    unsure = float(plain.allowed.max()) + 10.0**-DECIMALS
+    # Calibration takes the threshold from MKL-DNN's own FP32 outputs, and stores it with a few decimals.
+    uncertainty = float(plain.allowed.max()) + 10.0**-DECIMALS
     widest = max(abs(low), abs(high))
     step = widest / (255 if case.relu else 127)
-    # What overshoots the threshold by rounding is clipped, at -128 where there is a sign.
+    # Values beyond the threshold are clipped, signed ones at -128 steps.
     values = np.clip(sums.values, 0.0 if case.relu else -128 * step, widest)
-    return Exact(values, sums.allowed + HALF * step + unsure)
+    return ExactOutput(values, sums.allowed + HALF_STEP * step + uncertainty)
 
 
-def _spread(case: OperatorCase, rounded: Mapping[str, Rounded]) -> Array:
-    """How much the output may change when every operand changes by what is unclear of it."""
-    unclear = {name: operand.unclear for name, operand in rounded.items()}
+def _propagated(case: OperatorCase, rounded: Mapping[str, RoundedOperand]) -> Array:
+    """Return how much the output may change when every operand changes by its uncertainty."""
+    uncertainty = {name: operand.uncertainty for name, operand in rounded.items()}
     if "weight" not in rounded:
-        return unweighed(case, unclear)
+        return unweighted_output(case, uncertainty)
     data, weight = (np.abs(rounded[name].values) for name in ("data0", "weight"))
     products = (
-        weighed(case, data, unclear["weight"])
-        + weighed(case, unclear["data0"], weight)
-        + weighed(case, unclear["data0"], unclear["weight"])
+        weighted_sums(case, data, uncertainty["weight"])
+        + weighted_sums(case, uncertainty["data0"], weight)
+        + weighted_sums(case, uncertainty["data0"], uncertainty["weight"])
     )
-    others = magnitude(case, {**unclear, "weight": np.zeros_like(weight)})
-    return products + others
+    bias_and_addend = magnitude(case, {**uncertainty, "weight": np.zeros_like(weight)})
+    return products + bias_and_addend
 
 
 def threshold(values: NDArray[np.floating]) -> tuple[float, float]:
-    """The calibrated range of values, as the symbol holds it; what has no negative low is unsigned."""
+    """Return the calibrated range (low, high) of values, as the symbol stores it: unsigned unless low is negative."""
     low, high = (float(f"{np.float32(value):.{DECIMALS}f}") for value in (values.min(), values.max()))
     return low, high
 
@@ -133,8 +152,8 @@ def _step(low: float, high: float) -> float:
     return high / 255 if low >= 0 else max(-low, high) / 127
 
 
-def _rounded(values: Array, step: Array | float, *, unsigned: bool = False) -> Rounded:
+def _rounded(values: Array, step: Array | float, *, unsigned: bool = False) -> RoundedOperand:
     steps = values / step
     fraction = np.abs(steps - np.floor(steps) - 0.5)
     whole = np.clip(np.round(steps), *((0, 255) if unsigned else (-128, 127)))
-    return Rounded(whole * step, np.where(fraction < SLACK, step, 0.0))
+    return RoundedOperand(whole * step, np.where(fraction < SLACK, step, 0.0))

@@ -6,11 +6,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from perf.cnn.operators.base import OperatorCase, OperatorNode, Pair, activation, node, spread
+from perf.cnn.operators.base import OperatorCase, OperatorNode, Pair, activation, normal_values, operator_node
 
 
 class Convolution(OperatorCase, frozen=True, tag="convolution", kw_only=True):
-    """A convolution, its relu behind it."""
+    """A convolution, followed by a relu if `relu` is set.
+
+    `channels`: of the image. `size`: height and width of the image. `filters`, `kernel`, `stride`, `pad`, `dilate`,
+    `groups` and `bias`: as in MXNet's Convolution.
+    """
 
     channels: int
     size: Pair
@@ -34,7 +38,7 @@ class Convolution(OperatorCase, frozen=True, tag="convolution", kw_only=True):
 
     @property
     def output_size(self) -> Pair:
-        """Height and width of the output; not positive where the kernel does not fit."""
+        """Height and width of the output; not positive if the kernel does not fit."""
         height, width = (
             (size + 2 * pad - dilate * (kernel - 1) - 1) // stride + 1
             for size, pad, dilate, kernel, stride in zip(
@@ -55,11 +59,14 @@ class Convolution(OperatorCase, frozen=True, tag="convolution", kw_only=True):
             "no_bias": not self.bias,
         }
         inputs = ["data0", *self.parameter_shapes]
-        return [node("Convolution", "convolution", attributes, inputs), *activation("convolution", self.relu)]
+        return [operator_node("Convolution", "convolution", attributes, inputs), *activation("convolution", self.relu)]
 
 
 class Residual(Convolution, frozen=True, tag="residual", kw_only=True):
-    """A convolution and an addend of its output's shape, summed; the relu is behind the sum."""
+    """A convolution plus an addend of its output's shape; the relu, if any, follows the sum.
+
+    `addend_scale` and `addend_signed`: as `scale` and `signed`, of the addend.
+    """
 
     addend_scale: float = 1.0
     addend_signed: bool = True
@@ -71,17 +78,20 @@ class Residual(Convolution, frozen=True, tag="residual", kw_only=True):
     @property
     def nodes(self) -> list[OperatorNode]:
         convolution = super().nodes[0]
-        total = node("elemwise_add", "sum", {}, ["convolution", "data1"])
+        total = operator_node("elemwise_add", "sum", {}, ["convolution", "data1"])
         return [convolution, total, *activation("sum", self.relu)]
 
-    def drawn(self, draw: np.random.Generator, shape: tuple[int, ...], name: str) -> NDArray[np.float32]:
+    def draw_array(self, draw: np.random.Generator, shape: tuple[int, ...], name: str) -> NDArray[np.float32]:
         if name == "data1":
-            return spread(draw, shape, self.addend_scale, signed=self.addend_signed)
-        return super().drawn(draw, shape, name)
+            return normal_values(draw, shape, self.addend_scale, signed=self.addend_signed)
+        return super().draw_array(draw, shape, name)
 
 
 class FullyConnected(OperatorCase, frozen=True, tag="fully_connected", kw_only=True):
-    """A fully-connected layer over data of shape (batch, *inputs), flattened; its relu behind it."""
+    """A fully-connected layer over flattened data of shape (batch, *inputs), followed by a relu if `relu` is set.
+
+    `outputs`: how many it has. `bias`: whether it has a bias.
+    """
 
     inputs: tuple[int, ...]
     outputs: int
@@ -100,13 +110,17 @@ class FullyConnected(OperatorCase, frozen=True, tag="fully_connected", kw_only=T
     @property
     def nodes(self) -> list[OperatorNode]:
         attributes = {"num_hidden": self.outputs, "no_bias": not self.bias}
-        layer = node("FullyConnected", "layer", attributes, ["data0", *self.parameter_shapes])
+        layer = operator_node("FullyConnected", "layer", attributes, ["data0", *self.parameter_shapes])
         return [layer, *activation("layer", self.relu)]
 
 
 class Pooling(OperatorCase, frozen=True, tag="pooling", kw_only=True):
-    """A pooling: of windows, or of the whole image (`whole`), where kernel, stride and pad mean nothing. `full` rounds
-    the output's size up instead of down. The pooling is the network's `last` operator, or an identity follows.
+    """A pooling of windows.
+
+    `channels`: of the image. `size`: height and width of the image. `pool`: maximum or average. `kernel`, `stride` and
+    `pad`: of the windows. `full`: whether the output's size is rounded up instead of down. `whole`: whether the window
+    is the whole image, whatever `kernel`, `stride` and `pad`. `count_pad`: whether averages include the padding.
+    `last`: whether it is the network's last operator; otherwise an identity follows.
     """
 
     channels: int
@@ -135,13 +149,15 @@ class Pooling(OperatorCase, frozen=True, tag="pooling", kw_only=True):
             "pooling_convention": "full" if self.full else "valid",
             "count_include_pad": self.count_pad,
         }
-        pooling = node("Pooling", "pooling", attributes, ["data0"])
-        return [pooling] if self.last else [pooling, node("identity", "copy", {}, ["pooling"])]
+        pooling = operator_node("Pooling", "pooling", attributes, ["data0"])
+        return [pooling] if self.last else [pooling, operator_node("identity", "copy", {}, ["pooling"])]
 
 
 class Concat(OperatorCase, frozen=True, tag="concat", kw_only=True):
-    """Inputs joined along their channels. Each has so many `channels`, the case's scale times one of `scales`, and a
-    sign of its own.
+    """Inputs joined along their channels.
+
+    `size`: height and width of all inputs. `channels`: of each input. `scales`: factors of each input's `scale`.
+    `signs`: whether each input has signs, in place of `signed`.
     """
 
     size: Pair
@@ -155,11 +171,11 @@ class Concat(OperatorCase, frozen=True, tag="concat", kw_only=True):
 
     @property
     def nodes(self) -> list[OperatorNode]:
-        return [node("Concat", "concat", {"dim": 1, "num_args": len(self.channels)}, list(self.data_shapes))]
+        return [operator_node("Concat", "concat", {"dim": 1, "num_args": len(self.channels)}, list(self.data_shapes))]
 
-    def drawn(self, draw: np.random.Generator, shape: tuple[int, ...], name: str) -> NDArray[np.float32]:
+    def draw_array(self, draw: np.random.Generator, shape: tuple[int, ...], name: str) -> NDArray[np.float32]:
         place = int(name.removeprefix("data"))
-        return spread(draw, shape, self.scale * self.scales[place], signed=self.signs[place])
+        return normal_values(draw, shape, self.scale * self.scales[place], signed=self.signs[place])
 
 
 AnyCase = Convolution | Residual | FullyConnected | Pooling | Concat

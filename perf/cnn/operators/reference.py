@@ -1,4 +1,4 @@
-"""The operators in plain numpy and double precision, and how far FP32 arithmetic may be from them. Pure."""
+"""The operators in plain numpy and double precision, and how far FP32 results may be from them. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,54 +11,62 @@ from perf.cnn.operators.base import OperatorCase
 from perf.cnn.operators.kinds import Concat, Convolution, FullyConnected, Pooling, Residual
 
 Array = NDArray[np.float64]
-UNIT = 2.0**-24  # the unit roundoff of FP32
-# Roundings besides those of the products' sum: bias, addend, and the division of an average, with one to spare.
+# The unit roundoff of FP32.
+UNIT_ROUNDOFF = 2.0**-24
+# Roundings besides those of the sum of products: bias, addend, the division of an average, and one to spare.
 MORE_ROUNDINGS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Exact:
-    """An operator's exact output, and how far a build may be from it, element by element; same shape."""
+class ExactOutput:
+    """An operator's exact output (`values`), and the error `allowed` for each element: two arrays of the same shape."""
 
     values: Array
     allowed: Array
 
 
 def gamma(roundings: int) -> float:
-    """The largest relative error of so many roundings in FP32: n u / (1 - n u) (Higham, Accuracy and Stability of
-    Numerical Algorithms, 2nd ed., lemma 3.1).
+    """Return the largest relative error of n roundings in FP32: n u / (1 - n u), where u is the unit roundoff.
+
+    Source: Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., lemma 3.1.
     """
-    return roundings * UNIT / (1 - roundings * UNIT)
+    return roundings * UNIT_ROUNDOFF / (1 - roundings * UNIT_ROUNDOFF)
 
 
-def fp32(case: OperatorCase, given: Mapping[str, NDArray[np.float32]]) -> Exact:
-    """What the case must compute of its arrays in FP32. Summed in any order, fused multiply-adds or not, a sum of n
-    products is within gamma_n times the sum of their absolute values (Higham, equation 3.5); bias and addend are
-    summands like others, and relu brings no two numbers further apart. Maxima and copies are exact.
+def fp32(case: OperatorCase, inputs: Mapping[str, NDArray[np.float32]]) -> ExactOutput:
+    """Return what a case must compute of its arrays in FP32.
+
+    In any order of summation, with or without fused multiply-adds, a sum of n products is within gamma(n) times the sum
+    of their absolute values (Higham, equation 3.5). Bias and addend are further summands. A relu never increases the
+    distance of two numbers. Maxima and copies are exact.
     """
-    arrays = {name: array.astype(np.float64) for name, array in given.items()}
+    arrays = {name: array.astype(np.float64) for name, array in inputs.items()}
     values = output(case, arrays)
-    return Exact(values, gamma(terms(case) + MORE_ROUNDINGS) * magnitude(case, arrays))
+    return ExactOutput(values, gamma(terms(case) + MORE_ROUNDINGS) * magnitude(case, arrays))
 
 
 def output(case: OperatorCase, arrays: Mapping[str, Array]) -> Array:
-    """The case's output: products, bias, addend and relu."""
-    sums = weighed(case, arrays["data0"], arrays["weight"]) if "weight" in arrays else unweighed(case, arrays)
+    """Return a case's output, with bias, addend and relu."""
+    sums = (
+        weighted_sums(case, arrays["data0"], arrays["weight"])
+        if "weight" in arrays
+        else unweighted_output(case, arrays)
+    )
     sums = sums + _other_summands(case, arrays)
     return np.maximum(sums, 0.0) if getattr(case, "relu", False) else sums
 
 
 def magnitude(case: OperatorCase, arrays: Mapping[str, Array]) -> Array:
-    """The sum of the absolute values of all summands of each output; zero where nothing is summed."""
+    """Return the sum of the absolute values of all summands of each output; zero if nothing is summed."""
     sizes = {name: np.abs(array) for name, array in arrays.items()}
     if "weight" in sizes:
-        return weighed(case, sizes["data0"], sizes["weight"]) + _other_summands(case, sizes)
-    values = unweighed(case, sizes)
+        return weighted_sums(case, sizes["data0"], sizes["weight"]) + _other_summands(case, sizes)
+    values = unweighted_output(case, sizes)
     return values if isinstance(case, Pooling) and case.pool == "avg" else np.zeros_like(values)
 
 
 def terms(case: OperatorCase) -> int:
-    """How many products, or values, one output sums at most."""
+    """Return the largest number of products, or values, that one output sums."""
     match case:
         case Convolution() | FullyConnected():
             return int(np.prod(case.parameter_shapes["weight"][1:]))
@@ -68,8 +76,8 @@ def terms(case: OperatorCase) -> int:
             return 0
 
 
-def weighed(case: OperatorCase, data: Array, weight: Array) -> Array:
-    """The sums of products of a convolution or a fully-connected layer. TypeError for other cases."""
+def weighted_sums(case: OperatorCase, data: Array, weight: Array) -> Array:
+    """Return the sums of products of a convolution or fully-connected layer. Raises TypeError for other cases."""
     match case:
         case Convolution():
             return _convolved(case, data, weight)
@@ -78,8 +86,8 @@ def weighed(case: OperatorCase, data: Array, weight: Array) -> Array:
     raise TypeError(f"{case} has no weight")
 
 
-def unweighed(case: OperatorCase, arrays: Mapping[str, Array]) -> Array:
-    """The output of a pooling or a concat. TypeError for other cases."""
+def unweighted_output(case: OperatorCase, arrays: Mapping[str, Array]) -> Array:
+    """Return the output of a pooling or concat. Raises TypeError for other cases."""
     match case:
         case Pooling():
             return _pooled(case, arrays["data0"])
@@ -114,7 +122,7 @@ def _pooled(case: Pooling, data: Array) -> Array:
 
 
 def _starts(case: Pooling, axis: int) -> range:
-    """Where windows start, in the unpadded image's coordinates."""
+    """Return where windows start, in coordinates of the unpadded image."""
     kernel, stride, pad = case.kernel[axis], case.stride[axis], case.pad[axis]
     room = case.size[axis] + 2 * pad - kernel
     count = (-(-room // stride) if case.full else room // stride) + 1
@@ -122,8 +130,10 @@ def _starts(case: Pooling, axis: int) -> range:
 
 
 def _window(case: Pooling, data: Array, top: int, left: int) -> Array:
-    """One output of every image and channel (MXNet 1.5, src/operator/nn/pool.h: a window ends with the padding, and
-    what it counts of that is its choice).
+    """Return one output of every image and channel.
+
+    As in MXNet 1.5 (src/operator/nn/pool.h), a window ends where the padding ends, and `count_pad` says whether an
+    average includes the padding.
     """
     ends = [
         min(start + kernel, size + pad)

@@ -1,5 +1,6 @@
-"""Where the known defects of operators lie (perf/defects.toml): the random part of the check of operators leaves
-that out, and what a network computes wrong there has a name.
+"""Which cases the known defects of operators (perf/defects.toml) affect.
+
+Random cases leave these out, and a message about a network names the defects that affect its layers.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,28 +12,28 @@ from perf.cnn.operators.kinds import Convolution, Pooling, Residual
 from perf.defects import defects_of
 
 CHECK = "operators"
-# Of each array of data, by name: whether its calibrated range begins below zero.
+# For each array of data, by name, whether its calibrated range is signed.
 Signs = Mapping[str, bool]
 
 
-def covered(case: OperatorCase, variant: str, facts: BuildFacts) -> bool:
-    """Whether a known defect of an installation covers the case in a variant."""
-    return bool(met(case, variant, signs_of(case), facts))
+def is_covered(case: OperatorCase, variant: str, facts: BuildFacts) -> bool:
+    """Return whether a known defect of an installation affects a case in a variant."""
+    return bool(defects_covering(case, variant, signs_of(case), facts))
 
 
-def met(case: OperatorCase, variant: str, signs: Signs, facts: BuildFacts) -> list[str]:
-    """The known defects of an installation that cover a case with data of these signs in a variant, by name."""
-    found = defects_of(CHECK)
-    return [name for name, lies_in in REGIONS.items() if found[name].is_in(facts) and lies_in(case, variant, signs)]
+def defects_covering(case: OperatorCase, variant: str, signs: Signs, facts: BuildFacts) -> list[str]:
+    """Return the names of an installation's known defects that affect a case with data of these signs in a variant."""
+    defects = defects_of(CHECK)
+    return [name for name, covers in REGIONS.items() if defects[name].is_in(facts) and covers(case, variant, signs)]
 
 
 def signs_of(case: OperatorCase) -> dict[str, bool]:
-    """The signs of the case's own data."""
+    """Return the signs of a case's own data."""
     return {name: threshold(values)[0] < 0 for name, values in case.data().items()}
 
 
 def _grouped_fours(case: OperatorCase, variant: str, _: Signs) -> bool:
-    """Channels of a group in fours, but not both sides in eights: MKL-DNN lays weights out as gOIhw4o4i."""
+    """Channels and filters of a group are multiples of 4, not both of 8: MKL-DNN stores weights as gOIhw4o4i."""
     if variant != "mkl-fp32" or not isinstance(case, Convolution) or case.groups == 1:
         return False
     sides = _group(case)
@@ -40,7 +41,7 @@ def _grouped_fours(case: OperatorCase, variant: str, _: Signs) -> bool:
 
 
 def _grouped_threes(case: OperatorCase, variant: str, _: Signs) -> bool:
-    """Three channels a group into filters in eights, but not in sixteens: MKL-DNN runs its kernel for AVX2."""
+    """A group has 3 channels, and filters that are a multiple of 8 but not 16: MKL-DNN runs its kernel for AVX2."""
     if variant != "mkl-fp32" or not isinstance(case, Convolution) or case.groups == 1:
         return False
     channels, filters = _group(case)
@@ -48,22 +49,27 @@ def _grouped_threes(case: OperatorCase, variant: str, _: Signs) -> bool:
 
 
 def _int8_grouped(case: OperatorCase, variant: str, _: Signs) -> bool:
+    """A convolution has groups, and is not depthwise."""
     return variant == "mkl-int8" and isinstance(case, Convolution) and case.groups > 1 and not _depthwise(case)
 
 
 def _int8_depthwise_padding(case: OperatorCase, variant: str, signs: Signs) -> bool:
-    """Signed data and pads beside them, but for what MKL-DNN has a loop of its own for, MobileNet's kernels among it
-    (is_resrc_depthwise in jit_avx512_core_x8s8s32x_conv_kernel.cpp).
+    """The data are signed and padded on the left and right.
+
+    Not affected are the kernels for which MKL-DNN has a special loop, such as MobileNet's (is_resrc_depthwise in
+    jit_avx512_core_x8s8s32x_conv_kernel.cpp).
     """
     if variant != "mkl-int8" or not isinstance(case, Convolution) or not _depthwise(case):
         return False
-    own_loop = case.stride[1] < case.kernel[1] < 4 and case.dilate[1] == 1  # noqa: PLR2004 - columns
-    return signs["data0"] and case.pad[1] > 0 and not own_loop
+    special_loop = case.stride[1] < case.kernel[1] < 4 and case.dilate[1] == 1  # noqa: PLR2004 - columns
+    return signs["data0"] and case.pad[1] > 0 and not special_loop
 
 
 def _int8_depthwise_tail(case: OperatorCase, variant: str, _: Signs) -> bool:
-    """More blocks of 16 channels than the four that fit into one pass (nb_ch_blocking in
-    jit_avx512_core_x8s8s32x_conv_kernel.cpp), the last of them not full: every pass is cut like the last one.
+    """There are more than 4 blocks of 16 channels, and the last block is not full.
+
+    4 blocks fit into one pass (nb_ch_blocking in jit_avx512_core_x8s8s32x_conv_kernel.cpp). The defect shortens the
+    last block of every pass, not only that of the last pass.
     """
     if variant != "mkl-int8" or not isinstance(case, Convolution) or not _depthwise(case):
         return False
@@ -71,20 +77,20 @@ def _int8_depthwise_tail(case: OperatorCase, variant: str, _: Signs) -> bool:
 
 
 def _int8_dilated_hole(case: OperatorCase, variant: str, _: Signs) -> bool:
-    """The whole image fits between two rows of the kernel."""
+    """The whole image fits between two rows of the dilated kernel."""
     dilated = isinstance(case, Convolution) and case.dilate[0] > case.size[0] and case.kernel[0] > 1
     return variant == "mkl-int8" and dilated
 
 
 def _int8_sum(case: OperatorCase, variant: str, signs: Signs) -> bool:
-    """An addend of the other type than the output, which is unsigned behind a relu."""
+    """Addend and output have different types. The output is unsigned after a relu, else signed."""
     if variant != "mkl-int8" or not isinstance(case, Residual):
         return False
     return signs["data1"] == case.relu
 
 
 def _int8_average_full(case: OperatorCase, variant: str, _: Signs) -> bool:
-    """Windows that reach beyond the padding, which then counts."""
+    """Windows of an average that counts the padding extend beyond it."""
     if variant != "mkl-int8" or not isinstance(case, Pooling) or case.whole or not case.full:
         return False
     sides = zip(case.size, case.pad, case.kernel, case.stride, strict=True)
@@ -93,11 +99,12 @@ def _int8_average_full(case: OperatorCase, variant: str, _: Signs) -> bool:
 
 
 def _int8_maximum_last(case: OperatorCase, variant: str, _: Signs) -> bool:
+    """A maximum pooling is the network's last operator."""
     return variant == "mkl-int8" and isinstance(case, Pooling) and case.pool == "max" and case.last
 
 
 def _group(case: Convolution) -> tuple[int, int]:
-    """A group's channels and filters."""
+    """Return the channels and filters of a group."""
     return case.channels // case.groups, case.filters // case.groups
 
 
@@ -105,6 +112,7 @@ def _depthwise(case: Convolution) -> bool:
     return case.groups == case.channels == case.filters
 
 
+# By the name of a defect, whether it affects a case in a variant.
 REGIONS: dict[str, Callable[[OperatorCase, str, Signs], bool]] = {
     "grouped-convolution-fours": _grouped_fours,
     "grouped-convolution-threes": _grouped_threes,
@@ -116,4 +124,3 @@ REGIONS: dict[str, Callable[[OperatorCase, str, Signs], bool]] = {
     "int8-average-full": _int8_average_full,
     "int8-maximum-last": _int8_maximum_last,
 }
-"""By the defect's name: whether it covers a case in a variant."""

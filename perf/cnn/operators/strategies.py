@@ -1,4 +1,7 @@
-"""Random cases, a strategy for each kind. Small ones: defects of kernels show in their tails, and small is quick."""
+"""Random cases, with a strategy for each kind.
+
+Cases are small: defects of kernels show at the ends of their loops, and small cases run fast.
+"""
 
 from typing import Any
 
@@ -8,9 +11,9 @@ from perf.cnn.operators.base import OperatorCase, Pair
 from perf.cnn.operators.kinds import Concat, Convolution, FullyConnected, Pooling, Residual
 from perf.property_testing import LIMIT
 
-# Kernels work in blocks of 4, 8, 16 and more channels, with tails.
+# Kernels process channels in blocks of 4, 8, 16 and more, and the rest on its own.
 _CHANNELS = st.one_of(st.integers(1, 8), st.sampled_from([12, 15, 16, 17, 24, 32, 48, 64]))
-# Thresholds have six decimals: below these, an INT8 network has no steps left.
+# Not smaller: thresholds have six decimals, so an INT8 network would have no steps left.
 _SCALES = st.sampled_from([1.0, 0.01, 0.1, 3.0, 30.0, 1000.0])
 _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "batch": st.integers(1, 3),
@@ -26,7 +29,7 @@ def _pairs(low: int, high: int) -> st.SearchStrategy[Pair]:
 
 @st.composite
 def _convolution_fields(draw: st.DrawFn) -> dict[str, Any]:
-    if draw(st.integers(0, 3)) == 3:  # noqa: PLR2004 - one of four is depthwise, sometimes with two filters a channel
+    if draw(st.integers(0, 3)) == 3:  # noqa: PLR2004 - one in four is depthwise, some with two filters a channel
         channels = groups = draw(_CHANNELS)
         filters = channels * draw(st.sampled_from([1, 1, 1, 2]))
     else:
@@ -56,7 +59,7 @@ def _poolings(draw: st.DrawFn) -> Pooling:
     kernel = draw(_pairs(1, 5))
     pad = draw(_pairs(0, 2).map(lambda pad: (min(pad[0], kernel[0] - 1), min(pad[1], kernel[1] - 1))))
     more = draw(_pairs(0, 9))
-    # A window that rounding up adds must still touch the image: of nothing there is neither maximum nor average.
+    # A window that is added by rounding up must overlap the image: an empty window has no maximum and no average.
     full = draw(st.booleans())
     most = [kernel[axis] - pad[axis] if full else 3 for axis in (0, 1)]
     return Pooling(
@@ -78,7 +81,7 @@ def _poolings(draw: st.DrawFn) -> Pooling:
 def _concats(draw: st.DrawFn) -> Concat:
     parts = draw(st.integers(2, 4))
 
-    def several(values: st.SearchStrategy[Any]) -> tuple[Any, ...]:
+    def one_each(values: st.SearchStrategy[Any]) -> tuple[Any, ...]:
         return tuple(draw(st.lists(values, min_size=parts, max_size=parts)))
 
     return Concat(
@@ -86,9 +89,9 @@ def _concats(draw: st.DrawFn) -> Concat:
         scale=draw(_VALUES["scale"]),
         seed=draw(_VALUES["seed"]),
         size=draw(_pairs(1, 7)),
-        channels=several(_CHANNELS),
-        scales=several(st.sampled_from([1.0, 0.5, 2.0, 0.01])),
-        signs=several(st.booleans()),
+        channels=one_each(_CHANNELS),
+        scales=one_each(st.sampled_from([1.0, 0.5, 2.0, 0.01])),
+        signs=one_each(st.booleans()),
     )
 
 

@@ -1,4 +1,4 @@
-"""Workers that are kept alive while many small operators go through them, one for each build."""
+"""Workers that stay alive while many single operators run in them, one for each build."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,11 @@ from perf.measure.workers.worker_group import Done, Loaded, Node, Ready
 
 @dataclass(frozen=True)
 class OperatorVariant:
-    """How a variant runs a case: the role of its build, and what is done to the composed symbol."""
+    """How a variant runs a case.
+
+    `role`: the role of its build. `subgraph`: the backend that fuses operators, None for none. `quantised`: whether the
+    composed symbol is quantised.
+    """
 
     role: str
     subgraph: str | None = None
@@ -31,7 +35,7 @@ VARIANTS = {
 
 
 class OperatorWorkers:
-    """One worker for each build that is asked for, started when it is and ended on leaving."""
+    """A context manager with one worker for each build. A worker starts with its first case."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
@@ -50,27 +54,29 @@ class OperatorWorkers:
     def run(
         self, variant: str, case: OperatorCase, *, parameters: Arrays | None = None, calibration: Arrays | None = None
     ) -> tuple[tuple[Node, ...], NDArray[np.float32]]:
-        """The operators that a variant runs for a case, and their output for the case's data. `parameters` and
-        `calibration` replace the case's own. WorkerError when the worker fails; the next case gets a new one.
+        """Return the operators that a variant runs for a case, and their output for the case's data.
+
+        `parameters` and `calibration`, if any, replace the case's own arrays. Raises WorkerError when the worker fails;
+        the next case then gets a new worker.
         """
-        way = VARIANTS[variant]
+        settings = VARIANTS[variant]
         data = case.data()
-        given = {"parameters": parameters or case.parameters(), "data": data, "calibration": calibration or data}
-        paths = {name: self._written(name, arrays) for name, arrays in given.items()}
-        answer = self._resources.scratch / "operators-output.npz"
+        arrays = {"parameters": parameters or case.parameters(), "data": data, "calibration": calibration or data}
+        paths = {kind: self._written(kind, values) for kind, values in arrays.items()}
+        output = self._resources.scratch / "operators-output.npz"
         try:
-            worker = self._worker(way.role)
+            worker = self._worker(settings.role)
             worker.ask(Loaded, "compose", nodes=case.nodes)
-            calibrated = paths["calibration"] if way.quantised else None
+            calibrated = paths["calibration"] if settings.quantised else None
             loaded = worker.ask(
-                Loaded, "rebuild", parameters=paths["parameters"], subgraph=way.subgraph, calibration=calibrated
+                Loaded, "rebuild", parameters=paths["parameters"], subgraph=settings.subgraph, calibration=calibrated
             )
             worker.ask(Done, "bind", inputs={}, scales={}, seed=0, arrays=paths["data"])
-            worker.ask(Done, "save_outputs", path=str(answer))
+            worker.ask(Done, "save_outputs", path=str(output))
         except WorkerError:
-            self._workers.pop(way.role).close()
+            self._workers.pop(settings.role).close()
             raise
-        with np.load(answer) as saved:
+        with np.load(output) as saved:
             return loaded.operators, saved["out0"]
 
     def _worker(self, role: str) -> Instance:
@@ -82,7 +88,7 @@ class OperatorWorkers:
             worker.receive(Ready)
         return self._workers[role]
 
-    def _written(self, name: str, arrays: Mapping[str, Any]) -> str:
-        path = self._resources.scratch / f"operators-{name}.npz"
+    def _written(self, kind: str, arrays: Mapping[str, Any]) -> str:
+        path = self._resources.scratch / f"operators-{kind}.npz"
         np.savez(path, **arrays)
         return str(path)

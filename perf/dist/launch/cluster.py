@@ -1,11 +1,11 @@
-"""Where ranks can run: on this host, on the hosts that the user names, or on two that are emulated here."""
+"""Where ranks can run: on this host, on the hosts that the user names, or on two hosts that are emulated here."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from perf.dist.data import Place, load
-from perf.dist.launch.emulated import check_possible, emulated, host_names, link_words
+from perf.dist.launch.emulated import check_possible, describe_link, emulated, host_names
 from perf.dist.launch.hosts import OPTION, Host, read_hosts
 from perf.dist.launch.job import Cluster, RankPlacement
 from perf.errors import PerfError
@@ -15,35 +15,45 @@ from perf.measure.family import Resources
 
 @dataclass(frozen=True)
 class ClusterLayout:
-    """Seats on the hosts of a cluster, host by host; the cluster is there while `opened` is entered. `words` say where
-    that is; `link_gbit_per_s` is the speed of the link between the hosts, where it is known.
+    """The hosts of a cluster and the placements of all ranks that fit on them.
+
+    `description`: the hosts, such as "2 hosts". `open_cluster`: the cluster is ready while this context is entered.
+    `rank_placements`: host by host. `link_gbit_per_s`: the rate of the link between the hosts, in 10^9 bits a second,
+    None where it is unknown.
     """
 
-    words: str
-    opened: Callable[[], AbstractContextManager[Cluster]]
-    every: tuple[RankPlacement, ...]
+    description: str
+    open_cluster: Callable[[], AbstractContextManager[Cluster]]
+    rank_placements: tuple[RankPlacement, ...]
     link_gbit_per_s: float | None = None
 
-    def rank_placements(self, ranks: int) -> tuple[RankPlacement, ...]:
-        """The first so many seats. ValueError when there are not as many."""
-        if ranks > len(self.every):
-            raise ValueError(f"{ranks} ranks do not fit {len(self.every)} seats")
-        return self.every[:ranks]
+    def first(self, ranks: int) -> tuple[RankPlacement, ...]:
+        """Return the placements of the first `ranks` ranks. Raises ValueError when there are fewer."""
+        if ranks > len(self.rank_placements):
+            raise ValueError(f"{ranks} ranks do not fit, only {len(self.rank_placements)} do")
+        return self.rank_placements[:ranks]
 
 
 def layout_of(place: Place, resources: Resources) -> ClusterLayout:
-    """The seats at a place; those of each host are placed like those of this one. UnavailableError where no hosts can
-    be emulated; PerfError for a host with more ranks than this one has placements.
+    """Return the layout of a place. Ranks of every host are placed like those of this one.
+
+    Raises UnavailableError where hosts cannot be emulated, and PerfError when a host of the hosts file has more ranks
+    than this one has placements.
     """
     placements = resources.rank_placements
     if place == "emulated":
-        return _emulated(placements)
+        return _emulated_layout(placements)
     hosts = read_hosts(resources.hosts_file, len(placements)) if resources.hosts_file else ()
-    return _hosts(hosts, placements)
+    return _hosts_layout(hosts, placements)
 
 
-def shared(opened: Callable[[], AbstractContextManager[Cluster]]) -> Callable[[], AbstractContextManager[Cluster]]:
-    """A cluster that several jobs enter at the same time: it is opened for the first and closed after the last."""
+def shared(
+    open_cluster: Callable[[], AbstractContextManager[Cluster]],
+) -> Callable[[], AbstractContextManager[Cluster]]:
+    """Return a context that several jobs can enter at the same time.
+
+    The cluster is opened for the first of them and closed after the last.
+    """
     users = 0
     stack = ExitStack()
     cluster = Cluster()
@@ -52,7 +62,7 @@ def shared(opened: Callable[[], AbstractContextManager[Cluster]]) -> Callable[[]
     def entered() -> Iterator[Cluster]:
         nonlocal users, cluster
         if not users:
-            cluster = stack.enter_context(opened())
+            cluster = stack.enter_context(open_cluster())
         users += 1
         try:
             yield cluster
@@ -64,28 +74,35 @@ def shared(opened: Callable[[], AbstractContextManager[Cluster]]) -> Callable[[]
     return entered
 
 
-def _emulated(placements: Sequence[Placement]) -> ClusterLayout:
+def _emulated_layout(placements: Sequence[Placement]) -> ClusterLayout:
     check_possible()
     hosts = host_names()
     if len(placements) < len(hosts):
-        raise PerfError("two hosts need two cores", subject="emulated hosts", next_step="run it on a larger machine")
-    # They share one machine's cores, so each takes the next placement.
-    every = tuple(
-        RankPlacement(host, placement, called=f"emulated host {number}")
+        raise PerfError(
+            "this machine has fewer than two cores, one for each host",
+            subject="two emulated hosts",
+            next_step="run them on a larger machine, or leave them out with -k 'not 2hosts'",
+        )
+    # The hosts divide one machine's cores between them, so each takes a different placement.
+    rank_placements = tuple(
+        RankPlacement(host, placement, alias=f"emulated host {number}")
         for number, (host, placement) in enumerate(zip(hosts, placements, strict=False))
     )
-    return ClusterLayout(f"two emulated hosts ({link_words()})", shared(emulated), every, load().link.gbit_per_s)
+    description = f"two emulated hosts ({describe_link()})"
+    return ClusterLayout(description, shared(emulated), rank_placements, load().link.gbit_per_s)
 
 
-def _hosts(hosts: Sequence[Host], placements: Sequence[Placement]) -> ClusterLayout:
+def _hosts_layout(hosts: Sequence[Host], placements: Sequence[Placement]) -> ClusterLayout:
     if not hosts:
-        return ClusterLayout(
-            "this host", lambda: nullcontext(Cluster()), tuple(RankPlacement(None, where) for where in placements)
-        )
+        rank_placements = tuple(RankPlacement(None, placement) for placement in placements)
+        return ClusterLayout("this host", lambda: nullcontext(Cluster()), rank_placements)
     for host in hosts:
         if host.ranks > len(placements):
-            what = f"{host.name} has {host.ranks} slots, and this host is divided into {len(placements)}"
+            what = f"{host.name} has {host.ranks} slots, but this host is divided into {len(placements)}"
             raise PerfError(what, subject=OPTION, next_step=f"add --perf-ranks={host.ranks}")
     names = tuple(host.name for host in hosts)
-    every = tuple(RankPlacement(host.name, placement) for host in hosts for placement in placements[: host.ranks])
-    return ClusterLayout(f"{len(names)} hosts", lambda: nullcontext(Cluster(names)), every)
+    rank_placements = tuple(
+        RankPlacement(host.name, placement) for host in hosts for placement in placements[: host.ranks]
+    )
+    description = f"{len(names)} host{'s' * (len(names) > 1)}"
+    return ClusterLayout(description, lambda: nullcontext(Cluster(names)), rank_placements)

@@ -1,6 +1,6 @@
-"""Two hosts on one machine: network namespaces with names of their own, joined by a cable of limited speed.
+"""Two hosts on one machine: network namespaces with names of their own, joined by a link of limited rate.
 
-What ranks on them say to each other goes through the kernel's TCP, as between real hosts.
+Messages between ranks on them go through the kernel's TCP, as between real hosts.
 """
 
 import os
@@ -18,55 +18,64 @@ from perf.dist.data import Link, load
 from perf.dist.launch.job import Cluster
 from perf.errors import PerfError, UnavailableError
 
+# What the names of the suite's namespaces begin with, so that leftovers are recognised.
 NAME = "mxperf"
-# Addresses that are reserved for tests (RFC 2544); nothing outside of the two namespaces sees them.
+# Reserved for tests (RFC 2544); nothing outside the two namespaces sees them.
 ADDRESSES = ("198.18.0.1", "198.18.0.2")
 ENTER = Path(__file__).with_name("enter.sh")
-# What `ip netns exec` puts over /etc for a namespace.
+# `ip netns exec HOST` mounts the files in its subfolder HOST over those in /etc.
 ETC = Path("/etc/netns")
 SUBJECT = "two emulated hosts"
-UP_S = 5.0
+# Five times what the kernel needs at most to notice that a link is up.
+LINK_UP_TIMEOUT_S = 5.0
+# Short compared with the second that the kernel may need.
+LINK_UP_POLL_S = 0.01
+# The Debian package of each program that is needed.
 PROGRAMS = {"ip": "iproute2", "tc": "iproute2", "unshare": "util-linux"}
 
 
 def check_possible() -> None:
-    """Raises UnavailableError, saying what is missing, where there can be no emulated hosts."""
+    """Raise UnavailableError, which names what is missing, where hosts cannot be emulated."""
     if os.geteuid():
-        raise UnavailableError("only root can make network namespaces", subject=SUBJECT, next_step="run it as root")
+        raise UnavailableError("only root can create network namespaces", subject=SUBJECT, next_step="run as root")
     missing = sorted({package for program, package in PROGRAMS.items() if not shutil.which(program)})
     if missing:
-        step = f"apt-get install {' '.join(missing)}, then run again"
-        raise UnavailableError(f"a program of {', '.join(missing)} is missing", subject=SUBJECT, next_step=step)
-    problem = _trial()
+        what = f"programs of {' and '.join(missing)} are missing"
+        next_step = f"apt-get install {' '.join(missing)}, then run again"
+        raise UnavailableError(what, subject=SUBJECT, next_step=next_step)
+    problem = _creation_problem()
     if problem:
-        step = "run it in a container that may (docker run --privileged), or on the machine itself"
-        raise UnavailableError(f"no network namespace can be made: {problem}", subject=SUBJECT, next_step=step)
+        what = f"network namespaces cannot be created: {problem}"
+        next_step = "run in a privileged container (docker run --privileged), or outside the container"
+        raise UnavailableError(what, subject=SUBJECT, next_step=next_step)
 
 
-def link_words() -> str:
-    """The cable between the hosts, such as "10 Gbit/s, 25us added"; what the kernel cannot emulate is said.
+def describe_link() -> str:
+    """Return rate and delay of the link between the hosts, such as "10 Gbit/s, 25us added".
 
-    Raises PerfError when that cannot be tried.
+    It also says what the kernel cannot emulate. Raises PerfError when that cannot be tried.
     """
     link = load().link
     try:
-        delays = _delays()
+        delays = _can_delay()
     except OSError as error:
-        step = "run it again when the machine has less to do, or leave them out with -k 'not 2hosts'"
-        raise PerfError(f"they cannot be made: {error}", subject=SUBJECT, next_step=step) from error
+        next_step = "run again when the machine is less busy, or leave these cases out with -k 'not 2hosts'"
+        raise PerfError(f"they cannot be created: {error}", subject=SUBJECT, next_step=next_step) from error
     delay = f"{link.delay} added" if delays else "no delay added: this kernel has no netem"
     return f"{link.gbit_per_s:g} Gbit/s, {delay}"
 
 
 @contextmanager
 def emulated() -> Iterator[Cluster]:
-    """Two hosts, as long as the context lasts; whatever runs on them then is killed. OSError when they cannot be
-    made. One that cannot be removed is removed before the next ones are made: what was measured on it counts.
+    """Create two hosts, and remove them at the end of the context, killing every process on them.
+
+    Raises OSError when they cannot be created. When one cannot be removed, nothing is raised, so that results measured
+    on it are not lost; it is removed before the next two are created.
     """
     hosts = host_names()
     _remove_leftovers()
     try:
-        _make(hosts, load().link)
+        _create(hosts, load().link)
         yield Cluster(hosts, _prefix(hosts[0]), _variables())
     finally:
         for host in hosts:
@@ -75,16 +84,16 @@ def emulated() -> Iterator[Cluster]:
 
 
 def host_names() -> tuple[str, str]:
-    """The names of this process's hosts, which are those of their namespaces."""
+    """Return the names of this process's hosts, which are also those of their namespaces."""
     return f"{NAME}-{os.getpid()}-a", f"{NAME}-{os.getpid()}-b"
 
 
 def cut(host: str) -> None:
-    """Take the cable out of a host. OSError when there is none."""
+    """Cut the link of a host. Raises OSError when there is no such host."""
     _ip("-n", host, "link", "set", "wire", "down")
 
 
-def _make(hosts: tuple[str, str], link: Link) -> None:
+def _create(hosts: tuple[str, str], link: Link) -> None:
     table = "".join(f"{address} {host}\n" for host, address in zip(hosts, ADDRESSES, strict=True))
     for host in hosts:
         _ip("netns", "add", host)
@@ -97,21 +106,23 @@ def _make(hosts: tuple[str, str], link: Link) -> None:
             _ip("-n", host, "link", "set", device, "up")
         rate = f"{link.gbit_per_s:g}gbit"
         _tc(host, "root", "handle", "1:", "tbf", "rate", rate, "burst", link.burst, "latency", link.queue)
-        if _delays():
+        if _can_delay():
             _tc(host, "parent", "1:", "handle", "2:", "netem", "delay", link.delay)
     for host in hosts:
-        _wait_until_up(host)
+        _wait_until_link_is_up(host)
 
 
-def _wait_until_up(host: str) -> None:
-    """Wait until the kernel takes the cable for plugged in, which it looks at once a second at most: libfabric leaves
-    out an interface that is not running, and finds the loopback device instead. OSError when it never is.
+def _wait_until_link_is_up(host: str) -> None:
+    """Wait until the kernel reports a host's link as up, which it checks once a second at most.
+
+    libfabric ignores an interface that is down, and would use the loopback device instead. Raises OSError when the link
+    stays down.
     """
-    deadline_s = time.monotonic() + UP_S
+    deadline_s = time.monotonic() + LINK_UP_TIMEOUT_S
     while "state UP" not in _ip("-n", host, "link", "show", "wire"):
         if time.monotonic() > deadline_s:
-            raise OSError(f"the cable of {host} did not come up within {UP_S:g} s")
-        time.sleep(UP_S / 500)
+            raise OSError(f"the link of {host} did not come up within {LINK_UP_TIMEOUT_S:g} s")
+        time.sleep(LINK_UP_POLL_S)
 
 
 def _remove(host: str) -> None:
@@ -125,7 +136,7 @@ def _remove(host: str) -> None:
 
 
 def _remove_leftovers() -> None:
-    """Remove the hosts of sessions that were killed, and earlier ones of this process."""
+    """Remove the hosts of killed sessions, and earlier ones of this process."""
     for path in Path("/run/netns").glob(f"{NAME}-*"):
         pid = int(path.name.split("-")[1])
         if pid == os.getpid() or not psutil.pid_exists(pid):
@@ -133,18 +144,19 @@ def _remove_leftovers() -> None:
 
 
 def _prefix(host: str) -> tuple[str, ...]:
-    named = 'echo "$0" > /proc/sys/kernel/hostname; exec "$@"'
-    return ("ip", "netns", "exec", host, "unshare", "--uts", "sh", "-c", named, host)
+    """Return the command prefix that runs a command on a host, with the host's name."""
+    script = 'echo "$0" > /proc/sys/kernel/hostname; exec "$@"'
+    return ("ip", "netns", "exec", host, "unshare", "--uts", "sh", "-c", script, host)
 
 
 def _variables() -> dict[str, str]:
-    """For either MPI: how other hosts are entered, and TCP to talk to them."""
+    """Return the variables with which either MPI enters the other host, and communicates by TCP."""
     return {
         "I_MPI_HYDRA_BOOTSTRAP": "ssh",
         "I_MPI_HYDRA_BOOTSTRAP_EXEC": str(ENTER),
         "I_MPI_FABRICS": "shm:ofi",
         "FI_PROVIDER": "tcp",
-        # Here a question costs the kernel of one machine both ends' work, on the very cores that compute.
+        # Longer than elsewhere: both ends of every request take time on the very cores that compute.
         "HOROVOD_CYCLE_TIME": "50",
         "OMPI_MCA_plm_rsh_agent": str(ENTER),
         "OMPI_MCA_btl": "self,vader,tcp",
@@ -152,8 +164,8 @@ def _variables() -> dict[str, str]:
 
 
 @cache
-def _trial() -> str:
-    """Why no namespace can be made; "" when it can."""
+def _creation_problem() -> str:
+    """Return why a namespace cannot be created; "" when it can."""
     try:
         _ip("netns", "add", f"{NAME}-{os.getpid()}-t")
         _remove(f"{NAME}-{os.getpid()}-t")
@@ -163,8 +175,8 @@ def _trial() -> str:
 
 
 @cache
-def _delays() -> bool:
-    """Whether this kernel can delay packets (sch_netem)."""
+def _can_delay() -> bool:
+    """Return whether this kernel can delay packets (sch_netem). Raises OSError when that cannot be tried."""
     host = f"{NAME}-{os.getpid()}-t"
     _ip("netns", "add", host)
     try:
@@ -177,15 +189,16 @@ def _delays() -> bool:
     return True
 
 
-def _tc(host: str, *words: str) -> None:
-    _run("tc", "-n", host, "qdisc", "add", "dev", "wire", *words)
+def _tc(host: str, *arguments: str) -> None:
+    _run("tc", "-n", host, "qdisc", "add", "dev", "wire", *arguments)
 
 
-def _ip(*words: str) -> str:
-    return _run("ip", *words)
+def _ip(*arguments: str) -> str:
+    return _run("ip", *arguments)
 
 
 def _run(*command: str) -> str:
+    """Return the output of a command. Raises OSError, with what it printed, when it fails."""
     finished = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if finished.returncode:
         raise OSError(f"{' '.join(command)}: {finished.stderr.strip()}")

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What ssh is to real hosts: enters an emulated one, which is the network namespace of that name, and runs a command
-# there. Usage: enter.sh [OPTION ...] HOST WORD ...
+# Stands in for ssh: runs a command on an emulated host, which is the network namespace of that name.
+# Usage: enter.sh [OPTION ...] HOST ARGUMENT ...
 while [ "${1#-}" != "$1" ]; do shift; done
 host=$1
 shift

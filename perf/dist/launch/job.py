@@ -1,4 +1,4 @@
-"""A training job as plain data, and the command that starts it."""
+"""A training job as plain data, and the command that launches it."""
 
 import json
 import os
@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from perf.builds import Build, Mpi
-from perf.dist.data import JobDeadlines, load
+from perf.dist.data import Timeouts, load
 from perf.machine import Placement
 
-# What a rank's own output is called, in files with its number at the end.
+# The files of a rank's standard output and standard error: this and its number.
 OUT, ERR = "out", "err"
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """The hosts that ranks run on; none: this one alone. `prefix` goes before the launcher's command, `variables` are
-    what reaching the hosts needs.
+    """The hosts that ranks run on, ready for use.
+
+    `hosts`: their names; () for this host alone. `prefix`: goes before the launcher's command. `variables`: what the
+    launcher and the ranks need to reach the hosts.
     """
 
     hosts: tuple[str, ...] = ()
@@ -29,91 +31,93 @@ class Cluster:
 
 @dataclass(frozen=True)
 class RankPlacement:
-    """Where one rank runs: on which host (None: here), and where on it. `called` is the host's name in texts, where its
-    own is another one in each session.
+    """Where one rank runs.
+
+    `host`: its host, None for this one. `placement`: its CPUs on that host. `alias`: the name of the host in stored
+    stacks and texts, where its own name is a different one in each session.
     """
 
     host: str | None
     placement: Placement
-    called: str | None = None
+    alias: str | None = None
 
-    @property
-    def words(self) -> str:
-        return f"{self.called or self.host or 'this host'}, {self.placement.describe().partition(': ')[2]}"
+    def describe(self) -> str:
+        """Return host, CPUs and threads in one line, such as "this host, node 0, CPU 1, 1 thread, numactl"."""
+        return f"{self.alias or self.host or 'this host'}, {self.placement.describe().partition(': ')[2]}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What all ranks do: the function `run` of the module `program`, with the arguments in `task`. `deadline_s` ends it
-    whatever it does. `variables` are Horovod's and the MPI's settings, None for those of `jobs.toml`; `extra` are its
-    own. `deadlines` say how long its ranks may be silent or stand still. Ranks whose seats have no launch prefix pin
-    themselves.
+    """One program on several ranks, as a launcher starts it.
+
+    `build`: whose Python runs it. `cluster`, `rank_placements`: where; one placement for each rank, in their order. A
+    rank whose placement has no launch prefix pins itself. `program`: a module in which every rank calls `run`.
+    `arguments`: of that function. `deadline_s`: when the job is ended, in seconds. `variables`: environment variables
+    for Horovod and the MPI, None for those of `jobs.toml`. `extra_variables`: set on top of them.
+    `timeouts`: when it is given up before that.
     """
 
     build: Build
     cluster: Cluster
     rank_placements: tuple[RankPlacement, ...]
     program: str
-    task: Mapping[str, Any]
+    arguments: Mapping[str, Any]
     deadline_s: float
     variables: Mapping[str, str] | None = None
-    extra: Mapping[str, str] = field(default_factory=dict)
-    deadlines: JobDeadlines = field(default_factory=lambda: load().limits)
+    extra_variables: Mapping[str, str] = field(default_factory=dict)
+    timeouts: Timeouts = field(default_factory=lambda: load().timeouts)
 
     @property
     def mpi(self) -> Mpi:
-        """TypeError for a build without one."""
+        """Return the MPI of the build. Raises TypeError for a build without one."""
         if self.build.mpi is None:
             raise TypeError(f"the build {self.build.role} has no MPI")
         return self.build.mpi
 
     @property
     def environment(self) -> dict[str, str]:
-        """What Horovod and MPI need beside the build's own variables."""
-        settings = settings_of(self.mpi) if self.variables is None else self.variables
-        return {**self.mpi.variables, **self.cluster.variables, **settings, **self.extra}
+        """Return the variables that Horovod and the MPI need, without the build's own."""
+        chosen = default_variables(self.mpi) if self.variables is None else self.variables
+        return {**self.mpi.variables, **self.cluster.variables, **chosen, **self.extra_variables}
 
 
-def settings_of(mpi: Mpi) -> dict[str, str]:
-    """The settings of Horovod and of this MPI, from `jobs.toml`."""
-    given = load().variables
-    return {**given["horovod"], **given[mpi.kind]}
+def default_variables(mpi: Mpi) -> dict[str, str]:
+    """Return the environment variables of `jobs.toml` for Horovod and this MPI."""
+    variables = load().variables
+    return {**variables["horovod"], **variables[mpi.kind]}
 
 
 def command(job: Job, folder: Path, environment: Mapping[str, str]) -> list[str]:
-    """The command line of a job: a section for each rank, so that each has a launch prefix of its own. Its launcher
-    runs in `environment`, and ranks on all hosts get that.
+    """Return the command line of a job, which writes the output of its ranks into `folder`.
+
+    It has a section for each rank, with a launch prefix of its own. The launcher must run in `environment`, which ranks
+    on all hosts inherit.
     """
     mpi = job.mpi
-    words = [sys.executable, "-P", "-m", "perf.worker.process_lifetime", *job.cluster.prefix, str(mpi.launcher)]
-    # What a job is asked goes to all ranks.
+    arguments = [sys.executable, "-P", "-m", "perf.worker.process_lifetime", *job.cluster.prefix, str(mpi.launcher)]
+    # Requests go to the standard input of all ranks.
     if mpi.kind == "intel":
-        words += ["-s", "all", "-outfile-pattern", f"{folder}/{OUT}.%r", "-errfile-pattern", f"{folder}/{ERR}.%r"]
+        arguments += ["-s", "all", "-outfile-pattern", f"{folder}/{OUT}.%r", "-errfile-pattern", f"{folder}/{ERR}.%r"]
     else:
-        # It hands on its own variables only; others must be named.
+        # Open MPI passes on its own variables only; all that the suite sets must be named.
         changed = [name for name, value in environment.items() if os.environ.get(name) != value]
-        named = [word for name in changed if not name.startswith("OMPI_") for word in ("-x", name)]
-        words += ["--stdin", "all", "--tag-output", *named]
-    worker = [str(job.build.python), "-P", "-m", "perf.worker.rank", json.dumps(_order(job))]
+        named = [argument for name in changed if not name.startswith("OMPI_") for argument in ("-x", name)]
+        arguments += ["--stdin", "all", "--tag-output", *named]
+    rank_command = [str(job.build.python), "-P", "-m", "perf.worker.rank"]
     for number, rank_placement in enumerate(job.rank_placements):
         host = ["-host", rank_placement.host] if rank_placement.host else []
-        words += [":"] * (number > 0) + ["-n", "1", *host, *rank_placement.placement.prefix, *worker]
-    return words
+        arguments += [":"] * (number > 0) + ["-n", "1", *host, *rank_placement.placement.prefix]
+        arguments += [*rank_command, json.dumps(_rank_job(job, rank_placement.placement))]
+    return arguments
 
 
-def _order(job: Job) -> dict[str, Any]:
-    bound = all(rank_placement.placement.prefix for rank_placement in job.rank_placements)
+def _rank_job(job: Job, placement: Placement) -> dict[str, Any]:
+    """Return the argument of one rank's process (`perf.worker.rank`): `cpus` are those to which it pins itself."""
     return {
         "program": job.program,
-        "task": job.task,
-        "affinity": [] if bound else _by_local_rank(job.rank_placements),
-        "stall_s": job.deadlines.stall_s,
-        "first_s": job.deadlines.first_s,
-        "deaf_s": job.deadlines.deaf_s,
+        "arguments": job.arguments,
+        "cpus": () if placement.prefix else placement.cpus,
+        "stall_s": job.timeouts.stall_s,
+        "first_step_s": job.timeouts.first_step_s,
+        "launcher_silence_s": job.timeouts.launcher_silence_s,
     }
-
-
-def _by_local_rank(rank_placements: tuple[RankPlacement, ...]) -> list[tuple[int, ...]]:
-    """The CPUs of each rank of a host; all hosts are placed alike."""
-    first = [rank_placement for rank_placement in rank_placements if rank_placement.host == rank_placements[0].host]
-    return [rank_placement.placement.cpus for rank_placement in first]

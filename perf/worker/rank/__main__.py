@@ -1,12 +1,14 @@
-"""One rank of a training job: `python -m perf.worker.rank JOB`, started by an MPI launcher, with a build's own Python.
+"""One rank of a training job: `python -m perf.worker.rank JOB`, run by an MPI launcher in a build's own Python.
 
-JOB is one JSON object. What the rank has to say goes to standard output, one JSON object a line, first of all that it
-is alive; standard output itself is redirected to standard error, because MXNet and MPI print there when they please.
+JOB is one JSON object: `program`, the module whose `run` is called with `arguments`; `cpus`, to which the rank pins
+itself, empty when its launch prefix does; and three timeouts, documented in perf/dist/jobs.toml. The rank writes its
+messages to standard output, one JSON object a line. Before MXNet is imported, standard output is redirected to standard
+error, because MXNet and MPI print there as well.
 
-The rank is a child of the process that was started, its guard. That one tells how the rank ended: MPI kills all other
-ranks then, and does not say which one was the first. It hands on what the launcher asks for, one JSON object a line on
-standard input. "hold", "release" and "alive" are for the guard itself: it stops the rank, says when the kernel has
-stopped it, lets it run again, and knows that the launcher is still there.
+The rank is a child of the process that was started, its guard. The guard reports how the rank ended: MPI then kills all
+other ranks, and does not say which one ended first. It also passes the launcher's requests on to the rank, one JSON
+object a line on standard input. It handles "hold", "release" and "alive" itself: it stops the rank, reports when the
+kernel has stopped it, lets it run again, and notices when the launcher is gone.
 """
 
 import importlib
@@ -23,58 +25,63 @@ from typing import Any, NoReturn
 
 from perf.worker.process_lifetime import die_with_parent
 from perf.worker.proof import cpus_of, peak_memory_bytes, proof_of_pinning
-from perf.worker.rank.heartbeat import Heartbeat, end_launcher
+from perf.worker.rank.heartbeat import Heartbeat, end_proxy
 
+# What the guard sends to the rank, by request.
 SIGNALS = {"hold": signal.SIGSTOP, "release": signal.SIGCONT}
 
 
 def main() -> None:
+    """Run as a guard, and in a child process as its rank."""
     messages = os.fdopen(os.dup(1), "wb", buffering=0)
-    launcher = os.getppid()
-    requests, handed_on = os.pipe()
+    starter = os.getppid()
+    requests, passed_on = os.pipe()
     job = json.loads(sys.argv[1])
     rank = os.fork()
     if rank:
         os.close(requests)
-        threading.Thread(target=_hand_on, args=(rank, handed_on, launcher, job["deaf_s"]), daemon=True).start()
-        _watch(rank, messages)
+        arguments = (rank, passed_on, starter, job["launcher_silence_s"])
+        threading.Thread(target=_handle_requests, args=arguments, daemon=True).start()
+        _report_end(rank, messages)
     die_with_parent()
-    os.close(handed_on)
-    if job["affinity"]:
-        # Where no launch prefix pinned this process.
-        os.sched_setaffinity(0, job["affinity"][local_rank()])
+    os.close(passed_on)
+    if job["cpus"]:
+        os.sched_setaffinity(0, job["cpus"])
     # Read before MXNet is imported: Intel's OpenMP narrows this thread's mask.
     launch_cpus, cpus = cpus_of("self"), frozenset(os.sched_getaffinity(0))
-    heartbeat = Heartbeat(messages, os.fdopen(requests), launcher, cpus, stall_s=job["stall_s"], first_s=job["first_s"])
+    stall_s, first_step_s = job["stall_s"], job["first_step_s"]
+    heartbeat = Heartbeat(messages, os.fdopen(requests), starter, cpus, stall_s=stall_s, first_step_s=first_step_s)
     os.dup2(2, 1)
     heartbeat.start()
     try:
-        found = _train(job, heartbeat)
-        result = {**found, "proof": proof_of_pinning(launch_cpus), "memory_bytes": peak_memory_bytes()}
-    except Exception as error:  # noqa: BLE001 - whatever is raised belongs to the job; MPI ends the other ranks
+        result = _run(job, heartbeat)
+        report = {**result, "proof": proof_of_pinning(launch_cpus), "memory_bytes": peak_memory_bytes()}
+    except Exception as error:  # noqa: BLE001 - whatever is raised is reported; MPI then ends the other ranks
         traceback.print_exc()
-        heartbeat.say({"error": f"{type(error).__name__}: {error}"})
-        os._exit(1)  # Horovod's own way out would wait for ranks that wait for this one
-    heartbeat.say({"result": result})
-    # In step, so that none is missing while others still talk to it.
+        heartbeat.send({"error": f"{type(error).__name__}: {error}"})
+        os._exit(1)  # Horovod's own exit handler would wait for ranks that wait for this one
+    heartbeat.send({"result": report})
+    # All ranks shut down together, so that none is missing while another still sends to it.
     importlib.import_module("horovod.mxnet").shutdown()
 
 
-def _hand_on(rank: int, requests: int, launcher: int, deaf_s: float) -> None:
-    """Do what is asked of the guard, and hand on to the rank what is asked of it, until nothing more is. When nothing
-    at all comes for `deaf_s` seconds, the launcher is cut off: end the rank, and what would wait for it.
+def _handle_requests(rank: int, passed_on: int, starter: int, launcher_silence_s: float) -> None:
+    """Handle the requests that are for the guard, and pass the other ones on to the rank, until standard input ends.
+
+    Without any request for `launcher_silence_s` seconds the launcher is cut off: kill the rank, and the MPI's proxy
+    that would wait for it.
     """
-    heard = b""
-    with os.fdopen(requests, "wb", buffering=0) as stream, suppress(ProcessLookupError, BrokenPipeError):
+    unread = b""
+    with os.fdopen(passed_on, "wb", buffering=0) as stream, suppress(ProcessLookupError, BrokenPipeError):
         while True:
-            if not select.select([0], [], [], deaf_s)[0]:
+            if not select.select([0], [], [], launcher_silence_s)[0]:
                 os.kill(rank, signal.SIGKILL)
-                end_launcher(launcher)
+                end_proxy(starter)
                 return
             read = os.read(0, 65536)
             if not read:
                 break
-            *lines, heard = (heard + read).split(b"\n")
+            *lines, unread = (unread + read).split(b"\n")
             for line in lines:
                 do = json.loads(line)["do"]
                 if do in SIGNALS:
@@ -84,8 +91,8 @@ def _hand_on(rank: int, requests: int, launcher: int, deaf_s: float) -> None:
         os.kill(rank, signal.SIGCONT)
 
 
-def _watch(rank: int, messages: RawIOBase) -> NoReturn:
-    """Tell each time that the rank is stopped, at last how it ended, and end in the same way."""
+def _report_end(rank: int, messages: RawIOBase) -> NoReturn:
+    """Report each time that the rank is stopped, and how it ended; then exit in the same way."""
     _, status = os.waitpid(rank, os.WUNTRACED)
     while os.WIFSTOPPED(status):
         messages.write(b'{"held": true}\n')
@@ -96,20 +103,15 @@ def _watch(rank: int, messages: RawIOBase) -> NoReturn:
     os._exit(code if code >= 0 else 128 - code)
 
 
-def local_rank() -> int:
-    """Which number this rank has on its host, as Intel MPI and Open MPI tell it. KeyError with another MPI."""
-    found = os.environ.get("MPI_LOCALRANKID") or os.environ["OMPI_COMM_WORLD_LOCAL_RANK"]
-    return int(found)
-
-
-def _train(job: dict[str, Any], heartbeat: Heartbeat) -> dict[str, Any]:
-    # Only now: importing MXNet takes seconds, in which the rank must be seen to be alive.
+def _run(job: dict[str, Any], heartbeat: Heartbeat) -> dict[str, Any]:
+    """Start Horovod and return what the rank program returns."""
+    # Imported here: importing MXNet takes seconds, during which the rank must already send its heartbeat.
     horovod = importlib.import_module("horovod.mxnet")
     horovod.init()
-    heartbeat.say({"rank": horovod.rank(), "size": horovod.size(), "host": os.uname().nodename})
+    heartbeat.send({"rank": horovod.rank(), "size": horovod.size(), "host": os.uname().nodename})
     run = importlib.import_module(job["program"]).run
-    answer: dict[str, Any] = run(heartbeat=heartbeat, **job["task"])
-    return answer
+    result: dict[str, Any] = run(heartbeat=heartbeat, **job["arguments"])
+    return result
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Learning the digits with one global batch, whatever the number of ranks: what comes of it must not depend on that."""
+"""A rank program: train on the digits with the same global batch on every number of ranks."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,9 +10,12 @@ import numpy as np
 from mxnet import autograd, gluon
 
 from perf.worker.rank.heartbeat import Heartbeat
-from perf.worker.rank.parameters import broadcast, digest, settle_shapes
+from perf.worker.rank.network import allocate_parameters, broadcast, digest
 
+# The digits.
 CLASSES = 10
+# More than there are seeds, so that no rank draws the parameters of another training.
+SEEDS_PER_RANK = 1000
 
 
 def run(
@@ -25,15 +28,19 @@ def run(
     batch: int,
     optimizer: dict[str, float],
 ) -> dict[str, Any]:
-    """Train the network without and with batch norm from each seed. `data` is an .npz file with `train` and `held_out`
-    images (N, 1, 8, 8) and their `_labels`; rank 0 writes the trained weights into the folder `weights`.
+    """Train the network from each seed without batch norm, then from each seed with it.
 
-    Told of each training: accuracies by epoch, in training and held out (averaged over ranks: each has statistics of
-    its own), the held-out predictions of rank 0, and a digest of the weights.
+    `data`: an .npz file with `train` and `held_out` images (N, 1, 8, 8) and their labels, `train_labels` and
+    `held_out_labels`. `weights`: the folder in which rank 0 writes the trained weights of each training, as NAME.npz.
+    `epochs`: of each training. `batch`: images of a step, over all ranks. `optimizer`: the parameters of SGD.
+
+    Returns `runs`, for each training: its `name`; `curve`, the accuracies in training and on held-out images by epoch,
+    averaged over ranks because each has its own statistics; `predictions`, the class of each held-out image; and
+    `sha256`, the digest of the weights.
     """
     with np.load(data) as loaded:
         sets = dict(loaded)
-    found = []
+    runs = []
     for normalised in (False, True):
         for seed in seeds:
             net, curve = _train(heartbeat, sets, normalised, seed, epochs, batch, optimizer)
@@ -41,24 +48,24 @@ def run(
             if hvd.rank() == 0:
                 _save(net, Path(weights) / f"{name}.npz")
             predictions = _predictions(net, sets["held_out"])
-            found.append({"name": name, "curve": curve, "sha256": digest(net), "predictions": predictions.tolist()})
-    return {"trainings": found}
+            runs.append({"name": name, "curve": curve, "sha256": digest(net), "predictions": predictions.tolist()})
+    return {"runs": runs}
 
 
 def shard(indices: Any, rank: int, size: int) -> Any:
-    """A rank's share of a global batch."""
+    """Return a rank's part of a global batch."""
     return indices[rank::size]
 
 
 def trainer_of(net: Any, optimizer: dict[str, float]) -> Any:
-    """Horovod's trainer: gradients are averaged over ranks."""
+    """Return Horovod's trainer with a constant learning rate. It averages gradients over ranks."""
     return hvd.DistributedTrainer(net.collect_params(), "sgd", dict(optimizer))
 
 
 def network_of(*, normalised: bool) -> Any:
-    """Two convolutions and a dense layer, with or without batch norm.
+    """Return two convolutions and a dense layer, with or without batch norm.
 
-    Smooth throughout: at the corner of a ReLU or between two equal maxima, a rounding becomes another gradient.
+    All operators are smooth: at the kink of a ReLU or between two equal maxima, a rounding error changes the gradient.
     """
     net = gluon.nn.HybridSequential(prefix="net_")
     with net.name_scope():
@@ -80,11 +87,11 @@ def _train(
     batch: int,
     optimizer: dict[str, float],
 ) -> tuple[Any, list[tuple[float, float]]]:
-    # Each rank draws other weights: only a broadcast makes them the same.
-    mx.random.seed(seed + 1000 * hvd.rank())
+    # Each rank draws different weights, so that only a broadcast makes them the same.
+    mx.random.seed(seed + SEEDS_PER_RANK * hvd.rank())
     net = network_of(normalised=normalised)
     net.initialize(mx.init.Xavier())
-    settle_shapes(net, mx.nd.array(sets["train"][:1]))
+    allocate_parameters(net, mx.nd.array(sets["train"][:1]))
     broadcast(net)
     trainer = trainer_of(net, optimizer)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
@@ -108,7 +115,7 @@ def _train(
 
 
 def _batches(examples: int, batch: int, seed: int) -> Iterator[Any]:
-    """Global batches in random order, the same on all ranks; what is left over waits for the next epoch."""
+    """Yield the indices of global batches in random order, the same on all ranks. A last incomplete one is dropped."""
     order = np.random.RandomState(seed).permutation(examples)
     for start in range(0, examples - batch + 1, batch):
         yield order[start : start + batch]

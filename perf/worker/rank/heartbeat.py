@@ -1,4 +1,4 @@
-"""What a rank tells of itself while it works, and what it does when nothing moves any more."""
+"""How a rank communicates with its launcher (heartbeat, messages, requests), and how it ends when it stalls."""
 
 import faulthandler
 import json
@@ -13,104 +13,111 @@ from io import RawIOBase, TextIOBase
 from pathlib import Path
 from typing import Any
 
-BEAT_S = 1.0
-# A pause of so many of the longest steps so far is no standstill.
-STEPS = 5.0
-# What starts ranks on a host other than its own, for Intel MPI and Open MPI. Cut off from the job's launcher, it would
-# wait for a quarter of an hour, and the ranks that it watches with it.
-LAUNCHERS = {"hydra_pmi_proxy", "orted"}
-STANDSTILL = 75
+# Between two heartbeats: several of them fit into the silence that the launcher accepts.
+INTERVAL_S = 1.0
+# A pause of this many of the longest steps so far is no stall.
+STALL_STEPS = 5.0
+# The process that starts ranks on a host, by Intel MPI and by Open MPI. Cut off from the job's launcher, it and the
+# ranks that it watches would wait for a quarter of an hour.
+PROXIES = {"hydra_pmi_proxy", "orted"}
+# The exit code of a stalled rank: EX_TEMPFAIL of sysexits.h.
+EXIT_STALLED = 75
 
 
 class Heartbeat:
-    """A thread that says each second that the process is alive, and ends it when its work stands still for `stall_s`
-    seconds and five of its longest steps (`first_s` before the first one): MPI itself waits for ever for a rank that
-    is stopped or cut off. While the process itself is stopped, or waits to be asked for something, no time counts.
-    `stream` is where it speaks, `requests` where it is asked; `launcher` is the process that started this one's guard,
-    and ends too; `cpus` are those that this process was put on.
+    """A thread that sends a heartbeat each second, and terminates the process when it stalls.
+
+    A process stalls when it has taken no step for `stall_s` seconds plus five of its longest steps, or `first_step_s`
+    before the first step: MPI itself waits without a limit for a rank that is stopped or cut off. The time for which
+    the process is stopped, or waits for a request, does not count.
+
+    `messages`: where messages are written. `requests`: where requests are read. `starter`: the process that started
+    this one's guard; it is ended, too, when this process stalls. `cpus`: those to which the process is pinned.
     """
 
     def __init__(
         self,
-        stream: RawIOBase,
+        messages: RawIOBase,
         requests: TextIOBase,
-        launcher: int,
+        starter: int,
         cpus: frozenset[int],
         *,
         stall_s: float,
-        first_s: float,
+        first_step_s: float,
     ) -> None:
         self.cpus = cpus
-        self._stream = stream
+        self._messages = messages
         self._requests = requests
-        self._launcher = launcher
+        self._starter = starter
         self._lock = threading.Lock()
         self._stall_s = stall_s
-        self._allowed_s = first_s
-        self._moved_s = time.monotonic()
-        self._still_s = 0.0
-        self._asked = True
-        self._longest_s = 0.0
+        self._allowed_s = first_step_s
+        self._last_step_s = time.monotonic()
+        self._idle_s = 0.0
+        self._busy = True
+        self._longest_step_s = 0.0
         self._steps = 0
 
     def start(self) -> None:
+        """Start the thread."""
         threading.Thread(target=self._beat, daemon=True).start()
 
-    def say(self, message: Mapping[str, Any]) -> None:
-        """Tell the launcher; lost when it is gone."""
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send the launcher a message, which is lost when the launcher is gone."""
         line = json.dumps(message).encode() + b"\n"
         with self._lock:
             try:
                 while line:
-                    line = line[self._stream.write(line) or 0 :]
+                    line = line[self._messages.write(line) or 0 :]
             except OSError:
                 return
 
     def progressed(self) -> None:
-        """One more step is done."""
+        """Count one more step. To be called after each."""
         now = time.monotonic()
         if self._steps:
-            self._longest_s = max(self._longest_s, now - self._moved_s)
-        self._moved_s, self._still_s, self._steps = now, 0.0, self._steps + 1
-        self._allowed_s = self._stall_s + STEPS * self._longest_s
+            self._longest_step_s = max(self._longest_step_s, now - self._last_step_s)
+        self._last_step_s, self._idle_s, self._steps = now, 0.0, self._steps + 1
+        self._allowed_s = self._stall_s + STALL_STEPS * self._longest_step_s
 
     def requests(self) -> Iterator[dict[str, Any]]:
-        """What is asked of this rank and all others, one after the other, until nothing more is."""
-        self.say({"ready": True})
+        """Report that this rank is ready, and yield the requests, which all ranks receive, until there are no more."""
+        self.send({"ready": True})
         while True:
-            self._asked = False
+            self._busy = False
             line = self._requests.readline()
-            self._moved_s, self._still_s, self._asked = time.monotonic(), 0.0, True
+            self._last_step_s, self._idle_s, self._busy = time.monotonic(), 0.0, True
             if not line:
                 return
             yield json.loads(line)
 
     def answer(self, answer: Mapping[str, Any]) -> None:
         """Answer the last request."""
-        self.say({"answer": answer})
+        self.send({"answer": answer})
 
     def _beat(self) -> None:
         before_s = time.monotonic()
         while True:
-            self.say({"alive": self._steps})
-            if self._asked and self._still_s > self._allowed_s:
-                self._give_up(self._still_s)
-            time.sleep(BEAT_S)
+            self.send({"alive": self._steps})
+            if self._busy and self._idle_s > self._allowed_s:
+                self._terminate(self._idle_s)
+            time.sleep(INTERVAL_S)
             now = time.monotonic()
-            # A stopped process slept longer than it wanted to.
-            self._still_s += min(now - before_s, 2 * BEAT_S)
+            # A process that was stopped meanwhile slept for longer than the interval.
+            self._idle_s += min(now - before_s, 2 * INTERVAL_S)
             before_s = now
 
-    def _give_up(self, still_s: float) -> None:
+    def _terminate(self, idle_s: float) -> None:
+        """Report the stall, and end this process and its host's proxy."""
         faulthandler.dump_traceback(file=sys.stderr)
-        self.say({"stall": f"no step for {still_s:.0f} s, after {self._steps}"})
-        time.sleep(BEAT_S)  # what was just said is still on its way
-        end_launcher(self._launcher)
-        os._exit(STANDSTILL)
+        self.send({"stall": f"no step for {idle_s:.0f} s, after {self._steps} step{'s' * (self._steps != 1)}"})
+        time.sleep(INTERVAL_S)  # the message must reach the launcher first
+        end_proxy(self._starter)
+        os._exit(EXIT_STALLED)
 
 
-def end_launcher(pid: int) -> None:
-    """Kill what started the ranks of this host, if it is their host's own launcher."""
+def end_proxy(pid: int) -> None:
+    """Kill a process if it is one that MPI uses to start the ranks of a host."""
     with suppress(OSError):
-        if Path(f"/proc/{pid}/comm").read_text().strip() in LAUNCHERS:
+        if Path(f"/proc/{pid}/comm").read_text().strip() in PROXIES:
             os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Horovod's timeline: for how long what was going on. Chrome's trace format, one `pid` for each tensor."""
+"""Horovod's timeline: for how long each activity ran. The file is in Chrome's trace format, one `pid` a tensor."""
 
 import json
 from collections import defaultdict
@@ -7,29 +7,31 @@ from pathlib import Path
 from typing import Any
 
 
-def activities(path: Path) -> dict[str, int]:
-    """Wall time in ns in which at least one tensor was in an activity, by its name: NEGOTIATE_ALLREDUCE, ALLREDUCE,
-    and within that MEMCPY_IN_FUSION_BUFFER, MPI_ALLREDUCE, MEMCPY_OUT_FUSION_BUFFER.
+def activities_ns(path: Path) -> dict[str, int]:
+    """Return, by activity, the wall time in ns for which it ran on at least one tensor.
 
-    ValueError when the file is no timeline.
+    Activities are NEGOTIATE_ALLREDUCE and ALLREDUCE, and within the latter MEMCPY_IN_FUSION_BUFFER, MPI_ALLREDUCE and
+    MEMCPY_OUT_FUSION_BUFFER. Raises ValueError when the file is no timeline.
     """
+    # Horovod may leave the list open, and a comma at its end.
     text = path.read_text().strip().rstrip(",")
     events = json.loads(text if text.endswith("]") else text + "]")
     spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    begun: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    running: dict[int, list[tuple[str, int]]] = defaultdict(list)
     for event in events:
         if event.get("ph") == "B":
-            begun[event["pid"]].append((event["name"], event["ts"]))
-        elif event.get("ph") == "E" and begun[event["pid"]]:
-            name, started = begun[event["pid"]].pop()
-            spans[name].append((started, event["ts"]))
-    return {name: 1000 * covered(found) for name, found in sorted(spans.items())}
+            running[event["pid"]].append((event["name"], event["ts"]))
+        elif event.get("ph") == "E" and running[event["pid"]]:
+            name, start = running[event["pid"]].pop()
+            spans[name].append((start, event["ts"]))
+    # Timestamps are in microseconds.
+    return {name: 1000 * covered(intervals) for name, intervals in sorted(spans.items())}
 
 
-def covered(spans: Iterable[tuple[int, int]]) -> int:
-    """The length of the union of intervals."""
+def covered(intervals: Iterable[tuple[int, int]]) -> int:
+    """Return the length of the union of intervals (start, end)."""
     total, reached = 0, None
-    for start, end in sorted(spans):
+    for start, end in sorted(intervals):
         begin: Any = start if reached is None else max(start, reached)
         if end > begin:
             total += end - begin

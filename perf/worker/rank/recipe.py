@@ -1,4 +1,4 @@
-"""ImageNet's recipe on record files: a checkpoint after each epoch of training, and top-1 on the held-out images."""
+"""A rank program: the recipe for ImageNet on record files, with top-1 and a checkpoint after each epoch."""
 
 import os
 import tempfile
@@ -12,9 +12,9 @@ import numpy as np
 from mxnet import autograd, gluon
 
 from perf.worker.rank.heartbeat import Heartbeat
-from perf.worker.rank.parameters import broadcast, digest, settle_shapes, trainer_of
+from perf.worker.rank.network import broadcast, digest, model_of, trainer_of
 
-# The mean and the standard deviation of ImageNet's pixels by channel, as in Horovod's own example.
+# Mean and standard deviation of ImageNet's pixels by channel, as in Horovod's own example.
 MEAN = {"mean_r": 123.68, "mean_g": 116.779, "mean_b": 103.939}
 DEVIATION = {"std_r": 58.393, "std_g": 57.12, "std_b": 57.375}
 
@@ -36,25 +36,27 @@ def run(
     schedule: dict[str, Any],
     threads: int,
 ) -> dict[str, Any]:
-    """Train for `epochs` epochs of `examples` images, going on from `checkpoint` if rank 0 finds one.
+    """Train `network` for `epochs` epochs of `examples` images, and return what it achieved.
 
-    Told after each epoch: its number, and the accuracy in training and on the held-out images, averaged over ranks.
+    `train`, `held_out`: record files. `checkpoint`: a file that is written after each epoch, and resumed from if it
+    exists on rank 0. `batch`: images per rank and step. `classes`: of the network's output. `size`: pixels of an
+    image's side. `seed`: of parameters, order and augmentation. `optimizer`, `schedule`: see `trainer_of`. `threads`:
+    that decode images. Returns `curve`, the accuracies in training and on the held-out images by epoch, averaged over
+    ranks; `resumed_epochs`, how many of them are the checkpoint's; and `weights_sha256`. Sends each epoch's accuracies.
+    Raises RuntimeError when the checkpoint cannot be used.
     """
     mx.random.seed(seed)
-    net = gluon.model_zoo.vision.get_model(network, classes=classes)
-    net.initialize(mx.init.Xavier(rnd_type="gaussian", factor_type="in", magnitude=2))
-    net.hybridize(static_alloc=True, static_shape=True)
-    settle_shapes(net, mx.nd.zeros((batch, 3, size, size)))
+    net = model_of(network, classes, mx.nd.zeros((batch, 3, size, size)))
     steps = max(1, examples // (batch * hvd.size()))
     trainer = trainer_of(net, optimizer, schedule, steps)
-    kept = Path(checkpoint)
-    done, curve = _take_up(kept, net, trainer)
-    begun = done
+    path = Path(checkpoint)
+    curve = _resume(path, net, trainer)
+    resumed_epochs = len(curve)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
-    while done < epochs:
+    while len(curve) < epochs:
         right = seen = 0
-        # Anew each time: an epoch then draws the same images and crops whether or not the run was interrupted before.
-        images = _images(train, batch, size, threads, seed=seed + done)
+        # A new iterator: an epoch then draws the same images and crops whether or not the training was interrupted.
+        images = _images(train, batch, size, threads, seed=seed + len(curve))
         for _ in range(steps):
             data, labels = _next(images)
             with autograd.record():
@@ -65,18 +67,19 @@ def run(
             right += int((outputs.asnumpy().argmax(axis=1) == labels.asnumpy()).sum())
             seen += batch
             heartbeat.progressed()
-        done += 1
         accuracies = mx.nd.array([right / seen, _top1(net, _images(held_out, batch, size, threads), heartbeat)])
         curve.append(hvd.allreduce(accuracies, average=True, name="accuracies").asnumpy().tolist())
-        heartbeat.say({"epoch": done, "accuracy": curve[-1][0], "held_out": curve[-1][1]})
+        heartbeat.send({"epoch": len(curve), "accuracy": curve[-1][0], "held_out": curve[-1][1]})
         if hvd.rank() == 0:
-            _keep(kept, net, trainer, curve)
-    return {"epochs": done, "begun": begun, "curve": curve, "weights_sha256": digest(net)}
+            _write_checkpoint(path, net, trainer, curve)
+    return {"resumed_epochs": resumed_epochs, "curve": curve, "weights_sha256": digest(net)}
 
 
 def _images(records: str, batch: int, size: int, threads: int, seed: int | None = None) -> Any:
-    """An iterator over a record file: with a seed a rank's own part, in an order and with crops and mirrors that follow
-    from it; without one all of it, cropped in the middle.
+    """Return an iterator over a record file.
+
+    With a seed it yields this rank's part, in an order and with augmentation that depend on the seed; without one it
+    yields the whole file, cropped in the middle.
     """
     common = {
         "path_imgrec": records,
@@ -111,45 +114,46 @@ def _images(records: str, batch: int, size: int, threads: int, seed: int | None 
 
 
 def _next(images: Any) -> tuple[Any, Any]:
-    """The next batch; a part that is a little shorter than another rank's begins anew."""
+    """Return the next batch. A part that is a little shorter than another rank's starts over."""
     try:
-        found = images.next()
+        batch = images.next()
     except StopIteration:
         images.reset()
-        found = images.next()
-    return _on_cpu(found.data[0]), found.label[0]
+        batch = images.next()
+    return _on_cpu(batch.data[0]), batch.label[0]
 
 
 def _on_cpu(images: Any) -> Any:
-    """Iterators leave them in what MXNet takes for another device, pinned memory."""
+    """Return a copy on the CPU: iterators yield pinned memory, which MXNet treats as another device."""
     return images.as_in_context(mx.cpu())
 
 
 def _top1(net: Any, images: Any, heartbeat: Heartbeat) -> float:
     right = seen = 0
-    for found in images:
-        count = found.data[0].shape[0] - (found.pad or 0)
-        answers = net(_on_cpu(found.data[0])).asnumpy().argmax(axis=1)
-        right += int((answers[:count] == found.label[0].asnumpy()[:count]).sum())
+    for batch in images:
+        count = batch.data[0].shape[0] - (batch.pad or 0)
+        predictions = net(_on_cpu(batch.data[0])).asnumpy().argmax(axis=1)
+        right += int((predictions[:count] == batch.label[0].asnumpy()[:count]).sum())
         seen += count
         heartbeat.progressed()
     return right / seen
 
 
-def _take_up(kept: Path, net: Any, trainer: Any) -> tuple[int, list[list[float]]]:
-    """Give all ranks the parameters, the momenta and the schedule of rank 0's checkpoint, or else its first parameters;
-    how many epochs are done, and their accuracies.
+def _resume(path: Path, net: Any, trainer: Any) -> list[list[float]]:
+    """Give all ranks the parameters, momenta and schedule of rank 0's checkpoint, or without one its parameters.
+
+    Returns the accuracies of the checkpoint's epochs.
     """
     curve: list[list[float]] = []
     states = b""
-    if hvd.rank() == 0 and kept.exists():
+    if hvd.rank() == 0 and path.exists():
         try:
-            with np.load(kept) as saved:
+            with np.load(path) as saved:
                 curve, states = saved["curve"].tolist(), saved["states"].tobytes()
                 for name, parameter in net.collect_params().items():
                     parameter.set_data(saved[name.removeprefix(net.prefix)])
         except (OSError, ValueError, KeyError, EOFError, BadZipFile, AssertionError) as error:
-            raise RuntimeError(f"the checkpoint {kept} cannot be used ({error}): remove it to begin anew") from error
+            raise RuntimeError(f"the checkpoint {path} cannot be used ({error}): remove it to start over") from error
     curve, states = hvd.broadcast_object((curve, states), root_rank=0)
     broadcast(net)
     if states:
@@ -157,23 +161,23 @@ def _take_up(kept: Path, net: Any, trainer: Any) -> tuple[int, list[list[float]]
             file.write(states)
             file.flush()
             trainer.load_states(file.name)
-    return len(curve), curve
+    return curve
 
 
-def _keep(kept: Path, net: Any, trainer: Any, curve: list[list[float]]) -> None:
-    """Write a checkpoint, whole or not at all."""
+def _write_checkpoint(path: Path, net: Any, trainer: Any, curve: list[list[float]]) -> None:
+    """Write a checkpoint, completely or not at all."""
     arrays = {name.removeprefix(net.prefix): p.data().asnumpy() for name, p in net.collect_params().items()}
     with tempfile.NamedTemporaryFile() as file:
         trainer.save_states(file.name)
         states = np.frombuffer(Path(file.name).read_bytes(), dtype=np.uint8)
-    temporary = kept.with_suffix(".tmp")
+    temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as stream:
         np.savez(stream, states=states, curve=np.array(curve), **arrays)
         stream.flush()
         os.fsync(stream.fileno())
-    temporary.replace(kept)
-    folder = os.open(kept.parent, os.O_RDONLY)
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)  # or the new name does not survive a power cut
+        os.fsync(folder)  # else the new name may not survive a power cut
     finally:
         os.close(folder)

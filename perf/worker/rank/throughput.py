@@ -1,4 +1,4 @@
-"""How fast synchronous data-parallel training is: gluon's network, Horovod's trainer, a step at a time."""
+"""A rank program: time steps of synchronous data-parallel training with gluon and Horovod."""
 
 import tempfile
 import time
@@ -14,8 +14,11 @@ from mxnet import autograd, gluon
 from perf.worker.disturbance import held_up_ns, read, stolen_ns
 from perf.worker.injection import with_extra_work
 from perf.worker.rank.heartbeat import Heartbeat
-from perf.worker.rank.horovod_trace import activities
-from perf.worker.rank.parameters import broadcast, digest, settle_shapes, trainer_of
+from perf.worker.rank.horovod_trace import activities_ns
+from perf.worker.rank.network import broadcast, digest, model_of, trainer_of
+
+# The images and classes of ImageNet.
+SIZE, CLASSES = 224, 1000
 
 
 def run(
@@ -29,22 +32,24 @@ def run(
     examples: int,
     extra_work: float,
 ) -> dict[str, Any]:
-    """Train on the same random images over and over, as in the first epoch of `examples` of them, as far as it is asked
-    to: "train" takes `steps`, and answers with (start, end) of each in ns on CLOCK_MONOTONIC; `extra_work` makes these
-    longer on purpose, by a share of each. FloatingPointError when the loss is no finite number after them: what was
-    timed is then no training. "profile" takes steps that talk to no other rank, in turn with as many that do, and as
-    many with Horovod's timeline, and answers with where their time goes.
+    """Train `network` on the same `batch` random images in every step, and take steps when asked to.
 
-    In the end, a digest of the weights as they were after the last "train", which ranks must agree on.
+    The request "train" takes `steps` steps. Its answer holds `steps_ns`, (start, end) of each step in ns on
+    CLOCK_MONOTONIC, and the time lost to other programs and the hypervisor in ns. `extra_work` makes these steps slower
+    on purpose, by a fraction of each. Raises FloatingPointError when the loss is not finite after them: what was timed
+    is then no training.
+
+    The request "breakdown" takes `steps` pairs of a step with and a step without communication, then `steps` steps with
+    Horovod's timeline. Its answer holds `pairs_ns` and `timeline_ns`, the wall time of each activity per step.
+
+    `seed`: of parameters and images. `optimizer`, `schedule`: see `trainer_of`; an epoch has `examples` images. Returns
+    `weights_sha256`, the digest of the weights after the last "train", on which ranks must agree, and `gradient_bytes`.
     """
     mx.random.seed(seed)
     draw = np.random.RandomState(seed + hvd.rank())
-    images = mx.nd.array(draw.uniform(-1, 1, (batch, 3, 224, 224)))
-    labels = mx.nd.array(draw.randint(0, 1000, batch))
-    net = gluon.model_zoo.vision.get_model(network, classes=1000)
-    net.initialize(mx.init.Xavier(rnd_type="gaussian", factor_type="in", magnitude=2))
-    net.hybridize(static_alloc=True, static_shape=True)
-    settle_shapes(net, images)
+    images = mx.nd.array(draw.uniform(-1, 1, (batch, 3, SIZE, SIZE)))
+    labels = mx.nd.array(draw.randint(0, CLASSES, batch))
+    net = model_of(network, CLASSES, images)
     broadcast(net)
     trainer = trainer_of(net, optimizer, schedule, examples // (batch * hvd.size()))
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
@@ -79,9 +84,9 @@ def run(
             heartbeat.answer({"steps_ns": steps, **lost})
             weights = ""
         else:
-            weights = digest(net)  # steps that talk to no other rank make them differ
-            turns = [(_once(together), _once(alone)) for _ in range(request["steps"])]
-            heartbeat.answer({"turns_ns": turns, "timeline_ns": _timeline(together, request["steps"])})
+            weights = digest(net)  # steps without communication make the weights of ranks differ
+            pairs = [(_once_ns(together), _once_ns(alone)) for _ in range(request["steps"])]
+            heartbeat.answer({"pairs_ns": pairs, "timeline_ns": _timeline_ns(together, request["steps"])})
     return {
         "weights_sha256": weights or digest(net),
         "gradient_bytes": sum(p.grad().size * 4 for p in net.collect_params().values() if p.grad_req != "null"),
@@ -89,7 +94,7 @@ def run(
 
 
 def _timed(step: Callable[[], None], count: int) -> list[tuple[int, int]]:
-    """(start, end) of each step in ns."""
+    """Return (start, end) of each of `count` steps in ns."""
     steps: list[tuple[int, int]] = []
     for _ in range(count):
         before = time.monotonic_ns()
@@ -98,15 +103,16 @@ def _timed(step: Callable[[], None], count: int) -> list[tuple[int, int]]:
     return steps
 
 
-def _once(step: Callable[[], None]) -> int:
-    started = time.monotonic_ns()
+def _once_ns(step: Callable[[], None]) -> int:
+    start_ns = time.monotonic_ns()
     step()
-    return time.monotonic_ns() - started
+    return time.monotonic_ns() - start_ns
 
 
-def _timeline(step: Callable[[], None], count: int) -> dict[str, int]:
-    """Wall time of activities in ns per step, over `count` steps, and of a step itself (STEP); empty but on rank 0 of
-    several.
+def _timeline_ns(step: Callable[[], None], count: int) -> dict[str, int]:
+    """Return the wall time of each of Horovod's activities per step, and of a step itself (STEP), over `count` steps.
+
+    {} on one rank, and on all ranks but rank 0, where Horovod writes its timeline.
     """
     if hvd.size() == 1:
         return {}
@@ -117,5 +123,5 @@ def _timeline(step: Callable[[], None], count: int) -> dict[str, int]:
         hvd.stop_timeline()
         if not path.exists():
             return {}
-        totals = {"STEP": steps[-1][1] - steps[0][0], **activities(path)}
+        totals = {"STEP": steps[-1][1] - steps[0][0], **activities_ns(path)}
         return {name: total // count for name, total in totals.items()}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from perf.cnn.accuracy import NetworkInspection, check_drift, check_layers_kept, check_vnni, inspect_network
+from perf.cnn.accuracy import NetworkInspection, check_drift, check_fusion, check_vnni, inspect_network
 from perf.cnn.checks.verify import verify
 from perf.cnn.family import CnnFamily
 from perf.machine import read_machine
@@ -115,7 +115,7 @@ def spoiled(
 def test_a_sound_network_passes_all_checks(sound: NetworkInspection, resources: Resources) -> None:
     answers = [
         check_drift(sound, resources, store=False),
-        check_layers_kept(sound, store=False),
+        check_fusion(sound, store=False),
         check_vnni(sound, resources, has_vnni=HAS_VNNI),
     ]
     assert [(answer.check, answer.problem, answer.verdict) for answer in answers] == [
@@ -131,8 +131,8 @@ def test_weights_scaled_in_one_layer_are_caught_and_located(
 ) -> None:
     problem = check_drift(spoiled[convolution], pictures, store=False).problem
     assert problem is not None
-    assert f"layer cifarresnetv10_{layer} by itself" in problem
-    assert problem.count("by itself") == 1, problem
+    assert f"layer cifarresnetv10_{layer} alone" in problem
+    assert problem.count("alone has SQNR") == 1, problem
     (picture,) = pictures.cache.glob("layers-*.html")
     assert str(picture) in problem
     assert b"plotly" in picture.read_bytes().lower()
@@ -141,7 +141,7 @@ def test_weights_scaled_in_one_layer_are_caught_and_located(
 def test_a_halved_threshold_is_caught(spoiled: dict[str, NetworkInspection], pictures: Resources) -> None:
     problem = check_drift(spoiled["halved"], pictures, store=False).problem
     assert problem is not None
-    assert "layer cifarresnetv10_stage2_relu1_fwd by itself" in problem
+    assert "layer cifarresnetv10_stage2_relu1_fwd alone" in problem
 
 
 def test_two_swapped_classes_are_caught(spoiled: dict[str, NetworkInspection], pictures: Resources) -> None:
@@ -152,7 +152,7 @@ def test_two_swapped_classes_are_caught(spoiled: dict[str, NetworkInspection], p
 
 def test_a_layer_left_unfused_is_named(spoiled: dict[str, NetworkInspection]) -> None:
     assert spoiled["unfused"].verified["mkl-fp32"].output_difference == pytest.approx(0, abs=1e-5)
-    problem = check_layers_kept(spoiled["unfused"], store=False).problem
+    problem = check_fusion(spoiled["unfused"], store=False).problem
     assert problem is not None
     assert "mkl-fp32: lost conv+bn+relu: cifarresnetv10_stage1_relu0_fwd" in problem
 

@@ -11,17 +11,20 @@ import msgspec
 from perf.builds import Build, process_environment, run
 from perf.cnn.artifacts.prepare import Artifacts, fp32_and_int8
 from perf.cnn.artifacts.store import sha256
-from perf.cnn.digits.check import answer_of, handwriting, quantised, right_in, trained
+from perf.cnn.digits.check import check_top1, classify, prepare_digits, train_network
+from perf.cnn.digits.dataset import settings
 from perf.measure.family import Resources
 
 
 def test_training_twice_gives_the_same_weights_bit_for_bit(resources: Resources, tmp_path: Path) -> None:
-    short = msgspec.structs.replace(handwriting(), training={**handwriting().training, "epochs": 1})
+    short = msgspec.structs.replace(settings(), training={**settings().training, "epochs": 1})
 
     def weights(name: str) -> str:
         folder = tmp_path / name
         folder.mkdir()
-        return sha256(trained(replace(resources, cache=folder, scratch=folder), short) / f"{short.network}.params")
+        return sha256(
+            train_network(replace(resources, cache=folder, scratch=folder), short) / f"{short.network}.params"
+        )
 
     with ThreadPoolExecutor(2) as pool:
         one, other = pool.map(weights, ["one", "other"])
@@ -31,13 +34,13 @@ def test_training_twice_gives_the_same_weights_bit_for_bit(resources: Resources,
 def test_int8_is_near_fp32_and_two_swapped_classes_are_seen(
     resources: Resources, builds: Mapping[str, Build], tmp_path: Path
 ) -> None:
-    artifacts = quantised("naive", resources)
-    fp32, int8 = (right_in(variant, resources) for variant in fp32_and_int8(artifacts, resources))
-    assert answer_of("naive", fp32, int8).problem is None
+    artifacts = prepare_digits("naive", resources)
+    fp32, int8 = (classify(variant, resources) for variant in fp32_and_int8(artifacts, resources))
+    assert check_top1("naive", fp32, int8).problem is None
     _, spoiled = fp32_and_int8(swapped(artifacts, builds["zoo"], tmp_path), resources)
-    problem = answer_of("naive", fp32, right_in(spoiled, resources)).problem
+    problem = check_top1("naive", fp32, classify(spoiled, resources)).problem
     assert problem is not None
-    assert "points below FP32, over 0.50" in problem
+    assert "points below FP32, more than 0.50" in problem
 
 
 def swapped(artifacts: Artifacts, zoo: Build, folder: Path) -> Artifacts:

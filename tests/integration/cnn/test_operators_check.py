@@ -10,10 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from perf.cnn.operators.base import Arrays, OperatorCase
-from perf.cnn.operators.check import OperatorOutcome, examine, expected, judged
-from perf.cnn.operators.data import OperatorsFile
+from perf.cnn.operators.check import OperatorOutcome, compare_output, expected_output, run_case
 from perf.cnn.operators.kinds import Convolution, FullyConnected, Pooling
-from perf.cnn.operators.search import Searched, search
+from perf.cnn.operators.search import OperatorsFile, SearchResult, search
 from perf.cnn.operators.workers import VARIANTS, OperatorWorkers
 from perf.machine import read_machine
 from perf.measure.family import Resources
@@ -47,10 +46,10 @@ class Spoiled(OperatorWorkers):
 
 def finding_of(live: OperatorWorkers, variant: str, case: OperatorCase, **changed: Arrays) -> OperatorOutcome:
     _, output = live.run(variant, case, **changed)
-    return judged(variant, output, expected(case, variant))
+    return compare_output(variant, output, expected_output(case, variant))
 
 
-def searched(live: OperatorWorkers, seed: int, count: int = 12) -> Searched:
+def searched(live: OperatorWorkers, seed: int, count: int = 12) -> SearchResult:
     return search("convolution", count, live, lambda _: ["native-fp32"], random_seed=seed)
 
 
@@ -83,9 +82,9 @@ def test_a_search_reports_a_small_failing_case_that_can_be_kept(resources: Resou
     with Spoiled(resources) as spoiled:
         problem = searched(spoiled, seed=1).problem
         assert problem is not None
-        entry = problem.partition("to keep it, in perf/cnn/operators/operators.toml:\n")[2]
+        entry = problem.partition("add it to perf/cnn/operators/operators.toml:\n")[2]
         (kept,) = msgspec.convert({**tomllib.loads(entry), "cases": {}, "slice_defects": []}, OperatorsFile).examples
-        assert examine(kept, spoiled, ["native-fp32"])[0].problem == problem.partition("\n")[0]
+        assert run_case(kept, spoiled, ["native-fp32"])[0].problem == problem.partition("\n")[0]
     assert isinstance(kept, Convolution)
     assert (kept.channels, kept.filters) == (1, 1)
 
@@ -110,14 +109,14 @@ def test_a_kept_case_runs_first_and_fails_as_it_is(resources: Resources) -> None
 def test_a_worker_that_dies_fails_its_case_and_the_next_case_gets_a_new_one(live: OperatorWorkers) -> None:
     assert finding_of(live, "native-fp32", CASE).problem is None
     live._workers["native"].kill()
-    finding = examine(CASE, live, ["native-fp32"])[0]
+    finding = run_case(CASE, live, ["native-fp32"])[0]
     assert finding.problem == "native-fp32: the worker was ended by SIGKILL"
-    assert examine(CASE, live, ["native-fp32"])[0].problem is None
+    assert run_case(CASE, live, ["native-fp32"])[0].problem is None
 
 
 def test_an_error_of_mxnet_is_the_cases_problem(live: OperatorWorkers) -> None:
     """A kernel that does not fit."""
     impossible = Convolution(batch=1, channels=1, size=(1, 1), filters=1, kernel=(3, 3))
-    problem = examine(impossible, live, ["native-fp32"])[0].problem
+    problem = run_case(impossible, live, ["native-fp32"])[0].problem
     assert problem is not None
     assert problem.startswith("native-fp32: MXNetError: ")

@@ -13,7 +13,8 @@ from perf.builds import Build
 from perf.cache import unfinished
 from perf.cnn.artifacts.prepare import FILES, Artifacts, prepare
 from perf.cnn.artifacts.store import MANIFEST, Manifest
-from perf.cnn.digits.check import handwriting, trained
+from perf.cnn.digits.check import train_network
+from perf.cnn.digits.dataset import settings
 from perf.errors import PerfError
 from perf.measure.family import Resources
 from tests.integration.cnn.conftest import Prepare
@@ -32,10 +33,10 @@ def test_artifacts_are_four_files_and_their_manifest(tiny: Artifacts, builds: Ma
     manifest = msgspec.json.decode((tiny.folder / MANIFEST).read_bytes(), type=Manifest)
     assert manifest == tiny.manifest
     assert manifest.sha256 == {name: digest(tiny.folder / name) for name in FILES}
-    assert manifest.recipe["image_size"] == 32
-    assert manifest.recipe["zoo"] == builds["zoo"].folder.name
-    assert manifest.found["layers"] > 20
-    assert 0.01 < manifest.found["smallest_spread"] <= manifest.found["largest_spread"] < 100
+    assert manifest.settings["image_size"] == 32
+    assert manifest.settings["zoo"] == builds["zoo"].folder.name
+    assert manifest.result["layers"] > 20
+    assert 0.01 < manifest.result["smallest_spread"] <= manifest.result["largest_spread"] < 100
     assert tiny.params("int8").stat().st_size < tiny.params("fp32").stat().st_size
 
 
@@ -44,7 +45,7 @@ def test_prepared_artifacts_are_reused_and_leftovers_removed(tiny: Artifacts, ma
     leftover = unfinished(tiny.folder.parent, tiny.folder.name)
     leftover.mkdir()
     said: list[str] = []
-    assert make(tiny.manifest.recipe["network"], say=said.append) == tiny
+    assert make(tiny.manifest.settings["network"], say=said.append) == tiny
     assert (stamps(tiny.folder), said) == (before, [])
     assert not leftover.exists()
 
@@ -96,8 +97,8 @@ def test_what_cannot_be_measured_is_refused(make: Prepare, network: str, problem
 
 
 def test_weights_of_another_network_are_refused(make: Prepare, resources: Resources, tmp_path: Path) -> None:
-    network = handwriting().network
-    weights = trained(resources, handwriting()) / f"{network}.params"
+    network = settings().network
+    weights = train_network(resources, settings()) / f"{network}.params"
     (tmp_path / "cifar_resnet56_v1.params").write_bytes(weights.read_bytes())
     with pytest.raises(PerfError, match=r"cifar_resnet56_v1\.params do not fit it ") as caught:
         make("cifar_resnet56_v1", weights=tmp_path)

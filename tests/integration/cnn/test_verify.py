@@ -10,8 +10,8 @@ import pytest
 
 from perf.builds import Build
 from perf.cnn.artifacts.prepare import Artifacts
-from perf.cnn.checks.fusion import counts_of
-from perf.cnn.checks.verify import Verified, verify
+from perf.cnn.checks.fusion import operator_counts
+from perf.cnn.checks.verify import VerifiedVariant, verify
 from perf.cnn.networks import INPUT, REFERENCE, catalogue
 from perf.measure.family import Resources
 from perf.measure.plan import Plan, Variant, Workload
@@ -26,7 +26,7 @@ def variants(tiny: Artifacts, builds: Mapping[str, Build]) -> dict[str, Variant[
     return {name: Variant(name, builds[data.build], tiny.program(data)) for name, data in catalogue().variants.items()}
 
 
-def verified(variants: list[Variant[Any]], resources: Resources) -> dict[str, Verified]:
+def verified(variants: list[Variant[Any]], resources: Resources) -> dict[str, VerifiedVariant]:
     return verify(Plan(NETWORK, tuple(variants), (WORKLOAD,), REFERENCE, family="cnn"), resources, "naive")
 
 
@@ -34,7 +34,7 @@ def test_the_builds_agree(variants: dict[str, Variant[Any]], resources: Resource
     checks = verified(list(variants.values()), resources)
     native, fp32, int8 = (checks[name] for name in ("native-fp32", "mkl-fp32", "mkl-int8"))
     assert [check.problem for check in (native, fp32, int8)] == [None] * 3
-    counts = {name: counts_of(check.operators) for name, check in checks.items()}
+    counts = {name: operator_counts(check.operators) for name, check in checks.items()}
     assert (counts["native-fp32"]["fused"], counts["native-fp32"]["quantized"]) == (0, 0)
     assert counts["mkl-fp32"]["fused"] > counts["mkl-fp32"]["quantized"] == 0
     assert counts["mkl-int8"]["quantized"] > 15
@@ -60,7 +60,7 @@ def test_a_spoiled_tensor_is_reported(variants: dict[str, Variant[Any]], resourc
     assert checks["native-fp32"].problem is None
     problem = checks["mkl-fp32"].problem
     assert problem is not None
-    assert problem.what == "its outputs differ from native-fp32's by 0.01 of the largest, over 0.001"
+    assert problem.what == "its outputs differ from those of native-fp32 by 0.01 of the largest, more than 0.001"
     not_finite = with_parameters(fp32, SCALE.format(factor="float('nan')"), tmp_path / "not finite")
     problem = verified([not_finite, native], resources)["mkl-fp32"].problem
     assert problem is not None
@@ -86,4 +86,4 @@ def test_answers_that_are_not_stored_are_judged_by_floors(
         "known defect int8-sum-of-other-type in 3 layers, with little effect on the images of this check"
     )
     assert wrong.problem is not None
-    assert "layer cifarresnetv10_stage1_relu0_fwd by itself 0." in wrong.problem.what
+    assert "layer cifarresnetv10_stage1_relu0_fwd alone has SQNR 0." in wrong.problem.what

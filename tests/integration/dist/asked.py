@@ -10,7 +10,7 @@ from perf.worker.rank.heartbeat import Heartbeat
 
 
 def run(*, heartbeat: Heartbeat, token: str) -> dict[str, Any]:
-    del token  # stands on the command line, where a test looks for it
+    del token  # on the command line, by which a test finds the process
     values = mx.nd.ones(1000)
     steps = 0
     for _ in heartbeat.requests():

@@ -15,7 +15,7 @@ from perf.machine import Placement, find_numactl, place_instances, read_topology
 
 Launch = Callable[..., Job]
 # Short enough to be waited for. Ranks beat once a second, and importing MXNet may hold the interpreter for one more.
-DEADLINES = msgspec.structs.replace(load().limits, silence_s=3.5, stall_s=3.0, deaf_s=3.0, grace_s=1.0)
+TIMEOUTS = msgspec.structs.replace(load().timeouts, silence_s=3.5, stall_s=3.0, launcher_silence_s=3.0, exit_s=1.0)
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +31,11 @@ def two_rank_placements() -> tuple[Placement, ...]:
 
 @pytest.fixture
 def job(mkl_dist: Build, two_rank_placements: tuple[Placement, ...]) -> Launch:
-    """Makes a job of two ranks, on this host or on those of a cluster."""
+    """Return a function that describes a job of two ranks, on this host or on those of a cluster."""
 
-    def make(program: str, task: Mapping[str, Any], cluster: Cluster | None = None, deadline_s: float = 60.0) -> Job:
+    def make(
+        program: str, arguments: Mapping[str, Any], cluster: Cluster | None = None, deadline_s: float = 60.0
+    ) -> Job:
         cluster = cluster or Cluster()
         hosts = cluster.hosts or (None, None)
         rank_placements = tuple(
@@ -44,9 +46,9 @@ def job(mkl_dist: Build, two_rank_placements: tuple[Placement, ...]) -> Launch:
             cluster=cluster,
             rank_placements=rank_placements,
             program=program,
-            task=task,
+            arguments=arguments,
             deadline_s=deadline_s,
-            deadlines=DEADLINES,
+            timeouts=TIMEOUTS,
         )
 
     return make
@@ -54,5 +56,5 @@ def job(mkl_dist: Build, two_rank_placements: tuple[Placement, ...]) -> Launch:
 
 @pytest.fixture
 def token(tmp_path: Path) -> str:
-    """What stands on the command line of the test's own ranks."""
+    """A text on the command line of the test's own ranks, by which their processes are recognised."""
     return str(tmp_path)

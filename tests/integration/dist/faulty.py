@@ -1,4 +1,4 @@
-"""A rank program that goes wrong on purpose, at its third step, after what it says last: see test_faults."""
+"""A rank program that fails on purpose at its third step, after a last message: see test_faults."""
 
 import os
 import signal
@@ -13,14 +13,14 @@ from perf.worker.rank.heartbeat import Heartbeat
 
 
 def run(*, heartbeat: Heartbeat, rank: int, how: str, token: str, steps: int = 10**6) -> dict[str, Any]:
-    del token  # stands on the command line, where a test looks for it
+    del token  # on the command line, by which a test finds the process
     values = mx.nd.ones(1000)
     for step in range(steps):
         hvd.allreduce_(values, average=True, name="values")
         mx.nd.waitall()
         heartbeat.progressed()
         if step == 2:
-            heartbeat.say({"step": step})
+            heartbeat.send({"step": step})
             if hvd.rank() == rank:
                 print("these are my last words", file=sys.stderr, flush=True)
                 FAULTS[how]()
@@ -35,7 +35,7 @@ FAULTS: Mapping[str, Callable[[], object]] = {
     "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "raising": fail,
     "leaving": lambda: os._exit(0),
-    "unheard": lambda: os.kill(os.getppid(), signal.SIGKILL),
+    "unguarded": lambda: os.kill(os.getppid(), signal.SIGKILL),
     "stopped": lambda: os.kill(os.getpid(), signal.SIGSTOP),
     "healthy": lambda: None,
     "slow": signal.pause,

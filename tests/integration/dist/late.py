@@ -6,7 +6,7 @@ import mxnet as mx
 
 from perf.worker.rank.convergence import network_of
 from perf.worker.rank.heartbeat import Heartbeat
-from perf.worker.rank.parameters import broadcast
+from perf.worker.rank.network import allocate_parameters, broadcast
 
 
 def run(*, heartbeat: Heartbeat, early: bool) -> dict[str, Any]:
@@ -15,9 +15,7 @@ def run(*, heartbeat: Heartbeat, early: bool) -> dict[str, Any]:
     net.hybridize()
     images = mx.nd.ones((4, 1, 8, 8))
     if early:
-        net.infer_shape(images)
-        for parameter in net.collect_params().values():
-            parameter._finish_deferred_init()
+        allocate_parameters(net, images)
         broadcast(net)
     net(images).wait_to_read()
     if not early:

@@ -1,9 +1,10 @@
-"""Ranks that really are killed, raise, leave, stop or are cut off: the job ends, says who, and leaves nothing."""
+"""Ranks that are killed, raise, exit, stop or are cut off: the job ends, names the rank, and leaves no process."""
 
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from perf.builds import Build
 from perf.dist.launch.emulated import cut, emulated
 from perf.dist.launch.job import Cluster, Job, RankPlacement
 from perf.dist.launch.running import READY, run_job, running
+from perf.dist.rank_group import misplaced
 from perf.machine import Placement
 from perf.measure.workers.instance import WorkerError
 from tests.integration.conftest import can_emulate
-from tests.integration.dist.conftest import DEADLINES, Launch
+from tests.integration.dist.conftest import TIMEOUTS, Launch
 from tests.support.leftovers import left, states
 
 PROGRAM = "tests.integration.dist.faulty"
@@ -39,7 +41,7 @@ def wait_until_gone(token: str, before: set[int], limit_s: float) -> None:
 
 
 def ended(job: Launch, scratch: Path, token: str, how: str, cluster: Cluster | None = None) -> WorkerError:
-    """The error of a job in which rank 1 goes wrong; it comes in time, and nothing is left."""
+    """The error of a job in which rank 1 goes wrong; it is raised in time, and no process is left."""
     before, started = launchers(), time.monotonic()
     with pytest.raises(WorkerError) as caught:
         run_job(job(PROGRAM, {"rank": 1, "how": how, "token": token}, cluster), scratch)
@@ -53,12 +55,12 @@ def ended(job: Launch, scratch: Path, token: str, how: str, cluster: Cluster | N
         ("killed", "was ended by SIGKILL before it had a result"),
         ("raising", "raised ValueError: the learning rate is below zero"),
         ("leaving", "exited with code 0 before it had a result"),
-        ("unheard", "ended before it had a result"),
+        ("unguarded", "ended before it had a result"),
         ("stopped", "it is stopped or cut off"),
     ],
 )
 def test_the_job_ends_and_names_the_rank(job: Launch, tmp_path: Path, token: str, how: str, what: str) -> None:
-    """Here and, at the same time, on two hosts where there can be any: most of it is waiting."""
+    """On this host and, at the same time, on two emulated hosts if possible: most of the time is waiting."""
     with emulated() if can_emulate() else nullcontext(None) as cluster, ThreadPoolExecutor(2) as pool:
         errors = {"": pool.submit(ended, job, tmp_path, f"{token}/here", how)}
         if cluster:
@@ -72,7 +74,7 @@ def test_the_job_ends_and_names_the_rank(job: Launch, tmp_path: Path, token: str
 
 def test_training_that_diverges_is_an_error(job: Launch, tmp_path: Path) -> None:
     schedule = {"warm_up_epochs": 1, "warm_up_learning_rate": 1e29, "decay_epochs": [2], "decay": 0.1}
-    task = {
+    arguments = {
         "network": "resnet18_v1",
         "batch": 1,
         "seed": 1,
@@ -81,7 +83,7 @@ def test_training_that_diverges_is_an_error(job: Launch, tmp_path: Path) -> None
         "examples": 100,
         "extra_work": 0.0,
     }
-    with running(job("perf.worker.rank.throughput", task), tmp_path) as started:
+    with running(job("perf.worker.rank.throughput", arguments), tmp_path) as started:
         started.answers(READY)
         with pytest.raises(
             WorkerError, match=r"rank \d of 2 on .* raised FloatingPointError: the loss is (nan|inf) after 4"
@@ -90,10 +92,8 @@ def test_training_that_diverges_is_an_error(job: Launch, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("where", ["here", "two hosts"])
-def test_a_held_job_continues_when_it_is_released(
-    request: pytest.FixtureRequest, job: Launch, tmp_path: Path, token: str, where: str
-) -> None:
-    """Held for longer than a rank may be silent or stand still, it goes on as if nothing had been."""
+def test_a_job_takes_turns(request: pytest.FixtureRequest, job: Launch, tmp_path: Path, token: str, where: str) -> None:
+    """A job that is held for longer than a rank may be silent or stall continues when it is released."""
     if where == "two hosts":
         request.getfixturevalue("two_hosts")
     with (
@@ -109,24 +109,24 @@ def test_a_held_job_continues_when_it_is_released(
         assert [states(pid) for pid in ranks] == [{"T"}] * 2
         assert not any(guard and "T" in states(guard.pid) for guard in guards)
         if where == "here":
-            time.sleep(max(DEADLINES.stall_s, DEADLINES.silence_s) + 1)
+            time.sleep(max(TIMEOUTS.stall_s, TIMEOUTS.silence_s) + 1)
         assert [states(pid) for pid in ranks] == [{"T"}] * 2
         started.release()
         assert [answer["step"] for answer in started.ask("step")] == [2, 2]
         started.hold()
-        assert [rank["steps"] for rank in started.results()] == [2, 2], "in the end it is released"
+        assert [rank["steps"] for rank in started.results()] == [2, 2], "it is released at the end"
 
 
-def test_a_rank_watches_all_the_cpus_that_it_was_placed_on(
+def test_a_rank_watches_all_cpus_that_it_is_placed_on(
     mkl_dist: Build, placements: tuple[Placement, ...], token: str, tmp_path: Path
 ) -> None:
-    """Intel's OpenMP narrows the mask of the thread that imports MXNet: the other CPUs would not be watched."""
+    """Intel's OpenMP narrows the mask of the thread that imports MXNet; other CPUs would then go unwatched."""
     where = placements[0]
     if len(where.cpus) < 2:
         pytest.skip("one CPU cannot be narrowed")
     alone = Job(
         build=mkl_dist, cluster=Cluster(), rank_placements=(RankPlacement(None, where),), program=ASKED,
-        task={"token": token},
+        arguments={"token": token},
         deadline_s=60.0,
     )  # fmt: skip
     with running(alone, tmp_path) as started:
@@ -134,10 +134,26 @@ def test_a_rank_watches_all_the_cpus_that_it_was_placed_on(
         started.ask("step")
         (result,) = started.results()
     assert result["cpus"] == sorted(where.cpus)
-    assert len(result["narrowed"]) < len(where.cpus), "or this test shows nothing"
+    assert len(result["narrowed"]) < len(where.cpus), "otherwise this test shows nothing"
 
 
-def test_a_held_job_that_is_abandoned_leaves_nothing(job: Launch, tmp_path: Path, token: str) -> None:
+@pytest.mark.usefixtures("two_hosts")
+def test_ranks_on_emulated_hosts_are_pinned_without_numactl(
+    job: Launch, two_rank_placements: tuple[Placement, ...], token: str, tmp_path: Path
+) -> None:
+    """Each is the first rank of its host, but their CPUs differ: both hosts are on this machine."""
+    with emulated() as cluster:
+        unpinned = [replace(placement, method="affinity", prefix=()) for placement in two_rank_placements]
+        where = [RankPlacement(host, placement) for host, placement in zip(cluster.hosts, unpinned, strict=True)]
+        apart = replace(job(ASKED, {"token": token}, cluster), rank_placements=tuple(where))
+        with running(apart, tmp_path) as started:
+            started.answers(READY)
+            started.ask("step")
+            ranks = started.results()
+    assert misplaced(ranks, where) == []
+
+
+def test_a_held_job_that_is_ended_leaves_no_process(job: Launch, tmp_path: Path, token: str) -> None:
     before = launchers()
     with running(job(ASKED, {"token": token}), tmp_path) as started:
         started.answers(READY)
@@ -145,7 +161,7 @@ def test_a_held_job_that_is_abandoned_leaves_nothing(job: Launch, tmp_path: Path
     wait_until_gone(token, before, END_S)
 
 
-def test_a_rank_that_is_killed_while_it_is_held_is_named(job: Launch, tmp_path: Path, token: str) -> None:
+def test_a_rank_that_is_killed_between_its_turns_is_named(job: Launch, tmp_path: Path, token: str) -> None:
     with running(job(ASKED, {"token": token}), tmp_path) as started:
         started.answers(READY)
         started.ask("step")
@@ -156,13 +172,13 @@ def test_a_rank_that_is_killed_while_it_is_held_is_named(job: Launch, tmp_path: 
             started.ask("step")
 
 
-def test_a_stalled_rank_ends_itself(job: Launch, tmp_path: Path, token: str) -> None:
+def test_a_rank_that_stalls_terminates_itself(job: Launch, tmp_path: Path, token: str) -> None:
     error = ended(job, tmp_path, token, "slow")
-    assert "stood still: no step for" in error.what
+    assert "stalled: no step for" in error.what
 
 
 @pytest.mark.usefixtures("two_hosts")
-def test_a_host_that_is_cut_off_is_named(job: Launch, tmp_path: Path, token: str) -> None:
+def test_a_host_that_is_cut_off(job: Launch, tmp_path: Path, token: str) -> None:
     before = launchers()
     with emulated() as cluster:
 
@@ -172,21 +188,21 @@ def test_a_host_that_is_cut_off_is_named(job: Launch, tmp_path: Path, token: str
 
         with pytest.raises(WorkerError) as caught:
             run_job(job(PROGRAM, {"rank": 1, "how": "healthy", "token": token}, cluster), tmp_path, cut_at_a_step)
-        # The launcher cannot reach the other host: there the rank ends itself and what started it.
+        # The launcher cannot reach the other host: its rank terminates itself and its proxy.
         wait_until_gone(token, before, END_S)
-    assert caught.value.what.startswith(f"rank 1 of 2 on {cluster.hosts[1]} said nothing for")
+    assert caught.value.what.startswith(f"rank 1 of 2 on {cluster.hosts[1]} sent nothing for")
 
 
 @pytest.mark.usefixtures("two_hosts")
-def test_a_host_that_is_cut_off_ends_its_held_rank(job: Launch, tmp_path: Path, token: str) -> None:
-    """The launcher cannot reach it: its guard hears nothing for too long and ends the rank, which waits."""
+def test_a_guard_that_is_cut_off_between_turns_ends_its_rank(job: Launch, tmp_path: Path, token: str) -> None:
+    """The launcher cannot reach it; its guard ends a rank that would wait without a limit."""
     with emulated() as cluster, running(job(ASKED, {"token": token}, cluster), tmp_path) as started:
         started.answers(READY)
         started.hold()
         there = {process.pid for process in left(token) if on_host(process.pid, cluster.hosts[1])}
         assert len(there) >= 2, "a guard and its rank"
         cut(cluster.hosts[1])
-        deadline = time.monotonic() + DEADLINES.deaf_s + 10
+        deadline = time.monotonic() + TIMEOUTS.launcher_silence_s + 10
         while there & {process.pid for process in left(token)}:
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -202,14 +218,14 @@ def on_host(pid: int, host: str) -> bool:
 
 def test_a_healthy_job_may_take_its_time(job: Launch, tmp_path: Path, token: str) -> None:
     messages: list[object] = []
-    task = {"rank": 1, "how": "healthy", "token": token, "steps": 100}
-    results = run_job(job(PROGRAM, task), tmp_path, messages.append)
+    arguments = {"rank": 1, "how": "healthy", "token": token, "steps": 100}
+    results = run_job(job(PROGRAM, arguments), tmp_path, messages.append)
     assert len(results) == 2
     ranks = [message["rank"] for message in messages if isinstance(message, dict) and "rank" in message]
     assert ranks == [0]
 
 
 def test_a_deadline_ends_a_healthy_job(job: Launch, tmp_path: Path, token: str) -> None:
-    with pytest.raises(WorkerError, match="had not ended after 2 s"):
+    with pytest.raises(WorkerError, match="had not finished after 2 s"):
         run_job(job(PROGRAM, {"rank": 1, "how": "healthy", "token": token}, deadline_s=2.0), tmp_path)
     assert not left(token)

@@ -83,12 +83,12 @@ def test_the_same_stack_can_only_drift(unchanged: tuple[Finished, Path]) -> None
     finished, kept = unchanged
     assert finished.code == 0, finished.output
     assert "Verdicts: 3 ok." in finished.output
-    assert "Nothing ran another stack than the baseline's: no build was compared with another one." in finished.output
+    assert "Every case ran the baseline's stack, so no two builds were compared." in finished.output
     infos = [benchmark["extra_info"] for benchmark in json.loads(kept.read_text())["benchmarks"]]
     verdicts = [info["verdict"] for info in infos if info["verdict"]]
     assert len(verdicts) == 3
     for verdict in verdicts:
-        assert re.fullmatch(r"same stack; a drift of \d+\.\d% or more would have been seen", verdict["reason"])
+        assert re.fullmatch(r"same stack; a drift of \d+\.\d% or more would have been detected", verdict["reason"])
         assert (verdict["changes"], verdict["beside"]) == ([], None)
     assert [info["beside"] for info in infos] == [None] * 5, "nothing ran beside"
 
@@ -102,12 +102,14 @@ def test_a_regression_fails_its_own_case_with_figures_changes_and_command(slowed
     finished = slowed.finished
     assert finished.code == 1
     said = finished.part(f"{LSTM_IN_MKL}: regressed by ", "\n____")
-    assert re.match(r"\d\d\.\d%: sure at .* % that it changed, and at .* % that it exceeds the tolerance; ", said), said
+    assert re.match(
+        r"\d\d\.\d%: .* % confidence that it changed, and .* % that the change exceeds the tolerance; ", said
+    ), said
     assert said.partition("\n")[0].endswith("; changed: injected: 0.0 -> 4.0")
     assert re.search(r"side by side with the baseline's stack: -\d\d\.\d% \[", said)
     figure = r"\d+\.\d\d \[.*\]"
     assert re.search(rf"over native-fp32: now {figure} \(3 invocations\), then {figure} \(3 invocations\)", said)
-    assert "baseline: 0001_first.json, 6 comparisons in this run" in said
+    assert "baseline: 0001_first.json; this run makes 6 comparisons" in said
     assert "  changed: injected: 0.0 -> 4.0\n" in said
     assert f"alone: uv run pytest 'perf/rnn/test_inference.py::test_inference[{LSTM_IN_MKL}]' --perf-tier=smoke" in said
     assert f"--benchmark-storage=file://{doctored} --benchmark-compare=0001" in said

@@ -10,25 +10,26 @@ import pytest
 from perf.builds import Build, process_environment
 from perf.builds import run as run_program
 from perf.cnn.artifacts.prepare import Artifacts, fp32_and_int8
-from perf.cnn.digits.check import handwriting, order, pixels, right_in, split, trained
-from perf.cnn.imagenet.evaluate import answers_of, calibrated, reading_of
-from perf.cnn.imagenet.protocol import answer_of, share_in
-from perf.cnn.imagenet.records import classified
+from perf.cnn.digits.check import classify, train_network
+from perf.cnn.digits.dataset import dataset, grey_images, settings, shuffled_order
+from perf.cnn.imagenet.evaluate import evaluate, prepare_imagenet, record_reading
+from perf.cnn.imagenet.protocol import check_accuracy, split_records
+from perf.cnn.imagenet.records import classify_records
 from perf.cnn.networks import INPUT
 from perf.measure.family import Resources
 from tests.integration.cnn.test_digits import swapped
 from tests.support.inline import Finished
 from tests.support.session import run
 
-NETWORK = handwriting().network
-TEST_IMAGES = handwriting().test_images
+NETWORK = settings().network
+TEST_IMAGES = settings().test_images
 SESSION = ("perf/cnn", f"--perf-model={NETWORK}", "-m", "accuracy", "-k", "imagenet")
 
 
 def pack(folder: Path, name: str, labels: np.ndarray, zoo: Build) -> Path:
     """A record file of the digits' test images, as PNG, with these labels."""
     images, file = folder / f"{name}.npz", folder / f"{name}.rec"
-    np.savez(images, images=pixels()[order()[:TEST_IMAGES]], labels=labels)
+    np.savez(images, images=grey_images()[shuffled_order()[:TEST_IMAGES]], labels=labels)
     command = [str(zoo.python), "-m", "tests.integration.cnn.pack_digits", str(images), str(file)]
     finished = run_program(command, environment=process_environment(zoo, 1), timeout=60, subject=name)
     assert finished.code == 0, finished.stderr
@@ -37,17 +38,17 @@ def pack(folder: Path, name: str, labels: np.ndarray, zoo: Build) -> Path:
 
 @pytest.fixture(scope="module")
 def packed(builds: Mapping[str, Build], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pack(tmp_path_factory.mktemp("packed"), "val", split().test_labels, builds["zoo"])
+    return pack(tmp_path_factory.mktemp("packed"), "val", dataset().test_labels, builds["zoo"])
 
 
 @pytest.fixture(scope="module")
 def weights(resources: Resources) -> Path:
-    return trained(resources, handwriting())
+    return train_network(resources, settings())
 
 
 @pytest.fixture(scope="module")
 def artifacts(packed: Path, weights: Path, resources: Resources) -> Artifacts:
-    return calibrated(NETWORK, packed, resources, pretrained=False, weights=weights, calibration="naive")
+    return prepare_imagenet(NETWORK, packed, resources, pretrained=False, weights=weights, calibration="naive")
 
 
 def session(folder: Path, *options: str) -> Finished:
@@ -65,18 +66,22 @@ def test_a_session_reports_the_accuracy_on_the_evaluated_images(
     fp32, _ = fp32_and_int8(artifacts, resources)
     # The same images under their own numbers show the order in which a worker sees them.
     numbered = pack(tmp_path, "numbered", np.arange(TEST_IMAGES), builds["zoo"])
-    seen = [n for answers in classified(fp32, reading_of(32, numbered), INPUT, 4, resources) for n in answers.labels]
+    seen = [
+        n
+        for answers in classify_records(fp32, record_reading(32, numbered), INPUT, 4, resources)
+        for n in answers.labels
+    ]
     assert sorted(seen) == list(range(TEST_IMAGES))
     assert seen != sorted(seen)
-    evaluated = seen[share_in(packed).skipped :]
-    top1 = right_in(fp32, resources)[evaluated].mean()
+    evaluated = seen[split_records(packed).skipped :]
+    top1 = classify(fp32, resources)[evaluated].mean()
 
     finished = session(tmp_path, f"--perf-imagenet-rec={packed}", f"--perf-weights={weights}")
     assert finished.code == 0, finished.output
     assert "1 passed" in finished.output
     assert f"{NETWORK} mkl-fp32: {len(evaluated)} of {len(evaluated)} images, top-1 {top1:.2%}" in finished.output
     assert f"{NETWORK} mkl-int8: {len(evaluated)} of {len(evaluated)} images" in finished.output
-    table = finished.part("Right answers", "passed")
+    table = finished.part("Checks of answers", "passed")
     assert re.search(rf"top-1/top-5 .* {NETWORK} .*FP32 {top1 * 100:.2f}/\d", table), table
     assert f"{len(evaluated)} images" in re.sub(r"\s+", " ", table)
 
@@ -87,10 +92,10 @@ def test_two_swapped_classes_in_int8_are_reported(
     fp32, int8 = fp32_and_int8(swapped(artifacts, builds["zoo"], tmp_path), resources)
     said: list[tuple[str, float]] = []
     results = [
-        answers_of(variant, NETWORK, packed, resources, lambda *progress: said.append(progress))
+        evaluate(variant, NETWORK, packed, resources, lambda *progress: said.append(progress))
         for variant in (fp32, int8)
     ]
-    problem = answer_of(NETWORK, *results).problem
+    problem = check_accuracy(NETWORK, *results).problem
     assert problem is not None
-    assert "points below FP32, over 1.11" in problem
+    assert "points below FP32, more than 1.11" in problem
     assert said[-1][1] == 1

@@ -77,7 +77,7 @@ def test_a_killed_training_resumes_and_ends_with_the_same_weights(
     with Session(tmp_path, *options(records)) as session:
         finished = session.finish()
     assert finished.code == 0, finished.output
-    begun = int(finished.part("resnet18_v1: from epoch ", " on;"))
+    begun = int(finished.part("resnet18_v1: trained from epoch ", ";"))
     assert 1 < begun <= EPOCHS
     assert f"resnet18_v1, epoch {begun - 1} of" not in finished.output
     parts = checkpoint(tmp_path)
@@ -106,5 +106,5 @@ def test_a_damaged_checkpoint_is_named_and_kept(
     finished = run(tmp_path, *options(records))
     assert finished.code == 1
     assert f"the checkpoint {damaged} cannot be used" in finished.output
-    assert "remove it to begin anew" in finished.output
+    assert "remove it to start over" in finished.output
     assert damaged.read_bytes() == content[: len(content) // 2]

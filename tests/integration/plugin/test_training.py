@@ -70,7 +70,8 @@ def test_each_rank_has_its_own_cores(cases: dict[str, dict[str, Any]]) -> None:
     two = cases["r2"]["extra_info"]
     assert len(two["stack"]["placement"]) == two["instances"] == two["facts"]["ranks"] == 2
     assert len(set(two["stack"]["placement"])) == 2
-    assert len(set(two["launch_prefixes"])) == 2
+    # Without numactl there are no prefixes: each rank then pins itself to its own CPUs.
+    assert len(set(two["launch_prefixes"])) == (2 if any(two["launch_prefixes"]) else 1)
     assert two["facts"]["check"]["mpi"] == "Intel MPI 2021.18.1"
 
 
@@ -115,7 +116,7 @@ def test_ranks_that_were_slowed_down_regress(trained: Finished, folder: Path, tm
         "--benchmark-compare",
     )
     assert judged.code == 1
-    assert "Judged by 0001_trained" in judged.output
+    assert "Compared with 0001_trained" in judged.output
     assert "INJECTED: r2 does 100 % more work" in judged.output
     assert "train-resnet18_v1-b1-mkl-r2: regressed" in judged.output
     assert "changed: injected: 0.0 -> 1.0" in judged.output

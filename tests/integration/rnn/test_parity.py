@@ -80,7 +80,7 @@ def test_layers_over_an_input_of_another_width_are_wrong_in_mkl(cell: str, resou
     assert checked["native-fp32"].problem is None
     problem = checked["mkl-fp32"].problem
     assert problem is not None
-    assert f"the outputs of {cell}-24-16-l2-n3-t7 differ from the equations' by" in problem.what
+    assert f"the outputs of {cell}-24-16-l2-n3-t7 differ from those of the equations by" in problem.what
     assert "known defect rnn-input-width of mxnet-mkl 1.5.0 (apache/mxnet#17479" in problem.what
 
 
@@ -93,7 +93,7 @@ def test_a_cell_other_than_that_of_the_equations_is_reported(resources: Resource
     assert checked["native-fp32"].problem is None
     problem = checked["mkl-fp32"].problem
     assert problem is not None
-    assert "rnn_tanh-16-16-l2-n3-t7 differ from the equations' by" in problem.what
+    assert "rnn_tanh-16-16-l2-n3-t7 differ from those of the equations by" in problem.what
 
 
 def test_swapped_initial_states_are_reported(resources: Resources) -> None:

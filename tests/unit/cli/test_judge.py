@@ -14,9 +14,9 @@ from tests.support.factories import (
     CASE,
     LOG_SPEEDUPS,
     benchmark,
-    beside_baseline,
     document,
     int8,
+    measured_side_by_side,
     native,
     sample,
     stack,
@@ -70,8 +70,8 @@ def test_an_equal_run_passes(
 ) -> None:
     assert judge(written(tmp_path / "now.json"), *options) == 0
     out = capsys.readouterr().out
-    assert out.startswith("Judged by 0001_a.json, stored 2026-11-23T15:00.")
-    assert "no build was compared with another one" in out
+    assert out.startswith("Compared with 0001_a.json, stored 2026-11-23T15:00.")
+    assert "no two builds were compared" in out
     assert out.endswith("Verdicts: 6 ok.\n")
 
 
@@ -79,9 +79,9 @@ def test_an_equal_run_passes(
     ("entry", "kind", "code", "strict_code"),
     [
         (moved(-0.6), "drifted", 1, 1),
-        (benchmark(stack=NEW_WHEEL, beside=beside_baseline(*[-0.5, -0.51] * 3)), "regressed", 1, 1),
-        (benchmark(stack=NEW_WHEEL, beside=beside_baseline(*[0.5, 0.51] * 3)), "improved", 0, 0),
-        (benchmark(stack=NEW_WHEEL, beside=beside_baseline(*[0.0, 0.001] * 6)), "ok", 0, 0),
+        (benchmark(stack=NEW_WHEEL, beside=measured_side_by_side(*[-0.5, -0.51] * 3)), "regressed", 1, 1),
+        (benchmark(stack=NEW_WHEEL, beside=measured_side_by_side(*[0.5, 0.51] * 3)), "improved", 0, 0),
+        (benchmark(stack=NEW_WHEEL, beside=measured_side_by_side(*[0.0, 0.001] * 6)), "ok", 0, 0),
         (benchmark(stack=NEW_WHEEL), "inconclusive", 0, 3),
         (benchmark("resnet50_v1-b2"), "no-baseline", 0, 3),
         (benchmark(samples={"native-fp32": sample([])}, invocations_disturbed=3), "invalid", 0, 3),
@@ -143,7 +143,7 @@ def test_a_run_in_the_baselines_folder_is_not_one_of_the_sessions_that_it_is_jud
     ("context", "message"),
     [
         ({"machine_class": "c5.metal"}, "was measured on machine class c5.metal"),
-        ({"complete": False}, "did not come to its end"),
+        ({"complete": False}, "is an unfinished run"),
         ({"injected": {"mkl-fp32": 5.0}}, "slowed down on purpose"),
         ({"schema": 1}, "has schema 1"),
     ],
@@ -202,11 +202,11 @@ def test_a_defect_is_no_verdict(
 
 def test_the_settings_that_changed_are_shown(tmp_path: Path, judge: Any, capsys: pytest.CaptureFixture[str]) -> None:
     judge(written(tmp_path / "now.json", settings={"kernel": "6.2.0", "governor": "performance"}))
-    assert "changed since then: kernel: 6.1.0 -> 6.2.0\n" in capsys.readouterr().out
+    assert "Machine setting changed since the baseline: kernel: 6.1.0 -> 6.2.0\n" in capsys.readouterr().out
 
 
 def test_the_name_of_a_case_that_drifted_is_shown(
     tmp_path: Path, judge: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     judge(written(tmp_path / "now.json", native(), moved(-0.6)))
-    assert f": 1 case: {CASE}\n" in capsys.readouterr().out
+    assert f". 1 case: {CASE}.\n" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Floors that need no stored answers: layers rounded in their steps lie above them, layers with a defect below."""
+"""Floors without stored answers: layers rounded to their steps are above them, layers with a defect below."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perf.cnn.checks.defects import defects_met
+from perf.cnn.checks.defects import layer_defects
 from perf.cnn.checks.drift import between_images_db, energy, ratio_db, sqnr_db
-from perf.cnn.checks.floors import OUTPUTS_MARGIN_DB, LayerLoss, expected_db, judged, unknown_steps
-from perf.cnn.checks.noise import folded, noise_of, window_energies
-from perf.cnn.checks.symbol import Layers, Range
+from perf.cnn.checks.floors import OUTPUTS_MARGIN_DB, LayerLoss, expected_outputs_db, judge_by_floors, why_unknown_steps
+from perf.cnn.checks.noise import expected_noise, folded_weight, window_energies
+from perf.cnn.checks.symbol import CalibratedRange, SymbolLayers
 from perf.cnn.operators.kinds import Convolution
-from perf.cnn.operators.reference import weighed
+from perf.cnn.operators.reference import weighted_sums
 from tests.support.fakes import facts
 
 MKL = facts(distribution="mxnet-mkl", mkldnn=True)
@@ -25,7 +25,7 @@ def variable(name: str) -> dict[str, Any]:
 
 
 def convolution_symbol(case: Convolution, *, norm: bool = False, data: str = "-1.000000") -> dict[str, Any]:
-    """The quantised symbol of one convolution, as MXNet 1.5 writes it: its data's lowest value is `data`."""
+    """Return the quantised symbol of one convolution, as MXNet 1.5 writes it; `data` is its lowest input."""
     names = ["weight", *(["bias"] if case.bias else []), *(["gamma", "beta", "mean", "var"] if norm else [])]
     attributes = {
         "kernel": str(case.kernel),
@@ -54,7 +54,7 @@ def convolution(**changes: Any) -> Convolution:
     return Convolution(**{**fields, **changes})
 
 
-def rounded(values: Any, own: Range) -> Any:
+def rounded(values: Any, own: CalibratedRange) -> Any:
     lowest = -128 * own.step if own.signed else 0.0
     return np.clip(np.round(values / own.step) * own.step, lowest, own.largest)
 
@@ -76,81 +76,88 @@ CONVOLUTIONS = st.builds(
 )
 
 
-def exact_and_int8(case: Convolution) -> tuple[Any, Any, Any, Range]:
-    """Data in whole steps, the exact output, the output of rounded weights in the output's steps, and its range."""
+def exact_and_int8(case: Convolution) -> tuple[Any, Any, Any, CalibratedRange]:
+    """Return data, the exact output, the output with rounded weights in the output's steps, and the output's range."""
     draw = np.random.default_rng(case.seed)
     data = draw.standard_normal(case.data_shapes["data0"])
     data = data if case.signed else np.abs(data)
     weight = case.parameters()["weight"].astype(np.float64)
     steps = np.abs(weight).max(axis=(1, 2, 3), keepdims=True) / 127
     floor = 0.0 if case.relu else -np.inf
-    exact = np.maximum(weighed(case, data, weight), floor)
-    own = Range(0.0 if case.relu else -float(np.abs(exact).max()), float(np.abs(exact).max()), signed=not case.relu)
-    return data, exact, rounded(np.maximum(weighed(case, data, np.round(weight / steps) * steps), floor), own), own
+    exact = np.maximum(weighted_sums(case, data, weight), floor)
+    own = CalibratedRange(
+        0.0 if case.relu else -float(np.abs(exact).max()), float(np.abs(exact).max()), signed=not case.relu
+    )
+    return (
+        data,
+        exact,
+        rounded(np.maximum(weighted_sums(case, data, np.round(weight / steps) * steps), floor), own),
+        own,
+    )
 
 
-def loss_of(case: Convolution, data: Any, exact: Any, found: Any, own: Range) -> LayerLoss:
-    layer = Layers(convolution_symbol(case))["sg"]
+def loss_of(case: Convolution, data: Any, exact: Any, int8: Any, own: CalibratedRange) -> LayerLoss:
+    layer = SymbolLayers(convolution_symbol(case))["sg"]
     parameters = {"weight": case.parameters()["weight"]}
-    noise = noise_of(layer, [Range(-1, 1, signed=True)], own, [data], parameters, exact)
+    noise = expected_noise(layer, [CalibratedRange(-1, 1, signed=True)], own, [data], parameters, exact)
     assert noise is not None
-    return LayerLoss("sg", sqnr_db(exact, found), ratio_db(energy(exact), noise))
+    return LayerLoss("sg", sqnr_db(exact, int8), ratio_db(energy(exact), noise))
 
 
 @settings(deadline=None)
 @given(case=CONVOLUTIONS)
-def test_a_convolution_that_is_rounded_in_its_steps_is_right(case: Convolution) -> None:
+def test_a_convolution_rounded_to_its_steps_is_right(case: Convolution) -> None:
     if min(case.output_size) < 1:
         return
-    data, exact, found, own = exact_and_int8(case)
+    data, exact, int8, own = exact_and_int8(case)
     if exact.any():
-        loss = loss_of(case, data, exact, found, own)
+        loss = loss_of(case, data, exact, int8, own)
         assert not loss.wrong, loss
 
 
 @settings(deadline=None)
 @given(case=CONVOLUTIONS, factor=st.sampled_from([0.0, 0.5, 0.8, 1.2]))
-def test_a_convolution_with_one_filter_out_of_scale_is_wrong(case: Convolution, factor: float) -> None:
-    """As far as the filter has its part of the output: a filter that answers zero is right at any scale."""
+def test_a_convolution_with_a_wrongly_scaled_filter_is_wrong(case: Convolution, factor: float) -> None:
+    """The filter with the largest outputs is scaled: one whose outputs are zero would be right at any scale."""
     if min(case.output_size) < 1:
         return
-    data, exact, found, own = exact_and_int8(case)
+    data, exact, int8, own = exact_and_int8(case)
     energies = np.square(exact).sum(axis=(0, 2, 3))
     if not energies.any():
         return
-    loudest = int(energies.argmax())
-    found[:, loudest] *= factor
-    assert loss_of(case, data, exact, found, own).wrong
+    largest = int(energies.argmax())
+    int8[:, largest] *= factor
+    assert loss_of(case, data, exact, int8, own).wrong
 
 
 @settings(deadline=None)
 @given(case=CONVOLUTIONS)
-def test_windows_are_those_of_the_convolution(case: Convolution) -> None:
+def test_windows_are_the_same_as_in_the_convolution(case: Convolution) -> None:
     if min(case.output_size) < 1:
         return
     data = case.data()["data0"]
     ones = np.ones(case.parameter_shapes["weight"])
-    sums = weighed(case, np.square(data, dtype=np.float64), ones).sum(axis=(0, 2, 3))
-    layer = Layers(convolution_symbol(case))["sg"]
+    sums = weighted_sums(case, np.square(data, dtype=np.float64), ones).sum(axis=(0, 2, 3))
+    layer = SymbolLayers(convolution_symbol(case))["sg"]
     expected = sums.reshape(case.groups, -1)[:, 0]
     assert window_energies(layer, data, case.output_size) == pytest.approx(expected)
 
 
 def test_batch_norm_is_folded_into_the_weight() -> None:
-    layer = Layers(convolution_symbol(convolution(), norm=True))["sg"]
+    layer = SymbolLayers(convolution_symbol(convolution(), norm=True))["sg"]
     parameters = {"weight": np.ones((8, 4, 3, 3)), "gamma": np.arange(8.0), "beta": np.zeros(8), "mean": np.zeros(8)}
     parameters["var"] = np.full(8, 3.5)
-    assert folded(layer, parameters)[:, 0, 0, 0] == pytest.approx(np.arange(8) / 2)
+    assert folded_weight(layer, parameters)[:, 0, 0, 0] == pytest.approx(np.arange(8) / 2)
 
 
 def test_ranges_are_read_from_the_symbol() -> None:
-    layers = Layers(convolution_symbol(convolution()))
-    assert layers.range_of("q") == Range(-1.0, 1.0, signed=True)
-    assert layers.range_of("sg") == Range(-2.0, 3.0, signed=True)
+    layers = SymbolLayers(convolution_symbol(convolution()))
+    assert layers.range_of("q") == CalibratedRange(-1.0, 1.0, signed=True)
+    assert layers.range_of("sg") == CalibratedRange(-2.0, 3.0, signed=True)
     assert layers.range_of("data") is None
-    unsigned = Layers(convolution_symbol(convolution(relu=True), data="0.000000"))
-    assert unsigned.range_of("q") == Range(0.0, 1.0, signed=False)
-    assert unsigned.range_of("sg") == Range(0.0, 3.0, signed=False)
+    unsigned = SymbolLayers(convolution_symbol(convolution(relu=True), data="0.000000"))
+    assert unsigned.range_of("q") == CalibratedRange(0.0, 1.0, signed=False)
+    assert unsigned.range_of("sg") == CalibratedRange(0.0, 3.0, signed=False)
 
 
 DEPTHWISE = convolution(channels=8, filters=8, groups=8, kernel=(5, 5), pad=(2, 2))
@@ -166,15 +173,15 @@ DEPTHWISE = convolution(channels=8, filters=8, groups=8, kernel=(5, 5), pad=(2, 
         (convolution(), "-1.000000", []),
     ],
 )
-def test_a_layer_that_meets_a_known_defect_names_it(case: Convolution, data: str, names: list[str]) -> None:
-    layers = Layers(convolution_symbol(case, data=data))
+def test_a_layer_with_a_known_defect_names_it(case: Convolution, data: str, names: list[str]) -> None:
+    layers = SymbolLayers(convolution_symbol(case, data=data))
     parameters = {name: np.shape(array) for name, array in case.parameters().items()}
-    found = defects_met(layers, "mkl-int8", MKL, parameters, {"q": (2, case.channels, *case.size)})
-    assert found == ({"sg": names} if names else {})
-    assert not defects_met(layers, "mkl-int8", facts(), parameters)
+    defects = layer_defects(layers, "mkl-int8", MKL, parameters, {"q": (2, case.channels, *case.size)})
+    assert defects == ({"sg": names} if names else {})
+    assert not layer_defects(layers, "mkl-int8", facts(), parameters)
 
 
-def test_a_concat_of_both_types_is_a_known_defect() -> None:
+def test_a_concat_of_both_types_has_a_known_defect() -> None:
     def part(name: str, low: str) -> dict[str, Any]:
         attributes = {"min_calib_range": low, "max_calib_range": "1.000000", "out_type": "auto"}
         return {"op": "_contrib_quantize_v2", "name": name, "inputs": [[0, 0, 0]], "attrs": attributes}
@@ -184,25 +191,25 @@ def test_a_concat_of_both_types_is_a_known_defect() -> None:
         concat["inputs"] = [[1, 0, 0], [2, 0, 0], [1, 1, 0], [1, 2, 0], [2, 1, 0], [2, 2, 0]]
         return {"nodes": [variable("data"), part("a", lows[0]), part("b", lows[1]), concat], "heads": [[3, 0, 0]]}
 
-    mixed, same = (Layers(symbol("0.000000", low)) for low in ("-1.000000", "0.000000"))
-    assert defects_met(mixed, "mkl-int8", MKL, {}) == {"concat": ["int8-concat-of-types"]}
-    assert defects_met(same, "mkl-int8", MKL, {}) == {}
-    assert mixed.range_of("concat") == Range(-1.0, 1.0, signed=True)
+    mixed, same = (SymbolLayers(symbol("0.000000", low)) for low in ("-1.000000", "0.000000"))
+    assert layer_defects(mixed, "mkl-int8", MKL, {}) == {"concat": ["int8-concat-of-types"]}
+    assert layer_defects(same, "mkl-int8", MKL, {}) == {}
+    assert mixed.range_of("concat") == CalibratedRange(-1.0, 1.0, signed=True)
 
 
 GOOD = LayerLoss("good", 30.0, 31.0)
-FLOOR = expected_db([GOOD, GOOD]) - OUTPUTS_MARGIN_DB
+FLOOR = expected_outputs_db([GOOD, GOOD]) - OUTPUTS_MARGIN_DB
 
 
-def test_what_is_within_all_floors_is_right() -> None:
-    found = judged([GOOD, GOOD], FLOOR + 0.1, 10.0)
-    assert (found.problem, found.unjudged) == (None, None)
+def test_a_network_above_all_floors_is_right() -> None:
+    result = judge_by_floors([GOOD, GOOD], FLOOR + 0.1, 10.0)
+    assert (result.problem, result.unjudged) == (None, None)
 
 
 @pytest.mark.parametrize(
     ("losses", "outputs_db", "reason"),
     [
-        ([GOOD, GOOD], FLOOR - 0.1, "SQNR of the outputs 17.9 dB, below 18.0 dB, what its layers add up to"),
+        ([GOOD, GOOD], FLOOR - 0.1, "SQNR of the outputs is 17.9 dB, below the 18.0 dB expected of its layers"),
         ([GOOD, LayerLoss("odd", 30.0, None)], 30.0, "no floor is known for 1 of 2 layers, such as odd"),
         (
             [GOOD, LayerLoss("sum", 30.0, 31.0, ("int8-sum-of-other-type",))],
@@ -211,11 +218,11 @@ def test_what_is_within_all_floors_is_right() -> None:
         ),
     ],
 )
-def test_what_is_between_the_floors_and_certainty_is_not_judged(
+def test_a_network_that_is_neither_right_nor_wrong_is_not_judged(
     losses: list[LayerLoss], outputs_db: float, reason: str
 ) -> None:
-    found = judged(losses, outputs_db, 10.0)
-    assert (found.problem, found.unjudged) == (None, reason)
+    result = judge_by_floors(losses, outputs_db, 10.0)
+    assert (result.problem, result.unjudged) == (None, reason)
 
 
 @pytest.mark.parametrize(
@@ -224,13 +231,17 @@ def test_what_is_between_the_floors_and_certainty_is_not_judged(
         (
             [GOOD, *[LayerLoss("depthwise", -3.0, 31.0, ("int8-depthwise-padding",))] * 2],
             3.0,
-            "known defect int8-depthwise-padding in 2 layers (1.6.0 has it right), SQNR of the outputs 20.0 dB",
+            "known defect int8-depthwise-padding in 2 layers (fixed in 1.6.0), SQNR of the outputs is 20.0 dB",
         ),
-        ([GOOD, LayerLoss("odd", 24.9, 31.0)], 3.0, "layer odd by itself 24.9 dB, at least 25.0 dB by its steps"),
+        (
+            [GOOD, LayerLoss("odd", 24.9, 31.0)],
+            3.0,
+            "layer odd alone has SQNR 24.9 dB, below the 25.0 dB allowed by its steps",
+        ),
         (
             [LayerLoss("nan", float("nan"), 31.0)],
             3.0,
-            "layer nan by itself nan dB, at least 25.0 dB by its steps",
+            "layer nan alone has SQNR nan dB, below the 25.0 dB allowed by its steps",
         ),
         (
             [GOOD],
@@ -239,11 +250,11 @@ def test_what_is_between_the_floors_and_certainty_is_not_judged(
         ),
     ],
 )
-def test_what_is_certainly_wrong_has_a_problem(losses: list[LayerLoss], between_db: float, problem: str) -> None:
-    assert judged(losses, 20.0, between_db).problem == problem
+def test_a_wrong_network_has_a_problem(losses: list[LayerLoss], between_db: float, problem: str) -> None:
+    assert judge_by_floors(losses, 20.0, between_db).problem == problem
 
 
-def test_one_answer_for_all_images_is_no_answer() -> None:
+def test_the_mean_output_for_all_images_has_a_ratio_of_zero_between_images() -> None:
     exact = np.random.default_rng(1).normal(3.0, 0.1, (32, 10))
     constant = np.broadcast_to(exact.mean(axis=0), exact.shape)
     assert sqnr_db(exact, constant) > 25
@@ -251,6 +262,6 @@ def test_one_answer_for_all_images_is_no_answer() -> None:
 
 
 @pytest.mark.parametrize(("version", "vnni"), [("1.6.0", True), ("1.5.1", False)])
-def test_steps_that_are_not_known_judge_nothing(version: str, vnni: bool) -> None:
-    assert unknown_steps(facts(mxnet=version), has_vnni=vnni)
-    assert unknown_steps(facts(mxnet="1.5.1"), has_vnni=True) is None
+def test_steps_are_unknown_for_other_releases_and_without_vnni(version: str, vnni: bool) -> None:
+    assert why_unknown_steps(facts(mxnet=version), has_vnni=vnni)
+    assert why_unknown_steps(facts(mxnet="1.5.1"), has_vnni=True) is None

@@ -1,10 +1,10 @@
-"""What a variant's operators show, and what is wrong with them."""
+"""The layers of a variant's operators, and what is wrong with them."""
 
 import pytest
 
-from perf.cnn.checks.fusion import counts_of, differences, layers_of
+from perf.cnn.checks.fusion import layer_differences, layers_by_kind, operator_counts
 from perf.cnn.checks.golden import GoldenAnswers
-from perf.cnn.checks.verify import check_layers
+from perf.cnn.checks.verify import layer_problems
 from perf.measure.workers.worker_group import Node
 
 CONV = Node(
@@ -21,34 +21,37 @@ FULLY_CONNECTED = Node("fc", "_sg_mkldnn_fully_connected", quantized=False, insi
 STORED = GoldenAnswers(layers={"mkl-fp32": {"conv+bn+relu": ("relu0_fwd",), "fc": ("dense0_fwd",)}})
 
 
-def test_layers_are_named_by_the_operator_whose_output_they_give() -> None:
-    assert layers_of([CONV, BN, FLATTEN, FULLY_CONNECTED]) == {
+def test_layers_are_named_by_the_operator_whose_output_they_compute() -> None:
+    assert layers_by_kind([CONV, BN, FLATTEN, FULLY_CONNECTED]) == {
         "conv+bn+relu": ("relu0_fwd",),
         "fc": ("dense0_fwd",),
         "unfused bn": ("batchnorm1_fwd",),
     }
-    assert layers_of([INT8, POOL, FLATTEN]) == {"int8 conv+bn+relu": ("relu0_fwd",), "int8 pooling": ("pool0_fwd",)}
+    assert layers_by_kind([INT8, POOL, FLATTEN]) == {
+        "int8 conv+bn+relu": ("relu0_fwd",),
+        "int8 pooling": ("pool0_fwd",),
+    }
 
 
-def test_operators_are_counted_by_what_became_of_them() -> None:
+def test_operators_are_counted_as_fused_quantised_or_unfused() -> None:
     nodes = [CONV, INT8, POOL, BN, FLATTEN, FULLY_CONNECTED]
-    assert counts_of(nodes) == {"fused": 3, "quantized": 2, "unfused": 1}
+    assert operator_counts(nodes) == {"fused": 3, "quantized": 2, "unfused": 1}
 
 
 def test_a_lost_layer_is_named_with_what_runs_instead() -> None:
     without_relu = Node("sg", CONV.op, quantized=False, inside=CONV.inside[:2])
     relu = Node("relu0_fwd", "Activation", quantized=False, inside=())
-    assert differences(layers_of([without_relu, relu]), layers_of([CONV])) == [
+    assert layer_differences(layers_by_kind([without_relu, relu]), layers_by_kind([CONV])) == [
         "lost conv+bn+relu: relu0_fwd",
         "new conv+bn: batchnorm0_fwd",
         "new unfused relu: relu0_fwd",
     ]
-    assert differences(layers_of([CONV]), layers_of([CONV])) == []
+    assert layer_differences(layers_by_kind([CONV]), layers_by_kind([CONV])) == []
 
 
-def test_layers_must_be_the_stored_ones() -> None:
-    assert check_layers("mkl-fp32", [CONV, FULLY_CONNECTED], STORED) == []
-    assert check_layers("mkl-fp32", [CONV], STORED) == ["lost fc: dense0_fwd"]
+def test_layers_must_be_as_stored() -> None:
+    assert layer_problems("mkl-fp32", [CONV, FULLY_CONNECTED], STORED) == []
+    assert layer_problems("mkl-fp32", [CONV], STORED) == ["lost fc: dense0_fwd"]
 
 
 @pytest.mark.parametrize(
@@ -60,13 +63,15 @@ def test_layers_must_be_the_stored_ones() -> None:
         ("mkl-int8", [CONV], ["no operator is quantized in mkl-int8"]),
     ],
 )
-def test_a_network_without_stored_layers_must_have_some(variant: str, nodes: list[Node], problems: list[str]) -> None:
-    assert check_layers(variant, nodes, GoldenAnswers()) == problems
+def test_a_network_without_stored_layers_must_have_a_fused_or_quantised_one(
+    variant: str, nodes: list[Node], problems: list[str]
+) -> None:
+    assert layer_problems(variant, nodes, GoldenAnswers()) == problems
 
 
 def test_the_native_build_fuses_and_quantises_nothing() -> None:
-    assert check_layers("native-fp32", [BN, FLATTEN], STORED) == []
-    assert check_layers("native-fp32", [CONV, POOL], STORED) == [
-        "1 fused operators in native-fp32",
-        "1 quantized operators in native-fp32",
+    assert layer_problems("native-fp32", [BN, FLATTEN], STORED) == []
+    assert layer_problems("native-fp32", [CONV, POOL], STORED) == [
+        "1 fused operator in native-fp32, which must have none",
+        "1 quantized operator in native-fp32, which must have none",
     ]

@@ -1,4 +1,4 @@
-"""The networks' data, the cases made from it, and the announcement's Table 2."""
+"""The data of the networks, the cases made from them, and the announcement's Table 2."""
 
 import csv
 from collections import Counter
@@ -28,7 +28,7 @@ TABLE_2 = {
 FAMILY = CnnFamily(pretrained=False, calibration="naive")
 
 
-def test_nightly_is_the_whole_of_table_2() -> None:
+def test_the_nightly_tier_is_all_of_table_2() -> None:
     nightly = catalogue().tiers["nightly"]
     assert set(nightly.networks) == set(catalogue().multiply_adds) == TABLE_2
     assert nightly.batches == [1, 2, 4, 8, 16, 32, 64]
@@ -36,18 +36,18 @@ def test_nightly_is_the_whole_of_table_2() -> None:
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_each_tier_has_cases_of_its_own_and_an_effort(tier: str) -> None:
-    found = FAMILY.cases(tier)
+def test_each_tier_has_different_cases_and_an_effort(tier: str) -> None:
+    cases = FAMILY.cases(tier)
     assert effort_of(tier).min_invocations >= 1
-    assert Counter(case.id for case in found).most_common(1)[0][1] == 1
-    assert Counter(case.variant for case in found).keys() == catalogue().variants.keys()
+    assert Counter(case.id for case in cases).most_common(1)[0][1] == 1
+    assert Counter(case.variant for case in cases).keys() == catalogue().variants.keys()
 
 
-def test_no_other_tiers() -> None:
+def test_there_are_no_other_tiers() -> None:
     assert set(catalogue().tiers) == set(TIERS)
 
 
-def test_answers_are_stored_of_every_network_that_a_tier_checks() -> None:
+def test_golden_answers_exist_for_every_network_that_a_tier_checks() -> None:
     for checked in catalogue().answers.values():
         assert set(checked.entropy) <= set(checked.naive)
         for network in checked.naive:
@@ -74,11 +74,11 @@ def test_networks_and_batches_replace_the_tiers_own() -> None:
         ("mkl-int8", {"native", "mkl", "zoo"}),
     ],
 )
-def test_a_case_needs_its_build_the_references_and_the_zoo(variant: str, roles: set[str]) -> None:
+def test_a_case_needs_its_own_build_the_references_and_the_zoo(variant: str, roles: set[str]) -> None:
     assert CnnCase("resnet50_v1", 8, variant, FAMILY).roles == roles
 
 
-def test_larger_batches_and_networks_weigh_more() -> None:
+def test_larger_batches_and_networks_have_larger_weights() -> None:
     small, batch, network = (
         CnnCase(*case, REFERENCE, FAMILY).weight for case in [("a", 1), ("a", 8), ("resnet152_v2", 1)]
     )
@@ -108,7 +108,7 @@ def test_flatten_is_never_quantised() -> None:
     assert "Pooling" in catalogue().exclusions_of("mobilenet1.0")
 
 
-def test_every_published_row_is_found_by_its_case() -> None:
+def test_every_published_row_belongs_to_a_nightly_case() -> None:
     with (FOLDER / "table2-cnn.csv").open() as stream:
         rows = list(csv.reader(stream))[1:]
     assert len(rows) == 8 * 7 * 2
@@ -123,18 +123,18 @@ def test_every_published_row_is_found_by_its_case() -> None:
     ("batch", "variant", "speedup"),
     [(1, "mkl-fp32", 9.32), (1, "mkl-int8", 26.50), (64, "mkl-fp32", 20.67), (64, "mkl-int8", 82.01)],
 )
-def test_the_announcements_own_claims(batch: int, variant: str, speedup: float) -> None:
+def test_the_speedups_that_the_announcement_claims(batch: int, variant: str, speedup: float) -> None:
     assert FAMILY.published(CnnCase("resnet50_v1", batch, variant, FAMILY)) == speedup
 
 
 @pytest.mark.parametrize(
     "case", [CnnCase("resnet50_v1", 1, REFERENCE, FAMILY), CnnCase("vgg11", 1, "mkl-int8", FAMILY)]
 )
-def test_what_was_not_published_has_no_figure(case: CnnCase) -> None:
+def test_a_case_that_was_not_published_has_no_figure(case: CnnCase) -> None:
     assert FAMILY.published(case) is None
 
 
-def test_the_images_are_the_same_ones_every_time_and_differ_from_one_another() -> None:
+def test_the_images_are_the_same_every_time_and_differ_from_one_another() -> None:
     plan = Plan(
         "net",
         (Variant(REFERENCE, build(), Program(Path(), Path(), None, "")),),
@@ -142,7 +142,7 @@ def test_the_images_are_the_same_ones_every_time_and_differ_from_one_another() -
         REFERENCE,
         family="cnn",
     )
-    found = images_of(plan)
-    assert found.shape == (IMAGES, 3, 32, 32)
-    assert (found == images_of(plan)).all()
-    assert len({image.tobytes() for image in found}) == IMAGES
+    images = images_of(plan)
+    assert images.shape == (IMAGES, 3, 32, 32)
+    assert (images == images_of(plan)).all()
+    assert len({image.tobytes() for image in images}) == IMAGES

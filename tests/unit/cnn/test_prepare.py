@@ -1,4 +1,4 @@
-"""Prepared artifacts: used when whole, removed when damaged, and refused in words a user can act on."""
+"""Prepared artifacts are used when whole, removed when damaged, and refused with what to do next."""
 
 import hashlib
 import re
@@ -9,7 +9,7 @@ import pytest
 
 from perf.builds import Finished
 from perf.cnn.artifacts.prepare import FILES, Artifacts, prepare, weights_file
-from perf.cnn.artifacts.store import MANIFEST, Manifest, cause_of, verified
+from perf.cnn.artifacts.store import MANIFEST, Manifest, cause_of, verified_manifest
 from perf.cnn.networks import catalogue
 from perf.errors import PerfError
 from tests.support.fakes import build
@@ -25,7 +25,7 @@ def digest(path: Path) -> str:
 
 @pytest.fixture
 def whole(tmp_path: Path) -> Path:
-    """A folder as `prepare` leaves it, with four files of arbitrary content."""
+    """Return a folder as `prepare` leaves it, with four files of arbitrary content."""
     folder = tmp_path / "tiny-0123456789ab"
     folder.mkdir()
     for name in FILES:
@@ -37,7 +37,7 @@ def whole(tmp_path: Path) -> Path:
 
 def test_a_whole_folder_is_kept(whole: Path) -> None:
     before = stamps(whole)
-    assert verified(whole, FILES) is not None
+    assert verified_manifest(whole, FILES) is not None
     assert stamps(whole) == before
 
 
@@ -49,7 +49,7 @@ def test_a_damaged_folder_is_removed(whole: Path, name: str, damage: str) -> Non
     path.unlink()
     if damage != "missing":
         path.write_bytes({"truncated": content[:-1], "other content": b"x" * len(content), "empty": b""}[damage])
-    assert verified(whole, FILES) is None
+    assert verified_manifest(whole, FILES) is None
     assert not whole.exists()
 
 
@@ -74,11 +74,11 @@ Stack trace:
         (Finished(-9, "", TRACEBACK), "ended by SIGKILL"),
     ],
 )
-def test_a_failed_process_says_its_cause_in_one_line(finished: Finished, cause: str) -> None:
+def test_the_cause_of_a_failed_process_is_one_line(finished: Finished, cause: str) -> None:
     assert cause_of(finished) == cause
 
 
-def test_a_network_that_is_quantised_already_is_refused_with_the_name_to_use(tmp_path: Path) -> None:
+def test_a_quantised_network_is_refused_with_the_name_to_use(tmp_path: Path) -> None:
     with pytest.raises(PerfError, match="it is quantised already") as caught:
         prepare(
             "resnet50_v1_int8",
@@ -93,8 +93,8 @@ def test_a_network_that_is_quantised_already_is_refused_with_the_name_to_use(tmp
 
 
 def test_weights_that_are_missing_are_named(tmp_path: Path) -> None:
-    told = f"its trained weights {re.escape(str(tmp_path))}/resnet18_v1.params cannot be read: No such file"
-    with pytest.raises(PerfError, match=told):
+    missing = f"{re.escape(str(tmp_path))}/resnet18_v1.params cannot be read: No such file"
+    with pytest.raises(PerfError, match=missing):
         prepare(
             "resnet18_v1",
             zoo=build("zoo"),
@@ -107,14 +107,14 @@ def test_weights_that_are_missing_are_named(tmp_path: Path) -> None:
         )
 
 
-def test_a_file_of_weights_is_the_networks_in_any_capitals(tmp_path: Path) -> None:
+def test_a_file_of_weights_belongs_to_the_network_whatever_the_case_of_its_letters(tmp_path: Path) -> None:
     assert weights_file(tmp_path, "resnet18_v1") == tmp_path / "resnet18_v1.params"
     file = tmp_path / "ResNet18_v1.params"
     file.touch()
     assert weights_file(tmp_path, "resnet18_v1") == file
 
 
-def test_without_a_quantised_network_there_is_a_program_that_says_why(whole: Path) -> None:
+def test_the_program_of_a_missing_quantised_network_says_why_it_is_missing(whole: Path) -> None:
     artifacts = Artifacts(whole, Manifest({}, {}, {}), no_int8="MXNetError: no")
     fp32, int8 = (artifacts.program(catalogue().variants[name]) for name in ("mkl-fp32", "mkl-int8"))
     assert fp32.problem is None

@@ -1,4 +1,4 @@
-"""The instructions in generated code, and what is said of them."""
+"""The instructions in generated code, and what they imply."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def test_instructions_are_read_and_constants_skipped() -> None:
     assert "vpdpbusd" in set(mnemonics(b"\x06\x07\x0e" + VPDPBUSD))
 
 
-def test_products_of_bytes_are_found_in_int8_convolutions_only(tmp_path: Path) -> None:
+def test_products_of_bytes_are_read_from_int8_convolutions_only(tmp_path: Path) -> None:
     kernel = "mkldnn_dump__jit_avx512_core_x8s8s32x_conv_fwd_ker_t"
     (tmp_path / f"{kernel}.1.bin").write_bytes(VPDPBUSD + RET)
     (tmp_path / f"{kernel}.2.bin").write_bytes(VPMADDUBSW + RET)
@@ -31,8 +31,8 @@ def test_products_of_bytes_are_found_in_int8_convolutions_only(tmp_path: Path) -
     [
         ([WITH, WITH], True, None),
         ([WITHOUT], False, None),
-        ([WITH, WITHOUT, WITHOUT], True, "2 of 3 INT8 convolutions do without vpdpbusd"),
-        ([frozenset()], True, "1 of 1 INT8 convolutions do without vpdpbusd"),
+        ([WITH, WITHOUT, WITHOUT], True, "2 of 3 INT8 convolutions without vpdpbusd"),
+        ([frozenset()], True, "1 of 1 INT8 convolution without vpdpbusd"),
         ([], True, "MKL-DNN generated no INT8 convolution"),
         ([], False, "MKL-DNN generated no INT8 convolution"),
     ],
@@ -43,7 +43,7 @@ def test_every_int8_convolution_must_use_vnni_where_the_cpu_has_it(
     assert vnni_problem(kernels, has_vnni=has_vnni) == problem
 
 
-def test_what_saturates_is_said() -> None:
+def test_saturating_instructions_are_explained() -> None:
     assert products_text([WITH]) == "vpdpbusd"
     assert products_text([WITHOUT]) == ("vpmaddubsw: sums of two products saturate at 16 bits, which can cost accuracy")
     assert products_text([]) == "none"

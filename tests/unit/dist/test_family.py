@@ -8,8 +8,9 @@ from perf.builds import Mpi
 from perf.dist.data import load
 from perf.dist.family import DistFamily
 from perf.dist.launch.cluster import layout_of
-from perf.dist.launch.job import settings_of
-from perf.dist.rank_group import JobStart, TrainingJob
+from perf.dist.launch.job import default_variables
+from perf.dist.program import TrainingProgram
+from perf.dist.rank_group import JobStart
 from perf.errors import PerfError
 from perf.machine import Placement
 from perf.measure.family import Resources
@@ -54,12 +55,12 @@ def test_a_plan_is_measured_over_one_rank(tmp_path: Path) -> None:
     plan = family.plan(cases[0].subject, cases, lent)
     assert [variant.name for variant in plan.variants] == ["r1", "r2"]
     assert [variant.over for variant in plan.variants] == [(), ("r1",)]
-    jobs = [variant.program for variant in plan.variants if isinstance(variant.program, TrainingJob)]
+    jobs = [variant.program for variant in plan.variants if isinstance(variant.program, TrainingProgram)]
     assert [job.ranks for job in jobs] == [1, 2]
-    assert [job.variables for job in jobs] == [settings_of(INTEL)] * 2
+    assert [job.variables for job in jobs] == [default_variables(INTEL)] * 2
     assert isinstance(plan.start, JobStart)
     assert [plan.start.placement_of(variant) for variant in plan.variants] == [
-        tuple(rank_placement.words for rank_placement in plan.start.layout.rank_placements(ranks)) for ranks in (1, 2)
+        tuple(rank_placement.describe() for rank_placement in plan.start.layout.first(ranks)) for ranks in (1, 2)
     ]
     assert plan.effort is not None
     assert plan.effort.min_invocations == 5
@@ -76,13 +77,13 @@ def on_hosts(folder: Path, hosts: str) -> Resources:
 
 def test_ranks_fill_host_by_host(tmp_path: Path) -> None:
     layout = layout_of("host", on_hosts(tmp_path, "node1:2\nnode2:1\n"))
-    assert [(s.host, s.placement.instance) for s in layout.rank_placements(3)] == [
+    assert [(where.host, where.placement.instance) for where in layout.first(3)] == [
         ("node1", 0),
         ("node1", 1),
         ("node2", 0),
     ]
-    with pytest.raises(ValueError, match="4 ranks do not fit 3 seats"):
-        layout.rank_placements(4)
+    with pytest.raises(ValueError, match="4 ranks do not fit, only 3 do"):
+        layout.first(4)
 
 
 def test_a_host_with_more_slots_than_this_one_has_placements_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files of hosts, and numbers of ranks."""
+"""Hosts files and rank counts."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -18,27 +18,27 @@ def test_every_spelling(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "problem"),
     [
         ("", "names no host"),
         ("# node1", "names no host"),
         ("node1\nnode1:2", "names a host twice"),
-        ("node1:two", "not understood: node1:two"),
-        ("node1:0", "not understood"),
-        (":2", "not understood"),
-        ("node 1", "not understood"),
+        ("node1:two", "has a line that names no host: node1:two"),
+        ("node1:0", "a line that names no host"),
+        (":2", "a line that names no host"),
+        ("node 1", "a line that names no host"),
     ],
 )
-def test_files_that_cannot_be_meant(tmp_path: Path, text: str, told: str) -> None:
+def test_a_file_with_a_mistake_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     path = tmp_path / "hosts"
     path.write_text(text)
-    with pytest.raises(PerfError, match=told) as caught:
+    with pytest.raises(PerfError, match=problem) as caught:
         read_hosts(path, 2)
     assert str(path) in str(caught.value)
     assert "node1:2" in str(caught.value.next_step)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(PerfError, match="cannot be read: No such file"):
         read_hosts(tmp_path / "hosts", 2)
 

@@ -1,7 +1,9 @@
-"""What ranks inherit, and where they run in words."""
+"""The variables and CPUs of ranks, and the clusters that jobs share."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,13 +11,16 @@ import pytest
 from perf.builds import Mpi
 from perf.dist.data import JobEffort, load
 from perf.dist.launch.cluster import ClusterLayout, shared
-from perf.dist.launch.job import Cluster, Job, RankPlacement, settings_of
-from perf.dist.rank_group import JobStart, TrainingJob
+from perf.dist.launch.job import Cluster, Job, RankPlacement, command, default_variables
+from perf.dist.program import TrainingProgram
+from perf.dist.rank_group import JobStart
+from perf.machine import Numactl, Placement
 from perf.measure.plan import Variant
 from tests.support.fakes import PLACEMENTS, build
 
 INTEL = Mpi("intel", "2021.18.1", Path("/opt/mpi"), bundled=False)
-EFFORT = JobEffort(invocations=1, block_budget_s=1.0, slot_s=0.1, steps=1, warm_up_steps=1, profile_steps=1)
+OPEN = Mpi("open", "4.1.4", Path("/usr"), bundled=False)
+EFFORT = JobEffort(invocations=1, block_budget_s=1.0, slot_s=0.1, slot_steps=1, warm_up_steps=1, breakdown_steps=1)
 MKL_DIST = build("mkl-dist", mkldnn=True, mpi=INTEL)
 
 
@@ -26,36 +31,62 @@ def job(variables: dict[str, str] | None = None, extra: dict[str, str] | None = 
         cluster=cluster,
         rank_placements=(RankPlacement(None, PLACEMENTS[0]),),
         program="none",
-        task={},
+        arguments={},
         deadline_s=1.0,
         variables=variables,
-        extra=extra or {},
+        extra_variables=extra or {},
     )
 
 
-def test_a_job_has_the_settings_of_horovod_and_of_its_mpi() -> None:
-    found = job().environment
-    assert found.items() >= settings_of(INTEL).items()
-    assert (found["HOROVOD_TIMELINE"], found["I_MPI_PIN"], found["FI_PROVIDER"]) == ("DYNAMIC", "off", "tcp")
-    assert not [name for name in found if name.startswith("OMPI_")]
-    assert found.items() >= INTEL.variables.items()
+def test_a_job_has_the_variables_of_horovod_and_of_its_mpi() -> None:
+    environment = job().environment
+    assert environment.items() >= default_variables(INTEL).items()
+    assert (environment["HOROVOD_TIMELINE"], environment["I_MPI_PIN"], environment["FI_PROVIDER"]) == (
+        "DYNAMIC",
+        "off",
+        "tcp",
+    )
+    assert not [name for name in environment if name.startswith("OMPI_")]
+    assert environment.items() >= INTEL.variables.items()
 
 
-def test_its_own_settings_take_their_place() -> None:
-    """As a baseline's stack has them: a setting that is no longer there stays away."""
-    found = job(variables={"HOROVOD_CYCLE_TIME": "5"}).environment
-    assert found["HOROVOD_CYCLE_TIME"] == "5"
-    assert "HOROVOD_TIMELINE" not in found
-    assert "I_MPI_PIN" not in found
-    assert found["FI_PROVIDER"] == "tcp", "reaching the hosts is no setting"
+def test_its_own_variables_replace_the_default_ones() -> None:
+    """As in a baseline's stack: a variable that it lacks is not set."""
+    environment = job(variables={"HOROVOD_CYCLE_TIME": "5"}).environment
+    assert environment["HOROVOD_CYCLE_TIME"] == "5"
+    assert "HOROVOD_TIMELINE" not in environment
+    assert "I_MPI_PIN" not in environment
+    assert environment["FI_PROVIDER"] == "tcp", "needed to reach the hosts"
 
 
 @pytest.mark.parametrize("variables", [None, {"HOROVOD_CYCLE_TIME": "5"}])
-def test_what_one_program_adds_comes_last(variables: dict[str, str] | None) -> None:
+def test_extra_variables_come_last(variables: dict[str, str] | None) -> None:
     assert job(variables, extra={"HOROVOD_CYCLE_TIME": "0.1"}).environment["HOROVOD_CYCLE_TIME"] == "0.1"
 
 
-def test_a_cluster_that_jobs_share_is_there_from_the_first_to_the_last_of_them() -> None:
+def pinned_cpus(mpi: Mpi, rank_placements: Sequence[RankPlacement]) -> list[list[int]]:
+    """The CPUs to which each rank of a job pins itself, by rank."""
+    one = replace(job(), build=build("mkl-dist", mkldnn=True, mpi=mpi), rank_placements=tuple(rank_placements))
+    arguments = " ".join(command(one, Path("/scratch"), {})).split(" -n 1 ")[1:]
+    return [json.loads(section[section.index("{") : section.rindex("}") + 1])["cpus"] for section in arguments]
+
+
+@pytest.mark.parametrize("mpi", [INTEL, OPEN])
+@pytest.mark.parametrize("hosts", [(None, None), ("node1", "node2"), ("node1", "node1")])
+def test_without_numactl_each_rank_pins_itself_to_its_own_cpus(mpi: Mpi, hosts: tuple[str | None, str | None]) -> None:
+    """Also on two emulated hosts: each rank is the first one of its host, but both hosts are on this machine."""
+    placements = [Placement(number, 0, (number,), 1, "affinity", ()) for number in range(2)]
+    ranks = [RankPlacement(host, placement) for host, placement in zip(hosts, placements, strict=True)]
+    assert pinned_cpus(mpi, ranks) == [[0], [1]]
+
+
+def test_a_rank_that_numactl_pins_does_not_pin_itself() -> None:
+    prefix = Numactl("/usr/bin/numactl").prefix(0, (0,))
+    pinned = RankPlacement(None, Placement(0, 0, (0,), 1, "numactl", prefix))
+    assert pinned_cpus(INTEL, [pinned]) == [[]]
+
+
+def test_a_shared_cluster_is_open_from_the_first_job_to_the_last() -> None:
     there: list[str] = []
 
     @contextmanager
@@ -74,7 +105,7 @@ def test_a_cluster_that_jobs_share_is_there_from_the_first_to_the_last_of_them()
         assert there == ["opened", "closed"]
 
 
-def test_a_cluster_that_cannot_be_made_is_tried_again_by_the_next_job() -> None:
+def test_a_cluster_that_cannot_be_opened_is_tried_again_by_the_next_job() -> None:
     attempts = iter([True, False])
 
     @contextmanager
@@ -90,10 +121,14 @@ def test_a_cluster_that_cannot_be_made_is_tried_again_by_the_next_job() -> None:
         assert cluster.hosts == ("a", "b")
 
 
-def test_a_variant_is_placed_on_as_many_seats_as_it_has_ranks() -> None:
+def test_a_variant_has_as_many_placements_as_ranks() -> None:
     rank_placements = tuple(RankPlacement(host, PLACEMENTS[0]) for host in ("node1", "node2"))
     start = JobStart(ClusterLayout("2 hosts", lambda: nullcontext(Cluster()), rank_placements), EFFORT)
     for ranks in (1, 2):
-        variant = Variant(f"r{ranks}", MKL_DIST, TrainingJob("resnet18_v1/b4", ranks, {}, load().variables["horovod"]))
-        assert start.placement_of(variant) == tuple(rank_placement.words for rank_placement in rank_placements[:ranks])
+        variant = Variant(
+            f"r{ranks}", MKL_DIST, TrainingProgram("resnet18_v1/b4", ranks, {}, load().variables["horovod"])
+        )
+        assert start.placement_of(variant) == tuple(
+            rank_placement.describe() for rank_placement in rank_placements[:ranks]
+        )
     assert start.placement_of(variant)[1].startswith("node2, ")

@@ -1,4 +1,4 @@
-"""Messages and last words of ranks, whatever the pieces in which they arrive."""
+"""Messages and last lines of ranks, whatever the pieces in which they arrive."""
 
 import tempfile
 from pathlib import Path
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.builds import Mpi
-from perf.dist.launch.rank_output import LAST_LINES, RankOutput
+from perf.dist.launch.rank_output import MAX_LAST_LINES, RankOutput
 
 INTEL = Mpi("intel", "2021.18.1", Path("/opt/mpi"), bundled=False)
 OPEN = Mpi("open", "4.1.4", Path("/usr"), bundled=False)
@@ -18,30 +18,30 @@ OPEN = Mpi("open", "4.1.4", Path("/usr"), bundled=False)
 def test_messages_in_pieces(numbers: list[int], piece: int) -> None:
     text = "".join(f'{{"step": {number}}}\n' for number in numbers)
     with tempfile.TemporaryDirectory() as name:
-        folder, heard = Path(name), []
-        voices = RankOutput(folder, INTEL, 2)
+        folder, messages = Path(name), []
+        output = RankOutput(folder, INTEL, 2)
         for start in range(0, len(text), piece):
             with (folder / "out.1").open("a") as stream:
                 stream.write(text[start : start + piece])
-            heard += list(voices.heard())
-    assert heard == [(1, {"step": number}) for number in numbers]
+            messages += list(output.new_messages())
+    assert messages == [(1, {"step": number}) for number in numbers]
 
 
 def test_tagged_output(tmp_path: Path) -> None:
     (tmp_path / "launcher.out").write_text('[1,0]<stdout>:{"alive": 0}\n[1,1]<stdout>:hello\n')
     (tmp_path / "launcher.err").write_text("[1,1]<stderr>:a word\nmpirun has something to say\n")
-    voices = RankOutput(tmp_path, OPEN, 2)
-    assert list(voices.heard()) == [(0, {"alive": 0})]
-    assert voices.last_words(1) == "hello\na word"
-    assert voices.last_words(0) == "mpirun has something to say"
+    output = RankOutput(tmp_path, OPEN, 2)
+    assert list(output.new_messages()) == [(0, {"alive": 0})]
+    assert output.last_lines(1) == "hello\na word"
+    assert output.last_lines(0) == "mpirun has something to say"
 
 
-def test_what_is_nested_too_deeply_is_no_message(tmp_path: Path) -> None:
+def test_a_line_that_is_nested_too_deeply_is_no_message(tmp_path: Path) -> None:
     deep = '{"step": ' + "[" * 100_000
     (tmp_path / "out.0").write_text(f'{deep}\n{{"step": 1}}\n')
-    voices = RankOutput(tmp_path, INTEL, 1)
-    assert list(voices.heard()) == [(0, {"step": 1})]
-    assert voices.errors[0] == [deep]
+    output = RankOutput(tmp_path, INTEL, 1)
+    assert list(output.new_messages()) == [(0, {"step": 1})]
+    assert output.errors[0] == [deep]
 
 
 def tagged(rank: int, piece: str) -> str:
@@ -51,8 +51,8 @@ def tagged(rank: int, piece: str) -> str:
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.text("abc", max_size=30)), max_size=20), st.data())
-def test_long_messages_of_several_ranks_are_put_together(said: list[tuple[int, str]], data: st.DataObject) -> None:
-    left = {rank: "".join(f'{{"say": "{words}"}}\n' for who, words in said if who == rank) for rank in (0, 1)}
+def test_long_messages_of_several_ranks_are_put_together(sent: list[tuple[int, str]], data: st.DataObject) -> None:
+    left = {rank: "".join(f'{{"say": "{text}"}}\n' for sender, text in sent if sender == rank) for rank in (0, 1)}
     output = ""
     while any(left.values()):
         rank = data.draw(st.sampled_from([rank for rank in left if left[rank]]))
@@ -60,23 +60,25 @@ def test_long_messages_of_several_ranks_are_put_together(said: list[tuple[int, s
         output, left[rank] = output + tagged(rank, left[rank][:cut]), left[rank][cut:]
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / "launcher.out").write_text(output)
-        heard = list(RankOutput(Path(name), OPEN, 2).heard())
+        messages = list(RankOutput(Path(name), OPEN, 2).new_messages())
     for rank in (0, 1):
-        assert [message["say"] for who, message in heard if who == rank] == [w for who, w in said if who == rank]
+        assert [message["say"] for sender, message in messages if sender == rank] == [
+            text for sender, text in sent if sender == rank
+        ]
 
 
-def test_what_is_no_message_is_a_word(tmp_path: Path) -> None:
+def test_a_line_that_is_no_message_counts_as_an_error(tmp_path: Path) -> None:
     (tmp_path / "out.0").write_text('[1]\nOMP: Info\n{"alive": 1}\n{"half": ')
-    voices = RankOutput(tmp_path, INTEL, 1)
-    assert list(voices.heard()) == [(0, {"alive": 1})]
-    assert voices.last_words(0) == "[1]\nOMP: Info"
+    output = RankOutput(tmp_path, INTEL, 1)
+    assert list(output.new_messages()) == [(0, {"alive": 1})]
+    assert output.last_lines(0) == "[1]\nOMP: Info"
 
 
-@pytest.mark.parametrize("lines", [1, 100])
-def test_only_the_last_words(tmp_path: Path, lines: int) -> None:
-    (tmp_path / "err.0").write_text("".join(f"line {number}\n\n" for number in range(lines)))
-    voices = RankOutput(tmp_path, INTEL, 1)
-    assert not list(voices.heard())
-    words = voices.last_words(0).splitlines()
-    assert words[-1] == f"line {lines - 1}"
-    assert len(words) <= LAST_LINES
+@pytest.mark.parametrize("count", [1, 100])
+def test_only_the_last_lines(tmp_path: Path, count: int) -> None:
+    (tmp_path / "err.0").write_text("".join(f"line {number}\n\n" for number in range(count)))
+    output = RankOutput(tmp_path, INTEL, 1)
+    assert not list(output.new_messages())
+    lines = output.last_lines(0).splitlines()
+    assert lines[-1] == f"line {count - 1}"
+    assert len(lines) <= MAX_LAST_LINES

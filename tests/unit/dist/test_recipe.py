@@ -1,14 +1,14 @@
-"""ImageNet's recipe: what of it is judged."""
+"""The recipe for ImageNet: what of it is judged."""
 
 from pathlib import Path
 
 import pytest
 
 from perf.dist.data import load
-from perf.dist.recipe import RecipeTask, Trained, answer_of
+from perf.dist.recipe import RecipeResult, RecipeTask, check_top1
 
 
-def run_of(network: str, epochs: int, examples: int) -> RecipeTask:
+def task_of(network: str, epochs: int, examples: int) -> RecipeTask:
     path = Path("train.rec")
     return RecipeTask(train=path, held_out=path, network=network, epochs=epochs, batch=64, examples=examples)
 
@@ -18,15 +18,15 @@ def run_of(network: str, epochs: int, examples: int) -> RecipeTask:
 )
 def test_the_whole_recipe_is_judged(top1: float, verdict: str) -> None:
     whole = load().recipe
-    trained = Trained([(0.77, top1)] * whole.epochs, 0, 32)
-    assert answer_of(run_of(whole.network, whole.epochs, whole.examples), trained).verdict == verdict
+    result = RecipeResult([(0.77, top1)] * whole.epochs, 0, 32)
+    assert check_top1(task_of(whole.network, whole.epochs, whole.examples), result).verdict == verdict
 
 
 @pytest.mark.parametrize(
     ("network", "epochs", "examples"),
     [("resnet18_v1", 90, 1281167), ("resnet50_v1", 2, 1281167), ("resnet50_v1", 90, 1000)],
 )
-def test_anything_else_is_told_and_not_judged(network: str, epochs: int, examples: int) -> None:
-    answer = answer_of(run_of(network, epochs, examples), Trained([(0.1, 0.1)] * epochs, 0, 2))
-    assert answer.verdict == "not judged"
-    assert "published: 0.7595 after 90 epochs" in answer.found
+def test_anything_else_is_reported_and_not_judged(network: str, epochs: int, examples: int) -> None:
+    check = check_top1(task_of(network, epochs, examples), RecipeResult([(0.1, 0.1)] * epochs, 0, 2))
+    assert check.verdict == "not judged"
+    assert "published: 0.7595 after 90 epochs" in check.found

@@ -1,4 +1,4 @@
-"""Where a step's time goes, and Horovod's timeline."""
+"""The breakdown of a step, and Horovod's timeline."""
 
 import json
 from pathlib import Path
@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.dist.step_breakdown import breakdown_of
-from perf.worker.rank.horovod_trace import activities, covered
+from perf.worker.rank.horovod_trace import activities_ns, covered
 
 spans = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda pair: (min(pair), max(pair))))
 
 
 @given(spans)
-def test_covered_time_is_counted_once(found: list[tuple[int, int]]) -> None:
-    assert covered(found) == len({moment for start, end in found for moment in range(start, end)})
+def test_time_that_intervals_share_counts_once(intervals: list[tuple[int, int]]) -> None:
+    assert covered(intervals) == len({moment for start, end in intervals for moment in range(start, end)})
 
 
 def test_a_timeline_that_was_not_closed(tmp_path: Path) -> None:
@@ -31,18 +31,18 @@ def test_a_timeline_that_was_not_closed(tmp_path: Path) -> None:
     ]
     path = tmp_path / "timeline.json"
     path.write_text("[\n" + "".join(f"{json.dumps(event)},\n" for event in events))
-    assert activities(path) == {"ALLREDUCE": 15_000, "MPI_ALLREDUCE": 6_000}
+    assert activities_ns(path) == {"ALLREDUCE": 15_000, "MPI_ALLREDUCE": 6_000}
 
 
-def test_shares_of_a_step() -> None:
+def test_the_parts_of_a_step() -> None:
     ranks: list[dict[str, Any]] = [
-        {"turns_ns": [(1000, 800), (1000, 700)], "timeline_ns": {"STEP": 1000, "ALLREDUCE": 300}},
-        {"turns_ns": [(900, 900), (990, 900)], "timeline_ns": {}},
+        {"pairs_ns": [(1000, 800), (1000, 700)], "timeline_ns": {"STEP": 1000, "ALLREDUCE": 300}},
+        {"pairs_ns": [(900, 900), (990, 900)], "timeline_ns": {}},
     ]
-    profile = breakdown_of(ranks)
-    assert profile.step_s == pytest.approx(1000e-9)
-    assert profile.slowest_s == pytest.approx(900e-9)
-    assert profile.compute_s == pytest.approx(825e-9)
-    assert profile.communication_share == pytest.approx(0.1)
-    assert profile.waiting_share == pytest.approx(0.075)
-    assert profile.timeline_s == pytest.approx({"STEP": 1000e-9, "ALLREDUCE": 300e-9})
+    breakdown = breakdown_of(ranks)
+    assert breakdown.step_s == pytest.approx(1000e-9)
+    assert breakdown.slowest_s == pytest.approx(900e-9)
+    assert breakdown.compute_s == pytest.approx(825e-9)
+    assert breakdown.communication_share == pytest.approx(0.1)
+    assert breakdown.waiting_share == pytest.approx(0.075)
+    assert breakdown.timeline_s == pytest.approx({"STEP": 1000e-9, "ALLREDUCE": 300e-9})

@@ -1,4 +1,4 @@
-"""Changes and their errors: Student's t of one part, Behrens and Fisher's distribution of two."""
+"""Changes and their errors: Student's t for one part, the distribution of Behrens and Fisher for two."""
 
 import math
 import statistics
@@ -10,31 +10,31 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from perf.judge.change import LARGEST_LOG, Change, change_side_by_side, change_since
-from perf.judge.speedup import Observed
+from perf.judge.change import LARGEST_LOG, Change, change_between_sessions, change_side_by_side
+from perf.judge.speedup import ObservedRatio
 from perf.judge.variance_prior import NO_PRIOR, VariancePrior
-from tests.unit.judge.samples import MAYBE_SPREADS, MILLIONTHS, OBSERVED, SAMPLE, SPREADS, USUAL, of_values, shifted
+from tests.unit.judge.samples import MAYBE_PRIORS, MILLIONTHS, OBSERVED, PRIORS, SAMPLE, USUAL, of_values, shifted
 
 CONFIDENCES = st.floats(0.55, 0.9999)
 PARTS = st.builds(VariancePrior, st.floats(1e-6, 1e-1), st.floats(2, 30))
 
 
 @given(st.lists(MILLIONTHS, min_size=2, max_size=8, unique=True))
-def test_side_by_side_without_a_prior_is_students_interval(values: list[float]) -> None:
+def test_side_by_side_without_a_prior_has_students_interval(values: list[float]) -> None:
     low, high = change_side_by_side(values, NO_PRIOR).interval(0.9)
     known = stats.ttest_1samp(values, 0).confidence_interval(0.9)
     assert (math.log(low), math.log(high)) == pytest.approx((known.low, known.high), rel=1e-6, abs=1e-9)
 
 
 @given(st.lists(MILLIONTHS, min_size=2, unique=True), st.lists(MILLIONTHS, min_size=2, unique=True))
-def test_two_sessions_without_priors_are_students_test_of_two_samples(now: list[float], then: list[float]) -> None:
-    change = change_since(of_values(now), of_values(then), NO_PRIOR, NO_PRIOR)
+def test_two_sessions_without_priors_are_compared_by_students_t_test(now: list[float], then: list[float]) -> None:
+    change = change_between_sessions(of_values(now), of_values(then), NO_PRIOR, NO_PRIOR)
     student = stats.ttest_ind(now, then)
     assert change.log_ratio / change.error == pytest.approx(student.statistic, rel=1e-6, abs=1e-9)
     assert change.confidence_beyond(0) == pytest.approx(1 - student.pvalue / 2, abs=1e-9)
 
 
-@given(SAMPLE, SPREADS)
+@given(SAMPLE, PRIORS)
 def test_the_prior_counts_for_its_degrees_of_freedom(values: list[float], prior: VariancePrior) -> None:
     (part,) = change_side_by_side(values, prior).parts
     squares = prior.degrees * prior.variance + statistics.pvariance(values) * len(values)
@@ -42,11 +42,11 @@ def test_the_prior_counts_for_its_degrees_of_freedom(values: list[float], prior:
     assert part.variance == pytest.approx(squares / part.degrees / len(values), rel=1e-6)
 
 
-@given(OBSERVED, OBSERVED, SPREADS, SPREADS)
-def test_since_the_prior_counts_once_for_both_sessions(
-    now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior
+@given(OBSERVED, OBSERVED, PRIORS, PRIORS)
+def test_between_sessions_the_prior_counts_once(
+    now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior
 ) -> None:
-    of_sessions, pooled = change_since(now, then, within, sessions).parts
+    of_sessions, pooled = change_between_sessions(now, then, within, sessions).parts
     assert of_sessions == VariancePrior(2 * sessions.variance, sessions.degrees)
     assert pooled.degrees == pytest.approx(within.degrees + now.degrees + then.degrees)
     squares = within.degrees * within.variance + now.degrees * now.variance + then.degrees * then.variance
@@ -54,28 +54,31 @@ def test_since_the_prior_counts_once_for_both_sessions(
     assert pooled.variance == pytest.approx(expected, rel=1e-9)
 
 
-@given(OBSERVED, OBSERVED, MAYBE_SPREADS, SPREADS)
-def test_the_error_since_is_never_below_the_variance_between_sessions(
-    now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior
+@given(OBSERVED, OBSERVED, MAYBE_PRIORS, PRIORS)
+def test_the_error_is_never_below_the_variance_between_sessions(
+    now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior
 ) -> None:
-    assert change_since(now, then, within, sessions).error >= math.sqrt(2 * sessions.variance) * (1 - 1e-12)
+    assert change_between_sessions(now, then, within, sessions).error >= math.sqrt(2 * sessions.variance) * (1 - 1e-12)
 
 
-@given(OBSERVED, OBSERVED, SPREADS, SPREADS)
-def test_swapping_now_and_then_turns_the_change_around(
-    now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior
+@given(OBSERVED, OBSERVED, PRIORS, PRIORS)
+def test_swapping_now_and_then_reverses_the_change(
+    now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior
 ) -> None:
-    forth, back = change_since(now, then, within, sessions), change_since(then, now, within, sessions)
+    forth, back = (
+        change_between_sessions(now, then, within, sessions),
+        change_between_sessions(then, now, within, sessions),
+    )
     assert forth.log_ratio == -back.log_ratio
     assert forth.error == pytest.approx(back.error)
 
 
-@given(OBSERVED, OBSERVED, SPREADS, SPREADS, st.floats(-0.9, 10))
+@given(OBSERVED, OBSERVED, PRIORS, PRIORS, st.floats(-0.9, 10))
 def test_a_machine_with_larger_speedups_now_and_then_has_the_same_change(
-    now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior, shift: float
+    now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior, shift: float
 ) -> None:
-    before = change_since(now, then, within, sessions)
-    after = change_since(shifted(now, shift), shifted(then, shift), within, sessions)
+    before = change_between_sessions(now, then, within, sessions)
+    after = change_between_sessions(shifted(now, shift), shifted(then, shift), within, sessions)
     assert after.log_ratio == pytest.approx(before.log_ratio, abs=1e-12)
     assert after.parts == before.parts
 
@@ -94,7 +97,7 @@ def test_the_error_of_two_parts_is_distributed_like_their_sum(first: VariancePri
 
 
 @given(PARTS, PARTS, CONFIDENCES)
-def test_quantile_and_confidence_are_each_others_inverse(
+def test_quantile_and_confidence_are_inverse_functions(
     first: VariancePrior, second: VariancePrior, confidence: float
 ) -> None:
     quantile = Change(0.0, (first, second)).quantile(confidence)
@@ -102,7 +105,7 @@ def test_quantile_and_confidence_are_each_others_inverse(
 
 
 @given(PARTS, CONFIDENCES)
-def test_a_part_that_is_nothing_beside_the_other_does_not_matter(part: VariancePrior, confidence: float) -> None:
+def test_a_negligible_part_of_the_error_does_not_matter(part: VariancePrior, confidence: float) -> None:
     alone = Change(0.0, (part,)).quantile(confidence)
     assert alone == pytest.approx(stats.t.ppf(confidence, part.degrees) * math.sqrt(part.variance), rel=1e-6)
     for tiny in (0.0, part.variance * 1e-12):
@@ -119,8 +122,8 @@ def test_the_quantile_lies_between_those_of_one_part_and_their_sum(
     assert max(one, other) * (1 - 1e-6) <= both <= (one + other) * (1 + 1e-6)
 
 
-@given(SAMPLE, SPREADS, st.floats(0.5, 0.999), st.floats(0, 0.1))
-def test_an_interval_excludes_what_the_change_is_surely_beyond(
+@given(SAMPLE, PRIORS, st.floats(0.5, 0.999), st.floats(0, 0.1))
+def test_an_interval_excludes_what_the_change_significantly_exceeds(
     values: list[float], prior: VariancePrior, confidence: float, log_change: float
 ) -> None:
     change = change_side_by_side(values, prior)
@@ -131,13 +134,13 @@ def test_an_interval_excludes_what_the_change_is_surely_beyond(
         assert (change.confidence_beyond(log_change) > (1 + confidence) / 2) == (margin > 0)
 
 
-def test_an_interval_wider_than_numbers_go_is_bounded() -> None:
+def test_an_interval_wider_than_the_largest_double_is_bounded() -> None:
     low, high = change_side_by_side([0.0], VariancePrior(0.0078125, 0.5)).interval(0.99609375)
     assert low < 1e-300
     assert 1e300 < high < math.inf
 
 
-def test_without_degrees_of_freedom_nothing_is_sure() -> None:
+def test_without_degrees_of_freedom_the_error_is_unknown() -> None:
     change = change_side_by_side([-5.0], NO_PRIOR)
     assert (change.error, change.known) == (math.inf, False)
     assert change.interval() == (0.0, math.inf)
@@ -145,19 +148,19 @@ def test_without_degrees_of_freedom_nothing_is_sure() -> None:
     assert change.quantile(0.95) == math.inf
 
 
-def test_an_exact_change_is_beyond_whatever_is_smaller() -> None:
+def test_an_exact_change_exceeds_every_smaller_one() -> None:
     exact = Change(-0.05, (VariancePrior(0.0, 10),))
     assert (exact.confidence_beyond(0.049), exact.confidence_beyond(0.05), exact.confidence_beyond(0.051)) == (1, 0, 0)
     assert exact.interval() == (math.exp(-0.05), math.exp(-0.05))
 
 
-def test_one_invocation_each_and_no_priors_say_nothing() -> None:
-    alone = Observed(1.6, 0.0, 1)
-    assert not change_since(shifted(alone, -0.5), alone, NO_PRIOR, NO_PRIOR).known
-    assert change_since(replace(alone, invocations=2), alone, NO_PRIOR, NO_PRIOR).known
-    assert change_since(alone, alone, USUAL, NO_PRIOR).known
+def test_one_invocation_each_without_priors_leaves_the_error_unknown() -> None:
+    alone = ObservedRatio(1.6, 0.0, 1)
+    assert not change_between_sessions(shifted(alone, -0.5), alone, NO_PRIOR, NO_PRIOR).known
+    assert change_between_sessions(replace(alone, invocations=2), alone, NO_PRIOR, NO_PRIOR).known
+    assert change_between_sessions(alone, alone, USUAL, NO_PRIOR).known
 
 
-def test_a_change_of_nothing_is_refused() -> None:
+def test_a_change_without_invocations_is_refused() -> None:
     with pytest.raises(ValueError, match="side by side"):
         change_side_by_side([], USUAL)

@@ -1,4 +1,4 @@
-"""The projection's model: what was put in comes out, and more ranks never help."""
+"""The model of the projection: fits recover its parameters, and more ranks never help."""
 
 import pytest
 from hypothesis import given
@@ -13,11 +13,11 @@ rings = st.builds(Ring, latencies, costs)
 
 
 @given(rings, st.sets(st.integers(2, 64), min_size=1, max_size=3))
-def test_a_ring_is_found_again(ring: Ring, counts: set[int]) -> None:
-    found = fit_ring([AllreduceCost(n, size, ring.allreduce_s(n, size)) for n in counts for size in SIZES])
+def test_a_ring_is_recovered_from_its_own_times(ring: Ring, counts: set[int]) -> None:
+    fitted = fit_ring([AllreduceCost(n, size, ring.allreduce_s(n, size)) for n in counts for size in SIZES])
     for ranks in (2, 64):
         for size in SIZES:
-            assert found.allreduce_s(ranks, size) == pytest.approx(ring.allreduce_s(ranks, size), rel=1e-5)
+            assert fitted.allreduce_s(ranks, size) == pytest.approx(ring.allreduce_s(ranks, size), rel=1e-5)
 
 
 @given(rings, st.floats(1e3, 1e9), st.integers(1, 100))
@@ -30,44 +30,44 @@ links = st.floats(1e6, 1e12)
 
 
 @given(rings, links)
-def test_a_link_is_added_to_what_hosts_need(ring: Ring, bits_per_s: float) -> None:
+def test_the_cost_of_a_link_is_added_to_that_of_hosts(ring: Ring, bits_per_s: float) -> None:
     linked = ring.over_link(bits_per_s)
     assert linked.cost_s_per_byte == ring.cost_s_per_byte + 8 / bits_per_s
     assert linked.latency_s == ring.latency_s
 
 
 @given(rings, links, links)
-def test_a_link_takes_the_place_of_the_one_it_was_measured_over(ring: Ring, measured: float, other: float) -> None:
+def test_a_link_replaces_the_one_that_was_measured(ring: Ring, measured: float, other: float) -> None:
     over = ring.over_link(measured)
     assert over.over_link(other, measured).cost_s_per_byte == pytest.approx(ring.over_link(other).cost_s_per_byte)
     assert ring.over_link(other, measured).cost_s_per_byte >= 8 / other
 
 
-def test_ten_gigabit_by_hand() -> None:
+def test_ten_gigabit_computed_by_hand() -> None:
     ring = Ring(0.0, 0.0).over_link(10e9)
     assert ring.allreduce_s(2, 100e6) == pytest.approx(0.08)
     assert ring.allreduce_s(32, 100e6) == pytest.approx(2 * 31 / 32 * 0.08)
 
 
 @given(rings, st.floats(0.1, 10), st.floats(1, 1.5), st.floats(0, 3))
-def test_where_it_was_measured_the_model_says_what_was_measured(
+def test_the_model_reproduces_the_measurement_it_was_fitted_to(
     ring: Ring, alone_s: float, slower: float, exposed_share: float
 ) -> None:
     exposed_s = exposed_share * ring.allreduce_s(2, 5e7)
     training = MeasuredTraining(alone_s, alone_s * slower, alone_s * slower + exposed_s, 2, 5e7)
-    found = training.efficiency(ring, 2, training.overlap(ring))
-    assert found == pytest.approx(alone_s / training.step_s, rel=1e-9)
+    efficiency = training.efficiency(ring, 2, training.overlap(ring))
+    assert efficiency == pytest.approx(alone_s / training.step_s, rel=1e-9)
 
 
 @given(rings, st.floats(-1, 1))
-def test_the_hidden_share_is_a_share(ring: Ring, exposed_s: float) -> None:
+def test_the_hidden_fraction_lies_between_0_and_1(ring: Ring, exposed_s: float) -> None:
     overlap = MeasuredTraining(1.0, 1.0, 1.0 + exposed_s, 2, 5e7).overlap(ring)
-    assert 0 <= overlap.hidden_share <= 1
+    assert 0 <= overlap.hidden_fraction <= 1
     assert overlap.rest_s >= 0
-    assert overlap.hidden_share == 0 or overlap.rest_s == 0
+    assert overlap.hidden_fraction == 0 or overlap.rest_s == 0
 
 
 @pytest.mark.parametrize("sizes_by_ranks", [[(2, 1024)], [(2, 1024), (4, 1024)], [(1, 1024), (1, 2048)]])
-def test_too_little_for_a_ring(sizes_by_ranks: list[tuple[int, int]]) -> None:
+def test_one_size_or_one_rank_is_too_little_for_a_ring(sizes_by_ranks: list[tuple[int, int]]) -> None:
     with pytest.raises(ValueError, match="two sizes and two ranks"):
         fit_ring([AllreduceCost(ranks, size, 1e-3) for ranks, size in sizes_by_ranks])

@@ -1,4 +1,4 @@
-"""What verdicts promise, where the truth is known: how often an alarm is false, and which losses would be called."""
+"""What judgements promise, tested where the truth is known: how often alarms are false, which losses are detected."""
 
 import math
 import random
@@ -9,17 +9,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perf.judge.judgement import (
+    MAX_EVALUATIONS,
+    RUN_ERROR,
+    Judgement,
+    Tolerance,
+    VerdictKind,
+    judge_drift,
+    judge_side_by_side,
+)
 from perf.judge.power import POWER
-from perf.judge.speedup import Observed, observe
+from perf.judge.speedup import ObservedRatio, observe
 from perf.judge.variance_prior import VariancePrior
-from perf.judge.verdict import LOOKS, RUN_ERROR, Judgement, Kind, Tolerance, judge_side_by_side, judge_since
-from tests.unit.judge.samples import MAYBE_SPREADS, OBSERVED, SAMPLE, SESSIONS, SPREADS, USUAL, of_values
+from tests.unit.judge.samples import MAYBE_PRIORS, OBSERVED, PRIORS, SAMPLE, SESSIONS, USUAL, of_values
 
 TOLERANCE = Tolerance(change=0.01, resolution=0.05)
-# So narrow that the level of the run alone decides about an alarm.
+# So narrow that only the level of the run decides about an alarm.
 NONE = Tolerance(change=1e-9, resolution=0.05)
 COMPARISONS = st.sampled_from([1, 20, 168])
-# Side by side and between sessions, as they are assumed: few degrees, so that variances differ much between cases.
+# Priors as they are assumed: few degrees of freedom, so variances differ much between cases.
 FEW_DEGREES = VariancePrior(variance=0.02**2, degrees=4)
 SESSIONS_FEW = VariancePrior(variance=0.02**2, degrees=4)
 WITHIN_FEW = VariancePrior(variance=0.05**2, degrees=4)
@@ -29,27 +37,27 @@ def side_by_side(values: list[float], prior: VariancePrior = USUAL, comparisons:
     return judge_side_by_side(values, prior, TOLERANCE, comparisons)
 
 
-# What is stated
+# The stated losses
 
 
-@given(SAMPLE, SPREADS, COMPARISONS)
+@given(SAMPLE, PRIORS, COMPARISONS)
 def test_side_by_side_twice_as_many_invocations_never_raise_the_smallest_loss(
     values: list[float], prior: VariancePrior, comparisons: int
 ) -> None:
-    found = side_by_side(values, prior, comparisons)
-    assert found.smallest_loss is not None
-    assert found.with_twice is not None
-    assert found.with_twice <= found.smallest_loss
+    judgement = side_by_side(values, prior, comparisons)
+    assert judgement.smallest_loss is not None
+    assert judgement.with_twice is not None
+    assert judgement.with_twice <= judgement.smallest_loss
 
 
-@given(OBSERVED, OBSERVED, MAYBE_SPREADS, MAYBE_SPREADS, COMPARISONS)
+@given(OBSERVED, OBSERVED, MAYBE_PRIORS, MAYBE_PRIORS, COMPARISONS)
 def test_twice_as_many_invocations_never_raise_the_smallest_drift(
-    now: Observed, then: Observed, within: VariancePrior, sessions: VariancePrior, comparisons: int
+    now: ObservedRatio, then: ObservedRatio, within: VariancePrior, sessions: VariancePrior, comparisons: int
 ) -> None:
-    found = judge_since(now, then, within, sessions, TOLERANCE, comparisons)
-    if found.smallest_loss is not None:
-        assert found.with_twice is not None
-        assert found.with_twice <= found.smallest_loss
+    judgement = judge_drift(now, then, within, sessions, TOLERANCE, comparisons)
+    if judgement.smallest_loss is not None:
+        assert judgement.with_twice is not None
+        assert judgement.with_twice <= judgement.smallest_loss
 
 
 @settings(max_examples=20)  # of 640 samples each
@@ -71,27 +79,27 @@ def test_more_invocations_side_by_side_lower_the_smallest_loss_on_average(
 
 @contextmanager
 def unstated() -> Iterator[None]:
-    """Verdicts without the losses that they state, which take nine tenths of their time and decide none."""
+    """Judge without stating the smallest loss, which takes nine tenths of the time and decides nothing."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("perf.judge.verdict.smallest_loss", lambda *_: None)
+        patch.setattr("perf.judge.judgement.smallest_loss", lambda *_: None)
         yield
 
 
-def at_most(share: float, count: int) -> float:
-    """So many of `count` happen at most, each with a chance of `share`, in all but one of a thousand seeds."""
-    return share * count + 3 * math.sqrt(share * count)
+def at_most(probability: float, count: int) -> float:
+    """Return how many of `count` events happen at most, each with this probability, in all but one of 1000 seeds."""
+    return probability * count + 3 * math.sqrt(probability * count)
 
 
 def own_sd(draw: random.Random, prior: VariancePrior) -> float:
-    """The deviation of one case, where those of all cases scatter as their prior says."""
+    """Draw the standard deviation of one case from the prior of all cases."""
     return math.sqrt(prior.variance * prior.degrees / draw.gammavariate(prior.degrees / 2, 2))
 
 
-def looked_at(prior: VariancePrior, draw: random.Random, comparisons: int) -> Kind:
-    """The verdict on a case in which nothing changed, measured again until it is decided."""
+def evaluated(prior: VariancePrior, draw: random.Random, comparisons: int) -> VerdictKind:
+    """Return the verdict on an unchanged case that is remeasured until it is decided."""
     sd, values = own_sd(draw, prior), list[float]()
-    kind: Kind = "inconclusive"
-    for _ in range(LOOKS):
+    kind: VerdictKind = "inconclusive"
+    for _ in range(MAX_EVALUATIONS):
         values += [draw.gauss(0, sd) for _ in range(3)]
         kind = judge_side_by_side(values, prior, NONE, comparisons).kind
         if kind != "inconclusive":
@@ -100,26 +108,26 @@ def looked_at(prior: VariancePrior, draw: random.Random, comparisons: int) -> Ki
 
 
 class Sessions:
-    """Sessions of one case, of four invocations each: its variances scatter as their priors say."""
+    """Sessions of one case, of four invocations each, with variances drawn from their priors."""
 
     def __init__(self, draw: random.Random, within: VariancePrior, between: VariancePrior) -> None:
         self._draw = draw
         self._within = own_sd(draw, within)
         self._between = own_sd(draw, between)
 
-    def session(self, log_speedup: float = 0.0) -> Observed:
+    def session(self, log_speedup: float = 0.0) -> ObservedRatio:
         own = self._draw.gauss(log_speedup, self._between)
         return of_values([self._draw.gauss(own, self._within) for _ in range(4)])
 
 
-def seen_again(within: VariancePrior, between: VariancePrior, draw: random.Random, comparisons: int) -> Kind:
-    """The verdict on a case of an unchanged stack in a new session."""
+def judged_again(within: VariancePrior, between: VariancePrior, draw: random.Random, comparisons: int) -> VerdictKind:
+    """Return the verdict on a case of an unchanged stack in a new session."""
     case = Sessions(draw, within, between)
-    return judge_since(case.session(), case.session(), within, between, NONE, comparisons).kind
+    return judge_drift(case.session(), case.session(), within, between, NONE, comparisons).kind
 
 
-def fastest_slots(draw: random.Random) -> Observed:
-    """A session from the fastest of ten slots of each invocation, to which noise only ever adds."""
+def fastest_slots(draw: random.Random) -> ObservedRatio:
+    """Return a session from the fastest of ten slots of each invocation; noise only ever adds time."""
     own = math.exp(draw.gauss(1.6, math.sqrt(SESSIONS.variance)))
 
     def fastest(latency: float) -> float:
@@ -128,13 +136,13 @@ def fastest_slots(draw: random.Random) -> Observed:
     return observe([(fastest(own), fastest(1.0)) for _ in range(4)])
 
 
-VERDICTS: dict[str, Callable[[random.Random, int], Kind]] = {
-    "side by side": lambda draw, comparisons: looked_at(USUAL, draw, comparisons),
-    "side by side, few degrees": lambda draw, comparisons: looked_at(FEW_DEGREES, draw, comparisons),
-    "sessions": lambda draw, comparisons: seen_again(USUAL, SESSIONS, draw, comparisons),
-    "sessions, few degrees": lambda draw, comparisons: seen_again(WITHIN_FEW, SESSIONS_FEW, draw, comparisons),
+VERDICTS: dict[str, Callable[[random.Random, int], VerdictKind]] = {
+    "side by side": lambda draw, comparisons: evaluated(USUAL, draw, comparisons),
+    "side by side, few degrees": lambda draw, comparisons: evaluated(FEW_DEGREES, draw, comparisons),
+    "sessions": lambda draw, comparisons: judged_again(USUAL, SESSIONS, draw, comparisons),
+    "sessions, few degrees": lambda draw, comparisons: judged_again(WITHIN_FEW, SESSIONS_FEW, draw, comparisons),
     "fastest slots": lambda draw, comparisons: (
-        judge_since(fastest_slots(draw), fastest_slots(draw), USUAL, SESSIONS, NONE, comparisons).kind
+        judge_drift(fastest_slots(draw), fastest_slots(draw), USUAL, SESSIONS, NONE, comparisons).kind
     ),
 }
 
@@ -154,7 +162,7 @@ def test_one_unchanged_run_in_a_hundred_raises_an_alarm(verdict: str, comparison
 
 @pytest.mark.parametrize("comparisons", [1, 168])
 @pytest.mark.parametrize(("invocations", "prior"), [(3, USUAL), (12, USUAL), (3, FEW_DEGREES), (4, FEW_DEGREES)])
-def test_side_by_side_losses_of_the_stated_size_are_called_as_often_as_is_stated(
+def test_side_by_side_losses_of_the_stated_size_are_detected_as_often_as_stated(
     invocations: int, prior: VariancePrior, comparisons: int
 ) -> None:
     draw, count, called = random.Random(1), 1000, 0
@@ -167,13 +175,13 @@ def test_side_by_side_losses_of_the_stated_size_are_called_as_often_as_is_stated
         loss = measured(0.0).smallest_loss or 0
         with unstated():
             called += measured(math.log1p(-loss)).kind == "regressed"
-    # Three standard errors of the count, and a hundredth for the draws behind the statement.
+    # Three standard errors of the count, and one hundredth for the draws behind the stated loss.
     assert called / count == pytest.approx(POWER, abs=3 * math.sqrt(POWER * (1 - POWER) / count) + 0.01)
 
 
 @pytest.mark.parametrize("comparisons", [1, 168])
 @pytest.mark.parametrize(("within", "between"), [(USUAL, SESSIONS), (WITHIN_FEW, SESSIONS_FEW)])
-def test_drifts_of_the_stated_size_are_called_as_often_as_is_stated(
+def test_drifts_of_the_stated_size_are_detected_as_often_as_stated(
     within: VariancePrior, between: VariancePrior, comparisons: int
 ) -> None:
     draw, count, called = random.Random(1), 300, 0
@@ -181,11 +189,11 @@ def test_drifts_of_the_stated_size_are_called_as_often_as_is_stated(
         case = Sessions(draw, within, between)
         then = case.session()
 
-        def seen(log_loss: float, case: Sessions = case, then: Observed = then) -> Judgement:
-            return judge_since(case.session(log_loss), then, within, between, TOLERANCE, comparisons)
+        def judged(log_loss: float, case: Sessions = case, then: ObservedRatio = then) -> Judgement:
+            return judge_drift(case.session(log_loss), then, within, between, TOLERANCE, comparisons)
 
-        loss = seen(0.0).smallest_loss or 0
+        loss = judged(0.0).smallest_loss or 0
         with unstated():
-            called += seen(math.log1p(-loss)).kind == "drifted"
-    # Three standard errors of the count, and a hundredth for what is approximated.
+            called += judged(math.log1p(-loss)).kind == "drifted"
+    # Three standard errors of the count, and one hundredth for the approximation.
     assert called / count >= POWER - 3 * math.sqrt(POWER * (1 - POWER) / count) - 0.01

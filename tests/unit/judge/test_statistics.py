@@ -1,4 +1,4 @@
-"""Order statistics, held against numpy's."""
+"""Order statistics, compared with numpy's."""
 
 from random import Random
 
@@ -10,24 +10,24 @@ from hypothesis import strategies as st
 from perf.judge.statistics import median, midmean, quantile
 
 DURATIONS = st.lists(st.integers(0, 10**12), min_size=1, max_size=40)
-SHARES = st.floats(0, 1)
+FRACTIONS = st.floats(0, 1)
 
 
 @settings(deadline=None)  # the cores are shared
-@given(DURATIONS, SHARES)
-def test_quantile_is_numpys_linear_one(values: list[int], q: float) -> None:
+@given(DURATIONS, FRACTIONS)
+def test_the_quantile_is_numpys_linear_one(values: list[int], q: float) -> None:
     assert quantile(values, q) == pytest.approx(float(np.quantile(values, q, method="linear")), rel=1e-12, abs=1e-9)
 
 
 @settings(deadline=None)
 @given(DURATIONS)
-def test_median_is_numpys(values: list[int]) -> None:
+def test_the_median_is_numpys(values: list[int]) -> None:
     assert median(values) == float(np.median(values))
 
 
 @settings(deadline=None)
-@given(DURATIONS, SHARES, SHARES, st.randoms(use_true_random=False))
-def test_quantile_grows_with_its_share_whatever_the_order(
+@given(DURATIONS, FRACTIONS, FRACTIONS, st.randoms(use_true_random=False))
+def test_a_quantile_grows_with_q_whatever_the_order_of_values(
     values: list[int], one: float, other: float, luck: Random
 ) -> None:
     shuffled = luck.sample(values, len(values))
@@ -56,6 +56,6 @@ def test_values_are_not_sorted_in_place() -> None:
     assert values == [3, 1, 2]
 
 
-def test_no_values_have_no_quantile() -> None:
+def test_a_quantile_without_values_is_refused() -> None:
     with pytest.raises(ValueError, match="no values"):
         median([])

@@ -1,4 +1,4 @@
-"""The prior of variances: recovered where it is known, and silent or assumed where little is known."""
+"""The prior of variances: recovered from simulated cases, and assumed if there are few."""
 
 import random
 import statistics
@@ -29,13 +29,13 @@ DEFAULTS = st.builds(VariancePrior, st.floats(1e-8, 1), st.floats(0.5, 10))
 
 
 def simulated(groups: int, size: int, degrees: float, variance: float, seed: int = 1) -> list[list[float]]:
-    """Samples whose own variances scatter as a scaled inverse chi-square with `degrees` degrees of freedom."""
+    """Return samples whose variances are scaled inverse chi-square with `degrees` degrees of freedom."""
     draw = random.Random(seed)
-    found = []
+    samples = []
     for _ in range(groups):
         own = variance * degrees / draw.gammavariate(degrees / 2, 2)
-        found.append([draw.gauss(1.5, own**0.5) for _ in range(size)])
-    return found
+        samples.append([draw.gauss(1.5, own**0.5) for _ in range(size)])
+    return samples
 
 
 def test_the_prior_of_simulated_cases_is_recovered() -> None:
@@ -44,7 +44,7 @@ def test_the_prior_of_simulated_cases_is_recovered() -> None:
     assert prior.degrees == pytest.approx(6, rel=0.2)
 
 
-def test_alike_variances_are_worth_the_most() -> None:
+def test_equal_variances_give_the_strongest_prior() -> None:
     draw = random.Random(1)
     same = [[draw.gauss(0, 0.01) for _ in range(4)] for _ in range(2000)]
     prior = fit_prior(same)
@@ -52,12 +52,12 @@ def test_alike_variances_are_worth_the_most() -> None:
     assert prior.variance == pytest.approx(1e-4, rel=0.1)
 
 
-def test_the_prior_is_worth_little_where_variances_differ_much() -> None:
+def test_the_prior_is_weak_if_variances_differ_much() -> None:
     assert fit_prior(simulated(groups=500, size=6, degrees=0.8, variance=1e-4)).degrees < 2
 
 
 @pytest.mark.parametrize("samples", [[], [[0.1]], [[0.1], [0.2]], [[0.1, 0.2]], [[0.1, 0.1], [0.2, 0.2]]])
-def test_nothing_is_known_from_single_or_equal_invocations(samples: list[list[float]]) -> None:
+def test_single_or_equal_invocations_give_no_prior(samples: list[list[float]]) -> None:
     assert fit_prior(samples) == NO_PRIOR
 
 
@@ -74,7 +74,7 @@ def test_a_slower_machine_has_the_same_prior(samples: list[list[float]], shift: 
     assert after.degrees == pytest.approx(before.degrees, rel=1e-3)
 
 
-def test_the_rounding_of_equal_values_is_no_variance() -> None:
+def test_the_rounding_of_equal_values_is_ignored() -> None:
     apart = [[0.0, 1.0], [0.0, 1.0]]
     assert fit_prior([*apart, [0.7, 0.7, 0.7]]) == fit_prior(apart)
 
@@ -85,7 +85,7 @@ def test_samples_are_fitted_by_their_variances(samples: list[list[float]]) -> No
 
 
 @given(VALUES)
-def test_the_variance_of_values_has_a_degree_of_freedom_less(values: list[float]) -> None:
+def test_the_variance_of_values_has_one_degree_of_freedom_less(values: list[float]) -> None:
     variance, degrees = variance_of(values)
     assert variance == pytest.approx(statistics.variance(values), abs=1e-12)
     assert degrees == len(values) - 1
@@ -117,7 +117,7 @@ def test_enough_small_variances_narrow_the_default() -> None:
 
 
 @pytest.mark.parametrize("variances", [[], [(0.0, 0)] * 10, [(0.0, 2)] * 10], ids=["none", "singles", "equal"])
-def test_what_says_nothing_leaves_the_default(variances: list[tuple[float, float]]) -> None:
+def test_samples_without_information_leave_the_default(variances: list[tuple[float, float]]) -> None:
     assert prior_of(variances, VariancePrior(1e-4, 4)) == VariancePrior(1e-4, 4)
 
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace as changed
 
 from perf.builds import Build, Mpi
-from perf.dist.rank_group import TrainingJob
+from perf.dist.program import TrainingProgram
 from perf.machine import Placement
 from perf.measure.plan import Operator, Plan, Program, Runner, Variant, Workload, content_of
 from perf.measure.stacks import BaselineArm, baseline_arm_of, stack_of
@@ -25,7 +25,7 @@ class Seats:
     """Stands in for the start of training jobs, on as many seats as there are ranks."""
 
     def placement_of(self, variant: Variant[Any]) -> tuple[str, ...]:
-        assert isinstance(variant.program, TrainingJob)
+        assert isinstance(variant.program, TrainingProgram)
         return tuple(f"seat {number}" for number in range(variant.program.ranks))
 
     def prefixes_of(self, variant: Variant[Any]) -> list[tuple[str, ...]]:
@@ -57,7 +57,7 @@ def inference(program: Program | Operator, extra_work: float = 0.0) -> Plan[Any]
 
 def training(task: Mapping[str, Any], variables: Mapping[str, str]) -> Plan[Any]:
     wheel = build("mkl-dist", variables=BINDING, requirement="mxnet-mkl==1.5.0", mkldnn=True, mpi=INTEL)
-    return plan_of(Variant("r2", wheel, TrainingJob("resnet18_v1/b4", 2, task, variables)), Seats())
+    return plan_of(Variant("r2", wheel, TrainingProgram("resnet18_v1/b4", 2, task, variables)), Seats())
 
 
 def stack(plan: Plan[Any]) -> Stack:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from perf.errors import PerfError
 from perf.facts import CheckFacts, RnnCheck
-from perf.judge.verdict import LOOKS
+from perf.judge.judgement import MAX_EVALUATIONS
 from perf.measure import cases as measuring
 from perf.measure.cases import Measuring
 from perf.measure.engine import Conditions
@@ -112,7 +112,7 @@ class Session:
     baseline_arm: Callable[[Plan[Any], Variant[Any], Sequence[Case]], BaselineArm | str | None] = twin_with_old_stack
     failures: Mapping[str, Failure] = field(default_factory=dict)
     budget_s: float = 1000.0
-    decided_after: int = LOOKS
+    decided_after: int = MAX_EVALUATIONS
     injected: Mapping[str, float] = field(default_factory=dict)
     subject: str | None = None
 

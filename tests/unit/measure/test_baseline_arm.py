@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace as changed
 
 from perf.builds import BLAS_KERNELS
-from perf.dist.rank_group import TrainingJob
+from perf.dist.program import TrainingProgram
 from perf.measure.plan import Plan, Program, Variant
 from perf.stack import differing
 from tests.support.fakes import build
@@ -93,8 +93,8 @@ def test_a_job_and_its_variables_are_put_back() -> None:
     then = changed(stack(plan), job={"batch": 4, "seed": 2}, variables={**BINDING, "HOROVOD_CYCLE_TIME": "1"})
     found = baseline_arm(plan, then)
     assert found is not None
-    assert isinstance(found.variant.program, TrainingJob)
-    assert found.variant.program.task == {"batch": 4, "seed": 2}
+    assert isinstance(found.variant.program, TrainingProgram)
+    assert found.variant.program.arguments == {"batch": 4, "seed": 2}
     assert found.variant.program.variables == {"HOROVOD_CYCLE_TIME": "1"}
     assert found.variant.build.variables == BINDING
     assert found.stack == then
@@ -109,8 +109,8 @@ def test_a_stored_run_can_load_nothing_by_its_variables_or_settings(plan: Plan[A
     variables = {**BINDING, **evil, "HOROVOD_CYCLE_TIME": "1", "I_MPI_PIN": "/evil", "I_MPI_PMI_LIBRARY": "evil.so"}
     side_by_side = baseline_arm(job, changed(stack(job), variables=variables, job={"batch": 2, "checkpoint": "/evil"}))
     assert side_by_side is not None
-    assert isinstance(side_by_side.variant.program, TrainingJob)
-    assert side_by_side.variant.program.task == {"batch": 2}
+    assert isinstance(side_by_side.variant.program, TrainingProgram)
+    assert side_by_side.variant.program.arguments == {"batch": 2}
     assert side_by_side.variant.program.variables == {"HOROVOD_CYCLE_TIME": "1"}
     assert side_by_side.variant.build.variables == BINDING
 

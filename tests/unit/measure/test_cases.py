@@ -11,7 +11,7 @@ from rich.console import Console
 
 from perf.errors import PerfError
 from perf.facts import CheckFacts, RnnCheck
-from perf.judge.verdict import LOOKS
+from perf.judge.judgement import MAX_EVALUATIONS
 from perf.measure import cases as measuring
 from perf.measure.cases import Measuring
 from perf.measure.engine import Conditions
@@ -22,7 +22,7 @@ from perf.measure.plan import Plan, Variant
 from perf.measure.stacks import BaselineArm
 from perf.plugin.session import PerfSession
 from perf.report.progress import ProgressLine
-from perf.runs.judges import Ungated
+from perf.runs.judges import NoBaseline
 from tests.support.fakes import PLACEMENTS
 from tests.unit.measure.fake_session import (
     CONFIRMING,
@@ -85,7 +85,7 @@ def test_a_confirmation_is_at_a_case_and_its_twin_alone_and_grows(monkeypatch: p
     looks = session.engine.asked[1:]
     assert looks == [
         Asked(f"{CONFIRMING} b-fast", ["b"], [TWIN, "fast"], TWIN, look * SMOKE.confirm_invocations)
-        for look in range(1, LOOKS)
+        for look in range(1, MAX_EVALUATIONS)
     ], "as often as the error of a run is divided among, and no more"
     assert list(session.ledger.parts) == ["confirmations"]
 
@@ -99,7 +99,7 @@ def test_looks_end_as_soon_as_a_case_is_decided(monkeypatch: pytest.MonkeyPatch)
 def test_the_slowest_case_is_taken_to_its_verdict_before_the_next_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(monkeypatch, losses={"faster": -0.2, "slow": 0.1, "slower": 0.3})
     session.measured()
-    most = LOOKS - 1
+    most = MAX_EVALUATIONS - 1
     assert session.engine.looks == ["slower"] * most + ["slow"] * most + ["faster"] * most
 
 
@@ -178,7 +178,7 @@ def test_an_error_that_ends_the_measuring_is_kept_for_all_cases(monkeypatch: pyt
         effort=SMOKE,
         context=Mock(),
         journal=Mock(),
-        judging=Ungated(),
+        judge=NoBaseline(),
         tolerances=Mock(),
     )
     session.measure()

@@ -13,16 +13,15 @@ import pytest
 
 from perf.cnn.family import CnnFamily
 from perf.cnn.networks import INPUT, catalogue
-from perf.dist.data import load
 from perf.dist.family import DistFamily, TrainingPlan
-from perf.dist.rank_group import TrainingJob
+from perf.dist.program import TrainingProgram
 from perf.files import ROOT
 from perf.measure.family import PROCESS_BYTES, Resources
 from perf.measure.plan import Plan, Program, Variant, Workload
-from perf.rnn.agreement import drawn, expected
+from perf.rnn.agreement import draw_inputs, expected_outputs
 from perf.rnn.family import RnnFamily
-from perf.rnn.operator import operator_of
 from perf.rnn.reference import Sizes
+from perf.rnn.shapes import operator_of
 from tests.support.fakes import PLACEMENTS, build
 
 BASELINES = ROOT / "baselines"
@@ -53,7 +52,7 @@ def test_the_equations_need_about_what_is_estimated(sizes: Sizes, batch: int, st
     workload = plan.workloads[0]
     tracemalloc.start()
     try:
-        expected(sizes, drawn(workload.inputs, workload.scales, 1))
+        expected_outputs(sizes, draw_inputs(workload.inputs, workload.scales, 1))
         needed = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -94,13 +93,9 @@ def test_no_network_needed_less_than_estimated(path: Path, tmp_path: Path) -> No
 
 def training(ranks: Sequence[int], batch: int = 1) -> TrainingPlan:
     task = {"network": "resnet18_v1"}
-    variants = tuple(Variant(f"r{n}", build(), TrainingJob(f"resnet18_v1/b{batch}", n, task, {})) for n in ranks)
+    variants = tuple(Variant(f"r{n}", build(), TrainingProgram(f"resnet18_v1/b{batch}", n, task, {})) for n in ranks)
     workload = Workload("w", {"data": (batch, 3, 224, 224)}, batch, 1.0)
     return TrainingPlan("t", variants, (workload,), "r1", Mock(), Mock(), family="dist")
-
-
-def test_every_network_that_can_be_trained_has_its_figures() -> None:
-    assert set(load().memory) == set(load().networks)
 
 
 def test_every_rank_of_every_job_counts_and_other_hosts_do_not() -> None:

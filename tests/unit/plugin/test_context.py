@@ -8,12 +8,12 @@ import pytest
 from perf.measure.tiers import effort_of
 from perf.plugin import context as room
 from perf.plugin.context import journal_conditions
-from perf.runs.schema import SCHEMA, Context
+from perf.runs.schema import SCHEMA, RunContext
 from tests.support.fakes import build
 
 
 def conditions(settings: dict[str, Any] | None = None) -> dict[str, Any]:
-    context = Context(
+    context = RunContext(
         schema=SCHEMA,
         machine_class="made",
         host_id="host",

@@ -12,7 +12,7 @@ from perf.plugin.fixtures import _fail_as_judged
 def fail_as_judged(unjudged: str | None, *, strict: bool) -> None:
     outcome: Any = SimpleNamespace(case=SimpleNamespace(id="net-b1-mkl-int8"), check=Checked(None, None, unjudged))
     options = SimpleNamespace(strict=strict, advisory=False)
-    session: Any = SimpleNamespace(setup=SimpleNamespace(options=options), judging=None)
+    session: Any = SimpleNamespace(setup=SimpleNamespace(options=options), judge=None)
     _fail_as_judged(outcome, None, session, "net", "uv run pytest net")
 
 

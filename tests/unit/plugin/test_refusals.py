@@ -8,14 +8,14 @@ import pytest
 from perf.builds import Build
 from perf.builds.compiled import check_programs
 from perf.builds.mpi import read_mpi
-from perf.cnn.digits.check import handwriting
+from perf.cnn.digits.dataset import settings
 from perf.errors import PerfError, UnavailableError
 from tests.conftest import SmallDisk
 from tests.support.inline import Finished, made_by_hand, run_inline
 
 SMOKE = ("perf/cnn/test_inference.py", "--perf-tier=smoke")
 TRAIN = ("perf/dist/test_scaling.py", "--perf-tier=smoke", "-k", "not 2hosts")
-IMAGENET = ("perf/cnn", f"--perf-model={handwriting().network}", "-m", "accuracy", "-k", "imagenet")
+IMAGENET = ("perf/cnn", f"--perf-model={settings().network}", "-m", "accuracy", "-k", "imagenet")
 
 REFUSED = {
     "--perf-build=mkl": "no requirement or wheel file is named\nnext: write for example --perf-build mkl=",

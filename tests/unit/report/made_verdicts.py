@@ -9,8 +9,8 @@ from tests.support.factories import (
     CASE,
     LOG_SPEEDUPS,
     benchmark,
-    beside_baseline,
     judged,
+    measured_side_by_side,
     sample,
     stack,
 )
@@ -23,12 +23,12 @@ SETTINGS = {"kernel": "6.2.0", "governor": "performance"}
 
 
 def drifted(by: float = -0.2, workload: str = "resnet50_v1-b1", at: Gate | None = None, **figures: Any) -> Verdict:
-    """The verdict on a case of the baseline's stack whose speedup was multiplied by 1 + `by`."""
+    """Return the verdict on a case of the baseline's stack with its speedup multiplied by 1 + `by`."""
     values = [value + math.log1p(by) for value in LOG_SPEEDUPS]
     return judged(benchmark(workload, samples={"native-fp32": sample(values)}, **figures), at)
 
 
 def judged_side_by_side(by: float, workload: str = "resnet50_v1-b1", **baseline_arm: Any) -> Verdict:
-    """The verdict on a case with another wheel, slower than the baseline's by 1 + `by` side by side."""
-    baseline_arms = beside_baseline(*(value + math.log1p(by) for value in EVEN), **baseline_arm)
+    """Return the verdict on a case with another wheel, whose speed side by side is 1 + `by` times the baseline's."""
+    baseline_arms = measured_side_by_side(*(value + math.log1p(by) for value in EVEN), **baseline_arm)
     return judged(benchmark(workload, stack=NEW_WHEEL, beside=baseline_arms))

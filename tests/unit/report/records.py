@@ -1,4 +1,4 @@
-"""Records of cases, made by hand."""
+"""Records of cases, for tests of the summary."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.support.factories import as_stack
 
 
 def ratio(value: float, **other: Any) -> RatioEstimate:
-    """A ratio whose interval reaches 10 % to either side, from three invocations."""
+    """Return a ratio from three invocations, with an interval of 10 % on each side."""
     fields = {"low": value * 0.9, "high": value * 1.1, "typical": value, "invocations": FEW, "disturbed": False}
     return RatioEstimate(value, **{**fields, **other})
 
@@ -22,7 +22,7 @@ def network(name: str = "resnet50_v1", batch: int = 8, drift: Drift | None = Non
 
 
 def record(variant: str, speedup: float | RatioEstimate | None = None, **other: Any) -> CaseRecord:
-    """A record of resnet50_v1 at batch 8, with a speedup as `ratio` makes it."""
+    """Return a record of resnet50_v1 at batch 8; a number as its speedup gets the interval of `ratio`."""
     return CaseRecord(
         **{
             **dict.fromkeys(CaseRecord.__struct_fields__),
@@ -45,7 +45,7 @@ def record(variant: str, speedup: float | RatioEstimate | None = None, **other: 
 
 
 def trained(ranks: int, efficiency: RatioEstimate | None = None, **other: Any) -> CaseRecord:
-    """A training job on so many ranks, which do not hide 5.12 % of a step unless they are one."""
+    """Return a training job on this number of ranks. On more than one, 5.12 % of a step is exposed communication."""
     check = TrainingCheck(
         place="this host",
         link_gbit_per_s=None,

@@ -1,4 +1,4 @@
-"""The doctor's table: every finding once, doubt with its advice, nothing cut."""
+"""The doctor's table: every finding once, doubtful ones with advice, nothing cut."""
 
 import re
 from io import StringIO

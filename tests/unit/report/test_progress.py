@@ -1,4 +1,4 @@
-"""Progress: plain lines where nobody watches, a live line on a terminal, and no thread that would take cores."""
+"""Progress: a live line on a terminal, plain lines elsewhere, and no thread that would use the measured cores."""
 
 import re
 import threading
@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from perf.report.progress import ProgressLine, time_to_go
+from perf.report.progress import ProgressLine, remaining_time
 
 
 @pytest.fixture
@@ -22,22 +22,22 @@ def terminal(out: StringIO, monkeypatch: pytest.MonkeyPatch) -> Console:
 
 
 @pytest.mark.parametrize(
-    ("elapsed_s", "share", "text"),
+    ("elapsed_s", "done", "text"),
     [
-        (0, 0, "time to go unknown yet"),
-        (10, 0.5, "10 s to go"),
-        (10, 0.25, "30 s to go"),
-        (89, 0.5, "89 s to go"),
-        (90, 0.5, "2 min to go"),
-        (600, 0.1, "90 min to go"),
-        (600, 1, "0 s to go"),
+        (0, 0, "remaining time unknown"),
+        (10, 0.5, "10 s left"),
+        (10, 0.25, "30 s left"),
+        (89, 0.5, "89 s left"),
+        (90, 0.5, "2 min left"),
+        (600, 0.1, "90 min left"),
+        (600, 1, "0 s left"),
     ],
 )
-def test_time_to_go(elapsed_s: float, share: float, text: str) -> None:
-    assert time_to_go(elapsed_s, share) == text
+def test_the_remaining_time_is_extrapolated(elapsed_s: float, done: float, text: str) -> None:
+    assert remaining_time(elapsed_s, done) == text
 
 
-def test_elsewhere_each_word_is_a_plain_line(out: StringIO) -> None:
+def test_without_a_terminal_every_step_is_a_plain_line(out: StringIO) -> None:
     line = ProgressLine(Console(file=out, width=30))
     with line.shown():
         line.say("[build] mkl: ready " + "x" * 60)
@@ -46,9 +46,9 @@ def test_elsewhere_each_word_is_a_plain_line(out: StringIO) -> None:
         line.tell("end", 1)
     assert out.getvalue().splitlines() == [
         "[build] mkl: ready " + "x" * 60,
-        "[  0%] resnet50_v1-b1, invocation 1; time to go unknown yet",
-        "[ 25%] resnet50_v1-b8, invocation 1; 0 s to go",
-        "[100%] end; 0 s to go",
+        "[  0%] resnet50_v1-b1, invocation 1; remaining time unknown",
+        "[ 25%] resnet50_v1-b8, invocation 1; 0 s left",
+        "[100%] end; 0 s left",
     ]
 
 
@@ -58,14 +58,14 @@ def test_a_terminal_shows_a_live_line(out: StringIO, terminal: Console) -> None:
     with line.shown():
         line.tell("resnet50_v1-b8", 0.25)
         assert threading.active_count() == threads, "a thread would run on the cores that are measured"
-        assert re.search(r" 25 % .*resnet50_v1-b8; 0 s to go", out.getvalue())
+        assert re.search(r" 25 % .*resnet50_v1-b8; 0 s left", out.getvalue())
         drawn = out.tell()
         line.say("build mkl: ready")
         assert "build mkl: ready\n" in out.getvalue()[drawn:]
     assert out.getvalue().endswith("\x1b[2K"), "the live line is erased at the end"
 
 
-def test_a_second_live_line_goes_on_where_the_first_ended(out: StringIO, terminal: Console) -> None:
+def test_a_second_live_line_continues_where_the_first_ended(out: StringIO, terminal: Console) -> None:
     line = ProgressLine(terminal)
     with line.shown():
         line.tell("first", 0.75)
@@ -81,12 +81,12 @@ def test_a_terminal_without_the_live_line_gets_plain_lines(out: StringIO, termin
         pass
     before = out.tell()
     line.tell("later", 0.5)
-    assert out.getvalue()[before:] == "[ 50%] later; 0 s to go\n"
+    assert out.getvalue()[before:] == "[ 50%] later; 0 s left\n"
 
 
-def test_what_is_begun_anew_has_a_time_to_go_of_its_own(out: StringIO) -> None:
+def test_a_restart_resets_the_remaining_time(out: StringIO) -> None:
     line = ProgressLine(Console(file=out, width=30))
     line.tell("first", 1)
     line.restart()
     line.tell("second", 0)
-    assert out.getvalue().splitlines()[1] == "[  0%] second; time to go unknown yet"
+    assert out.getvalue().splitlines()[1] == "[  0%] second; remaining time unknown"

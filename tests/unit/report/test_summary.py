@@ -1,4 +1,4 @@
-"""The summary's figures are the records', in Markdown and on consoles of any width."""
+"""The summary shows the figures of the records, in Markdown and on consoles of any width."""
 
 import re
 import tempfile
@@ -44,7 +44,7 @@ def printed(summary: Summary, width: int) -> str:
 
 
 def table_of(records: list[CaseRecord]) -> Rows:
-    """The table of records of one family."""
+    """Return the table of records of one family."""
     (table,) = tables_of(Summary(records, [], [], []))
     return table
 
@@ -62,7 +62,7 @@ def test_training_is_shown_in_percent() -> None:
 
 
 class WithColumn(CaseRecord, frozen=True, kw_only=True):
-    """A record with one more figure."""
+    """A record with an additional figure."""
 
     heat: Annotated[float, Column(heading="{variant} °C", place=9, others=("cnn",))] = 71.5
 
@@ -73,7 +73,7 @@ def test_a_field_with_a_column_is_in_the_table() -> None:
     assert (table.names[-1], table.rows[0][-1]) == ("mkl-fp32 °C", "71.50")
 
 
-def test_the_drift_of_int8_is_shown_where_there_is_one() -> None:
+def test_the_drift_of_int8_is_shown_if_it_was_measured() -> None:
     drift = Drift(top1_agreement=0.96875, sqnr_db=38.06, cosine=0.99981, largest_error=0.2)
     table = table_of([NATIVE, FP32, changed(INT8, facts=network(drift=drift))])
     assert table.names[-1] == "mkl-int8 drift"
@@ -81,7 +81,7 @@ def test_the_drift_of_int8_is_shown_where_there_is_one() -> None:
     assert "drift" not in "".join(table_of([NATIVE, FP32]).names)
 
 
-def test_variants_stand_beside_what_was_published() -> None:
+def test_published_speedups_are_shown_beside_each_variant() -> None:
     table = table_of(RECORDS)
     names = ["Network", "Batch", "native-fp32 ms", "native-fp32 GFLOP/s"]
     names += ["mkl-fp32", "published", "mkl-fp32 GFLOP/s", "mkl-int8", "published", "mkl-int8 GFLOP/s"]
@@ -137,7 +137,7 @@ SHAKY = [DISTURBED, TWO, {"invocations": 1, "disturbed": True}]
         (changed(INTERVAL, invocations=100), "7.30 [7.11, 7.50]"),
     ],
 )
-def test_a_speedup_has_its_interval_and_a_mark_when_it_rests_on_little(figure: RatioEstimate | None, text: str) -> None:
+def test_a_speedup_has_its_interval_and_a_mark_if_it_is_uncertain(figure: RatioEstimate | None, text: str) -> None:
     assert table_of([NATIVE, record("mkl-fp32", figure)]).rows[0][4] == text
 
 
@@ -155,7 +155,7 @@ def test_the_mark_is_explained_once_below_the_tables(tmp_path: Path, shaky: dict
     assert f"\n- {MARKED}\n- {SUMMARY.footer[0]}\n" in text
 
 
-def test_a_typical_speedup_outside_of_the_interval_is_shown_and_explained(tmp_path: Path) -> None:
+def test_a_typical_speedup_outside_the_interval_is_shown_and_explained(tmp_path: Path) -> None:
     busy = replace(SUMMARY, records=[NATIVE, record("mkl-fp32", ratio(15.554, typical=13.99)), INT8])
     path = tmp_path / "summary.md"
     write_markdown(busy, path, "")
@@ -180,12 +180,12 @@ def test_without_a_mark_there_is_nothing_to_explain(tmp_path: Path) -> None:
         assert "~" not in text
 
 
-def test_an_efficiency_is_marked_like_a_speedup_and_what_was_published_is_not() -> None:
+def test_an_efficiency_is_marked_like_a_speedup_and_the_published_one_is_not() -> None:
     (table, *_) = tables_of(Summary([trained(1), trained(2, ratio(0.5, **TWO))], [], [], []))
     assert [cell for cell in table.rows[0] if "?" in cell] == ["50.0 % [45.0, 55.0] ?"]
 
 
-def test_a_typical_efficiency_outside_of_the_interval_is_shown_in_percent() -> None:
+def test_a_typical_efficiency_outside_the_interval_is_shown_in_percent() -> None:
     shown = Summary([trained(1), trained(2, ratio(0.5, typical=0.4))], [], [], [])
     (table, *_) = tables_of(shown)
     assert [cell for cell in table.rows[0] if "~" in cell] == ["50.0 % [45.0, 55.0] ~40.0"]
@@ -201,11 +201,11 @@ SPEEDUPS = st.floats(0.01, 1000)
 
 @settings(deadline=None, max_examples=40)  # each writes a file
 @given(SPEEDUPS, SPEEDUPS, st.floats(1e-5, 100))
-def test_markdown_holds_the_records_figures_to_the_printed_digit(
+def test_markdown_has_the_figures_of_the_records_to_the_printed_digit(
     speedup: float, published: float, seconds: float
 ) -> None:
-    found = record("mkl-int8", speedup, published=published)
-    summary = Summary([record("native-fp32", latency_s=seconds), found], [], [], [])
+    int8 = record("mkl-int8", speedup, published=published)
+    summary = Summary([record("native-fp32", latency_s=seconds), int8], [], [], [])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "summary.md")
         write_markdown(summary, path, "CNN inference")
@@ -224,8 +224,8 @@ def test_markdown_is_one_table_between_two_lists(tmp_path: Path) -> None:
     table = table_of(RECORDS)
     assert lines[:3] == ["# CNN inference, quick tier", "", "- machine class c5.metal: 48 cores"]
     assert f"## {table.title}" in lines
-    found = [cells(line) for line in lines if line.startswith("|")]
-    assert found == [table.names, [":--", *["--:"] * 9], *table.rows]
+    rows = [cells(line) for line in lines if line.startswith("|")]
+    assert rows == [table.names, [":--", *["--:"] * 9], *table.rows]
     assert lines[-2:] == ["", "- 4711 s in all, [42] %"]
 
 
@@ -252,10 +252,10 @@ def test_a_wide_console_shows_each_row_on_one_line() -> None:
     table = table_of(RECORDS)
     heads = [name.split(" ", 1) for name in table.names]
     assert [first for first, *unit in heads if unit] in lines
-    assert [words[-1] for words in heads] in lines
+    assert [head[-1] for head in heads] in lines
     assert [line for line in lines if line[0] in {"resnet50_v1", "mobilenetv2_1.0"}] == table.rows
 
 
-def test_lines_around_the_table_are_neither_wrapped_nor_taken_for_markup() -> None:
+def test_lines_around_the_table_are_neither_wrapped_nor_read_as_markup() -> None:
     long = Summary([], [], ["[bold] " + "x" * 300], ["[/nothing] y"])
     assert printed(long, 40).splitlines() == [*long.header, *long.footer]

@@ -13,7 +13,7 @@ FAMILY = RnnFamily()
 
 
 def resources(tmp_path: Path) -> Resources:
-    """Builds are only passed on by a plan."""
+    """Return resources without real builds, because a plan only passes builds on."""
     return Resources(
         build=lambda role: Mock(role=role),
         placements=(),
@@ -25,7 +25,7 @@ def resources(tmp_path: Path) -> Resources:
     )
 
 
-def test_the_nightly_tier_is_the_whole_table_for_three_cells() -> None:
+def test_the_nightly_tier_is_all_of_table_3_for_three_cells() -> None:
     cases = FAMILY.cases("nightly")
     assert len(cases) == len({case.id for case in cases}) == 8 * 3 * 2
     assert {(case.shape, case.layers) for case in cases} == set(table3())
@@ -43,7 +43,7 @@ def test_cells_and_shapes_replace_the_tiers_own() -> None:
     assert {case.workload for case in cases} == {"gru-256-512-l4-n16-t100", "bilstm-256-512-l4-n16-t100"}
 
 
-def test_published_figures_stand_at_fused_lstms_only() -> None:
+def test_only_lstms_have_published_figures() -> None:
     (native, mkl) = FAMILY.cases("quick")
     assert (native.family.published(native), mkl.family.published(mkl)) == (None, 10.49)
     (_, tanh) = FAMILY.cases("quick", ["rnn_tanh"])
@@ -68,7 +68,7 @@ def test_a_plan_measures_the_reference_and_every_shape(tmp_path: Path) -> None:
     assert (large.inputs["data"], large.items) == ((50, 32, 512), 32)
 
 
-def test_an_unknown_cell_is_told(tmp_path: Path) -> None:
+def test_an_unknown_cell_is_refused(tmp_path: Path) -> None:
     case = RnnCase("lsmt", (1, 5, 4, 4), 2, "mkl-fp32", FAMILY)
-    with pytest.raises(PerfError, match="lsmt: no such cell; there are lstm, "):
+    with pytest.raises(PerfError, match="lsmt: no such cell; the cells are lstm, "):
         FAMILY.plan(case.subject, [case], resources(tmp_path))

@@ -1,4 +1,4 @@
-"""The numpy reference agrees with what can be worked out by hand."""
+"""The numpy reference agrees with values that are computed by hand."""
 
 import math
 
@@ -26,10 +26,10 @@ def sigmoid(value: float) -> float:
 
 
 def scalar(mode: str, parameters: list[float], *states: float) -> list[float]:
-    """One step of a network of one unit, on an input of 1: its output and final states."""
+    """Run one step of a network of one unit on an input of 1, and return its output and final states."""
     sizes = Sizes(mode, 1, 1, 1)
-    given_states = {name: np.full((1, 1, 1), value) for name, value in zip(sizes.states, states, strict=True)}
-    return [float(found.item()) for found in run(sizes, np.ones((1, 1, 1)), np.array(parameters), given_states)]
+    initial = {name: np.full((1, 1, 1), value) for name, value in zip(sizes.states, states, strict=True)}
+    return [float(output.item()) for output in run(sizes, np.ones((1, 1, 1)), np.array(parameters), initial)]
 
 
 def test_a_relu_unit() -> None:
@@ -45,13 +45,13 @@ def test_a_tanh_unit() -> None:
 
 def test_an_lstm_unit_orders_its_gates_input_forget_cell_output() -> None:
     output, hidden, memory = scalar("lstm", [1, 2, 3, 4, *[0] * 4, *[0] * 8], 0.5, 0.75)
-    kept = sigmoid(2) * 0.75 + sigmoid(1) * math.tanh(3)
-    assert memory == pytest.approx(kept)
-    assert output == hidden == pytest.approx(sigmoid(4) * math.tanh(kept))
+    cell = sigmoid(2) * 0.75 + sigmoid(1) * math.tanh(3)
+    assert memory == pytest.approx(cell)
+    assert output == hidden == pytest.approx(sigmoid(4) * math.tanh(cell))
 
 
 def test_a_gru_unit_resets_the_state_with_its_bias() -> None:
-    # Of the new gate: 3 * 1 from the input, 5 * 0.5 + 0.25 from the state.
+    # The new gate gets 3 * 1 from the input and 5 * 0.5 + 0.25 from the state.
     output, final = scalar("gru", [1, 2, 3, 0, 0, 5, 0, 0, 0, 0, 0, 0.25], 0.5)
     new = math.tanh(3 + sigmoid(1) * 2.75)
     assert output == final == pytest.approx((1 - sigmoid(2)) * new + sigmoid(2) * 0.5)
@@ -66,14 +66,14 @@ def test_shapes_of_outputs_and_final_states(sizes: Sizes, batch: int, steps: int
     outputs, *finals = run(sizes, data, parameters, states)
     assert outputs.shape == (steps, batch, sizes.directions * sizes.hidden)
     assert [final.shape for final in finals] == [shape] * len(sizes.states)
-    # The last layer's own final state is what it gave at the end, and at the beginning for the way back.
-    ways = np.split(outputs, sizes.directions, axis=2)
-    last = [ways[0][-1], *(way[0] for way in ways[1:])]
+    # The final state of the last layer is its output at the last step, or at the first step in the reverse direction.
+    by_direction = np.split(outputs, sizes.directions, axis=2)
+    last = [by_direction[0][-1], *(reverse[0] for reverse in by_direction[1:])]
     assert np.array_equal(finals[0][-sizes.directions :], np.stack(last))
 
 
 @given(NETWORKS, st.integers(0, 2**31))
-def test_a_sample_does_not_depend_on_the_others_in_its_batch(sizes: Sizes, seed: int) -> None:
+def test_a_sample_does_not_depend_on_the_rest_of_its_batch(sizes: Sizes, seed: int) -> None:
     draw = np.random.default_rng(seed)
     data, parameters = draw.standard_normal((3, 2, sizes.inputs)), draw.standard_normal(sizes.parameters)
     states = {n: draw.standard_normal((sizes.layers * sizes.directions, 2, sizes.hidden)) for n in sizes.states}

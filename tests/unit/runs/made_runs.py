@@ -1,18 +1,18 @@
-"""Runs that one session after the other ends with, for tests of what may be stored."""
+"""Runs of consecutive sessions, for tests of which runs are stored."""
 
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from perf.runs.acceptance import Consent, store
-from perf.runs.schema import Run, read_run
+from perf.runs.acceptance import Waiver, store
+from perf.runs.schema import StoredRun, read_run
 from tests.support.factories import (
     LOG_SPEEDUPS,
     TOLERANCES,
     benchmark,
-    beside_baseline,
     document,
+    measured_side_by_side,
     native,
     sample,
     stack,
@@ -20,7 +20,7 @@ from tests.support.factories import (
 
 WORKLOADS = ("resnet18_v1-b1", "resnet50_v1-b1", "squeezenet1.0-b1")
 NEW_WHEEL = stack(wheel="c" * 64, requirement="mxnet-mkl==1.5.1")
-NO_CONSENT = Consent()
+NO_WAIVER = Waiver()
 MINUTES = itertools.count()
 ITEM = "perf/cnn/test_inference.py::test_inference[{}]"
 
@@ -33,8 +33,8 @@ def run_of(
     left_out: Mapping[str, str] | None = None,
     **context: Any,
 ) -> dict[str, Any]:
-    """A run in which workloads run another pace than at first: log speedups change by so much. With another wheel they
-    are measured beside the first one's, if the session `compared`.
+    """Return a run whose log speedups differ from the first run's by `changes`. With another wheel, cases are measured
+    side by side with the first run's wheel if the session `compared` them.
     """
     entries = []
     for workload, change in changes.items():
@@ -42,7 +42,7 @@ def run_of(
         if wheel != "b":
             figures["stack"] = stack(wheel=wheel * 64, requirement="mxnet-mkl==1.5.1")
             figures["beside"] = (
-                beside_baseline(*(change + x for x in (0.001, -0.001, 0.0, 0.0005))) if compared else None
+                measured_side_by_side(*(change + x for x in (0.001, -0.001, 0.0, 0.0005))) if compared else None
             )
         entries += [native(workload), benchmark(workload, **figures)]
     missing = {ITEM.format(name): why for name, why in (left_out or {}).items()}
@@ -50,7 +50,7 @@ def run_of(
 
 
 def ended_later(content: dict[str, Any]) -> dict[str, Any]:
-    """The run, as one that ended when no other did."""
+    """Return the run with an end time that no other run has."""
     return {**content, "datetime": f"2026-11-23T15:00:00.{next(MINUTES):06}+00:00"}
 
 
@@ -58,5 +58,5 @@ EQUAL = dict.fromkeys(WORKLOADS, 0.0)
 SLOWER = {**EQUAL, WORKLOADS[1]: -0.5}
 
 
-def stored(folder: Path, content: dict[str, Any], consent: Consent = NO_CONSENT) -> Run:
-    return read_run(store(content, folder, "made", consent, TOLERANCES).path)
+def stored(folder: Path, content: dict[str, Any], waiver: Waiver = NO_WAIVER) -> StoredRun:
+    return read_run(store(content, folder, "made", waiver, TOLERANCES).path)

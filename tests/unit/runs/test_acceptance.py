@@ -1,4 +1,4 @@
-"""Which run may be stored as a baseline, and what it needs: a reason, the cases that it lacks, a name."""
+"""Which runs are stored as baselines, and when that needs a reason or the names of dropped cases."""
 
 from pathlib import Path
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from perf.errors import PerfError
-from perf.judge.verdict import Kind
-from perf.runs.acceptance import Consent, store
+from perf.judge.judgement import VerdictKind
+from perf.runs.acceptance import Waiver, store
 from tests.support.factories import (
     TOLERANCES,
 )
-from tests.unit.runs.made_runs import EQUAL, NO_CONSENT, SLOWER, WORKLOADS, run_of, stored
+from tests.unit.runs.made_runs import EQUAL, NO_WAIVER, SLOWER, WORKLOADS, run_of, stored
 
 
 def test_the_first_run_of_a_class_is_stored_as_it_is(tmp_path: Path) -> None:
@@ -33,13 +33,15 @@ def test_an_equal_run_replaces_it(tmp_path: Path) -> None:
     ],
     ids=["drifted", "regressed", "inconclusive"],
 )
-def test_what_became_worse_needs_a_reason_which_is_stored(tmp_path: Path, content: dict[str, Any], kind: Kind) -> None:
+def test_a_worse_case_needs_a_reason_which_is_stored(
+    tmp_path: Path, content: dict[str, Any], kind: VerdictKind
+) -> None:
     stored(tmp_path, run_of(EQUAL))
     with pytest.raises(PerfError, match=rf"not stored as a baseline: .*{kind} against 0001_made\.json") as caught:
         stored(tmp_path, content)
     assert "--perf-reason=TEXT" in str(caught.value)
     assert [path.name for path in tmp_path.glob("*.json")] == ["0001_made.json"]
-    accepted = stored(tmp_path, content, Consent(reason="the fix of #1 costs that")).perf.accepted
+    accepted = stored(tmp_path, content, Waiver(reason="the fix of #1 costs that")).perf.accepted
     assert accepted is not None
     assert (accepted.baseline, accepted.reason) == ("0001_made.json", "the fix of #1 costs that")
     assert accepted.verdicts["resnet50_v1-b1-mkl-fp32"] == f"{kind} against 0001_made.json"
@@ -47,7 +49,7 @@ def test_what_became_worse_needs_a_reason_which_is_stored(tmp_path: Path, conten
 
 def test_a_case_that_was_dropped_does_not_come_back_slower(tmp_path: Path) -> None:
     stored(tmp_path, run_of(EQUAL))
-    stored(tmp_path, run_of({WORKLOADS[0]: 0.0}), Consent(dropped=("*",)))
+    stored(tmp_path, run_of({WORKLOADS[0]: 0.0}), Waiver(dropped=("*",)))
     with pytest.raises(PerfError, match=r"resnet50_v1-b1-mkl-fp32 \(drifted against 0001_made\.json\)"):
         stored(tmp_path, run_of(SLOWER))
 
@@ -55,18 +57,18 @@ def test_a_case_that_was_dropped_does_not_come_back_slower(tmp_path: Path) -> No
 def test_a_slice_must_name_what_it_lacks(tmp_path: Path) -> None:
     stored(tmp_path, run_of(EQUAL))
     part = run_of({WORKLOADS[0]: 0.0})
-    with pytest.raises(PerfError, match="it lacks 4 cases: resnet50_v1-b1-native-fp32, ") as caught:
+    with pytest.raises(PerfError, match=r"it lacks 4 cases of 0001_made\.json: resnet50_v1-b1-native-fp32, ") as caught:
         stored(tmp_path, part)
     assert "--perf-drop=PATTERN" in str(caught.value)
-    with pytest.raises(PerfError, match=r"it lacks 2 cases: squeezenet1\.0-b1"):
-        stored(tmp_path, part, Consent(dropped=("resnet50*",)))
-    accepted = stored(tmp_path, part, Consent(dropped=("resnet50*", "squeezenet*"))).perf.accepted
+    with pytest.raises(PerfError, match=r"it lacks 2 cases of 0001_made\.json: squeezenet1\.0-b1"):
+        stored(tmp_path, part, Waiver(dropped=("resnet50*",)))
+    accepted = stored(tmp_path, part, Waiver(dropped=("resnet50*", "squeezenet*"))).perf.accepted
     assert accepted is not None
     assert len(accepted.dropped) == 4
 
 
 def test_losses_do_not_creep_in(tmp_path: Path) -> None:
-    """Each step lies within the variance between sessions; their sum does not."""
+    """Each step is within the variance between sessions; their sum is not."""
     stored(tmp_path, run_of(EQUAL))
     refused = None
     for step in range(1, 40):
@@ -83,51 +85,51 @@ def test_losses_do_not_creep_in(tmp_path: Path) -> None:
 def test_one_run_is_stored_once(tmp_path: Path) -> None:
     content = run_of(EQUAL)
     stored(tmp_path, content)
-    with pytest.raises(PerfError, match=r"it is stored already: 0001_made\.json"):
+    with pytest.raises(PerfError, match=r"the run is stored already: 0001_made\.json"):
         stored(tmp_path, content)
 
 
-def test_a_run_of_one_invocation_replaces_none_of_three(tmp_path: Path) -> None:
+def test_a_run_of_one_invocation_does_not_replace_one_of_three(tmp_path: Path) -> None:
     stored(tmp_path, run_of(EQUAL))
     content = run_of(EQUAL)
     for entry in content["benchmarks"]:
         for of in entry["extra_info"]["samples"].values():
             of.update(floors=of["floors"][:1], typical=of["typical"][:1])
-    with pytest.raises(PerfError, match=r"1 undisturbed invocation, and 0001_made\.json has 3"):
+    with pytest.raises(PerfError, match=r"1 undisturbed invocation, 0001_made\.json has 3"):
         stored(tmp_path, content)
 
 
-def test_the_announcements_tables_judge_the_first_run_of_their_classes(tmp_path: Path) -> None:
+def test_the_first_run_of_a_published_class_is_compared_with_the_announcements_tables(tmp_path: Path) -> None:
     content = run_of({"resnet50_v1-b1": -0.5}, machine_class="c5.metal")
     with pytest.raises(PerfError, match="regressed against the published tables"):
         stored(tmp_path, content)
-    accepted = stored(tmp_path, content, Consent(reason="an older kernel")).perf.accepted
+    accepted = stored(tmp_path, content, Waiver(reason="an older kernel")).perf.accepted
     assert accepted is not None
     assert accepted.baseline == "published"
 
 
 @pytest.mark.parametrize("reason", [" ", "two\nlines", "bad \udcff", "\x1b[31mred"])
-def test_a_reason_is_a_line_of_text(reason: str) -> None:
+def test_a_reason_must_be_a_line_of_text(reason: str) -> None:
     with pytest.raises(PerfError, match="the reason cannot be stored"):
-        Consent(reason=reason)
+        Waiver(reason=reason)
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a/b", "", "x" * 100])
-def test_a_name_is_part_of_a_files_name(tmp_path: Path, name: str) -> None:
-    with pytest.raises(PerfError, match="is no name"):
-        store(run_of(EQUAL), tmp_path, name, NO_CONSENT, TOLERANCES)
+def test_a_name_must_be_valid_in_a_file_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(PerfError, match="is not a valid name"):
+        store(run_of(EQUAL), tmp_path, name, NO_WAIVER, TOLERANCES)
 
 
-def test_what_could_not_be_read_again_is_not_stored(tmp_path: Path) -> None:
+def test_a_run_that_is_too_large_to_be_read_again_is_not_stored(tmp_path: Path) -> None:
     content = {**run_of(EQUAL), "padding": "x" * 51_000_000}
-    with pytest.raises(PerfError, match="too large to be read: 51 MB"):
+    with pytest.raises(PerfError, match="at 51 MB it would be too large"):
         stored(tmp_path, content)
 
 
-def test_a_failed_case_is_lacking(tmp_path: Path) -> None:
+def test_a_failed_case_counts_as_lacking(tmp_path: Path) -> None:
     stored(tmp_path, run_of(EQUAL))
     name = f"{WORKLOADS[0]}-mkl-fp32"
-    with pytest.raises(PerfError, match=f"it lacks 1 case: {name}"):
+    with pytest.raises(PerfError, match=f"it lacks 1 case of 0001_made.json: {name}"):
         stored(tmp_path, run_of(EQUAL, left_out={name: "wrong answers"}))
 
 
@@ -135,9 +137,9 @@ def test_a_failed_case_is_lacking(tmp_path: Path) -> None:
     ("context", "why"),
     [({"complete": False}, "it is unfinished"), ({"injected": {"mkl-fp32": 0.05}}, "slowed down on purpose")],
 )
-def test_what_is_no_whole_measurement_is_never_stored(tmp_path: Path, context: dict[str, Any], why: str) -> None:
+def test_an_unfinished_or_slowed_down_run_is_never_stored(tmp_path: Path, context: dict[str, Any], why: str) -> None:
     with pytest.raises(PerfError, match=why):
-        stored(tmp_path, run_of(EQUAL, **context), Consent(reason="because", dropped=("*",)))
+        stored(tmp_path, run_of(EQUAL, **context), Waiver(reason="because", dropped=("*",)))
     assert not list(tmp_path.glob("*.json"))
 
 

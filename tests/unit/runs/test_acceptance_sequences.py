@@ -13,26 +13,26 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from perf.errors import PerfError
-from perf.runs.acceptance import Consent, store
-from perf.runs.schema import Run, StoredCase, read_run
+from perf.runs.acceptance import Waiver, store
+from perf.runs.schema import StoredCase, StoredRun, read_run
 from tests.support.factories import (
     LOG_SPEEDUPS,
     TOLERANCES,
     benchmark,
-    beside_baseline,
     document,
+    measured_side_by_side,
     native,
     sample,
     stack,
 )
 from tests.unit.runs.made_runs import ITEM, WORKLOADS, ended_later
 
-# How fast each wheel is, on the log scale: what a comparison side by side finds.
+# How fast each wheel is, on the log scale: the result of a side-by-side measurement.
 QUALITY = {"b": 0.0, "c": -0.5, "d": 0.1}
 
 
 class Sequences(RuleBasedStateMachine):
-    """Whatever is done in whatever order: what a stored run gave up against the one before it stands in it.
+    """After any sequence of actions, every stored run records what was accepted against the one before it.
 
     A session measures a wheel on a machine that has its own pace, by which all speedups over native differ.
     """
@@ -46,13 +46,13 @@ class Sequences(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     @property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[StoredRun]:
         return [read_run(path) for path in sorted(self.folder.glob("*.json"))]
 
     def _session(
         self, paces: Mapping[str, float], wheel: str, *, compared: bool = True, **context: Any
     ) -> dict[str, Any]:
-        """What a session measures, beside the latest stored run's wheels if it compared with it."""
+        """Return what a session measures, side by side with the latest stored run's wheels if it `compared` them."""
         stored = self.runs[-1].cases if self.runs else {}
         entries = []
         for workload, pace in paces.items():
@@ -64,54 +64,54 @@ class Sequences(RuleBasedStateMachine):
             }
             if compared and then and then.stack.wheel != wheel * 64:
                 by = QUALITY[wheel] - QUALITY[then.stack.wheel[0]]
-                figures["beside"] = beside_baseline(
+                figures["beside"] = measured_side_by_side(
                     *(by + x for x in (0.001, -0.001, 0.0, 0.0005)), wheel=then.stack.wheel
                 )
             entries += [native(workload), benchmark(workload, **figures)]
         return ended_later(document(*entries, **context))
 
-    def _save(self, content: dict[str, Any], consent: Consent) -> None:
+    def _save(self, content: dict[str, Any], waiver: Waiver) -> None:
         with suppress(PerfError):
-            store(content, self.folder, "made", consent, TOLERANCES)
+            store(content, self.folder, "made", waiver, TOLERANCES)
 
-    consents = st.builds(
-        Consent,
+    waivers = st.builds(
+        Waiver,
         dropped=st.sampled_from([(), ("resnet50*",), ("*",)]),
         reason=st.sampled_from(["", "", "wanted"]),
     )
     paces = st.dictionaries(st.sampled_from(WORKLOADS), st.sampled_from([0.0, -0.1, -0.2, -0.5, 0.3]), min_size=1)
     wheels = st.sampled_from([*QUALITY])
 
-    @rule(paces=paces, wheel=wheels, compared=st.booleans(), consent=consents)
-    def save(self, paces: dict[str, float], wheel: str, compared: bool, consent: Consent) -> None:
+    @rule(paces=paces, wheel=wheels, compared=st.booleans(), waiver=waivers)
+    def save(self, paces: dict[str, float], wheel: str, compared: bool, waiver: Waiver) -> None:
         """A session of all or some cases: a slice, a new wheel, advisory or not."""
-        self._save(self._session(paces, wheel, compared=compared), consent)
+        self._save(self._session(paces, wheel, compared=compared), waiver)
 
-    @rule(paces=paces, wheel=wheels, failed=st.sampled_from(WORKLOADS), consent=consents)
-    def save_with_failures(self, paces: dict[str, float], wheel: str, failed: str, consent: Consent) -> None:
+    @rule(paces=paces, wheel=wheels, failed=st.sampled_from(WORKLOADS), waiver=waivers)
+    def save_with_failures(self, paces: dict[str, float], wheel: str, failed: str, waiver: Waiver) -> None:
         """A session with a failed case."""
         left_out = {ITEM.format(f"{failed}-mkl-fp32"): "killed"}
-        self._save(self._session(paces, wheel, left_out=left_out), consent)
+        self._save(self._session(paces, wheel, left_out=left_out), waiver)
 
-    @rule(paces=paces, wheel=wheels, consent=consents)
-    def interrupt(self, paces: dict[str, float], wheel: str, consent: Consent) -> None:
+    @rule(paces=paces, wheel=wheels, waiver=waivers)
+    def interrupt(self, paces: dict[str, float], wheel: str, waiver: Waiver) -> None:
         """A session that was interrupted, and saves what it has."""
         content = self._session(paces, wheel)
-        self._save({**content, "perf": {**content["perf"], "complete": False}}, consent)
+        self._save({**content, "perf": {**content["perf"], "complete": False}}, waiver)
         self.unfinished = content
 
     @precondition(lambda self: self.unfinished is not None)
-    @rule(consent=consents)
-    def resume(self, consent: Consent) -> None:
-        """The interrupted session, finished, whatever was stored meanwhile."""
-        self._save(self.unfinished or {}, consent)
+    @rule(waiver=waivers)
+    def resume(self, waiver: Waiver) -> None:
+        """The interrupted session is finished, whatever was stored in the meantime."""
+        self._save(self.unfinished or {}, waiver)
         self.unfinished = None
 
-    @rule(consent=consents)
-    def refresh(self, consent: Consent) -> None:
-        """An earlier stored run proposed again, as `mxperf refresh` would."""
+    @rule(waiver=waivers)
+    def refresh(self, waiver: Waiver) -> None:
+        """An earlier stored run is proposed again, as by `mxperf refresh`."""
         for path in sorted(self.folder.glob("*.json"))[:1]:
-            self._save(json.loads(path.read_text()), consent)
+            self._save(json.loads(path.read_text()), waiver)
 
     @invariant()
     def nothing_is_hidden(self) -> None:
@@ -135,7 +135,7 @@ class Sequences(RuleBasedStateMachine):
 
 
 def is_worse(now: StoredCase, then: StoredCase) -> bool:
-    """Whether a case lost: to a slower wheel, or with the same one."""
+    """Return whether a case became slower, by its wheel or with the same one."""
     if now.stack.wheel != then.stack.wheel:
         return QUALITY[now.stack.wheel[0]] < QUALITY[then.stack.wheel[0]] - 0.2
     paces = [case.samples["native-fp32"].observed for case in (now, then)]

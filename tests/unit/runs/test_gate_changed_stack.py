@@ -1,4 +1,4 @@
-"""Verdicts on cases that run another stack than the baseline's, with and without the baseline arm."""
+"""Verdicts on cases whose stack is not the baseline's, with and without a baseline arm."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from tests.support.factories import (
     CHANGED,
     as_case,
     benchmark,
-    beside_baseline,
     document,
     gate,
     int8,
     judged,
+    measured_side_by_side,
     native,
     sample,
     stack,
@@ -28,7 +28,7 @@ from tests.support.factories import (
     [(SAME, "ok"), (SLOWER, "regressed"), (FASTER, "improved"), ([0.1, -0.1], "inconclusive")],
 )
 @pytest.mark.parametrize("by", [-0.5, 0.0, 0.5])
-def test_side_by_side_counts_whatever_the_stored_speedup_says(side_by_side: list[float], kind: str, by: float) -> None:
+def test_side_by_side_decides_whatever_the_stored_speedup_is(side_by_side: list[float], kind: str, by: float) -> None:
     verdict = judged(new_wheel(*side_by_side, by=by))
     assert verdict.kind == kind
     assert verdict.side_by_side is not None
@@ -37,69 +37,74 @@ def test_side_by_side_counts_whatever_the_stored_speedup_says(side_by_side: list
     assert verdict.reason.endswith(f"; changed: {verdict.changes[0]}")
 
 
-def test_a_side_by_side_measurement_that_was_all_disturbed_is_invalid() -> None:
+def test_a_side_by_side_measurement_that_was_entirely_disturbed_is_invalid() -> None:
     verdict = judged(new_wheel())
     assert verdict.kind == "invalid"
-    assert verdict.reason.startswith("nothing undisturbed was measured side by side; changed: wheel")
+    assert verdict.reason.startswith(
+        "there is no undisturbed measurement side by side with the baseline's stack; changed: wheel"
+    )
 
 
 def test_a_reference_with_another_stack_is_judged_side_by_side() -> None:
-    entry = native(stack=stack("native-fp32", wheel="d" * 64), beside=beside_baseline(*SLOWER, variant="native-fp32"))
+    entry = native(
+        stack=stack("native-fp32", wheel="d" * 64), beside=measured_side_by_side(*SLOWER, variant="native-fp32")
+    )
     verdict = judged(entry)
     assert (verdict.kind, verdict.ratios) == ("regressed", ())
 
 
 @given(FIELDS, FIELDS)
-def test_a_twin_counts_where_it_has_something_of_the_baselines_stack_that_the_case_has_not(
+def test_a_baseline_arm_counts_if_it_has_a_part_of_the_baselines_stack_that_the_case_lacks(
     changed: set[str], lacking: set[str]
 ) -> None:
     case, baseline_arm = ({name: CHANGED[name] for name in fields} for fields in (changed, lacking))
-    verdict = judged(benchmark(stack=stack(**case), beside=beside_baseline(*SLOWER, **baseline_arm)))
-    if changed <= lacking or (lacking - changed) & DECISIVE:  # or it had what neither run had
+    verdict = judged(benchmark(stack=stack(**case), beside=measured_side_by_side(*SLOWER, **baseline_arm)))
+    if changed <= lacking or (lacking - changed) & DECISIVE:  # or it had a part that neither run had
         assert (verdict.kind, verdict.side_by_side, verdict.missing) == ("inconclusive", None, ())
     else:
         assert verdict.kind == "regressed"
         assert {line.split(":")[0].split(" ")[0] for line in verdict.missing} == lacking
 
 
-def test_a_twin_counts_that_has_one_of_the_variables_back() -> None:
+def test_a_baseline_arm_with_one_of_two_variables_restored_counts() -> None:
     case = stack(variables={"OMP_NUM_THREADS": "1", "KMP_BLOCKTIME": "0"})
     back = {"OMP_NUM_THREADS": "2", "KMP_BLOCKTIME": "0"}
-    verdict = judged(benchmark(stack=case, beside=beside_baseline(*SLOWER, variables=back)))
+    verdict = judged(benchmark(stack=case, beside=measured_side_by_side(*SLOWER, variables=back)))
     assert (verdict.kind, verdict.missing) == ("regressed", ("variables KMP_BLOCKTIME: not set -> 0",))
     assert (
-        judged(benchmark(stack=case, beside=beside_baseline(*SLOWER, variables=case["variables"]))).side_by_side is None
+        judged(benchmark(stack=case, beside=measured_side_by_side(*SLOWER, variables=case["variables"]))).side_by_side
+        is None
     )
 
 
-def test_what_the_twin_lacked_of_the_baselines_stack_is_kept() -> None:
+def test_what_the_baseline_arm_lacked_is_in_the_verdict() -> None:
     assert judged(new_wheel(*SAME)).missing == ()
     verdict = judged(new_wheel(*SAME, threads=1))
     assert (verdict.kind, verdict.missing) == ("ok", ("threads: 2 -> 1",))
 
 
 @pytest.mark.parametrize("lacking", [{"wheel": "d" * 64}, {"variables": {"OMP_NUM_THREADS": "1"}}])
-def test_a_twin_that_lacks_what_decides_does_not_make_it_ok(lacking: dict[str, Any]) -> None:
+def test_a_baseline_arm_without_a_decisive_part_makes_no_case_ok(lacking: dict[str, Any]) -> None:
     changed = stack(wheel="d" * 64, variables={"OMP_NUM_THREADS": "1"})
-    verdict = judged(benchmark(stack=changed, beside=beside_baseline(*SAME, **lacking)))
+    verdict = judged(benchmark(stack=changed, beside=measured_side_by_side(*SAME, **lacking)))
     assert verdict.kind == "inconclusive"
-    assert f"what ran beside it lacked {next(iter(lacking))}" in verdict.reason
-    assert judged(benchmark(stack=changed, beside=beside_baseline(*SLOWER, **lacking))).kind == "regressed"
+    assert f"the baseline arm lacked the baseline's {next(iter(lacking))}" in verdict.reason
+    assert judged(benchmark(stack=changed, beside=measured_side_by_side(*SLOWER, **lacking))).kind == "regressed"
 
 
 @pytest.mark.parametrize("foreign", [{"program": "another 0123"}, {"injected": 0.3}, {"wheel": "e" * 64}])
-def test_a_twin_with_what_neither_run_had_does_not_count(foreign: dict[str, Any]) -> None:
+def test_a_baseline_arm_with_a_part_that_neither_run_had_does_not_count(foreign: dict[str, Any]) -> None:
     changed = stack(wheel="d" * 64, threads=1)
-    verdict = judged(benchmark(stack=changed, beside=beside_baseline(*SAME, **foreign)))
+    verdict = judged(benchmark(stack=changed, beside=measured_side_by_side(*SAME, **foreign)))
     assert (verdict.kind, verdict.side_by_side) == ("inconclusive", None)
 
 
-def test_a_ratio_that_is_gone_is_no_case_that_is_ok() -> None:
+def test_a_case_whose_ratio_is_missing_is_invalid() -> None:
     entry = int8()
     del entry["extra_info"]["samples"]["native-fp32"]
     cases = [as_case(made) for made in (native(), benchmark(), entry)]
-    found = gate().judged(cases).verdicts[as_case(entry).name]
-    assert (found.kind, found.reason) == ("invalid", "its ratio over native-fp32 is gone")
+    verdict = gate().judged(cases).verdicts[as_case(entry).name]
+    assert (verdict.kind, verdict.reason) == ("invalid", "its ratio over native-fp32 is missing")
     alone = int8()
     del alone["extra_info"]["samples"]["mkl-fp32"]
     sliced = [as_case(made) for made in (native(), alone)]
@@ -107,40 +112,40 @@ def test_a_ratio_that_is_gone_is_no_case_that_is_ok() -> None:
 
 
 @pytest.mark.parametrize("measuring", ["0123456789ab", "ba9876543210"])
-def test_a_twin_of_a_case_on_the_baselines_stack_does_not_count(measuring: str) -> None:
-    verdict = judged(benchmark(stack=stack(measuring=measuring), beside=beside_baseline(*SLOWER, threads=1)))
+def test_a_baseline_arm_of_a_case_on_the_baselines_stack_does_not_count(measuring: str) -> None:
+    verdict = judged(benchmark(stack=stack(measuring=measuring), beside=measured_side_by_side(*SLOWER, threads=1)))
     assert (verdict.kind, verdict.side_by_side, verdict.missing) == ("ok", None, ())
 
 
-def test_only_what_side_by_side_left_open_is_undecided() -> None:
+def test_only_an_inconclusive_side_by_side_measurement_is_undecided() -> None:
     assert undecided(new_wheel(-0.1, 0.07, 0.0)) == pytest.approx(0.01)
     assert undecided(new_wheel(0.1, -0.07, 0.0)) == pytest.approx(-0.01)
     for decided in (SAME, SLOWER, FASTER, []):
         assert undecided(new_wheel(*decided)) is None
     assert undecided(moved(-0.2)) is None, "there is nothing to measure it side by side with"
-    assert undecided(new_wheel(-0.1, 0.07, 0.0, wheel="d" * 64)) is None, "its twin ran the same wheel"
-    assert undecided(moved(0.0, beside=beside_baseline(-0.1, 0.07, 0.0, threads=1))) is None, (
+    assert undecided(new_wheel(-0.1, 0.07, 0.0, wheel="d" * 64)) is None, "its baseline arm ran the same wheel"
+    assert undecided(moved(0.0, beside=measured_side_by_side(-0.1, 0.07, 0.0, threads=1))) is None, (
         "it runs what the baseline ran"
     )
 
 
 @given(FIELDS, st.sampled_from([SAME, SLOWER, FASTER, [-0.1, 0.07]]))
-def test_every_difference_is_in_the_reason_whatever_the_verdict(fields: set[str], side_by_side: list[float]) -> None:
+def test_every_difference_is_in_the_reason_of_every_verdict(fields: set[str], side_by_side: list[float]) -> None:
     changed = stack(**{name: CHANGED[name] for name in fields})
-    verdict = judged(benchmark(stack=changed, beside=beside_baseline(*side_by_side)))
+    verdict = judged(benchmark(stack=changed, beside=measured_side_by_side(*side_by_side)))
     assert {change.split(":")[0].split(" ")[0] for change in verdict.changes} == fields
     assert all(change in verdict.reason for change in verdict.changes)
 
 
 @given(FIELDS, VALUES, VALUES, st.sampled_from(["none", "failed", "equal"]))
-def test_another_stack_without_a_twin_is_never_ok(
+def test_another_stack_without_a_baseline_arm_is_never_ok(
     fields: set[str], now: list[float], then: list[float], which: str
 ) -> None:
     changed = stack(**{name: CHANGED[name] for name in fields})
     baseline_arms = {
         "none": None,
-        "failed": beside_baseline(*SAME, problem="it was killed"),
-        "equal": {**beside_baseline(*SAME), "stack": changed},
+        "failed": measured_side_by_side(*SAME, problem="it was killed"),
+        "equal": {**measured_side_by_side(*SAME), "stack": changed},
     }
     baseline_arm = baseline_arms[which]
     baseline = document(native(), benchmark(samples={"native-fp32": sample(then)}))
@@ -153,27 +158,29 @@ def test_another_stack_without_a_twin_is_never_ok(
 
 
 @pytest.mark.parametrize("field", sorted(CHANGED))
-def test_each_field_of_a_stack_makes_it_another_one(field: str) -> None:
+def test_a_difference_in_any_field_makes_it_another_stack(field: str) -> None:
     verdict = judged(benchmark(stack=stack(**{field: CHANGED[field]})))
     assert verdict.kind == "inconclusive"
-    assert verdict.reason.startswith("the stack changed and the baseline's cannot run beside it; a change of ")
+    assert verdict.reason.startswith(
+        "the stack changed, and the baseline's stack was not measured side by side; a change of "
+    )
     assert f"; changed: {field}" in verdict.reason
 
 
-def test_another_stack_far_from_the_stored_speedup_has_drifted_by_machine_or_build() -> None:
+def test_another_stack_far_from_the_stored_speedup_is_drifted() -> None:
     verdict = judged(moved(-0.2, stack=NEW_WHEEL))
     assert verdict.kind == "drifted"
-    assert "machine or build, sure at" in verdict.reason
+    assert "the machine or the build may be the cause; over" in verdict.reason
     assert "changed: wheel" in verdict.reason
 
 
-def test_why_nothing_ran_beside_it_is_in_the_reason() -> None:
+def test_the_failure_of_the_baseline_arm_is_in_the_reason() -> None:
     verdict = judged(new_wheel(problem="it was killed"))
     assert (verdict.kind, verdict.side_by_side) == ("inconclusive", None)
-    assert "cannot run beside it (it was killed)" in verdict.reason
+    assert "was not measured side by side (it was killed)" in verdict.reason
 
 
-def test_a_reference_with_another_stack_and_no_twin_is_inconclusive() -> None:
+def test_a_reference_with_another_stack_and_no_baseline_arm_is_inconclusive() -> None:
     verdict = judged(native(stack=stack("native-fp32", threads=1)))
     assert (verdict.kind, verdict.ratios) == ("inconclusive", ())
     assert "threads: 2 -> 1" in verdict.reason

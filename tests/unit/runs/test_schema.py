@@ -1,4 +1,4 @@
-"""What is no stored run is refused by name, whatever is wrong with it; and which stored runs are baselines."""
+"""Stored runs: what is invalid is refused with the name of the file, and which runs can be baselines."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from perf.errors import PerfError
 from perf.files import MAX_BYTES
 from perf.judge.speedup import observe
-from perf.runs.baseline import stored_runs, usable_baseline
+from perf.runs.baseline import usable_baseline, usable_runs
 from perf.runs.schema import read_run
 from tests.support.factories import (
     CASE,
@@ -22,8 +22,8 @@ from tests.support.factories import (
     as_run,
     as_stack,
     benchmark,
-    beside_baseline,
     document,
+    measured_side_by_side,
     native,
 )
 
@@ -35,13 +35,13 @@ def write(path: Path, content: dict[str, Any]) -> Path:
 
 def extra(content: dict[str, Any]) -> dict[str, Any]:
     """The `extra_info` of resnet18_v1-b1-mkl-fp32."""
-    found: dict[str, Any] = content["benchmarks"][1]["extra_info"]
-    return found
+    extra_info: dict[str, Any] = content["benchmarks"][1]["extra_info"]
+    return extra_info
 
 
 def floors(content: dict[str, Any]) -> list[list[float]]:
-    found: list[list[float]] = extra(content)["samples"]["native-fp32"]["floors"]
-    return found
+    pairs: list[list[float]] = extra(content)["samples"]["native-fp32"]["floors"]
+    return pairs
 
 
 def spoiled(spoil: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
@@ -66,68 +66,71 @@ def test_a_stored_run_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert run.cases[CASE].side_by_side is None
 
 
-def test_what_was_measured_side_by_side_is_read_with_the_twins_stack(tmp_path: Path) -> None:
-    baseline_arm = beside_baseline(0.01, -0.01, wheel="c" * 64)
+def test_a_side_by_side_measurement_is_read_with_the_stack_of_the_baseline_arm(tmp_path: Path) -> None:
+    baseline_arm = measured_side_by_side(0.01, -0.01, wheel="c" * 64)
     run = read_run(write(tmp_path / "0001_a.json", document(native(), benchmark(beside=baseline_arm))))
-    found = run.cases[CASE].side_by_side
-    assert found is not None
-    assert (found.values, found.problem) == ([0.01, -0.01], None)
-    assert found.stack == as_stack(wheel="c" * 64)
+    side_by_side = run.cases[CASE].side_by_side
+    assert side_by_side is not None
+    assert (side_by_side.values, side_by_side.problem) == ([0.01, -0.01], None)
+    assert side_by_side.stack == as_stack(wheel="c" * 64)
 
 
 BAD: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
-    "no part of this suite": (lambda c: c.pop("perf"), "was not stored by this suite"),
+    "a run of another tool": (lambda c: c.pop("perf"), "was not stored by this suite"),
     "a newer schema": (
         lambda c: c["perf"].update(schema=7),
-        "has schema 7, and this version of the suite reads schema 2",
+        "has schema 7, but this version of the suite reads schema 2",
     ),
     "the schema before stacks": (
         lambda c: c["perf"].update(schema=1),
-        "has schema 1, and this version of the suite reads schema 2",
+        "has schema 1, but this version of the suite reads schema 2",
     ),
     "no stack": (lambda c: extra(c).pop("stack"), "missing required field `stack`"),
     "half a stack": (lambda c: extra(c)["stack"].pop("wheel"), "missing required field `wheel`"),
     "an unknown part of a stack": (lambda c: extra(c)["stack"].update(gpu="none"), "unknown field `gpu`"),
-    "a sample over nothing": (
+    "a sample without a reference": (
         lambda c: extra(c)["samples"]["native-fp32"].pop("over"),
         "missing required field `over`",
     ),
-    "a twin without a stack": (
+    "a baseline arm without a stack": (
         lambda c: extra(c).update(beside={"values": []}),
         "missing required field `stack`",
     ),
-    "a pass without end": (lambda c: floors(c).append([float("inf"), 0.1]), "is damaged: "),
-    "a pass in no time": (
+    "a pass of infinite length": (lambda c: floors(c).append([float("inf"), 0.1]), "is damaged: "),
+    "a pass of no length": (
         lambda c: floors(c).append([0.1, 0.0]),
-        "holds an impossible speedup of resnet18_v1-b1-mkl-fp32 over native-fp32",
+        "contains an impossible speedup of resnet18_v1-b1-mkl-fp32 over native-fp32",
     ),
-    "a pass in less than no time": (
+    "a pass of negative length": (
         lambda c: floors(c).append([-0.1, 0.1]),
-        "holds an impossible speedup of resnet18_v1-b1-mkl-fp32 over native-fp32",
+        "contains an impossible speedup of resnet18_v1-b1-mkl-fp32 over native-fp32",
     ),
     "a pass of one build alone": (lambda c: floors(c).append([0.1]), "Expected `array` of length 2"),
     "no samples": (lambda c: extra(c).pop("samples"), "missing required field `samples`"),
     "text for a number": (lambda c: c["benchmarks"][1]["stats"].update(min="fast"), "Expected `float`, got `str`"),
     "a negative time": (
         lambda c: c["benchmarks"][1]["stats"].update(min=-1.0),
-        "holds impossible times for resnet18_v1-b1-mkl-fp32",
+        "contains impossible times of resnet18_v1-b1-mkl-fp32",
     ),
     "no time": (
         lambda c: extra(c).update(latency_s=0),
-        "holds impossible times for resnet18_v1-b1-mkl-fp32",
+        "contains impossible times of resnet18_v1-b1-mkl-fp32",
     ),
     "not a number": (lambda c: c["benchmarks"][1]["stats"].update(median=float("nan")), "is damaged: "),
-    "without end": (
+    "an infinite time": (
         lambda c: extra(c).update(latency_s=float("inf")),
         "is damaged: ",
     ),
-    "a case twice": (lambda c: c["benchmarks"].append(benchmark()), "holds the case resnet50_v1-b1-mkl-fp32 2 times"),
-    "no class": (lambda c: c["perf"].update(machine_class=""), "names no machine class"),
+    "a case twice": (
+        lambda c: c["benchmarks"].append(benchmark()),
+        "contains the case resnet50_v1-b1-mkl-fp32 2 times",
+    ),
+    "no class": (lambda c: c["perf"].update(machine_class=""), "has an invalid machine class"),
 }
 
 
 @pytest.mark.parametrize("bad", BAD)
-def test_impossible_content(tmp_path: Path, bad: str) -> None:
+def test_impossible_content_is_refused_by_file_name(tmp_path: Path, bad: str) -> None:
     spoil, message = BAD[bad]
     path = write(tmp_path / "0001_bad.json", spoiled(spoil))
     with pytest.raises(PerfError) as caught:
@@ -140,7 +143,7 @@ def test_impossible_content(tmp_path: Path, bad: str) -> None:
 @pytest.mark.parametrize(
     ("content", "message"), [(b"", "is empty"), (b"\n ", "is empty"), (b"\xff\xfe", "damaged"), (b"[]", "damaged")]
 )
-def test_no_json_object(tmp_path: Path, content: bytes, message: str) -> None:
+def test_content_that_is_no_json_object_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "0001_bad.json"
     path.write_bytes(content)
     with pytest.raises(PerfError, match=message):
@@ -155,7 +158,7 @@ def test_a_huge_file_is_not_even_read(tmp_path: Path) -> None:
         read_run(path)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PerfError, match="cannot be read: No such file"):
         read_run(tmp_path / "0001_gone.json")
 
@@ -176,18 +179,18 @@ def test_a_run_that_was_cut_short_is_refused_wherever_it_was_cut(data: st.DataOb
 @pytest.mark.parametrize(
     ("context", "message"),
     [
-        ({"machine_class": "c5.metal"}, f"was measured on machine class c5.metal, and this is {MACHINE_CLASS}"),
-        ({"complete": False}, "did not come to its end"),
+        ({"machine_class": "c5.metal"}, f"was measured on machine class c5.metal, not {MACHINE_CLASS}"),
+        ({"complete": False}, "is an unfinished run"),
         ({"injected": {"mkl-fp32": 0.05}}, "was slowed down on purpose"),
     ],
 )
-def test_runs_that_no_other_may_be_judged_by(tmp_path: Path, context: dict[str, Any], message: str) -> None:
+def test_runs_that_cannot_be_baselines_are_refused(tmp_path: Path, context: dict[str, Any], message: str) -> None:
     path = write(tmp_path / "0001_other.json", document(**context))
     with pytest.raises(PerfError, match=message):
         usable_baseline(path, MACHINE_CLASS)
 
 
-def test_the_stored_runs_are_the_usable_ones_of_the_class_oldest_first(tmp_path: Path) -> None:
+def test_usable_runs_are_those_of_the_class_oldest_first(tmp_path: Path) -> None:
     contexts: list[dict[str, Any]] = [
         {"host_id": "a"},
         {"complete": False},
@@ -200,5 +203,5 @@ def test_the_stored_runs_are_the_usable_ones_of_the_class_oldest_first(tmp_path:
         write(tmp_path / f"{number:04}_x.json", document(**context))
     (tmp_path / "0007_broken.json").write_text("{")
     write(tmp_path / "notes.json", document())
-    assert [run.perf.host_id for run in stored_runs(tmp_path, MACHINE_CLASS)] == ["a", "b"]
-    assert stored_runs(tmp_path / "missing", MACHINE_CLASS) == []
+    assert [run.perf.host_id for run in usable_runs(tmp_path, MACHINE_CLASS)] == ["a", "b"]
+    assert usable_runs(tmp_path / "missing", MACHINE_CLASS) == []

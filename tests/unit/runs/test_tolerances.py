@@ -1,4 +1,4 @@
-"""Tolerances: the narrowest entry counts, and a file that cannot be used is named."""
+"""Tolerances: the narrowest entry counts, and an invalid file is refused by name."""
 
 import re
 from pathlib import Path
@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from perf.errors import PerfError
+from perf.judge.judgement import Tolerance
 from perf.judge.variance_prior import VariancePrior
-from perf.judge.verdict import Tolerance
 from perf.runs.baseline import TOLERANCES as FILE
-from perf.runs.tolerances import Assumed, Entry, read_tolerances
+from perf.runs.tolerances import AssumedDeviations, ToleranceEntry, read_tolerances
 from tests.support.factories import CASE, TOLERANCES
 
 GOOD = """
@@ -29,8 +29,8 @@ degrees = 4
 
 
 def test_the_narrowest_tolerance_counts() -> None:
-    entries = {"resnet152_v2-*": Entry(change=0.03, resolution=0.1), "resnet*": Entry(change=0.9)}
-    tolerances = msgspec.structs.replace(TOLERANCES, families={"cnn": Entry(change=0.02)}, cases=entries)
+    entries = {"resnet152_v2-*": ToleranceEntry(change=0.03, resolution=0.1), "resnet*": ToleranceEntry(change=0.9)}
+    tolerances = msgspec.structs.replace(TOLERANCES, families={"cnn": ToleranceEntry(change=0.02)}, cases=entries)
     assert tolerances.of("rnn", "lstm") == Tolerance(0.01, 0.05)
     assert tolerances.of("cnn", "mobilenet1.0-b1-mkl-fp32") == Tolerance(0.02, 0.05)
     assert tolerances.of("cnn", "resnet152_v2-b1-mkl-int8") == Tolerance(0.03, 0.1)
@@ -38,18 +38,18 @@ def test_the_narrowest_tolerance_counts() -> None:
 
 
 def test_an_assumed_deviation_is_a_prior() -> None:
-    assumed = Assumed(invocations=0.5, side_by_side=0.25, sessions=0.125, degrees=4)
+    assumed = AssumedDeviations(invocations=0.5, side_by_side=0.25, sessions=0.125, degrees=4)
     assert assumed.prior(assumed.invocations) == VariancePrior(0.25, 4)
 
 
-def test_a_family_without_assumptions_of_its_own_has_the_default_ones() -> None:
-    own = Assumed(0.1, 0.2, 0.06, 4)
+def test_a_family_without_its_own_assumptions_has_the_default_ones() -> None:
+    own = AssumedDeviations(0.1, 0.2, 0.06, 4)
     tolerances = msgspec.structs.replace(TOLERANCES, assumed={**TOLERANCES.assumed, "dist": own})
     assert tolerances.assumed_of("dist") == own
     assert tolerances.assumed_of("cnn") == tolerances.assumed_of("rnn") == TOLERANCES.assumed["default"]
 
 
-def test_the_repositorys_tolerances_are_readable() -> None:
+def test_the_tolerances_of_the_repository_are_valid() -> None:
     tolerances = read_tolerances(FILE)
     tolerance = tolerances.of("cnn", CASE)
     assert 0 < tolerance.change < tolerance.resolution < tolerances.published.resolution
@@ -64,7 +64,9 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     path.write_text(GOOD + "[families.cnn]\nchange = 0.1\n[cases.'resnet*']\nresolution = 0.2\n")
     tolerances = read_tolerances(path)
     assert tolerances.of("cnn", CASE) == Tolerance(0.1, 0.2)
-    assert tolerances.assumed_of("cnn") == Assumed(invocations=0.05, side_by_side=0.02, sessions=0.03, degrees=4)
+    assert tolerances.assumed_of("cnn") == AssumedDeviations(
+        invocations=0.05, side_by_side=0.02, sessions=0.03, degrees=4
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Which verdicts fail a case, and which is graver."""
+"""Verdicts: which ones fail a case, and which one decides."""
 
 from perf.runs.verdict import FAILING, GRAVITY, UNJUDGED, Verdict, fails
 from tests.support.changed_cases import int8_moved
@@ -8,7 +8,7 @@ from tests.support.factories import (
 )
 
 
-def test_strict_fails_whatever_was_not_judged() -> None:
+def test_strict_fails_every_case_that_was_not_judged() -> None:
     assert {kind for kind in GRAVITY if fails(kind, strict=False)} == {"regressed", "drifted"}
     assert {kind for kind in GRAVITY if fails(kind, strict=True)} == {"regressed", "drifted", *UNJUDGED}
 
@@ -18,7 +18,7 @@ def test_a_failing_verdict_is_graver_than_any_other() -> None:
     assert GRAVITY[0] == "ok"
 
 
-def test_a_verdict_rests_on_its_first_ratio_where_nothing_ran_beside_it() -> None:
+def test_without_a_baseline_arm_the_first_ratio_decides() -> None:
     verdict = judged(int8_moved(0, 0))
     assert verdict.deciding is verdict.ratios[0].judgement
     assert Verdict(CASE, "no-baseline", "").deciding is None

@@ -1,4 +1,4 @@
-"""The operators' references against values by hand, naive loops and scipy; and what the bounds promise."""
+"""The operators' references compared with manual values, naive loops and scipy; and properties of the bounds."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from scipy.signal import correlate2d
 
 from perf.cnn.operators.base import OperatorCase
-from perf.cnn.operators.check import judged
+from perf.cnn.operators.check import compare_output
 from perf.cnn.operators.int8 import int8, threshold
 from perf.cnn.operators.kinds import Concat, Convolution, FullyConnected, Pooling, Residual
-from perf.cnn.operators.reference import fp32, gamma, magnitude, output, weighed
+from perf.cnn.operators.reference import fp32, gamma, magnitude, output, weighted_sums
 from perf.cnn.operators.strategies import CASES
 
 ANY = st.one_of(*CASES.values())
@@ -38,10 +38,10 @@ def test_a_convolution_by_hand() -> None:
         "weight": np.array([[[[1, -1], [0, 2]]]], np.float32),
         "bias": np.array([-10.5], np.float32),
     }
-    found = fp32(case, arrays)
-    assert found.values.tolist() == [[[[0.0, 0.5]]]]
+    exact = fp32(case, arrays)
+    assert exact.values.tolist() == [[[[0.0, 0.5]]]]
     summed = [[[[1 + 2 + 10 + 10.5, 2 + 3 + 12 + 10.5]]]]
-    assert found.allowed == pytest.approx(gamma(8) * np.array(summed))
+    assert exact.allowed == pytest.approx(gamma(8) * np.array(summed))
 
 
 def test_a_residual_sum_by_hand() -> None:
@@ -75,7 +75,7 @@ def test_a_fully_connected_layer_flattens() -> None:
     ],
 )
 def test_a_pooling_by_hand(fields: dict[str, Any], expected: list[float]) -> None:
-    """Of the row 1 2 3, two at a time, every second."""
+    """Pool the row 1 2 3 with windows of two values and a stride of two."""
     case = Pooling(batch=1, channels=1, size=(1, 3), kernel=(1, 2), stride=(1, 2), **fields)
     row = {"data0": np.array([[[[1, 2, 3]]]], np.float32)}
     assert fp32(case, row).values.ravel().tolist() == expected
@@ -83,7 +83,7 @@ def test_a_pooling_by_hand(fields: dict[str, Any], expected: list[float]) -> Non
 
 @briefly
 @given(CASES["convolution"])
-def test_convolutions_are_scipys_correlations(case: Convolution) -> None:
+def test_convolutions_equal_scipys_correlations(case: Convolution) -> None:
     arrays = in_double(case)
     (pad_height, pad_width), (step_down, step_right) = case.pad, case.stride
     padded = np.pad(arrays["data0"], [(0, 0), (0, 0), (pad_height, pad_height), (pad_width, pad_width)])
@@ -91,28 +91,28 @@ def test_convolutions_are_scipys_correlations(case: Convolution) -> None:
         (*arrays["weight"].shape[:2], *(d * (k - 1) + 1 for d, k in zip(case.dilate, case.kernel, strict=True)))
     )
     kernels[:, :, :: case.dilate[0], :: case.dilate[1]] = arrays["weight"]
-    found = weighed(case, arrays["data0"], arrays["weight"])
-    assert found.shape[2:] == case.output_size
+    sums = weighted_sums(case, arrays["data0"], arrays["weight"])
+    assert sums.shape[2:] == case.output_size
     own, filters = case.channels // case.groups, case.filters // case.groups
     for filter_ in {0, case.filters - 1}:
         first = filter_ // filters * own
         summed = sum(
             correlate2d(padded[0, first + channel], kernels[filter_, channel], mode="valid") for channel in range(own)
         )
-        assert found[0, filter_] == pytest.approx(np.asarray(summed)[::step_down, ::step_right], rel=1e-9, abs=1e-9)
+        assert sums[0, filter_] == pytest.approx(np.asarray(summed)[::step_down, ::step_right], rel=1e-9, abs=1e-9)
 
 
 @briefly
 @given(CASES["pooling"])
-def test_poolings_are_naive_loops(case: Pooling) -> None:
+def test_poolings_equal_naive_loops(case: Pooling) -> None:
     data = case.data()["data0"].astype(np.float64)
-    found = output(case, {"data0": data})
+    pooled = output(case, {"data0": data})
     if case.whole:
         expected = data.max((2, 3)) if case.pool == "max" else data.mean((2, 3))
-        assert found[:, :, 0, 0] == pytest.approx(expected)
+        assert pooled[:, :, 0, 0] == pytest.approx(expected)
         return
     (height, width), (pad_height, pad_width) = case.size, case.pad
-    last = found.shape[2] - 1, found.shape[3] - 1
+    last = pooled.shape[2] - 1, pooled.shape[3] - 1
     top, left = (place * stride - pad for place, stride, pad in zip(last, case.stride, case.pad, strict=True))
     taken, counted = [], 0
     for row in range(top, top + case.kernel[0]):
@@ -121,7 +121,7 @@ def test_poolings_are_naive_loops(case: Pooling) -> None:
             if 0 <= row < height and 0 <= column < width:
                 taken.append(data[0, 0, row, column])
     divisor = counted if case.count_pad else len(taken)
-    assert found[0, 0, -1, -1] == pytest.approx(max(taken) if case.pool == "max" else sum(taken) / divisor)
+    assert pooled[0, 0, -1, -1] == pytest.approx(max(taken) if case.pool == "max" else sum(taken) / divisor)
 
 
 def test_a_concat_joins_channels() -> None:
@@ -144,7 +144,7 @@ def test_the_same_case_has_the_same_arrays(case: OperatorCase) -> None:
 def test_numpy_in_single_precision_is_within_the_fp32_bound(case: OperatorCase) -> None:
     arrays = arrays_of(case)
     single: Any = output(case, arrays)
-    assert judged("numpy", single.astype(np.float32), fp32(case, arrays)).problem is None
+    assert compare_output("numpy", single.astype(np.float32), fp32(case, arrays)).problem is None
 
 
 @briefly
@@ -156,8 +156,8 @@ def test_copies_and_maxima_are_exact(case: OperatorCase) -> None:
 @briefly
 @given(WEIGHED)
 def test_int8_is_within_half_steps_of_the_exact_operator(case: Convolution | FullyConnected) -> None:
-    """What rounding to steps can do to a sum of products: |x| e_w + |w| e_x + e_x e_w, summed, and the steps of bias
-    and output.
+    """Rounding to steps changes a sum of products by at most the sum of |x| e_w + |w| e_x + e_x e_w, where e_x and e_w
+    are the errors of data and weights, plus the steps of bias and output.
     """
     arrays = in_double(case)
     data, weight = np.abs(arrays["data0"]), np.abs(arrays["weight"])
@@ -168,13 +168,17 @@ def test_int8_is_within_half_steps_of_the_exact_operator(case: Convolution | Ful
     weight_step = weight.max(axis=axes, keepdims=True) / 127
     of_data = np.full_like(data, 0.5001 * data_step + 1e-6)
     of_weight = np.broadcast_to(0.5001 * weight_step, weight.shape)
-    spread = weighed(case, data, of_weight) + weighed(case, of_data, weight) + weighed(case, of_data, of_weight)
-    exact, found = output(case, arrays), int8(case, arrays_of(case))
+    largest_error = (
+        weighted_sums(case, data, of_weight)
+        + weighted_sums(case, of_data, weight)
+        + weighted_sums(case, of_data, of_weight)
+    )
+    exact, rounded = output(case, arrays), int8(case, arrays_of(case))
     if is_convolution:
-        spread += np.abs(exact).max() / 127 + data_step * float(weight_step.max())
+        largest_error += np.abs(exact).max() / 127 + data_step * float(weight_step.max())
     elif case.bias:
-        spread += np.abs(arrays["bias"]).max() / 127
-    assert (np.abs(found.values - exact) <= spread + found.allowed + 1e-6).all()
+        largest_error += np.abs(arrays["bias"]).max() / 127
+    assert (np.abs(rounded.values - exact) <= largest_error + rounded.allowed + 1e-6).all()
 
 
 @briefly

@@ -1,14 +1,13 @@
-"""Declarations of defects, the regions they cover, and the cases that are kept."""
+"""Declarations of defects, the regions that they cover, and the cases that always run."""
 
 import msgspec
 import pytest
 
 from perf.builds import BuildFacts
 from perf.cnn.operators.base import OperatorCase
-from perf.cnn.operators.data import load
 from perf.cnn.operators.kinds import AnyCase, Convolution
-from perf.cnn.operators.regions import CHECK, REGIONS, covered, signs_of
-from perf.cnn.operators.search import kept
+from perf.cnn.operators.regions import CHECK, REGIONS, is_covered, signs_of
+from perf.cnn.operators.search import operators_file, toml_entry
 from perf.cnn.operators.strategies import CASES
 from perf.cnn.operators.workers import VARIANTS
 from perf.defects import Defect, defects_of
@@ -27,59 +26,59 @@ def example_of(name: str) -> OperatorCase:
     return case
 
 
-def test_every_declared_defect_has_a_region_and_the_other_way_round() -> None:
+def test_every_defect_has_a_region_and_every_region_a_defect() -> None:
     assert set(DECLARED) == set(REGIONS)
 
 
 @pytest.mark.parametrize("name", REGIONS)
-def test_a_defects_example_lies_in_its_region(name: str) -> None:
+def test_the_example_of_a_defect_is_in_its_region(name: str) -> None:
     assert any(REGIONS[name](example_of(name), variant, signs_of(example_of(name))) for variant in VARIANTS)
 
 
 @pytest.mark.parametrize("name", REGIONS)
-def test_a_region_is_left_out_of_the_affected_wheels_only(name: str) -> None:
+def test_a_region_is_left_out_for_the_affected_wheels_only(name: str) -> None:
     case = example_of(name)
     variant = next(variant for variant in VARIANTS if REGIONS[name](case, variant, signs_of(case)))
     for wheel, versions in DECLARED[name].affects.items():
-        assert all(covered(case, variant, installed(wheel, version)) for version in versions)
-    assert not covered(case, variant, installed("mxnet-mkl", "1.9.1"))
-    assert not covered(case, "native-fp32", installed("mxnet", "1.5.0"))
+        assert all(is_covered(case, variant, installed(wheel, version)) for version in versions)
+    assert not is_covered(case, variant, installed("mxnet-mkl", "1.9.1"))
+    assert not is_covered(case, "native-fp32", installed("mxnet", "1.5.0"))
 
 
-def test_a_declared_defect_that_does_not_show_is_told() -> None:
+def test_a_declared_defect_that_does_not_show_is_a_contradiction() -> None:
     assert ANY.contradiction("some", installed("mxnet-mkl", "1.5.0"), []) == (
         "the defect some is declared for mxnet-mkl 1.5.0, and its example passes: take it out of perf/defects.toml"
     )
 
 
-def test_a_defect_that_shows_elsewhere_is_told() -> None:
+def test_a_defect_that_shows_on_another_wheel_is_a_contradiction() -> None:
     assert ANY.contradiction("some", installed("mxnet-mkl", "1.6.0"), ["wrong", "too"]) == (
         "the defect some is not declared for mxnet-mkl 1.6.0, and its example fails: wrong"
     )
 
 
-def test_a_declaration_that_holds_is_no_news() -> None:
+def test_a_correct_declaration_is_no_contradiction() -> None:
     assert ANY.contradiction("some", installed("mxnet-mkl", "1.5.0"), ["wrong"]) is None
     assert ANY.contradiction("some", installed("mxnet", "1.5.0"), []) is None
 
 
-def test_every_tier_says_how_many_cases_it_runs() -> None:
-    data = load()
+def test_every_tier_has_a_number_of_cases_for_each_kind() -> None:
+    data = operators_file()
     assert set(data.cases) == {*TIERS, "slice"}
     assert all(set(counts) <= set(CASES) for counts in data.cases.values())
     assert all(set(data.cases[tier]) == set(CASES) for tier in TIERS)
     assert set(data.slice_defects) <= set(REGIONS)
 
 
-def test_kept_cases_are_of_every_kind_that_is_drawn_and_differ() -> None:
-    examples = load().examples
+def test_examples_are_of_known_kinds_and_differ() -> None:
+    examples = operators_file().examples
     assert {msgspec.to_builtins(case)["kind"] for case in examples} <= set(CASES)
     assert len({repr(case) for case in examples}) == len(examples)
 
 
-def test_a_case_is_printed_as_it_is_kept() -> None:
+def test_a_case_is_printed_as_an_entry_of_the_file() -> None:
     case = Convolution(batch=1, channels=2, size=(3, 4), filters=5, kernel=(1, 1), relu=True)
-    entry = kept(case)
+    entry = toml_entry(case)
     assert entry.startswith('[[examples]]\nkind = "convolution"\n')
     assert "relu = true" in entry
     assert "groups" not in entry
