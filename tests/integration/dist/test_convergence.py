@@ -16,7 +16,6 @@ from perf.measure.family import Resources
 from perf.measure.workers.instance import WorkerError
 from tests.integration.dist.conftest import Launch
 
-pytestmark = pytest.mark.real
 RANKS = 2
 
 
