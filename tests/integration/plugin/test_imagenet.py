@@ -115,9 +115,12 @@ def test_weights_that_are_missing_or_of_another_network_are_told(packed: Path, w
 
 
 IMPOSSIBLE = {
-    ("--perf-imagenet-rec=none.rec", "--perf-pretrained"): "none.rec is no file that can be read",
-    ("--perf-imagenet-rec=README.md",): "--perf-imagenet-rec needs trained networks: add --perf-weights DIR, or",
-    ("--perf-weights=none",): "--perf-weights: there is no folder none",
+    (
+        "--perf-imagenet-rec=none.rec",
+        "--perf-pretrained",
+    ): "--perf-imagenet-rec=none.rec: this is no file that can be read",
+    ("--perf-imagenet-rec=README.md",): "--perf-imagenet-rec needs trained networks: add --perf-weights=DIR or",
+    ("--perf-weights=none",): "--perf-weights=none: there is no such folder",
 }
 
 

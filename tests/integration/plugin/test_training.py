@@ -200,10 +200,10 @@ def test_strictly_what_was_not_run_fails(tmp_path: Path) -> None:
 
 
 MISTAKES = {
-    "--perf-ranks=0": "--perf-ranks must be at least 1",
+    "--perf-ranks=0": "--perf-ranks=0: must be at least 1",
     "--perf-hosts=/nowhere/hosts": "cannot be read: No such file",
     "--perf-mpi=/nowhere": "there is no mpiexec.hydra or mpirun in /nowhere/bin",
-    "--perf-train-rec=/nowhere.rec": "is no file that can be read",
+    "--perf-train-rec=/nowhere.rec": "this is no file that can be read",
 }
 
 
