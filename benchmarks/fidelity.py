@@ -41,8 +41,10 @@ NETWORKS = ("resnet50_v1", "mobilenet1.0", "squeezenet1.0")
 BATCH = 1
 VARIANT = "mkl-fp32"
 INVOCATIONS = 10
+# Short slots in many blocks: suite and bare loop then see the same disturbances.
 BLOCKS = 30
 SLOT_S = 0.1
+# The network and batch that are measured under load.
 LOADED_WORKLOAD = ("resnet50_v1", 1)
 
 

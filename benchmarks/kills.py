@@ -23,6 +23,7 @@ from perf.cache import cache_folder
 from perf.runs.schema import read_run
 
 KILLS = 10
+# Enough for the session to outlast all kills.
 INVOCATIONS = 30
 COMMAND = [sys.executable, "-m", "pytest", "perf/cnn", "--perf-tier=smoke", f"--perf-invocations={INVOCATIONS}", "-q"]
 SEED = 20190713
@@ -39,11 +40,11 @@ def main() -> None:
     kills = 0
     while True:
         limit_s = draw.uniform(2.0, 25.0) if kills < KILLS else None
-        code, seconds = _session(cache, limit_s)
+        code, duration_s = _session(cache, limit_s)
         invocations = _invocations(cache)
         unchanged = "yes" if invocations[: len(earlier)] == earlier else "NO"
         table.add_row(
-            str(kills + 1), f"{seconds:.1f} s" if code < 0 else "not at all", str(len(invocations)), unchanged
+            str(kills + 1), f"{duration_s:.1f} s" if code < 0 else "not at all", str(len(invocations)), unchanged
         )
         earlier = invocations
         if code >= 0:

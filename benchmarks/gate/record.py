@@ -33,6 +33,7 @@ ROUNDS = 24
 # The conditions of consecutive rounds, repeated: quiet and loaded invocations are interleaved, so that they come from
 # the same hours.
 KINDS = ("quiet", "quiet", "quiet", "loaded")
+# The slowed arms: how much more work they do in every pass, as a fraction.
 EXTRA_WORK = {"+3%": 0.03, "+5%": 0.05}
 
 

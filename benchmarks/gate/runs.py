@@ -17,7 +17,7 @@ Case = tuple[str, str]
 # The kinds of invocations that were recorded on an otherwise idle machine.
 QUIET = ("quiet", "injected")
 # Seconds that an invocation of a confirmation takes in addition to its blocks, by family: starting, loading and warming
-# up two workers or two jobs (docs/gate.md).
+# up two workers or two jobs (docs/explanation/gate.md).
 STARTING_S = {"cnn": 3.0, "rnn": 3.0, "dist": 10.0}
 # By how much longer the blocks of training jobs are (perf/dist/jobs.toml).
 LONGER = {"dist": 3.0}

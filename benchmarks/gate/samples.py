@@ -17,7 +17,7 @@ SLOWED = {"3%": "+3%", "5%": "+5%"}
 
 def load(folder: Path) -> Recordings:
     """Return the recordings by workload, each in the order of measurement, without recordings of confirmations only."""
-    paths = [path for path in sorted(folder.glob("*.jsonl")) if not path.stem.endswith("-second-look")]
+    paths = [path for path in sorted(folder.glob("*.jsonl")) if not path.stem.endswith("-confirmation")]
     return {path.stem: read(path) for path in paths}
 
 

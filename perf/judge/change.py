@@ -3,7 +3,7 @@
 The error has one or two parts, each an estimated variance with its own degrees of freedom. One part follows Student's t
 distribution. The sum of two follows the distribution of Behrens ("Ein Beitrag zur Fehlerberechnung bei wenigen
 Beobachtungen", 1929) and Fisher, computed here by quadrature. Satterthwaite's approximation by a single t raised four
-times as many alarms as it should in a run of 168 comparisons (docs/gate.md).
+times as many alarms as it should in a run of 168 comparisons (docs/explanation/gate.md).
 """
 
 import math

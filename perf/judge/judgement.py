@@ -1,7 +1,7 @@
 """Judge a comparison: from samples to `ok`, `regressed` and the like. Pure: no I/O, no other room.
 
 All computations are on logarithms of ratios, one for each invocation. The stacks of candidate and baseline decide which
-of two questions is asked (docs/gate.md):
+of two questions is asked (docs/explanation/gate.md):
 
 - The stacks differ: is the candidate slower than the baseline's stack, measured side by side in the same blocks
   (`judge_side_by_side`)? Whatever happens to the machine happens to both.
@@ -169,7 +169,7 @@ def _smaller(one: float | None, other: float | None) -> float | None:
 
 
 def _excluded(change: Change, tolerance: Tolerance) -> bool:
-    """Whether the 95 % interval excludes a change of the resolution in both directions."""
+    """Return whether the 95 % interval excludes a change of the resolution in both directions."""
     low, high = change.interval()
     return low > 1 - tolerance.resolution and high < 1 / (1 - tolerance.resolution)
 

@@ -6,7 +6,7 @@ interval of the inverse ratio.
 On a shared machine noise only ever adds time, and it slows the native build more than MKL-DNN: for whole minutes of a
 session, by half. The median of a session then says how busy the neighbours were. Its fastest slots say what the builds
 do when nothing disturbs them (Chen and Revels, "Robust benchmarking in noisy environments", 2016), and they repeat from
-session to session (docs/gate.md). So the speedup is the ratio of the fastest slots of the two variants.
+session to session (docs/explanation/gate.md). So the speedup is the ratio of the fastest slots of the two variants.
 """
 
 import math

@@ -165,7 +165,7 @@ class _Run:
 
     def _prepare(self, runners: dict[str, Runner], names: Sequence[str], workload: Workload) -> None:
         """Let crews get ready at the same time: of two equal workers, the one that loaded first was slower by 2 %
-        (docs/gate.md).
+        (docs/explanation/gate.md).
         """
         if not names:
             return

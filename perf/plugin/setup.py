@@ -100,8 +100,8 @@ class Setup:
         ]
         lines += [
             f"{build.requirement}: OpenBLAS does not recognise this CPU and fell back to {build.blas_kernels} (no "
-            "AVX2); expect different speedups on a recognised CPU (docs/native-blas.md). Override the choice with "
-            "--perf-blas-kernels=Haswell"
+            "AVX2); expect different speedups on a recognised CPU (docs/explanation/native-blas.md). Override the "
+            "choice with --perf-blas-kernels=Haswell"
             for build in self.builds.values()
             if build.blas_without_avx2 and machine.has_isa("avx2")
         ]

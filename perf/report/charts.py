@@ -10,6 +10,7 @@ from perf.report.training import JobRecord, job_records, projections
 from perf.runs.record import CaseRecord
 from perf.wording import counted
 
+# Plotly's default colours, one for each number of ranks; both of its curves have the same.
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#8c564b", "#e377c2")
 # Accuracy in training and held out, as fractions, of each epoch.
 Curve = Sequence[tuple[float, float]]

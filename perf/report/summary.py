@@ -35,7 +35,7 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
-class Rows:
+class TextTable:
     """A table as text: its `title`, the `names` of its columns, and its `rows`. `figures` says whether all columns but
     the first hold numbers, which are right-justified.
     """
@@ -70,14 +70,14 @@ def print_summary(summary: Summary, console: Console) -> None:
     """Print the tables of the summary. On a console of 60 columns or more, nothing is cut."""
     for line in summary.header:
         say(console, line)
-    for rows in tables_of(summary):
-        table = Table(title=rows.title, box=box.SIMPLE_HEAD)
-        for number, name in enumerate(rows.names):
+    for text in tables_of(summary):
+        table = Table(title=text.title, box=box.SIMPLE_HEAD)
+        for number, name in enumerate(text.names):
             # Units go on a line of their own: numbers are narrower than their headings.
             table.add_column(
-                name.replace(" ", "\n", 1), justify="right" if rows.figures and number else "left", overflow="fold"
+                name.replace(" ", "\n", 1), justify="right" if text.figures and number else "left", overflow="fold"
             )
-        for row in rows.rows:
+        for row in text.rows:
             table.add_row(*row)
         console.print(table)
     for line in _footer(summary):
@@ -113,7 +113,7 @@ def _footer(summary: Summary) -> list[str]:
     return [
         *([MARKED] if uncertain else []),
         *([TYPICAL] if typical else []),
-        *(f"Answers not judged: {name}: {why}." for name, why in _unjudged(summary.records)),
+        *(f"The answers of {name} were not judged: {why}." for name, why in _unjudged(summary.records)),
         *summary.footer,
     ]
 
@@ -125,7 +125,7 @@ def _unjudged(records: Sequence[CaseRecord]) -> Iterator[tuple[str, str]]:
             yield record.name, record.facts.check.unjudged
 
 
-def tables_of(summary: Summary) -> list[Rows]:
+def tables_of(summary: Summary) -> list[TextTable]:
     """Return a table for each family (the labels of a workload, the figures of the reference, those of each other
     variant), the projection of training, and the checks of answers.
     """
@@ -134,13 +134,15 @@ def tables_of(summary: Summary) -> list[Rows]:
         families.setdefault(record.family, []).append(record)
     tables = [_table(records, layouts()[family]) for family, records in families.items()]
     rows = [[a.check, a.subject, a.found, a.allowed or "-", a.verdict] for a in summary.answers]
-    answers = Rows("Checks of answers", ["Check", "Subject", "Observed", "Allowed", "Verdict"], rows, figures=False)
+    answers = TextTable(
+        "Checks of answers", ["Check", "Subject", "Observed", "Allowed", "Verdict"], rows, figures=False
+    )
     projected = _projection(summary)
     return [*tables, *([projected] if projected.rows else []), *([answers] if rows else [])]
 
 
-def _projection(summary: Summary) -> Rows:
-    """The projected efficiency of training on more hosts, with the announcement's Table 1 for comparison."""
+def _projection(summary: Summary) -> TextTable:
+    """Return the projected efficiency of training on more hosts, with the announcement's Table 1 for comparison."""
     instances = list(summary.published_scaling)
     rows = [
         [trained, link, *(f"{100 * efficiency[n]:.1f} %" for n in instances), _checked(projection)]
@@ -151,7 +153,8 @@ def _projection(summary: Summary) -> Rows:
         percents = [f"{100 * efficiency:.1f} %" for efficiency in summary.published_scaling.values()]
         rows.append(["announcement's Table 1", "", *percents, ""])
     names = ["Training", "Link", *(f"{n} instances" for n in instances), "Measured / predicted"]
-    return Rows("PROJECTION, not measured: scaling efficiency of training (see docs/training.md)", names, rows)
+    title = "PROJECTION, not measured: scaling efficiency of training (docs/explanation/projection.md)"
+    return TextTable(title, names, rows)
 
 
 def _checked(projection: Projection) -> str:
@@ -162,7 +165,7 @@ def _checked(projection: Projection) -> str:
     return "; ".join(checks) or "-"
 
 
-def _table(records: Sequence[CaseRecord], layout: Layout) -> Rows:
+def _table(records: Sequence[CaseRecord], layout: Layout) -> TextTable:
     reference = records[0].reference
     variants = [reference, *sorted({record.variant for record in records} - {reference})]
     workloads: dict[str, dict[str, CaseRecord]] = {}
@@ -176,7 +179,7 @@ def _table(records: Sequence[CaseRecord], layout: Layout) -> Rows:
         names = [str(value) for _, value in marked(next(iter(by_variant.values())), Label)]
         figures = {variant: dict(marked(record, Column)) for variant, record in by_variant.items()}
         rows.append([*names, *(cell(figures[v].get(c), c) if v in figures else NONE for v, c in columns)])
-    return Rows(layout.title, [*labels, *headings], rows)
+    return TextTable(layout.title, [*labels, *headings], rows)
 
 
 def _columns(records: Sequence[CaseRecord], variant: str) -> list[Column]:

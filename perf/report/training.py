@@ -9,6 +9,7 @@ from perf.facts import TrainingFacts
 from perf.judge.projection import Projection, TrainingJob, project
 from perf.runs.record import CaseRecord
 
+# The family whose cases are training jobs.
 TRAINING_FAMILY = "dist"
 
 

@@ -26,6 +26,7 @@ CONTESTED = frozenset({"regressed", "drifted", "inconclusive", "invalid"})
 SHOWN = 5
 # The name of a stored run is part of a file's name.
 NAME = re.compile(r"[\w+-][\w.+-]{0,80}")
+# How every message about a run that was refused begins.
 REFUSED = "the run was not stored as a baseline"
 
 

@@ -10,6 +10,7 @@ from perf.runs.store import numbered_files
 
 # The folder of the repository's stored runs, a folder for each machine class.
 BASELINES = ROOT / "baselines"
+# How much change of each case is allowed, and which variances are assumed.
 TOLERANCES = BASELINES / "tolerances.toml"
 # What the user calls the announcement's own tables, in place of a stored run.
 PUBLISHED = "published"

@@ -149,7 +149,7 @@ class Gate:
 
     @staticmethod
     def _compares(case: StoredCase, then: StoredCase) -> bool:
-        """Whether the baseline arm tells something about the difference of the stacks: it had some part of the
+        """Return whether the baseline arm shows something about the difference of the stacks: it had some part of the
         baseline's stack that the case does not have, and no decisive part that neither of the two has.
         """
         if case.side_by_side is None or case.side_by_side.problem:

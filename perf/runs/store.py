@@ -12,6 +12,7 @@ from perf.errors import PerfError
 from perf.files import write_whole
 from perf.runs.schema import read_machine_class
 
+# The file of a stored run: its number and its name, such as 0004_quick-4.json.
 _NUMBERED = re.compile(r"^(\d{4,9})_[^\n]*\.json$")
 # How long a session waits for another one that is storing its run: far longer than writing a file takes.
 WAIT_S = 60.0

@@ -1,7 +1,7 @@
 """Whose turn it is: every process that is not being measured is stopped, so that none takes a core.
 
 Threads of Intel's OpenMP library spin for 200 ms after a pass (KMP_BLOCKTIME). Waiting for them took half of the
-measuring time; a stopped process spins no more, and its next pass is like the others (docs/gate.md).
+measuring time; a stopped process spins no more, and its next pass is like the others (docs/explanation/gate.md).
 """
 
 import os

@@ -103,7 +103,7 @@ def test_a_regression_fails_its_own_case_and_says_all_that_matters(slowed: Slowe
     assert said.partition("\n")[0].endswith("; changed: injected: 0.0 -> 4.0")
     assert re.search(r"side by side with the baseline's stack: -\d\d\.\d% \[", said)
     figure = r"\d+\.\d\d \[.*\]"
-    assert re.search(rf"over native-fp32: now {figure} \(3 invocations\), then {figure} \(3 invocations\)", said)
+    assert re.search(rf"over native-fp32: now {figure} \(3 invocations\), baseline {figure} \(3 invocations\)", said)
     assert "baseline: 0001_first.json; this run makes 6 comparisons" in said
     assert "  changed: injected: 0.0 -> 4.0\n" in said
     assert f"alone: uv run pytest 'perf/rnn/test_inference.py::test_inference[{RECURRENT}]' --perf-tier=smoke" in said
@@ -143,9 +143,11 @@ def test_a_wheel_that_a_stored_run_names_is_not_installed_from_a_file(slowed: Sl
     output = slowed.finished.output
     assert not re.search(r": installing$", output, re.MULTILINE)
     assert "nothing runs beside it: of what differs (wheel) nothing can be put back" in output
-    why = slowed.finished.part("inconclusive: the stack changed and the baseline's cannot run beside it")
+    why = slowed.finished.part(
+        "inconclusive: the stack changed, and the baseline's stack was not measured side by side"
+    )
     assert f"changed: wheel: {evil} (000000000000) -> mxnet-mkl==1.5.0 (" in why
-    assert why.endswith(f"1 case: {case}")
+    assert why.endswith(f"1 case: {case}.")
     kept = read_run(slowed.kept).cases[case]
     assert kept.side_by_side is not None
     assert (kept.side_by_side.values, kept.side_by_side.problem) == (

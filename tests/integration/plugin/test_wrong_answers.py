@@ -49,6 +49,6 @@ def test_timing_of_wrong_answers_is_invalid(resources: Resources, tmp_path: Path
     case = f"{NETWORK}-b1-mkl-int8"
     assert f"{NETWORK}-b1 mkl-int8: SQNR of the outputs" in finished.output
     assert "invalid: wrong answers: SQNR of the outputs" in finished.output
-    assert f": 1 case: {case}" in finished.part("invalid: wrong answers: ")
+    assert f". 1 case: {case}." in finished.part("invalid: wrong answers: ")
     assert "Verdicts: 1 invalid, 1 no-baseline." in finished.output
     assert finished.part("=== ", "in ").count("preparing") == 0

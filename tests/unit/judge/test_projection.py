@@ -1,10 +1,20 @@
 """The model of the projection: fits recover its parameters, and more ranks never help."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.judge.projection import AllreduceCost, MeasuredTraining, Ring, fit_ring
+from perf.judge.projection import (
+    LINKS_BITS_PER_S,
+    AllreduceCost,
+    MeasuredTraining,
+    Ring,
+    TrainingJob,
+    fit_ring,
+    project,
+)
 
 SIZES = [4096, 65536, 1048576, 16777216, 67108864]
 latencies = st.floats(1e-6, 1e-2)
@@ -71,3 +81,44 @@ def test_the_hidden_fraction_lies_between_0_and_1(ring: Ring, exposed_s: float) 
 def test_one_size_or_one_rank_is_too_little_for_a_ring(sizes_by_ranks: list[tuple[int, int]]) -> None:
     with pytest.raises(ValueError, match="two sizes and two ranks"):
         fit_ring([AllreduceCost(ranks, size, 1e-3) for ranks, size in sizes_by_ranks])
+
+
+# The projection of measured jobs
+
+RING = Ring(1e-4, 1e-9)
+
+
+def job(ranks: int, step_s: float, link_bits_per_s: float = math.inf) -> TrainingJob:
+    """Return a job whose allreduces cost what `RING` says, and of whose step a tenth is exposed communication."""
+    ring = RING if math.isinf(link_bits_per_s) else RING.over_link(link_bits_per_s)
+    allreduce_s = {size: ring.allreduce_s(ranks, size) for size in SIZES} if ranks > 1 else {}
+    return TrainingJob(ranks, step_s, 0.1 if ranks > 1 else 0.0, 5e7, allreduce_s, link_bits_per_s)
+
+
+@pytest.mark.parametrize("jobs", [[], [job(1, 1.0)], [job(2, 1.0)]], ids=["none", "one rank", "two ranks"])
+def test_a_place_without_one_rank_and_more_has_no_projection(jobs: list[TrainingJob]) -> None:
+    assert project({"this host": jobs}, [2, 4]) is None
+
+
+def test_up_to_the_ranks_of_this_host_the_projection_is_the_measurement() -> None:
+    projection = project({"this host": [job(1, 1.0), job(2, 1.25)]}, [2, 32])
+    assert projection is not None
+    assert projection.checks == {}
+    for efficiency in projection.efficiency.values():
+        assert efficiency[2] == pytest.approx(1.0 / 1.25)
+    slow, fast = (projection.efficiency[link][32] for link in LINKS_BITS_PER_S)
+    assert slow < fast < 1.0 / 1.25
+
+
+def test_jobs_elsewhere_are_predicted_and_do_not_change_the_fit_of_this_host() -> None:
+    here = [job(1, 1.0), job(2, 1.25)]
+    projection = project({"this host": here, "emulated hosts": [job(1, 1.0), job(2, 1.5, 10e9)]}, [2, 32])
+    alone = project({"this host": here}, [2, 32])
+    assert projection is not None
+    assert alone is not None
+    ((place, (measured, predicted)),) = projection.checks.items()
+    assert place == "2 ranks, emulated hosts"
+    assert measured == pytest.approx(1.0 / 1.5)
+    assert predicted < 1.0 / 1.25
+    for link in LINKS_BITS_PER_S:
+        assert projection.efficiency[link][32] == pytest.approx(alone.efficiency[link][32])

@@ -18,7 +18,7 @@ from rich.console import Console
 from perf.columns import Column
 from perf.errors import PerfError
 from perf.facts import Drift
-from perf.report.summary import MARKED, TYPICAL, Rows, Summary, print_summary, tables_of, write_markdown
+from perf.report.summary import MARKED, TYPICAL, Summary, TextTable, print_summary, tables_of, write_markdown
 from perf.runs.record import CaseRecord, RatioEstimate
 from perf.runs.schema import FEW
 from tests.unit.report.records import (
@@ -43,7 +43,7 @@ def printed(summary: Summary, width: int) -> str:
     return out.getvalue()
 
 
-def table_of(records: list[CaseRecord]) -> Rows:
+def table_of(records: list[CaseRecord]) -> TextTable:
     """Return the table of records of one family."""
     (table,) = tables_of(Summary(records, [], [], []))
     return table
