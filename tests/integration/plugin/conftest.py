@@ -148,14 +148,14 @@ class Slowed:
 @pytest.fixture(scope="session")
 def slowed(tmp_path_factory: pytest.TempPathFactory, doctored: Path) -> Slowed:
     """One batch size, mkl-fp32 slowed down to a fifth on purpose, compared with `doctored` and not to be stored; and a
-    network that does not exist.
+    network that cannot be prepared.
     """
     temporary = tmp_path_factory.mktemp("slowed")
     with Session(
         temporary,
         *SMOKE,
         "perf/rnn/test_inference.py",
-        "--perf-model=resnet5_v1",
+        "--perf-model=mobilenet1.0_int8",
         f"--perf-model={NETWORK.upper()}",  # any spelling is the same network
         "--perf-batch=1",
         "--perf-invocations=3",

@@ -174,11 +174,11 @@ def test_cases_that_only_the_baseline_holds_are_listed(slowed: Slowed) -> None:
     assert f"{NETWORK}-b4-mkl-int8" in listed
 
 
-def test_an_unknown_network_is_reported_with_near_names_and_stops_no_other(slowed: Slowed) -> None:
+def test_a_network_that_cannot_be_prepared_stops_no_other(slowed: Slowed) -> None:
     output = slowed.finished.output
     before = output.partition("short test summary info")[0]  # which repeats it whole under CI
-    assert before.count("GluonCV has no network 'resnet5_v1'; near: resnet50_v1") == 3, "once for each of its cases"
-    assert "name another network with --perf-model" in output
+    assert before.count("mobilenet1.0_int8: it is quantised already") == 3, "once for each of its cases"
+    assert "name the network in FP32: --perf-model=mobilenet1.0" in output
     assert "another exception occurred" not in output
 
 

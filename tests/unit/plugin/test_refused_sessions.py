@@ -19,26 +19,39 @@ IMAGENET = ("perf/cnn", f"--perf-model={settings().network}", "-m", "accuracy", 
 
 REFUSED = {
     "--perf-build=mkl": "no requirement or wheel file is named\nnext: write for example --perf-build mkl=",
-    "--perf-batch=0": "--perf-batch must be at least 1",
+    "--perf-batch=0": "--perf-batch=0: must be at least 1",
+    "--perf-model=resnet51_v1": "GluonCV has no such network\nnext: choose resnet50_v1 or ",
+    "--perf-model=ssd_300_vgg16_atrous_voc": "this is not a classification network",
+    "--perf-inject=mkl-fp23=5": "no selected case has a variant mkl-fp23\nnext: name one of mkl-fp32, ",
+    "-operf_ranks=0": "-o: perf_ranks = 0: must be at least 1",
+    "--benchmark-min-rounds=5": "--benchmark-min-rounds would not change how often a case is measured\nnext: measure ",
+    "--benchmark-warmup": "--benchmark-warmup would warm up the replay of stored samples, not MXNet\nnext: leave it",
+    "--benchmark-histogram": "--benchmark-histogram draws with pygal, which is not installed\nnext: begin the command",
     "--perf-instances=1000": "1000 instances do not fit",
     "--benchmark-cprofile=ncalls": "--benchmark-cprofile would profile the replay of stored samples",
     "--benchmark-compare-fail=median:5%": "--benchmark-compare-fail would judge absolute times",
-    "--benchmark-storage=elasticsearch+http://localhost": "--benchmark-storage: runs are kept in folders only",
+    "--benchmark-storage=elasticsearch+http://localhost": "--benchmark-storage: runs are stored in folders only",
     "--benchmark-compare=0042": "--benchmark-compare=0042 matches no stored run; in ",
     "--benchmark-compare=perf/": "--benchmark-compare took perf/ for a stored run: name folders before this option",
     "--benchmark-compare=published": "--benchmark-compare=published: the tables hold for c5.24xlarge and c5.metal, not",
     "--perf-resume": "there is no unfinished session to resume\nnext: leave out --perf-resume",
     "--perf-inject=mkl-fp32": "--perf-inject=mkl-fp32: write VARIANT=PERCENT, such as mkl-fp32=5",
     "--perf-rnn-shape=1,50,512": "--perf-rnn-shape=1,50,512: write N,T,C,H, such as 16,100,256,512",
-    "--perf-invocations=0": "--perf-invocations must be at least 1",
+    "--perf-invocations=0": "--perf-invocations=0: must be at least 1",
     "--perf-strict": "--perf-strict would judge nothing: add --benchmark-compare",
-    "--perf-ranks=0": "--perf-ranks must be at least 1",
+    "--perf-ranks=0": "--perf-ranks=0: must be at least 1",
     "--perf-train-rec=/nowhere.rec": "is no file that can be read",
 }
 REFUSED_OF_IMAGENET = {
     ("--perf-imagenet-rec=none.rec", "--perf-pretrained"): "none.rec is no file that can be read",
     ("--perf-imagenet-rec=README.md",): "--perf-imagenet-rec needs trained networks: add --perf-weights DIR, or",
     ("--perf-weights=none",): "--perf-weights: there is no folder none",
+}
+
+# Names that do not exist: refused while collecting, where nothing is started.
+NAMES = {
+    "--perf-model=nosuch": "--perf-model=nosuch: GluonCV has no such network",
+    "--perf-cell=lsmt": "--perf-cell=lsmt: there is no such recurrent cell\nnext: choose lstm or bilstm",
 }
 
 
@@ -64,6 +77,21 @@ def assert_refused(finished: Finished, reason: str) -> None:
 @pytest.mark.parametrize("option", REFUSED)
 def test_an_option_that_cannot_work_is_refused(tmp_path: Path, option: str) -> None:
     assert_refused(run_inline(tmp_path, *SMOKE, option), REFUSED[option])
+
+
+@pytest.mark.parametrize("option", NAMES)
+def test_a_name_that_does_not_exist_is_refused_while_collecting(tmp_path: Path, option: str) -> None:
+    unmade = tmp_path / "unmade"
+    finished = run_inline(unmade, "perf/", "--collect-only", option)
+    assert_refused(finished, NAMES[option])
+    assert not unmade.exists()
+
+
+def test_other_tests_take_options_that_only_cases_would_ignore(tmp_path: Path) -> None:
+    test = tmp_path / "test_other.py"
+    test.write_text("def test_it():\n    assert True\n")
+    finished = run_inline(tmp_path, str(test), "--benchmark-min-rounds=5", "--perf-inject=mkl-fp23=5")
+    assert finished.code == 0, finished.output
 
 
 @pytest.mark.parametrize("options", REFUSED_OF_IMAGENET)
