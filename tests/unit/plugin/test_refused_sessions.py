@@ -43,9 +43,9 @@ REFUSED = {
     "--perf-train-rec=/nowhere.rec": "is no file that can be read",
 }
 REFUSED_OF_IMAGENET = {
-    ("--perf-imagenet-rec=none.rec", "--perf-pretrained"): "none.rec is no file that can be read",
-    ("--perf-imagenet-rec=README.md",): "--perf-imagenet-rec needs trained networks: add --perf-weights DIR, or",
-    ("--perf-weights=none",): "--perf-weights: there is no folder none",
+    ("--perf-imagenet-rec=none.rec", "--perf-pretrained"): "--perf-imagenet-rec=none.rec: this is no file that can be read",
+    ("--perf-imagenet-rec=README.md",): "--perf-imagenet-rec needs trained networks: add --perf-weights=DIR or",
+    ("--perf-weights=none",): "--perf-weights=none: there is no such folder",
 }
 
 # Names that do not exist: refused while collecting, where nothing is started.
@@ -88,9 +88,8 @@ def test_a_name_that_does_not_exist_is_refused_while_collecting(tmp_path: Path, 
 
 
 def test_other_tests_take_options_that_only_cases_would_ignore(tmp_path: Path) -> None:
-    test = tmp_path / "test_other.py"
-    test.write_text("def test_it():\n    assert True\n")
-    finished = run_inline(tmp_path, str(test), "--benchmark-min-rounds=5", "--perf-inject=mkl-fp23=5")
+    other = "tests/unit/test_wording.py"
+    finished = run_inline(tmp_path, other, "--benchmark-min-rounds=5", "--perf-inject=mkl-fp23=5")
     assert finished.code == 0, finished.output
 
 
@@ -107,7 +106,7 @@ def test_a_record_file_that_is_none_fails_its_networks(tmp_path: Path) -> None:
     finished = run_inline(tmp_path, *IMAGENET, "--perf-imagenet-rec=README.md", f"--perf-weights={tmp_path}")
     assert finished.code == pytest.ExitCode.TESTS_FAILED
     assert "README.md: it is no record file, at byte 0" in finished.output
-    assert "next: make it with MXNet's im2rec, or fetch it again" in finished.output
+    assert "next: create it with MXNet's im2rec, or fetch it again" in finished.output
     assert "Traceback" not in finished.output
 
 
@@ -123,7 +122,7 @@ def test_a_read_only_cache_is_refused(small_disk: SmallDisk) -> None:
 
 def test_a_file_of_hosts_that_is_missing_ends_collection(tmp_path: Path) -> None:
     finished = run_inline(tmp_path, *TRAIN, "--perf-hosts=/nowhere/hosts")
-    assert finished.code == pytest.ExitCode.INTERRUPTED
+    assert finished.code == pytest.ExitCode.USAGE_ERROR
     assert "cannot be read: No such file" in finished.output
     assert "Traceback" not in finished.output
 
