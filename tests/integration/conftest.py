@@ -47,6 +47,11 @@ def builds() -> Mapping[str, Build]:
 
 
 @pytest.fixture(scope="session")
+def mkl_dist() -> Build:
+    return provision("mkl-dist", override=None, cache=cache_folder(None), say=print)
+
+
+@pytest.fixture(scope="session")
 def placements() -> tuple[Placement, ...]:
     topology = read_topology()
     return place_instances(topology, instances=1, numactl=find_numactl(topology))

@@ -1,17 +1,10 @@
 """Horovod's compiled wheel: where its library looks for its parts, and that it is made once."""
 
-import pytest
-
 from perf.builds import Build, provision
 from perf.builds.compiled import compiled_label
 from perf.cache import cache_folder
 
 NAME = "horovod"
-
-
-@pytest.fixture(scope="module")
-def mkl_dist() -> Build:
-    return provision("mkl-dist", override=None, cache=cache_folder(None), say=print)
 
 
 def test_the_library_looks_for_its_parts_beside_itself(mkl_dist: Build) -> None:

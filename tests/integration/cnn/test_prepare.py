@@ -3,6 +3,7 @@
 import hashlib
 import multiprocessing
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from perf.cnn.digits.check import train_network
 from perf.cnn.digits.dataset import settings
 from perf.errors import PerfError
 from perf.measure.family import Resources
-from tests.integration.cnn.conftest import Prepare
+from tests.conftest import SmallDisk
+from tests.integration.cnn.conftest import NETWORK, Prepare
 
 
 def stamps(folder: Path) -> dict[str, tuple[int, int]]:
@@ -94,6 +96,16 @@ def test_what_cannot_be_measured_is_refused(make: Prepare, network: str, problem
         make(network)
     assert caught.value.subject == network
     assert caught.value.next_step == "name another network with --perf-model"
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing(make: Prepare, small_disk: SmallDisk) -> None:
+    cache, _ = small_disk
+    (cache / "filler").write_bytes(b"0" * 19 * 2**20)
+    with pytest.raises(PerfError, match=r"networks: the cache cannot be written to: No space left on device") as caught:
+        make(NETWORK, cache=cache)
+    assert str(caught.value.next_step).startswith("free some space there, or choose another folder with --perf-cache")
+    (left,) = (cache / "networks").iterdir()
+    assert re.fullmatch(r"cifar_resnet20_v1-\w+\.lock", left.name)
 
 
 def test_weights_of_another_network_are_refused(make: Prepare, resources: Resources, tmp_path: Path) -> None:

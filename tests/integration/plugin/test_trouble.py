@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from perf.cache import cache_folder
 from tests.support.inline import Finished
-from tests.support.session import RECURRENT, SMOKE, Session, run
-from tests.support.tmpfs import mounting
+from tests.support.session import RECURRENT, Session
 
 KILLED = "test_inference[cifar_resnet20_v1-b1-mkl-fp32]"
 STOPPED = "test_inference[cifar_resnet20_v1-b4-mkl-int8]"
@@ -72,17 +70,3 @@ def test_an_interrupted_run_is_no_baseline_and_leaves_no_worker(tmp_path: Path) 
     assert "Traceback" not in finished.output
     assert not list(kept.rglob("*.json"))
     assert not list(tmp_path.glob("mxnet-perf-*"))
-
-
-def test_a_full_disk_while_preparing_is_reported_and_leaves_nothing(tmp_path: Path) -> None:
-    cache = tmp_path / "full"
-    networks = cache / "networks"
-    networks.mkdir(parents=True)
-    (cache / "builds").symlink_to(cache_folder(None) / "builds")
-    before = mounting(networks, "size=1m", then='echo "left: $(ls -A "$0")"')
-    finished = run(tmp_path, *SMOKE, "-kb1-native", f"--perf-cache={cache}", before=before)
-    assert finished.code == 1
-    assert f"{networks}: the cache cannot be written to: No space left on device" in finished.output
-    assert "next: free some space there, or choose another folder with --perf-cache" in finished.output
-    assert "Traceback" not in finished.output
-    assert re.fullmatch(r"cifar_resnet20_v1-\w+\.lock", finished.part("left: "))
