@@ -80,7 +80,9 @@ def run_uv(*arguments: str, timeout: float, subject: str, project_environment: s
     try:
         executable = uv.find_uv_bin()
     except FileNotFoundError as error:
-        raise PerfError("uv is not installed", subject=subject, next_step="uv sync, or pip install -t .uv uv") from error
+        raise PerfError(
+            "uv is not installed", subject=subject, next_step="uv sync, or pip install -t .uv uv"
+        ) from error
     return run([executable, *arguments, "--quiet"], environment=environment, timeout=timeout, subject=subject)
 
 
