@@ -43,7 +43,7 @@ REFUSED = {
     "--perf-train-rec=/nowhere.rec": "is no file that can be read",
 }
 REFUSED_OF_IMAGENET = {
-    ("--perf-imagenet-rec=none.rec", "--perf-pretrained"): "--perf-imagenet-rec=none.rec: this is no file that can be read",
+    ("--perf-imagenet-rec=none.rec", "--perf-pretrained"): "none.rec: this is no file that can be read",
     ("--perf-imagenet-rec=README.md",): "--perf-imagenet-rec needs trained networks: add --perf-weights=DIR or",
     ("--perf-weights=none",): "--perf-weights=none: there is no such folder",
 }
