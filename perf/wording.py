@@ -14,8 +14,8 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def uv() -> str:
-    """Return how the user calls uv, for commands that messages print: `uv` where PATH has it, else the file that started
-    this process (`.uv/bin/uv`), relative to the checkout.
+    """Return how the user calls uv, for commands that messages print: `uv` where PATH has it, else the file that
+    started this process (`.uv/bin/uv`), relative to the checkout.
 
     uv names itself in the variable UV, and puts the host environment, which has a uv of its own, in front of PATH.
     """
