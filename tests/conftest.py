@@ -1,10 +1,17 @@
-"""Warnings as errors, and how hypothesis searches."""
+"""The order of tests, warnings as errors, how hypothesis searches, and a small disk."""
 
+import os
+import shutil
+import subprocess
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+UNIT = Path(__file__).parent / "unit"
+SmallDisk = tuple[Path, Callable[[], object]]
 
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("suite", deadline=None)
@@ -19,5 +26,25 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
         return (yield)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The unit tests come first."""
+    items.sort(key=lambda item: not item.path.is_relative_to(UNIT))
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     item.add_marker(pytest.mark.filterwarnings("error"), append=False)  # a test's own filters go before it
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A folder that holds 20 MB, and a function that makes it read-only."""
+    mount = shutil.which("mount")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() or not mount:
+        pytest.skip("only root may mount a small disk")
+    command = [mount, "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    yield folder, lambda: subprocess.run([mount, "-o", "remount,ro", str(folder)], check=True)
+    subprocess.run(["umount", str(folder)], check=True)

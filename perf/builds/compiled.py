@@ -41,7 +41,7 @@ def check_programs(name: str, subject: str) -> None:
         program: package for program, package in load().compiled[name].programs.items() if not shutil.which(program)
     }
     if missing:
-        message = f"{name} must be compiled, but {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+        message = f"{name} must be compiled, and this machine lacks {', '.join(missing)}"
         step = f"apt-get install {' '.join(missing.values())} (or your system's packages), then run again"
         raise UnavailableError(message, subject=subject, next_step=step)
 

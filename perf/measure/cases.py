@@ -237,7 +237,7 @@ def _slowed(plans: Sequence[Plan[Any]], injected: Mapping[str, float]) -> list[P
     for name in injected:
         if plans and name not in names:
             step = f"name one of {', '.join(sorted(names))}"
-            raise PerfError(f"no selected case has the variant {name}", subject="--perf-inject", next_step=step)
+            raise PerfError(f"no selected case has a variant {name}", subject="--perf-inject", next_step=step)
     return [
         replace(plan, variants=tuple(replace(v, extra_work=injected.get(v.name, 0.0)) for v in plan.variants))
         for plan in plans

@@ -21,6 +21,7 @@ from perf.plugin.terminal import CHECKS
 from perf.report.verdicts import verdict_lines
 from perf.runs.record import passes_of
 from perf.runs.verdict import Verdict, fails
+from perf.wording import uv
 
 # What the passes of workers are counted in.
 NS_PER_S = 1e9
@@ -159,4 +160,4 @@ def reproduction(config: pytest.Config, nodeid: str) -> str:
     judged.
     """
     arguments = [*config.stash[OPTIONS].arguments(), *config.stash[STORAGE].arguments]
-    return shlex.join(["uv", "run", "pytest", nodeid, *arguments])
+    return shlex.join([uv(), "run", "pytest", nodeid, *arguments])

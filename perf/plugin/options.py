@@ -14,6 +14,7 @@ from typing import Literal
 import pytest
 
 from perf.builds import parse_overrides
+from perf.cache import VARIABLE
 from perf.plugin import declaration, values
 from perf.plugin.declaration import declared, option, several, switch
 
@@ -216,9 +217,9 @@ class Options:
         "--perf-cache",
         heading="Session and files",
         kind=values.CACHE,
-        variable="MXNET_PERF_CACHE",
+        variable=VARIABLE,
         same=False,
-        default_text="the variable MXNET_PERF_CACHE, else mxnet-perf in the user's cache folder",
+        default_text=f"the variable {VARIABLE}, else mxnet-perf in the user's cache folder",
         help="keep builds, networks and sessions in this folder",
     )
     timeout_s: float = option(

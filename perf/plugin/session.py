@@ -98,7 +98,7 @@ class PerfSession:
                 self._measured = self._measuring().measured(self.selected)
             except PerfError as error:
                 self._measured = Measured(dict.fromkeys((case.id for case in self.selected), error), {})
-            except Exception as error:  # noqa: BLE001 - a defect fails the measured items, and no others
+            except Exception as error:  # noqa: BLE001 - a defect fails the measured items only
                 self._error = error
 
     def outcome(self, case: Case) -> Outcome:

@@ -28,6 +28,7 @@ from perf.measure.family import Resources
 from perf.measure.ledger import Ledger
 from perf.plugin.options import Options
 from perf.report.progress import ProgressLine
+from perf.wording import uv
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +111,7 @@ class Setup:
             lines.append(f"ignored, though the shell sets them: {', '.join(ignored)} (perf/builds/builds.toml)")
         doubtful = [f"{f.check} {f.reading}" for f in findings(self.state) if f.verdict == "doubtful"]
         if doubtful:
-            lines.append(f"doubtful before the start: {'; '.join(doubtful)} (uv run mxperf doctor)")
+            lines.append(f"doubtful before the start: {'; '.join(doubtful)} ({uv()} run mxperf doctor)")
         return lines
 
 

@@ -30,6 +30,7 @@ from perf.runs.judges import Judge, NoBaseline, make_gate
 from perf.runs.schema import RunContext, StoredRun
 from perf.runs.store import check_inside, find_run_files
 from perf.runs.tolerances import Tolerances
+from perf.wording import uv
 
 # The run of a session, in its folder of the cache.
 RUN = "run.json"
@@ -175,7 +176,7 @@ def choose_judge(storage: Storage, context: RunContext, selected: Sequence[Case]
     except PerfError as error:
         return NoBaseline(f"the baseline cannot be used: {error.what}", error)
     if baseline is None:
-        step = "store one with: uv run pytest perf/ --benchmark-save=NAME"
+        step = f"store one with: {uv()} run pytest perf/ --benchmark-save=NAME"
         return NoBaseline(f"no run is stored for machine class {context.machine_class} ({step})")
     return make_gate(
         baseline.name,

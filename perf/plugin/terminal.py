@@ -21,7 +21,7 @@ from perf.report.summary import Summary, print_summary, write_markdown
 from perf.report.training import TRAINING_FAMILY
 from perf.report.verdicts import print_verdicts
 from perf.runs.record import CaseRecord
-from perf.wording import counted
+from perf.wording import counted, uv
 
 # The results of checks of answers, in the order of the items.
 CHECKS = pytest.StashKey[list[CheckResult]]()
@@ -118,7 +118,7 @@ def _disturbance(records: Sequence[CaseRecord]) -> list[str]:
     if near:
         lines.append(
             f"{sum(near) / len(near):.0%} of slots took at most 1.1 times the fastest of their case; if this is low, "
-            "neighbours that no counter shows slowed the rest (uv run mxperf doctor)."
+            f"neighbours that no counter shows slowed the rest ({uv()} run mxperf doctor)."
         )
     return lines
 

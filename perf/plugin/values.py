@@ -57,7 +57,7 @@ def one_of(choices: Collection[str]) -> Kind:
             raise ValueError(f"write {expected}")
         return text
 
-    return Kind(metavar="|".join(choices), expected=expected, parse=parse)
+    return Kind(metavar=f"{{{','.join(choices)}}}", expected=expected, parse=parse)
 
 
 def _count(text: str) -> int:

@@ -1,4 +1,4 @@
-"""The record of a case: what is stored, shown in tables and described in docs/reference/fields.md. And what builds it.
+"""The record of a case, stored, shown in tables and described in docs/reference/fields.md; and what builds it.
 
 To add a figure, add a field to `CaseRecord` with its description and, to show it in the summary, its column; then set
 its value in `record_of`. Nothing else changes.

@@ -17,9 +17,9 @@ MEANINGS: dict[VerdictKind, str] = {
     "no drift beyond the tolerance and the variance between sessions.",
     "improved": "Significantly faster, by more than the tolerance, than the baseline's stack measured side by side: "
     "the baseline is out of date.",
-    "no-baseline": "The stored run does not hold the case, or there is no stored run.",
-    "inconclusive": "Another stack, and the measurement does not tell a loss from noise; or the decisive part of the "
-    "baseline's stack (wheel, program, variables, job) cannot run side by side.",
+    "no-baseline": "The stored run does not contain the case, or there is no stored run.",
+    "inconclusive": "Another stack, and the measurement cannot distinguish a loss from noise; or a decisive part "
+    "of the baseline's stack (wheel, program, variables, job) could not be measured side by side.",
     "invalid": "It cannot be judged: it has no result, wrong answers, no undisturbed measurement, or another reference "
     "than the baseline.",
     "drifted": "The same stack, and a speedup significantly beyond the tolerance and the variance between sessions: "

@@ -1,4 +1,4 @@
-"""The order of tests, the builds of the user's own cache, and where one instance runs."""
+"""The builds of the user's own cache, made while the unit tests run; what a family may use; where hosts can be had."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -15,33 +16,26 @@ from perf.dist.launch.emulated import check_possible
 from perf.errors import UnavailableError
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 from perf.measure.family import Resources
-from tests.support import ahead
+from tests.integration import ahead
 
-# A session of so many tests with the real wheels needs every build.
+# A session of this many tests with real wheels needs every build.
 MANY = 50
+FOLDER = Path(__file__).parent
 AHEAD = pytest.StashKey[int]()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The fast tests come first."""
-    items.sort(key=_is_real)
-
-
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Let builds be made while the fast tests run."""
-    if not session.config.option.collectonly and sum(map(_is_real, session.items)) >= MANY:
+    """Let builds be made while the unit tests run."""
+    here = sum(item.path.is_relative_to(FOLDER) for item in session.items)
+    if not session.config.option.collectonly and here >= MANY:
         session.config.stash[AHEAD] = ahead.begin()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """End what makes them, if it is still there, with all its processes."""
+    """End what makes them, if it still runs, with all its processes."""
     if AHEAD in session.config.stash:
         with suppress(ProcessLookupError):
             os.killpg(session.config.stash[AHEAD], signal.SIGTERM)
-
-
-def _is_real(item: pytest.Item) -> bool:
-    return item.get_closest_marker("real") is not None
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +44,11 @@ def builds() -> Mapping[str, Build]:
     get = partial(provision, override=None, cache=cache_folder(None), say=print)
     with ThreadPoolExecutor() as pool:
         return dict(zip(roles, pool.map(get, roles), strict=True))
+
+
+@pytest.fixture(scope="session")
+def mkl_dist() -> Build:
+    return provision("mkl-dist", override=None, cache=cache_folder(None), say=print)
 
 
 @pytest.fixture(scope="session")

@@ -82,7 +82,7 @@ def sample(values: Sequence[float], over: str = "native-fp32", **fields: Any) ->
 def measured_side_by_side(
     *values: float, problem: str | None = None, variant: str = "mkl-fp32", **fields: Any
 ) -> dict[str, Any]:
-    """Return a side-by-side measurement; `fields` are where the baseline arm differs from the baseline's stack."""
+    """What was measured side by side with a baseline arm, which ran the variant's stack but for `fields`."""
     return {"values": list(values), "stack": stack(variant, **fields), "problem": problem}
 
 

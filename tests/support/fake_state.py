@@ -59,8 +59,8 @@ class Tree:
         return only(findings(before, State(self.read().values, before.time_ns + 10**9)), check)
 
 
-def only(found: list[Finding], check: str) -> Finding:
-    (finding,) = (finding for finding in found if finding.check == check)
+def only(all_findings: list[Finding], check: str) -> Finding:
+    (finding,) = (finding for finding in all_findings if finding.check == check)
     return finding
 
 

@@ -52,7 +52,7 @@ def rules() -> Rules:
 
 def texts_of_the_project() -> list[str]:
     """The files that hold texts, relative to the checkout: all that git tracks or would track."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    command = ["git", "ls-files", "--cached", "-o", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     return [name for name in listed if Path(name).suffix in SUFFIXES and name not in EXEMPT and (ROOT / name).is_file()]
 

@@ -1,15 +1,12 @@
 """A pytest session over the suite as a process of its own, watched from outside."""
 
-import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,30 +15,19 @@ import psutil
 
 from perf.cache import cache_folder
 from perf.files import ROOT
-from tests.support.several import END
+from tests.support.inline import Finished
 
 SMOKE = ("perf/cnn/test_inference.py", "--perf-tier=smoke")
+# Two cases without a network to prepare.
+RECURRENT = ("perf/rnn/test_inference.py", "--perf-tier=smoke")
 HANG_S = 120.0
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A session that ended: its exit code and all it printed."""
-
-    code: int
-    output: str
-
-    def part(self, start: str, end: str = "\n") -> str:
-        """What was printed between two texts; it fails when the first was not printed."""
-        assert start in self.output, self.output
-        return self.output.partition(start)[2].partition(end)[0]
 
 
 class Session:
     """`python -m pytest OPTIONS` in a process group of its own; on leaving, the group is gone.
 
-    Its temporary files go into `temporary`, which tells its workers from those of others. Its cache is there as well,
-    with the user's own builds and networks: what tests measure must not push out what the user measured.
+    Its temporary files go into `temporary`: they tell its workers from those of other sessions. Its cache is there too,
+    with the user's own builds and networks, so that runs of tests do not push out what the user measured.
     """
 
     def __init__(self, temporary: Path, *options: str, before: Sequence[str] = (), program: str = "pytest") -> None:
@@ -88,18 +74,18 @@ class Session:
 
     def workers(self) -> dict[str, psutil.Process]:
         """The session's workers that are alive, by variant; found by where they write, whoever their parent."""
-        found = {}
+        workers = {}
         for process in psutil.process_iter(["cmdline"]):
-            log = words_of(process)
+            log = stderr_of(process)
             if "perf.worker" in (process.info["cmdline"] or ()) and log and log.is_relative_to(self._temporary):
-                found[log.name.partition("-0.log")[0]] = process
-        return found
+                workers[log.name.partition("-0.log")[0]] = process
+        return workers
 
     def worker(self, variant: str, *, speaking: bool = False) -> psutil.Process:
         """Wait for a variant's worker to be there, and with `speaking` until it has said a whole line."""
         while self.process.poll() is None:
             process = self.workers().get(variant)
-            log = words_of(process) if process else None
+            log = stderr_of(process) if process else None
             if process and log and (not speaking or b"\n" in log.read_bytes()):
                 return process
             time.sleep(0.005)
@@ -122,7 +108,7 @@ def cache_of(temporary: Path) -> Path:
     return cache
 
 
-def words_of(process: psutil.Process) -> Path | None:
+def stderr_of(process: psutil.Process) -> Path | None:
     """The file that a process has as its standard error."""
     try:
         return Path(f"/proc/{process.pid}/fd/2").readlink()
@@ -137,14 +123,3 @@ def run(temporary: Path, *options: str, before: Sequence[str] = ()) -> Finished:
         assert not session.workers()
     assert not list(temporary.glob("mxnet-perf-*"))
     return finished
-
-
-def run_all(temporary: Path, sessions: Sequence[Sequence[str]]) -> list[Finished]:
-    """Run sessions that measure nothing, one after the other in one process, as `run` does."""
-    with Session(temporary, json.dumps(sessions), program="tests.support.several") as session:
-        finished = session.finish()
-        assert not session.workers()
-    assert finished.code == 0, finished.output
-    assert not list(temporary.glob("mxnet-perf-*"))
-    parts = re.split(rf"^{END}(\d+)\n", finished.output, flags=re.MULTILINE)
-    return [Finished(int(code), output) for output, code in zip(parts[:-1:2], parts[1::2], strict=True)]

@@ -1,21 +1,15 @@
 """Where the cache is, and who may write to it."""
 
-import os
-import shutil
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import filelock
 import pytest
 
 from perf import cache as room
-from perf.builds import provision
 from perf.cache import cache_folder, locked, remove_leftovers, unfinished
 from perf.errors import PerfError
-
-SmallDisk = tuple[Path, Callable[[], object]]
+from tests.conftest import SmallDisk
 
 
 @pytest.fixture
@@ -23,24 +17,7 @@ def said() -> list[str]:
     return []
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """A folder that holds 20 MB, and a function that makes it read-only."""
-    mount = shutil.which("mount")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() or not mount:
-        pytest.skip("only root may mount a small disk")
-    command = [mount, "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting is not allowed here")
-    yield folder, lambda: subprocess.run([mount, "-o", "remount,ro", str(folder)], check=True)
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_the_cache_is_the_options_then_the_variables_then_the_users(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_option_comes_before_the_variable_and_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     monkeypatch.delenv("MXNET_PERF_CACHE", raising=False)
     assert cache_folder(None) == tmp_path / "xdg" / "mxnet-perf"
@@ -63,14 +40,6 @@ def test_a_read_only_disk_is_reported(small_disk: SmallDisk) -> None:
     make_read_only()
     with pytest.raises(PerfError, match="cannot be written to: Read-only file system"):
         cache_folder(str(folder))
-
-
-@pytest.mark.real
-def test_a_full_disk_is_reported(small_disk: SmallDisk, said: list[str]) -> None:
-    folder, _ = small_disk
-    with pytest.raises(PerfError, match="No space left on device"):
-        provision("native", override=None, cache=folder, say=said.append)
-    assert [path.suffix for path in (folder / "builds").iterdir()] == [".lock"]
 
 
 def test_waiting_for_a_lock_is_reported(tmp_path: Path, said: list[str]) -> None:

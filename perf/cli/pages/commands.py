@@ -25,7 +25,7 @@ def commands_page(subcommands: Sequence[Callable[..., None]]) -> Iterator[str]:
 
 
 def _parameters(subcommand: Callable[..., None]) -> list[tuple[Parameter, ParameterInfo]]:
-    """The parameters of a subcommand with what typer is told about them."""
+    """The parameters of a subcommand, each with its declaration to typer."""
     hints = get_type_hints(subcommand, include_extras=True)
     marked = [
         (parameter, mark)

@@ -10,6 +10,7 @@ from perf.cli.pages.markdown import code, heading, section, table
 from perf.columns import fields_of, structures_of
 from perf.runs.record import CaseRecord
 
+# What JSON calls the types of Python.
 NAMES = {str: "string", int: "integer", float: "number", bool: "true or false", type(None): "null"}
 
 
@@ -24,8 +25,16 @@ def fields_page() -> Iterator[str]:
         yield from section(structure.__name__, (getdoc(structure) or "").partition("\n\n")[0].replace("\n", " "))
         yield from table(
             ["Field", "Type", "Meaning"],
-            [[code(field.name), json_type(field.kind), field.meaning] for field in fields_of(structure)],
+            [*_tag(structure), *([code(one.name), json_type(one.kind), one.meaning] for one in fields_of(structure))],
         )
+
+
+def _tag(structure: type[msgspec.Struct]) -> list[list[str]]:
+    """The row of the field that tells structures at the same place apart; none where there is only one."""
+    config = structure.__struct_config__
+    return (
+        [[code(str(config.tag_field)), f'"{config.tag}"', "family that the structure belongs to"]] if config.tag else []
+    )
 
 
 def json_type(kind: Any) -> str:

@@ -8,10 +8,13 @@ import msgspec
 from perf.cli.pages.markdown import code, heading, meanings, section, table
 from perf.cnn import networks
 from perf.dist import data as jobs
+from perf.files import ROOT, read_toml
 from perf.measure.tiers import effort_of
 from perf.plugin.options import TIERS
 from perf.rnn import shapes
 
+# Read as plain data: the types of its cases need hypothesis, which takes long to import.
+OPERATORS = ROOT / "perf" / "cnn" / "operators" / "operators.toml"
 # The quick tier with all its checks of answers (`-m accuracy`).
 WHOLE = "whole"
 
@@ -32,8 +35,18 @@ def tiers_page() -> Iterator[str]:
     )
     yield from _by_tier(networks.catalogue().answers)
     yield from _by_tier(shapes.catalogue().answers)
+    yield from table(["Random operators", *TIERS, WHOLE], _random_operators())
     yield from section("Effort of inference", _source("measure/tiers.toml"))
     yield from _by_tier({name: effort_of(name) for name in TIERS})
+
+
+def _random_operators() -> Iterator[list[str]]:
+    """A row for each kind of operator: how many random cases of it each tier checks."""
+    cases = read_toml(OPERATORS, dict[str, Any])["cases"]
+    # Only the nightly tier, and the quick one on request, check more than a slice of the operators.
+    of_tier = {name: cases[name if name == "nightly" else "slice"] for name in TIERS} | {WHOLE: cases["quick"]}
+    for kind in cases["nightly"]:
+        yield [code(kind), *(str(of_kind.get(kind, 0)) for of_kind in of_tier.values())]
 
 
 def _source(file: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from perf.builds import Build, Mpi
-from perf.dist.data import load
+from perf.dist.data import Timeouts, load
 from perf.machine import Placement
 
 # The files of a rank's standard output and standard error: this and its number.
@@ -54,6 +54,7 @@ class Job:
     rank whose placement has no launch prefix pins itself. `program`: a module in which every rank calls `run`.
     `arguments`: of that function. `deadline_s`: when the job is ended, in seconds. `variables`: environment variables
     for Horovod and the MPI, None for those of `jobs.toml`. `extra_variables`: set on top of them.
+    `timeouts`: when it is given up before that.
     """
 
     build: Build
@@ -64,6 +65,7 @@ class Job:
     deadline_s: float
     variables: Mapping[str, str] | None = None
     extra_variables: Mapping[str, str] = field(default_factory=dict)
+    timeouts: Timeouts = field(default_factory=lambda: load().timeouts)
 
     @property
     def mpi(self) -> Mpi:
@@ -111,12 +113,11 @@ def command(job: Job, folder: Path, environment: Mapping[str, str]) -> list[str]
 
 def _rank_job(job: Job, placement: Placement) -> dict[str, Any]:
     """Return the argument of one rank's process (`perf.worker.rank`): `cpus` are those to which it pins itself."""
-    timeouts = load().timeouts
     return {
         "program": job.program,
         "arguments": job.arguments,
         "cpus": () if placement.prefix else placement.cpus,
-        "stall_s": timeouts.stall_s,
-        "first_step_s": timeouts.first_step_s,
-        "launcher_silence_s": timeouts.launcher_silence_s,
+        "stall_s": job.timeouts.stall_s,
+        "first_step_s": job.timeouts.first_step_s,
+        "launcher_silence_s": job.timeouts.launcher_silence_s,
     }

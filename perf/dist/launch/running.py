@@ -19,7 +19,6 @@ from typing import Any
 import psutil
 
 from perf.builds import process_environment
-from perf.dist.data import load
 from perf.dist.launch.job import ERR, OUT, Job, command
 from perf.dist.launch.rank_output import LAUNCHER, RankOutput
 from perf.errors import WorkerError
@@ -94,11 +93,11 @@ def _launched(job: Job, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield process
     finally:
-        _end(process)
+        _end(process, job.timeouts.exit_s)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a job: ask the launcher, which alone reaches other hosts, then kill what is left on this one."""
+def _end(process: subprocess.Popen[bytes], exit_s: float) -> None:
+    """End a job: ask the launcher, which alone reaches other hosts; after `exit_s`, kill what is left here."""
     _close_stdin(process)
     if process.poll() is not None:
         return
@@ -107,13 +106,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
-        process.wait(load().timeouts.exit_s)
+        process.wait(exit_s)
     process.kill()
     process.wait()
     for child in family:
         with suppress(psutil.NoSuchProcess):
             child.kill()
-    psutil.wait_procs(family, timeout=load().timeouts.exit_s)
+    psutil.wait_procs(family, timeout=exit_s)
 
 
 def _close_stdin(process: subprocess.Popen[bytes]) -> None:
@@ -208,7 +207,7 @@ class RunningJob:
         """
         while self._process.poll() is None and self._process.stdin and not self._process.stdin.closed:
             self._send({"do": ALIVE})
-            time.sleep(load().timeouts.launcher_silence_s / 10)
+            time.sleep(self._job.timeouts.launcher_silence_s / 10)
 
     def _read_messages(self) -> None:
         now = time.monotonic()
@@ -229,7 +228,7 @@ class RunningJob:
         now = time.monotonic()
         for number, rank in enumerate(self._ranks):
             silence_s = now - rank.last_message_s
-            if not rank.over and silence_s > load().timeouts.silence_s:
+            if not rank.over and silence_s > self._job.timeouts.silence_s:
                 raise self._error(number, f"sent nothing for {silence_s:.0f} s: it is stopped or cut off")
         if now > deadline_s:
             slowest = min(range(len(self._ranks)), key=lambda number: self._ranks[number].over)

@@ -123,7 +123,8 @@ class Instance:
     def _read_line(self, timeout_s: float) -> bytes:
         deadline = time.monotonic() + timeout_s
         stdout = _pipe(self._process.stdout)
-        with selectors.DefaultSelector() as selector:
+        # Not epoll, which forgets a pipe that another thread closes: after Ctrl-C, a reader would wait for its timeout.
+        with selectors.PollSelector() as selector:
             selector.register(stdout, selectors.EVENT_READ)
             while b"\n" not in self._buffer:
                 left_s = deadline - time.monotonic()

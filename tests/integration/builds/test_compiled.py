@@ -1,6 +1,4 @@
-"""Horovod's wheel: what it is made from, when it is made anew, and what is said when it cannot be."""
-
-import pytest
+"""Horovod's compiled wheel: where its library looks for its parts, and that it is made once."""
 
 from perf.builds import Build, provision
 from perf.builds.compiled import compiled_label
@@ -9,19 +7,12 @@ from perf.cache import cache_folder
 NAME = "horovod"
 
 
-@pytest.fixture(scope="module")
-def mkl_dist() -> Build:
-    return provision("mkl-dist", override=None, cache=cache_folder(None), say=print)
-
-
-@pytest.mark.real
-def test_the_library_finds_its_parts_where_they_lie(mkl_dist: Build) -> None:
+def test_the_library_looks_for_its_parts_beside_itself(mkl_dist: Build) -> None:
     library = next(mkl_dist.folder.glob("lib/python3.11/site-packages/horovod/mxnet/mpi_lib*.so"))
     content = library.read_bytes()
     assert b"$ORIGIN/../../../..:$ORIGIN/../../mxnet" in content
 
 
-@pytest.mark.real
 def test_it_is_compiled_once(mkl_dist: Build) -> None:
     said: list[str] = []
     again = provision("mkl-dist", override=None, cache=cache_folder(None), say=said.append)

@@ -18,8 +18,9 @@ from tests.support.wheels import wheel
 WHEEL = "tiny-1.0-py3-none-any.whl"
 
 
-@pytest.mark.real
-def test_a_build_in_the_cache_is_found_whatever_its_requirement(native: Build, cache: Path, said: list[str]) -> None:
+def test_a_cached_build_is_reused_for_its_content_whatever_its_requirement(
+    native: Build, cache: Path, said: list[str]
+) -> None:
     for requirement in ("./lost.whl", "https://example.org/lost.whl", "lost==1.0"):
         again = build_with_content(
             "native", content=native.content_sha256, requirement=requirement, cache=cache, say=said.append
@@ -28,22 +29,20 @@ def test_a_build_in_the_cache_is_found_whatever_its_requirement(native: Build, c
     assert said == []
 
 
-@pytest.mark.real
-def test_a_build_in_another_role_is_not_found(native: Build, cache: Path, said: list[str]) -> None:
+def test_a_build_in_another_role_is_not_reused(native: Build, cache: Path, said: list[str]) -> None:
     content = native.content_sha256
     assert build_with_content("mkl", content=content, requirement="./lost.whl", cache=cache, say=said.append) is None
 
 
-def content_of(folder: Path, *words: str) -> str:
+def content_of(folder: Path, *arguments: str) -> str:
     """The content of "tiny" as the probe sees it, once uv has installed it into `folder`."""
-    done = run_uv("pip", "install", "--target", str(folder), "--no-deps", *words, timeout_s=60, subject="tiny")
+    done = run_uv("pip", "install", "--target", str(folder), "--no-deps", *arguments, timeout_s=60, subject="tiny")
     assert done.code == 0, done.stderr
     ask = "from perf.worker.probe import content_sha256; print(content_sha256('tiny'))"
     variables = {**os.environ, "PYTHONPATH": f"{ROOT}:{folder}"}
     return subprocess.check_output([sys.executable, "-c", ask], env=variables, text=True).strip()
 
 
-@pytest.mark.real
 def test_the_same_wheel_has_the_same_content_wherever_it_comes_from(tmp_path: Path) -> None:
     one = wheel(tmp_path / "one" / WHEEL, {"tiny/__init__.py": "x = 1\n"})
     two = tmp_path / "two" / WHEEL
@@ -58,7 +57,6 @@ def test_the_same_wheel_has_the_same_content_wherever_it_comes_from(tmp_path: Pa
     assert len(records) > 1, "RECORD says where a wheel came from, or this test shows nothing"
 
 
-@pytest.mark.real
 def test_a_wheel_that_was_patched_without_its_record_has_another_content(tmp_path: Path) -> None:
     """As when a libmxnet.so is exchanged in a wheel: nobody checks the hashes in RECORD."""
     one = wheel(tmp_path / "one" / WHEEL, {"tiny/__init__.py": "x = 1\n"})
@@ -70,7 +68,6 @@ def test_a_wheel_that_was_patched_without_its_record_has_another_content(tmp_pat
     assert content_of(tmp_path / "from-two", str(two)) != content_of(tmp_path / "from-one", str(one))
 
 
-@pytest.mark.real
 @pytest.mark.parametrize(
     "files",
     [

@@ -17,8 +17,7 @@ from perf.builds.spec import BuildSpec
 from perf.errors import PerfError
 from perf.files import ROOT
 from perf.machine import read_machine
-
-pytestmark = pytest.mark.real
+from tests.conftest import SmallDisk
 
 START = (
     "import sys; from pathlib import Path; from perf.builds import provision; "
@@ -38,7 +37,7 @@ def kept(cache: Path) -> list[str]:
     return [path.name for path in (cache / "builds").iterdir() if path.suffix != ".lock"]
 
 
-def test_build_tells_what_it_is(native: Build) -> None:
+def test_a_build_knows_its_wheel_its_versions_and_its_library(native: Build) -> None:
     assert (native.role, native.requirement, native.locked) == ("native", "mxnet==1.5.0", True)
     assert (native.facts.mxnet, native.facts.mkldnn, native.facts.numpy) == ("1.5.0", False, "1.23.5")
     assert native.facts.python.startswith("3.11.")
@@ -47,7 +46,7 @@ def test_build_tells_what_it_is(native: Build) -> None:
     assert len(native.content_sha256) == len(native.wheel_sha256 or "") == 64
 
 
-def test_build_computes_where_it_was_moved_to(native: Build, tmp_path: Path) -> None:
+def test_a_build_computes_where_it_was_moved_to(native: Build, tmp_path: Path) -> None:
     (tmp_path / "mxnet").mkdir()  # a folder of that name where the user stands must not be imported
     code = "import mxnet as mx, os; print(mx.nd.ones(3).sum().asscalar(), mx.__file__, os.environ['OMP_NUM_THREADS'])"
     variables = process_environment(native, 2)
@@ -58,14 +57,14 @@ def test_build_computes_where_it_was_moved_to(native: Build, tmp_path: Path) -> 
     assert Path(where).is_relative_to(native.folder)
 
 
-def test_second_time_is_quick_and_silent(native: Build, cache: Path, said: list[str]) -> None:
+def test_a_cached_build_is_reused_quickly_and_silently(native: Build, cache: Path, said: list[str]) -> None:
     started = time.monotonic()
     assert provision("native", override=None, cache=cache, say=said.append) == native
     assert time.monotonic() - started < 10
     assert said == []
 
 
-def test_probe_prints_one_line_whatever_mxnet_prints(native: Build, tmp_path: Path) -> None:
+def test_the_probe_prints_one_line_whatever_mxnet_prints(native: Build, tmp_path: Path) -> None:
     (tmp_path / "noisy.py").write_text("import os; os.write(1, b'noise'); print('more')")
     variables = process_environment(native, 1, {"PYTHONPATH": f"{ROOT}:{tmp_path}"})
     command = [str(native.python), "-m", "perf.worker.probe", "noisy"]
@@ -75,7 +74,7 @@ def test_probe_prints_one_line_whatever_mxnet_prints(native: Build, tmp_path: Pa
 
 
 @pytest.mark.parametrize("damage", ["library", "marker"])
-def test_damage_is_noticed_and_mended(native: Build, cache: Path, said: list[str], damage: str) -> None:
+def test_a_damaged_build_is_rebuilt(native: Build, cache: Path, said: list[str], damage: str) -> None:
     path = native.library if damage == "library" else native.folder / environment.MARKER
     content = native.content_sha256
     assert find(content, "./lost.whl", cache, said) == native
@@ -88,7 +87,9 @@ def test_damage_is_noticed_and_mended(native: Build, cache: Path, said: list[str
     assert kept(cache) == [native.folder.name]
 
 
-def test_still_broken_is_told(empty_cache: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+def test_a_build_that_stays_broken_is_an_error_and_not_kept(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
     install = environment._install
 
     def install_badly(folder: Path, spec: BuildSpec) -> None:
@@ -101,16 +102,16 @@ def test_still_broken_is_told(empty_cache: Path, monkeypatch: pytest.MonkeyPatch
     assert kept(empty_cache) == []
 
 
-def test_wrong_kind_is_refused_and_not_kept(empty_cache: Path, said: list[str]) -> None:
-    told = (
+def test_a_wheel_of_the_wrong_kind_is_refused_and_not_kept(empty_cache: Path, said: list[str]) -> None:
+    message = (
         r"build mkl \(mxnet==1\.5\.0\): mxnet 1\.5\.0 does not have MKL-DNN .* must have it\nnext: name another wheel"
     )
-    with pytest.raises(PerfError, match=told):
+    with pytest.raises(PerfError, match=message):
         provision("mkl", override="mxnet==1.5.0", cache=empty_cache, say=said.append)
     assert kept(empty_cache) == []
 
 
-def test_override_needs_no_lock(native: Build, empty_cache: Path, said: list[str]) -> None:
+def test_an_override_is_installed_without_the_lock(native: Build, empty_cache: Path, said: list[str]) -> None:
     build = provision("native", override="mxnet==1.5.0", cache=empty_cache, say=said.append)
     assert (build.locked, build.wheel_sha256, build.facts.numpy) == (False, None, "1.23.5")
     assert kept(empty_cache) == [build.folder.name]
@@ -121,10 +122,10 @@ def test_override_needs_no_lock(native: Build, empty_cache: Path, said: list[str
 
 
 @pytest.mark.skipif(not read_machine().has_isa("avx2"), reason="OpenBLAS refuses kernels that the CPU cannot run")
-def test_openblas_uses_the_kernels_that_it_is_told_to(native: Build, cache: Path, said: list[str]) -> None:
-    told = provision("native", override=None, cache=cache, say=said.append, blas_kernels="Haswell")
-    assert (told.blas_kernels, told.blas_without_avx2) == ("Haswell", False)
-    assert (told.folder, said) == (native.folder, [])
+def test_openblas_uses_the_requested_kernels(native: Build, cache: Path, said: list[str]) -> None:
+    haswell = provision("native", override=None, cache=cache, say=said.append, blas_kernels="Haswell")
+    assert (haswell.blas_kernels, haswell.blas_without_avx2) == ("Haswell", False)
+    assert (haswell.folder, said) == (native.folder, [])
     old = provision("native", override=None, cache=cache, say=said.append, blas_kernels="Prescott")
     assert (old.blas_kernels, old.blas_without_avx2) == ("Prescott", False), "what was asked for needs no warning"
     assert replace(old, variables={}).blas_without_avx2
@@ -135,7 +136,7 @@ def test_openblas_uses_the_kernels_that_it_is_told_to(native: Build, cache: Path
 
 
 @pytest.mark.parametrize("content", [None, b"no zip"])
-def test_what_uv_says_is_shown(empty_cache: Path, tmp_path: Path, content: bytes | None, said: list[str]) -> None:
+def test_an_error_of_uv_is_shown(empty_cache: Path, tmp_path: Path, content: bytes | None, said: list[str]) -> None:
     override = "mxnet-mkl==9.9.9"
     if content is not None:
         override = str(tmp_path / "mxnet_mkl-9.9.9-py3-none-any.whl")
@@ -145,7 +146,16 @@ def test_what_uv_says_is_shown(empty_cache: Path, tmp_path: Path, content: bytes
     assert kept(empty_cache) == []
 
 
-def test_interruption_leaves_nothing(empty_cache: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+def test_a_full_disk_leaves_no_build(small_disk: SmallDisk, said: list[str]) -> None:
+    folder, _ = small_disk
+    with pytest.raises(PerfError, match="No space left on device"):
+        provision("native", override=None, cache=folder, say=said.append)
+    assert [path.suffix for path in (folder / "builds").iterdir()] == [".lock"]
+
+
+def test_an_interrupted_installation_leaves_nothing(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
     def interrupted(folder: Path, _: object) -> None:
         (folder / "lib").mkdir(parents=True)
         raise KeyboardInterrupt
@@ -164,7 +174,7 @@ def test_two_sessions_at_once_share_one_build(empty_cache: Path) -> None:
     assert len(answers) == 1
 
 
-def test_killed_session_leaves_no_build_and_is_cleaned_up_after(empty_cache: Path, said: list[str]) -> None:
+def test_what_a_killed_session_left_is_removed(empty_cache: Path, said: list[str]) -> None:
     session = start(empty_cache)
     assert session.stdout is not None
     while not list(empty_cache.glob("builds/*.tmp/lib")):

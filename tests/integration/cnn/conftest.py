@@ -1,6 +1,7 @@
 """One tiny network, made once for the session."""
 
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 
 from perf.builds import Build
 from perf.cnn.artifacts.prepare import Artifacts, prepare
+from perf.measure.family import Resources
 
-Prepare = Callable[..., Artifacts]
+NETWORK = "cifar_resnet20_v1"
+Prepare = partial[Artifacts]
 
 
 @pytest.fixture(scope="session")
@@ -18,11 +21,22 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def make(builds: Mapping[str, Build], cache: Path) -> Prepare:
-    """`prepare` into a cache of the tests' own, quickly and without trained weights unless told otherwise."""
-    return partial(prepare, zoo=builds["zoo"], threads=2, cache=cache, pretrained=False, calibration="naive", say=print)
+def make(builds: Mapping[str, Build], cache: Path, resources: Resources) -> Prepare:
+    """`prepare` into a cache of the tests' own, quickly and without trained weights unless asked for."""
+    return partial(
+        prepare,
+        zoo=builds["zoo"],
+        threads=resources.cores,
+        cache=cache,
+        pretrained=False,
+        calibration="naive",
+        say=print,
+    )
 
 
 @pytest.fixture(scope="session")
-def tiny(make: Prepare) -> Artifacts:
-    return make("cifar_resnet20_v1")
+def tiny(make: Prepare, resources: Resources) -> Artifacts:
+    """A copy of the network that the user's cache keeps, where tests may damage it."""
+    kept = make(NETWORK, cache=resources.cache)
+    shutil.copytree(kept.folder, make.keywords["cache"] / "networks" / kept.folder.name)
+    return make(NETWORK)

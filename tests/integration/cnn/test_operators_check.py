@@ -1,4 +1,4 @@
-"""The check of single operators in real workers: what is spoiled on purpose is found, and told so that it replays."""
+"""The check of single operators in real workers: what is spoiled on purpose is reported with a case that replays it."""
 
 import tomllib
 from collections.abc import Iterator
@@ -17,8 +17,6 @@ from perf.cnn.operators.workers import VARIANTS, OperatorWorkers
 from perf.machine import read_machine
 from perf.measure.family import Resources
 from perf.measure.workers.replies import GraphNode
-
-pytestmark = pytest.mark.real
 
 CASE = Convolution(batch=2, channels=8, size=(6, 6), filters=8, kernel=(3, 3), pad=(1, 1))
 # Where INT8 is checked at all (perf/cnn/operators/test_operators.py).
@@ -46,8 +44,8 @@ class Spoiled(OperatorWorkers):
         return super().run(variant, case, parameters=one_channel_scaled(case))
 
 
-def finding_of(live: OperatorWorkers, variant: str, case: OperatorCase, **given: Arrays) -> OperatorOutcome:
-    _, output = live.run(variant, case, **given)
+def finding_of(live: OperatorWorkers, variant: str, case: OperatorCase, **changed: Arrays) -> OperatorOutcome:
+    _, output = live.run(variant, case, **changed)
     return compare_output(variant, output, expected_output(case, variant))
 
 
@@ -61,7 +59,7 @@ def test_a_sound_convolution_passes(variant: str, live: OperatorWorkers) -> None
 
 
 @pytest.mark.parametrize("variant", CHECKED)
-def test_weights_of_one_channel_five_percent_too_large_are_found(variant: str, live: OperatorWorkers) -> None:
+def test_weights_of_one_channel_five_percent_too_large_are_reported(variant: str, live: OperatorWorkers) -> None:
     problem = finding_of(live, variant, CASE, parameters=one_channel_scaled(CASE)).problem
     assert problem is not None
     assert problem.startswith(f"{variant}: ")
@@ -74,13 +72,13 @@ def test_weights_of_one_channel_five_percent_too_large_are_found(variant: str, l
     [CASE, FullyConnected(batch=3, inputs=(40,), outputs=10), Pooling(batch=1, channels=3, size=(4, 4), pool="max")],
     ids=["convolution", "fully_connected", "pooling"],
 )
-def test_a_halved_threshold_is_found(case: OperatorCase, live: OperatorWorkers) -> None:
+def test_a_halved_threshold_is_reported(case: OperatorCase, live: OperatorWorkers) -> None:
     halves = {name: array / np.float32(2) for name, array in case.data().items()}
     assert finding_of(live, "mkl-int8", case).problem is None
     assert finding_of(live, "mkl-int8", case, calibration=halves).problem is not None
 
 
-def test_a_search_tells_a_small_case_that_fails_in_a_form_that_can_be_kept(resources: Resources) -> None:
+def test_a_search_reports_a_small_failing_case_that_can_be_kept(resources: Resources) -> None:
     with Spoiled(resources) as spoiled:
         problem = searched(spoiled, seed=1).problem
         assert problem is not None
@@ -91,21 +89,21 @@ def test_a_search_tells_a_small_case_that_fails_in_a_form_that_can_be_kept(resou
     assert (kept.channels, kept.filters) == (1, 1)
 
 
-def test_the_same_seed_finds_the_same(resources: Resources, live: OperatorWorkers) -> None:
+def test_the_same_seed_gives_the_same_result(resources: Resources, live: OperatorWorkers) -> None:
     first, second = (searched(live, seed=7) for _ in range(2))
     assert first == second
     assert searched(live, seed=8).ratios != first.ratios
     with Spoiled(resources) as spoiled:
-        told = {searched(spoiled, seed=7).problem for _ in range(2)}
-    assert len(told) == 1
+        problems = {searched(spoiled, seed=7).problem for _ in range(2)}
+    assert len(problems) == 1
 
 
 def test_a_kept_case_runs_first_and_fails_as_it_is(resources: Resources) -> None:
     with Spoiled(resources) as spoiled:
-        found = search("convolution", 5, spoiled, lambda _: ["native-fp32"], random_seed=1, examples=[CASE])
-    assert found.cases == 0
-    assert found.problem is not None
-    assert repr(CASE) in found.problem
+        result = search("convolution", 5, spoiled, lambda _: ["native-fp32"], random_seed=1, examples=[CASE])
+    assert result.cases == 0
+    assert result.problem is not None
+    assert repr(CASE) in result.problem
 
 
 def test_a_worker_that_dies_fails_its_case_and_the_next_case_gets_a_new_one(live: OperatorWorkers) -> None:

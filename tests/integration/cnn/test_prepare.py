@@ -1,8 +1,9 @@
-"""Artifacts: made whole, reused, mended, and refused in words a user can act on."""
+"""Artifacts from a real model zoo: prepared whole, reused, prepared again when damaged, or refused with a reason."""
 
 import hashlib
 import multiprocessing
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,8 +14,12 @@ from perf.builds import Build
 from perf.cache import unfinished
 from perf.cnn.artifacts.prepare import FILES, Artifacts, prepare
 from perf.cnn.artifacts.store import MANIFEST, Manifest
+from perf.cnn.digits.check import train_network
+from perf.cnn.digits.dataset import settings
 from perf.errors import PerfError
-from tests.integration.cnn.conftest import Prepare
+from perf.measure.family import Resources
+from tests.conftest import SmallDisk
+from tests.integration.cnn.conftest import NETWORK, Prepare
 
 
 def stamps(folder: Path) -> dict[str, tuple[int, int]]:
@@ -25,8 +30,7 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@pytest.mark.real
-def test_four_files_and_their_manifest(tiny: Artifacts, builds: Mapping[str, Build]) -> None:
+def test_artifacts_are_four_files_and_their_manifest(tiny: Artifacts, builds: Mapping[str, Build]) -> None:
     assert {path.name for path in tiny.folder.iterdir()} == {*FILES, MANIFEST}
     manifest = msgspec.json.decode((tiny.folder / MANIFEST).read_bytes(), type=Manifest)
     assert manifest == tiny.manifest
@@ -38,8 +42,7 @@ def test_four_files_and_their_manifest(tiny: Artifacts, builds: Mapping[str, Bui
     assert tiny.params("int8").stat().st_size < tiny.params("fp32").stat().st_size
 
 
-@pytest.mark.real
-def test_a_second_time_reuses_and_removes_what_killed_attempts_left(tiny: Artifacts, make: Prepare) -> None:
+def test_prepared_artifacts_are_reused_and_leftovers_removed(tiny: Artifacts, make: Prepare) -> None:
     before = stamps(tiny.folder)
     leftover = unfinished(tiny.folder.parent, tiny.folder.name)
     leftover.mkdir()
@@ -51,7 +54,7 @@ def test_a_second_time_reuses_and_removes_what_killed_attempts_left(tiny: Artifa
 
 def prepare_elsewhere(zoo: Build, cache: Path) -> tuple[Artifacts, list[str]]:
     said: list[str] = []
-    found = prepare(
+    artifacts = prepare(
         "cifar_resnet20_v1",
         zoo=zoo,
         threads=2,
@@ -60,11 +63,10 @@ def prepare_elsewhere(zoo: Build, cache: Path) -> tuple[Artifacts, list[str]]:
         calibration="naive",
         say=said.append,
     )
-    return found, said
+    return artifacts, said
 
 
-@pytest.mark.real
-def test_two_processes_at_once_mend_a_truncated_file_once(
+def test_two_processes_at_once_prepare_a_truncated_file_once(
     tiny: Artifacts, builds: Mapping[str, Build], cache: Path
 ) -> None:
     os.truncate(tiny.params("fp32"), 1000)
@@ -82,23 +84,41 @@ def test_two_processes_at_once_mend_a_truncated_file_once(
     ]
 
 
-@pytest.mark.real
 @pytest.mark.parametrize(
-    ("network", "told"),
+    ("network", "problem"),
     [
         ("cifar_resnet20", r"GluonCV has no network 'cifar_resnet20'; near: .*cifar_resnet20_v1"),
         ("mobile_pose_mobilenet1.0", r"is not a classification network: its output is not \(images, classes\)"),
     ],
 )
-def test_what_cannot_be_measured_is_refused(make: Prepare, network: str, told: str) -> None:
-    with pytest.raises(PerfError, match=told) as caught:
+def test_what_cannot_be_measured_is_refused(make: Prepare, network: str, problem: str) -> None:
+    with pytest.raises(PerfError, match=problem) as caught:
         make(network)
     assert caught.value.subject == network
     assert caught.value.next_step == "name another network with --perf-model"
 
 
-@pytest.mark.real
-def test_trained_weights_that_cannot_be_fetched_are_told(
+def test_a_full_disk_is_an_error_and_leaves_nothing(make: Prepare, small_disk: SmallDisk) -> None:
+    cache, _ = small_disk
+    (cache / "filler").write_bytes(b"0" * 19 * 2**20)
+    with pytest.raises(PerfError, match=r"networks: the cache cannot be written to: No space left on device") as caught:
+        make(NETWORK, cache=cache)
+    assert str(caught.value.next_step).startswith("free some space there, or choose another folder with --perf-cache")
+    (left,) = (cache / "networks").iterdir()
+    assert re.fullmatch(r"cifar_resnet20_v1-\w+\.lock", left.name)
+
+
+def test_weights_of_another_network_are_refused(make: Prepare, resources: Resources, tmp_path: Path) -> None:
+    network = settings().network
+    weights = train_network(resources, settings()) / f"{network}.params"
+    (tmp_path / "cifar_resnet56_v1.params").write_bytes(weights.read_bytes())
+    with pytest.raises(PerfError, match=r"cifar_resnet56_v1\.params do not fit it ") as caught:
+        make("cifar_resnet56_v1", weights=tmp_path)
+    assert caught.value.next_step is not None
+    assert caught.value.next_step.startswith("save them with save_parameters of this very network")
+
+
+def test_trained_weights_that_cannot_be_fetched_are_an_error(
     make: Prepare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))  # GluonCV keeps weights there

@@ -1,4 +1,4 @@
-"""Verifying a network for real: the builds agree, and a network that was spoilt is found out."""
+"""Verifying a network in real workers: the builds agree, and a spoiled network is reported."""
 
 import shutil
 from collections.abc import Mapping
@@ -17,8 +17,6 @@ from perf.measure.family import Resources
 from perf.measure.plan import Plan, Variant, Workload
 from tests.support.mutants import program_of, with_parameters
 
-pytestmark = pytest.mark.real
-
 NETWORK = "cifar_resnet20_v1"
 WORKLOAD = Workload(f"{NETWORK}-b2", {INPUT: (2, 3, 32, 32)}, items=2, weight=1.0)
 
@@ -33,10 +31,10 @@ def verified(variants: list[Variant[Any]], resources: Resources) -> dict[str, Ve
 
 
 def test_the_builds_agree(variants: dict[str, Variant[Any]], resources: Resources) -> None:
-    found = verified(list(variants.values()), resources)
-    native, fp32, int8 = (found[name] for name in ("native-fp32", "mkl-fp32", "mkl-int8"))
+    checks = verified(list(variants.values()), resources)
+    native, fp32, int8 = (checks[name] for name in ("native-fp32", "mkl-fp32", "mkl-int8"))
     assert [check.problem for check in (native, fp32, int8)] == [None] * 3
-    counts = {name: operator_counts(check.operators) for name, check in found.items()}
+    counts = {name: operator_counts(check.operators) for name, check in checks.items()}
     assert (counts["native-fp32"]["fused"], counts["native-fp32"]["quantized"]) == (0, 0)
     assert counts["mkl-fp32"]["fused"] > counts["mkl-fp32"]["quantized"] == 0
     assert counts["mkl-int8"]["quantized"] > 15
@@ -55,12 +53,12 @@ tensors[name] *= {factor}
 """
 
 
-def test_a_spoilt_tensor_is_found_out(variants: dict[str, Variant[Any]], resources: Resources, tmp_path: Path) -> None:
+def test_a_spoiled_tensor_is_reported(variants: dict[str, Variant[Any]], resources: Resources, tmp_path: Path) -> None:
     native, fp32 = variants["native-fp32"], variants["mkl-fp32"]
     one_percent = with_parameters(fp32, SCALE.format(factor="1.01"), tmp_path / "one percent")
-    found = verified([one_percent, native], resources)
-    assert found["native-fp32"].problem is None
-    problem = found["mkl-fp32"].problem
+    checks = verified([one_percent, native], resources)
+    assert checks["native-fp32"].problem is None
+    problem = checks["mkl-fp32"].problem
     assert problem is not None
     assert problem.what == "its outputs differ from those of native-fp32 by 0.01 of the largest, more than 0.001"
     not_finite = with_parameters(fp32, SCALE.format(factor="float('nan')"), tmp_path / "not finite")

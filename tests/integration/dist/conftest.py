@@ -4,19 +4,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from perf.builds import Build, provision
-from perf.cache import cache_folder
+from perf.builds import Build
+from perf.dist.data import load
 from perf.dist.launch.job import Cluster, Job, RankPlacement
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 
 Launch = Callable[..., Job]
-
-
-@pytest.fixture(scope="session")
-def mkl_dist() -> Build:
-    return provision("mkl-dist", override=None, cache=cache_folder(None), say=print)
+# Short enough to be waited for. Ranks beat once a second, and importing MXNet may hold the interpreter for one more.
+TIMEOUTS = msgspec.structs.replace(load().timeouts, silence_s=3.5, stall_s=3.0, launcher_silence_s=3.0, exit_s=1.0)
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +42,7 @@ def job(mkl_dist: Build, two_rank_placements: tuple[Placement, ...]) -> Launch:
             program=program,
             arguments=arguments,
             deadline_s=deadline_s,
+            timeouts=TIMEOUTS,
         )
 
     return make

@@ -17,7 +17,7 @@ from perf.errors import PerfError
 from perf.machine import Placement
 from perf.measure.family import Resources
 
-pytestmark = [pytest.mark.real, pytest.mark.usefixtures("two_hosts")]
+pytestmark = pytest.mark.usefixtures("two_hosts")
 SAY = "import socket, sys; print(socket.gethostname(), socket.gethostbyname(sys.argv[1]))"
 
 

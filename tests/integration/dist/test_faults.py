@@ -1,17 +1,17 @@
 """Ranks that are killed, raise, exit, stop or are cut off: the job ends, names the rank, and leaves no process."""
 
-import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from perf.builds import Build
-from perf.dist.data import load
 from perf.dist.launch.emulated import cut, emulated
 from perf.dist.launch.job import Cluster, Job, RankPlacement
 from perf.dist.launch.running import READY, run_job, running
@@ -19,15 +19,13 @@ from perf.dist.rank_group import misplaced
 from perf.errors import WorkerError
 from perf.machine import Placement
 from tests.integration.conftest import can_emulate
-from tests.integration.dist.conftest import Launch
+from tests.integration.dist.conftest import TIMEOUTS, Launch
 from tests.support.leftovers import left, states
 
 PROGRAM = "tests.integration.dist.faulty"
 ASKED = "tests.integration.dist.asked"
 END_S = 30.0
 LAST_WORDS = "these are my last words"
-
-pytestmark = pytest.mark.real
 
 
 def launchers() -> set[int]:
@@ -111,7 +109,7 @@ def test_a_job_takes_turns(request: pytest.FixtureRequest, job: Launch, tmp_path
         assert [states(pid) for pid in ranks] == [{"T"}] * 2
         assert not any(guard and "T" in states(guard.pid) for guard in guards)
         if where == "here":
-            time.sleep(max(load().timeouts.stall_s, load().timeouts.silence_s) + 2)
+            time.sleep(max(TIMEOUTS.stall_s, TIMEOUTS.silence_s) + 1)
         assert [states(pid) for pid in ranks] == [{"T"}] * 2
         started.release()
         assert [answer["step"] for answer in started.ask("step")] == [2, 2]
@@ -183,14 +181,15 @@ def test_a_rank_that_stalls_terminates_itself(job: Launch, tmp_path: Path, token
 def test_a_host_that_is_cut_off(job: Launch, tmp_path: Path, token: str) -> None:
     before = launchers()
     with emulated() as cluster:
-        timer = threading.Timer(4.0, cut, [cluster.hosts[1]])
-        timer.start()
-        started = time.monotonic()
+
+        def cut_at_a_step(message: Mapping[str, Any]) -> None:
+            if "step" in message:
+                cut(cluster.hosts[1])
+
         with pytest.raises(WorkerError) as caught:
-            run_job(job(PROGRAM, {"rank": 1, "how": "healthy", "token": token}, cluster), tmp_path)
-        timer.join()
+            run_job(job(PROGRAM, {"rank": 1, "how": "healthy", "token": token}, cluster), tmp_path, cut_at_a_step)
         # The launcher cannot reach the other host: its rank terminates itself and its proxy.
-        wait_until_gone(token, before, END_S + 4.0 - (time.monotonic() - started))
+        wait_until_gone(token, before, END_S)
     assert caught.value.what.startswith(f"rank 1 of 2 on {cluster.hosts[1]} sent nothing for")
 
 
@@ -203,10 +202,10 @@ def test_a_guard_that_is_cut_off_between_turns_ends_its_rank(job: Launch, tmp_pa
         there = {process.pid for process in left(token) if on_host(process.pid, cluster.hosts[1])}
         assert len(there) >= 2, "a guard and its rank"
         cut(cluster.hosts[1])
-        deadline = time.monotonic() + load().timeouts.launcher_silence_s + 10
+        deadline = time.monotonic() + TIMEOUTS.launcher_silence_s + 10
         while there & {process.pid for process in left(token)}:
             assert time.monotonic() < deadline
-            time.sleep(0.5)
+            time.sleep(0.1)
 
 
 def on_host(pid: int, host: str) -> bool:
@@ -219,7 +218,7 @@ def on_host(pid: int, host: str) -> bool:
 
 def test_a_healthy_job_may_take_its_time(job: Launch, tmp_path: Path, token: str) -> None:
     messages: list[object] = []
-    arguments = {"rank": 1, "how": "healthy", "token": token, "steps": 300}
+    arguments = {"rank": 1, "how": "healthy", "token": token, "steps": 100}
     results = run_job(job(PROGRAM, arguments), tmp_path, messages.append)
     assert len(results) == 2
     ranks = [message["rank"] for message in messages if isinstance(message, dict) and "rank" in message]

@@ -1,4 +1,4 @@
-"""Measuring: the order of blocks and what runs meanwhile with stand-ins, and a tiny network for real."""
+"""Measuring a tiny network in real workers: turns, failures, pinning, the journal and disturbance."""
 
 import dataclasses
 import threading
@@ -39,8 +39,8 @@ def conditions(placements: tuple[Placement, ...], scratch: Path, effort: Effort 
 
 
 class Watched(WorkerGroup):
-    """Notes the kernel's state of every thread of all crews whenever one of them has its turn: whose it is, the states
-    of its own threads and of those of all others.
+    """Notes the states of all worker groups' threads whenever one of them has its turn: whose turn it is, the states
+    of its own threads, and those of all other threads.
     """
 
     watched: ClassVar[list["Watched"]] = []
@@ -62,20 +62,19 @@ class Watched(WorkerGroup):
 
     def _look(self) -> None:
         own = set().union(*(states(pid) for pid in self.pids))
-        others = set().union(*(states(pid) for other in self.watched if other is not self for pid in other.pids))
-        self.seen.append((self.variant.name, own, others))
+        elsewhere = set().union(*(states(pid) for other in self.watched if other is not self for pid in other.pids))
+        self.seen.append((self.variant.name, own, elsewhere))
 
 
-@pytest.mark.real
-def test_while_one_variant_has_its_turn_all_others_are_stopped(
+def test_while_one_variant_has_its_turn_all_other_variants_are_stopped(
     plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "WorkerGroup", Watched)
-    monkeypatch.setattr(Watched, "crews", [])
+    monkeypatch.setattr(Watched, "watched", [])
     monkeypatch.setattr(Watched, "seen", [])
     ledger = Ledger()
     native, mkl = plan.variants[:2]
-    baseline_arm = dataclasses.replace(mkl, name="twin", over=(), baseline_arm_of=mkl.name)
+    baseline_arm = dataclasses.replace(mkl, name="baseline arm", over=(), baseline_arm_of=mkl.name)
     names = [native.name, baseline_arm.name, mkl.name]
     plan = dataclasses.replace(plan, variants=(native, baseline_arm, mkl), workloads=plan.workloads[:1])
     (result,) = measure([plan], {}, conditions(placements, scratch), lambda *_: None, ledger).values()
@@ -83,13 +82,13 @@ def test_while_one_variant_has_its_turn_all_others_are_stopped(
     turns = Counter(name for name, _, _ in Watched.seen)
     # Seen when warming up, and before and after each turn of two blocks: the pair has two turns in each.
     assert turns == {native.name: 1 + 2 * 2, baseline_arm.name: 1 + 2 * 4, mkl.name: 1 + 2 * 4}
-    assert all(others == {"T"} for _, _, others in Watched.seen)
+    assert all(elsewhere == {"T"} for _, _, elsewhere in Watched.seen)
     assert not any("T" in own for _, own, _ in Watched.seen)
     (invocation,) = result.invocations
     for block in invocation.blocks:
         assert {name: len(slot.turns_ns) for name, slot in block.slots.items()} == {
             native.name: 0,
-            "twin": 2,
+            "baseline arm": 2,
             mkl.name: 2,
         }
     passes = sum(ns for slots in map(result.blocks_of, names) for i in slots for s in i for ns in s.instances_ns[0])
@@ -98,8 +97,9 @@ def test_while_one_variant_has_its_turn_all_others_are_stopped(
     assert ledger.seconds["warm-up"] >= sum(w.duration_ns for w in invocation.warm_ups.values()) / 1e9
 
 
-@pytest.mark.real
-def test_what_failed_before_is_not_run(plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path) -> None:
+def test_a_variant_that_failed_before_is_not_run(
+    plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path
+) -> None:
     effort = dataclasses.replace(SMOKE, min_invocations=2, max_invocations=2)
     plan = dataclasses.replace(plan, workloads=plan.workloads[:1])
     problem = Failure("its outputs are not finite", "")
@@ -108,7 +108,7 @@ def test_what_failed_before_is_not_run(plan: Plan[Any], placements: tuple[Placem
         [plan],
         {plan.key: {"mkl-int8": problem}},
         conditions(placements, scratch, effort),
-        lambda text, share: said.append((text, share)),
+        lambda text, fraction: said.append((text, fraction)),
         Ledger(),
     )
     (result,) = results.values()
@@ -132,9 +132,8 @@ class Counting(Ledger):
         self.booked.set()
 
 
-@pytest.mark.real
 @pytest.mark.parametrize("when", ["while it is stopped", "in its turn"])
-def test_variant_killed_while_timed_fails_in_that_workload_alone(
+def test_a_variant_killed_while_timed_fails_in_that_workload_alone(
     plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path, when: str
 ) -> None:
     ledger = Counting()
@@ -166,7 +165,6 @@ def test_variant_killed_while_timed_fails_in_that_workload_alone(
     assert [len(four.blocks_of(variant.name)[0]) for variant in plan.variants] == [2, 2, 2]
 
 
-@pytest.mark.real
 def test_two_instances_run_together_on_cpus_of_their_own(plan: Plan[Any], scratch: Path) -> None:
     topology = read_topology()
     if topology.physical_cores < 2:
@@ -194,8 +192,7 @@ def test_two_instances_run_together_on_cpus_of_their_own(plan: Plan[Any], scratc
     assert not any(psutil.pid_exists(pid) for pid in group.pids)
 
 
-@pytest.mark.real
-def test_worker_elsewhere_than_placed_is_refused(
+def test_a_worker_that_runs_elsewhere_than_placed_is_refused(
     plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path
 ) -> None:
     """The placement says one thing and the launch prefix another, as when a cpuset narrows a mask silently."""
@@ -208,13 +205,14 @@ def test_worker_elsewhere_than_placed_is_refused(
     alone = dataclasses.replace(plan, variants=plan.variants[:1], workloads=plan.workloads[:1])
     results = measure([alone], {}, conditions((narrowed,), scratch, effort), lambda *_: None, Ledger())
     (result,) = results.values()
-    told = result.failures["native-fp32"].what
-    assert told.startswith("while warming up: the worker does not run where it was placed: instance 0: started on CPUs")
-    assert "the kernel narrows masks silently" in told
+    problem = result.failures["native-fp32"].what
+    assert problem.startswith(
+        "while warming up: the worker does not run where it was placed: instance 0: started on CPUs"
+    )
+    assert "the kernel narrows masks silently" in problem
 
 
-@pytest.mark.real
-def test_what_the_journal_holds_is_not_measured_again(
+def test_invocations_in_the_journal_are_not_measured_again(
     plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path
 ) -> None:
     workload = plan.workloads[0]
@@ -234,7 +232,6 @@ def test_what_the_journal_holds_is_not_measured_again(
     assert len(again[plan.key_of(workload)].invocations) == 2, "a confirmation is kept apart"
 
 
-@pytest.mark.real
 def test_invocations_go_round_all_plans(plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path) -> None:
     one = dataclasses.replace(plan, variants=plan.variants[1:2], workloads=plan.workloads[:1], reference="mkl-fp32")
     other = dataclasses.replace(
@@ -243,7 +240,7 @@ def test_invocations_go_round_all_plans(plan: Plan[Any], placements: tuple[Place
     effort = dataclasses.replace(SMOKE, min_invocations=2, max_invocations=2)
     said: list[tuple[str, float]] = []
     results = measure(
-        [one, other], {}, conditions(placements, scratch, effort), lambda *words: said.append(words), Ledger()
+        [one, other], {}, conditions(placements, scratch, effort), lambda *progress: said.append(progress), Ledger()
     )
     name = one.workloads[0].name
     assert said == [
@@ -255,13 +252,12 @@ def test_invocations_go_round_all_plans(plan: Plan[Any], placements: tuple[Place
     assert [len(results[run.key_of(run.workloads[0])].invocations) for run in (one, other)] == [2, 2]
 
 
-@pytest.mark.real
-def test_what_is_disturbed_is_measured_again_and_does_not_count(
+def test_disturbed_invocations_are_measured_again_and_do_not_count(
     plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path
 ) -> None:
     workload = plan.workloads[0]
     plan = dataclasses.replace(plan, variants=plan.variants[1:2], workloads=(workload,), reference="mkl-fp32")
-    # A share below nothing: every slot is disturbed.
+    # No slot loses less than nothing: every slot is disturbed.
     effort = dataclasses.replace(SMOKE, max_invocations=2, max_lost_share=-1.0)
     result = measure([plan], {}, conditions(placements, scratch, effort), lambda *_: None, Ledger())[
         plan.key_of(workload)

@@ -19,8 +19,7 @@ from perf.measure.workers.instance import Instance
 from perf.measure.workers.replies import Loaded, Proof, Ready
 
 
-@pytest.mark.real
-def test_refusal_leaves_a_worker_usable_until_it_is_stopped(
+def test_a_worker_that_refused_a_request_answers_the_next_one(
     builds: Mapping[str, Build], placements: tuple[Placement, ...], tmp_path: Path
 ) -> None:
     with Instance(builds["native"], placements[0], tmp_path / "log", timeout_s=60) as instance:
@@ -37,8 +36,9 @@ def test_refusal_leaves_a_worker_usable_until_it_is_stopped(
         assert not psutil.pid_exists(instance.pid)
 
 
-@pytest.mark.real
-def test_killed_worker(builds: Mapping[str, Build], placements: tuple[Placement, ...], tmp_path: Path) -> None:
+def test_a_killed_worker_is_an_error(
+    builds: Mapping[str, Build], placements: tuple[Placement, ...], tmp_path: Path
+) -> None:
     with Instance(builds["native"], placements[0], tmp_path / "log", timeout_s=60) as instance:
         instance.receive(Ready)
         os.kill(instance.pid, signal.SIGKILL)
@@ -62,8 +62,7 @@ sys.stdin.read()
 """
 
 
-@pytest.mark.real
-def test_worker_dies_with_a_killed_session(tmp_path: Path) -> None:
+def test_a_worker_dies_with_a_killed_session(tmp_path: Path) -> None:
     command = [sys.executable, "-c", ORPHAN, str(tmp_path / "log")]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as session:
         assert session.stdout is not None

@@ -1,10 +1,8 @@
-"""The machine's peak, with real builds on small matrices."""
+"""The machine's peak, through real builds on small matrices."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from perf.builds import Build
 from perf.machine import Placement
@@ -21,14 +19,13 @@ def conditions(placements: tuple[Placement, ...], scratch: Path, peak_size: int 
     return Conditions(placements=placements, effort=effort, timeout_s=60, scratch=scratch, journal=journal)
 
 
-@pytest.mark.real
-def test_every_build_has_its_limit(
+def test_every_build_has_its_peak(
     builds: Mapping[str, Build], placements: tuple[Placement, ...], tmp_path: Path
 ) -> None:
-    told: list[str] = []
+    said: list[str] = []
     pair = [builds["native"], builds["mkl"]]
-    found = measure_peaks(pair, conditions(placements, tmp_path, 256), lambda text, _: told.append(text), Ledger())
-    assert set(found) == {"native", "mkl"}
+    rates = measure_peaks(pair, conditions(placements, tmp_path, 256), lambda text, _: said.append(text), Ledger())
+    assert set(rates) == {"native", "mkl"}
     # No CPU does less than 10^8 operations a second in its own BLAS, and none 10^14.
-    assert all(0.1 < rate < 1e5 for rate in found.values())
-    assert told == ["matrix product 256, invocation 1"]
+    assert all(0.1 < rate < 1e5 for rate in rates.values())
+    assert said == ["matrix product 256, invocation 1"]

@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from perf.machine import read_machine
-from tests.support.session import SMOKE, Finished, Session, run
+from tests.support.inline import Finished
+from tests.support.session import SMOKE, Session, run
 
 NETWORK = "cifar_resnet20_v1"
 # Variables of a shell that no worker inherits: MXNet's would make `native` fail.
@@ -88,8 +89,8 @@ def widen(sample: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="session")
 def unchanged(tmp_path_factory: pytest.TempPathFactory, sound: Finished, store: Path) -> tuple[Finished, Path]:
-    """What `sound` ran, compared with it, in a shell with variables that must not matter. With the run that it leaves
-    in its cache.
+    """What `sound` ran with one image, compared with it, in a shell with variables that must not matter. With the run
+    that it leaves in its cache.
 
     The floors of the stored run are widened: the smoke tier's are too noisy to tell a drift from none.
     """
@@ -106,6 +107,7 @@ def unchanged(tmp_path_factory: pytest.TempPathFactory, sound: Finished, store: 
             temporary,
             *SMOKE,
             "perf/rnn/test_inference.py",
+            "--perf-batch=1",
             f"--benchmark-storage=file://{shelf}",
             "--benchmark-compare",
         )
@@ -134,26 +136,26 @@ def doctored(tmp_path_factory: pytest.TempPathFactory, sound: Finished, store: P
 @dataclass(frozen=True)
 class Slowed:
     """A session that was slowed down on purpose, the run that it left in its cache, and the environment variables of
-    two workers: of a case and of its twin.
+    two workers: of a case and of its baseline arm.
     """
 
     finished: Finished
     kept: Path
     variables: dict[str, str]
-    variables_of_twin: dict[str, str]
+    variables_of_baseline_arm: dict[str, str]
 
 
 @pytest.fixture(scope="session")
 def slowed(tmp_path_factory: pytest.TempPathFactory, doctored: Path) -> Slowed:
     """One batch size, mkl-fp32 slowed down to a fifth on purpose, compared with `doctored` and not to be stored; and a
-    network that does not exist.
+    network that cannot be prepared.
     """
     temporary = tmp_path_factory.mktemp("slowed")
     with Session(
         temporary,
         *SMOKE,
         "perf/rnn/test_inference.py",
-        "--perf-model=resnet5_v1",
+        "--perf-model=mobilenet1.0_int8",
         f"--perf-model={NETWORK.upper()}",  # any spelling is the same network
         "--perf-batch=1",
         "--perf-invocations=3",
@@ -173,7 +175,7 @@ def slowed(tmp_path_factory: pytest.TempPathFactory, doctored: Path) -> Slowed:
 def wounded(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A worker is killed in the first workload, another hangs in the second."""
     temporary = tmp_path_factory.mktemp("wounded")
-    with Session(temporary, *SMOKE, "--perf-timeout=12") as session:
+    with Session(temporary, *SMOKE, "--perf-timeout=8") as session:
         session.wait_for("cifar_resnet20_v1-b1, invocation 1")
         session.worker("mkl-fp32", speaking=True).kill()
         session.wait_for("cifar_resnet20_v1-b4, invocation 1")

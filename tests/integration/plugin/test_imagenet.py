@@ -18,13 +18,11 @@ from perf.cnn.imagenet.records import classify_records
 from perf.cnn.networks import INPUT
 from perf.measure.family import Resources
 from tests.integration.cnn.test_digits import swapped
-from tests.support.session import Finished, run, run_all
-
-pytestmark = pytest.mark.real
+from tests.support.inline import Finished
+from tests.support.session import run
 
 NETWORK = settings().network
 TEST_IMAGES = settings().test_images
-USAGE_ERROR = 4
 SESSION = ("perf/cnn", f"--perf-model={NETWORK}", "-m", "accuracy", "-k", "imagenet")
 
 
@@ -57,7 +55,7 @@ def session(folder: Path, *options: str) -> Finished:
     return run(folder, *SESSION, *options)
 
 
-def test_a_session_tells_the_accuracy_of_the_images_that_are_not_skipped(
+def test_a_session_reports_the_accuracy_on_the_evaluated_images(
     packed: Path,
     weights: Path,
     artifacts: Artifacts,
@@ -69,7 +67,9 @@ def test_a_session_tells_the_accuracy_of_the_images_that_are_not_skipped(
     # The same images under their own numbers show the order in which a worker sees them.
     numbered = pack(tmp_path, "numbered", np.arange(TEST_IMAGES), builds["zoo"])
     seen = [
-        n for found in classify_records(fp32, record_reading(32, numbered), INPUT, 4, resources) for n in found.labels
+        n
+        for answers in classify_records(fp32, record_reading(32, numbered), INPUT, 4, resources)
+        for n in answers.labels
     ]
     assert sorted(seen) == list(range(TEST_IMAGES))
     assert seen != sorted(seen)
@@ -86,52 +86,16 @@ def test_a_session_tells_the_accuracy_of_the_images_that_are_not_skipped(
     assert f"{len(evaluated)} images" in re.sub(r"\s+", " ", table)
 
 
-def test_two_swapped_classes_in_int8_are_seen(
+def test_two_swapped_classes_in_int8_are_reported(
     packed: Path, artifacts: Artifacts, builds: Mapping[str, Build], resources: Resources, tmp_path: Path
 ) -> None:
     fp32, int8 = fp32_and_int8(swapped(artifacts, builds["zoo"], tmp_path), resources)
-    told: list[tuple[str, float]] = []
-    found = [
-        evaluate(variant, NETWORK, packed, resources, lambda *words: told.append(words)) for variant in (fp32, int8)
+    said: list[tuple[str, float]] = []
+    results = [
+        evaluate(variant, NETWORK, packed, resources, lambda *progress: said.append(progress))
+        for variant in (fp32, int8)
     ]
-    problem = check_accuracy(NETWORK, *found).problem
+    problem = check_accuracy(NETWORK, *results).problem
     assert problem is not None
     assert "points below FP32, more than 1.11" in problem
-    assert told[-1][1] == 1
-
-
-def test_weights_that_are_missing_or_of_another_network_are_told(packed: Path, weights: Path, tmp_path: Path) -> None:
-    other = tmp_path / "weights"
-    other.mkdir()
-    (other / "cifar_resnet56_v1.params").write_bytes((weights / f"{NETWORK}.params").read_bytes())
-    words = (f"--perf-imagenet-rec={packed}", f"--perf-weights={other}", "--perf-model=cifar_resnet56_v1")
-    finished = session(tmp_path, *words)
-    assert finished.code == 1
-    assert "2 failed" in finished.output
-    assert f"{NETWORK}: its trained weights {other / NETWORK}.params cannot be read: No such file" in finished.output
-    assert f"the trained weights in {other}/cifar_resnet56_v1.params do not fit it (" in finished.output
-    assert "next: save them with save_parameters of this very network" in finished.output
-    assert "Traceback" not in finished.output
-
-
-IMPOSSIBLE = {
-    ("--perf-imagenet-rec=none.rec", "--perf-pretrained"): "none.rec is no file that can be read",
-    ("--perf-imagenet-rec=README.md",): "--perf-imagenet-rec needs trained networks: add --perf-weights DIR, or",
-    ("--perf-weights=none",): "--perf-weights: there is no folder none",
-}
-
-
-def test_options_that_cannot_work_and_nothing_without_a_record_file(tmp_path: Path) -> None:
-    *refused, collected = run_all(tmp_path, [[*SESSION, *options] for options in (*IMPOSSIBLE, ["--collect-only"])])
-    for told, finished in zip(IMPOSSIBLE.values(), refused, strict=True):
-        assert finished.code == USAGE_ERROR
-        assert told in finished.part("ERROR: ", "\n\n")
-    assert "test_imagenet" not in collected.output
-
-
-def test_another_file_is_told(weights: Path, tmp_path: Path) -> None:
-    finished = session(tmp_path, "--perf-imagenet-rec=README.md", f"--perf-weights={weights}")
-    assert finished.code == 1
-    assert "README.md: it is no record file, at byte 0" in finished.output
-    assert "next: create it with MXNet's im2rec, or fetch it again" in finished.output
-    assert "Traceback" not in finished.output
+    assert said[-1][1] == 1

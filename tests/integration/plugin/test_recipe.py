@@ -1,7 +1,9 @@
-"""--perf-train-rec from end to end, on small coloured images: killed under way, gone on with, and told."""
+"""--perf-train-rec from end to end, on small coloured images: reported, killed, and resumed."""
 
+import shutil
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +12,11 @@ import pytest
 
 from perf.builds import Build, process_environment
 from perf.builds import run as run_program
+from tests.support.inline import Finished
 from tests.support.leftovers import left
-from tests.support.session import Finished, Session, cache_of, run
+from tests.support.session import Session, cache_of, run
 
-pytestmark = pytest.mark.real
-EPOCHS = 3
+EPOCHS = 2
 GONE_S = 30.0
 
 
@@ -29,10 +31,10 @@ def pack(folder: Path, name: str, count: int, zoo: Build) -> Path:
 @pytest.fixture(scope="module")
 def records(builds: Mapping[str, Build], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("records")
-    return {name: pack(folder, name, count, builds["zoo"]) for name, count in (("train", 16), ("val", 4))}
+    return {name: pack(folder, name, count, builds["zoo"]) for name, count in (("train", 8), ("val", 4))}
 
 
-def words(records: Mapping[str, Path]) -> list[str]:
+def options(records: Mapping[str, Path]) -> list[str]:
     return [
         *("perf/dist", "-m", "accuracy", "-k", "recipe", "--perf-model=resnet18_v1", "--perf-batch=4"),
         *(f"--perf-train-epochs={EPOCHS}", f"--perf-train-rec={records['train']}"),
@@ -44,17 +46,49 @@ def checkpoint(folder: Path) -> Path | None:
     return next((cache_of(folder) / "checkpoints").glob("*.npz"), None)
 
 
-@pytest.fixture(scope="module")
-def whole(records: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Finished, Path]:
-    """A session that was let alone, and the checkpoint that it left."""
-    folder = tmp_path_factory.mktemp("whole")
-    finished = run(folder, *words(records))
+Trained = tuple[Finished, Path]
+
+
+def uninterrupted(folder: Path, records: Mapping[str, Path]) -> Trained:
+    """A session that trains to the end, and its checkpoint."""
+    finished = run(folder, *options(records))
     kept = checkpoint(folder)
     assert kept, finished.output
     return finished, kept
 
 
-def test_a_session_tells_epochs_and_what_they_came_to(whole: tuple[Finished, Path]) -> None:
+def killed_and_resumed(folder: Path, records: Mapping[str, Path]) -> Trained:
+    """A session that is killed after its first checkpoint and run again, and its last checkpoint."""
+    with Session(folder, *options(records)) as session:
+        while checkpoint(folder) is None:
+            assert session.process.poll() is None
+            time.sleep(0.01)
+    wait_until_gone(str(records["train"]))
+    with Session(folder, *options(records)) as session:
+        finished = session.finish()
+    kept = checkpoint(folder)
+    assert kept, finished.output
+    return finished, kept
+
+
+@pytest.fixture(scope="module")
+def trained(records: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Trained, Trained]:
+    """An uninterrupted training and one that was killed and resumed; at the same time, since neither is timed."""
+    copies = shutil.copytree(records["train"].parent, tmp_path_factory.mktemp("copies"), dirs_exist_ok=True)
+    copied = {name: copies / path.name for name, path in records.items()}
+    with ThreadPoolExecutor(2) as pool:
+        whole = pool.submit(uninterrupted, tmp_path_factory.mktemp("whole"), records)
+        resumed = pool.submit(killed_and_resumed, tmp_path_factory.mktemp("resumed"), copied)
+    return whole.result(), resumed.result()
+
+
+@pytest.fixture(scope="module")
+def whole(trained: tuple[Trained, Trained]) -> Trained:
+    """The uninterrupted training."""
+    return trained[0]
+
+
+def test_a_session_reports_every_epoch_and_its_accuracy(whole: Trained) -> None:
     finished, _ = whole
     assert finished.code == 0, finished.output
     assert "1 passed" in finished.output
@@ -66,23 +100,13 @@ def test_a_session_tells_epochs_and_what_they_came_to(whole: tuple[Finished, Pat
     assert "2 ranks, held out" in page.read_text()
 
 
-def test_what_was_killed_goes_on_and_comes_to_the_same_end(
-    records: Mapping[str, Path], whole: tuple[Finished, Path], tmp_path: Path
-) -> None:
-    with Session(tmp_path, *words(records)) as session:
-        while checkpoint(tmp_path) is None:
-            assert session.process.poll() is None
-            time.sleep(0.01)
-    wait_until_gone(str(records["train"]))
-    with Session(tmp_path, *words(records)) as session:
-        finished = session.finish()
+def test_a_killed_training_resumes_and_ends_with_the_same_weights(trained: tuple[Trained, Trained]) -> None:
+    whole, (finished, kept) = trained
     assert finished.code == 0, finished.output
     begun = int(finished.part("resnet18_v1: trained from epoch ", ";"))
     assert 1 < begun <= EPOCHS
     assert f"resnet18_v1, epoch {begun - 1} of" not in finished.output
-    parts = checkpoint(tmp_path)
-    assert parts
-    ours, theirs = (dict(np.load(path)) for path in (parts, whole[1]))
+    ours, theirs = (dict(np.load(path)) for path in (kept, whole[1]))
     assert ours.keys() == theirs.keys()
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
@@ -95,15 +119,13 @@ def wait_until_gone(token: str) -> None:
         time.sleep(0.1)
 
 
-def test_a_damaged_checkpoint_is_told_and_kept(
-    records: Mapping[str, Path], whole: tuple[Finished, Path], tmp_path: Path
-) -> None:
+def test_a_damaged_checkpoint_is_named_and_kept(records: Mapping[str, Path], whole: Trained, tmp_path: Path) -> None:
     content = whole[1].read_bytes()
     folder = cache_of(tmp_path) / "checkpoints"
     folder.mkdir()
     damaged = folder / whole[1].name
     damaged.write_bytes(content[: len(content) // 2])
-    finished = run(tmp_path, *words(records))
+    finished = run(tmp_path, *options(records))
     assert finished.code == 1
     assert f"the checkpoint {damaged} cannot be used" in finished.output
     assert "remove it to start over" in finished.output

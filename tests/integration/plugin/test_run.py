@@ -5,17 +5,19 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from perf.machine import read_topology
 from perf.runs.record import CaseRecord
-from tests.support.session import Finished
-
-pytestmark = pytest.mark.real
+from tests.support.inline import Finished
 
 Benchmarks = dict[str, dict[str, Any]]
 
 WORKLOADS = ("cifar_resnet20_v1-b1", "cifar_resnet20_v1-b4")
 RECURRENT = "lstm-16-16-l2-n2-t5"
+# A session runs an instance on each.
+NODES = len(read_topology().nodes)
 VARIANTS = ("native-fp32", "mkl-fp32", "mkl-int8")
 OF_NETWORKS = "type network batch flops_per_pass check"
 OF_RECURRENT = "type cell shape layers flops_per_pass check"
@@ -28,7 +30,7 @@ def test_every_case_passes_and_is_stored(sound: Finished, benchmarks: Benchmarks
     assert set(benchmarks) == networks | recurrent
     for name, stored in benchmarks.items():
         of_family = OF_NETWORKS if name in networks else OF_RECURRENT
-        assert stored["extra_info"].keys() == set(CaseRecord.__struct_fields__)
+        assert stored["extra_info"].keys() == {field.encode_name for field in msgspec.structs.fields(CaseRecord)}
         assert stored["extra_info"]["facts"].keys() == set(of_family.split())
         assert stored["group"] == stored["extra_info"]["workload"]
 
@@ -37,7 +39,7 @@ def test_figures_agree_with_the_passes(benchmarks: Benchmarks) -> None:
     for stored in benchmarks.values():
         info, stats = stored["extra_info"], stored["stats"]
         assert stats["rounds"] == len(stats["data"]) == info["passes"] >= 12
-        assert (info["invocations"], info["blocks"], info["instances"]) == (3, 6, 1)
+        assert (info["invocations"], info["blocks"], info["instances"]) == (3, 6, NODES)
         assert info["latency_p50_s"] == pytest.approx(stats["median"], rel=1e-6)
         assert stats["min"] <= info["latency_p50_s"] <= info["latency_p90_s"] <= info["latency_p99_s"] <= stats["max"]
         assert stats["min"] <= info["latency_s"] <= stats["max"]
@@ -45,7 +47,8 @@ def test_figures_agree_with_the_passes(benchmarks: Benchmarks) -> None:
         assert 0 < info["slots_near_fastest"] <= 1
         assert [passes >= 1 for passes in info["warm_up_passes"]] == [True] * 3
         assert 10**7 < info["peak_memory_bytes"] < 10**10
-        assert info["stack"]["placement"][0].startswith("instance 0: node ")
+        nodes = [placement.partition(",")[0] for placement in info["stack"]["placement"]]
+        assert nodes == [f"instance {place}: node {node.id}" for place, node in enumerate(read_topology().nodes)]
 
 
 def test_batch_size_is_items_per_pass(benchmarks: Benchmarks) -> None:
@@ -53,7 +56,7 @@ def test_batch_size_is_items_per_pass(benchmarks: Benchmarks) -> None:
         assert [benchmarks[f"{workload} {variant}"]["extra_info"]["items_per_pass"] for workload in WORKLOADS] == [1, 4]
 
 
-def test_speedup_is_of_the_others_over_the_reference(benchmarks: Benchmarks) -> None:
+def test_all_other_variants_have_a_speedup_over_the_reference(benchmarks: Benchmarks) -> None:
     for stored in benchmarks.values():
         info = stored["extra_info"]
         assert info["reference"] == "native-fp32"
@@ -61,10 +64,10 @@ def test_speedup_is_of_the_others_over_the_reference(benchmarks: Benchmarks) -> 
         if info["variant"] == "native-fp32":
             assert info["speedup"] is None
         else:
-            found = info["speedup"]
-            assert 0 < found["low"] <= found["value"] <= found["high"]
-            assert found["typical"] > 0
-            assert (found["invocations"], found["disturbed"]) == (3, False)
+            estimate = info["speedup"]
+            assert 0 < estimate["low"] <= estimate["value"] <= estimate["high"]
+            assert estimate["typical"] > 0
+            assert (estimate["invocations"], estimate["disturbed"]) == (3, False)
 
 
 def test_each_variant_proves_what_it_is(benchmarks: Benchmarks) -> None:
@@ -107,15 +110,15 @@ def test_the_wall_time_is_printed_by_stage(sound: Finished) -> None:
     assert re.match(r"\d+% of the timed part, \d+% of all measuring with warm-up\.", sound.part("In passes: "))
 
 
-def test_table(sound: Finished) -> None:
+def test_the_tables_hold_every_workload(sound: Finished) -> None:
     lines = [line.split() for line in sound.output.splitlines()]
     assert "as in the announcement's Table 2" in sound.output
     assert "as in the announcement's Table 3" in sound.output
-    assert [words[1] for words in lines if words[:1] == ["cifar_resnet20_v1"]] == ["1", "4"], sound.output
+    assert [cells[1] for cells in lines if cells[:1] == ["cifar_resnet20_v1"]] == ["1", "4"], sound.output
     assert "build mkl: mxnet-mkl==1.5.0 (MKL-DNN, locked)" in sound.output
 
 
-def test_summary_in_markdown(sound: Finished, written: Path) -> None:
+def test_the_summary_is_written_in_markdown(sound: Finished, written: Path) -> None:
     text = (written / "summary.md").read_text()
     assert f"Summary written to {written / 'summary.md'}" in sound.output
     assert text.startswith("# Speedup over native, smoke tier\n")
@@ -156,9 +159,9 @@ def test_arithmetic_is_counted_from_the_symbol_and_from_the_shape(benchmarks: Be
         assert info["gflop_per_s"] == pytest.approx(info["facts"]["flops_per_pass"] / info["latency_s"] / 1e9)
 
 
-def test_recurrent_outputs_were_compared_with_the_equations(benchmarks: Benchmarks) -> None:
-    found = (benchmarks[f"{RECURRENT} {variant}"]["extra_info"] for variant in VARIANTS[:2])
-    native, mkl = (info["facts"]["check"] for info in found)
+def test_outputs_of_recurrent_networks_were_compared_with_the_equations(benchmarks: Benchmarks) -> None:
+    infos = (benchmarks[f"{RECURRENT} {variant}"]["extra_info"] for variant in VARIANTS[:2])
+    native, mkl = (info["facts"]["check"] for info in infos)
     assert 0 < native["output_difference"] < 1e-5
     assert 0 < mkl["output_difference"] < 1e-5
     assert native["isa"] == "rnn_impl.h" != mkl["isa"]
@@ -177,17 +180,17 @@ def pace(info: dict[str, Any]) -> str:
 
 
 def speedup(info: dict[str, Any]) -> str:
-    found = info["speedup"]
-    text = f"{found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
-    return text if found["low"] <= found["typical"] <= found["high"] else f"{text} ~{found['typical']:.2f}"
+    estimate = info["speedup"]
+    text = f"{estimate['value']:.2f} [{estimate['low']:.2f}, {estimate['high']:.2f}]"
+    return text if estimate["low"] <= estimate["typical"] <= estimate["high"] else f"{text} ~{estimate['typical']:.2f}"
 
 
 def drift(info: dict[str, Any]) -> str:
-    found = info["facts"]["check"]["drift"]
-    return f"{found['sqnr_db']:.1f} dB, {100 * found['top1_agreement']:.0f} %"
+    observed = info["facts"]["check"]["drift"]
+    return f"{observed['sqnr_db']:.1f} dB, {100 * observed['top1_agreement']:.0f} %"
 
 
-def test_stored_machine_is_named_and_holds_nothing_momentary(
+def test_the_stored_machine_has_its_class_and_no_momentary_readings(
     benchmarks: Benchmarks, written: Path, store: Path
 ) -> None:
     assert benchmarks

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ import pytest
 from perf.dist.launch.emulated import emulated
 from perf.runs.schema import read_run
 from tests.integration.conftest import can_emulate
-from tests.support.session import Finished, run, run_all
+from tests.support.inline import Finished
+from tests.support.session import run
 
-pytestmark = pytest.mark.real
-EVERYWHERE = ("perf/dist/test_scaling.py", "--perf-tier=smoke")
+EVERYWHERE = ("perf/dist/test_scaling.py", "--perf-tier=smoke", "--perf-ranks=2")
 TRAIN = (*EVERYWHERE, "-k", "not 2hosts")
 
 
@@ -29,7 +28,6 @@ def trained(folder: Path) -> Finished:
     return run(
         folder,
         *(EVERYWHERE if can_emulate() else TRAIN),
-        "--perf-invocations=2",
         f"--benchmark-json={folder / 'run.json'}",
         f"--perf-summary={folder / 'summary.md'}",
         f"--benchmark-storage=file://{folder / 'store'}",
@@ -40,8 +38,8 @@ def trained(folder: Path) -> Finished:
 @pytest.fixture(scope="module")
 def stored(trained: Finished, folder: Path) -> list[dict[str, Any]]:
     assert trained.code == 0, trained.output
-    found: list[dict[str, Any]] = json.loads((folder / "run.json").read_text())["benchmarks"]
-    return found
+    entries: list[dict[str, Any]] = json.loads((folder / "run.json").read_text())["benchmarks"]
+    return entries
 
 
 @pytest.fixture(scope="module")
@@ -55,17 +53,17 @@ def test_efficiency_is_of_steps_on_one_rank_and_on_two(cases: dict[str, dict[str
     assert one["reference"] == two["reference"] == "r1"
     assert one["efficiency"] is None
     assert one["speedup"] is two["speedup"] is None
-    assert len(two["samples"]["r1"]["floors"]) == two["invocations"] == 2
+    assert len(two["samples"]["r1"]["floors"]) == two["invocations"] == 1
     assert two["samples"]["r1"]["over"] == one["stack"]
-    assert (two["efficiency"]["invocations"], two["efficiency"]["disturbed"]) == (2, False)
+    assert (two["efficiency"]["invocations"], two["efficiency"]["disturbed"]) == (1, False)
     assert two["published"] == pytest.approx(0.9886)
     assert two["throughput_items_per_s"] > one["throughput_items_per_s"] * 0.5
 
 
 def test_steps_of_every_rank_are_samples(cases: dict[str, dict[str, Any]]) -> None:
     one, two = cases["r1"], cases["r2"]
-    assert one["stats"]["rounds"] == one["extra_info"]["passes"] >= 2 * 2
-    assert two["extra_info"]["passes"] >= 2 * 2 * 2
+    assert one["stats"]["rounds"] == one["extra_info"]["passes"] >= 2
+    assert two["extra_info"]["passes"] >= 2 * 2
 
 
 def test_each_rank_has_its_own_cores(cases: dict[str, dict[str, Any]]) -> None:
@@ -77,7 +75,7 @@ def test_each_rank_has_its_own_cores(cases: dict[str, dict[str, Any]]) -> None:
     assert two["facts"]["check"]["mpi"] == "Intel MPI 2021.18.1"
 
 
-def test_a_job_its_ranks_and_horovod_are_in_its_stack(cases: dict[str, dict[str, Any]]) -> None:
+def test_a_stack_holds_the_job_its_ranks_and_horovod(cases: dict[str, dict[str, Any]]) -> None:
     one, two = (cases[name]["extra_info"]["stack"] for name in ("r1", "r2"))
     assert [len(stack["placement"]) for stack in (one, two)] == [1, 2]
     assert {name for name in one if one[name] != two[name]} == {"placement"}, "the same job on more ranks"
@@ -87,7 +85,7 @@ def test_a_job_its_ranks_and_horovod_are_in_its_stack(cases: dict[str, dict[str,
     assert two["variables"].items() >= {"HOROVOD_TIMELINE": "DYNAMIC", "I_MPI_PIN": "off"}.items()
 
 
-def test_what_a_step_is_made_of_is_recorded(cases: dict[str, dict[str, Any]]) -> None:
+def test_the_parts_of_a_step_are_recorded(cases: dict[str, dict[str, Any]]) -> None:
     two = cases["r2"]["extra_info"]["facts"]["check"]
     assert {"STEP", "ALLREDUCE", "MPI_ALLREDUCE", "NEGOTIATE_ALLREDUCE"} <= two["timeline_s"].keys()
     assert two["timeline_s"]["MPI_ALLREDUCE"] <= two["timeline_s"]["ALLREDUCE"] <= two["timeline_s"]["STEP"]
@@ -103,12 +101,12 @@ def test_the_projection_is_marked_as_one(trained: Finished, folder: Path) -> Non
     assert "announcement's Table 1 |  | 98.9 % | 93.3 % | 93.3 % | 92.7 % | 93.0 %" in summary
 
 
-def test_the_charts_are_where_it_is_said(trained: Finished) -> None:
+def test_the_charts_are_where_the_session_says(trained: Finished) -> None:
     page = Path(trained.part("Charts of training: "))
     assert page.read_text().count("plotly-graph-div") >= 4
 
 
-def test_a_stored_run_tells_that_ranks_were_slowed_down(trained: Finished, folder: Path, tmp_path: Path) -> None:
+def test_ranks_that_were_slowed_down_regress(trained: Finished, folder: Path, tmp_path: Path) -> None:
     assert trained.code == 0
     judged = run(
         tmp_path,
@@ -131,85 +129,28 @@ def test_a_stored_run_tells_that_ranks_were_slowed_down(trained: Finished, folde
 
 @pytest.mark.usefixtures("two_hosts")
 def test_emulated_hosts_are_measured_and_check_the_projection(stored: list[dict[str, Any]], folder: Path) -> None:
-    found = [entry["extra_info"] for entry in stored]
-    apart = next(info for info in found if info["variant"] == "r2" and "2hosts" in info["workload"])
+    infos = [entry["extra_info"] for entry in stored]
+    apart = next(info for info in infos if info["variant"] == "r2" and "2hosts" in info["workload"])
     assert apart["facts"]["check"]["place"].startswith("two emulated hosts (10 Gbit/s, ")
     assert apart["facts"]["check"]["link_gbit_per_s"] == 10
-    told = r"\d % / \d+\.\d % \([+-]\d+\.\d points\) on 2 ranks, two emulated hosts"
-    assert re.search(told, (folder / "summary.md").read_text())
+    row = r"\d % / \d+\.\d % \([+-]\d+\.\d points\) on 2 ranks, two emulated hosts"
+    assert re.search(row, (folder / "summary.md").read_text())
 
 
 @pytest.mark.usefixtures("two_hosts")
-def test_hosts_that_the_user_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_runs_on_the_hosts_of_a_hosts_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The session itself runs on the first of them; ranks reach the other one by the user's own variables."""
     hosts, file = tmp_path / "hosts", tmp_path / "run.json"
     with emulated() as cluster:
         hosts.write_text(f"{cluster.hosts[0]}\n{cluster.hosts[1]} slots=1 # the other one\n")
         for name, value in cluster.variables.items():
             monkeypatch.setenv(name, value)
-        words = ("--perf-ranks=1", f"--perf-hosts={hosts}", f"--benchmark-json={file}")
-        finished = run(tmp_path, *TRAIN, *words, before=cluster.prefix)
+        options = ("--perf-ranks=1", f"--perf-hosts={hosts}", f"--benchmark-json={file}")
+        finished = run(tmp_path, *EVERYWHERE, "-k", "mkl-r2 and not 2hosts", *options, before=cluster.prefix)
     assert finished.code == 0, finished.output
-    assert "2 passed" in finished.output
-    found = [entry["extra_info"] for entry in json.loads(file.read_text())["benchmarks"]]
-    two = next(info for info in found if info["facts"]["ranks"] == 2)
+    assert "1 passed" in finished.output
+    infos = [entry["extra_info"] for entry in json.loads(file.read_text())["benchmarks"]]
+    two = next(info for info in infos if info["facts"]["ranks"] == 2)
     assert two["facts"]["check"]["place"] == "2 hosts"
     assert [rank_placement.partition(",")[0] for rank_placement in two["stack"]["placement"]] == list(cluster.hosts)
     assert two["stack"]["environment"].items() >= {"FI_PROVIDER": "tcp", "I_MPI_FABRICS": "shm:ofi"}.items()
-
-
-@pytest.fixture
-def without_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A PATH with all that a session needs but a compiler."""
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name in ("git", "numactl", "cat"):
-        if path := shutil.which(name):
-            (programs / name).symlink_to(path)
-    monkeypatch.setenv("PATH", str(programs))
-
-
-def emptied(folder: Path) -> Path:
-    """A cache in `folder` that shares all but the builds that train with the user's."""
-    from perf.cache import cache_folder  # noqa: PLC0415 - after PATH was changed
-
-    builds = folder / "cache" / "builds"
-    builds.mkdir(parents=True)
-    for path in (cache_folder(None) / "builds").iterdir():
-        if path.is_dir() and "-dist-" not in path.name:
-            (builds / path.name).symlink_to(path)
-    return builds
-
-
-@pytest.mark.usefixtures("without_compiler")
-def test_without_a_compiler_training_is_not_run_and_all_else_is(tmp_path: Path) -> None:
-    emptied(tmp_path)
-    finished = run(tmp_path, *TRAIN, "perf/rnn/test_inference.py")
-    assert finished.code == 0, finished.output
-    assert "2 passed, 2 skipped" in finished.output
-    assert "horovod must be compiled, but g++ is missing" in finished.output
-    assert "apt-get install g++ cmake make" in finished.output
-
-
-@pytest.mark.usefixtures("without_compiler")
-def test_strictly_what_was_not_run_fails(tmp_path: Path) -> None:
-    emptied(tmp_path)
-    finished = run(tmp_path, *TRAIN, "--perf-strict", "--benchmark-compare")
-    assert finished.code == 1
-    assert "not run: " in finished.output
-
-
-MISTAKES = {
-    "--perf-ranks=0": "--perf-ranks must be at least 1",
-    "--perf-hosts=/nowhere/hosts": "cannot be read: No such file",
-    "--perf-mpi=/nowhere": "there is no mpiexec.hydra or mpirun in /nowhere/bin",
-    "--perf-train-rec=/nowhere.rec": "is no file that can be read",
-}
-
-
-def test_mistakes_are_told(tmp_path: Path) -> None:
-    sessions = run_all(tmp_path, [[*TRAIN, mistake] for mistake in MISTAKES])
-    for told, finished in zip(MISTAKES.values(), sessions, strict=True):
-        assert finished.code != 0
-        assert told in finished.output
-        assert "Traceback" not in finished.output

@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from perf.cache import cache_folder
-from tests.support.session import SMOKE, Finished, Session, run
-from tests.support.tmpfs import mounting
-
-pytestmark = pytest.mark.real
+from tests.support.inline import Finished
+from tests.support.session import RECURRENT, Session
 
 KILLED = "test_inference[cifar_resnet20_v1-b1-mkl-fp32]"
 STOPPED = "test_inference[cifar_resnet20_v1-b4-mkl-int8]"
@@ -25,27 +22,27 @@ def heard() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-def told_of(finished: Finished, case: str) -> str:
+def report_of(finished: Finished, case: str) -> str:
     """What a session says about a case under the heading of its failure."""
     heading = re.search(rf"^_+ .*{re.escape(case)} _+$", finished.output, re.MULTILINE)
     assert heading, finished.output
     return re.split(r"^(?:_{3,} |machine class )", finished.output[heading.end() :], maxsplit=1, flags=re.MULTILINE)[0]
 
 
-def test_killed_worker_is_told_with_its_last_words_and_how_to_run_it_alone(wounded: Finished) -> None:
-    told = told_of(wounded, KILLED)
-    assert "cifar_resnet20_v1-b1 mkl-fp32: while " in told
-    assert "the worker was ended by SIGKILL" in told
-    assert "build_subgraph.cc" in told, "its last words"
-    alone = told.partition("alone: ")[2]
-    assert alone.startswith(f"uv run pytest 'perf/cnn/test_inference.py::{KILLED}' --perf-tier=smoke --perf-timeout=12")
+def test_a_killed_worker_is_reported_with_its_last_words_and_a_command(wounded: Finished) -> None:
+    report = report_of(wounded, KILLED)
+    assert "cifar_resnet20_v1-b1 mkl-fp32: while " in report
+    assert "the worker was ended by SIGKILL" in report
+    assert "build_subgraph.cc" in report, "its last words"
+    alone = report.partition("alone: ")[2]
+    assert alone.startswith(f"uv run pytest 'perf/cnn/test_inference.py::{KILLED}' --perf-tier=smoke --perf-timeout=8")
 
 
-def test_worker_that_hangs_in_its_turn_is_told_after_the_timeout(wounded: Finished) -> None:
-    told = told_of(wounded, STOPPED)
-    assert "cifar_resnet20_v1-b4 mkl-int8: while " in told
-    assert "the worker did not answer within 12 s and was killed" in told
-    assert f"alone: uv run pytest 'perf/cnn/test_inference.py::{STOPPED}' --perf-tier=smoke" in told
+def test_a_worker_that_hangs_is_reported_after_the_timeout(wounded: Finished) -> None:
+    report = report_of(wounded, STOPPED)
+    assert "cifar_resnet20_v1-b4 mkl-int8: while " in report
+    assert "the worker did not answer within 8 s and was killed" in report
+    assert f"alone: uv run pytest 'perf/cnn/test_inference.py::{STOPPED}' --perf-tier=smoke" in report
 
 
 def test_the_other_cases_pass(wounded: Finished) -> None:
@@ -62,9 +59,9 @@ def test_an_interrupted_run_is_no_baseline_and_leaves_no_worker(tmp_path: Path) 
         "--benchmark-save=half",
         f"--benchmark-json={tmp_path / 'half.json'}",
     )
-    with Session(tmp_path, *SMOKE, "-kb1-mkl", *options, "--perf-invocations=2") as session:
+    with Session(tmp_path, *RECURRENT, "-kmkl", *options, "--perf-invocations=2") as session:
         session.wait_for("invocation 2")
-        session.worker("mkl-fp32", speaking=True)
+        session.worker("mkl-fp32")
         session.process.send_signal(signal.SIGINT)
         finished = session.finish()
         assert not session.workers()
@@ -73,17 +70,3 @@ def test_an_interrupted_run_is_no_baseline_and_leaves_no_worker(tmp_path: Path) 
     assert "Traceback" not in finished.output
     assert not list(kept.rglob("*.json"))
     assert not list(tmp_path.glob("mxnet-perf-*"))
-
-
-def test_full_disk_while_preparing_is_told_and_leaves_nothing(tmp_path: Path) -> None:
-    cache = tmp_path / "full"
-    networks = cache / "networks"
-    networks.mkdir(parents=True)
-    (cache / "builds").symlink_to(cache_folder(None) / "builds")
-    before = mounting(networks, "size=1m", then='echo "left: $(ls -A "$0")"')
-    finished = run(tmp_path, *SMOKE, "-kb1-native", f"--perf-cache={cache}", before=before)
-    assert finished.code == 1
-    assert f"{networks}: the cache cannot be written to: No space left on device" in finished.output
-    assert "next: free some space there, or choose another folder with --perf-cache" in finished.output
-    assert "Traceback" not in finished.output
-    assert re.fullmatch(r"cifar_resnet20_v1-\w+\.lock", finished.part("left: "))

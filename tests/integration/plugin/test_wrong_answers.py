@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from perf.cnn.artifacts.store import MANIFEST
 from perf.cnn.family import CnnFamily
@@ -15,12 +14,10 @@ from perf.measure.family import Resources
 from tests.support.mutants import program_of, with_parameters
 from tests.support.session import SMOKE, cache_of, run
 
-pytestmark = pytest.mark.real
-
 NETWORK = "cifar_resnet20_v1"
 
 
-def test_timing_of_wrong_answers_is_invalid(resources: Resources, tmp_path: Path) -> None:
+def test_a_case_with_wrong_answers_is_invalid_and_not_timed(resources: Resources, tmp_path: Path) -> None:
     family = CnnFamily(pretrained=False, calibration="naive")
     here = replace(resources, cores=read_machine().physical_cores)
     plan = family.plan(NETWORK, family.cases("smoke"), here)

@@ -1,6 +1,7 @@
 """Both builds' fused operator against the equations, in real workers; and that the check can fail."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from perf.defects import defects_of
-from perf.measure.family import Resources
+from perf.facts import RnnCheck
+from perf.measure.family import Checked, Resources
 from perf.measure.plan import Operator, Plan
 from perf.measure.workers.inspection import Outputs
 from perf.rnn.agreement import Inputs
@@ -22,8 +24,6 @@ from perf.rnn.runner import ExampleRunner
 from perf.rnn.shapes import Shape, catalogue
 from perf.rnn.verify import OWN_KERNEL, verify
 
-pytestmark = pytest.mark.real
-
 FAMILY = RnnFamily()
 SHAPES = [(3, 7, 16, 16), (1, 2, 16, 16)]
 
@@ -33,9 +33,39 @@ def plan_of(cell: str, resources: Resources, shapes: Sequence[Shape] = SHAPES) -
     return FAMILY.plan(cases[0].subject, cases, resources)
 
 
+@pytest.fixture(scope="module")
+def native(resources: Resources) -> Iterator[ExampleRunner]:
+    """A worker of the build without MKL-DNN."""
+    with ExampleRunner(resources.build("native"), resources) as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module")
+def mkl(resources: Resources) -> Iterator[ExampleRunner]:
+    """A worker of the build with MKL-DNN."""
+    with ExampleRunner(resources.build("mkl"), resources) as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module")
+def every_cell(resources: Resources) -> dict[str, Mapping[str, Checked[RnnCheck]]]:
+    """The check of each cell; two at a time, since most of it is importing MXNet."""
+
+    def check(cell: str) -> Mapping[str, Checked[RnnCheck]]:
+        own = replace(resources, scratch=resources.scratch / cell)
+        own.scratch.mkdir()
+        return verify(plan_of(cell, own), own)
+
+    cells = sorted(catalogue().cells)
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(cells, pool.map(check, cells), strict=True))
+
+
 @pytest.mark.parametrize("cell", sorted(catalogue().cells))
-def test_both_builds_compute_what_the_equations_say(cell: str, resources: Resources) -> None:
-    checked = verify(plan_of(cell, resources), resources)
+def test_both_builds_compute_what_the_equations_say(
+    cell: str, every_cell: dict[str, Mapping[str, Checked[RnnCheck]]]
+) -> None:
+    checked = every_cell[cell]
     assert {name: check.problem for name, check in checked.items()} == {"native-fp32": None, "mkl-fp32": None}
     kernels = {name: check.facts.isa for name, check in checked.items() if check.facts}
     assert kernels["native-fp32"] == OWN_KERNEL
@@ -44,7 +74,7 @@ def test_both_builds_compute_what_the_equations_say(cell: str, resources: Resour
 
 
 @pytest.mark.parametrize("cell", ["lstm", "rnn_tanh", "rnn_relu"])
-def test_layers_over_an_input_of_another_width_come_out_wrong_in_mkl(cell: str, resources: Resources) -> None:
+def test_layers_over_an_input_of_another_width_are_wrong_in_mkl(cell: str, resources: Resources) -> None:
     """A defect of the wheel that the check must not let pass: apache/mxnet#17479."""
     checked = verify(plan_of(cell, resources, [(3, 7, 24, 16)]), resources)
     assert checked["native-fp32"].problem is None
@@ -54,7 +84,7 @@ def test_layers_over_an_input_of_another_width_come_out_wrong_in_mkl(cell: str, 
     assert "known defect rnn-input-width of mxnet-mkl 1.5.0 (apache/mxnet#17479" in problem.what
 
 
-def test_another_cell_than_the_equations_is_found(resources: Resources) -> None:
+def test_a_cell_other_than_that_of_the_equations_is_reported(resources: Resources) -> None:
     plan = plan_of("rnn_tanh", resources)
     native, mkl = plan.variants
     assert isinstance(mkl.program, Operator)
@@ -66,7 +96,7 @@ def test_another_cell_than_the_equations_is_found(resources: Resources) -> None:
     assert "rnn_tanh-16-16-l2-n3-t7 differ from those of the equations by" in problem.what
 
 
-def test_swapped_initial_states_are_found(resources: Resources) -> None:
+def test_swapped_initial_states_are_reported(resources: Resources) -> None:
     plan = plan_of("lstm", resources)
     native, mkl = plan.variants
     assert isinstance(mkl.program, Operator)
@@ -102,7 +132,7 @@ def swapped(sizes: Sizes, parameters: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate(blocks)
 
 
-def test_swapped_gates_are_found_and_made_small(resources: Resources) -> None:
+def test_swapped_gates_are_reported_with_the_smallest_network(resources: Resources) -> None:
     with SwappedGates(resources.build("mkl"), resources) as runner:
         answer = check_random("lstm", {"mkl": runner}, seed=1, count=20)
     assert answer.verdict == "wrong"
@@ -112,29 +142,23 @@ def test_swapped_gates_are_found_and_made_small(resources: Resources) -> None:
 
 
 @pytest.mark.parametrize("mode", GATES)
-def test_random_networks_come_out_right(mode: str, resources: Resources) -> None:
-    with (
-        ExampleRunner(resources.build("native"), resources) as native,
-        ExampleRunner(resources.build("mkl"), resources) as mkl,
-    ):
-        assert check_random(mode, {"native": native, "mkl": mkl}, seed=1, count=10).problem is None
+def test_random_networks_agree_with_the_equations(mode: str, native: ExampleRunner, mkl: ExampleRunner) -> None:
+    assert check_random(mode, {"native": native, "mkl": mkl}, seed=1, count=10).problem is None
 
 
-def test_a_defect_that_is_declared_for_a_sound_build_is_told(resources: Resources) -> None:
+def test_a_defect_that_is_declared_for_a_sound_build_is_a_problem(native: ExampleRunner) -> None:
     declared = defects_of(CHECK)["rnn-input-width"]
     wrong = msgspec.structs.replace(declared, affects={"mxnet": ["1.5.0"]})
-    with ExampleRunner(resources.build("native"), resources) as native:
-        problem = check_defect("rnn-input-width", wrong, {"native": native}).problem
+    problem = check_defect("rnn-input-width", wrong, {"native": native}).problem
     assert problem == (
         "the defect rnn-input-width is declared for mxnet 1.5.0, but its example passes: remove it from "
         "perf/defects.toml"
     )
 
 
-def test_a_defect_that_is_not_declared_for_a_build_is_told(resources: Resources) -> None:
+def test_a_defect_that_is_not_declared_for_a_build_is_a_problem(mkl: ExampleRunner) -> None:
     declared = defects_of(CHECK)["rnn-input-width"]
     wrong = msgspec.structs.replace(declared, affects={})
-    with ExampleRunner(resources.build("mkl"), resources) as mkl:
-        problem = check_defect("rnn-input-width", wrong, {"mkl": mkl}).problem
+    problem = check_defect("rnn-input-width", wrong, {"mkl": mkl}).problem
     assert problem is not None
     assert problem.startswith("the defect rnn-input-width is not declared for mxnet-mkl 1.5.0, but its example fails: ")

@@ -21,11 +21,11 @@ UNKNOWN = Finding("turbo", None, "unknown", "the host decides", None)
 
 
 def run(
-    monkeypatch: pytest.MonkeyPatch, *arguments: str, found: tuple[Finding, ...] = (), slowest_ns: int = 100
+    monkeypatch: pytest.MonkeyPatch, *arguments: str, findings: tuple[Finding, ...] = (), slowest_ns: int = 100
 ) -> int:
-    """The exit code of the command, whose machine has what was `found`, and loops of 100 ns to `slowest_ns`."""
+    """The exit code of the command, whose machine has these `findings`, and loops of 100 ns to `slowest_ns`."""
     monkeypatch.setattr(sys, "argv", ["mxperf", *arguments])
-    monkeypatch.setattr(doctor, "findings", lambda _before, _after: list(found))
+    monkeypatch.setattr(doctor, "findings", lambda _before, _after: list(findings))
     monkeypatch.setattr(doctor, "watch_pace", lambda _window_s: {"computing": Pace((100, slowest_ns))})
     with pytest.raises(SystemExit) as caught:
         main.main()
@@ -33,38 +33,38 @@ def run(
     return caught.value.code
 
 
-def test_the_installed_command_tells_every_check_once() -> None:
+def test_the_installed_command_reports_every_check_once() -> None:
     command = [str(MXPERF), "doctor", "--json", "--window", "0.2"]
     finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    told = json.loads(finished.stdout)
-    assert [finding["check"] for finding in told["findings"]] == ["steady_pace", *(check.name for check in CHECKS)]
-    assert finished.returncode == any(finding["verdict"] == "doubtful" for finding in told["findings"])
-    assert told["window_s"] >= 0.2
-    assert told["machine_class"]
-    assert told["settings"]["kernel"]
+    diagnosis = json.loads(finished.stdout)
+    assert [finding["check"] for finding in diagnosis["findings"]] == ["steady_pace", *(check.name for check in CHECKS)]
+    assert finished.returncode == any(finding["verdict"] == "doubtful" for finding in diagnosis["findings"])
+    assert diagnosis["window_s"] >= 0.2
+    assert diagnosis["machine_class"]
+    assert diagnosis["settings"]["kernel"]
     assert finished.stderr == ""
 
 
-@pytest.mark.parametrize(("found", "code"), [((FINE, UNKNOWN), 0), ((FINE, DOUBTFUL), 1)])
+@pytest.mark.parametrize(("findings", "code"), [((FINE, UNKNOWN), 0), ((FINE, DOUBTFUL), 1)])
 @pytest.mark.parametrize("form", [[], ["--json"]])
-def test_the_exit_code_tells_doubt(
-    monkeypatch: pytest.MonkeyPatch, found: tuple[Finding, ...], code: int, form: list[str]
+def test_the_exit_code_shows_doubt(
+    monkeypatch: pytest.MonkeyPatch, findings: tuple[Finding, ...], code: int, form: list[str]
 ) -> None:
-    assert run(monkeypatch, "doctor", "--window", "0.1", *form, found=found) == code
+    assert run(monkeypatch, "doctor", "--window", "0.1", *form, findings=findings) == code
 
 
 @pytest.mark.parametrize(("slowest_ns", "code"), [(101, 0), (200, 1)])
 def test_an_unsteady_pace_is_a_doubt(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], slowest_ns: int, code: int
 ) -> None:
-    assert run(monkeypatch, "doctor", "--window", "0.1", found=(FINE,), slowest_ns=slowest_ns) == code
+    assert run(monkeypatch, "doctor", "--window", "0.1", findings=(FINE,), slowest_ns=slowest_ns) == code
     assert ("steady pace: use a dedicated machine" in capsys.readouterr().out) == bool(code)
 
 
 def test_elsewhere_than_on_a_terminal_lines_are_wide(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(monkeypatch, "doctor", "--window", "0.1", found=(DOUBTFUL,))
+    run(monkeypatch, "doctor", "--window", "0.1", findings=(DOUBTFUL,))
     out = capsys.readouterr().out
     assert max(len(line) for line in out.splitlines()) <= PLAIN_WIDTH
     assert "machine class " in out

@@ -98,8 +98,8 @@ def test_the_exit_code_says_whether_a_case_failed(
     strict_code: int,
 ) -> None:
     every = [made(name) for name in ("resnet18_v1-b1", "resnet50_v1-b1", "squeezenet1.0-b1") for made in MADE]
-    others = [other for other in every if name_of(other) != name_of(entry)]
-    now = written(tmp_path / "now.json", entry, *others)
+    unchanged = [other for other in every if name_of(other) != name_of(entry)]
+    now = written(tmp_path / "now.json", entry, *unchanged)
     assert judge(now) == code
     assert re.search(rf"\b(1|6) {kind}\b", capsys.readouterr().out.splitlines()[-1])
     assert judge(now, "--strict") == strict_code

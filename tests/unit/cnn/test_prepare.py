@@ -1,6 +1,7 @@
 """Prepared artifacts are used when whole, removed when damaged, and refused with what to do next."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import msgspec
@@ -89,6 +90,21 @@ def test_a_quantised_network_is_refused_with_the_name_to_use(tmp_path: Path) -> 
             say=print,
         )
     assert caught.value.next_step == "name the network in FP32: --perf-model=resnet50_v1"
+
+
+def test_weights_that_are_missing_are_named(tmp_path: Path) -> None:
+    missing = f"{re.escape(str(tmp_path))}/resnet18_v1.params cannot be read: No such file"
+    with pytest.raises(PerfError, match=missing):
+        prepare(
+            "resnet18_v1",
+            zoo=build("zoo"),
+            threads=1,
+            cache=tmp_path,
+            pretrained=False,
+            calibration="naive",
+            say=print,
+            weights=tmp_path,
+        )
 
 
 def test_a_file_of_weights_belongs_to_the_network_whatever_the_case_of_its_letters(tmp_path: Path) -> None:

@@ -222,6 +222,6 @@ def test_a_baseline_arm_has_no_injected_slowdown(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_slowdown_of_an_unknown_variant_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(PerfError, match="no selected case has the variant fats") as caught:
+    with pytest.raises(PerfError, match="no selected case has a variant fats") as caught:
         Session(monkeypatch, injected={"fats": 0.6}).measured()
     assert caught.value.next_step == "name one of fast, native"

@@ -87,6 +87,13 @@ def test_the_navigation_holds_every_page_once() -> None:
     ]
 
 
+def test_the_glossary_names_classes_that_exist() -> None:
+    code = "\n".join(path.read_text() for path in ROOT.glob("perf/**/*.py"))
+    classes = re.findall(r"`([A-Z][A-Za-z]+)[`.]", (DOCS / "contributing" / "glossary.md").read_text())
+    assert classes
+    assert [name for name in classes if f"class {name}" not in code] == []
+
+
 def test_a_dead_link_is_seen_and_code_is_none(tmp_path: Path) -> None:
     page, other = tmp_path / "page.md", tmp_path / "other.md"
     other.write_text("# Two words: `code`\n")

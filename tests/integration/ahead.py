@@ -16,7 +16,7 @@ ROLES = ("native", "mkl", "zoo", "mkl-dist")
 DETACH = """
 import subprocess, sys
 quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-print(subprocess.Popen([sys.executable, "-m", "tests.support.ahead"], start_new_session=True, **quiet).pid)
+print(subprocess.Popen([sys.executable, "-m", "tests.integration.ahead"], start_new_session=True, **quiet).pid)
 """
 
 

@@ -1,6 +1,5 @@
-"""Warnings are errors in the suite's own tests, and nothing but warnings in a session of a user."""
+"""Other plugins in a session of a user: their warnings are no errors, and xdist is refused."""
 
-import warnings
 from pathlib import Path
 
 import pytest
@@ -22,11 +21,6 @@ def pytest_sessionfinish():
 """
 
 
-def test_a_warning_in_the_suites_own_tests_is_an_error() -> None:
-    with pytest.raises(UserWarning, match="a library's"):
-        warnings.warn("a library's", stacklevel=1)
-
-
 def test_a_warning_in_a_users_session_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As those of a library that misses `flock`, and pytest's own when it cannot write its cache."""
     (tmp_path / "noisy.py").write_text(NOISY)
@@ -40,5 +34,16 @@ def test_a_warning_in_a_users_session_is_no_error(tmp_path: Path, monkeypatch: p
     assert "PytestCacheWarning: could not create cache path" in finished.output
     for where in ("while collecting", "in an item", "at the end"):
         assert f"UserWarning: flock is missing {where}" in finished.output
+    assert "Traceback" not in finished.output
+    assert "INTERNALERROR" not in finished.output
+
+
+def test_xdist_is_refused(tmp_path: Path) -> None:
+    finished = run(tmp_path, *SMOKE, "-n1")
+    assert finished.code == pytest.ExitCode.USAGE_ERROR
+    assert (
+        "the performance suite cannot run under xdist: tests at the same time would take each other's cores"
+        in finished.part("ERROR: ", "\n\n")
+    )
     assert "Traceback" not in finished.output
     assert "INTERNALERROR" not in finished.output

@@ -1,0 +1,55 @@
+"""Collecting: which items are measured, and what is refused although nothing is started."""
+
+import io
+from contextlib import chdir, redirect_stderr, redirect_stdout
+
+import pytest
+
+from perf.files import ROOT
+
+
+def collect(*options: str) -> tuple[int, str]:
+    """The exit code and output of `pytest OPTIONS --collect-only`, in this process."""
+    printed = io.StringIO()
+    with redirect_stdout(printed), redirect_stderr(printed), chdir(ROOT):
+        arguments = ["--collect-only", "-q", "--perf-tier=smoke", "--capture=no", "-p", "no:cacheprovider"]
+        code = pytest.main([*arguments, *options])
+    return int(code), printed.getvalue()
+
+
+REFUSED = {
+    ("perf/cnn", "--perf-model=resnet51_v1"): "GluonCV has no such network\nnext: choose resnet50_v1 or ",
+    ("perf/cnn", "-maccuracy", "--perf-model=nosuch"): "--perf-model=nosuch: GluonCV has no such network",
+    ("perf/dist", "--perf-model=nosuch"): "--perf-model=nosuch: GluonCV has no such network",
+    ("perf", "--perf-model=ssd_300_vgg16_atrous_voc"): "this is not a classification network",
+    ("perf/rnn", "--perf-cell=lsmt"): "there is no such recurrent cell\nnext: choose lstm or bilstm",
+    ("perf/rnn", "--perf-inject=mkl-int8=5"): "no selected case has a variant mkl-int8\nnext: name one of mkl-fp32, ",
+    ("perf/cnn", "--benchmark-min-rounds=5"): "--benchmark-min-rounds would not change how often a case is measured",
+    ("perf/cnn", "--benchmark-histogram"): "--benchmark-histogram draws with pygal, which is not installed\nnext: ",
+}
+
+
+@pytest.mark.parametrize("options", REFUSED)
+def test_what_cannot_work_is_refused_while_collecting(options: tuple[str, ...]) -> None:
+    code, output = collect(*options)
+    assert code == pytest.ExitCode.USAGE_ERROR
+    assert REFUSED[options] in output.partition("ERROR: ")[2]
+    assert "Traceback" not in output
+    assert "INTERNALERROR" not in output
+
+
+ACCEPTED = {
+    ("perf/cnn", "--perf-build=zoo=mxnet==1.9.1", "--perf-model=nosuch"): "test_inference[nosuch-b1-mkl-fp32]",
+    ("perf/cnn", "-k", "mkl-int8", "--perf-inject=native-fp32=5"): "test_inference[cifar_resnet20_v1-b1-mkl-int8]",
+    ("perf/cnn", "-maccuracy", "--benchmark-min-rounds=5"): "test_fusion[cifar_resnet20_v1]",
+    ("perf/dist/test_scaling.py", "--perf-model=resnet101_v1"): "test_scaling[",
+    ("perf/cnn/test_inference.py", "--perf-model=CIFAR_ResNet20_v1"): "test_inference[cifar_resnet20_v1-b1-mkl-int8]",
+    ("tests/unit/test_wording.py", "--benchmark-min-rounds=5", "--perf-inject=nosuch=5"): "test_wording.py::",
+}
+
+
+@pytest.mark.parametrize("options", ACCEPTED)
+def test_what_works_is_collected(options: tuple[str, ...]) -> None:
+    code, output = collect(*options)
+    assert code == 0, output
+    assert ACCEPTED[options] in output
