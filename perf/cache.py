@@ -1,4 +1,4 @@
-"""The folder that keeps builds and networks between sessions: where it is, who may write to it, what it forgets."""
+"""The cache: the folder that holds builds and networks between sessions, with a lock for each entry."""
 
 import os
 import shutil
@@ -15,12 +15,12 @@ from perf.errors import PerfError
 
 VARIABLE = "MXNET_PERF_CACHE"
 OPTION = "--perf-cache"
-WAIT = 60 * 60.0
-"""Longer than every timeout of the session that holds the lock."""
+# How long to wait for a lock: longer than any single step of the session that holds it may take.
+LOCK_WAIT_S = 60 * 60.0
 
 
 def cache_folder(option: str | None) -> Path:
-    """Return the cache: the option's folder, else MXNET_PERF_CACHE's, else the user's; it is made when missing.
+    """Return the cache folder: the option's, else MXNET_PERF_CACHE's, else the user's. It is created when missing.
 
     Raises PerfError when it cannot be written to.
     """
@@ -42,10 +42,10 @@ def unusable(folder: Path, error: OSError) -> PerfError:
 
 @contextmanager
 def locked(shelf: Path, name: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock of the entry `name` on a shelf of the cache, telling the user when another session has it.
+    """Hold the lock of the entry `name` in the cache's folder `shelf`, and report when another session holds it.
 
-    The kernel frees it when its holder dies. Raises PerfError when it stays taken, OSError when the cache cannot be
-    written to.
+    The kernel releases the lock when its holder dies. Raises PerfError when the lock is not released within
+    `LOCK_WAIT_S`, OSError when the cache cannot be written to.
     """
     lock = filelock.FileLock(_lock_file(shelf, name))
     try:
@@ -53,10 +53,10 @@ def locked(shelf: Path, name: str, say: Callable[[str], None]) -> Iterator[None]
     except filelock.Timeout:
         say(f"{name}: waiting for another session that is making or checking it")
         try:
-            lock.acquire(timeout=WAIT, poll_interval=0.2)
+            lock.acquire(timeout=LOCK_WAIT_S, poll_interval=0.2)
         except filelock.Timeout as error:
-            message = f"another session has held {lock.lock_file} for {WAIT / 60:g} minutes"
-            raise PerfError(message, subject=name, next_step="end that session, then run again") from error
+            message = f"another session has held {lock.lock_file} for {LOCK_WAIT_S / 60:g} minutes"
+            raise PerfError(message, subject=name, next_step="stop that session, then run again") from error
     try:
         yield
     finally:
@@ -65,7 +65,7 @@ def locked(shelf: Path, name: str, say: Callable[[str], None]) -> Iterator[None]
 
 @contextmanager
 def if_free(lock_file: Path) -> Iterator[bool]:
-    """Hold a lock unless another process has it; whether it is held. Raises OSError when there can be no such file."""
+    """Try to hold a lock, and yield whether it is held. Raises OSError when the lock file cannot be created."""
     lock = filelock.FileLock(lock_file)
     try:
         lock.acquire(timeout=0)
@@ -79,13 +79,14 @@ def if_free(lock_file: Path) -> Iterator[bool]:
 
 
 def unfinished(shelf: Path, name: str) -> Path:
-    """Return a new path for a folder that is not finished: what `remove_leftovers` may remove."""
-    # A new name for each attempt: uv may outlive a session that was killed, and go on writing to the old one.
+    """Return a new path for an unfinished folder, which `remove_leftovers` may remove."""
+    # A new name for each attempt: uv may outlive a session that was killed, and keep writing to the old one.
     return shelf / f"{name}.{token_hex(4)}.tmp"
 
 
 def remove_leftovers(shelf: Path, mine: str) -> None:
-    """Remove what killed sessions left: unfinished folders of `mine`, whose lock the caller holds, or of free locks.
+    """Remove what killed sessions left: unfinished folders of the entry `mine`, whose lock the caller holds, and of
+    every entry whose lock is free.
 
     Raises OSError when the cache cannot be read or locked.
     """
@@ -100,7 +101,7 @@ def remove_leftovers(shelf: Path, mine: str) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder as far as that is possible; what stays is tried again by the next session."""
+    """Remove a folder as far as possible; the next session removes the rest."""
     shutil.rmtree(folder, ignore_errors=True)
 
 

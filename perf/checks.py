@@ -1,24 +1,28 @@
-"""What checks of answers found, as it is told and stored."""
+"""The result of one check of answers, as the summary shows it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check: its kind, what was checked, the figures found, what is allowed, and what is wrong, if anything.
+    """The result of one check, as texts: each kind of check has figures of its own.
 
-    Texts, as they are shown: each kind of check has other figures. `allowed` is "" where there is nothing to judge by.
+    check: the kind of check, such as "INT8 drift".
+    subject: what was checked, such as a network.
+    observed: the figures that were measured.
+    allowed: what the figures are compared with; "" where there is nothing to compare them with.
+    problem: what is wrong; None when nothing is.
     """
 
     check: str
     subject: str
-    found: str
+    observed: str
     allowed: str
     problem: str | None = None
 
     @property
     def verdict(self) -> str:
-        """What is said of it: right, wrong, or not judged."""
+        """Return "wrong", "right", or "not judged" when there was nothing to compare with."""
         if self.problem:
             return "wrong"
         return "right" if self.allowed else "not judged"

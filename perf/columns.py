@@ -1,4 +1,4 @@
-"""How a field of a case's record is shown: in which column of the summary, under which heading, in which form."""
+"""How a field of a case's record is shown: in which column of the summary, with which heading and format."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,39 +14,51 @@ MarkT = TypeVar("MarkT")
 
 @dataclass(frozen=True)
 class Label:
-    """The field names a row, in a column with this heading."""
+    """Marks a field that names a row.
+
+    heading: the heading of its column.
+    """
 
     heading: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """The field is a figure, shown in the order of `place`.
+    """Marks a field that is a figure.
 
-    The tables of the families in `reference` show it of the reference variant, those of `others` of every other one; an
-    `optional` one is shown only where some case has it. `{variant}` and `{items}` in its heading are replaced. Its
-    value is multiplied by `scale`; a share is shown in `percent`.
+    heading: the heading of its column; `{variant}` and `{items}` in it are replaced.
+    place: the position of its column in the table.
+    reference: the families whose tables show it for the reference variant.
+    variants: the families whose tables show it for every other variant.
+    scale: what its value is multiplied by.
+    percent: whether it is a fraction, shown in percent.
+    optional: whether its column is left out when no case has a value.
     """
 
     heading: str
     place: int
     reference: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
     scale: float = 1.0
     percent: bool = False
     optional: bool = False
 
 
 class Figure(Protocol):
-    """A value that is more than a number."""
+    """A value that is more than a number, and formats itself."""
 
     def text(self, *, percent: bool) -> str:
-        """It, in a cell of a table."""
+        """Return the text of its cell in a table."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a structure: its name, its type, and what it means."""
+    """A field of a structure.
+
+    name: its name.
+    kind: its type.
+    meaning: its description; "" when it has none.
+    """
 
     name: str
     kind: Any
@@ -54,7 +66,7 @@ class Field:
 
 
 def cell(value: float | Figure | None, column: Column) -> str:
-    """A figure's text."""
+    """Return the text of a cell."""
     if value is None:
         return NONE
     if not isinstance(value, int | float):
@@ -63,10 +75,10 @@ def cell(value: float | Figure | None, column: Column) -> str:
 
 
 def marked(record: msgspec.Struct, mark: type[MarkT]) -> Iterator[tuple[MarkT, Any]]:
-    """The marks of this type on the fields of a record and of the structures in it, each with the field's value."""
+    """Yield the marks of one type on the fields of a record and its structures, each with the field's value."""
     for name, marks in _marks(type(record)).items():
         value = getattr(record, name)
-        yield from ((found, value) for found in marks if isinstance(found, mark))
+        yield from ((label, value) for label in marks if isinstance(label, mark))
         if isinstance(value, msgspec.Struct):
             yield from marked(value, mark)
 
@@ -83,12 +95,12 @@ def fields_of(kind: type[msgspec.Struct]) -> list[Field]:
 
 
 def structures_of(kind: type[msgspec.Struct]) -> list[type[msgspec.Struct]]:
-    """A structure, and those in its fields, each once."""
-    found: dict[type[msgspec.Struct], None] = {kind: None}
+    """Return a structure and the structures in its fields, each once."""
+    structures: dict[type[msgspec.Struct], None] = {kind: None}
     for field in fields_of(kind):
         for inner in _structures(field.kind):
-            found |= dict.fromkeys(structures_of(inner))
-    return list(found)
+            structures |= dict.fromkeys(structures_of(inner))
+    return list(structures)
 
 
 @cache
@@ -98,7 +110,7 @@ def _marks(kind: type[msgspec.Struct]) -> dict[str, tuple[Any, ...]]:
 
 
 def _structures(hint: Any) -> Iterator[type[msgspec.Struct]]:
-    """The structures in a type, such as both in `A | B | None`."""
+    """Yield the structures in a type: `A` and `B` for `A | B | None`."""
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         yield hint
     for part in get_args(hint):

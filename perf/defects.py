@@ -1,4 +1,4 @@
-"""What is known to be wrong with a wheel, from `defects.toml`."""
+"""Known defects of wheels, from `defects.toml`."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -10,29 +10,35 @@ import msgspec
 from perf.files import read_toml
 
 DATA = Path(__file__).with_name("defects.toml")
+# How messages name the file.
 SHOWN = "perf/defects.toml"
 
 
 class Installation(Protocol):
-    """An installed MXNet, as far as it decides which defects it has (perf.builds.BuildFacts)."""
+    """The properties of an installed MXNet that determine its defects (perf.builds.BuildFacts)."""
 
     @property
     def mxnet(self) -> str:
-        """Its version, such as "1.5.0"."""
+        """Return its version, such as "1.5.0"."""
 
     @property
     def distribution(self) -> str:
-        """The wheel's distribution, such as "mxnet-mkl"."""
+        """Return the wheel's distribution, such as "mxnet-mkl"."""
 
     @property
     def wheel(self) -> str:
-        """Distribution and version, as messages name them."""
+        """Return distribution and version, such as "mxnet-mkl 1.5.0"."""
 
 
 class Defect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A defect: the check that meets it, what it is, where it was reported, the versions that have it by distribution,
-    and the smallest example, in the words of the check. `right` is the first release that has it right, None where none
-    is known.
+    """A known defect.
+
+    check: the check that its example is for.
+    title: what it is.
+    upstream: where it was reported.
+    affects: the versions that have it, by distribution.
+    example: the smallest example that shows it, with the fields that the check expects.
+    right: the first release without it; None when no such release is known.
     """
 
     check: str
@@ -43,22 +49,26 @@ class Defect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     right: str | None = None
 
     def is_in(self, facts: Installation) -> bool:
-        """Whether an installation has it."""
+        """Return whether an installation has it."""
         return facts.mxnet in self.affects.get(facts.distribution, [])
 
     def contradiction(self, name: str, facts: Installation, problems: Sequence[str]) -> str | None:
-        """What is wrong with this declaration, by its name, when its example had these problems in an installation:
-        where it is declared the example must fail, everywhere else it must pass. None when it did.
+        """Return what is wrong with this declaration, called `name`, after its example ran with these problems; None
+        when nothing is. The example must fail on every installation for which the defect is declared, and pass
+        everywhere else.
         """
         if self.is_in(facts) and not problems:
-            return f"the defect {name} is declared for {facts.wheel}, and its example passes: take it out of {SHOWN}"
+            return f"the defect {name} is declared for {facts.wheel}, but its example passes: remove it from {SHOWN}"
         if problems and not self.is_in(facts):
-            return f"the defect {name} is not declared for {facts.wheel}, and its example fails: {problems[0]}"
+            return f"the defect {name} is not declared for {facts.wheel}, but its example fails: {problems[0]}"
         return None
 
 
 @cache
+def _known_defects() -> Mapping[str, Defect]:
+    return read_toml(DATA, dict[str, Defect])
+
+
 def defects_of(check: str) -> Mapping[str, Defect]:
-    """Those that a check meets, by name, read once."""
-    known = read_toml(DATA, dict[str, Defect])
-    return {name: defect for name, defect in known.items() if defect.check == check}
+    """Return the defects whose example is for this check, by name."""
+    return {name: defect for name, defect in _known_defects().items() if defect.check == check}

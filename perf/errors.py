@@ -1,11 +1,11 @@
-"""The one error this suite raises for what a user can mend, told as what happened, to what, and what to run next."""
+"""The errors that one room raises and another one catches."""
 
 
 class PerfError(Exception):
-    """Something a user can understand and act on; shown as a message, never as a traceback.
+    """An error that a user can understand and fix, shown as a message and never as a traceback.
 
-    `what` says what happened, `subject` names the case, build or file it happened to, `next_step` is a command to run
-    or a thing to change.
+    `what` says what happened, `subject` names the case, build or file that it happened to, and `next_step` is a command
+    to run or a thing to change.
     """
 
     def __init__(self, what: str, *, subject: str | None = None, next_step: str | None = None) -> None:
@@ -19,4 +19,16 @@ class PerfError(Exception):
 
 
 class UnavailableError(PerfError):
-    """Something this machine lacks, so that what needs it cannot be run here; what does not need it goes on."""
+    """An error for what this machine lacks: whatever needs it cannot run here, everything else still can."""
+
+
+class WorkerError(Exception):
+    """A worker or a rank died, hung, or sent a line that is not a reply.
+
+    `what` says what happened; `last_words` are the last lines that it wrote.
+    """
+
+    def __init__(self, what: str, last_words: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.last_words = last_words

@@ -1,6 +1,6 @@
-"""What names a case in tables, and what its check observed before it was timed: plain data, one structure a family.
+"""What names a case in tables, and what its check observed before timing: plain data, one structure for each family.
 
-Every field carries what it means; docs/reference/fields.md shows it.
+Every field carries a description, which docs/reference/fields.md shows.
 """
 
 from typing import Annotated
@@ -12,9 +12,9 @@ from perf.columns import Column, Label
 
 
 class Drift(msgspec.Struct, frozen=True):
-    """How far INT8 outputs are from FP32's on the same images."""
+    """How far INT8 outputs are from the FP32 outputs for the same images."""
 
-    top1_agreement: Annotated[float, Meta(description="share of images with the same best class")]
+    top1_agreement: Annotated[float, Meta(description="fraction of images with the same best class")]
     sqnr_db: Annotated[float, Meta(description="signal-to-quantisation-noise ratio in dB, at most 120")]
     cosine: Annotated[float, Meta(description="smallest cosine similarity of an image's two outputs")]
     largest_error: Annotated[
@@ -22,20 +22,20 @@ class Drift(msgspec.Struct, frozen=True):
     ]
 
     def text(self, *, percent: bool) -> str:  # noqa: ARG002 - perf.columns.Figure
-        """Its SQNR and top-1 agreement, in a cell of a table, such as "38.1 dB, 97 %"."""
+        """Return its SQNR and top-1 agreement for a cell of a table, such as "38.1 dB, 97 %"."""
         return f"{self.sqnr_db:.1f} dB, {100 * self.top1_agreement:.0f} %"
 
 
 class CnnCheck(msgspec.Struct, frozen=True, tag="cnn"):
     """What the check of a network's variant observed."""
 
-    isa: Annotated[str, Meta(description="kernel that most convolutions ran, in MKL-DNN's own words")]
+    isa: Annotated[str, Meta(description="kernel that most convolutions ran, as MKL-DNN names it")]
     operators_fused: Annotated[int, Meta(description="operators that run as fused subgraphs")]
     operators_quantized: Annotated[int, Meta(description="operators that run in INT8")]
-    operators_unfused: Annotated[int, Meta(description="operators that fusion could have taken in, and did not")]
+    operators_unfused: Annotated[int, Meta(description="operators that fusion could have included, but did not")]
     output_difference: Annotated[
         float | None,
-        Meta(description="largest difference of an output from the reference's, relative to the largest"),
+        Meta(description="largest difference of an output from the reference's, relative to the largest output"),
     ]
     multiply_adds_per_image: Annotated[
         float | None, Meta(description="multiply-adds of convolutions and fully-connected layers")
@@ -43,17 +43,19 @@ class CnnCheck(msgspec.Struct, frozen=True, tag="cnn"):
     drift: Annotated[
         Drift | None,
         Meta(description="INT8 against FP32"),
-        Column(heading="{variant} drift", place=7, others=("cnn",), optional=True),
+        Column(heading="{variant} drift", place=7, variants=("cnn",), optional=True),
     ] = None
-    unjudged: Annotated[str | None, Meta(description="why nothing shows that its answers are right, or wrong")] = None
+    unjudged: Annotated[str | None, Meta(description="why its answers could not be judged right or wrong")] = None
 
 
 class CnnFacts(msgspec.Struct, frozen=True, tag="cnn"):
     """A network at a batch size."""
 
     network: Annotated[str, Meta(description="GluonCV's name"), Label("Network")]
-    batch: Annotated[int, Meta(description="images of a pass"), Label("Batch")]
-    flops_per_pass: Annotated[float | None, Meta(description="floating-point operations of a pass: two a multiply-add")]
+    batch: Annotated[int, Meta(description="images in a pass"), Label("Batch")]
+    flops_per_pass: Annotated[
+        float | None, Meta(description="floating-point operations in a pass: two for each multiply-add")
+    ]
     check: Annotated[CnnCheck, Meta(description="what its check observed")]
 
 
@@ -62,38 +64,42 @@ class RnnCheck(msgspec.Struct, frozen=True, tag="rnn"):
 
     isa: Annotated[str, Meta(description="RNN primitives that MKL-DNN ran, or rnn_impl.h: MXNet's own loops")]
     output_difference: Annotated[
-        float, Meta(description="largest difference of an output from the equations', as a share of the largest")
+        float, Meta(description="largest difference of an output from the equations', relative to the largest output")
     ]
-    output_difference_allowed: Annotated[float, Meta(description="what is allowed of it")]
+    output_difference_allowed: Annotated[float, Meta(description="the largest allowed `output_difference`")]
 
 
 class RnnFacts(msgspec.Struct, frozen=True, tag="rnn"):
     """A recurrent network at a shape."""
 
-    cell: Annotated[str, Meta(description="lstm, gru, rnn_tanh, rnn_relu, or bilstm and the like"), Label("Cell")]
+    cell: Annotated[
+        str, Meta(description="lstm, gru, rnn_tanh or rnn_relu; bilstm and so on when bidirectional"), Label("Cell")
+    ]
     shape: Annotated[str, Meta(description="batch, steps, input size and hidden size"), Label("Shape [N, T, C, H]")]
-    layers: Annotated[int, Meta(description="layers"), Label("Layers")]
-    flops_per_pass: Annotated[float | None, Meta(description="floating-point operations of a pass: two a multiply-add")]
+    layers: Annotated[int, Meta(description="number of layers"), Label("Layers")]
+    flops_per_pass: Annotated[
+        float | None, Meta(description="floating-point operations in a pass: two for each multiply-add")
+    ]
     check: Annotated[RnnCheck, Meta(description="what its check observed")]
 
 
 class TrainingCheck(msgspec.Struct, frozen=True, tag="dist"):
-    """What a first training job on as many ranks showed; times are of one step, in seconds."""
+    """What a first training job on the same number of ranks showed; times are for one step, in seconds."""
 
-    place: Annotated[str, Meta(description="hosts that ranks run on"), Label("Where")]
-    link_gbit_per_s: Annotated[float | None, Meta(description="rate of the link between hosts, where it is known")]
-    gradient_bytes: Annotated[int, Meta(description="bytes of all gradients")]
-    profiled_step_s: Annotated[float, Meta(description="a step while it was profiled")]
-    compute_s: Annotated[float, Meta(description="forward and backward pass and update, mean over ranks")]
-    slowest_compute_s: Annotated[float, Meta(description="the same of the slowest rank")]
+    place: Annotated[str, Meta(description="hosts that the ranks run on"), Label("Where")]
+    link_gbit_per_s: Annotated[float | None, Meta(description="rate of the link between hosts; null when unknown")]
+    gradient_bytes: Annotated[int, Meta(description="size of all gradients in bytes")]
+    profiled_step_s: Annotated[float, Meta(description="duration of a profiled step")]
+    compute_s: Annotated[float, Meta(description="forward pass, backward pass and update: mean over ranks")]
+    slowest_compute_s: Annotated[float, Meta(description="the same for the slowest rank")]
     communication_share: Annotated[
         float,
-        Meta(description="share of a step spent in communication not overlapped with compute"),
-        Column(heading="{variant} communication", place=6, others=("dist",), percent=True),
+        Meta(description="fraction of a step spent in communication not overlapped with compute"),
+        Column(heading="{variant} communication", place=6, variants=("dist",), percent=True),
     ]
-    waiting_share: Annotated[float, Meta(description="share of a step spent waiting for the slowest rank")]
-    timeline_s: Annotated[dict[str, float], Meta(description="Horovod's timeline: seconds of a step by activity")]
-    allreduce_s: Annotated[dict[str, float], Meta(description="seconds of an allreduce by its bytes")]
+    waiting_share: Annotated[float, Meta(description="fraction of a step spent waiting for the slowest rank")]
+    timeline_s: Annotated[dict[str, float], Meta(description="seconds of a step by activity, from Horovod's timeline")]
+    allreduce_s: Annotated[dict[str, float], Meta(description="seconds that an allreduce takes, by its size in bytes")]
     mpi: Annotated[str | None, Meta(description="MPI and its version")]
 
 
@@ -101,14 +107,14 @@ class TrainingFacts(msgspec.Struct, frozen=True, tag="dist"):
     """A training job on a number of ranks."""
 
     network: Annotated[str, Meta(description="network of gluon's model zoo"), Label("Network")]
-    batch: Annotated[int, Meta(description="images of a step on each rank"), Label("Batch a rank")]
+    batch: Annotated[int, Meta(description="images in a step, on each rank"), Label("Batch a rank")]
     build: Annotated[str, Meta(description="mkl or native"), Label("Build")]
-    ranks: Annotated[int, Meta(description="ranks")]
+    ranks: Annotated[int, Meta(description="number of ranks")]
     check: Annotated[TrainingCheck, Meta(description="what its check observed")]
 
     @property
     def flops_per_pass(self) -> None:
-        """Not counted."""
+        """Return None: the operations of a training step are not counted."""
 
 
 CheckFacts = CnnCheck | RnnCheck | TrainingCheck

@@ -1,6 +1,6 @@
-"""Files: read within bounds, and named in the error when they cannot be used; written whole or not at all.
+"""Files: read up to a size limit, named in every error, and written atomically.
 
-A reader sees a file's old content or its new one, never a part, whatever is killed meanwhile.
+A reader sees a file's old content or its new content, never a part of it, whatever is killed meanwhile.
 """
 
 import os
@@ -17,8 +17,9 @@ from perf.errors import PerfError
 
 # The checkout: it holds pyproject.toml, uv.lock, baselines/ and the package perf.
 ROOT = Path(__file__).resolve().parents[1]
-# The largest file of the project, uv.lock, has 0.5 MB, and so has a nightly run.
+# A hundred times the largest files of the project, uv.lock and a nightly run, which have 0.5 MB.
 MAX_BYTES = 50_000_000
+# What to do about a damaged file of the project.
 CORRECT = "correct the file, or restore it with git"
 
 T = TypeVar("T")
@@ -27,15 +28,15 @@ T = TypeVar("T")
 def read_bytes(path: Path, *, next_step: str = CORRECT, most: int = MAX_BYTES) -> bytes:
     """Return a file's content.
 
-    Raises PerfError, naming the file, when it cannot be read, is no regular file (a pipe could keep its reader for
-    ever), or holds more than `most` bytes.
+    Raises PerfError, naming the file, when it cannot be read, is not a regular file (a pipe could block its reader
+    forever), or holds more than `most` bytes.
     """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise PerfError("cannot be read: it is no regular file", subject=str(path), next_step=next_step)
+            raise PerfError("cannot be read: it is not a regular file", subject=str(path), next_step=next_step)
         if status.st_size > most:
-            message = f"is too large: {status.st_size / 1e6:.0f} MB, and at most {most / 1e6:.0f} MB are read"
+            message = f"is too large: {status.st_size / 1e6:.0f} MB, and the limit is {most / 1e6:.0f} MB"
             raise PerfError(message, subject=str(path), next_step=next_step)
         with path.open("rb") as stream:
             return stream.read(most)
@@ -44,23 +45,23 @@ def read_bytes(path: Path, *, next_step: str = CORRECT, most: int = MAX_BYTES) -
 
 
 def read_text(path: Path, *, next_step: str = CORRECT) -> str:
-    """Return a file's text. Raises PerfError as `read_bytes` does, and when it is no UTF-8."""
+    """Return a file's text. Raises PerfError as `read_bytes` does, and when it is not UTF-8."""
     return _understood(read_bytes(path, next_step=next_step).decode, path, next_step)
 
 
 def read_json(path: Path, kind: type[T], *, next_step: str = CORRECT) -> T:
-    """Return the JSON in a file as a `kind`. Raises PerfError as `read_bytes` does, and when it is none."""
+    """Return the JSON in a file as a `kind`. Raises PerfError as `read_bytes` does, and when it does not fit."""
     return decoded(read_bytes(path, next_step=next_step), kind, path, next_step=next_step)
 
 
 def read_toml(path: Path, kind: type[T], *, next_step: str = CORRECT) -> T:
-    """Return the TOML in a file as a `kind`. Raises PerfError as `read_bytes` does, and when it is none."""
+    """Return the TOML in a file as a `kind`. Raises PerfError as `read_bytes` does, and when it does not fit."""
     text = read_text(path, next_step=next_step)
     return _understood(lambda: msgspec.convert(tomllib.loads(text), kind), path, next_step)
 
 
 def decoded(content: bytes, kind: type[T], path: Path, *, next_step: str = CORRECT) -> T:
-    """Return JSON that was read from a file as a `kind`. Raises PerfError, naming the file, when it is none."""
+    """Return JSON that was read from a file as a `kind`. Raises PerfError, naming the file, when it does not fit."""
     return _understood(lambda: msgspec.json.decode(content, type=kind), path, next_step)
 
 
@@ -74,9 +75,9 @@ def _understood(decode: Callable[[], T], path: Path, next_step: str) -> T:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write `content` to a temporary file beside `path`, flush it to the disk, rename it over `path`, and flush that.
+    """Write `content` atomically: to a temporary file in the same folder, flushed to the disk and renamed to `path`.
 
-    OSError when the folder cannot be written to; `path` is then as it was.
+    Raises OSError when the folder cannot be written to; `path` is then unchanged.
     """
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as stream:
         written = Path(stream.name)
@@ -93,14 +94,15 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def put_in_place(made: Path, path: Path) -> None:
-    """Rename a finished folder to its final name on the same disk, and flush that. OSError when that fails."""
+    """Rename a finished folder to its final name on the same disk, and flush the rename. Raises OSError on failure."""
     made.rename(path)
     flush_folder(path.parent)
 
 
 def flush_folder(folder: Path) -> None:
-    """Flush a folder's entries to the disk: a name that was made or changed in it survives a power cut only then
-    (fsync(2)). OSError when that fails.
+    """Flush a folder's entries to the disk. Only then does a new or changed name in it survive a power cut (fsync(2)).
+
+    Raises OSError on failure.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -11,6 +11,7 @@ from perf.errors import PerfError
 from perf.files import CORRECT, ROOT, read_text, read_toml
 
 FOLDER = ROOT / "baselines" / "published"
+DATA = FOLDER / "published.toml"
 RowT = TypeVar("RowT")
 
 
@@ -30,7 +31,7 @@ class ScalingRow(msgspec.Struct, frozen=True):
 @cache
 def published_classes() -> tuple[str, ...]:
     """Return the machine classes that the announcement's tables hold for."""
-    return read_toml(FOLDER / "published.toml", _Published).machine_classes
+    return read_toml(DATA, _Published).machine_classes
 
 
 def published_scaling() -> dict[int, float]:

@@ -1,4 +1,4 @@
-"""A stack: everything that decides what a case runs. Plain data, compared field by field."""
+"""A stack: everything that determines what a case runs. Plain data, compared field by field."""
 
 import re
 from collections.abc import Iterator
@@ -9,48 +9,53 @@ from msgspec import Meta
 
 
 class Stack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one case runs. Two cases run the same when all fields are equal but `requirement`."""
+    """What one case runs. Two cases run the same thing when all fields but `requirement` are equal."""
 
     requirement: Annotated[str, Meta(description="what installs the wheel")]
     wheel: Annotated[
-        str, Meta(description="sha256 over the wheel's files outside of `*.dist-info`, wherever they come from")
+        str, Meta(description="sha256 of the wheel's files outside `*.dist-info`, wherever they come from")
     ]
     python: Annotated[str, Meta(description="version of the build's Python")]
-    numpy: Annotated[str, Meta(description="version of its numpy")]
-    openmp: Annotated[str | None, Meta(description="content of the libgomp that it loads from the system")]
+    numpy: Annotated[str, Meta(description="version of the build's numpy")]
+    openmp: Annotated[str | None, Meta(description="sha256 of the libgomp that it loads from the system")]
     blas_kernels: Annotated[str | None, Meta(description="kernels that its OpenBLAS chose")]
-    horovod: Annotated[str | None, Meta(description="Horovod and what it was compiled with")]
+    horovod: Annotated[str | None, Meta(description="Horovod's source and build settings, by content")]
     mpi: Annotated[str | None, Meta(description="MPI and its version")]
-    program: Annotated[str, Meta(description="label and content of what runs")]
+    program: Annotated[str, Meta(description="name and content of what runs")]
     variables: Annotated[dict[str, str], Meta(description="environment variables that the suite sets")]
-    environment: Annotated[dict[str, str], Meta(description="those of the user's shell that can change a measurement")]
-    threads: Annotated[int, Meta(description="OpenMP threads of an instance; 0 for ranks, whose placement names them")]
+    environment: Annotated[
+        dict[str, str], Meta(description="environment variables of the user's shell that can change a measurement")
+    ]
+    threads: Annotated[
+        int, Meta(description="OpenMP threads of an instance; 0 for ranks, whose `placement` names them")
+    ]
     placement: Annotated[tuple[str, ...], Meta(description="where each instance or rank runs")]
     job: Annotated[dict[str, Any], Meta(description="settings of a training job")]
-    measuring: Annotated[str, Meta(description="content of the code that measures")]
-    injected: Annotated[float, Meta(description="slowdown made on purpose, as a share of each pass")] = 0.0
+    measuring: Annotated[str, Meta(description="content of the measuring code")]
+    injected: Annotated[float, Meta(description="slowdown injected on purpose, as a fraction of each pass")] = 0.0
 
 
-# The folder in the label of a program that is in files (perf.measure.plan).
+# The folder in the label of a program that is read from files (perf.measure.plan).
 FOLDER = re.compile(r"^[^/ ]+/(?=\S+ [0-9a-f]{12} )")
-# What makes a build faster or slower, and can be put back: a twin without it does not show that nothing was lost.
+# Fields that make a case faster or slower and can be restored: a baseline arm that lacks one of them cannot show that
+# nothing was lost.
 DECISIVE = frozenset({"wheel", "program", "injected", "job", "variables"})
-# What no build runs: a difference in it alone is reported, and judged as the same stack.
+# Fields that no build runs: a difference in these alone is reported, and the case is judged as the same stack.
 OF_THE_SUITE = frozenset({"measuring"})
 
 
 def differences(then: Stack, now: Stack) -> list[str]:
-    """What differs, each as "field: then -> now"; of a wheel its requirement is shown too."""
+    """Return the differences, each as "field: then -> now"; a wheel is shown with its requirement."""
     return [f"{field}: {before} -> {after}" for field, before, after in _differing(then, now)]
 
 
 def differing(then: Stack, now: Stack) -> set[str]:
-    """The names of the fields that differ; of a field with keys, each key that does, such as "variables OMP_WAIT"."""
+    """Return the names of the fields that differ; for a field with keys, with each such key: "variables OMP_WAIT"."""
     return {name for name, _, _ in _differing(then, now)}
 
 
 def _content(program: str) -> str:
-    """A program's label without its folder, which is named by how it was made: the same files run the same."""
+    """Return a program's label without its folder, which depends on how the files were made, not on their content."""
     return FOLDER.sub("", program)
 
 

@@ -9,7 +9,7 @@ from benchmarks.gate.recording import RecordedInvocation
 from benchmarks.gate.samples import BASELINE_ARM, Recordings, log_ratio, observed, reference_of, variants_of
 from perf.judge.judgement import MAX_EVALUATIONS, Judgement, VerdictKind, judge_drift, judge_side_by_side
 from perf.judge.variance_prior import prior_of, variance_of
-from perf.measure.engine import BESIDE_BUDGET
+from perf.measure.engine import SIDE_BY_SIDE_BUDGET
 from perf.measure.tiers import Effort
 from perf.runs.tolerances import Tolerances
 
@@ -155,7 +155,7 @@ def family_of(case: Case) -> str:
 def _invocation_s(case: Case, effort: Effort) -> float:
     """Return the time that an invocation of a confirmation takes."""
     family = family_of(case)
-    return BESIDE_BUDGET * LONGER.get(family, 1.0) * effort.block_budget_s + STARTING_S[family]
+    return SIDE_BY_SIDE_BUDGET * LONGER.get(family, 1.0) * effort.block_budget_s + STARTING_S[family]
 
 
 def _side_by_side(case: Case, run: Drawn, invocations: Sequence[RecordedInvocation]) -> list[float]:

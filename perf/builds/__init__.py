@@ -1,10 +1,10 @@
-"""Isolated MXNet installations: made with uv from this project's lock or from a wheel the user names, and proved."""
+"""Isolated MXNet installations, made with uv from this project's lock or from the user's wheel, and verified."""
 
 from perf.builds.data import is_compiled
 from perf.builds.environment import BLAS_KERNELS, Build, build_with_content, process_environment, provision
 from perf.builds.facts import BuildFacts
 from perf.builds.mpi import Mpi
-from perf.builds.process import Finished, kept_shell_variables, may_be_replayed, run, scrubbed_shell_variables
+from perf.builds.process import Finished, may_be_replayed, recorded_shell_variables, run, scrubbed_shell_variables
 from perf.builds.spec import parse_overrides
 
 __all__ = [
@@ -15,11 +15,11 @@ __all__ = [
     "Mpi",
     "build_with_content",
     "is_compiled",
-    "kept_shell_variables",
     "may_be_replayed",
     "parse_overrides",
     "process_environment",
     "provision",
+    "recorded_shell_variables",
     "run",
     "scrubbed_shell_variables",
 ]

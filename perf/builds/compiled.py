@@ -1,4 +1,4 @@
-"""Compiling what has no wheel: from the locked source, once for each MXNet, MPI, compiler and patch, then kept."""
+"""Compiling what has no wheel from its locked source: once for each MXNet, MPI, compiler and patch, then cached."""
 
 import hashlib
 import os
@@ -19,32 +19,39 @@ from perf.builds.process import run
 from perf.cache import locked, remove, remove_leftovers, unfinished
 from perf.errors import PerfError, UnavailableError
 from perf.files import put_in_place
+from perf.wording import counted
 
-COMPILE_TIMEOUT = 30 * 60.0
-DOWNLOAD_TIMEOUT = 60.0
-VERSION_TIMEOUT = 60.0
-# From a compiled module, lib/python3.11/site-packages/horovod/mxnet, to the environment's own libraries and MXNet's:
-# the wheel must work in every environment of its kind.
+# Compiling Horovod takes 48 s on two quiet cores; a busy machine may need many times as long.
+COMPILE_TIMEOUT_S = 30 * 60.0
+# Without an answer: a source distribution has a few megabytes.
+DOWNLOAD_TIMEOUT_S = 60.0
+# A program prints its version at once, unless the disk is slow.
+VERSION_TIMEOUT_S = 60.0
+# From a compiled module, lib/python3.11/site-packages/horovod/mxnet, to the environment's own libraries and MXNet's.
+# Relative, so that the wheel works in every environment of its kind.
 ORIGINS = ("$ORIGIN/../../../..", "$ORIGIN/../../mxnet")
 
 
 def check_programs(name: str, subject: str) -> None:
-    """Raises UnavailableError, naming the packages to install, when a program is missing that compiling needs."""
+    """Check the programs that compiling `name` needs.
+
+    Raises UnavailableError, naming the packages to install, when one is missing.
+    """
     missing = {
         program: package for program, package in load().compiled[name].programs.items() if not shutil.which(program)
     }
     if missing:
-        message = f"{name} must be compiled, and there is no {', no '.join(missing)}"
+        message = f"{name} must be compiled, and this machine lacks {', '.join(missing)}"
         step = f"apt-get install {' '.join(missing.values())} (or your system's packages), then run again"
         raise UnavailableError(message, subject=subject, next_step=step)
 
 
 def compiled_wheel(name: str, folder: Path, mpi: Mpi, cache: Path, subject: str, say: Callable[[str], None]) -> Path:
-    """Return the wheel of `name` for the MXNet in the environment at `folder` and this MPI, making it when it is not
-    kept in the cache.
+    """Return the wheel of `name` for the MXNet in the environment at `folder` and this MPI, compiled unless it is
+    cached.
 
-    Raises UnavailableError when a program is missing, PerfError when it cannot be fetched or compiled, OSError when the
-    cache cannot be written to.
+    Raises UnavailableError when a program is missing, PerfError when the source cannot be downloaded or compiled,
+    OSError when the cache cannot be written to.
     """
     compiled, (url, sha256) = load().compiled[name], locked_source(name)
     check_programs(name, subject)
@@ -53,9 +60,9 @@ def compiled_wheel(name: str, folder: Path, mpi: Mpi, cache: Path, subject: str,
     entry = f"{name}-{_key(compiled, folder, mpi, sha256)[:12]}"
     with locked(shelf, entry, say):
         remove_leftovers(shelf, entry)
-        kept = next((shelf / entry).glob("*.whl"), None)
-        if kept is not None and _whole(kept):
-            return kept
+        cached = next((shelf / entry).glob("*.whl"), None)
+        if cached is not None and _is_intact(cached):
+            return cached
         remove(shelf / entry)
         say(f"{subject}: compiling {name}")
         started = time.monotonic()
@@ -72,8 +79,8 @@ def compiled_wheel(name: str, folder: Path, mpi: Mpi, cache: Path, subject: str,
 
 
 def compiled_label(name: str) -> str:
-    """Return what is compiled into a build, by the content of its source, variables and patches: the same everywhere,
-    whatever the compiler makes of it.
+    """Return the name of what is compiled into a build, with a hash of its source, variables and patches: the same
+    everywhere, whichever compiler is used.
 
     Raises PerfError when uv.lock cannot be read.
     """
@@ -82,14 +89,14 @@ def compiled_label(name: str) -> str:
 
 
 def _key(compiled: Compiled, folder: Path, mpi: Mpi, sha256: str) -> str:
-    """Of everything that decides what is compiled."""
+    """Return a hash of everything that determines the compiled wheel."""
     records = sorted((folder / "lib").glob("python*/site-packages/mxnet*.dist-info/RECORD"))
     parts = [
         load().python,
         sha256,
         compiled,
         [hashlib.sha256(record.read_bytes()).hexdigest() for record in records],
-        [mpi.words, "" if mpi.bundled else str(mpi.folder)],
+        [mpi.label, "" if mpi.bundled else str(mpi.folder)],
         [_version(program) for program in sorted(compiled.programs)],
     ]
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
@@ -97,10 +104,10 @@ def _key(compiled: Compiled, folder: Path, mpi: Mpi, sha256: str) -> str:
 
 def _version(program: str) -> str:
     command = [program, "--version"]
-    return run(command, environment=os.environ, timeout=VERSION_TIMEOUT, subject=program).stdout.partition("\n")[0]
+    return run(command, environment=os.environ, timeout_s=VERSION_TIMEOUT_S, subject=program).stdout.partition("\n")[0]
 
 
-def _whole(wheel: Path) -> bool:
+def _is_intact(wheel: Path) -> bool:
     try:
         with zipfile.ZipFile(wheel) as archive:
             return archive.testzip() is None
@@ -109,15 +116,15 @@ def _whole(wheel: Path) -> bool:
 
 
 def _source(url: str, sha256: str, folder: Path, subject: str) -> Path:
-    """Fetch a source distribution, as uv does with what it installs from uv.lock, and unpack it."""
+    """Download a source distribution from the URL in uv.lock, and unpack it. Return its folder."""
     step = "check the network, then run again"
     try:
-        with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT) as answer:  # noqa: S310 - uv.lock holds the address
+        with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_S) as answer:  # noqa: S310 - from uv.lock
             content = answer.read()
     except OSError as error:
-        raise PerfError(f"{url} cannot be fetched: {error}", subject=subject, next_step=step) from error
+        raise PerfError(f"{url} cannot be downloaded: {error}", subject=subject, next_step=step) from error
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise PerfError(f"{url} has another sha256 than uv.lock says", subject=subject, next_step=step)
+        raise PerfError(f"the sha256 of {url} differs from the one in uv.lock", subject=subject, next_step=step)
     with tarfile.open(fileobj=BytesIO(content)) as archive:
         archive.extractall(folder, filter="data")
     return next(folder.iterdir())
@@ -128,7 +135,8 @@ def _patch(source: Path, compiled: Compiled, subject: str) -> None:
         path = source / patch.file
         text = path.read_text(encoding="utf-8")
         if text.count(patch.old) != patch.times:
-            message = f"{patch.file} holds {patch.old!r} {text.count(patch.old)} times, not {patch.times}"
+            times = counted(text.count(patch.old), "time")
+            message = f"{patch.file} has {patch.old!r} {times} instead of {counted(patch.times, 'time')}"
             raise PerfError(message, subject=subject, next_step="correct the patches in perf/builds/builds.toml")
         path.write_text(text.replace(patch.old, patch.new), encoding="utf-8")
 
@@ -137,12 +145,12 @@ def _compile(source: Path, target: Path, folder: Path, mpi: Mpi, compiled: Compi
     finished = run(
         [str(folder / "bin" / "python"), "setup.py", "-q", "bdist_wheel", "-d", str(target)],
         environment=_variables(folder, mpi, compiled),
-        timeout=COMPILE_TIMEOUT,
+        timeout_s=COMPILE_TIMEOUT_S,
         subject=subject,
         folder=source,
     )
     if finished.code:
-        step = "check compiler, disk and memory, then run again (with MAKEFLAGS=-j1 when the memory is small)"
+        step = "check compiler, disk and memory, then run again (with MAKEFLAGS=-j1 if there is little memory)"
         raise PerfError(f"compiling failed: {finished.last_lines()}", subject=subject, next_step=step)
 
 

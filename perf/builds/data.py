@@ -1,4 +1,4 @@
-"""The data of this room: `builds.toml`, and the builds' dependency groups in `pyproject.toml`."""
+"""The data of this room: `builds.toml`, and what it reads from `pyproject.toml` and `uv.lock`."""
 
 import re
 from functools import cache
@@ -13,7 +13,15 @@ DATA = Path(__file__).with_name("builds.toml")
 
 
 class Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One role a build can play: its dependency group, what must hold for it, and its processes' variables."""
+    """A role that a build can have.
+
+    group: its dependency group in pyproject.toml.
+    mkldnn: whether MXNet must be compiled with MKL-DNN.
+    version: the MXNet version that the lock must install.
+    imports: modules that must import, besides MXNet.
+    variables: environment variables of its processes.
+    compiles: what is compiled into it, a name in `BuildsFile.compiled`; None when nothing is.
+    """
 
     group: str
     mkldnn: bool
@@ -24,7 +32,13 @@ class Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A change of a source file: what stands in it so many times, and what takes its place."""
+    """A change to a source file.
+
+    file: the file.
+    old: the text to replace.
+    new: the text that replaces it.
+    times: how often `old` must occur.
+    """
 
     file: str
     old: str
@@ -33,8 +47,12 @@ class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Compiled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is compiled into a build: the dependency group of the MPI that comes with it, the programs it needs (and
-    their packages), the variables it is compiled with, and what is changed in its source.
+    """What is compiled into a build.
+
+    mpi: the dependency group of the bundled MPI.
+    programs: the programs that compiling needs, each with its Debian package.
+    variables: environment variables for compiling.
+    patches: changes to its source.
     """
 
     mpi: str
@@ -44,7 +62,19 @@ class Compiled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BuildsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole of `builds.toml`."""
+    """All of `builds.toml`, which explains each field.
+
+    python: the Python version of all builds.
+    scrub: prefixes of shell variables that builds do not inherit.
+    harmless: those of `scrub` that change no measurement.
+    recorded: prefixes of inherited shell variables that are recorded with every case.
+    recorded_distributed: the same, for ranks only.
+    distributions: the distributions of MXNet.
+    replayed: prefixes of variables that a stored run may set again.
+    avx2_kernels: OpenBLAS's kernels that use AVX2 or better.
+    roles: the roles, by name.
+    compiled: what can be compiled into a build, by name.
+    """
 
     python: str
     scrub: tuple[str, ...]
@@ -59,6 +89,8 @@ class BuildsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Metadata(msgspec.Struct, frozen=True, rename="kebab"):
+    """An entry of [[tool.uv.dependency-metadata]]."""
+
     name: str
     requires_dist: tuple[str, ...]
 
@@ -72,6 +104,8 @@ class _Tool(msgspec.Struct, frozen=True):
 
 
 class _Include(msgspec.Struct, frozen=True, rename="kebab"):
+    """A dependency group that another one includes."""
+
     include_group: str
 
 
@@ -83,11 +117,15 @@ class _Project(msgspec.Struct, frozen=True, rename="kebab"):
 
 
 class _File(msgspec.Struct, frozen=True):
+    """A wheel or a source distribution in uv.lock."""
+
     url: str
     hash: str
 
 
 class _Package(msgspec.Struct, frozen=True):
+    """A package in uv.lock."""
+
     name: str
     version: str | None = None
     wheels: tuple[_File, ...] = ()
@@ -102,26 +140,12 @@ class _Lock(msgspec.Struct, frozen=True):
 
 @cache
 def load() -> BuildsFile:
-    """Read `builds.toml`, once.
-
-    Raises PerfError when the file is not what this room expects.
-    """
-    return read(DATA)
-
-
-def read(path: Path) -> BuildsFile:
-    """Read a file shaped like `builds.toml`.
-
-    Raises PerfError when it is missing, is not TOML, lacks a field or has one that is not known.
-    """
-    return read_toml(path, BuildsFile)
+    """Return the content of `builds.toml`, read once. Raises PerfError when it is missing or damaged."""
+    return read_toml(DATA, BuildsFile)
 
 
 def role_named(name: str) -> Role:
-    """Return the role of that name.
-
-    Raises PerfError when there is none, naming those there are.
-    """
+    """Return the role with this name. Raises PerfError, listing all roles, when there is none."""
     roles = load().roles
     if name not in roles:
         raise PerfError(f"there is no build {name!r}", next_step=f"use one of {', '.join(roles)}")
@@ -129,12 +153,12 @@ def role_named(name: str) -> Role:
 
 
 def is_compiled(role: str) -> bool:
-    """Whether something is compiled into the builds of a role. PerfError for a role that there is not."""
+    """Return whether something is compiled into the builds of a role. Raises PerfError for an unknown role."""
     return role_named(role).compiles is not None
 
 
 def group_requirements(group: str, root: Path = ROOT) -> tuple[str, tuple[str, ...]]:
-    """Return a dependency group of pyproject.toml as (MXNet's own requirement, everything else it pins).
+    """Return a dependency group of pyproject.toml as (MXNet's own requirement, all other requirements).
 
     Raises PerfError when the group is missing or names no MXNet, or more than one.
     """
@@ -142,35 +166,35 @@ def group_requirements(group: str, root: Path = ROOT) -> tuple[str, tuple[str, .
     entries = group_entries(group, root)
     own = [entry for entry in entries if distribution(entry).startswith("mxnet")]
     if len(own) != 1:
-        message = f"the dependency group {group!r} must name one MXNet wheel, found {own or 'none'}"
+        message = f"the dependency group {group!r} must name one MXNet wheel, but names {', '.join(own) or 'none'}"
         raise PerfError(message, subject=str(path), next_step="correct [dependency-groups]")
     return own[0], tuple(entry for entry in entries if entry not in own)
 
 
 def group_entries(group: str, root: Path = ROOT) -> tuple[str, ...]:
-    """Return every requirement of a dependency group, those of the groups that it includes too; () without the group.
+    """Return all requirements of a dependency group and of the groups that it includes; () without the group.
 
     Raises PerfError when pyproject.toml cannot be read.
     """
     entries = read_toml(root / "pyproject.toml", _Project).dependency_groups.get(group, [])
-    found = [(e,) if isinstance(e, str) else group_entries(e.include_group, root) for e in entries]
-    return tuple(requirement for requirements in found for requirement in requirements)
+    nested = [(e,) if isinstance(e, str) else group_entries(e.include_group, root) for e in entries]
+    return tuple(requirement for requirements in nested for requirement in requirements)
 
 
 def compiled_requirements(name: str, root: Path = ROOT) -> tuple[str, ...]:
-    """Return what a distribution that is compiled here requires, by [[tool.uv.dependency-metadata]].
+    """Return the requirements of a distribution that is compiled here, from [[tool.uv.dependency-metadata]].
 
-    Raises PerfError when pyproject.toml cannot be read or does not say it.
+    Raises PerfError when pyproject.toml cannot be read or does not list them.
     """
     path = root / "pyproject.toml"
     for entry in read_toml(path, _Project).tool.uv.dependency_metadata:
         if entry.name == name:
             return entry.requires_dist
-    raise PerfError(f"says nothing of what {name} requires", subject=str(path), next_step="restore it with git")
+    raise PerfError(f"does not list the requirements of {name}", subject=str(path), next_step="restore it with git")
 
 
 def locked_wheel(requirement: str, machine: str, root: Path = ROOT) -> str | None:
-    """Return the sha256 that uv.lock holds for the Linux wheel of `name==version`, or None when it is not clear which.
+    """Return the sha256 in uv.lock of the Linux wheel of `name==version`; None unless there is exactly one.
 
     Raises PerfError when uv.lock cannot be read.
     """
@@ -186,18 +210,18 @@ def locked_wheel(requirement: str, machine: str, root: Path = ROOT) -> str | Non
 
 
 def locked_source(name: str, root: Path = ROOT) -> tuple[str, str]:
-    """Return the address and the sha256 of a distribution's source in uv.lock.
+    """Return the URL and the sha256 of a distribution's source in uv.lock.
 
-    Raises PerfError when uv.lock cannot be read or holds none.
+    Raises PerfError when uv.lock cannot be read or has none.
     """
     path = root / "uv.lock"
     for package in read_toml(path, _Lock).package:
         if package.name == name and package.sdist is not None:
             return package.sdist.url, package.sdist.hash.removeprefix("sha256:")
-    raise PerfError(f"holds no source distribution of {name}", subject=str(path), next_step="run uv lock")
+    raise PerfError(f"has no source distribution of {name}", subject=str(path), next_step="run uv lock")
 
 
 def distribution(requirement: str) -> str:
-    """Return the distribution a requirement names, in its normal form (`mxnet_MKL>=1` is `mxnet-mkl`)."""
+    """Return the distribution that a requirement names, normalised (`mxnet_MKL>=1` is `mxnet-mkl`)."""
     name = re.split(r"[^A-Za-z0-9._-]", requirement.strip(), maxsplit=1)[0]
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,4 +1,4 @@
-"""Making and reusing builds: one uv environment each, in the cache, checked by importing MXNet before every use."""
+"""Making and reusing builds: one uv environment each, in the cache, probed before every use."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -19,18 +19,29 @@ from perf.cache import locked, remove, remove_leftovers, unfinished, unusable
 from perf.errors import PerfError
 from perf.files import ROOT, put_in_place, read_json, write_whole
 
-INSTALL_TIMEOUT = 20 * 60.0
+# Installing takes seconds from uv's cache, and minutes over a slow network.
+INSTALL_TIMEOUT_S = 20 * 60.0
+# The last file that is written into a finished environment.
 MARKER = "mxnet-perf.json"
-# The variable that tells OpenBLAS which kernels to use.
+# The variable that selects OpenBLAS's kernels.
 BLAS_KERNELS = "OPENBLAS_CORETYPE"
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Build:
-    """One isolated MXNet installation that has proved that it imports and is of its role's kind. `blas_kernels` are
-    those that its OpenBLAS chose on this CPU ("Haswell"), None without one; `mpi` is what Horovod was compiled with in
-    builds that have it, and `compiled` names its source, with its patches, by content.
+    """An isolated MXNet installation that imports and fits its role.
+
+    role: the name of its role.
+    folder: its environment.
+    variables: environment variables of its processes.
+    requirement: MXNet's requirement.
+    locked: whether uv.lock decides every package.
+    facts: what is installed.
+    wheel_sha256: the sha256 of MXNet's wheel; None when unknown.
+    blas_kernels: the kernels that its OpenBLAS chose on this CPU, such as "Haswell"; None without OpenBLAS.
+    mpi: the MPI that Horovod was compiled with; None without Horovod.
+    compiled: Horovod's source, variables and patches, by content; None without Horovod.
     """
 
     role: str
@@ -46,28 +57,33 @@ class Build:
 
     @property
     def python(self) -> Path:
-        """The build's own interpreter."""
+        """Return the build's own interpreter."""
         return self.folder / "bin" / "python"
 
     @property
     def library(self) -> Path:
-        """The libmxnet.so that is measured."""
+        """Return the libmxnet.so that is measured."""
         return self.folder / self.facts.library
 
     @property
     def content_sha256(self) -> str:
-        """The content of the installed wheel: what tells two wheels apart, wherever they came from."""
+        """Return the content of the installed wheel, which identifies it wherever it came from."""
         return self.facts.content_sha256
 
     @property
     def blas_without_avx2(self) -> bool:
-        """Whether its OpenBLAS chose by itself, untold, kernels that do without AVX2."""
+        """Return whether its OpenBLAS, without an override, chose kernels that do not use AVX2."""
         chosen = self.blas_kernels is not None and BLAS_KERNELS not in self.variables
         return chosen and self.blas_kernels not in load().avx2_kernels
 
 
 class Marker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is written last into a finished environment: that it was checked, and what it was then."""
+    """The content of the marker file: its presence shows that the environment is finished and was checked.
+
+    requirement: MXNet's requirement.
+    wheel_sha256: the sha256 of MXNet's wheel; None when unknown.
+    facts: what was installed.
+    """
 
     requirement: str
     wheel_sha256: str | None
@@ -75,10 +91,10 @@ class Marker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def process_environment(build: Build, threads: int, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment variables for a process that runs in `build` with that many OpenMP threads.
+    """Return the environment variables for a process that runs in `build` with this number of OpenMP threads: the
+    user's, without those that change measurements, with the build's and then `extra`.
 
-    The user's own, without those that change measurements, then the build's, then `extra`. Raises ValueError when
-    `threads` is not positive.
+    Raises ValueError when `threads` is not positive.
     """
     return worker_variables(build.variables, threads, extra or {})
 
@@ -92,13 +108,16 @@ def provision(
     blas_kernels: str | None = None,
     mpi: Path | None = None,
 ) -> Build:
-    """Return the build for `role` (from uv.lock, or the requirement in `override`), making it when it is not cached.
+    """Return the build for a role, installed unless it is cached.
 
-    A requirement without a version is resolved when it is first installed and then kept. `blas_kernels` makes its
-    OpenBLAS, if it has one, use these instead of those that it would choose; what is compiled into it uses the MPI in
-    the folder `mpi` instead of the one that comes with it. Raises UnavailableError when a program is missing that
-    making it needs; PerfError when it cannot be installed, does not import, is of the wrong kind or has no such
-    kernels, or the cache cannot be used.
+    override: a requirement or wheel instead of the one in uv.lock. A requirement without a version is resolved once.
+    cache: the cache folder.
+    say: prints a line for the user.
+    blas_kernels: the kernels for its OpenBLAS, if it has one; None lets OpenBLAS choose.
+    mpi: the folder of the MPI for what is compiled into it; None for the bundled one.
+
+    Raises UnavailableError when a program is missing that compiling needs; PerfError when it cannot be installed, does
+    not import, does not fit its role or lacks the kernels, or when the cache cannot be used.
     """
     spec = spec_for(role, override, mpi)
     if blas_kernels and not spec.role.mkldnn:
@@ -106,20 +125,25 @@ def provision(
         spec = replace(spec, role=msgspec.structs.replace(spec.role, variables=variables))
     build = _provided(spec, cache, say)
     if BLAS_KERNELS in build.variables and build.blas_kernels != blas_kernels:
-        took = f"took {build.blas_kernels}" if build.blas_kernels else "named none: it may have no OpenBLAS"
-        step = f"name others, such as {build.blas_kernels}" if build.blas_kernels else "leave the option out"
-        raise PerfError(f"asked for BLAS kernels {blas_kernels!r}, it {took}", subject=spec.subject, next_step=step)
+        chose = f"uses {build.blas_kernels}" if build.blas_kernels else "reports none: it may have no OpenBLAS"
+        step = (
+            f"choose kernels that it has, such as {build.blas_kernels}"
+            if build.blas_kernels
+            else "leave the option out"
+        )
+        message = f"BLAS kernels {blas_kernels!r} were requested, but it {chose}"
+        raise PerfError(message, subject=spec.subject, next_step=step)
     return build
 
 
 def build_with_content(
     role: str, *, content: str, requirement: str, cache: Path, say: Say, mpi: Path | None = None
 ) -> Build | None:
-    """Return a build in a role whose installed wheel has this content: one that is still in the cache, a release
-    NAME==VERSION of MXNet from the index, or a wheel file below the current folder. Anything else that `requirement`
-    may say is not installed: it comes from a file. Content is compared before any of it runs. None when there is none.
+    """Return a build in a role whose installed wheel has this content; None when there is none.
 
-    Raises PerfError as `provision` does, and when a release has another content.
+    It comes from the cache, from a release NAME==VERSION of MXNet in the index, or from a wheel file below the current
+    folder. Any other `requirement` is not installed, since it comes from a file. The content is compared before any of
+    it runs. Raises PerfError as `provision` does, and when a release has different content.
     """
     builds = cache / "builds"
     for marker_file in sorted(builds.glob(f"{role}-{'[0-9a-f]' * 12}/{MARKER}")):  # not those of mkl-dist for mkl
@@ -163,8 +187,8 @@ def _reuse(builds: Path, spec: BuildSpec, say: Say) -> Build | None:
     else:
         if not broken:
             return _build(folder, spec, facts, blas_kernels)
-    say(f"{spec.subject}: the cached environment is broken and is made again: {broken}")
-    # First out of the way in one step: a half-removed environment must never look like a finished one.
+    say(f"{spec.subject}: rebuilding, because the cached environment is broken: {broken}")
+    # Renamed first: a partly removed environment must never look like a finished one.
     doomed = unfinished(builds, spec.folder)
     folder.rename(doomed)
     remove(doomed)
@@ -178,7 +202,7 @@ def _make(builds: Path, spec: BuildSpec, say: Say) -> Build:
     final = builds / spec.folder
     try:
         if spec.role.compiles is not None:
-            check_programs(spec.role.compiles, spec.subject)  # before hundreds of megabytes are fetched in vain
+            check_programs(spec.role.compiles, spec.subject)  # before hundreds of megabytes are downloaded in vain
         _install(folder, spec)
         if spec.role.compiles is not None:
             mpi = _mpi(folder, spec)
@@ -211,16 +235,16 @@ def _install(folder: Path, spec: BuildSpec) -> None:
     _uv(spec, *sync, project_environment=str(folder))
     if spec.content is not None:
         before = marks(folder)
-        # Compiling would start the environment's Python, and that whatever a .pth file names.
+        # Compiling bytecode would start the environment's Python, and with it whatever a .pth file names.
         _uv(spec, *pip, "--no-deps", "--no-build", "--no-compile-bytecode", *spec.installs)
         if content_written(folder, before) != spec.content:
-            message = "it has another content than the stored run says; nothing of it was run"
-            raise PerfError(message, subject=spec.subject, next_step="compare with a run whose wheel can be had")
+            message = "its content differs from the one in the stored run; nothing in it was run"
+            raise PerfError(message, subject=spec.subject, next_step="compare with a run whose wheel is available")
 
 
 def _uv(spec: BuildSpec, *arguments: str, project_environment: str | None = None) -> None:
     finished = run_uv(
-        *arguments, timeout=INSTALL_TIMEOUT, subject=spec.subject, project_environment=project_environment
+        *arguments, timeout_s=INSTALL_TIMEOUT_S, subject=spec.subject, project_environment=project_environment
     )
     if finished.code:
         message = f"uv {arguments[0]} failed: {finished.last_lines()}"
@@ -241,7 +265,7 @@ def _build(folder: Path, spec: BuildSpec, facts: BuildFacts, blas_kernels: str |
         locked=spec.locked,
         facts=facts,
         wheel_sha256=spec.wheel_sha256,
-        blas_kernels=None if facts.mkldnn else blas_kernels,  # only other packages have an OpenBLAS beside MKL-DNN
+        blas_kernels=None if facts.mkldnn else blas_kernels,  # with MKL-DNN, only other packages have an OpenBLAS
         mpi=None if spec.role.compiles is None else _mpi(folder, spec),
         compiled=None if spec.role.compiles is None else compiled_label(spec.role.compiles),
     )

@@ -1,4 +1,4 @@
-"""The MPI that ranks talk over: the one that comes with a build, or one that the user names."""
+"""The MPI that ranks use: the one bundled with a build, or one that the user names."""
 
 import os
 import re
@@ -11,9 +11,10 @@ from perf.builds.process import run
 from perf.errors import PerfError
 
 OPTION = "--perf-mpi"
+# A launcher prints its version at once, unless the disk is slow.
 TRIAL_TIMEOUT_S = 60.0
 Kind = Literal["intel", "open"]
-# What starts jobs (Intel's `mpirun` is a script around it), and where its version stands in what it says of itself.
+# The program that starts jobs (Intel's `mpirun` is a script around it), and its version in what `--version` prints.
 LAUNCHERS: dict[Kind, tuple[str, re.Pattern[str]]] = {
     "intel": ("mpiexec.hydra", re.compile(r"Intel\(R\) MPI Library.* Version (\S+)")),
     "open": ("mpirun", re.compile(r"\(Open MPI\) (\S+)")),
@@ -22,7 +23,13 @@ LAUNCHERS: dict[Kind, tuple[str, re.Pattern[str]]] = {
 
 @dataclass(frozen=True)
 class Mpi:
-    """An MPI: whose it is, its version, and the folder that holds its `bin`. `bundled`: it came with the build."""
+    """An MPI installation.
+
+    kind: "intel" or "open".
+    version: its version.
+    folder: the folder that contains its `bin`.
+    bundled: whether it was installed with the build.
+    """
 
     kind: Kind
     version: str
@@ -31,40 +38,43 @@ class Mpi:
 
     @property
     def launcher(self) -> Path:
-        """The program that starts jobs."""
+        """Return the program that starts jobs."""
         return self.folder / "bin" / LAUNCHERS[self.kind][0]
 
     @property
     def compiler(self) -> Path:
+        """Return its compiler wrapper for C++."""
         return self.folder / "bin" / "mpicxx"
 
     @property
     def variables(self) -> dict[str, str]:
-        """What its programs, and the ranks on every host, need to find their parts."""
+        """Return the environment variables with which its programs, and ranks on every host, find its libraries."""
         if self.kind == "open":
             return {}
         libraries = [str(self.folder / "lib"), os.environ.get("LD_LIBRARY_PATH", "")]
         return {"I_MPI_ROOT": str(self.folder), "LD_LIBRARY_PATH": ":".join(filter(None, libraries))}
 
     @property
-    def words(self) -> str:
-        """As people call it: "Intel MPI 2021.18.1"."""
+    def label(self) -> str:
+        """Return its usual name: "Intel MPI 2021.18.1"."""
         return f"{'Intel' if self.kind == 'intel' else 'Open'} MPI {self.version}"
 
 
 @cache
 def read_mpi(folder: Path, *, bundled: bool) -> Mpi:
-    """Ask the MPI in a folder what it is. PerfError when it is none that this suite can drive."""
+    """Return the MPI in a folder. Raises PerfError when it is not one that this suite can use."""
     subject = "the MPI of the build" if bundled else f"{OPTION}={folder}"
-    step = f"name the folder that holds the `bin` of Intel MPI or Open MPI, with its mpicxx, or leave {OPTION} out"
+    step = f"name the folder that contains the `bin` of Intel MPI or Open MPI, with mpicxx in it, or leave {OPTION} out"
     for kind, (program, pattern) in LAUNCHERS.items():
         launcher = folder / "bin" / program
         if launcher.exists():
-            words = _version(launcher, folder, subject)
-            found = pattern.search(words)
-            if found is None:
-                raise PerfError(f"{launcher} is of neither: {words[:200]}", subject=subject, next_step=step)
-            mpi = Mpi(kind, found[1], folder, bundled)
+            output = _version(launcher, folder, subject)
+            match = pattern.search(output)
+            if match is None:
+                raise PerfError(
+                    f"{launcher} is from neither of the two: {output[:200]}", subject=subject, next_step=step
+                )
+            mpi = Mpi(kind, match[1], folder, bundled)
             if not os.access(mpi.compiler, os.X_OK):
                 raise PerfError(f"there is no {mpi.compiler}", subject=subject, next_step=step)
             return mpi
@@ -74,5 +84,5 @@ def read_mpi(folder: Path, *, bundled: bool) -> Mpi:
 
 def _version(launcher: Path, folder: Path, subject: str) -> str:
     environment = {**os.environ, "I_MPI_ROOT": str(folder)}
-    said = run([str(launcher), "--version"], environment=environment, timeout=TRIAL_TIMEOUT_S, subject=subject)
-    return (said.stdout + said.stderr).strip().partition("\n")[0]
+    finished = run([str(launcher), "--version"], environment=environment, timeout_s=TRIAL_TIMEOUT_S, subject=subject)
+    return (finished.stdout + finished.stderr).strip().partition("\n")[0]

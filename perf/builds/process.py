@@ -1,4 +1,4 @@
-"""Starting uv and builds' Pythons: with which variables, for how long at most, and never leaving a child behind."""
+"""Starting uv and the builds' Pythons: with the right variables, a timeout, and no process left behind."""
 
 import os
 import signal
@@ -15,65 +15,71 @@ from perf.builds.data import load
 from perf.errors import PerfError
 from perf.files import ROOT
 
+# How many of a program's last lines an error shows: enough for the end of a traceback.
 SHOWN_LINES = 12
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A child process that ended by itself."""
+    """A child process that has ended.
+
+    code: its exit code, negative for a signal.
+    stdout: what it wrote to standard output.
+    stderr: what it wrote to standard error.
+    """
 
     code: int
     stdout: str
     stderr: str
 
     def last_lines(self) -> str:
-        """Return how it ended and the last lines it wrote to stderr, for an error message."""
+        """Return how it ended and the last lines that it wrote to stderr, for an error message."""
         how = f"ended by {signal.Signals(-self.code).name}" if self.code < 0 else f"exit code {self.code}"
         lines = [line.rstrip() for line in self.stderr.splitlines() if line.strip()]
         return "\n".join([how, *(f"  {line}" for line in lines[-SHOWN_LINES:])])
 
 
 def run(
-    command: Sequence[str], *, environment: Mapping[str, str], timeout: float, subject: str, folder: Path = ROOT
+    command: Sequence[str], *, environment: Mapping[str, str], timeout_s: float, subject: str, folder: Path = ROOT
 ) -> Finished:
-    """Run a program in `folder` to its end and return what it wrote; on any interruption it and its children are
+    """Run a program in `folder` until it ends, and return what it wrote. On any interruption, it and its children are
     killed.
 
-    Raises PerfError when it cannot be started or does not end within `timeout` seconds.
+    Raises PerfError when it cannot be started or does not end within `timeout_s`.
     """
     try:
         with subprocess.Popen(
             command,
             env=environment,
             cwd=folder,
-            stdin=subprocess.DEVNULL,  # nobody is there to answer a question
+            stdin=subprocess.DEVNULL,  # nobody can answer a question
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
         ) as process:
             try:
-                stdout, stderr = process.communicate(timeout=timeout)
+                stdout, stderr = process.communicate(timeout=timeout_s)
             except BaseException:  # KeyboardInterrupt too
                 _kill_family(process)
                 process.wait()  # `with` does not on KeyboardInterrupt
                 raise
     except subprocess.TimeoutExpired as error:
-        message = f"{command[0]} did not finish within {timeout / 60:g} minutes and was stopped"
+        message = f"{command[0]} did not finish within {timeout_s / 60:g} min and was stopped"
         raise PerfError(message, subject=subject, next_step="check the network and the disk, then run again") from error
     except OSError as error:
         raise PerfError(f"{command[0]} cannot be started: {error}", subject=subject) from error
     return Finished(process.returncode, stdout, stderr)
 
 
-def run_uv(*arguments: str, timeout: float, subject: str, project_environment: str | None = None) -> Finished:
+def run_uv(*arguments: str, timeout_s: float, subject: str, project_environment: str | None = None) -> Finished:
     """Run uv on this project with the user's own settings (indexes, certificates, proxies) and return what it wrote.
 
     Raises PerfError when uv is missing, cannot be started or takes too long.
     """
     environment = {k: v for k, v in os.environ.items() if k not in {"VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT"}}
-    # uv's default is hard links: one damaged file in a build would then be damaged in uv's cache and in every other
-    # environment, and making the build again would bring the damage back.
+    # uv's default is hard links: a damaged file in a build would then be damaged in uv's cache and in every other
+    # environment, and a rebuild would bring the damage back.
     environment["UV_LINK_MODE"] = "copy"
     if project_environment is not None:
         environment["UV_PROJECT_ENVIRONMENT"] = project_environment
@@ -81,13 +87,13 @@ def run_uv(*arguments: str, timeout: float, subject: str, project_environment: s
         executable = uv.find_uv_bin()
     except FileNotFoundError as error:
         raise PerfError(
-            "uv is not installed", subject=subject, next_step="uv sync, or pip install -t .uv uv"
+            "uv is not installed", subject=subject, next_step="run `uv sync` or `pip install -t .uv uv`"
         ) from error
-    return run([executable, *arguments, "--quiet"], environment=environment, timeout=timeout, subject=subject)
+    return run([executable, *arguments, "--quiet"], environment=environment, timeout_s=timeout_s, subject=subject)
 
 
 def worker_variables(variables: Mapping[str, str], threads: int, extra: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a process that runs MXNet: the user's, scrubbed, then `variables`, then `extra`.
+    """Return the environment of a process that runs MXNet: the user's, scrubbed, with `variables` and then `extra`.
 
     Raises ValueError when `threads` is not positive, PerfError when the room's data cannot be read.
     """
@@ -97,16 +103,16 @@ def worker_variables(variables: Mapping[str, str], threads: int, extra: Mapping[
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(scrub)},
         "PYTHONPATH": str(ROOT),  # for perf.worker
-        "PYTHONSAFEPATH": "1",  # a folder called mxnet or numpy where the user stands is not the one under test
+        "PYTHONSAFEPATH": "1",  # a folder mxnet or numpy in the current folder is not the one under test
         **variables,
         **extra,
         "OMP_NUM_THREADS": str(threads),  # MXNet's own default is half of the CPUs
     }
 
 
-def kept_shell_variables(variables: Mapping[str, str], *, distributed: bool) -> dict[str, str]:
-    """Return those of a shell's variables that reach the processes of a build and can change what is measured; with
-    `distributed`, what reaches ranks too.
+def recorded_shell_variables(variables: Mapping[str, str], *, distributed: bool) -> dict[str, str]:
+    """Return the shell variables that builds inherit and that can change what is measured; with `distributed`, also
+    those that only ranks inherit.
 
     Raises PerfError when the room's data cannot be read.
     """
@@ -119,7 +125,7 @@ def kept_shell_variables(variables: Mapping[str, str], *, distributed: bool) -> 
 
 
 def scrubbed_shell_variables(variables: Mapping[str, str]) -> list[str]:
-    """Return the names of a shell's variables that would change a measurement and that no build's process inherits.
+    """Return the names of shell variables that would change a measurement and that no build inherits.
 
     Raises PerfError when the room's data cannot be read.
     """
@@ -128,8 +134,8 @@ def scrubbed_shell_variables(variables: Mapping[str, str]) -> list[str]:
 
 
 def may_be_replayed(name: str, value: str) -> bool:
-    """Return whether a variable that a stored run names may be set for a build's processes: one that tunes them, and
-    names no file that they would load.
+    """Return whether a variable from a stored run may be set for a build's processes: it tunes them, and names no file
+    that they would load.
 
     Raises PerfError when the room's data cannot be read.
     """
@@ -137,7 +143,7 @@ def may_be_replayed(name: str, value: str) -> bool:
 
 
 def _kill_family(process: subprocess.Popen[str]) -> None:
-    # uv starts Pythons and, for source distributions, compilers: they would go on writing into the folder.
+    # uv starts Pythons and, for source distributions, compilers, which would keep writing into the folder.
     family: list[psutil.Process] = []
     with suppress(psutil.NoSuchProcess):
         family = psutil.Process(process.pid).children(recursive=True)

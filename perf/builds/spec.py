@@ -1,4 +1,4 @@
-"""What goes into a build, and the key its folder is named by: locked from uv.lock, or a wheel the user names."""
+"""What goes into a build, from uv.lock or the user's wheel, and the key that names its folder."""
 
 import hashlib
 import platform
@@ -21,15 +21,23 @@ from perf.builds.data import (
 from perf.builds.process import run_uv
 from perf.errors import PerfError
 
-EXPORT_TIMEOUT = 120.0
+# Exporting takes less than a second, unless uv must first download metadata.
+EXPORT_TIMEOUT_S = 120.0
 OPTION = "--perf-build"
 
 
 @dataclass(frozen=True)
 class BuildSpec:
-    """Everything that decides what one build is; `installs` is empty for a locked one. `mpi` is the folder of the MPI
-    that what is compiled into it uses, None for the one that comes with it. With a `content`, MXNet is what `installs`
-    names, if that has this content (perf.worker.probe), and everything else is as uv.lock has it.
+    """Everything that determines a build.
+
+    name: the name of its role.
+    role: its role.
+    requirement: MXNet's requirement, as messages show it.
+    installs: what is installed; () when uv.lock decides.
+    wheel_sha256: the sha256 of MXNet's wheel; None when unknown.
+    key: a hash of all that determines it.
+    mpi: the folder of the MPI for what is compiled into it; None for the bundled one.
+    content: the content (perf.worker.probe) that MXNet must have; all other packages then come from uv.lock.
     """
 
     name: str
@@ -43,25 +51,25 @@ class BuildSpec:
 
     @property
     def locked(self) -> bool:
-        """Whether uv.lock decides every package and hash."""
+        """Return whether uv.lock decides every package and hash."""
         return not self.installs
 
     @property
     def folder(self) -> str:
-        """The name of the build's folder in the cache."""
+        """Return the name of the build's folder in the cache."""
         return f"{self.name}-{self.key[:12]}"
 
     @property
     def subject(self) -> str:
-        """How messages call this build."""
+        """Return how messages call this build."""
         return f"build {self.name} ({self.requirement})"
 
 
 def spec_for(name: str, override: str | None, mpi: Path | None = None) -> BuildSpec:
-    """Return the recipe of a role, from uv.lock or from the requirement that overrides it. `mpi` is of no account to
-    roles into which nothing is compiled.
+    """Return the spec of a role, from uv.lock or from the requirement that overrides it. `mpi` is ignored for roles
+    into which nothing is compiled.
 
-    Raises PerfError when the role is not known, uv.lock cannot be exported or the wheel file is missing.
+    Raises PerfError when the role is unknown, uv.lock cannot be exported, or the wheel file is missing.
     """
     role = role_named(name)
     spec = _locked(name, role) if override is None else _overridden(name, role, override.strip())
@@ -71,10 +79,10 @@ def spec_for(name: str, override: str | None, mpi: Path | None = None) -> BuildS
 
 
 def spec_with_content(name: str, requirement: str, install: str, content: str, mpi: Path | None = None) -> BuildSpec:
-    """Return the recipe of a role with another MXNet: `install`, a release or a wheel file, which must have this
-    content. Messages call it by `requirement`.
+    """Return the spec of a role with another MXNet: `install`, a release or a wheel file, which must have this content.
+    Messages show `requirement`.
 
-    Raises PerfError when the role is not known or uv.lock cannot be exported.
+    Raises PerfError when the role is unknown or uv.lock cannot be exported.
     """
     own = spec_for(name, None, mpi)
     key = _key(own.role, [own.key, content])
@@ -82,9 +90,9 @@ def spec_with_content(name: str, requirement: str, install: str, content: str, m
 
 
 def parse_overrides(options: Sequence[str]) -> dict[str, str]:
-    """Turn `--perf-build` values such as `mkl=mxnet-mkl==1.5.1` or `mkl=./some.whl` into requirements by role.
+    """Return the requirements in `--perf-build` values such as `mkl=mxnet-mkl==1.5.1` or `mkl=./some.whl`, by role.
 
-    Raises PerfError when a value has no `=`, names no known role, the same role twice or nothing to install.
+    Raises PerfError when a value has no `=`, an unknown role, a role that was named before, or nothing to install.
     """
     overrides: dict[str, str] = {}
     for option in options:
@@ -98,7 +106,7 @@ def parse_overrides(options: Sequence[str]) -> dict[str, str]:
             step = f"write for example {OPTION} {name}=mxnet-mkl==1.5.1 or {OPTION} {name}=./some.whl"
             raise PerfError("no requirement or wheel file is named", subject=subject, next_step=step)
         if name in overrides:
-            step = f"give one of {name}={overrides[name]} and {name}={requirement}"
+            step = f"choose one of {name}={overrides[name]} and {name}={requirement}"
             raise PerfError(f"the build {name} is named twice", subject=subject, next_step=step)
         overrides[name] = requirement
     return overrides
@@ -108,23 +116,23 @@ def _locked(name: str, role: Role) -> BuildSpec:
     requirement, _ = group_requirements(role.group)
     subject = f"build {name} ({requirement})"
     arguments = ("export", "--frozen", *group_options(role), "--no-header", "--no-annotate")
-    exported = run_uv(*arguments, timeout=EXPORT_TIMEOUT, subject=subject)
+    exported = run_uv(*arguments, timeout_s=EXPORT_TIMEOUT_S, subject=subject)
     if exported.code:
         message = f"uv could not read the lock: {exported.last_lines()}"
-        raise PerfError(message, subject=subject, next_step="restore pyproject.toml and uv.lock, or run uv lock")
+        raise PerfError(message, subject=subject, next_step="restore pyproject.toml and uv.lock, or run `uv lock`")
     digest = locked_wheel(requirement, platform.machine())
     return BuildSpec(name, role, requirement, (), digest, _key(role, [exported.stdout]))
 
 
 def _overridden(name: str, role: Role, requirement: str) -> BuildSpec:
-    own, others = _requirements(role)
+    own, rest = _requirements(role)
     if not requirement.endswith(".whl") or "://" in requirement:
         if not distribution(requirement) or ("/" in requirement and "://" not in requirement):
             step = f"write for example {OPTION} {name}={own} or {OPTION} {name}=./some.whl"
             raise PerfError(
-                f"{requirement!r} is no requirement and no .whl file", subject=f"build {name}", next_step=step
+                f"{requirement!r} is neither a requirement nor a .whl file", subject=f"build {name}", next_step=step
             )
-        return BuildSpec(name, role, requirement, (requirement, *others), None, _key(role, [requirement, *others]))
+        return BuildSpec(name, role, requirement, (requirement, *rest), None, _key(role, [requirement, *rest]))
     wheel = Path(requirement).expanduser().resolve()
     try:
         with wheel.open("rb") as file:
@@ -132,25 +140,25 @@ def _overridden(name: str, role: Role, requirement: str) -> BuildSpec:
     except OSError as error:
         message = f"the wheel cannot be read: {error.strerror} ({wheel})"
         raise PerfError(message, subject=f"{OPTION} {name}={requirement}", next_step="check the path") from error
-    key = _key(role, [wheel.name, digest, *others])  # not its folder: the same file elsewhere is the same build
-    return BuildSpec(name, role, requirement, (str(wheel), *others), digest, key)
+    key = _key(role, [wheel.name, digest, *rest])  # without its folder: the same file elsewhere is the same build
+    return BuildSpec(name, role, requirement, (str(wheel), *rest), digest, key)
 
 
 def group_options(role: Role, *, mpi: bool = True) -> tuple[str, ...]:
-    """Return uv's options for the dependency groups of a role; `mpi`: with the MPI that comes with it, if any."""
+    """Return uv's options for the dependency groups of a role; `mpi`: including the bundled MPI, if any."""
     groups = [role.group]
     if role.compiles is not None and mpi:
         groups.append(load().compiled[role.compiles].mpi)
-    return tuple(word for group in groups for word in ("--only-group", group))
+    return tuple(argument for group in groups for argument in ("--only-group", group))
 
 
 def _requirements(role: Role) -> tuple[str, tuple[str, ...]]:
-    """MXNet's own requirement, and all others; instead of what is compiled, what that requires."""
-    own, others = group_requirements(role.group)
+    """Return MXNet's own requirement and the rest; what is compiled is replaced by its requirements."""
+    own, rest = group_requirements(role.group)
     if role.compiles is None:
-        return own, others
-    kept = [other for other in others if distribution(other) != role.compiles]
-    return own, (*kept, *compiled_requirements(role.compiles), *group_entries(load().compiled[role.compiles].mpi))
+        return own, rest
+    installed = [requirement for requirement in rest if distribution(requirement) != role.compiles]
+    return own, (*installed, *compiled_requirements(role.compiles), *group_entries(load().compiled[role.compiles].mpi))
 
 
 def _key(role: Role, parts: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
-"""What a stored run may have installed: a release of MXNet, or a wheel, whose files are those that were measured.
+"""Which wheels a stored run may install: a release of MXNet or a wheel file, with the same files as were measured.
 
-The run is a file that may come from anywhere. Nothing of what it names may run before its files were compared: no
-module, no build backend, and no `.pth` file, which every start of a Python executes.
+A stored run is a file that may come from anywhere. Nothing that it names may run before its files are compared: no
+module, no build backend, and no `.pth` file, which Python executes at every start.
 """
 
 import csv
@@ -17,44 +17,45 @@ from pathlib import Path, PurePosixPath
 from perf.builds.data import distribution, load
 from perf.worker.probe import content_of, sha256_of
 
+# NAME==VERSION, and nothing else.
 RELEASE = re.compile(r"([A-Za-z0-9]+(?:[-_.][A-Za-z0-9]+)*)==[0-9]+(\.[0-9]+)*(\.?(a|b|rc|post|dev)[0-9]+)*")
-# The largest wheel of MXNet for CPUs has 60 MB, which unpack to 240 MB.
+# Four times the largest wheel of MXNet for CPUs, which has 60 MB and unpacks to 240 MB.
 MOST_BYTES = 1_000_000_000
-# Where an installer puts the parts of a wheel's .data folder, seen from site-packages.
+# Where an installer puts the parts of a wheel's .data folder, relative to site-packages.
 SCHEMES = {"purelib": "", "platlib": "", "data": "../../../"}
-# What runs though no content covers it: programs that installing makes, and bytecode in place of its source.
+# What can run but is not part of the content: programs that an installer generates, and bytecode without its source.
 UNCOVERED = re.compile(r"[^/]+\.dist-info/entry_points\.txt|.*\.pyc", re.DOTALL)
-# What uv holds while it writes to an environment.
+# The file that uv locks while it writes to an environment.
 UV_LOCK = ".lock"
-# A file's inode, size and time of change: one that was written again differs.
+# A file's inode, size and modification time: at least one changes when it is written again.
 Mark = tuple[int, int, int]
 
 
 def is_release(requirement: str) -> bool:
-    """Whether it is NAME==VERSION of one of MXNet's distributions, as the index has them, and nothing else."""
-    found = RELEASE.fullmatch(requirement)
-    return found is not None and distribution(found[1]) in load().distributions
+    """Return whether a requirement is NAME==VERSION with one of MXNet's distributions, and nothing else."""
+    match = RELEASE.fullmatch(requirement)
+    return match is not None and distribution(match[1]) in load().distributions
 
 
 def wheel_with(content: str, requirement: str) -> Path | None:
-    """Return the wheel file of MXNet that `requirement` names, below the current folder, when it has this content; None
-    when it is something else. Nothing of it is run or unpacked.
+    """Return the wheel file of MXNet that `requirement` names, if it is below the current folder and has this content;
+    else None. Nothing in it is run or unpacked.
     """
     if not requirement.endswith(".whl") or "://" in requirement or "\0" in requirement:
         return None
     here = Path.cwd().resolve()
     try:
         wheel = (here / requirement).resolve()
-        known = distribution(wheel.name.partition("-")[0]) in load().distributions
-        near = known and wheel.is_relative_to(here) and wheel.is_file()
-    except (OSError, RuntimeError):  # a name that no file has, a circle of links
+        is_mxnet = distribution(wheel.name.partition("-")[0]) in load().distributions
+        is_allowed = is_mxnet and wheel.is_relative_to(here) and wheel.is_file()
+    except (OSError, RuntimeError):  # a name that no file can have, or a loop of links
         return None
-    return wheel if near and content_of_wheel(wheel) == content else None
+    return wheel if is_allowed and content_of_wheel(wheel) == content else None
 
 
 def content_of_wheel(wheel: Path) -> str | None:
-    """Return the content (perf.worker.probe.content_sha256) that a wheel has once it is installed; None when it cannot
-    be known: it is damaged, holds what its RECORD does not list, or what an installer does not just copy.
+    """Return the content (perf.worker.probe.content_sha256) that a wheel will have once installed; None when it is
+    damaged, has files that its RECORD does not list, or files that an installer does not simply copy.
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
@@ -72,15 +73,17 @@ def content_of_wheel(wheel: Path) -> str | None:
 
 
 def marks(folder: Path) -> dict[Path, Mark]:
-    """Return what tells whether a file was written, for each below a folder."""
-    found = {path: path.lstat() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
-    return {path: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
+    """Return the marks of all files below a folder, by path: a file that is written gets a new mark."""
+    stats = {path: path.lstat() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
+    return {path: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in stats.items()}
 
 
 def content_written(folder: Path, before: Mapping[Path, Mark]) -> str | None:
-    """Return the content of the one distribution that was installed into the environment at `folder` since `before`,
+    """Return the content of the distribution that was installed into the environment at `folder` since `before`,
     without starting its Python: of all files that were written, whatever its RECORD lists. None when it cannot be
-    known. OSError when one cannot be read.
+    determined.
+
+    Raises OSError when a file cannot be read.
     """
     written = [path for path, mark in marks(folder).items() if before.get(path) != mark and path != folder / UV_LOCK]
     records = [path for path in written if path.name == "RECORD" and path.parent.suffix == ".dist-info"]
@@ -94,7 +97,7 @@ def content_written(folder: Path, before: Mapping[Path, Mark]) -> str | None:
 
 
 def _place(name: str) -> PurePosixPath | None:
-    """Where a file of a wheel lies once it is installed, seen from site-packages; None when it is made, not copied."""
+    """Return the installed path of a wheel's file, relative to site-packages; None when it is not simply copied."""
     if {"", ".", ".."} & set(name.split("/")) or "\\" in name or UNCOVERED.fullmatch(name):
         return None
     top, _, rest = name.partition("/")
@@ -105,5 +108,5 @@ def _place(name: str) -> PurePosixPath | None:
 
 
 def _recorded(record: bytes) -> set[str]:
-    """The files that a wheel's RECORD lists: a table of names, hashes and sizes."""
+    """Return the files that a wheel's RECORD lists, a table of names, hashes and sizes."""
     return {row[0] for row in csv.reader(record.decode("utf-8").splitlines()) if row}

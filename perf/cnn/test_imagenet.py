@@ -37,5 +37,5 @@ def test_imagenet(network: str, setup: Setup, answered: Callable[[CheckResult], 
         predictions = []
         for variant in fp32_and_int8(artifacts, resources):
             progress.restart()
-            predictions.append(evaluate(variant, network, records, resources, progress.tell))
+            predictions.append(evaluate(variant, network, records, resources, progress.show))
     answered(check_accuracy(network, *predictions))

@@ -13,12 +13,12 @@ from perf.dist.launch.job import default_variables
 from perf.dist.program import TrainingProgram
 from perf.dist.rank_group import JobStart
 from perf.dist.step_breakdown import breakdown_of
+from perf.errors import WorkerError
 from perf.facts import TrainingCheck, TrainingFacts
 from perf.measure.family import DRAWN_BYTES, FP32_BYTES, PROCESS_BYTES, Checked, Resources
 from perf.measure.plan import Plan, Variant, Workload
 from perf.measure.results import Failure
 from perf.measure.tiers import Effort, effort_of
-from perf.measure.workers.instance import WorkerError
 from perf.measure.workers.worker_group import SEED
 from perf.published import published_scaling
 
@@ -227,7 +227,7 @@ def _check(variant: Variant[TrainingProgram], plan: TrainingPlan, resources: Res
             waiting_share=breakdown.waiting_share,
             timeline_s=dict(breakdown.timeline_s),
             allreduce_s={str(size): ns / 1e9 for size, ns in cost.items()},
-            mpi=mpi.words if mpi else None,
+            mpi=mpi.label if mpi else None,
         ),
     )
 

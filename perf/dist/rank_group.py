@@ -12,12 +12,12 @@ from perf.dist.launch.cluster import ClusterLayout
 from perf.dist.launch.job import Job, RankPlacement
 from perf.dist.launch.running import READY, run_job, running
 from perf.dist.program import TrainingProgram
+from perf.errors import WorkerError
 from perf.judge.statistics import median
 from perf.machine import Placement, check_pinning
 from perf.measure.plan import Variant, Workload
 from perf.measure.results import Slot, WarmUp, lost_share
 from perf.measure.tiers import Effort
-from perf.measure.workers.instance import WorkerError
 
 # Horovod then starts an allreduce as soon as it is requested: MPI is timed, not Horovod's waiting.
 WITHOUT_WAITING = {"HOROVOD_CYCLE_TIME": "0.1"}

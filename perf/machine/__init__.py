@@ -1,4 +1,4 @@
-"""The machine: its topology, where instances are put on it and whether they stayed, its class and its state."""
+"""The machine: its topology, where instances are placed and whether they stay there, its class and its state."""
 
 from perf.machine.identity import Machine, read_host_id, read_machine
 from perf.machine.memory import free_bytes, shortage

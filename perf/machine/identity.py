@@ -1,4 +1,4 @@
-"""What machine this is, and the class name under which its runs may be compared with others."""
+"""What machine this is, and its class: the name under which runs are comparable."""
 
 import hashlib
 import re
@@ -15,7 +15,7 @@ from perf.machine.topology import SYS_ROOT, Topology, read_online, read_topology
 DATA = Path(__file__).with_name("isa.toml")
 PROC_ROOT = Path("/proc")
 MACHINE_ID = Path("/etc/machine-id")
-# Words of a model name that say nothing, or say again what the class states elsewhere (the core count).
+# Parts of a model name without information, or that the class states elsewhere (the core count).
 _NOISE = re.compile(
     r"\((?:R|TM)\)|@.*|\bwith radeon.*|\b(?:\d+|dual|quad|six|eight|twelve|sixteen)-core\b|\b(?:CPU|processor)\b",
     re.IGNORECASE,
@@ -26,9 +26,16 @@ _NOISE = re.compile(
 class Machine:
     """The machine as far as this process may use it: cores, threads and nodes are counted within its CPU mask.
 
-    `cpu_version` is "family.model.stepping", which tells CPUs apart whose model name a hypervisor hides. `isa` is a
-    name from isa.toml; `memory_bytes` is the whole machine's; `instance_type` is EC2's name or None;
-    `masked` says that the mask leaves out part of the machine.
+    cpu_model: the model name in /proc/cpuinfo.
+    physical_cores: cores with at least one usable hardware thread.
+    hardware_threads: usable CPUs.
+    nodes: NUMA nodes with at least one usable CPU.
+    isa: the best instruction set, a name from isa.toml.
+    memory_bytes: the memory of the whole machine.
+    kernel: the kernel's release.
+    cpu_version: "family.model.stepping", which distinguishes CPUs whose model name a hypervisor hides.
+    instance_type: EC2's name of the instance type; None elsewhere.
+    masked: whether the CPU mask excludes part of the machine.
     """
 
     cpu_model: str
@@ -44,10 +51,10 @@ class Machine:
 
     @property
     def machine_class(self) -> str:
-        """The name of comparable runs, of [a-z0-9.-] and safe as a folder: "c5.metal" or "intel-xeon-2c-1n-avx2"."""
+        """Return the class, of [a-z0-9.-] and safe as a folder name: "c5.metal" or "intel-xeon-2c-1n-avx2"."""
         size = f"{self.physical_cores}c-{self.nodes}n"
         if self.instance_type and (instance := _slug(self.instance_type)):
-            # Half of a c5.metal must not be judged by the baseline of a whole one.
+            # Half of a c5.metal must not be compared with the baseline of a whole one.
             return f"{instance}-{size}" if self.masked else instance
         model = _slug(_NOISE.sub(" ", self.cpu_model)) or "unknown"
         if not re.search(r"\d", model) and re.search(r"\d", self.cpu_version):
@@ -56,16 +63,18 @@ class Machine:
         return f"{model}-{size}-{_slug(self.isa)}"
 
     def has_isa(self, name: str) -> bool:
-        """Whether its instruction set is this one of isa.toml, or a better one. ValueError for no such name."""
-        names = [found for found, _ in _isa_table()]
+        """Return whether its instruction set is the named one of isa.toml or better. Raises ValueError for an unknown
+        name.
+        """
+        names = [isa for isa, _ in _isa_table()]
         return names.index(self.isa) <= names.index(name)
 
 
 def read_machine(sys_root: Path = SYS_ROOT, proc_root: Path = PROC_ROOT, topology: Topology | None = None) -> Machine:
     """Read what machine this is; `topology` defaults to `read_topology(sys_root)`.
 
-    PerfError when /proc/cpuinfo, /proc/meminfo or the CPU topology cannot be read or understood; missing DMI only
-    leaves the instance type unknown.
+    Raises PerfError when /proc/cpuinfo, /proc/meminfo or the CPU topology cannot be read or parsed. Without DMI only
+    the instance type stays unknown.
     """
     usable = read_topology(sys_root) if topology is None else topology
     model, version, flags = parse_cpuinfo(_read(proc_root / "cpuinfo"))
@@ -84,9 +93,9 @@ def read_machine(sys_root: Path = SYS_ROOT, proc_root: Path = PROC_ROOT, topolog
 
 
 def read_host_id(path: Path = MACHINE_ID) -> str | None:
-    """A name for this very machine, 16 hex digits; None when it has no machine ID.
+    """Return an identifier of this machine, 16 hex digits; None when it has no machine ID.
 
-    It is a hash because machine-id(5) forbids to show the ID itself, and it is salted to be no other program's hash.
+    It is a salted hash, since the machine ID itself must not be exposed (machine-id(5)).
     """
     try:
         machine_id = path.read_bytes().strip()
@@ -98,8 +107,8 @@ def read_host_id(path: Path = MACHINE_ID) -> str | None:
 
 
 def parse_cpuinfo(text: str) -> tuple[str, str, frozenset[str]]:
-    """Model name ("unknown" when it is not there), "family.model.stepping" ("unknown" likewise) and flags of the first
-    CPU in the text of /proc/cpuinfo.
+    """Return model name, "family.model.stepping" and flags of the first CPU in the text of /proc/cpuinfo; "unknown" for
+    a name or a version that is missing.
     """
     first_cpu = text.strip().partition("\n\n")[0]
     lines = (line.partition(":") for line in first_cpu.splitlines())
@@ -110,22 +119,26 @@ def parse_cpuinfo(text: str) -> tuple[str, str, frozenset[str]]:
 
 
 def highest_isa(flags: frozenset[str]) -> str:
-    """The best instruction set of isa.toml whose flags are all in `flags`; "generic" when none is."""
+    """Return the best instruction set of isa.toml whose flags are all in `flags`; "generic" if there is none."""
     return next(name for name, needed in _isa_table() if needed <= flags)
 
 
 class _Isa(msgspec.Struct, frozen=True):
+    """An instruction set and the flags that it needs."""
+
     name: str
     flags: frozenset[str]
 
 
-class _Table(msgspec.Struct, frozen=True):
+class _IsaFile(msgspec.Struct, frozen=True):
+    """All of `isa.toml`."""
+
     isa: tuple[_Isa, ...]
 
 
 @cache
 def _isa_table() -> tuple[tuple[str, frozenset[str]], ...]:
-    return tuple((isa.name, isa.flags) for isa in read_toml(DATA, _Table).isa)
+    return tuple((isa.name, isa.flags) for isa in read_toml(DATA, _IsaFile).isa)
 
 
 def _slug(text: str) -> str:

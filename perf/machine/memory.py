@@ -1,4 +1,4 @@
-"""How much memory new processes may take: what the machine has free, and what control groups leave of their limits."""
+"""How much memory new processes may use: what the machine has free, and what the control groups' limits leave."""
 
 import os
 import re
@@ -8,17 +8,17 @@ from pathlib import Path
 from perf.machine.state.cgroups import own_cgroups
 from perf.machine.state.source import NUMBER, Source, number, read_text
 
-# Of a control group of version 2 and of version 1: its limit, and what it uses of it.
+# Files with a control group's limit and usage, in version 2 and in version 1.
 FILES = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
-# Pages of files, in memory.stat of either version: the kernel takes them back before it refuses memory.
-PAGES_OF_FILES = re.compile(rf"^(?:total_)?(?:in)?active_file ({NUMBER})$", re.MULTILINE)
+# File pages in memory.stat of either version: the kernel reclaims them before it refuses memory.
+FILE_PAGES = re.compile(rf"^(?:total_)?(?:in)?active_file ({NUMBER})$", re.MULTILINE)
 GIB = 1 << 30
 
 
 def free_bytes(sys_root: Path = Path("/sys"), proc_root: Path = Path("/proc")) -> int | None:
-    """The bytes that new processes may take: what the kernel estimates to be available without swapping (MemAvailable
-    in /proc/meminfo, proc(5)), or what the limit of this process's control group, or of one above it, leaves, when that
-    is less. None where the kernel tells neither.
+    """Return the bytes that new processes may use: what the kernel estimates to be available without swapping
+    (MemAvailable in /proc/meminfo, proc(5)), or less where the limit of this process's control group or of an ancestor
+    leaves less. None where the kernel reports neither.
     """
     source = Source(sys_root, proc_root, frozenset(os.sched_getaffinity(0)))
     available = re.search(rf"^MemAvailable: +({NUMBER}) kB$", source.proc("meminfo") or "", re.MULTILINE)
@@ -27,10 +27,10 @@ def free_bytes(sys_root: Path = Path("/sys"), proc_root: Path = Path("/proc")) -
 
 
 def shortage(need: int, free: int | None) -> str | None:
-    """That so many bytes are not free, in words; None when they are, or it is not known."""
+    """Return why `need` bytes do not fit into `free` bytes; None when they do, or when `free` is unknown (None)."""
     if free is None or need <= free:
         return None
-    return f"needs about {_words(need)} of memory, {_words(free)} are free"
+    return f"needs about {_size(need)} of memory, but only {_size(free)} are free"
 
 
 def _left_by_groups(source: Source) -> Iterator[int]:
@@ -39,15 +39,15 @@ def _left_by_groups(source: Source) -> Iterator[int]:
             limit, usage = number(read_text(folder / limit_file)), number(read_text(folder / usage_file))
             if limit is not None and usage is not None:  # "max" is no limit
                 text = read_text(folder / "memory.stat") or ""
-                yield max(0, limit - usage + _pages_of_files(text))
+                yield max(0, limit - usage + _file_pages(text))
 
 
-def _pages_of_files(stat: str) -> int:
-    """Bytes in pages of files, of a group and those below it: version 1 tells these as `total_`."""
+def _file_pages(stat: str) -> int:
+    """Return the bytes in file pages of a group and its descendants; version 1 reports their sum as `total_`."""
     if "\ntotal_" in stat:
         stat = "\n".join(line for line in stat.splitlines() if line.startswith("total_"))
-    return sum(int(found) for found in PAGES_OF_FILES.findall(stat))
+    return sum(int(size) for size in FILE_PAGES.findall(stat))
 
 
-def _words(size: int) -> str:
+def _size(size: int) -> str:
     return f"{size / GIB:.0f} GiB" if size >= 10 * GIB else f"{size / GIB:.1f} GiB"

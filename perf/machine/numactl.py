@@ -1,4 +1,4 @@
-"""Whether numactl can bind CPUs and memory here, found by trying; and the command prefix that does it."""
+"""Whether numactl can bind CPUs and memory here, determined by trial, and the command prefix that does it."""
 
 import shutil
 import subprocess
@@ -12,14 +12,19 @@ _ALLOW = "allow set_mempolicy (docker run --cap-add SYS_NICE), or run outside th
 
 @dataclass(frozen=True)
 class Numactl:
-    """The numactl to use, or, with path None, why there is none (a clause for a sentence) and what would mend it."""
+    """The numactl to use, or why there is none.
+
+    path: the program; None when it cannot be used.
+    problem: why it cannot be used, as a clause for a sentence.
+    remedy: what would fix that.
+    """
 
     path: str | None
     problem: str = ""
     remedy: str = ""
 
     def prefix(self, node: int, cpus: tuple[int, ...]) -> tuple[str, ...]:
-        """The words to put before a command to bind it to `cpus` and its memory to `node`; () without numactl.
+        """Return the arguments that, before a command, bind it to `cpus` and its memory to `node`; () without numactl.
 
         The CPUs come last of the two: numactl applies its options in order, and --cpunodebind alone means every CPU.
         """
@@ -29,10 +34,11 @@ class Numactl:
 
 
 def find_numactl(topology: Topology, *, timeout_s: float = 10.0) -> Numactl:
-    """Look for numactl on PATH and try it on the first node; never raises for a numactl that fails.
+    """Find numactl on PATH and try it on the first node, for at most `timeout_s`. Never raises for a numactl that
+    fails.
 
-    It is tried and its effect read back because containers commonly forbid set_mempolicy, and neither numactl's
-    presence nor its exit code proves that memory was bound. `timeout_s` (seconds) bounds the trial.
+    Its effect is read back, because containers commonly forbid set_mempolicy and neither numactl's presence nor its
+    exit code proves that memory was bound.
     """
     path = shutil.which("numactl")
     if path is None:
@@ -44,10 +50,10 @@ def find_numactl(topology: Topology, *, timeout_s: float = 10.0) -> Numactl:
     except (OSError, subprocess.TimeoutExpired) as error:
         return Numactl(None, f"{path} does not run ({error})", _INSTALL)
     if trial.returncode != 0:
-        said = trial.stderr.strip().partition("\n")[0] or f"exit code {trial.returncode}"
-        return Numactl(None, f"numactl cannot bind here ({said})", _ALLOW)
+        reason = trial.stderr.strip().partition("\n")[0] or f"exit code {trial.returncode}"
+        return Numactl(None, f"numactl cannot bind here ({reason})", _ALLOW)
     policies = {line.split()[1] for line in trial.stdout.splitlines()}
     if policies != {f"bind:{node.id}"}:
-        found = ", ".join(sorted(policies)) or "nothing"
-        return Numactl(None, f"numactl had no effect (memory policy: {found})", _ALLOW)
+        listed = ", ".join(sorted(policies)) or "nothing"
+        return Numactl(None, f"numactl had no effect (memory policy: {listed})", _ALLOW)
     return Numactl(path)

@@ -1,4 +1,4 @@
-"""How steady this machine computes, seen by doing it: what a neighbour on the same host takes, no counter shows."""
+"""How steadily this machine computes, measured by computing: no counter shows what a neighbour on the host takes."""
 
 import os
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perf.machine.state import Finding
-from perf.machine.state.model import state_limits
+from perf.machine.state.model import exceeds, explanation_of
 
 # Doubles that fit into the first-level cache, the second-level cache, and no cache of today's CPUs.
 _FIRST_LEVEL, _SECOND_LEVEL, _NO_CACHE = 1 << 10, 1 << 14, 1 << 23
@@ -18,50 +18,54 @@ _REPEATS = {"computing": 300, "cache": 60, "memory": 1}
 
 @dataclass(frozen=True)
 class Pace:
-    """Durations in ns of one loop, over and over, on CPUs in turn."""
+    """Repeated timings of one loop, on each CPU in turn.
+
+    durations_ns: the duration of each repeat.
+    """
 
     durations_ns: tuple[int, ...]
 
     @property
     def slowdown(self) -> float:
-        """How many times longer than the fastest one the slowest tenth took, at least."""
+        """Return the 90th percentile of the durations, relative to the fastest one."""
         return float(np.quantile(self.durations_ns, 0.9)) / min(self.durations_ns)
 
 
 def watch_pace(window_s: float, cpus: Collection[int] | None = None) -> Mapping[str, Pace]:
-    """Run three loops, bound by computing, by the second-level cache and by memory bandwidth, on each CPU in turn for
-    `window_s` seconds; once each at least. This thread ends on the CPUs it began on.
+    """Time three loops on each of `cpus` in turn (default: all usable ones) for `window_s` seconds, and at least once.
+
+    The loops are bound by computing, by the second-level cache and by memory bandwidth. The thread's CPU mask is
+    restored at the end. Raises OSError for a CPU that this process may not use.
     """
     allowed = os.sched_getaffinity(0)
     loops = _loops()
     durations: dict[str, list[int]] = {name: [] for name in loops}
-    ends = time.monotonic() + window_s
+    deadline_s = time.monotonic() + window_s
     try:
         while True:
             for cpu in sorted(cpus or allowed):
                 os.sched_setaffinity(0, {cpu})
                 for name, loop in loops.items():
-                    loop()  # the caches hold its data afterwards
+                    loop()  # loads its data into the caches
                     started = time.monotonic_ns()
                     loop()
                     durations[name].append(time.monotonic_ns() - started)
-            if time.monotonic() >= ends:
-                return {name: Pace(tuple(found)) for name, found in durations.items()}
+            if time.monotonic() >= deadline_s:
+                return {name: Pace(tuple(durations_ns)) for name, durations_ns in durations.items()}
     finally:
         os.sched_setaffinity(0, allowed)
 
 
 def pace_finding(paces: Mapping[str, Pace]) -> Finding:
-    """What the loops say of the machine, as one of the doctor's findings."""
+    """Return what the loops show, as one of the findings of `mxperf doctor`."""
     reading = ", ".join(f"{name} {pace.slowdown:.2f}" for name, pace in paces.items())
-    doubtful = max(pace.slowdown for pace in paces.values()) > state_limits().pace_slowdown
+    doubtful = exceeds("steady_pace", max(pace.slowdown for pace in paces.values()))
     return Finding(
         check="steady_pace",
         reading=f"{reading} times the fastest",
         verdict="doubtful" if doubtful else "fine",
-        explanation="Short loops, and how much longer than the fastest the slowest tenth of them took. Neighbours on "
-        "the same host slow a virtual machine without any counter of its kernel showing it.",
-        advice="use a machine of its own, or measure more invocations: speedups are those of the fastest slots"
+        explanation=explanation_of("steady_pace"),
+        advice="use a dedicated machine, or measure more invocations: speedups come from the fastest slots"
         if doubtful
         else None,
     )

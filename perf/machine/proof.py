@@ -1,9 +1,9 @@
-"""Did the instance run where it was put? Pure checks over what a worker read back about itself.
+"""Did the instance run where it was placed? Pure checks of what a worker read back about itself.
 
 The proof is a JSON object: `launch_cpus`, the Cpus_allowed_list of the worker's main thread at its start;
-`thread_cpus`, the same of every thread after warm-up, by thread id; `policies`, how many mappings of numa_maps have
-each memory policy; `anonymous_kb`, how much anonymous memory is on each node (in any one unit: only the share counts).
-The last two are null when the kernel has no numa_maps (built without NUMA).
+`thread_cpus`, the same for every thread after warm-up, by thread id; `policies`, how many mappings in numa_maps have
+each memory policy; `anonymous_kb`, how much anonymous memory is on each node (only the proportions count). The last two
+are null when the kernel has no numa_maps (built without NUMA).
 """
 
 from collections.abc import Mapping
@@ -11,16 +11,17 @@ from typing import Any
 
 from perf.machine.placement import Placement
 from perf.machine.topology import format_cpulist, parse_cpulist
+from perf.wording import counted
 
-# Not 100: the exec leaves no pages from before the binding, not even shared copy-on-write ones, but the kernel
-# populates some pages of a process on its own account, and those may be anywhere.
+# Not 100: exec leaves no pages from before the binding, not even shared copy-on-write ones, but the kernel itself
+# populates some pages of a process, and those may be on any node.
 MIN_LOCAL_PERCENT = 99
 
 
 def check_pinning(placement: Placement, proof: Mapping[str, Any]) -> list[str]:
-    """What speaks against `proof` showing that its worker ran as `placement` says; [] when it is proven.
+    """Return why `proof` does not show that its worker ran as `placement` says; [] when it does.
 
-    Missing or garbled evidence is a problem like any other, never an exception.
+    Missing or malformed evidence is a problem like any other, never an exception.
     """
     problems = _check_launch(placement, proof.get("launch_cpus"))
     problems += _check_threads(placement, proof.get("thread_cpus"))
@@ -54,7 +55,7 @@ def _check_threads(placement: Placement, thread_cpus: object) -> list[str]:
         if not cpus or not cpus <= set(placement.cpus):
             strays.setdefault(str(listed), []).append(str(thread))
     return [
-        f"{len(threads)} thread{'s' * (len(threads) > 1)} (first: {threads[0]}) may run on CPUs {listed or 'none'}, "
+        f"{counted(len(threads), 'thread')} (first: {threads[0]}) may run on CPUs {listed or 'none'}, "
         f"not only on {format_cpulist(placement.cpus)}"
         for listed, threads in strays.items()
     ]
@@ -65,11 +66,12 @@ def _check_policies(placement: Placement, policies: object) -> list[str]:
     if not counts:
         return [f"sent no policies: {policies!r}"]
     wanted = f"bind:{placement.node}" if placement.method == "numactl" else "default"
-    # OpenBLAS (mxnet's and numpy's) asks for "local" for its own buffers with mbind, whatever the process was given;
-    # on pinned CPUs that is this node's memory, which the count of pages proves.
+    # OpenBLAS (mxnet's and numpy's) sets "local" for its own buffers with mbind, whatever the process's policy is; on
+    # pinned CPUs that is this node's memory, which the count of pages proves.
     counts.pop("local", None)
     return [
-        f"{count} of {sum(counts.values())} mappings have the memory policy {policy} instead of {wanted}"
+        f"{count} of {counted(sum(counts.values()), 'mapping')} {'has' if count == 1 else 'have'} the memory policy "
+        f"{policy} instead of {wanted}"
         for policy, count in counts.items()
         if policy != wanted
     ]
@@ -82,8 +84,11 @@ def _check_pages(placement: Placement, pages: object) -> list[str]:
         return [f"sent no anonymous_kb: {pages!r}"]
     local = counts.get(str(placement.node), 0)
     if 100 * local < MIN_LOCAL_PERCENT * total:
-        spread = ", ".join(f"node {node}: {100 * count / total:.1f} %" for node, count in sorted(counts.items()))
-        return [f"its anonymous memory must be on node {placement.node} to {MIN_LOCAL_PERCENT} %, but is on {spread}"]
+        distribution = ", ".join(f"node {node}: {100 * count / total:.1f} %" for node, count in sorted(counts.items()))
+        return [
+            f"at least {MIN_LOCAL_PERCENT} % of its anonymous memory must be on node {placement.node}, "
+            f"but it is on {distribution}"
+        ]
     return []
 
 
@@ -95,7 +100,7 @@ def _parse(listed: object) -> set[int] | None:
 
 
 def _counts(value: object) -> dict[str, int]:
-    """The value when it maps names to counts, else {}."""
+    """Return the value if it maps names to counts, else {}."""
     if not isinstance(value, Mapping) or not all(isinstance(count, int) and count >= 0 for count in value.values()):
         return {}
     return {str(name): count for name, count in value.items()}

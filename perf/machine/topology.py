@@ -1,4 +1,4 @@
-"""Which CPUs this process may use, grouped by NUMA node and physical core, as the kernel's sysfs tells it."""
+"""The CPUs that this process may use, grouped by NUMA node and physical core, from the kernel's sysfs."""
 
 import os
 import re
@@ -11,15 +11,18 @@ from perf.errors import PerfError
 SYS_ROOT = Path("/sys")
 _MOUNT = "check that sysfs is mounted on /sys and readable (in a container, do not hide /sys/devices/system)"
 _RANGE = re.compile(r"([0-9]+)(?:-([0-9]+))?")
-# The kernel renamed the file; old ones know only the first name, and a later one may drop it.
+# The kernel renamed the file: old kernels have only the first name, and a later one may drop it.
 _SIBLING_FILES = ("thread_siblings_list", "core_cpus_list")
 
 
 @dataclass(frozen=True)
 class Node:
-    """One NUMA node: its usable CPUs, ascending, and the same CPUs grouped by physical core.
+    """A NUMA node.
 
-    A core is the tuple of its hardware threads (siblings), ascending; cores are ordered by their first thread.
+    id: its number.
+    cpus: its usable CPUs, ascending.
+    cores: the same CPUs by physical core, each core as its hardware threads (siblings), ascending; cores are ordered by
+        their first thread.
     """
 
     id: int
@@ -29,23 +32,26 @@ class Node:
 
 @dataclass(frozen=True)
 class Topology:
-    """The nodes that have at least one usable CPU, ordered by id; never empty when made by `read_topology`."""
+    """The usable part of a machine.
+
+    nodes: the nodes with at least one usable CPU, by id; never empty when made by `read_topology`.
+    """
 
     nodes: tuple[Node, ...]
 
     @property
     def physical_cores(self) -> int:
-        """Number of cores with at least one usable hardware thread."""
+        """Return the number of cores with at least one usable hardware thread."""
         return sum(len(node.cores) for node in self.nodes)
 
     @property
     def hardware_threads(self) -> int:
-        """Number of usable CPUs in the kernel's sense."""
+        """Return the number of usable CPUs in the kernel's sense."""
         return sum(len(node.cpus) for node in self.nodes)
 
 
 def parse_cpulist(text: str) -> tuple[int, ...]:
-    """CPU numbers, ascending and without repeats, of a kernel list: "0-3,8" is (0, 1, 2, 3, 8), "" is ().
+    """Return the CPU numbers, ascending and unique, of a kernel list: "0-3,8" is (0, 1, 2, 3, 8), "" is ().
 
     Raises ValueError for anything else.
     """
@@ -62,37 +68,37 @@ def parse_cpulist(text: str) -> tuple[int, ...]:
 
 
 def format_cpulist(cpus: Iterable[int]) -> str:
-    """The kernel's and numactl's way to write CPU numbers (none negative): {0, 1, 2, 3, 8} is "0-3,8"."""
-    runs: list[tuple[int, int]] = []
+    """Return CPU numbers (none negative) as the kernel and numactl write them: {0, 1, 2, 3, 8} is "0-3,8"."""
+    ranges: list[tuple[int, int]] = []
     for cpu in sorted(set(cpus)):
-        if runs and runs[-1][1] == cpu - 1:
-            runs[-1] = (runs[-1][0], cpu)
+        if ranges and ranges[-1][1] == cpu - 1:
+            ranges[-1] = (ranges[-1][0], cpu)
         else:
-            runs.append((cpu, cpu))
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+            ranges.append((cpu, cpu))
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
 
 
 def read_cpulist(path: Path) -> tuple[int, ...]:
-    """CPU numbers in a kernel file; PerfError naming the file when it cannot be read or is not a CPU list."""
+    """Return the CPU numbers in a kernel file. Raises PerfError, naming it, when it is unreadable or no CPU list."""
     try:
         return parse_cpulist(path.read_text(encoding="ascii"))
     except OSError as error:
         raise PerfError(f"cannot be read: {error.strerror}", subject=str(path), next_step=_MOUNT) from error
     except ValueError as error:  # a UnicodeDecodeError too
-        raise PerfError(f"cannot be understood: {error}", subject=str(path), next_step=_MOUNT) from error
+        raise PerfError(f"cannot be parsed: {error}", subject=str(path), next_step=_MOUNT) from error
 
 
 def read_online(sys_root: Path = SYS_ROOT) -> tuple[int, ...]:
-    """Every online CPU of the machine, whether this process may use it or not; PerfError as `read_cpulist`."""
+    """Return all online CPUs, whether this process may use them or not. Raises PerfError as `read_cpulist` does."""
     return read_cpulist(sys_root / "devices/system/cpu/online")
 
 
 def read_topology(sys_root: Path = SYS_ROOT, allowed: Collection[int] | None = None) -> Topology:
     """Read the topology of the online CPUs in `allowed` (default: this process's affinity mask).
 
-    The mask is respected so that inside a container or under taskset only reachable CPUs are planned for. Nodes left
-    without a CPU (memory-only, or masked out) are dropped; a kernel without NUMA is one node 0. PerfError when a file
-    is unreadable or garbled, or when no CPU is left.
+    The mask is respected, so that inside a container or under taskset only reachable CPUs are planned for. Nodes
+    without a usable CPU (memory-only, or masked out) are dropped; a kernel without NUMA has one node 0. Raises
+    PerfError when a file is unreadable or malformed, or when no CPU is left.
     """
     mask = os.sched_getaffinity(0) if allowed is None else set(allowed)
     usable = mask.intersection(read_online(sys_root))
@@ -112,10 +118,10 @@ def read_topology(sys_root: Path = SYS_ROOT, allowed: Collection[int] | None = N
 
 def _read_members(sys_root: Path, usable: Iterable[int]) -> list[tuple[int, Iterable[int]]]:
     folders = (sys_root / "devices/system/node").glob("node[0-9]*")
-    found = sorted((int(folder.name.removeprefix("node")), folder) for folder in folders if folder.name[4:].isdecimal())
-    if not found:  # built without NUMA
+    nodes = sorted((int(folder.name.removeprefix("node")), folder) for folder in folders if folder.name[4:].isdecimal())
+    if not nodes:  # built without NUMA
         return [(0, usable)]
-    return [(node_id, read_cpulist(folder / "cpulist")) for node_id, folder in found]
+    return [(node_id, read_cpulist(folder / "cpulist")) for node_id, folder in nodes]
 
 
 def _read_cores(sys_root: Path, cpus: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
@@ -124,7 +130,9 @@ def _read_cores(sys_root: Path, cpus: tuple[int, ...]) -> tuple[tuple[int, ...],
         folder = sys_root / f"devices/system/cpu/cpu{cpu}/topology"
         file = next((folder / name for name in _SIBLING_FILES if (folder / name).exists()), folder / _SIBLING_FILES[0])
         siblings = read_cpulist(file)
-        if cpu not in siblings:  # trusting it would lose the CPU without a word
-            raise PerfError(f"does not name its own CPU {cpu}: {format_cpulist(siblings)!r}", subject=str(file))
+        if cpu not in siblings:  # else the CPU would be lost silently
+            raise PerfError(
+                f"does not list its own CPU {cpu}: {format_cpulist(siblings)!r}", subject=str(file), next_step=_MOUNT
+            )
         cores.add(tuple(sibling for sibling in siblings if sibling in cpus))
     return tuple(sorted(cores))

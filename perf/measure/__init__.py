@@ -1,1 +1,0 @@
-"""Plans in, samples out: fresh, pinned, interleaved worker processes. Knows neither CNNs nor pytest."""

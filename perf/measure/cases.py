@@ -1,7 +1,8 @@
-"""Measuring the selected cases of all families: prepared, checked, measured, and again what is left undecided."""
+"""Measuring the selected cases of all families: prepare, check, measure, and confirm what is undecided."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -16,10 +17,11 @@ from perf.measure.outcome import Outcome
 from perf.measure.peak import measure_peaks
 from perf.measure.plan import Plan, SubjectKey, Variant, WorkloadKey
 from perf.measure.results import WorkloadResult
-from perf.measure.resuming import resumed
 from perf.measure.stacks import BaselineArm, stacks_of
+from perf.wording import counted
 
 NOTHING = WorkloadResult((), {})
+# What to do about a case that needs too much memory.
 SMALLER = "choose a smaller batch or shape, fewer instances or ranks, or a machine with more memory"
 Checks = Mapping[SubjectKey, Mapping[str, Checked[CheckFacts]]]
 BaselineArms = Mapping[str, BaselineArm | str]
@@ -31,28 +33,37 @@ class Progress(Protocol):
     def say(self, line: str) -> None:
         """Print a line that stays."""
 
-    def tell(self, text: str, done: float) -> None:
-        """Show what is being done, and which share of it all is done."""
+    def show(self, text: str, done: float) -> None:
+        """Show what is being done now, and which fraction of everything is `done`."""
 
     def restart(self) -> None:
-        """Begin to reckon the time to go anew."""
+        """Start over with estimating the remaining time."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of each case, by its id, or the error of a subject that could not be prepared for all of its cases; and
-    what each build reached in GFLOP/s in large matrix products.
+    """The results of all cases.
+
+    outcomes: the outcome of each case, by its id; an error where its subject could not be prepared.
+    peaks_gflop_per_s: what each build reached in large matrix products, by its role; empty when not measured.
     """
 
     outcomes: Mapping[str, Outcome | PerfError]
-    limits: Mapping[str, float]
+    peaks_gflop_per_s: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measuring:
-    """What is needed to measure cases. `injected` are slowdowns made on purpose, as shares by variant. `baseline_arm`
-    makes the baseline arm of a variant for its cases, or says why there is none; None where it runs what the baseline
-    ran. `undecided` orders the cases that need confirmation, the most important first.
+    """What is needed to measure cases.
+
+    resources: what families may use to prepare and check their cases.
+    conditions: how to measure.
+    injected: slowdowns made on purpose, as fractions of a pass, by variant.
+    progress: where to report what is being done.
+    ledger: where to book the wall time.
+    baseline_arm: returns the baseline arm of a variant for its cases, or why it cannot have one; None where the stack
+        is the baseline's.
+    undecided: returns the outcomes that need confirmation, the most important first.
     """
 
     resources: Resources
@@ -64,16 +75,16 @@ class Measuring:
     undecided: Callable[[Sequence[Outcome]], Sequence[Outcome]]
 
     def measured(self, selected: Sequence[Case]) -> Measured:
-        """Measure the cases. PerfError when one is to be slowed down that there is not."""
+        """Measure the cases. Raises PerfError when `injected` names a variant that none of them has."""
         errors, plans, checks = self._prepared(selected)
         selected = [case for case in selected if case.id not in errors]
         with self.ledger.stage("preparing"):
             baseline_arms = {plan.key: self._baseline_arms(plan, selected) for plan in plans}
         plans = [_side_by_side(plan, baseline_arms[plan.key]) for plan in plans]
-        # The same wheel in another environment would only be measured twice.
+        # The same wheel in two environments has the same peak.
         variants = [variant for plan in plans for variant in plan.variants if not variant.baseline_arm_of]
         builds = {variant.build.content_sha256: variant.build for variant in variants}
-        limits = measure_peaks(list(builds.values()), self.conditions, self.progress.tell, self.ledger)
+        peaks = measure_peaks(list(builds.values()), self.conditions, self.progress.show, self.ledger)
         results = self._measure(plans, checks, self.conditions)
         outcomes = {
             case.id: Outcome(
@@ -88,10 +99,10 @@ class Measuring:
             for case in selected
             if subject_of(case) == plan.key
         }
-        return Measured({**errors, **self._confirmations(outcomes, checks)}, limits)
+        return Measured({**errors, **self._confirmed(outcomes, checks)}, peaks)
 
     def _prepared(self, selected: Sequence[Case]) -> tuple[dict[str, PerfError], list[Plan[Any]], Checks]:
-        """Every subject planned and checked: the errors by case, the plans, and what was found out by subject."""
+        """Plan and check every subject. Return the errors by case, the plans, and the checks by subject."""
         errors: dict[str, PerfError] = {}
         plans: list[Plan[Any]] = []
         checks: dict[SubjectKey, Mapping[str, Checked[CheckFacts]]] = {}
@@ -110,11 +121,11 @@ class Measuring:
                     checks[key] = self._checks(plan, cases[0])
                 plans.append(plan)
             except (PerfError, OSError, MemoryError) as error:
-                errors |= dict.fromkeys((case.id for case in cases), _told(key, error))
+                errors |= dict.fromkeys((case.id for case in cases), _preparation_error(key, error))
         return errors, _slowed(plans, self.injected), checks
 
     def _fitting(self, plan: Plan[Any], cases: Sequence[Case]) -> tuple[Plan[Any], dict[str, PerfError]]:
-        """The plan without the workloads that need more memory than is free, and the errors of their cases."""
+        """Return the plan without the workloads that need more memory than is free, and the errors of their cases."""
         needs, free = cases[0].family.memory_bytes(plan, self.resources), free_bytes()
         short = {name: why for name, need in needs.items() if (why := shortage(need, free))}
         errors = {
@@ -125,47 +136,48 @@ class Measuring:
         return replace(plan, workloads=tuple(w for w in plan.workloads if w.name not in short)), errors
 
     def _baseline_arms(self, plan: Plan[Any], selected: Sequence[Case]) -> dict[str, BaselineArm | str]:
-        """The twins of a plan's variants by variant, or why one that is needed cannot be had."""
+        """Return the baseline arms of a plan by variant, or why a variant that needs one cannot have it."""
         cases: dict[str, list[Case]] = {}
         for case in selected:
             if subject_of(case) == plan.key:
                 cases.setdefault(case.variant, []).append(case)
-        found = {v.name: self.baseline_arm(plan, v, cases[v.name]) for v in plan.variants if v.name in cases}
-        for name, baseline_arm in found.items():
-            if isinstance(baseline_arm, str):
-                self.progress.say(f"{plan.subject} {name}: nothing runs beside it: {baseline_arm}")
-        return {name: baseline_arm for name, baseline_arm in found.items() if baseline_arm is not None}
+        arms = {v.name: self.baseline_arm(plan, v, cases[v.name]) for v in plan.variants if v.name in cases}
+        for name, arm in arms.items():
+            if isinstance(arm, str):
+                self.progress.say(f"{plan.subject} {name}: the baseline cannot run side by side with it: {arm}")
+        return {name: arm for name, arm in arms.items() if arm is not None}
 
-    def _confirmations(self, outcomes: Mapping[str, Outcome], checks: Checks) -> dict[str, Outcome]:
-        """All outcomes. What is undecided is measured again beside its twin, one case after the other: the one that
-        matters most is taken to its verdict before the next is begun. The budget is what is really spent.
+    def _confirmed(self, outcomes: Mapping[str, Outcome], checks: Checks) -> dict[str, Outcome]:
+        """Return all outcomes after confirming what is undecided, until the budget of wall time is spent.
+
+        Cases are confirmed one after the other: the most important one gets all its confirmations before the next.
         """
-        found, given_up = dict(outcomes), set[str]()
-        ends_s = time.monotonic() + self.conditions.effort.confirm_budget_s
-        while suspects := self._suspects(found, given_up):
+        confirmed, finished = dict(outcomes), set[str]()
+        deadline_s = time.monotonic() + self.conditions.effort.confirm_budget_s
+        while suspects := self._suspects(confirmed, finished):
             suspect = suspects[0].case.id
-            for look in range(1, MAX_EVALUATIONS):
-                if time.monotonic() >= ends_s:
+            for confirmation in range(1, MAX_EVALUATIONS):
+                if time.monotonic() >= deadline_s:
                     names = ", ".join(outcome.case.id for outcome in suspects)
                     self.progress.say(f"The time for confirmations is spent; undecided: {names}")
-                    return found
+                    return confirmed
                 with self.ledger.within("confirmations"):
-                    found[suspect] = self._look_again(look, found[suspect], checks)
-                if not any(outcome.case.id == suspect for outcome in self._suspects(found, given_up)):
+                    confirmed[suspect] = self._confirm(confirmation, confirmed[suspect], checks)
+                if not any(outcome.case.id == suspect for outcome in self._suspects(confirmed, finished)):
                     break
-            given_up.add(suspect)
-        return found
+            finished.add(suspect)
+        return confirmed
 
-    def _suspects(self, outcomes: Mapping[str, Outcome], given_up: set[str]) -> list[Outcome]:
+    def _suspects(self, outcomes: Mapping[str, Outcome], finished: set[str]) -> list[Outcome]:
         sound = [outcome for outcome in outcomes.values() if not outcome.failure and not outcome.baseline_arm_failure]
-        return [outcome for outcome in self.undecided(sound) if outcome.case.id not in given_up]
+        return [outcome for outcome in self.undecided(sound) if outcome.case.id not in finished]
 
-    def _look_again(self, look: int, suspect: Outcome, checks: Checks) -> Outcome:
-        """Measure a case in some more invocations, side by side with its twin and nothing else."""
+    def _confirm(self, confirmation: int, suspect: Outcome, checks: Checks) -> Outcome:
+        """Measure a case in further invocations, side by side with its baseline arm and nothing else."""
         if not isinstance(suspect.baseline_arm, BaselineArm):
-            raise TypeError(f"{suspect.case.id} has no twin")
+            raise TypeError(f"{suspect.case.id} has no baseline arm")
         effort = suspect.plan.effort or self.conditions.effort
-        count = look * self.conditions.effort.confirm_invocations
+        count = confirmation * self.conditions.effort.confirm_invocations
         plan = replace(
             suspect.plan,
             workloads=tuple(w for w in suspect.plan.workloads if w.name == suspect.case.workload),
@@ -180,47 +192,47 @@ class Measuring:
         self, plans: Sequence[Plan[Any]], checks: Checks, conditions: Conditions
     ) -> dict[WorkloadKey, WorkloadResult]:
         problems = {
-            key: {name: check.problem for name, check in found.items() if check.problem}
-            for key, found in checks.items()
+            key: {name: check.problem for name, check in by_variant.items() if check.problem}
+            for key, by_variant in checks.items()
         }
-        for line in resumed(plans, conditions):
+        for line in reuse_of(plans, conditions):
             self.progress.say(line)
         self.progress.restart()
-        return measure(plans, problems, conditions, self.progress.tell, self.ledger)
+        return measure(plans, problems, conditions, self.progress.show, self.ledger)
 
     def _checks(self, plan: Plan[Any], case: Case) -> Mapping[str, Checked[CheckFacts]]:
         journal = self.conditions.journal
         stacks = stacks_of(plan, self.conditions.placements)
         checks = journal.checks(plan.key, stacks)
         if checks is None:
-            self.progress.tell(f"{plan.subject}: checking answers", 0.0)
+            self.progress.show(f"{plan.subject}: checking answers", 0.0)
             checks = case.family.check(plan, self.resources)
-            journal.keep_checks(plan.key, stacks, checks)
+            journal.record_checks(plan.key, stacks, checks)
         return checks
 
 
-def _told(subject: SubjectKey, error: Exception) -> PerfError:
-    """Why a subject could not be prepared or checked, as the error of its cases."""
+def _preparation_error(subject: SubjectKey, error: Exception) -> PerfError:
+    """Return why a subject could not be prepared or checked, as the error of its cases."""
     if isinstance(error, PerfError):
         return error
     if isinstance(error, MemoryError):
-        what = f"there was not enough memory to prepare and check it: {error}".rstrip(": ")
+        what = f"there is not enough memory to prepare and check it: {error}".rstrip(": ")
         return PerfError(what, subject=subject.subject, next_step=SMALLER)
-    step = "see to the file or program that is named, then run again"
-    return PerfError(f"preparing or checking it failed: {error}", subject=subject.subject, next_step=step)
+    step = "fix the file or program named above, then run again"
+    return PerfError(f"it could not be prepared or checked: {error}", subject=subject.subject, next_step=step)
 
 
 def _side_by_side(plan: Plan[Any], baseline_arms: BaselineArms) -> Plan[Any]:
-    """The plan with its twins, each beside its variant: they share all blocks."""
+    """Return the plan with each variant's baseline arm beside it: the two share all blocks."""
     variants: list[Variant[Any]] = []
     for variant in plan.variants:
-        baseline_arm = baseline_arms.get(variant.name)
-        variants += [baseline_arm.variant, variant] if isinstance(baseline_arm, BaselineArm) else [variant]
+        arm = baseline_arms.get(variant.name)
+        variants += [arm.variant, variant] if isinstance(arm, BaselineArm) else [variant]
     return replace(plan, variants=tuple(variants))
 
 
 def _slowed(plans: Sequence[Plan[Any]], injected: Mapping[str, float]) -> list[Plan[Any]]:
-    """The plans with slowdowns made on purpose. PerfError when none of them has such a variant."""
+    """Return the plans with injected slowdowns. Raises PerfError when none of them has such a variant."""
     names = {variant.name for plan in plans for variant in plan.variants}
     for name in injected:
         if plans and name not in names:
@@ -230,3 +242,30 @@ def _slowed(plans: Sequence[Plan[Any]], injected: Mapping[str, float]) -> list[P
         replace(plan, variants=tuple(replace(v, extra_work=injected.get(v.name, 0.0)) for v in plan.variants))
         for plan in plans
     ]
+
+
+def reuse_of(plans: Sequence[Plan[Any]], conditions: Conditions) -> Iterator[str]:
+    """Yield, a line each, how many of the invocations that the plans need come from an earlier session, and which are
+    dropped and why; nothing in a new session.
+    """
+    journal = conditions.journal
+    if journal.resumed is None:
+        return
+    reused = needed = 0
+    dropped: list[str] = []
+    for plan in plans:
+        stacks = stacks_of(plan, conditions.placements)
+        least = (plan.effort or conditions.effort).min_invocations
+        for workload in plan.workloads:
+            key = plan.key_of(workload)
+            available = len(journal.result(key, conditions.confirming, stacks).invocations)
+            reused += available
+            needed += max(available, least)
+            reasons = Counter(journal.dropped(key, conditions.confirming, stacks))
+            dropped += [
+                f"{workload.name}: dropped {counted(count, 'earlier invocation')}: {reason}"
+                for reason, count in reasons.items()
+            ]
+    if reused or conditions.confirming is None:
+        yield f"Reusing {reused} of {counted(needed, 'invocation')} from the session of {journal.resumed}"
+    yield from dropped

@@ -1,4 +1,4 @@
-"""Measuring a plan: invocations of fresh workers, workloads within them, interleaved blocks within those."""
+"""Measuring a plan: invocations of fresh workers, workloads in these, and interleaved blocks in those."""
 
 import random
 import time
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from perf.errors import WorkerError
 from perf.judge.speedup import estimate_speedup, observe
 from perf.machine import Placement
 from perf.measure.journal import InvocationLine, Journal
@@ -17,21 +18,25 @@ from perf.measure.plan import Plan, Runner, SubjectKey, Workload, WorkloadKey
 from perf.measure.results import Block, Failure, Invocation, Slot, WarmUp, WorkloadResult, merged
 from perf.measure.stacks import stacks_of
 from perf.measure.tiers import Effort
-from perf.measure.workers.instance import WorkerError
 from perf.measure.workers.turns import turn
 from perf.measure.workers.worker_group import WorkerGroup
 
-# Where candidates and twins share the blocks, these may take so many times as long.
-BESIDE_BUDGET = 1.5
-# Told what is being done and which share of the plan is done.
-Tell = Callable[[str, float], None]
+# Blocks that variants share with their baseline arms may take this many times as long.
+SIDE_BY_SIDE_BUDGET = 1.5
+# Shows what is being done, and which fraction of the plans is done.
+Show = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """Under which a plan is measured: where instances run, how hard, how long a worker may take to answer, and where
-    each invocation is written down. `confirming` is the variant that is remeasured because screening left it undecided;
-    None while screening.
+    """How a plan is measured.
+
+    placements: where instances run.
+    effort: how hard to measure.
+    timeout_s: how long a worker may take to answer.
+    scratch: a folder for temporary files.
+    journal: where each invocation is recorded.
+    confirming: the variant that is remeasured because screening left it undecided; None while screening.
     """
 
     placements: tuple[Placement, ...]
@@ -41,8 +46,8 @@ class Conditions:
     journal: Journal
     confirming: str | None = None
 
-    def words(self, workload: Workload) -> str:
-        """What an invocation of the workload is called: "invocation" or "confirming resnet50_v1-b8-mkl-int8"."""
+    def invocation_label(self, workload: Workload) -> str:
+        """Return how progress calls an invocation: "invocation" or "confirming resnet50_v1-b8-mkl-int8"."""
         return f"confirming {workload.name}-{self.confirming}" if self.confirming else "invocation"
 
 
@@ -50,29 +55,33 @@ def measure(
     plans: Sequence[Plan[Any]],
     problems: Mapping[SubjectKey, Mapping[str, Failure]],
     conditions: Conditions,
-    tell: Tell,
+    show: Show,
     ledger: Ledger,
 ) -> dict[WorkloadKey, WorkloadResult]:
-    """Measure what the journal does not hold yet of the plans; all results by workload. A variant's failure is in its
-    results; it stops nothing else.
+    """Measure what the journal does not yet hold of the plans, and return all results by workload.
 
-    Invocations go round: the first of every plan, then the second of every plan. What a workload's invocations have in
-    common is then the program, not the minute in which they ran. `problems` are variants that failed before, by subject
-    and name: they are not timed, and fail in every workload.
+    Invocations rotate: the first of every plan, then the second of every plan, so that a workload's invocations have
+    the program in common and not the minute in which they ran. A variant that fails stops nothing else; its failure is
+    in the result. `problems` are variants that failed before, by subject and name: they are not timed, and fail in
+    every workload.
     """
     total = sum(workload.weight for plan in plans for workload in plan.workloads)
 
-    def told(text: str) -> None:
-        tell(text, sum(run.weight_done() for run in runs) / total)
+    def show_progress(text: str) -> None:
+        show(text, sum(measurement.weight_done() for measurement in measurements) / total)
 
-    runs = [_Run(plan, problems.get(plan.key, {}), conditions, told, ledger) for plan in plans]
-    while any(run.open_workloads() for run in runs):
-        for run in runs:
-            run.invoke(run.open_workloads())
-    return {run.key_of(workload): run.result(workload) for run in runs for workload in run.workloads}
+    measurements = [_Measurement(plan, problems.get(plan.key, {}), conditions, show_progress, ledger) for plan in plans]
+    while any(measurement.open_workloads() for measurement in measurements):
+        for measurement in measurements:
+            measurement.invoke(measurement.open_workloads())
+    return {
+        measurement.key_of(workload): measurement.result(workload)
+        for measurement in measurements
+        for workload in measurement.workloads
+    }
 
 
-class _Run:
+class _Measurement:
     """The state of one plan's measurement."""
 
     def __init__(
@@ -80,12 +89,12 @@ class _Run:
         plan: Plan[Any],
         problems: Mapping[str, Failure],
         conditions: Conditions,
-        tell: Callable[[str], None],
+        show: Callable[[str], None],
         ledger: Ledger,
     ) -> None:
         self.workloads = plan.workloads
         self._plan = plan
-        self._tell = tell
+        self._show = show
         self._conditions = conditions
         self._effort = plan.effort or conditions.effort
         self._ledger = ledger
@@ -93,36 +102,38 @@ class _Run:
         journal, confirming = conditions.journal, conditions.confirming
         earlier = {w.name: journal.result(plan.key_of(w), confirming, self._stacks) for w in plan.workloads}
         self._invocations = {name: list(result.invocations) for name, result in earlier.items()}
-        # A plan may be narrowed to some of its subject's variants: what the others failed of does not count here.
+        # A plan may have only some of its subject's variants: failures of the rest do not count here.
         own = {variant.name: problems[variant.name] for variant in plan.variants if variant.name in problems}
         self._failures = {name: {**own, **result.failures} for name, result in earlier.items()}
 
     def key_of(self, workload: Workload) -> WorkloadKey:
+        """Return a workload's key."""
         return self._plan.key_of(workload)
 
     def result(self, workload: Workload) -> WorkloadResult:
+        """Return what has been measured of a workload."""
         return WorkloadResult(tuple(self._invocations[workload.name]), self._failures[workload.name])
 
     def open_workloads(self) -> list[Workload]:
-        """The workloads that need a further invocation."""
-        return [workload for workload in self.workloads if not self._settled(workload)]
+        """Return the workloads that need another invocation."""
+        return [workload for workload in self.workloads if not self._is_done(workload)]
 
     def weight_done(self) -> float:
-        """The weight of what has been measured, of all that must be."""
+        """Return the weight of what has been measured, up to the least number of invocations."""
         least = self._effort.min_invocations
         return sum(w.weight * min(1.0, len(self._invocations[w.name]) / least) for w in self.workloads)
 
     def invoke(self, workloads: Sequence[Workload]) -> None:
-        """One invocation: fresh workers for every variant, all given workloads, each in its own blocks."""
+        """Run one invocation: fresh workers for every variant, and all `workloads`, each in blocks of its own."""
         runners: dict[str, Runner] = {}
         try:
             for workload in workloads:
                 invocations = self._invocations[workload.name]
-                self._tell(f"{workload.name}, {self._conditions.words(workload)} {len(invocations) + 1}")
+                self._show(f"{workload.name}, {self._conditions.invocation_label(workload)} {len(invocations) + 1}")
                 started = time.monotonic()
-                wanted = [v.name for v in self._plan.variants if v.name not in self._failures[workload.name]]
+                needed = [v.name for v in self._plan.variants if v.name not in self._failures[workload.name]]
                 with self._ledger.stage("starting workers"):
-                    self._start_missing(runners, wanted, workload)
+                    self._start_missing(runners, needed, workload)
                 measured = self._measure(runners, workload)
                 invocations.append(replace(measured, elapsed_s=time.monotonic() - started))
                 line = InvocationLine(
@@ -132,13 +143,13 @@ class _Run:
                     invocation=invocations[-1],
                     failures=dict(self._failures[workload.name]),
                 )
-                self._conditions.journal.keep(line)
+                self._conditions.journal.record(line)
         finally:
             for runner in runners.values():
                 runner.close()
 
-    def _settled(self, workload: Workload) -> bool:
-        """Whether a workload needs no further invocation: precise enough, out of budget, or nothing left to run."""
+    def _is_done(self, workload: Workload) -> bool:
+        """Return whether a workload needs no more invocations: it is precise, out of budget, or has nothing to run."""
         invocations = self._invocations[workload.name]
         nothing_left = len(self._failures[workload.name]) == len(self._plan.variants)
         if nothing_left or len(invocations) >= self._effort.max_invocations:
@@ -149,11 +160,11 @@ class _Run:
         elapsed_s = sum(invocation.elapsed_s for invocation in invocations)
         return elapsed_s >= self._effort.workload_budget_s or self._precise(undisturbed, self._effort.precision)
 
-    def _start_missing(self, runners: dict[str, Runner], wanted: Sequence[str], workload: Workload) -> None:
-        """Start all crews at one moment. Failures belong to `workload`."""
+    def _start_missing(self, runners: dict[str, Runner], needed: Sequence[str], workload: Workload) -> None:
+        """Start all needed runners that are missing. Failures belong to `workload`."""
         variants = {variant.name: variant for variant in self._plan.variants}
         start = self._plan.start or WorkerGroup
-        missing = [name for name in wanted if name not in runners]
+        missing = [name for name in needed if name not in runners]
         for name in missing:
             with self._failing(runners, name, workload, "starting"):
                 runners[name] = start(
@@ -164,7 +175,7 @@ class _Run:
                 )
 
     def _prepare(self, runners: dict[str, Runner], names: Sequence[str], workload: Workload) -> None:
-        """Let crews get ready at the same time: of two equal workers, the one that loaded first was slower by 2 %
+        """Prepare all runners at the same time: of two equal workers, the one that loaded first was slower by 2 %
         (docs/explanation/gate.md).
         """
         if not names:
@@ -187,7 +198,7 @@ class _Run:
         order = [variant.name for variant in self._plan.variants if variant.name in runners]
         order = [name for name in order if name not in self._failures[workload.name]]
         if number % 2:
-            order.reverse()  # who warms up first alternates, and so do invocations of a single block
+            order.reverse()  # alternates which variant warms up first, also with a single block in an invocation
         with self._ledger.stage("starting workers"):
             self._prepare(runners, order, workload)
         order = [name for name in order if name in runners]
@@ -208,12 +219,12 @@ class _Run:
     def _blocks(
         self, runners: dict[str, Runner], order: list[str], workload: Workload, draw: random.Random
     ) -> Iterator[Block]:
-        """Blocks until the budget is spent. Disturbed ones do not count towards the least number of blocks, for which
-        twice the budget may be spent.
+        """Measure blocks until the budget is spent. Disturbed blocks do not count towards the least number of blocks;
+        to reach it, twice the budget may be spent.
         """
         effort = self._effort
         groups = self._groups(order)
-        budget_s = effort.block_budget_s * (BESIDE_BUDGET if any(group[1:] for group in groups) else 1)
+        budget_s = effort.block_budget_s * (SIDE_BY_SIDE_BUDGET if any(group[1:] for group in groups) else 1)
         started = time.monotonic()
         blocks = undisturbed = 0
         while blocks < effort.max_blocks:
@@ -224,8 +235,8 @@ class _Run:
                         slots.setdefault(name, []).append(self._slot(runners[name]))
             if not any(name in runners for name in order):
                 return
-            whole = {name: merged(taken) for name, taken in slots.items() if name in runners}
-            block = Block(whole, any(self._disturbed(slot) for slot in whole.values()))
+            complete = {name: merged(turns) for name, turns in slots.items() if name in runners}
+            block = Block(complete, any(self._disturbed(slot) for slot in complete.values()))
             yield block
             blocks += 1
             undisturbed += not block.disturbed
@@ -234,7 +245,7 @@ class _Run:
                 return
 
     def _groups(self, order: Sequence[str]) -> list[list[str]]:
-        """Variants that are compared side by side stand in one group, all others by themselves."""
+        """Return the variants in groups: those that are compared side by side together, every other one alone."""
         groups: dict[str, list[str]] = {}
         baseline_arms = {variant.name: variant.baseline_arm_of or variant.name for variant in self._plan.variants}
         for name in order:
@@ -250,15 +261,15 @@ class _Run:
         return slot.lost_share is not None and slot.lost_share > self._effort.max_lost_share
 
     def _precise(self, result: WorkloadResult, precision: float) -> bool:
-        """Whether every speedup that can be had is known to within `precision`."""
+        """Return whether every speedup that can be computed has an interval within `precision`."""
         reference = self._plan.reference
-        others = [v.name for v in self._plan.variants if v.name != reference and v.name not in result.failures]
-        floors = [result.floors(reference, name) for name in others]
-        return all(estimate_speedup(observe(found)).half_width <= precision for found in floors if found)
+        variants = [v.name for v in self._plan.variants if v.name != reference and v.name not in result.failures]
+        floors = [result.floors(reference, name) for name in variants]
+        return all(estimate_speedup(observe(pairs)).half_width <= precision for pairs in floors if pairs)
 
     @contextmanager
     def _failing(self, runners: dict[str, Runner], name: str, workload: Workload, stage: str) -> Iterator[None]:
-        """Turn a worker's error into the failure of one variant in one workload, and end its crew, if it has one."""
+        """Turn a worker's error into the failure of one variant in one workload, and close its runner, if any."""
         try:
             yield
         except WorkerError as error:
@@ -269,10 +280,12 @@ class _Run:
 
 
 def _turns(groups: list[list[str]], block: int, min_blocks: int, draw: random.Random) -> list[str]:
-    """Whose turns a block consists of, in order. A variant and its twin go there and back (ABBA), so that what drifts
-    meanwhile cancels. Every second block is the reverse of the one before, and each pair of blocks in an order of its
-    own: no variant always follows the same other one. Beside twins, which need the time, variants without one sit out
-    two of three blocks after the least number of them.
+    """Return the variants whose turns make up a block, in order.
+
+    A variant and its baseline arm run there and back (ABBA), so that drift cancels. Every second block is the reverse
+    of the one before, and each pair of blocks has an order of its own: no variant always follows the same other one.
+    When there are baseline arms, which need the time, variants without one skip two of three blocks after the least
+    number of blocks.
     """
     if not block % 2:
         draw.shuffle(groups)
@@ -280,6 +293,6 @@ def _turns(groups: list[list[str]], block: int, min_blocks: int, draw: random.Ra
             draw.shuffle(group)
     paired = any(group[1:] for group in groups)
     sparse = paired and block >= min_blocks and block % 3 > 0
-    kept = [group for group in groups if group[1:] or not sparse]
-    turns = [name for group in kept for name in (group + group[::-1] if group[1:] else group)]
+    present = [group for group in groups if group[1:] or not sparse]
+    turns = [name for group in present for name in (group + group[::-1] if group[1:] else group)]
     return turns[::-1] if block % 2 else turns

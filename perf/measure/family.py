@@ -1,4 +1,4 @@
-"""What a family (cnn, rnn, dist) tells the rest of the suite, so that no other room knows what is measured."""
+"""The interface of a family (cnn, rnn, dist) to the rest of the suite, so that no other room knows what is measured."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from perf.machine import Placement
 from perf.measure.plan import Plan, SubjectKey, WorkloadKey
 from perf.measure.results import Failure
 
-# A process that has imported MXNet and loaded nothing, on the smallest networks of the stored runs.
+# Memory of a process that has imported MXNet and loaded nothing, from the smallest networks of the stored runs.
 PROCESS_BYTES = 80_000_000
-# What drawing a random value takes until it is an FP32 one of MXNet: 8 bytes in double precision, 4 rounded, 4 copied.
+# Memory for drawing one random FP32 value for MXNet: 8 bytes in double precision, 4 rounded, 4 copied.
 DRAWN_BYTES = 16
 FP32_BYTES = 4
-# What a pass costs besides its arithmetic, in the unit of a case's `weight`: slots have a shortest duration.
+# The cost of a pass besides its arithmetic, in the unit of a case's `weight`: slots have a shortest duration.
 SLOT_WEIGHT = 12.0
 
 
@@ -25,32 +25,40 @@ class Case(Protocol):
 
     @property
     def id(self) -> str:
-        """Its pytest id and its name in stored runs: workload and variant, joined by "-"."""
+        """Return its pytest id and its name in stored runs: workload and variant, joined by "-"."""
 
     @property
-    def family(self) -> "Family[Any, Any, Any]": ...
+    def family(self) -> "Family[Any, Any, Any]":
+        """Return its family."""
+
     @property
-    def subject(self) -> str: ...
+    def subject(self) -> str:
+        """Return its subject, such as a network."""
+
     @property
-    def workload(self) -> str: ...
+    def workload(self) -> str:
+        """Return its workload: the subject at one size."""
+
     @property
-    def variant(self) -> str: ...
+    def variant(self) -> str:
+        """Return its variant, such as "mkl-int8"."""
+
     @property
     def roles(self) -> frozenset[str]:
-        """The builds it needs."""
+        """Return the roles of the builds that it needs."""
 
     @property
     def weight(self) -> float:
-        """How long its workload takes relative to others, roughly: 10^9 operations of a pass, plus `SLOT_WEIGHT`."""
+        """Return roughly how long its workload takes: 10^9 operations in a pass, plus `SLOT_WEIGHT`."""
 
 
 def subject_of(case: Case) -> SubjectKey:
-    """The key of a case's subject: that of its plan."""
+    """Return the key of a case's subject, which is that of its plan."""
     return SubjectKey(case.family.name, case.subject)
 
 
 def workload_of(case: Case) -> WorkloadKey:
-    """The key of a case's workload."""
+    """Return the key of a case's workload."""
     return WorkloadKey(case.family.name, case.subject, case.workload)
 
 
@@ -62,8 +70,11 @@ CheckT_co = TypeVar("CheckT_co", bound=CheckFacts, covariant=True)
 
 @dataclass(frozen=True)
 class Checked(Generic[CheckT_co]):
-    """What a family observed of a variant before it was timed: why it must not be, if so, and what its record tells of
-    it; without `facts` there is no record. `unjudged` says why nothing shows that its answers are right, or wrong.
+    """What a family observed of a variant before timing it.
+
+    problem: why it must not be timed; None when it may be.
+    facts: what its record says of the check; None when there will be no record.
+    unjudged: why its answers could not be judged right or wrong; None when they were judged.
     """
 
     problem: Failure | None
@@ -73,9 +84,17 @@ class Checked(Generic[CheckT_co]):
 
 @dataclass(frozen=True)
 class Resources:
-    """What a family may use to make a plan and to check it. `timeout_s` is a worker's limit in seconds.
-    `rank_placements` are the placements of as many ranks of training jobs as a host has room for; `hosts_file` names
-    the hosts to train on, None for this one.
+    """What a family may use to make a plan and to check it.
+
+    build: returns the build in a role.
+    placements: where instances run.
+    cores: physical cores that may be used.
+    cache: the cache folder.
+    scratch: a folder for temporary files.
+    timeout_s: how long a worker may take to answer.
+    say: prints a line for the user.
+    rank_placements: where ranks of training jobs run on this host, as many as it has room for.
+    hosts_file: names the hosts to train on; None for this host.
     """
 
     build: Callable[[str], Build]
@@ -94,21 +113,21 @@ class Family(Protocol[CaseT_contra, CheckT, PlanT]):
 
     @property
     def name(self) -> str:
-        """The family's folder, such as "cnn"."""
+        """Return the name of the family's folder, such as "cnn"."""
 
     def plan(self, subject: str, cases: Sequence[CaseT_contra], resources: Resources) -> PlanT:
-        """The plan for a subject's selected cases. PerfError when the subject cannot be prepared."""
+        """Return the plan for a subject's selected cases. Raises PerfError when the subject cannot be prepared."""
 
     def memory_bytes(self, plan: PlanT, resources: Resources) -> Mapping[str, int]:
-        """What each workload of the plan needs at one time on this host, in all processes together, by name: about, and
-        rather less than more, since a case that would fit must not be refused.
+        """Return an estimate of the memory in bytes that each workload needs on this host at one time, in all processes
+        together, by name. It errs on the low side: a case that would fit must not be refused.
         """
 
     def check(self, plan: PlanT, resources: Resources) -> Mapping[str, Checked[CheckT]]:
-        """Look at every variant of the plan, untimed."""
+        """Check every variant of the plan, untimed. Returns the checks by variant."""
 
     def describe(self, case: CaseT_contra, check: CheckT) -> CaseFacts:
-        """What names the case in tables, what a pass costs, and what its check observed."""
+        """Return what names the case in tables, what a pass costs, and what its check observed."""
 
     def published(self, case: CaseT_contra) -> float | None:
-        """The announcement's speedup, or efficiency, for the case, if it has one."""
+        """Return the announcement's speedup, or scaling efficiency, for the case; None when it has none."""

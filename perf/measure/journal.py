@@ -1,8 +1,7 @@
-"""What has been measured, on the disk as soon as it is: one line of JSON each, so that a session can be resumed.
+"""The journal: every measurement on the disk as soon as it is made, one line of JSON each, so that sessions can resume.
 
-A line is written and flushed as a whole; the part of one that a power cut leaves behind is dropped on the next start.
-Two parts of one session agree in the conditions of the header; beyond that, an invocation counts only for the stacks
-that it ran.
+A line is written and flushed as a whole; a partial line after a power cut is dropped on the next start. Two parts of
+one session agree in the conditions of the header. Beyond that, an invocation counts only for the stacks that it ran.
 """
 
 import os
@@ -24,18 +23,23 @@ from perf.stack import Stack, differences
 
 AnyChecked = Checked[CheckFacts]
 NAME = "journal.jsonl"
-# In a session's folder; who holds it may write to the journal, or remove the folder.
+# In a session's folder. Whoever holds it may write to the journal, or remove the folder.
 LOCK = ".lock"
+# Of the lines' format. A journal of another version cannot be resumed.
 VERSION = 2
-# A quick session writes 0.4 MB, a nightly one with eight invocations a hundred times as much.
+# Ten times a nightly session with eight invocations; a quick one writes 0.4 MB.
 MAX_BYTES = 500_000_000
-AFRESH = "leave out --perf-resume to measure afresh"
+# What to do when there is no journal to resume.
+AFRESH = "leave out --perf-resume to start a new session"
 Stacks = Mapping[str, Stack]
 
 
 class Header(msgspec.Struct, frozen=True):
-    """Under which conditions a session measures; two parts of one session must agree in all of `conditions`. `began` is
-    when, in words.
+    """The first line of a journal.
+
+    version: the format of the lines.
+    began: when the session began, as text.
+    conditions: the conditions under which it measures; a resumed session must agree in all of them.
     """
 
     version: int
@@ -43,18 +47,25 @@ class Header(msgspec.Struct, frozen=True):
     conditions: dict[str, Any]
 
 
-class _Version(msgspec.Struct, frozen=True):
+class _HeaderVersion(msgspec.Struct, frozen=True):
+    """A header, of which only the version is decoded."""
+
     version: int
 
 
 class _FirstLine(msgspec.Struct, frozen=True):
     """The first line of a journal of any version."""
 
-    header: _Version
+    header: _HeaderVersion
 
 
 class ChecksLine(msgspec.Struct, frozen=True):
-    """What a family found out about the variants of a subject, and the stacks that they ran, by variant."""
+    """The checks of a subject.
+
+    key: the subject.
+    stacks: the stacks that its variants ran, by variant.
+    checks: what the family observed, by variant.
+    """
 
     key: SubjectKey
     stacks: dict[str, Stack]
@@ -62,8 +73,13 @@ class ChecksLine(msgspec.Struct, frozen=True):
 
 
 class InvocationLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One invocation's share of a workload, the stacks that all variants of the plan ran, by name, and every failure of
-    the workload until then. `confirming` is the variant that a confirmation was taken at, None in the first look.
+    """One invocation of a workload.
+
+    key: the workload.
+    confirming: the variant that was confirmed; None while screening.
+    stacks: the stacks that the plan's variants ran, by variant.
+    invocation: what was measured.
+    failures: every failure of the workload so far, by variant.
     """
 
     key: WorkloadKey
@@ -74,7 +90,13 @@ class InvocationLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line holds one of these; `finished` ends the journal of a session whose cases all came to their end."""
+    """A line of a journal, which has one of these fields.
+
+    header: the first line.
+    checks: the checks of a subject.
+    measured: one invocation of a workload.
+    finished: the last line of a session whose cases are all finished.
+    """
 
     header: Header | None = None
     checks: ChecksLine | None = None
@@ -82,20 +104,24 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     finished: bool = False
 
 
-class OtherError(PerfError):
-    """A journal that is none of this command's, or can no longer be read."""
+class NotResumableError(PerfError):
+    """A journal that another command wrote, or that cannot be read."""
 
 
 class Journal:
-    """One session's journal, held against other sessions by a lock while it is open.
+    """One session's journal, locked while it is open.
 
-    `resumed` is when the session that is taken up began, None for a new one. When the journal cannot be written to,
-    measuring goes on: `problem` then says what happened, and nothing more is written.
+    folder: the session's folder.
+    resumed: when the resumed session began; None for a new session.
+    problem: why the journal cannot be written to; None while it can. Nothing is written after a problem, and measuring
+        continues.
     """
 
     def __init__(self, folder: Path, conditions: Mapping[str, Any]) -> None:
-        """Begin the journal in `folder`, or take it up. PerfError when it was written under other conditions, cannot be
-        read, is complete, or is being written by another session; OSError when there can be no such folder.
+        """Create the journal in `folder`, or resume it.
+
+        Raises PerfError when it was recorded under different conditions, cannot be read, is complete, or is in use by
+        another session; OSError when the folder cannot be created.
         """
         self.folder = folder
         self.problem: str | None = None
@@ -109,48 +135,46 @@ class Journal:
             self._lock.acquire(timeout=0)
         except filelock.Timeout as error:
             message = "another session is still writing this journal"
-            raise PerfError(message, subject=str(self._path), next_step="wait for its end, or end it") from error
+            raise PerfError(message, subject=str(self._path), next_step="wait until it ends, or stop it") from error
         try:
-            self._take_up(conditions)
+            self._resume(conditions)
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
-        """Let other sessions take it up."""
+        """Release the lock."""
         self._lock.release()
 
     def finish(self) -> None:
-        """Write down that all cases came to their end: there is nothing left to resume."""
+        """Record that all cases are finished: there is nothing left to resume."""
         self._write(Line(finished=True))
 
     def checks(self, subject: SubjectKey, stacks: Stacks) -> Mapping[str, AnyChecked] | None:
-        """What was found out about a subject whose variants run these stacks, by variant; None when that was not
-        checked yet.
-        """
+        """Return the checks of a subject whose variants run these stacks, by variant; None when there are none yet."""
         line = self._checks.get(subject)
-        return line.checks if line and not list(_other_stacks(line.stacks, stacks)) else None
+        return line.checks if line and not list(_stack_changes(line.stacks, stacks)) else None
 
-    def keep_checks(self, subject: SubjectKey, stacks: Stacks, checks: Mapping[str, AnyChecked]) -> None:
-        """Write down what was found out about a subject."""
+    def record_checks(self, subject: SubjectKey, stacks: Stacks, checks: Mapping[str, AnyChecked]) -> None:
+        """Record the checks of a subject."""
         line = ChecksLine(subject, dict(stacks), dict(checks))
         self._checks[subject] = line
         self._write(Line(checks=line))
 
     def result(self, workload: WorkloadKey, confirming: str | None, stacks: Stacks) -> WorkloadResult:
-        """All that was measured of a workload whose variants run these stacks: while screening, or while confirming
-        the variant `confirming`.
+        """Return all that was measured of a workload whose variants run these stacks: while screening, or while
+        confirming the variant `confirming`.
         """
-        lines = [line for line in self._lines(workload, confirming) if not list(_other_stacks(line.stacks, stacks))]
+        lines = [line for line in self._lines(workload, confirming) if not list(_stack_changes(line.stacks, stacks))]
         return WorkloadResult(tuple(line.invocation for line in lines), lines[-1].failures if lines else {})
 
     def dropped(self, workload: WorkloadKey, confirming: str | None, stacks: Stacks) -> list[str]:
-        """Why each invocation that ran other stacks is not in the result."""
-        reasons = ["; ".join(_other_stacks(line.stacks, stacks)) for line in self._lines(workload, confirming)]
+        """Return, for each invocation that ran different stacks, why it is not in the result."""
+        reasons = ["; ".join(_stack_changes(line.stacks, stacks)) for line in self._lines(workload, confirming)]
         return [reason for reason in reasons if reason]
 
-    def keep(self, line: InvocationLine) -> None:
-        """Write down one more invocation of a workload."""
+    def record(self, line: InvocationLine) -> None:
+        """Record one more invocation of a workload."""
         self._add(line)
         self._write(Line(measured=line))
 
@@ -160,14 +184,14 @@ class Journal:
     def _add(self, line: InvocationLine) -> None:
         self._measured.setdefault((line.key, line.confirming), []).append(line)
 
-    def _take_up(self, conditions: Mapping[str, Any]) -> None:
+    def _resume(self, conditions: Mapping[str, Any]) -> None:
         lines, length = _read(self._path)
         header = _same_conditions(self._path, lines[0].header, conditions) if lines else None
         if header and any(line.finished for line in lines):
-            message = f"there is no unfinished session to resume: that of {header.began} is complete"
+            message = f"there is no unfinished session to resume: the session of {header.began} is complete"
             raise PerfError(message, subject=str(self._path), next_step=AFRESH)
         if self._path.exists():
-            os.truncate(self._path, length)  # the next line must not continue one that was never finished
+            os.truncate(self._path, length)  # the next line must not continue a partial one
         if header is None:
             began = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
             self._write(Line(header=Header(VERSION, began, msgspec.to_builtins(conditions))))
@@ -181,7 +205,7 @@ class Journal:
 
     def _write(self, line: Line) -> None:
         if self.problem is not None:
-            return  # it may have ended within a line
+            return  # the last line may be partial
         try:
             new = not self._path.exists()
             with self._path.open("ab") as stream:
@@ -196,23 +220,23 @@ class Journal:
 
 
 def resume_journal(runs: Path, conditions: Mapping[str, Any]) -> Journal:
-    """The newest journal below `runs` of an unfinished session that measures under these conditions and is not running;
-    one with nothing measured in it only when there is no other. PerfError when there is none at all: why the newest of
-    these conditions cannot be resumed, or what differs from the newest of all.
+    """Return the newest journal below `runs` of an unfinished session under these conditions that is not running. One
+    without measurements is returned only when there is no other.
+
+    Raises PerfError when there is none: it says why the newest session under these conditions cannot be resumed, or
+    else what differs from the newest session of all.
     """
     folders = sorted((path.parent for path in runs.glob(f"*/{NAME}")), reverse=True)
-    refused: list[PerfError] = []
+    refusals: list[PerfError] = []
     for folder in sorted(folders, key=_has_measured, reverse=True):
         try:
             return Journal(folder, conditions)
         except PerfError as error:
-            refused.append(error)
-    refused.sort(key=lambda error: isinstance(error, OtherError))
-    raise (
-        refused[0]
-        if refused
-        else PerfError("there is no unfinished session to resume", subject=str(runs), next_step=AFRESH)
-    )
+            refusals.append(error)
+    refusals.sort(key=lambda error: isinstance(error, NotResumableError))
+    if refusals:
+        raise refusals[0]
+    raise PerfError("there is no unfinished session to resume", subject=str(runs), next_step=AFRESH)
 
 
 def _has_measured(folder: Path) -> bool:
@@ -223,37 +247,39 @@ def _has_measured(folder: Path) -> bool:
 
 
 def _same_conditions(path: Path, header: Header | None, conditions: Mapping[str, Any]) -> Header:
-    """The header. OtherError when there is none, or its conditions are others."""
+    """Return the header. Raises NotResumableError when it is missing, or its conditions differ."""
     if header is None:
-        raise OtherError("is damaged: it has no header", subject=str(path), next_step=AFRESH)
+        raise NotResumableError("is damaged: it has no header", subject=str(path), next_step=AFRESH)
     now = msgspec.to_builtins(conditions)
     differing = [
-        f"{name} {header.conditions.get(name)} then, {now.get(name)} now"
+        f"{name}: {header.conditions.get(name)} then, {now.get(name)} now"
         for name in sorted({*header.conditions, *now})
         if header.conditions.get(name) != now.get(name)
     ]
     if differing:
         message = f"cannot be resumed: recorded under different conditions: {'; '.join(differing)}"
-        raise OtherError(message, subject=str(path), next_step=AFRESH)
+        raise NotResumableError(message, subject=str(path), next_step=AFRESH)
     return header
 
 
-def _other_stacks(then: Stacks, now: Stacks) -> Iterator[str]:
-    """In what the stacks of a plan's variants differ; nothing when they are the same."""
+def _stack_changes(then: Stacks, now: Stacks) -> Iterator[str]:
+    """Yield what differs between the stacks of a plan's variants then and now."""
     for name in sorted({*then, *now}):
         if name not in now:
-            yield f"{name} ran beside it, and does not now"
+            yield f"{name} ran in the same blocks then, but does not now"
         elif name not in then:
-            yield f"{name} did not run beside it, and does now"
+            yield f"{name} did not run in the same blocks then, but does now"
         else:
             changes = differences(then[name], now[name])
             if changes:
-                yield f"{name} ran another stack: {', '.join(changes)}"
+                yield f"{name} ran a different stack: {', '.join(changes)}"
 
 
 def _read(path: Path) -> tuple[list[Line], int]:
-    """The whole lines of a journal, oldest first, and their length in bytes; none when there is no file. What follows
-    them is a line that was never finished, or is being written. OtherError for another version or a damaged line.
+    """Return the complete lines of a journal, oldest first, and their length in bytes; none when there is no file. A
+    partial line may follow them.
+
+    Raises NotResumableError for another version or a damaged line.
     """
     if not path.exists():
         return [], 0
@@ -263,7 +289,7 @@ def _read(path: Path) -> tuple[list[Line], int]:
         version = decoded(whole[0], _FirstLine, path).header.version if whole else VERSION
         lines = [decoded(line, Line, path) for line in whole] if version == VERSION else []
     except PerfError as error:
-        raise OtherError(error.what, subject=error.subject, next_step=AFRESH) from error
+        raise NotResumableError(error.what, subject=error.subject, next_step=AFRESH) from error
     if version != VERSION:
-        raise OtherError(f"cannot be resumed: its version is not {VERSION}", subject=str(path), next_step=AFRESH)
+        raise NotResumableError(f"cannot be resumed: its version is not {VERSION}", subject=str(path), next_step=AFRESH)
     return lines, sum(len(line) + 1 for line in whole)

@@ -1,4 +1,4 @@
-"""Where a session's wall time goes, by stage."""
+"""Accounting of a session's wall time, by stage."""
 
 import time
 from collections.abc import Iterator
@@ -6,8 +6,10 @@ from contextlib import contextmanager
 
 
 class Ledger:
-    """Seconds of wall time by stage, in the order in which the stages were first entered; `parts` are shares of them
-    that have a name of their own.
+    """Wall time by stage.
+
+    seconds: seconds by stage, in the order in which the stages were first entered.
+    parts: seconds by name, which are part of the stages' seconds.
     """
 
     def __init__(self) -> None:
@@ -16,7 +18,7 @@ class Ledger:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Book the wall time of the block on a stage, whatever ends it."""
+        """Book the wall time of the block to a stage, even when the block raises."""
         started = time.monotonic()
         try:
             yield
@@ -24,17 +26,17 @@ class Ledger:
             self.book(name, time.monotonic() - started)
 
     def book(self, name: str, seconds: float) -> None:
-        """Book time on a stage that was measured elsewhere."""
+        """Book time that was measured elsewhere to a stage."""
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
     def move(self, source: str, target: str, seconds: float) -> None:
-        """Book seconds on `target` that the stage `source`, entered and not yet left, must not count."""
+        """Book seconds to `target` instead of `source`, a stage that has been entered and not left."""
         self.book(target, seconds)
         self.book(source, -seconds)
 
     @contextmanager
     def within(self, name: str) -> Iterator[None]:
-        """Book on `name` as well the time that stages take inside the block; it is a part of theirs."""
+        """Also book the wall time of the block to the part `name`; stages inside the block book it as usual."""
         started = time.monotonic()
         try:
             yield

@@ -1,4 +1,4 @@
-"""What came of one case."""
+"""The outcome of one case."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +12,15 @@ from perf.measure.stacks import OF_BASELINE, BaselineArm
 
 @dataclass(frozen=True)
 class Outcome:
-    """A case's plan, its workload's result, what its family observed before, and why it failed, if it did.
-    `confirmation` holds what was remeasured because screening left it undecided. `baseline_arm` is what ran side by
-    side with it on the baseline's stack, or why nothing did although the stacks differ; None where they do not.
+    """Everything that was measured for one case.
+
+    plan: its plan.
+    case: the case.
+    result: the screening of its workload.
+    confirmation: what was remeasured because screening left the case undecided.
+    check: what its family observed before timing.
+    baseline_arm: what ran side by side with it on the baseline's stack, or why nothing did although the stacks differ;
+        None where they do not differ.
     """
 
     plan: Plan[Any]
@@ -26,21 +32,21 @@ class Outcome:
 
     @property
     def variant(self) -> Variant[Any]:
-        """The variant of the plan that the case runs."""
+        """Return the variant of the plan that the case runs."""
         return next(variant for variant in self.plan.variants if variant.name == self.case.variant)
 
     @property
     def whole(self) -> WorkloadResult:
-        """Everything that was measured of the workload."""
+        """Return screening and confirmation as one result."""
         invocations = (*self.result.invocations, *self.confirmation.invocations)
         return WorkloadResult(invocations, {**self.result.failures, **self.confirmation.failures})
 
     @property
     def failure(self) -> Failure | None:
-        """Why the case has no result, or None."""
+        """Return why the case has no result; None when it has one."""
         return self.whole.failures.get(self.case.variant)
 
     @property
     def baseline_arm_failure(self) -> Failure | None:
-        """Why its twin has no result, or None."""
+        """Return why its baseline arm has no result; None when it has one."""
         return self.whole.failures.get(self.case.variant + OF_BASELINE)

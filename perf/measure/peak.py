@@ -1,4 +1,4 @@
-"""The machine's own limit: how fast each build multiplies large matrices, in the same run as everything else."""
+"""The machine's peak: how fast each build multiplies large matrices, measured in the same run as everything else."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,38 +6,39 @@ from typing import Any
 
 from perf.builds import Build
 from perf.judge.statistics import median
-from perf.measure.engine import Conditions, Tell, measure
+from perf.measure.engine import Conditions, Show, measure
 from perf.measure.ledger import Ledger
 from perf.measure.plan import Operator, Plan, Variant, Workload
 
+# The family and the subject of the plan, which belongs to no case.
 FAMILY = "machine"
 SUBJECT = "matrix product"
 
 
-def measure_peaks(builds: Sequence[Build], conditions: Conditions, tell: Tell, ledger: Ledger) -> dict[str, float]:
-    """GFLOP/s of each build, by its role, in products of square FP32 matrices as large as the effort says, on all
+def measure_peaks(builds: Sequence[Build], conditions: Conditions, show: Show, ledger: Ledger) -> dict[str, float]:
+    """Return the GFLOP/s of each build, by its role, in products of square FP32 matrices with `peak_size` rows, on all
     instances at once and pinned like everything else. A build that fails is left out.
 
-    A fully-connected layer without a bias is the product that each build does in its best way: through its BLAS, or
-    through MKL-DNN where it has that.
+    A fully-connected layer without a bias is the product that each build computes in its best way: with its BLAS, or
+    with MKL-DNN if it has that.
     """
     size = conditions.effort.peak_size
     if size is None or not builds:
         return {}
     plan = plan_of(builds, size)
     effort = replace(conditions.effort, min_invocations=1, max_invocations=1)
-    results = measure([plan], {}, replace(conditions, effort=effort), tell, ledger)
+    results = measure([plan], {}, replace(conditions, effort=effort), show, ledger)
     result = results[plan.key_of(plan.workloads[0])]
     slots = {build.role: [s for slots in result.blocks_of(build.role) for s in slots] for build in builds}
     return {
-        role: gflop_per_s(flops_of(size), median([slot.latency_ns for slot in found]) / 1e9, len(conditions.placements))
-        for role, found in slots.items()
-        if found
+        role: gflop_per_s(flops_of(size), median([s.latency_ns for s in of_role]) / 1e9, len(conditions.placements))
+        for role, of_role in slots.items()
+        if of_role
     }
 
 
 def plan_of(builds: Sequence[Build], size: int) -> Plan[Any]:
-    """The plan that multiplies two matrices (size, size) with each build; the first build is its reference."""
+    """Return the plan that multiplies two matrices (size, size) with each build; the first build is its reference."""
     program = Operator("FullyConnected", {"num_hidden": size, "no_bias": True, "flatten": False}, ("data", "weight"))
     reference = builds[0].role
     variants = [Variant(b.role, b, program, over=() if b.role == reference else (reference,)) for b in builds]
@@ -47,10 +48,12 @@ def plan_of(builds: Sequence[Build], size: int) -> Plan[Any]:
 
 
 def flops_of(size: int) -> int:
-    """Floating-point operations of a product of two square matrices: size^3 multiplications and as many additions."""
+    """Return the operations in a product of two square matrices: size^3 multiplications and the same number of
+    additions.
+    """
     return 2 * size**3
 
 
 def gflop_per_s(flops: float, latency_s: float, instances: int) -> float:
-    """10^9 floating-point operations per second, where each of the instances does `flops` in `latency_s` seconds."""
+    """Return the GFLOP/s of all instances together, where each does `flops` in `latency_s` seconds."""
     return instances * flops / latency_s / 1e9

@@ -1,4 +1,4 @@
-"""What is to be measured, as plain data: variants of one subject, its workloads, and how much of each."""
+"""What is to be measured, as plain data: the variants of one subject, its workloads, and how hard to measure."""
 
 import hashlib
 import re
@@ -22,7 +22,12 @@ LABEL = re.compile(r"([\w+-][\w.+-]{0,200})/([\w+-][\w.+-]{0,50}) ([0-9a-f]{12})
 
 
 class Loadable(ABC):
-    """What instances run: it has no settings of its own."""
+    """What a variant runs.
+
+    distributed: whether ranks of a training job run it, instead of instances.
+    variables: environment variables that its processes need.
+    settings: settings of a training job.
+    """
 
     distributed = False
     variables: Mapping[str, str] = {}
@@ -31,23 +36,27 @@ class Loadable(ABC):
     @property
     @abstractmethod
     def label(self) -> str:
-        """Its name for the same program elsewhere."""
+        """Return its name, which is the same for the same program elsewhere."""
 
     @property
     @abstractmethod
     def load_request(self) -> tuple[str, Mapping[str, Any]]:
-        """What a worker is asked for, and its arguments."""
+        """Return the request that lets a worker load it, and its arguments."""
 
-    def as_in(self, stored: Stack) -> Self:  # noqa: ARG002 - what a symbol does not decide
-        """It, with as much of a stored stack as can be had."""
+    def as_in(self, stored: Stack) -> Self:  # noqa: ARG002 - for subclasses
+        """Return it with as much of a stored stack as can be restored."""
         return self
 
 
 @dataclass(frozen=True)
 class Program(Loadable):
-    """What a worker loads: a symbol file, its parameters, and the subgraph backend that partitions it, if any.
-    `content` is a sha256 over those of both files. `problem` says why it could not be made, and cannot be loaded; None
-    otherwise.
+    """A network in files.
+
+    symbol: its symbol file.
+    params: its parameter file.
+    subgraph: the subgraph backend that partitions it; None without one.
+    content: a sha256 of both files.
+    problem: why it could not be prepared and cannot be loaded; None when it can.
     """
 
     symbol: Path
@@ -58,12 +67,12 @@ class Program(Loadable):
 
     @property
     def load_request(self) -> tuple[str, Mapping[str, Any]]:
-        """What a worker is asked for, and its arguments."""
+        """Return the request that lets a worker load it, and its arguments."""
         return "load", {"symbol": str(self.symbol), "params": str(self.params), "subgraph": self.subgraph}
 
     def as_in(self, stored: Stack) -> "Program":
-        """The program of a stored stack, from the folder of artifacts that this one comes from; this one when that is
-        no longer there, or its content is another one.
+        """Return the program of a stored stack, from the same folder of artifacts; this one when the stored one is gone
+        or has other content.
         """
         parts = LABEL.fullmatch(stored.program)
         if parts is None or stored.program == self.label:
@@ -74,17 +83,17 @@ class Program(Loadable):
         if not (symbol.is_file() and params.is_file()):
             return self
         backend = None if subgraph == "no subgraph" else subgraph
-        found = Program(symbol, params, backend, content_of(symbol, params))
-        return found if found.content.startswith(content) else self
+        program = Program(symbol, params, backend, content_of(symbol, params))
+        return program if program.content.startswith(content) else self
 
     @property
     def label(self) -> str:
-        """Its name, and its content: the same for the same files wherever they lie."""
+        """Return its folder, name, content and subgraph backend: the same for the same files in any cache."""
         return f"{self.symbol.parent.name}/{self.symbol.stem} {self.content[:12]} {self.subgraph or 'no subgraph'}"
 
 
 def content_of(symbol: Path, params: Path) -> str:
-    """The content of a program's two files: a sha256 over theirs. OSError when one cannot be read."""
+    """Return the content of a program's two files: a sha256 of theirs. Raises OSError when one cannot be read."""
     digest = hashlib.sha256()
     for path in (symbol, params):
         with path.open("rb") as stream:
@@ -94,8 +103,11 @@ def content_of(symbol: Path, params: Path) -> str:
 
 @dataclass(frozen=True)
 class Operator(Loadable):
-    """What a worker composes by itself: one operator of MXNet's symbol API, its attributes and its inputs by name. All
-    of its arrays, parameters too, are inputs of the workload.
+    """A single operator of MXNet's symbol API. All its arrays, including parameters, are inputs of the workload.
+
+    name: the operator's name in the API.
+    attributes: its attributes, by name.
+    inputs: the names of its inputs, in order.
     """
 
     name: str
@@ -104,12 +116,13 @@ class Operator(Loadable):
 
     @property
     def load_request(self) -> tuple[str, Mapping[str, Any]]:
-        """What a worker is asked for, and its arguments."""
+        """Return the request that lets a worker load it, and its arguments."""
         node = {"name": self.name, "attributes": dict(self.attributes), "inputs": self.inputs}
         return "compose", {"nodes": [{"op": self.name, **node}]}
 
     @property
     def label(self) -> str:
+        """Return the operator with its attributes."""
         return f"{self.name}({', '.join(f'{name}={value}' for name, value in self.attributes.items())})"
 
 
@@ -121,11 +134,15 @@ LoadableT = TypeVar("LoadableT", Program, Operator)
 
 @dataclass(frozen=True)
 class Variant(Generic[ProgramT_co]):
-    """A build running a program, under the name that cases, tables and baselines use (`mkl-int8`).
+    """A build running a program.
 
-    `over` names the variants that its speedup is judged over, the plan's reference first. `baseline_arm_of` names the
-    variant that it is compared with side by side, if there is one: the two take turns within each block. `extra_work`
-    is a slowdown made on purpose, as a share of each pass: 0 except when the gate itself is tested.
+    name: its name in cases, tables and baselines, such as "mkl-int8".
+    build: the build.
+    program: what it runs.
+    over: the variants that its speedup is judged over, the plan's reference first.
+    baseline_arm_of: the variant that it is compared with side by side; None when it is no baseline arm. The two take
+        turns in each block.
+    extra_work: a slowdown injected on purpose, as a fraction of each pass: 0 except when the gate itself is tested.
     """
 
     name: str
@@ -137,7 +154,11 @@ class Variant(Generic[ProgramT_co]):
 
 
 class VariantData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A variant in a family's table: the role of its build, and the variants that its speedup is judged over."""
+    """A variant in a family's TOML file.
+
+    build: the role of its build.
+    over: the variants that its speedup is judged over.
+    """
 
     build: str
     over: tuple[str, ...] = ()
@@ -148,23 +169,27 @@ DataT = TypeVar("DataT", bound=VariantData)
 
 def variants_of(
     table: Mapping[str, DataT],
-    wanted: Collection[str],
+    selected: Collection[str],
     build: Callable[[str], Build],
     program: Callable[[DataT], LoadableT],
 ) -> tuple[Variant[LoadableT], ...]:
-    """The wanted variants of a family's table, in its order, each judged over those of them that it names."""
+    """Return the selected variants of a family's table in order, each judged over the selected ones that it names."""
     return tuple(
-        Variant(name, build(data.build), program(data), over=tuple(other for other in data.over if other in wanted))
+        Variant(name, build(data.build), program(data), over=tuple(other for other in data.over if other in selected))
         for name, data in table.items()
-        if name in wanted
+        if name in selected
     )
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A subject at one size. `inputs` are shapes by name, drawn from the standard normal distribution and multiplied by
-    their `scales`; `items` is what one pass counts for (images, samples). `weight` is how long it takes relative to
-    other workloads, roughly: only the time to go is reckoned from it.
+    """A subject at one size.
+
+    name: its name, such as "resnet50_v1-b8".
+    inputs: the shapes of its inputs, by name; their values are drawn from the standard normal distribution.
+    items: how many items (images, samples) one pass processes.
+    weight: roughly how long it takes relative to other workloads; used only to estimate the remaining time.
+    scales: what the values of an input are multiplied by, by name.
     """
 
     name: str
@@ -175,14 +200,23 @@ class Workload:
 
 
 class SubjectKey(msgspec.Struct, frozen=True):
-    """What tells a subject from all others of a session: two families may have subjects of one name."""
+    """Identifies a subject within a session. Two families may have subjects of the same name.
+
+    family: the family's name.
+    subject: the subject's name.
+    """
 
     family: str
     subject: str
 
 
 class WorkloadKey(msgspec.Struct, frozen=True):
-    """What tells a workload from all others of a session."""
+    """Identifies a workload within a session.
+
+    family: the family's name.
+    subject: the subject's name.
+    workload: the workload's name.
+    """
 
     family: str
     subject: str
@@ -191,11 +225,17 @@ class WorkloadKey(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Plan(Generic[ProgramT]):
-    """Everything measured together: one subject's workloads over its variants, `reference` being one of them. `family`
-    is the name of the family that the subject belongs to.
+    """Everything that is measured together: the workloads of one subject, over its variants.
 
-    A plan shares worker processes between its workloads, and the slow reference between its variants. `start` begins
-    what runs a variant, when that is no crew of instances; `effort` is how hard to measure, when not as the tier says.
+    A plan shares worker processes between its workloads, and the slow reference between its variants.
+
+    subject: the subject's name.
+    variants: its variants.
+    workloads: its workloads.
+    reference: the name of the reference variant.
+    start: starts what runs a variant; None for a worker group.
+    effort: how hard to measure; None for the tier's effort.
+    family: the name of the subject's family.
     """
 
     subject: str
@@ -208,11 +248,11 @@ class Plan(Generic[ProgramT]):
 
     @property
     def key(self) -> SubjectKey:
-        """Its subject's key."""
+        """Return its subject's key."""
         return SubjectKey(self.family, self.subject)
 
     def key_of(self, workload: Workload) -> WorkloadKey:
-        """The key of one of its workloads."""
+        """Return the key of one of its workloads."""
         return WorkloadKey(self.family, self.subject, workload.name)
 
     def __post_init__(self) -> None:
@@ -221,34 +261,34 @@ class Plan(Generic[ProgramT]):
 
 
 class Runner(Held, Protocol):
-    """What runs one variant, as the engine sees it. WorkerError from any method is final."""
+    """What runs one variant, as the engine sees it. Any method may raise WorkerError; it can then only be closed."""
 
     def close(self) -> None:
-        """End all processes; nothing of them is left afterwards."""
+        """End all processes, and everything that they started."""
 
     def prepare(self, workload: Workload) -> None:
-        """Make the variant's program and the workload's inputs ready."""
+        """Load the variant's program and the workload's inputs."""
 
     def warm_up(self, effort: Effort) -> WarmUp:
-        """Run untimed passes; everything then runs where it was put."""
+        """Run untimed passes, and check that everything runs where it was placed."""
 
     def run(self, effort: Effort) -> Slot:
-        """Time passes."""
+        """Time the passes of one slot."""
 
     def finish(self) -> int:
-        """Free the workload; the peak memory of all processes since it was prepared, summed, in bytes."""
+        """Free the workload; return the peak memory of all processes since it was prepared, summed, in bytes."""
 
 
 class Start(Protocol[ProgramT_contra]):
-    """Begins what runs a variant: on which placements, where it may write, and for how long an answer is waited for.
-    WorkerError when it cannot be begun.
+    """Starts what runs a variant. Called with the placements, a folder for temporary files, and how long a process may
+    take to answer. Raises WorkerError when it cannot be started.
     """
 
     def placement_of(self, variant: Variant[ProgramT_contra]) -> tuple[str, ...]:
-        """Where everything of a variant runs, in words, one for each process."""
+        """Return where each process of a variant runs, as text."""
 
     def prefixes_of(self, variant: Variant[ProgramT_contra]) -> Sequence[Sequence[str]]:
-        """What stands before the command of each process."""
+        """Return what stands before the command of each process."""
 
     def __call__(
         self, variant: Variant[ProgramT_contra], placements: Sequence[Placement], scratch: Path, *, timeout_s: float

@@ -1,4 +1,4 @@
-"""What was measured, as plain data: samples in slots, slots in blocks, blocks in invocations."""
+"""What was measured, as plain data: passes in slots, slots in blocks, blocks in invocations."""
 
 import math
 import os
@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 from perf.judge.statistics import median
 
-# The kernel counts stolen time in steps of this.
+# The kernel counts stolen time in steps of one clock tick.
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 def lost_share(held_up_ns: int | None, stolen_ns: int | None, duration_ns: int) -> float | None:
-    """What others took of the time of some passes, as a share; None where the kernel does not count. Of stolen time, a
-    single tick says nothing: it may hold any shorter time.
+    """Return the fraction of the passes' time that other programs took; None where the kernel does not count it.
+
+    A single tick of stolen time is ignored: it may stand for any shorter time.
     """
     stolen_ns = None if stolen_ns is None else max(0, stolen_ns - TICK_NS)
     lost = [ns for ns in (held_up_ns, stolen_ns) if ns is not None]
@@ -22,10 +23,12 @@ def lost_share(held_up_ns: int | None, stolen_ns: int | None, duration_ns: int) 
 
 @dataclass(frozen=True)
 class Slot:
-    """One variant's turn in one block: counted pass durations in ns, one tuple for each instance.
+    """One variant's passes in one block.
 
-    `lost_share`: the share of its time for which other programs or the hypervisor held up an instance, None where the
-    kernel does not count. `turns_ns`: the latencies of its turns, when it had several.
+    instances_ns: the durations of counted passes in ns, one tuple for each instance.
+    lost_share: the fraction of its time for which other programs or the hypervisor held up an instance; None where the
+        kernel does not count that.
+    turns_ns: the latencies of its turns in ns, when it had several in the block.
     """
 
     instances_ns: tuple[tuple[int, ...], ...]
@@ -34,8 +37,8 @@ class Slot:
 
     @property
     def latency_ns(self) -> float:
-        """The mean over instances of each one's median pass, as the announcement's appendix averages instances; the
-        geometric mean of several turns, whatever their numbers of passes: a fast turn has more of them.
+        """Return the mean over instances of the median pass, as in the announcement's appendix. For several turns,
+        return the geometric mean of their latencies: a fast turn has more passes, and must not weigh more.
         """
         if self.turns_ns:
             return math.exp(sum(map(math.log, self.turns_ns)) / len(self.turns_ns))
@@ -43,12 +46,12 @@ class Slot:
 
     @property
     def fastest_ns(self) -> float:
-        """The latency of its fastest turn."""
+        """Return the latency of its fastest turn in ns."""
         return min(self.turns_ns, default=self.latency_ns)
 
 
 def merged(slots: Sequence[Slot]) -> Slot:
-    """Several turns of one variant in a block, as one slot: all their passes; the largest share lost."""
+    """Return several turns of one variant in a block as one slot, with all passes and the largest lost fraction."""
     if len(slots) == 1:
         return slots[0]
     instances = range(len(slots[0].instances_ns))
@@ -59,9 +62,10 @@ def merged(slots: Sequence[Slot]) -> Slot:
 
 @dataclass(frozen=True)
 class Block:
-    """Every variant of a workload measured once, back to back: slots by variant, in the order they ran.
+    """Every variant of a workload measured once, back to back.
 
-    A block is disturbed when one of its slots is.
+    slots: the slots by variant, in the order in which they ran.
+    disturbed: whether one of the slots is disturbed.
     """
 
     slots: Mapping[str, Slot]
@@ -70,7 +74,12 @@ class Block:
 
 @dataclass(frozen=True)
 class WarmUp:
-    """The untimed passes before a variant's first slot: how many, how long in all, and whether the pace was steady."""
+    """The untimed passes before a variant's first slot.
+
+    passes: how many.
+    duration_ns: how long they took together.
+    steady: whether the pace was steady at the end.
+    """
 
     passes: int
     duration_ns: int
@@ -79,8 +88,13 @@ class WarmUp:
 
 @dataclass(frozen=True)
 class Invocation:
-    """One fresh set of worker processes' share of a workload, and the wall time it took. It is disturbed when it has
-    fewer undisturbed blocks than its effort asks for.
+    """What one fresh set of worker processes measured of a workload.
+
+    blocks: its blocks.
+    warm_ups: the warm-ups, by variant.
+    peak_memory_bytes: the peak memory of all processes of a variant, by variant.
+    elapsed_s: the wall time that it took.
+    disturbed: whether it has fewer undisturbed blocks than its effort asks for.
     """
 
     blocks: tuple[Block, ...]
@@ -92,7 +106,11 @@ class Invocation:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a variant has no result: what happened, in which stage, and the worker's last words."""
+    """Why a variant has no result.
+
+    what: what happened, and in which stage.
+    last_words: the last lines that the worker wrote.
+    """
 
     what: str
     last_words: str
@@ -100,23 +118,27 @@ class Failure:
 
 @dataclass(frozen=True)
 class WorkloadResult:
-    """All invocations of a workload; variants that failed are in `failures` and in no later block."""
+    """All invocations of a workload.
+
+    invocations: the invocations; a variant that failed is in no later block.
+    failures: the failures, by variant.
+    """
 
     invocations: tuple[Invocation, ...]
     failures: Mapping[str, Failure]
 
     @property
     def undisturbed(self) -> "WorkloadResult":
-        """The same without disturbed invocations, and without disturbed blocks in the others."""
-        kept = [
+        """Return the result without disturbed invocations and disturbed blocks."""
+        invocations = [
             replace(invocation, blocks=tuple(block for block in invocation.blocks if not block.disturbed))
             for invocation in self.invocations
             if not invocation.disturbed
         ]
-        return replace(self, invocations=tuple(kept))
+        return replace(self, invocations=tuple(invocations))
 
     def log_ratios(self, reference: str, variant: str) -> list[list[float]]:
-        """log(reference latency / variant latency) of every block that holds both, a list for each invocation."""
+        """Return log(reference latency / variant latency) for every block with both, a list for each invocation."""
         return [
             [
                 math.log(block.slots[reference].latency_ns / block.slots[variant].latency_ns)
@@ -127,16 +149,16 @@ class WorkloadResult:
         ]
 
     def floors(self, reference: str, variant: str) -> list[tuple[float, float]]:
-        """The latencies in seconds of the fastest slots of both, of each invocation that has blocks with both."""
-        found = []
+        """Return the latencies in seconds of the fastest slots of both, for each invocation with blocks of both."""
+        floors = []
         for invocation in self.invocations:
             slots = [block.slots for block in invocation.blocks if reference in block.slots and variant in block.slots]
             if slots:
                 fastest = [min(slot[name].fastest_ns for slot in slots) / 1e9 for name in (reference, variant)]
-                found.append((fastest[0], fastest[1]))
-        return found
+                floors.append((fastest[0], fastest[1]))
+        return floors
 
     def blocks_of(self, variant: str) -> list[list[Slot]]:
-        """The variant's slots, a list for each invocation that has any."""
-        found = [[b.slots[variant] for b in i.blocks if variant in b.slots] for i in self.invocations]
-        return [slots for slots in found if slots]
+        """Return the variant's slots, a list for each invocation that has any."""
+        by_invocation = [[b.slots[variant] for b in i.blocks if variant in b.slots] for i in self.invocations]
+        return [slots for slots in by_invocation if slots]

@@ -1,4 +1,4 @@
-"""What a variant runs, as a stack (perf.stack), and a stored stack made to run again beside it."""
+"""The stack (perf.stack) of a variant, and its baseline arm: the same variant with a stored stack."""
 
 import ast
 import hashlib
@@ -8,24 +8,25 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from perf.builds import BLAS_KERNELS, Build, kept_shell_variables, may_be_replayed
+from perf.builds import BLAS_KERNELS, Build, may_be_replayed, recorded_shell_variables
 from perf.files import ROOT
 from perf.machine import Placement
 from perf.measure.plan import Plan, Variant
 from perf.stack import Stack, differing
 
-# A variant's name and this: the same variant with the baseline's stack.
+# The suffix of a baseline arm's name.
 OF_BASELINE = "@baseline"
-# The code that decides how passes are run and timed.
+# The code that determines how passes are run and timed.
 MEASURING = (
     "perf/worker",
+    "perf/measure/workers/replies.py",
     "perf/measure/workers/worker_group.py",
     "perf/measure/engine.py",
     "perf/measure/workers/turns.py",
     "perf/dist/rank_group.py",
     "perf/dist/launch/running.py",
 )
-# The rooms whose code and data decide what is measured and which answers are right, and the stored answers.
+# The rooms whose code and data determine what is measured and which answers are right, and the stored answers.
 DECIDING = (
     "baselines/answers",
     *(f"perf/{room}" for room in ("builds", "cnn", "dist", "judge", "machine", "measure", "rnn", "worker")),
@@ -34,14 +35,18 @@ DECIDING = (
 
 @dataclass(frozen=True)
 class BaselineArm:
-    """A variant with as much of a stored stack as can be had, and what it then runs."""
+    """A variant with as much of the baseline's stack as can be restored.
+
+    variant: the variant that runs it.
+    stack: what it then runs.
+    """
 
     variant: Variant[Any]
     stack: Stack
 
 
 def stack_of(plan: Plan[Any], variant: Variant[Any], placements: tuple[Placement, ...]) -> Stack:
-    """What a variant of a plan runs, when its instances are placed like this."""
+    """Return the stack of a variant of a plan whose instances have these placements."""
     build, program = variant.build, variant.program
     where = plan.start.placement_of(variant) if plan.start else tuple(p.describe() for p in placements)
     return Stack(
@@ -52,10 +57,10 @@ def stack_of(plan: Plan[Any], variant: Variant[Any], placements: tuple[Placement
         openmp=build.facts.openmp,
         blas_kernels=build.blas_kernels,
         horovod=build.compiled,
-        mpi=build.mpi.words if build.mpi else None,
+        mpi=build.mpi.label if build.mpi else None,
         program=program.label,
         variables={**build.variables, **program.variables},
-        environment=kept_shell_variables(os.environ, distributed=program.distributed),
+        environment=recorded_shell_variables(os.environ, distributed=program.distributed),
         threads=0 if program.distributed else placements[0].threads,
         placement=where,
         job=dict(program.settings),
@@ -65,7 +70,7 @@ def stack_of(plan: Plan[Any], variant: Variant[Any], placements: tuple[Placement
 
 
 def stacks_of(plan: Plan[Any], placements: tuple[Placement, ...]) -> dict[str, Stack]:
-    """What each variant of a plan runs, by name."""
+    """Return the stack of each variant of a plan, by name."""
     return {variant.name: stack_of(plan, variant, placements) for variant in plan.variants}
 
 
@@ -76,13 +81,14 @@ def baseline_arm_of(
     placements: tuple[Placement, ...],
     build_like: Callable[[Build, Stack], Build | None],
 ) -> BaselineArm | None:
-    """A variant's twin with the stack of the baseline, as far as it can be had; None when what can be put back makes no
-    difference. `build_like` finds a build with a stored wheel. What a stored stack says comes from a file: of its
-    variables, only those are set that tune, and load nothing.
+    """Return a variant's baseline arm; None when what can be restored of the stack `then` makes no difference.
+
+    `build_like` returns a build with a stored wheel, if there is one. A stored stack comes from a file: of its
+    variables, only those are set that tune a program and load nothing.
     """
-    others = differing(then, stack_of(plan, variant, placements))
+    changed = differing(then, stack_of(plan, variant, placements))
     build, program = variant.build, variant.program
-    if others & {"wheel", "python", "numpy", "openmp"}:
+    if changed & {"wheel", "python", "numpy", "openmp"}:
         build = build_like(build, then) or build
     own = {
         name: value
@@ -105,14 +111,14 @@ def baseline_arm_of(
 
 
 def _with_variables(build: Build, variables: Mapping[str, str], then: Stack) -> Build:
-    """The build with a stored stack's variables; which BLAS kernels it then runs is known where they decide it."""
+    """Return the build with these variables, and with the stored BLAS kernels where the variables determine them."""
     chosen = then.blas_kernels if variables.get(BLAS_KERNELS) != build.variables.get(BLAS_KERNELS) else None
     return replace(build, variables=variables, blas_kernels=chosen or build.blas_kernels)
 
 
 @cache
 def measuring_code() -> str:
-    """The content of the code that measures, comments and docstrings aside: 12 hex digits."""
+    """Return a hash of the code that measures, without comments and docstrings: 12 hex digits."""
     digest = hashlib.sha256()
     for name in MEASURING:
         path = ROOT / name
@@ -123,7 +129,7 @@ def measuring_code() -> str:
 
 @cache
 def deciding_code() -> str:
-    """The content of all code and data that decide what is measured and which answers are right: 12 hex digits."""
+    """Return a hash of all code and data that determine what is measured and which answers are right: 12 hex digits."""
     digest = hashlib.sha256()
     for folder in DECIDING:
         for file in sorted(path for ending in ("py", "toml", "json") for path in (ROOT / folder).rglob(f"*.{ending}")):
@@ -132,7 +138,7 @@ def deciding_code() -> str:
 
 
 def _bare(tree: ast.Module) -> ast.Module:
-    """The tree without its docstrings."""
+    """Return the tree without its docstrings."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:]

@@ -1,6 +1,8 @@
 """The tiers' efforts, from `tiers.toml`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +15,7 @@ DATA = Path(__file__).with_name("tiers.toml")
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """How hard to measure: one tier's table in `tiers.toml`."""
+    """How hard to measure: one tier of `tiers.toml`, which explains how these work together."""
 
     min_invocations: Annotated[int, Meta(description="fewest sets of fresh processes for each workload")]
     max_invocations: Annotated[int, Meta(description="most sets of fresh processes for each workload")]
@@ -37,9 +39,17 @@ class Effort:
     ] = None
 
 
+@cache
+def _efforts() -> Mapping[str, Effort]:
+    return read_toml(DATA, dict[str, Effort])
+
+
 def effort_of(tier: str, invocations: int | None = None) -> Effort:
-    """How hard a tier measures, in `invocations` at least if given; KeyError for a tier that `tiers.toml` lacks."""
-    effort = read_toml(DATA, dict[str, Effort])[tier]
+    """Return how hard a tier measures, with at least this number of `invocations`.
+
+    Raises KeyError for a tier that is not in `tiers.toml`.
+    """
+    effort = _efforts()[tier]
     if invocations is None:
         return effort
     more = invocations - effort.min_invocations

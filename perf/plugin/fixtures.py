@@ -86,7 +86,7 @@ def answered(request: pytest.FixtureRequest) -> Callable[[CheckResult], None]:
             pytest.fail(f"{result.check}, {result.subject}: {result.problem}\n{alone}", pytrace=False)
         options = request.config.stash[OPTIONS]
         if result.verdict == "not judged" and options.strict and not options.store_answers:
-            pytest.fail(f"{result.check}, {result.subject}, was not judged: {result.found}", pytrace=False)
+            pytest.fail(f"{result.check}, {result.subject}, was not judged: {result.observed}", pytrace=False)
 
     return report
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from perf.errors import PerfError, UnavailableError
+from perf.errors import PerfError, UnavailableError, WorkerError
 from perf.machine import read_machine
-from perf.measure.workers.instance import WorkerError
 from perf.plugin.collection import ACCURACY, case_of_item, measured_cases, roles_of_checks
 from perf.plugin.declaration import add_options
 from perf.plugin.options import OPTIONS, Options, read_options

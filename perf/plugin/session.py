@@ -75,9 +75,9 @@ class PerfSession:
     _error: Exception | None = None
 
     @property
-    def limits(self) -> Mapping[str, float]:
+    def peaks(self) -> Mapping[str, float]:
         """GFLOP/s of each build in large matrix products, by role; empty when they were not measured."""
-        return self._measured.limits
+        return self._measured.peaks_gflop_per_s
 
     def header(self) -> list[str]:
         """Return what is measured, on what and where, a line each."""
@@ -180,7 +180,7 @@ class PerfSession:
             ),
             "tier": self.setup.options.tier,
             "state": state_report(self.setup.state, read_state()),
-            "limits_gflop_per_s": dict(self.limits),
+            "limits_gflop_per_s": dict(self.peaks),
         }
 
     def _measuring(self) -> Measuring:

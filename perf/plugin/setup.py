@@ -123,7 +123,7 @@ def _describe(build: Build) -> str:
     if build.blas_kernels:
         features += f", OpenBLAS for {build.blas_kernels}"
     if build.mpi:
-        features += f", {build.mpi.words}"
+        features += f", {build.mpi.label}"
     origin = "locked" if build.locked else "not locked"
     return f"build {build.role}: {build.requirement} ({features}, {origin})"
 

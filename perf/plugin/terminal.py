@@ -126,10 +126,10 @@ def _disturbance(records: Sequence[CaseRecord]) -> list[str]:
 def _machine(session: PerfSession) -> list[str]:
     """The machine's peak, and what became doubtful while the session ran."""
     lines = []
-    if session.limits:
-        rates = ", ".join(f"{role} {rate:.0f} GFLOP/s" for role, rate in session.limits.items())
+    if session.peaks:
+        rates = ", ".join(f"{role} {rate:.0f} GFLOP/s" for role, rate in session.peaks.items())
         size = session.effort.peak_size
-        lines.append(f"The machine's own limit, a {size} x {size} FP32 matrix product through each build: {rates}.")
+        lines.append(f"The machine's peak, a {size} x {size} FP32 matrix product with each build: {rates}.")
     before = session.setup.state
     early = OWN_DOING | {finding.check for finding in findings(before) if finding.verdict == "doubtful"}
     late = [finding for finding in findings(before, read_state()) if finding.verdict == "doubtful"]

@@ -48,7 +48,7 @@ class ProgressLine:
         self._done = 0.0
         self._started = None
 
-    def tell(self, text: str, done: float) -> None:
+    def show(self, text: str, done: float) -> None:
         """Show what is measured now, and which fraction of the work is `done` (0 to 1)."""
         self._done = done
         if self._started is None:

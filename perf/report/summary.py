@@ -133,7 +133,7 @@ def tables_of(summary: Summary) -> list[TextTable]:
     for record in summary.records:
         families.setdefault(record.family, []).append(record)
     tables = [_table(records, layouts()[family]) for family, records in families.items()]
-    rows = [[a.check, a.subject, a.found, a.allowed or "-", a.verdict] for a in summary.answers]
+    rows = [[a.check, a.subject, a.observed, a.allowed or "-", a.verdict] for a in summary.answers]
     answers = TextTable(
         "Checks of answers", ["Check", "Subject", "Observed", "Allowed", "Verdict"], rows, figures=False
     )
@@ -189,7 +189,7 @@ def _columns(records: Sequence[CaseRecord], variant: str) -> list[Column]:
         column
         for record in records
         for column, value in marked(record, Column)
-        if family in (column.reference if variant == reference else column.others)
+        if family in (column.reference if variant == reference else column.variants)
         and (not column.optional or (record.variant == variant and value is not None))
     )
     return sorted(columns, key=lambda column: column.place)

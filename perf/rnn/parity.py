@@ -8,10 +8,9 @@ from hypothesis.errors import FlakyFailure
 
 from perf.checks import CheckResult
 from perf.defects import Defect
-from perf.errors import PerfError
+from perf.errors import PerfError, WorkerError
 from perf.machine import free_bytes, shortage
 from perf.measure.family import Resources
-from perf.measure.workers.instance import WorkerError
 from perf.property_testing import for_random
 from perf.rnn.agreement import Distance
 from perf.rnn.example import Example, example_of, known_defect

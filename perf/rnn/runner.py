@@ -9,10 +9,11 @@ import msgspec
 import numpy as np
 
 from perf.builds import Build
+from perf.errors import WorkerError
 from perf.measure.family import Resources
 from perf.measure.workers.inspection import Outputs
-from perf.measure.workers.instance import Instance, WorkerError
-from perf.measure.workers.worker_group import Done, Loaded, Ready
+from perf.measure.workers.instance import Instance
+from perf.measure.workers.replies import Done, Loaded, Ready
 from perf.rnn.agreement import Distance, Inputs, distance, expected_outputs
 from perf.rnn.example import Example
 from perf.rnn.reference import Sizes

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from perf.property_testing import LIMIT
+from perf.property_testing import INTEGER_LIMIT
 from perf.rnn.example import CHANGES, Example
 from perf.rnn.shapes import catalogue
 
@@ -30,5 +30,5 @@ def networks(draw: st.DrawFn, mode: str) -> Example:
         steps=up_to(largest.steps),
         states=draw(st.booleans()),
         change=draw(st.sampled_from(CHANGES)),
-        seed=draw(st.integers(0, LIMIT - 1)),
+        seed=draw(st.integers(0, INTEGER_LIMIT - 1)),
     )

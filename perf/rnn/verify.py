@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from perf.errors import WorkerError
 from perf.facts import RnnCheck
 from perf.measure.family import Checked, Resources
 from perf.measure.plan import Operator, Plan, Variant, Workload
 from perf.measure.results import Failure
 from perf.measure.workers.inspection import inspect
-from perf.measure.workers.instance import WorkerError
 from perf.measure.workers.worker_group import SEED
 from perf.rnn.agreement import Distance, ExpectedOutputs, distance, draw_inputs, expected_outputs
 from perf.rnn.example import Example, known_defect

@@ -91,24 +91,24 @@ class CaseRecord(StoredCase, frozen=True, kw_only=True):
     speedup: Annotated[
         RatioEstimate | None,
         Meta(description="reference latency divided by latency; null for the reference, or if that failed"),
-        Column(heading="{variant}", place=1, others=("cnn", "rnn")),
+        Column(heading="{variant}", place=1, variants=("cnn", "rnn")),
     ]
     efficiency: Annotated[
         RatioEstimate | None,
         Meta(
             description="scaling efficiency: step time on one rank divided by step time on all ranks; null for one rank"
         ),
-        Column(heading="{variant}", place=1, others=("dist",), percent=True),
+        Column(heading="{variant}", place=1, variants=("dist",), percent=True),
     ]
     throughput_items_per_s: Annotated[
         float,
         Meta(description="items per second, summed over instances"),
-        Column(heading="{variant} {items}/s", place=4, reference=("rnn", "dist"), others=("rnn", "dist")),
+        Column(heading="{variant} {items}/s", place=4, reference=("rnn", "dist"), variants=("rnn", "dist")),
     ]
     gflop_per_s: Annotated[
         float | None,
         Meta(description="10^9 floating-point operations per second, summed over instances"),
-        Column(heading="{variant} GFLOP/s", place=5, reference=("cnn", "rnn"), others=("cnn", "rnn")),
+        Column(heading="{variant} GFLOP/s", place=5, reference=("cnn", "rnn"), variants=("cnn", "rnn")),
     ]
     fastest_s: Annotated[
         float, Meta(description="latency of its fastest slot, in seconds; its ratio is estimated from this")

@@ -73,7 +73,7 @@ class StoredCase(msgspec.Struct, frozen=True, rename={"side_by_side": "beside"})
     latency_s: Annotated[
         float,
         Meta(description="median latency of its slots, in seconds"),
-        Column(heading="{variant} ms", place=3, reference=FAMILIES, others=("rnn", "dist"), scale=1e3),
+        Column(heading="{variant} ms", place=3, reference=FAMILIES, variants=("rnn", "dist"), scale=1e3),
     ]
     invocations_disturbed: Annotated[
         int, Meta(description="invocations without enough undisturbed blocks, which do not count")
@@ -86,8 +86,8 @@ class StoredCase(msgspec.Struct, frozen=True, rename={"side_by_side": "beside"})
     published: Annotated[
         float | None,
         Meta(description="the announcement's speedup or scaling efficiency for this case"),
-        Column(heading="published", place=2, others=("cnn", "rnn")),
-        Column(heading="published", place=2, others=("dist",), percent=True),
+        Column(heading="published", place=2, variants=("cnn", "rnn")),
+        Column(heading="published", place=2, variants=("dist",), percent=True),
     ] = None
 
     @property

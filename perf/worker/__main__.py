@@ -1,8 +1,8 @@
 """The worker: one instance of one variant, driven over a pipe by the measuring process.
 
-Started as `python -m perf.worker [--affinity CPULIST]` with a build's own Python. Requests come as one JSON object a
-line on standard input and are answered in order, one line each, on the descriptor that was standard output at the
-start. Standard output itself is redirected to standard error, because MXNet and MKL-DNN print there when they please.
+Started as `python -m perf.worker [--affinity CPULIST]` with a build's own Python. Requests arrive on standard input,
+one JSON object a line, and are answered in order, one line each, on the descriptor that was standard output at the
+start. Standard output itself is redirected to standard error, because MXNet and MKL-DNN may print there at any time.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from perf.worker.proof import cpus_of, proof_of_pinning
 
 
 def main() -> None:
+    """Pin this process if asked to, then answer requests until the pipe closes."""
     parser = argparse.ArgumentParser(prog="python -m perf.worker")
     parser.add_argument("--affinity", default="", help="CPUs to run on when no launch prefix pinned this process")
     options = parser.parse_args()
@@ -26,14 +27,14 @@ def main() -> None:
     if options.affinity:
         os.sched_setaffinity(0, {int(cpu) for cpu in options.affinity.split(",")})
     launch_cpus, cpus = cpus_of("self"), os.sched_getaffinity(0)
-    # MXNet is imported only now: Intel's OpenMP narrows this thread's mask, and the proof must show it as it was.
+    # MXNet is imported only here: Intel's OpenMP narrows this thread's mask, and the proof needs the original one.
     from perf.worker.graph import Graph  # noqa: PLC0415
 
     serve(Graph(cpus), launch_cpus, sys.stdin, replies)
 
 
 def serve(graph: Any, launch_cpus: str, requests: TextIO, replies: TextIO) -> None:
-    """Answer requests until the pipe closes; an exception becomes an answer, so that the caller can tell its case."""
+    """Answer requests until the pipe closes. An exception becomes an error reply, which fails the caller's case."""
     _send(replies, {"pid": os.getpid()})
     for line in iter(requests.readline, ""):
         request = json.loads(line)

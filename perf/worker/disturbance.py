@@ -1,18 +1,21 @@
-"""What kept this process from running while it was timed, counted by the kernel."""
+"""How much other programs and the hypervisor kept this process from running, counted by the kernel."""
 
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+# The kernel counts stolen time in clock ticks.
 NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
 class DisturbanceReading:
-    """Counters at one moment, in ns: for each thread the time it ran and the time it was ready and waited for a CPU
-    (/proc/PID/schedstat; the kernel's sched-stats.rst), for each CPU the time the hypervisor gave to others (steal in
-    /proc/stat, proc(5), in steps of one clock tick). None where the kernel does not count.
+    """The kernel's counters at one moment, in ns; None where the kernel does not count.
+
+    threads: by thread, how long it ran and how long it was ready and waited for a CPU (/proc/PID/schedstat; the
+        kernel's sched-stats.rst).
+    stolen: by CPU, the time that the hypervisor gave to other guests (steal in /proc/stat, proc(5)).
     """
 
     threads: Mapping[str, tuple[int, int]] | None
@@ -20,15 +23,17 @@ class DisturbanceReading:
 
 
 def read(cpus: Collection[int]) -> DisturbanceReading:
-    """The counters of this process and of the CPUs it was given, now."""
+    """Return the current counters of this process and of `cpus`."""
     return DisturbanceReading(_threads(), _stolen({f"cpu{cpu}" for cpu in cpus}))
 
 
 def held_up_ns(before: DisturbanceReading, after: DisturbanceReading, cpus: int) -> int | None:
-    """How long other programs held up the thread that waited longest, in ns; None where the kernel does not count.
+    """Return how long other programs held up the thread that waited longest, in ns; None where the kernel does not
+    count.
 
     A process also waits for itself: MXNet's main thread and its engine share the CPUs with the OpenMP threads. The
-    threads that ran most, one for each of the `cpus`, do the work; what all others ran accounts for that much waiting.
+    threads that ran most, one for each of the `cpus`, do the work; the time that the remaining threads ran is
+    subtracted.
     """
     if before.threads is None or after.threads is None:
         return None
@@ -42,24 +47,24 @@ def held_up_ns(before: DisturbanceReading, after: DisturbanceReading, cpus: int)
 
 
 def stolen_ns(before: DisturbanceReading, after: DisturbanceReading) -> int | None:
-    """The largest share that the hypervisor took of one CPU, in ns; None where the kernel does not count."""
+    """Return the most time that the hypervisor took from one CPU, in ns; None where the kernel does not count."""
     if before.stolen is None or after.stolen is None:
         return None
     return max((after.stolen[cpu] - before.stolen.get(cpu, 0) for cpu in after.stolen), default=0)
 
 
 def _threads() -> dict[str, tuple[int, int]] | None:
-    found = {}
+    times = {}
     try:
         for path in Path("/proc/self/task").glob("*/schedstat"):
             ran, waited, _ = path.read_text().split()
-            found[path.parent.name] = (int(ran), int(waited))
+            times[path.parent.name] = (int(ran), int(waited))
     except (OSError, ValueError):
         return None
-    return found or None
+    return times or None
 
 
 def _stolen(cpus: set[str]) -> dict[str, int] | None:
     lines = [line.split() for line in Path("/proc/stat").read_text().splitlines()]
-    found = {line[0]: int(line[8]) * NS_PER_TICK for line in lines if line and line[0] in cpus and len(line) > 8}  # noqa: PLR2004 - steal is the eighth counter
-    return found or None
+    stolen = {line[0]: int(line[8]) * NS_PER_TICK for line in lines if line and line[0] in cpus and len(line) > 8}  # noqa: PLR2004 - steal is the eighth counter
+    return stolen or None

@@ -1,4 +1,4 @@
-"""A symbolic MXNet network in this process: loaded, bound to inputs, run. Works with every MXNet 1.x build."""
+"""A symbolic MXNet network in this process: loaded, bound to inputs and run. Works with every MXNet 1.x build."""
 
 from collections.abc import Callable, Collection
 from typing import Any, TextIO
@@ -8,7 +8,7 @@ import numpy as np
 
 from perf.worker import disturbance
 from perf.worker.count import count_multiply_adds, operators_of
-from perf.worker.graph_surgery import GIVEN, cut
+from perf.worker.graph_surgery import SUBSTITUTE, cut
 from perf.worker.injection import with_extra_work
 from perf.worker.proof import peak_memory_bytes, restart_peak_memory
 from perf.worker.records import Records, best_of
@@ -16,7 +16,9 @@ from perf.worker.timing import Hold, timed_passes, warm_up
 
 
 class Graph:
-    """Loaded once, bound to one set of inputs at a time; each public method is a request of the protocol."""
+    """A network, loaded once and bound to one set of inputs at a time. Each public method is a request of the protocol
+    and returns the reply.
+    """
 
     def __init__(self, cpus: Collection[int]) -> None:
         self._cpus = cpus
@@ -29,10 +31,10 @@ class Graph:
         self._pass: Callable[[], None] = self._forward
 
     def load(self, symbol: str, params: str, subgraph: str | None, extra_work: float = 0.0) -> dict[str, Any]:
-        """Load a symbol file and a parameter file; partition the symbol for `subgraph` ("MKLDNN": operator fusion).
+        """Load a symbol file and a parameter file, and partition the symbol for `subgraph` ("MKLDNN": operator fusion).
 
-        `extra_work` above 0 slows every pass down on purpose, by that share. Answers the `operators` that will
-        run (perf.worker.count).
+        `extra_work` above 0 slows every pass down on purpose, by that fraction. Returns the `operators` that will run
+        (perf.worker.count).
         """
         loaded = mx.sym.load(symbol)
         self._symbol = loaded.get_backend_symbol(subgraph) if subgraph else loaded
@@ -42,23 +44,23 @@ class Graph:
         return self._ready(extra_work)
 
     def compose(self, nodes: list[dict[str, Any]], extra_work: float = 0.0) -> dict[str, Any]:
-        """Make a symbol of operators (`mx.sym.OP`), each with its `name`, `attributes` and `inputs`: names of earlier
-        nodes, or else of variables. The last node is the output; as `load` otherwise.
+        """Compose a symbol of operators (`mx.sym.OP`), each with its `name`, `attributes` and `inputs`, which are names
+        of earlier nodes or else of variables. The last node is the output. Returns as `load` does.
         """
-        made: dict[str, Any] = {}
+        symbols: dict[str, Any] = {}
         for node in nodes:
-            inputs = [made.setdefault(name, mx.sym.Variable(name)) for name in node["inputs"]]
-            made[node["name"]] = getattr(mx.sym, node["op"])(*inputs, name=node["name"], **node["attributes"])
-        self._symbol = made[nodes[-1]["name"]]
+            inputs = [symbols.setdefault(name, mx.sym.Variable(name)) for name in node["inputs"]]
+            symbols[node["name"]] = getattr(mx.sym, node["op"])(*inputs, name=node["name"], **node["attributes"])
+        self._symbol = symbols[nodes[-1]["name"]]
         return self._ready(extra_work)
 
     def rebuild(self, parameters: str, subgraph: str | None, calibration: str | None) -> dict[str, Any]:
-        """Take the arrays of an .npz file as the composed symbol's parameters, and partition it for `subgraph` or, with
-        the images in the .npz file `calibration`, quantise it. Answers the `operators` that will run.
+        """Use the arrays of an .npz file as the composed symbol's parameters, and partition it for `subgraph` or
+        quantise it with the images in the .npz file `calibration`. Returns the `operators` that will run.
         """
-        given = arrays_of(parameters)
-        self._arguments = {name: given[name] for name in self._symbol.list_arguments() if name in given}
-        self._auxiliary = {name: given[name] for name in self._symbol.list_auxiliary_states()}
+        arrays = arrays_of(parameters)
+        self._arguments = {name: arrays[name] for name in self._symbol.list_arguments() if name in arrays}
+        self._auxiliary = {name: arrays[name] for name in self._symbol.list_auxiliary_states()}
         if calibration:
             from perf.worker.quantise import quantise  # noqa: PLC0415 - a native build cannot import it
 
@@ -70,16 +72,16 @@ class Graph:
         return self._ready(0.0)
 
     def multiply_adds(self, inputs: dict[str, list[int]]) -> dict[str, Any]:
-        """Answers the multiply-adds of a pass over these inputs (name: shape), as far as the symbol shows them."""
+        """Return the multiply-adds of a pass over these inputs (name: shape) that the symbol shows."""
         return {"multiply_adds": count_multiply_adds(self._symbol, inputs)}
 
     def bind(
         self, inputs: dict[str, list[int]], scales: dict[str, float], seed: int, arrays: str | None = None
     ) -> dict[str, Any]:
         """Bind to inputs (name: shape) of seeded standard normal values times their scales, or to the arrays in an .npz
-        file; an earlier binding is freed first.
+        file. An earlier binding is freed first.
 
-        Every array is bound as it was loaded: shape and type inference would make a quantised weight FP32.
+        Every array is bound as it was loaded: shape and type inference would turn a quantised weight into FP32.
         """
         self._executor = None
         restart_peak_memory()
@@ -97,19 +99,19 @@ class Graph:
         return {}
 
     def update(self, arrays: str) -> dict[str, Any]:
-        """Overwrite bound inputs in place with the arrays of an .npz file; what it does not name stays."""
+        """Overwrite bound inputs in place with the arrays of an .npz file; all other inputs stay as they are."""
         for name, values in arrays_of(arrays).items():
             self._inputs[name][:] = values
         return {}
 
     def unbind(self) -> dict[str, Any]:
-        """Free the binding's memory; answers the process's peak since it was bound."""
+        """Free the binding's memory, and return the process's peak memory since it was bound."""
         self._executor = None
         mx.nd.waitall()
         return {"peak_memory_bytes": peak_memory_bytes()}
 
     def warm_up(self, limit_ns: int) -> dict[str, Any]:
-        """Run untimed passes until the pace is steady or the limit is over."""
+        """Run untimed passes until the pace is steady or `limit_ns` is over."""
         durations, steady = warm_up(self._pass, limit_ns)
         return {"durations_ns": durations, "steady": steady}
 
@@ -122,9 +124,10 @@ class Graph:
         requests: TextIO,
         announce: Callable[[], None],
     ) -> dict[str, Any]:
-        """Time passes; with `hold`, run on until the next line on `requests` says that every instance has enough.
+        """Time passes; with `hold`, continue until the next line on `requests` says that every instance has enough.
 
-        Answers them (`passes_ns`) and what held them up meanwhile, in ns, null where the kernel does not count.
+        Returns the passes (`passes_ns`) and how long other programs held them up, in ns; null where the kernel does not
+        count that.
         """
         before = disturbance.read(self._cpus)
         passes = timed_passes(
@@ -148,8 +151,8 @@ class Graph:
         return {}
 
     def save_layers(self, path: str) -> dict[str, Any]:
-        """Run one pass over the bound inputs and write every operator's first output, in FP32, to an .npz file by the
-        operator's name.
+        """Run one pass over the bound inputs and write every operator's first output, in FP32, to an .npz file, by
+        name.
         """
         inner = self._symbol.get_internals()
         outputs = self._bound(inner).forward(is_train=False)
@@ -163,23 +166,23 @@ class Graph:
         return {}
 
     def save_parameters(self, path: str) -> dict[str, Any]:
-        """Write all parameters and auxiliary states to an .npz file by their names."""
+        """Write all parameters and auxiliary states to an .npz file, by name."""
         np.savez(path, **{name: array.asnumpy() for name, array in {**self._arguments, **self._auxiliary}.items()})
         return {}
 
     def open_records(self, **reading: Any) -> dict[str, Any]:
-        """Open a record file (perf.worker.records); what is read next begins after the skipped batches."""
+        """Open a record file (perf.worker.records); reading starts after the skipped batches."""
         self._records = Records(**reading)
         return {}
 
     def save_images(self, path: str, name: str, count: int) -> dict[str, Any]:
-        """Write the next `count` images to an .npz file under a name."""
+        """Write the next `count` images to an .npz file, under `name`."""
         np.savez(path, **{name: self._records.first(count)})
         return {}
 
     def classify(self, batches: int, input_name: str, classes: int) -> dict[str, Any]:
-        """Run passes over the next batches of the record file, through the binding. Answers the `labels` of the images
-        and their `best` classes, the best first; nothing at the file's end.
+        """Run passes over the next batches of the record file. Returns the images' `labels` and their `best` classes,
+        the best first; both are empty at the end of the file.
         """
         labels, best = [], []
         for data, label, real in self._records.batches(batches):
@@ -188,12 +191,12 @@ class Graph:
             best += best_of(outputs, classes)[:real].tolist()
         return {"labels": labels, "best": best}
 
-    def save_cut_layers(self, path: str, given: str) -> dict[str, Any]:
-        """Run every operator by itself and write its first output to an .npz file by its name. Its inputs are what the
-        .npz file `given` holds for the operators they come from; where it holds nothing, what these compute.
+    def save_isolated_layers(self, path: str, layer_inputs: str) -> dict[str, Any]:
+        """Run every operator alone and write its first output to an .npz file, by name. Its inputs are the arrays that
+        the .npz file `layer_inputs` holds under the names of the operators before it, else what these compute.
         """
-        arrays = arrays_of(given)
-        self._inputs |= {GIVEN + name: array for name, array in arrays.items()}
+        arrays = arrays_of(layer_inputs)
+        self._inputs |= {SUBSTITUTE + name: array for name, array in arrays.items()}
         outputs = self._bound(cut(self._symbol, arrays)).forward(is_train=False)
         names = [operator["name"] for operator in operators_of(self._symbol)]
         np.savez(path, **{name: output.asnumpy() for name, output in zip(names, outputs, strict=True)})
@@ -215,13 +218,13 @@ class Graph:
 
 
 def arrays_of(path: str) -> dict[str, Any]:
-    """The arrays in an .npz file, by name, in the types that they were saved in."""
+    """Return the arrays in an .npz file, by name, with the types that they were saved with."""
     with np.load(path) as saved:
         return {name: mx.nd.array(saved[name], dtype=saved[name].dtype) for name in saved.files}
 
 
 def in_fp32(outputs: list[Any]) -> Any:
-    """The first of an operator's outputs; when it is quantised, in the unit that its range, the next two, says."""
+    """Return an operator's first output in FP32; a quantised one is scaled by its range, the next two outputs."""
     first = outputs[0].asnumpy()
     if first.dtype.kind == "f":
         return first

@@ -1,4 +1,4 @@
-"""A network cut between its layers, so that each runs on inputs given to it. Works with every MXNet 1.x build."""
+"""A network cut between its layers, so that each runs on prescribed inputs. Works with every MXNet 1.x build."""
 
 import json
 from collections.abc import Collection
@@ -6,17 +6,17 @@ from typing import Any
 
 import mxnet as mx
 
-# In front of an operator's name: the variable that stands for its output.
-GIVEN = "given:"
+# The prefix of the variable that replaces an operator's output.
+SUBSTITUTE = "substitute:"
 
 
-def cut(symbol: Any, given: Collection[str]) -> Any:
-    """The symbol with every use of the first output of the `given` operators, by name, replaced by a variable named
-    `GIVEN` and that name; all operators' first outputs are the outputs, in order.
+def cut(symbol: Any, replaced: Collection[str]) -> Any:
+    """Return the symbol with every use of the first output of the `replaced` operators replaced by a variable, named
+    `SUBSTITUTE` and the operator's name. Its outputs are the first outputs of all operators, in order.
     """
     graph = json.loads(symbol.tojson())
-    names = [node["name"] for node in graph["nodes"] if node["op"] != "null" and node["name"] in given]
-    variables = [{"op": "null", "name": GIVEN + name, "inputs": []} for name in names]
+    names = [node["name"] for node in graph["nodes"] if node["op"] != "null" and node["name"] in replaced]
+    variables = [{"op": "null", "name": SUBSTITUTE + name, "inputs": []} for name in names]
     for node in graph["nodes"]:
         node["inputs"] = [
             [names.index(graph["nodes"][source]["name"]), 0, 0]

@@ -1,8 +1,8 @@
-"""What an MXNet installation is, told by itself: `python -m perf.worker.probe [module ...]` inside a build.
+"""Describe an MXNet installation: `python -m perf.worker.probe [module ...]` inside a build.
 
-It imports MXNet and every module named, and prints one line of JSON. Whatever fails leaves its traceback on stderr
-and a non-zero exit code, so success means that the import really works. What libraries say on stderr after the line
-NUMPY_LOADED is MXNet's own libraries' doing, not numpy's.
+Imports MXNet and every named module, and prints one line of JSON. Any failure leaves its traceback on stderr and a
+non-zero exit code, so success means that the import really works. Output on stderr after the line NUMPY_LOADED comes
+from MXNet's libraries, not from numpy's.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ NUMPY_LOADED = "perf.worker.probe: numpy is loaded"
 
 
 def facts(modules: list[str]) -> dict[str, Any]:
-    """Import MXNet and `modules`, and return what is installed as plain data; paths are relative to the environment.
+    """Import MXNet and `modules`, and return what is installed. Paths are relative to the environment.
 
     Raises ImportError or OSError when something does not load, RuntimeError when MXNet comes from outside this
     environment or from several distributions at once.
@@ -35,10 +35,10 @@ def facts(modules: list[str]) -> dict[str, Any]:
     library = Path(libinfo.find_lib_path()[0]).resolve()
     prefix = Path(sys.prefix).resolve()
     if not library.is_relative_to(prefix):
-        raise RuntimeError(f"MXNet was loaded from {library}, outside of {prefix}")
+        raise RuntimeError(f"MXNet was loaded from {library}, outside {prefix}")
     owners = sorted(set(metadata.packages_distributions().get("mxnet", [])))
     if len(owners) != 1:
-        raise RuntimeError(f"the package mxnet must come from one distribution, found {owners}")
+        raise RuntimeError(f"the package mxnet must come from one distribution, but comes from {owners}")
     return {
         "mxnet": mxnet.__version__,
         "mkldnn": has_mkldnn(),
@@ -55,7 +55,7 @@ def facts(modules: list[str]) -> dict[str, Any]:
 def has_mkldnn() -> bool:
     """Return whether MXNet was compiled with MKL-DNN, which 2.0 calls oneDNN.
 
-    Raises ImportError on releases before 1.5.0, which cannot tell.
+    Raises ImportError on releases before 1.5.0, which do not report it.
     """
     # Not `mx.runtime`: `import mxnet` alone does not load that module in 1.5.0.
     features = importlib.import_module("mxnet.runtime").Features()
@@ -63,12 +63,11 @@ def has_mkldnn() -> bool:
 
 
 def content_sha256(distribution: str) -> str:
-    """Return a sha256 of what a distribution installed: its files by name and content, but those of its `*.dist-info`,
-    which say where it came from, and bytecode. RECORD's own hashes are not believed: a wheel that was patched may keep
-    stale ones.
+    """Return a sha256 of what a distribution installed: its files by name and content.
 
-    Raises PackageNotFoundError when it is not installed, RuntimeError when it has no RECORD, OSError when a file that
-    it lists is not there.
+    Excluded are its `*.dist-info`, which says where it came from, and bytecode. RECORD's own hashes are not trusted: a
+    patched wheel may keep old ones. Raises PackageNotFoundError when it is not installed, RuntimeError when it has no
+    RECORD, OSError when a file that RECORD lists is missing.
     """
     files = metadata.files(distribution)
     if not files:
@@ -77,8 +76,9 @@ def content_sha256(distribution: str) -> str:
 
 
 def content_of(files: Iterable[File], sha256: Callable[[File], str]) -> str:
-    """Return the content of a distribution's files, named as seen from site-packages: see `content_sha256`. Raises what
-    `sha256` raises, which returns the hash of one.
+    """Return the content (see `content_sha256`) of files whose names are relative to site-packages.
+
+    `sha256` returns the hash of one file; what it raises is not caught.
     """
     digest = hashlib.sha256()
     for file in sorted(files):
@@ -94,7 +94,7 @@ def sha256_of(path: Path) -> str:
 
 
 def openmp(prefix: Path) -> str | None:
-    """Return the sha256 of the libgomp that this process loaded from outside of the environment; None without one."""
+    """Return the sha256 of the libgomp that this process loaded from outside the environment; None without one."""
     for line in Path("/proc/self/maps").read_text().splitlines():
         path = Path(line.split(maxsplit=5)[-1])
         if path.name.startswith("libgomp") and not path.resolve().is_relative_to(prefix):
@@ -103,11 +103,8 @@ def openmp(prefix: Path) -> str | None:
 
 
 def main(modules: list[str]) -> None:
-    """Print the facts as one line of JSON on stdout, and nothing else.
-
-    Raises whatever importing raises.
-    """
-    # MXNet and its libraries print on file descriptor 1 as they please: send that to stderr.
+    """Print the facts as one line of JSON on stdout, and nothing else. Raises whatever importing raises."""
+    # MXNet and its libraries may print on file descriptor 1 at any time: redirect that to stderr.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as stdout:
         os.dup2(2, 1)
         stdout.write(json.dumps(facts(modules)) + "\n")

@@ -1,4 +1,4 @@
-"""What a worker reads back about its own pinning, from the kernel and not from what it was asked to do."""
+"""What a worker reads back from the kernel about its own pinning."""
 
 import re
 from collections import Counter
@@ -12,14 +12,14 @@ _PAGE_KB = re.compile(r"kernelpagesize_kB=(\d+)")
 
 
 def cpus_of(task: str) -> str:
-    """`Cpus_allowed_list` of a task, such as "0-23"; `task` is a path below /proc, such as "self" or "self/task/12"."""
+    """Return `Cpus_allowed_list` of a task, such as "0-23"; `task` is a path below /proc: "self" or "self/task/12"."""
     status = Path("/proc", task, "status").read_text()
     return next(line.split(":")[1].strip() for line in status.splitlines() if line.startswith("Cpus_allowed_list"))
 
 
 def proof_of_pinning(launch_cpus: str) -> dict[str, Any]:
-    """Every thread's CPUs, the memory policies in force (policy: mappings) and where the anonymous pages lie
-    (node: kibibytes), with the mask this process was started with.
+    """Return every thread's CPUs, the memory policies in force (policy: mappings), where the anonymous pages are (node:
+    KiB), and `launch_cpus`, the CPU mask that this process started with (perf.machine.proof).
     """
     threads = dict(_threads())
     try:
@@ -36,15 +36,15 @@ def proof_of_pinning(launch_cpus: str) -> dict[str, Any]:
 
 def _threads() -> Iterator[tuple[str, str]]:
     for task in Path("/proc/self/task").iterdir():
-        # Libraries end threads of theirs when they please.
+        # Libraries may end their threads at any time.
         with suppress(FileNotFoundError, ProcessLookupError):
             yield task.name, cpus_of(f"self/task/{task.name}")
 
 
 def summarise_numa_maps(text: str) -> tuple[dict[str, int], dict[str, int]]:
-    """Count the mappings by policy and the anonymous kibibytes by node in the text of a `numa_maps` file.
+    """Return the number of mappings by policy and the anonymous KiB by node in the text of a `numa_maps` file.
 
-    File-backed pages are left out: they lie where whoever read the file first had them (numa_maps(5)).
+    File-backed pages are left out: they are on the node of the process that read the file first (numa_maps(5)).
     """
     policies: Counter[str] = Counter()
     anonymous_kb: Counter[str] = Counter()
@@ -58,15 +58,15 @@ def summarise_numa_maps(text: str) -> tuple[dict[str, int], dict[str, int]]:
 
 
 def peak_memory_bytes() -> int:
-    """The largest resident set of this process since `restart_peak_memory`, in bytes (`VmHWM`)."""
+    """Return the largest resident set of this process since `restart_peak_memory`, in bytes (`VmHWM`)."""
     status = Path("/proc/self/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
 
 
 def restart_peak_memory() -> None:
-    """Let the kernel count the peak anew from what is resident now (proc(5), clear_refs); without the right to, the
-    peak goes on counting from the start of the process.
+    """Reset the kernel's peak to the memory that is resident now (proc(5), clear_refs). Without the permission, the
+    peak since the start of the process remains.
     """
     try:
         Path("/proc/self/clear_refs").write_text("5")

@@ -1,4 +1,4 @@
-"""Quantisation by MXNet's own means; needs a build with MKL-DNN."""
+"""Quantisation with MXNet's own functions; needs a build with MKL-DNN."""
 
 import json
 import re
@@ -7,6 +7,7 @@ from typing import Any
 import mxnet as mx
 from mxnet.contrib.quantization import quantize_model
 
+# Names of the outputs to calibrate: those of layers, and the inputs.
 _LAYERS = re.compile(r"_output$|^data\d*$")
 
 
@@ -20,10 +21,14 @@ def quantise(
     exclusions: list[str],
     batch_size: int = 32,
 ) -> tuple[Any, Any, Any]:
-    """Fuse, quantise with calibrated thresholds, fuse again: the way of 1.5.0's own quantisation example.
+    """Fuse, quantise with calibrated thresholds, fuse again, as 1.5.0's own quantisation example does.
 
-    `images` are arrays by input name; `exclusions` are operators whose nodes stay FP32. Returns symbol, arguments and
-    auxiliary states.
+    images: the calibration images, by input name.
+    mode: MXNet's calibration mode, "naive" or "entropy".
+    exclusions: operators whose nodes stay FP32.
+    batch_size: images in a calibration batch, at most.
+
+    Returns symbol, arguments and auxiliary states.
     """
     fused = symbol.get_backend_symbol("MKLDNN_QUANTIZE")
     nodes = json.loads(fused.tojson())["nodes"]

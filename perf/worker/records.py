@@ -1,4 +1,4 @@
-"""The images of a record file, batch by batch, in an order that the seeds decide."""
+"""The images of a record file, batch by batch, in an order that the seeds determine."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,8 +8,9 @@ import numpy as np
 
 
 class Records:
-    """Images as MXNet's ImageRecordIter makes them: cut from the centre, enlarged when they are too small, normalised
-    by `mean` and `std` of red, green and blue. `skipped` batches are read over at once.
+    """Images from MXNet's ImageRecordIter: cropped at the centre, enlarged if too small, normalised.
+
+    `mean` and `std` are those of red, green and blue. The first `skipped` batches are skipped.
     """
 
     def __init__(
@@ -43,22 +44,22 @@ class Records:
             pass
 
     def batches(self, most: int) -> Iterator[tuple[Any, Any, int]]:
-        """At most so many of the batches that come next: images, labels, and how many images of the batch are real;
-        the last batch is filled up with images from the beginning.
+        """Yield the next batches, at most `most`: images, labels, and how many images are real. The last batch of the
+        file is padded with images from its beginning.
         """
         for _, batch in zip(range(most), self._batches, strict=False):
             yield batch.data[0], batch.label[0], batch.data[0].shape[0] - batch.pad
 
     def first(self, count: int) -> Any:
-        """The next `count` images as one array (count, 3, size, size); ValueError when there are not as many."""
+        """Return the next `count` images as one array (count, 3, size, size). Raises ValueError when fewer are left."""
         images: list[Any] = []
         for data, _, real in self.batches(count):
             images.extend(data.asnumpy()[:real])
             if len(images) >= count:
                 return np.stack(images[:count])
-        raise ValueError(f"the record file holds {len(images)} images, fewer than {count}")
+        raise ValueError(f"the record file has only {len(images)} more images, but {count} are needed")
 
 
 def best_of(outputs: Any, count: int) -> Any:
-    """The `count` largest classes of each row, the largest first, as integers (rows, count)."""
+    """Return the `count` best classes of each row, the best first, as integers (rows, count)."""
     return mx.nd.topk(outputs, k=count, axis=1).asnumpy().astype(int)

@@ -1,4 +1,4 @@
-"""The loops that are timed. Nothing here knows MXNet: a pass is a function that returns when its result is there."""
+"""The timed loops. Nothing here knows MXNet: a pass is a function that returns when its result is available."""
 
 import gc
 import select
@@ -6,17 +6,20 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-# A pass that improves on the best by no more than this says that the program has reached its pace.
+# The pace is steady after this many passes that improve on the best by no more than this fraction.
 IMPROVEMENT = 0.02
 PASSES_WITHOUT_IMPROVEMENT = 2
-# The last sleep before the start ends this early; the rest is spun, so that all instances start within microseconds.
+# The sleep before the start ends this early; the rest is spent spinning, so that all instances start within
+# microseconds.
 SPIN_NS = 1_000_000
-# How long an instance that has enough waits for word that all have, before it goes on as load for the others.
-LAST_WORD_S = 0.002
+# How long an instance with enough passes waits for the request to stop, before it continues as load for the rest.
+STOP_WAIT_S = 0.002
 
 
 def warm_up(one_pass: Callable[[], None], limit_ns: int) -> tuple[list[int], bool]:
-    """Run passes until the pace is steady or `limit_ns` is over, at least one; durations in ns and whether steady."""
+    """Run passes until the pace is steady or `limit_ns` is over, at least one. Return their durations in ns, and
+    whether the pace is steady.
+    """
     durations: list[int] = []
     started = time.monotonic_ns()
     stalled = 0
@@ -43,7 +46,7 @@ def timed_passes(
 ) -> list[tuple[int, int]]:
     """Start at `start_at_ns` (CLOCK_MONOTONIC, the same for all processes) and time passes until there are enough.
 
-    With `hold`, go on as load for the other instances until they have enough too. Returns (start, end) of each pass
+    With `hold`, continue as load for the other instances until these have enough too. Returns (start, end) of each pass
     in ns on that clock. The garbage collector is off meanwhile: its pauses are Python's, not the program's.
     """
     time.sleep(max(0, start_at_ns - time.monotonic_ns() - SPIN_NS) / 1e9)
@@ -65,7 +68,7 @@ def timed_passes(
 
 
 class Hold:
-    """Tells the measuring process that this instance has enough, and asks whether it may stop."""
+    """Reports to the measuring process that this instance has enough passes, and asks whether it may stop."""
 
     def __init__(self, requests: TextIO, announce: Callable[[], None]) -> None:
         self._requests = requests
@@ -73,12 +76,14 @@ class Hold:
         self._announced = False
 
     def released(self) -> bool:
-        """Announce once, then look for the word to stop; never blocks longer than `LAST_WORD_S`."""
+        """Return whether the request to stop has arrived. The first call announces; none blocks for more than
+        `STOP_WAIT_S`.
+        """
         wait_s = 0.0
         if not self._announced:
             self._announce()
             self._announced = True
-            wait_s = LAST_WORD_S
+            wait_s = STOP_WAIT_S
         ready, _, _ = select.select([self._requests], [], [], wait_s)
         if ready:
             self._requests.readline()

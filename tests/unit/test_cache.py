@@ -17,7 +17,7 @@ def said() -> list[str]:
     return []
 
 
-def test_option_then_variable_then_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_option_comes_before_the_variable_and_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     monkeypatch.delenv("MXNET_PERF_CACHE", raising=False)
     assert cache_folder(None) == tmp_path / "xdg" / "mxnet-perf"
@@ -28,13 +28,13 @@ def test_option_then_variable_then_user(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("inside", ["", "cache"])
-def test_file_in_the_place_of_the_folder(tmp_path: Path, inside: str) -> None:
+def test_a_file_in_the_place_of_the_cache_is_refused(tmp_path: Path, inside: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PerfError, match=r"--perf-cache FOLDER or the variable MXNET_PERF_CACHE"):
         cache_folder(str(tmp_path / "file" / inside))
 
 
-def test_read_only_disk(small_disk: SmallDisk) -> None:
+def test_a_read_only_disk_is_reported(small_disk: SmallDisk) -> None:
     folder, make_read_only = small_disk
     assert cache_folder(str(folder)) == folder
     make_read_only()
@@ -42,7 +42,7 @@ def test_read_only_disk(small_disk: SmallDisk) -> None:
         cache_folder(str(folder))
 
 
-def test_waiting_is_told(tmp_path: Path, said: list[str]) -> None:
+def test_waiting_for_a_lock_is_reported(tmp_path: Path, said: list[str]) -> None:
     other = filelock.FileLock(tmp_path / "mkl-1.lock", thread_local=False)
     other.acquire()
     threading.Timer(0.3, other.release).start()
@@ -50,8 +50,8 @@ def test_waiting_is_told(tmp_path: Path, said: list[str]) -> None:
         assert said == ["mkl-1: waiting for another session that is making or checking it"]
 
 
-def test_waiting_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
-    monkeypatch.setattr(room, "WAIT", 0.1)
+def test_waiting_for_a_lock_has_a_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+    monkeypatch.setattr(room, "LOCK_WAIT_S", 0.1)
     with (
         filelock.FileLock(tmp_path / "mkl-1.lock"),
         pytest.raises(PerfError, match="another session has held"),
@@ -60,7 +60,7 @@ def test_waiting_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: lis
         pass
 
 
-def test_leftovers_go_unless_somebody_works_there(tmp_path: Path) -> None:
+def test_leftovers_are_removed_unless_a_session_uses_them(tmp_path: Path) -> None:
     mine, dead, alive = (unfinished(tmp_path, name) for name in ("mkl-1", "mobilenet1.0-2", "zoo-3"))
     finished = tmp_path / "mkl-4"
     for folder in (mine, dead, alive, finished):

@@ -58,7 +58,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_in_the_files_place_is_told_and_kept(tmp_path: Path) -> None:
+def test_a_folder_in_the_place_of_the_file_is_an_error_and_stays(tmp_path: Path) -> None:
     path = tmp_path / "summary.md"
     path.mkdir()
     with pytest.raises(IsADirectoryError):
@@ -66,7 +66,7 @@ def test_a_folder_in_the_files_place_is_told_and_kept(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_whole(tmp_path / "missing" / "summary.md", b"new")
 
@@ -95,7 +95,7 @@ def test_a_new_name_is_flushed_after_the_rename(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
-def test_everyone_may_read_it_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+def test_everyone_may_read_a_file_whatever_the_umask(tmp_path: Path, mask: int) -> None:
     path = tmp_path / "summary.md"
     with umask(mask):
         write_whole(path, b"new")

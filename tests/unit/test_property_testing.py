@@ -6,14 +6,14 @@ import sys
 import pytest
 from hypothesis import strategies as st
 
-from perf.property_testing import LIMIT, for_random
+from perf.property_testing import INTEGER_LIMIT, for_random
 
-SMALL = st.integers(0, LIMIT - 1)
+SMALL = st.integers(0, INTEGER_LIMIT - 1)
 CHOOSE = """
 from hypothesis import strategies as st
-from perf.property_testing import LIMIT, for_random
+from perf.property_testing import INTEGER_LIMIT, for_random
 seen = []
-for_random(st.integers(0, LIMIT - 1), lambda value: seen.append(value), first="1", count=200)
+for_random(st.integers(0, INTEGER_LIMIT - 1), lambda value: seen.append(value), first="1", count=200)
 print(seen)
 """
 
@@ -28,18 +28,18 @@ def chosen(first: str) -> list[int]:
     return seen
 
 
-def test_the_same_seed_chooses_the_same() -> None:
+def test_the_same_seed_chooses_the_same_values() -> None:
     assert chosen("1") == chosen("1")
     assert chosen("1") != chosen("2")
 
 
-def test_a_process_with_other_modules_chooses_the_same() -> None:
+def test_other_imported_modules_do_not_change_the_choice() -> None:
     command = [sys.executable, "-c", "import perf.plugin.hooks, perf.cnn.family\n" + CHOOSE]
     elsewhere = subprocess.run(command, check=True, capture_output=True, text=True)
     assert elsewhere.stdout.strip() == str(chosen("1"))
 
 
-def test_a_failure_is_made_small() -> None:
+def test_a_failure_is_reduced_to_the_simplest_one() -> None:
     def check(value: int) -> None:
         if value > 10:
             raise ValueError(value)
@@ -49,7 +49,7 @@ def test_a_failure_is_made_small() -> None:
     assert raised.value.args == (11,)
 
 
-def test_examples_are_seen_first() -> None:
+def test_examples_are_checked_first() -> None:
     seen: list[int] = []
 
     def check(value: int) -> None:

@@ -79,7 +79,7 @@ READERS = {
         (TABLES / "table1-scaling.csv").read_bytes(),
         lambda path: published_rows(path.stem, ScalingRow, path.parent),
     ),
-    "builds": Reader("builds.toml", builds.DATA.read_bytes(), builds.read),
+    "builds": Reader("builds.toml", builds.DATA.read_bytes(), lambda path: read_toml(path, builds.BuildsFile)),
     "networks": Reader("networks.toml", NETWORKS.read_bytes(), lambda path: read_toml(path, NetworkCatalogue)),
     "project": Reader(
         "pyproject.toml",
@@ -151,13 +151,13 @@ def test_a_huge_file_is_not_read(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_what_is_no_file_is_not_read(tmp_path: Path, name: str) -> None:
+def test_only_regular_files_are_read(tmp_path: Path, name: str) -> None:
     reader = READERS[name]
     path = tmp_path / reader.name
     os.mkfifo(path)
     error = outcome(reader, path)
     assert error is not None
-    assert "it is no regular file" in str(error)
+    assert "it is not a regular file" in str(error)
     path.unlink()
     path.mkdir()
     assert outcome(reader, path) is not None
@@ -185,7 +185,7 @@ def test_a_damaged_file_is_read_or_named(tmp_path: Path, name: str, damages: lis
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_what_is_made_again_when_it_is_damaged_is_no_error(tmp_path: Path, hostile: str) -> None:
+def test_a_damaged_manifest_is_removed_without_an_error(tmp_path: Path, hostile: str) -> None:
     (tmp_path / "network").mkdir()
     (tmp_path / "network" / MANIFEST).write_bytes(HOSTILE[hostile])
     assert verified_manifest(tmp_path / "network", []) is None
@@ -194,7 +194,7 @@ def test_what_is_made_again_when_it_is_damaged_is_no_error(tmp_path: Path, hosti
 
 @given(damage())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
-def test_a_damaged_wheel_has_its_content_or_none(tmp_path: Path, damaged: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_wheel_has_its_old_content_or_none(tmp_path: Path, damaged: Callable[[bytes], bytes]) -> None:
     path = wheel(tmp_path / "mxnet-1-py3-none-any.whl", {"mxnet/__init__.py": "x = 1\n"})
     whole = content_of_wheel(path)
     path.write_bytes(damaged(path.read_bytes()))
@@ -203,6 +203,6 @@ def test_a_damaged_wheel_has_its_content_or_none(tmp_path: Path, damaged: Callab
 
 @given(st.binary(max_size=64))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
-def test_a_damaged_record_file_is_counted_or_named(tmp_path: Path, content: bytes) -> None:
+def test_the_images_of_a_damaged_record_file_are_counted_or_it_is_named(tmp_path: Path, content: bytes) -> None:
     reader = Reader("val.rec", b"", count_images)
     outcome(reader, put(reader, tmp_path, content))

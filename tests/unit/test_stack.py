@@ -1,4 +1,4 @@
-"""Stacks differ in what decides a measurement, and in nothing else."""
+"""Stacks differ in what determines a measurement, and in nothing else."""
 
 from typing import Any
 
@@ -33,19 +33,19 @@ STACKS = st.builds(
 
 
 @given(STACKS, TEXTS)
-def test_the_requirement_alone_makes_no_difference(one: Stack, requirement: str) -> None:
+def test_a_different_requirement_alone_makes_no_difference(one: Stack, requirement: str) -> None:
     other = Stack(**{**fields_of(one), "requirement": requirement})
     assert differences(one, other) == []
     assert differing(one, other) == set()
 
 
 @given(STACKS, STACKS)
-def test_what_differs_are_the_fields_that_are_unequal_and_of_those_with_keys_the_keys(one: Stack, other: Stack) -> None:
+def test_differing_fields_are_named_with_their_keys(one: Stack, other: Stack) -> None:
     a, b = fields_of(one), fields_of(other)
     unequal = {name for name in a if a[name] != b[name]} - {"requirement"}
-    found = differing(one, other)
-    assert {name.partition(" ")[0] for name in found} == unequal
-    assert found == {
+    names = differing(one, other)
+    assert {name.partition(" ")[0] for name in names} == unequal
+    assert names == {
         f"{name} {key}" if isinstance(a[name], dict) else name
         for name in unequal
         for key in ({*a[name], *b[name]} if isinstance(a[name], dict) else [""])
@@ -87,7 +87,7 @@ def test_every_field_but_two_has_a_changed_value_in_these_tests() -> None:
         ({}, {"injected": 0.05}, "injected: 0.0 -> 0.05"),
     ],
 )
-def test_a_difference_says_what_was_then_and_is_now(then: dict[str, Any], now: dict[str, Any], line: str) -> None:
+def test_a_difference_shows_both_values(then: dict[str, Any], now: dict[str, Any], line: str) -> None:
     assert differences(as_stack(**then), as_stack(**now)) == [line]
 
 

@@ -141,7 +141,7 @@ def _run(task: ZooTask, request: Path, zoo: Build, threads: int) -> dict[str, An
     """Run the program and return its result. Raises as `obtain` does, and OSError when the disk is full."""
     command = [str(zoo.python), "-m", f"perf.cnn.{task.module}", str(request)]
     environment = process_environment(zoo, threads, task.variables)
-    finished = run(command, environment=environment, timeout=TIMEOUT_S, subject=task.name)
+    finished = run(command, environment=environment, timeout_s=TIMEOUT_S, subject=task.name)
     file = request.with_name("result.json")
     result = {}
     if finished.code == 0:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from perf.measure.workers.worker_group import Node
+from perf.measure.workers.replies import GraphNode
 
 # The names of operators in a kind such as "conv+bn+relu". All other operators keep MXNet's name.
 SHORT_NAMES = {
@@ -22,7 +22,7 @@ QUANTISED = "_contrib_quantized_"
 LayersByKind = Mapping[str, tuple[str, ...]]
 
 
-def layers_by_kind(nodes: Iterable[Node]) -> LayersByKind:
+def layers_by_kind(nodes: Iterable[GraphNode]) -> LayersByKind:
     """Return subgraphs, operators in INT8, and operators that fusion could have included in a subgraph but did not."""
     kinds: dict[str, list[str]] = {}
     for node in nodes:
@@ -31,7 +31,7 @@ def layers_by_kind(nodes: Iterable[Node]) -> LayersByKind:
     return {kind: tuple(kinds[kind]) for kind in sorted(kinds)}
 
 
-def kind_of(node: Node) -> str:
+def kind_of(node: GraphNode) -> str:
     """Return the kind of a layer.
 
     It is "conv+bn+relu" for a subgraph, "int8 conv+bn+relu" for a quantised subgraph, "int8 pooling" for a quantised
@@ -45,7 +45,7 @@ def kind_of(node: Node) -> str:
     return f"unfused {SHORT_NAMES.get(node.op, node.op)}"
 
 
-def layer_name(node: Node) -> str:
+def layer_name(node: GraphNode) -> str:
     """Return the operator, before fusion and quantisation, whose output this node computes."""
     return node.inside[-1][1] if node.inside else node.name.removeprefix("quantized_")
 
@@ -57,7 +57,7 @@ def layer_differences(layers: LayersByKind, stored: LayersByKind) -> list[str]:
     return lost + [f"new {kind}: {name}" for kind, name in sorted(now - before, key=lambda layer: layer[1])]
 
 
-def operator_counts(nodes: Iterable[Node]) -> dict[str, int]:
+def operator_counts(nodes: Iterable[GraphNode]) -> dict[str, int]:
     """Return how many operators run as subgraphs, in INT8, and unfused although they could be fused."""
     nodes = list(nodes)
     return {

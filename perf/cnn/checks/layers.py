@@ -13,7 +13,7 @@ from perf.cnn.networks import INPUT, catalogue, images_of
 from perf.measure.family import Resources
 from perf.measure.plan import Plan, Program, Variant, content_of
 from perf.measure.workers.inspection import Arrays, inspect_layers, parameters_of
-from perf.measure.workers.worker_group import Node
+from perf.measure.workers.replies import GraphNode
 
 # Fewer than for outputs: all activations of a network take 50 to 300 MB an image.
 LAYER_IMAGES = 4
@@ -79,7 +79,7 @@ def fp32_of(plan: Plan[Program]) -> Variant[Program]:
 def _layers_in_fp32(variant: Variant[Program], arrays: Arrays, inputs: Arrays, resources: Resources) -> Arrays:
     """Return each layer's output in FP32 by layer, where `inputs` replaces the outputs of earlier layers."""
 
-    def outputs_by_node(nodes: Sequence[Node]) -> Arrays:
+    def outputs_by_node(nodes: Sequence[GraphNode]) -> Arrays:
         return {node.name: inputs[layer_name(node)] for node in nodes if layer_name(node) in inputs}
 
     operators, outputs = inspect_layers(variant, arrays, resources, outputs_by_node)

@@ -15,14 +15,14 @@ from perf.cnn.checks.layers import fp32_of, layer_losses
 from perf.cnn.checks.symbol import read_layers
 from perf.cnn.networks import IMAGES, INPUT, INT8, REFERENCE, catalogue, images_of
 from perf.cnn.operators.int8 import ISA
+from perf.errors import WorkerError
 from perf.facts import CnnCheck, Drift
 from perf.machine import read_machine
 from perf.measure.family import Resources
 from perf.measure.plan import Plan, Program, Variant, Workload
 from perf.measure.results import Failure
 from perf.measure.workers.inspection import Observation, inspect, parameters_of
-from perf.measure.workers.instance import WorkerError
-from perf.measure.workers.worker_group import Node
+from perf.measure.workers.replies import GraphNode
 from perf.wording import counted
 
 
@@ -37,7 +37,7 @@ class VerifiedVariant:
     be judged. Both are None if the outputs are right.
     """
 
-    operators: Sequence[Node]
+    operators: Sequence[GraphNode]
     isa: str
     output_difference: float | None
     drift: Drift | None = None
@@ -156,7 +156,7 @@ def _check_variant(
     return VerifiedVariant(observed.operators, isa, difference, drift, problem=problem)
 
 
-def layer_problems(variant: str, operators: Sequence[Node], golden: GoldenAnswers) -> list[str]:
+def layer_problems(variant: str, operators: Sequence[GraphNode], golden: GoldenAnswers) -> list[str]:
     """Return a description of each layer that is not fused or quantised as it should be.
 
     A network with golden layers must have exactly these. Any other network must have at least one fused, or quantised,

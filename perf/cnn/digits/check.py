@@ -86,7 +86,7 @@ def check_top1(calibration: CalibrationMode, fp32: Correct, int8: Correct) -> Ch
     return CheckResult(
         check="top-1 on handwritten digits",
         subject=f"{settings().network}, {calibration}",
-        found=f"FP32 {fp32.mean():.2%}, INT8 {int8.mean():.2%}: {difference_text(pairs)}",
+        observed=f"FP32 {fp32.mean():.2%}, INT8 {int8.mean():.2%}: {difference_text(pairs)}",
         allowed=bounds_text(bounds),
         problem=accuracy_problem(pairs, bounds),
     )

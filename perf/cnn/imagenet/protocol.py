@@ -163,7 +163,7 @@ def check_accuracy(network: str, fp32: Predictions, int8: Predictions) -> CheckR
     return CheckResult(
         check="top-1/top-5 on ImageNet, %",
         subject=network,
-        found=figures if judged else f"{figures}; FP32 is no better than one answer for all images",
+        observed=figures if judged else f"{figures}; FP32 is no better than one answer for all images",
         allowed=f"{_fp32_text(network)}, {bounds_text(bounds)}" if judged else "",
         problem="; ".join(filter(None, problems)) or None,
     )

@@ -12,7 +12,8 @@ from perf.errors import PerfError
 from perf.measure.family import Resources
 from perf.measure.plan import Program, Variant
 from perf.measure.workers.instance import Instance
-from perf.measure.workers.worker_group import SEED, Done, Loaded, Ready
+from perf.measure.workers.replies import Done, Loaded, Ready
+from perf.measure.workers.worker_group import SEED
 
 # A record is a magic number, a header word and data, padded to whole words (dmlc/recordio.h). The upper 3 bits of the
 # header word say which part of an image the record holds (0 all of it, 1 the first, 2 a middle part, 3 the last). Its

@@ -10,7 +10,7 @@ from perf.cnn.operators.base import OperatorCase
 from perf.cnn.operators.int8 import int8
 from perf.cnn.operators.reference import ExactOutput, fp32
 from perf.cnn.operators.workers import VARIANTS, OperatorWorkers
-from perf.measure.workers.instance import WorkerError
+from perf.errors import WorkerError
 
 
 @dataclass(frozen=True)

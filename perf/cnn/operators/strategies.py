@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from perf.cnn.operators.base import OperatorCase, Pair
 from perf.cnn.operators.kinds import Concat, Convolution, FullyConnected, Pooling, Residual
-from perf.property_testing import LIMIT
+from perf.property_testing import INTEGER_LIMIT
 
 # Kernels process channels in blocks of 4, 8, 16 and more, and the rest on its own.
 _CHANNELS = st.one_of(st.integers(1, 8), st.sampled_from([12, 15, 16, 17, 24, 32, 48, 64]))
@@ -19,7 +19,7 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "batch": st.integers(1, 3),
     "scale": _SCALES,
     "signed": st.booleans(),
-    "seed": st.integers(0, LIMIT - 1),
+    "seed": st.integers(0, INTEGER_LIMIT - 1),
 }
 
 
@@ -107,7 +107,7 @@ CASES: dict[str, st.SearchStrategy[OperatorCase]] = {
         FullyConnected,
         **_VALUES,
         inputs=st.one_of(
-            st.tuples(st.one_of(st.integers(1, LIMIT - 1), st.sampled_from([127, 128, 129, 200]))),
+            st.tuples(st.one_of(st.integers(1, INTEGER_LIMIT - 1), st.sampled_from([127, 128, 129, 200]))),
             st.tuples(_CHANNELS, st.integers(1, 4), st.integers(1, 4)),
         ),
         outputs=st.integers(1, 70),

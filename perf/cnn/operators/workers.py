@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perf.cnn.operators.base import Arrays, OperatorCase
+from perf.errors import WorkerError
 from perf.measure.family import Resources
-from perf.measure.workers.instance import Instance, WorkerError
-from perf.measure.workers.worker_group import Done, Loaded, Node, Ready
+from perf.measure.workers.instance import Instance
+from perf.measure.workers.replies import Done, GraphNode, Loaded, Ready
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class OperatorWorkers:
 
     def run(
         self, variant: str, case: OperatorCase, *, parameters: Arrays | None = None, calibration: Arrays | None = None
-    ) -> tuple[tuple[Node, ...], NDArray[np.float32]]:
+    ) -> tuple[tuple[GraphNode, ...], NDArray[np.float32]]:
         """Return the operators that a variant runs for a case, and their output for the case's data.
 
         `parameters` and `calibration`, if any, replace the case's own arrays. Raises WorkerError when the worker fails;

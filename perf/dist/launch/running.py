@@ -21,7 +21,7 @@ import psutil
 from perf.builds import process_environment
 from perf.dist.launch.job import ERR, OUT, Job, command
 from perf.dist.launch.rank_output import LAUNCHER, RankOutput
-from perf.measure.workers.instance import WorkerError
+from perf.errors import WorkerError
 
 # How often to check whether a job has ended; it takes several seconds.
 POLL_S = 0.2

@@ -1,4 +1,4 @@
-"""The machine's state around a measurement: what is set, what goes on, and what of it makes numbers doubtful."""
+"""The machine's state around a measurement: its settings, its load, and what of these makes figures doubtful."""
 
 from perf.machine.state.checks import CHECKS, read_state
 from perf.machine.state.findings import findings, settings

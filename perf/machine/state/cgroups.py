@@ -1,9 +1,9 @@
-"""Control groups of this process and their ancestors, of either version, and what they let it have of the CPUs."""
+"""The control groups of this process and their ancestors, of either version, and how they limit its CPU time."""
 
 import re
 from pathlib import Path, PurePosixPath
 
-from perf.machine.state.model import Check, Judged, StateChange
+from perf.machine.state.model import Assessment, Check, StateChange
 from perf.machine.state.source import Source, number, read_text
 
 _MOUNT = re.compile(
@@ -17,7 +17,9 @@ _LIFT = (
 
 
 def own_cgroups(source: Source, controller: str = "cpu") -> list[Path]:
-    """Folders of this process's cgroup and its visible ancestors, in each hierarchy that may have the controller."""
+    """Return the folders of this process's control group and its visible ancestors, in each hierarchy that may have the
+    controller.
+    """
     paths = _own_paths(source.proc("self/cgroup") or "", controller)
     chains: dict[str, list[Path]] = {}
     for line in (source.proc("self/mountinfo") or "").splitlines():
@@ -27,7 +29,7 @@ def own_cgroups(source: Source, controller: str = "cpu") -> list[Path]:
         if mount["kind"] == "cgroup" and controller not in mount["options"].split(","):
             continue
         path, root = PurePosixPath(paths[mount["kind"]]), PurePosixPath(_unescape(mount["root"]))
-        # A path with ".." lies outside this namespace: what limits it cannot be seen from here.
+        # A path with ".." lies outside this namespace: its limits cannot be seen from here.
         if path.is_relative_to(root) and ".." not in path.parts:
             below = path.relative_to(root)
             top = _locate(source, _unescape(mount["point"]))
@@ -36,7 +38,7 @@ def own_cgroups(source: Source, controller: str = "cpu") -> list[Path]:
 
 
 def _own_paths(text: str, controller: str) -> dict[str, str]:
-    """The process's path by kind of hierarchy: "cgroup2", and "cgroup" for version 1 with the controller."""
+    """Return the process's path by kind of hierarchy: "cgroup2", and "cgroup" for version 1 with the controller."""
     paths = {}
     for line in text.splitlines():
         hierarchy, _, rest = line.partition(":")
@@ -63,7 +65,7 @@ def _read_quota(source: Source) -> str | None:
         text = read_text(folder / "cpu.max")
         if text is None:
             parts = [read_text(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period")]
-            # Groups without the cpu controller have none of the files, and limit nothing.
+            # A group without the cpu controller has none of the files, and limits nothing.
             if parts == [None, None]:
                 continue
             text = f"{parts[0]} {parts[1]}"
@@ -77,8 +79,8 @@ def _read_quota(source: Source) -> str | None:
     return "none" if tightest is None else f"{tightest:.4g} CPUs"
 
 
-def _judge_quota(value: str) -> Judged:
-    return Judged(value, None if value == "none" else _LIFT)
+def _assess_quota(value: str) -> Assessment:
+    return Assessment(value, None if value == "none" else _LIFT)
 
 
 def _read_throttled(source: Source) -> int | None:
@@ -95,25 +97,9 @@ def _read_throttled(source: Source) -> int | None:
     return total
 
 
-def _judge_throttled(change: StateChange) -> Judged:
-    return Judged(f"{change.amount / 1e6:.1f} ms", _LIFT if change.amount else None)
+def _assess_throttled(change: StateChange) -> Assessment:
+    return Assessment(f"{change.amount / 1e6:.1f} ms", _LIFT if change.amount else None)
 
 
-_NO_CGROUP = "no control group with the cpu controller is mounted here, or it lies outside this container"
-CPU_QUOTA = Check(
-    name="cpu_quota",
-    kind="setting",
-    explanation="With a quota the kernel stops all threads for the rest of a period once it is used up. "
-    "Only groups that this container shows are seen.",
-    absent=_NO_CGROUP,
-    read=_read_quota,
-    judge=_judge_quota,
-)
-THROTTLING = Check(
-    name="throttling",
-    kind="counter",
-    explanation="Time for which the kernel stopped this control group's threads, summed over CPUs.",
-    absent=_NO_CGROUP,
-    read=_read_throttled,
-    judge=_judge_throttled,
-)
+CPU_QUOTA = Check("cpu_quota", _read_quota, _assess_quota)
+THROTTLING = Check("throttling", _read_throttled, _assess_throttled)

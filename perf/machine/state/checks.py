@@ -1,4 +1,4 @@
-"""All checks, in the order in which they are shown: what disturbs from outside, then clocks, memory and versions."""
+"""All checks, in the order in which they are shown: outside load first, then clocks, memory and versions."""
 
 import os
 import time
@@ -38,7 +38,7 @@ CHECKS = (
 def read_state(sys_root: Path = SYS_ROOT, proc_root: Path = PROC_ROOT, allowed: Collection[int] | None = None) -> State:
     """Read every check's raw value; `allowed` are the CPUs to use (default: this process's affinity mask).
 
-    Never raises for what the machine does not tell or tells in another form: such values are None.
+    Never raises for a value that is absent or malformed: it is None.
     """
     usable = frozenset(os.sched_getaffinity(0) if allowed is None else allowed)
     source = Source(sys_root, proc_root, usable)

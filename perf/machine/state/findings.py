@@ -1,54 +1,56 @@
-"""What a state, or two states around a measurement, say about its numbers. Pure: it reads nothing."""
+"""What a state, or two states around a measurement, mean for its figures. Pure: reads nothing."""
 
 from perf.machine.state.checks import CHECKS
-from perf.machine.state.model import Check, Finding, Judged, Severity, State, StateChange, Value
+from perf.machine.state.model import Assessment, Check, Finding, Severity, State, StateChange, Value
 
-_LEAVE_ALONE = "leave the machine's settings alone while measuring, then measure again"
+_LEAVE_ALONE = "do not change the machine's settings while measuring, then measure again"
 
 
 def findings(state: State, later: State | None = None) -> list[Finding]:
-    """One finding for each check, in order. With `later`, counters are judged by their growth since `state`, and a
-    setting that changed meanwhile is doubtful; without, counters are unknown. Moments are judged as in `state`: during
-    a measurement they show the measurement itself.
+    """Return one finding for each check, in order.
+
+    With `later`, counters are assessed by their growth since `state`, and a setting that changed in between is
+    doubtful; without it, counters are unknown. Moments are assessed in `state` only: later they show the measurement
+    itself.
     """
     return [_find(check, state, later) for check in CHECKS]
 
 
 def settings(state: State) -> dict[str, Value]:
-    """The values that last until somebody changes them: what two runs must have in common to be compared."""
-    return {check.name: state.values.get(check.name) for check in CHECKS if check.kind == "setting"}
+    """Return the values that last until somebody changes them: two runs must agree in these to be compared."""
+    return {check.name: state.values.get(check.name) for check in CHECKS if check.description.kind == "setting"}
 
 
 def _find(check: Check, state: State, later: State | None) -> Finding:
     value = state.values.get(check.name)
     if value is None:
-        return _unknown(check, check.absent)
-    if check.kind == "counter":
+        return _unknown(check, check.description.absent)
+    if check.description.kind == "counter":
         return _count(check, value, state.time_ns, later)
-    judged: Judged = check.judge(value)
-    if check.kind == "setting" and later is not None:
+    assessment: Assessment = check.assess(value)
+    if check.description.kind == "setting" and later is not None:
         then = later.values.get(check.name)
         if then is None:
-            return _unknown(check, check.absent)
+            return _unknown(check, check.description.absent)
         if then != value:
-            judged = Judged(f"{judged.reading}; later {check.judge(then).reading}", _LEAVE_ALONE)
-    return _known(check, judged)
+            assessment = Assessment(f"{assessment.reading}; later {check.assess(then).reading}", _LEAVE_ALONE)
+    return _known(check, assessment)
 
 
 def _count(check: Check, value: Value, since_ns: int, later: State | None) -> Finding:
     if later is None:
-        return _unknown(check, "unknown until measured: it counts")
+        return _unknown(check, "a counter: unknown until something was measured")
     then = later.values.get(check.name)
     if not isinstance(value, int | float) or not isinstance(then, int | float):
-        return _unknown(check, check.absent)
+        return _unknown(check, check.description.absent)
     if then < value or later.time_ns <= since_ns:
-        return _unknown(check, "the counter ran backwards: CPUs or control group changed meanwhile")
-    return _known(check, check.judge(StateChange(then - value, later.time_ns - since_ns)))
+        return _unknown(check, "the counter ran backwards: the CPUs or the control group changed")
+    return _known(check, check.assess(StateChange(then - value, later.time_ns - since_ns)))
 
 
-def _known(check: Check, judged: Judged) -> Finding:
-    verdict: Severity = "fine" if judged.advice is None else "doubtful"
-    return Finding(check.name, judged.reading, verdict, check.explanation, judged.advice)
+def _known(check: Check, assessment: Assessment) -> Finding:
+    verdict: Severity = "fine" if assessment.advice is None else "doubtful"
+    return Finding(check.name, assessment.reading, verdict, check.description.explanation, assessment.advice)
 
 
 def _unknown(check: Check, why: str) -> Finding:

@@ -1,12 +1,14 @@
-"""What the kernel does with memory while something is measured."""
+"""What the kernel does with memory during a measurement."""
 
 import re
 
-from perf.machine.state.model import Check, Judged, StateChange
+from perf.machine.state.model import Assessment, Check, StateChange
 from perf.machine.state.source import NUMBER, Source, number
 from perf.machine.topology import parse_cpulist
+from perf.wording import counted
 
-_SWAPS_COLUMNS = 5  # of /proc/swaps: name, type, size, used, priority
+# In the lines of /proc/swaps: name, type, size, used, priority.
+_SWAPS_COLUMNS = 5
 
 
 def _read_balancing(source: Source) -> str | None:
@@ -24,12 +26,12 @@ def _read_balancing(source: Source) -> str | None:
     return "on" if mode else "off"
 
 
-def _judge_balancing(value: str) -> Judged:
-    return Judged(value, "echo 0 | sudo tee /proc/sys/kernel/numa_balancing" if value == "on" else None)
+def _assess_balancing(value: str) -> Assessment:
+    return Assessment(value, "echo 0 | sudo tee /proc/sys/kernel/numa_balancing" if value == "on" else None)
 
 
 def _read_swap(source: Source) -> int | None:
-    """Used KiB of all swap areas."""
+    """Return the used KiB of all swap areas."""
     header, *areas = [line.split() for line in (source.proc("swaps") or "").splitlines()] or [[]]
     if header[:1] != ["Filename"]:
         return None
@@ -38,8 +40,8 @@ def _read_swap(source: Source) -> int | None:
     return sum(known) if len(known) == len(used) else None
 
 
-def _judge_swap(used_kib: int) -> Judged:
-    return Judged(f"{used_kib / 1024:.0f} MiB in use")
+def _assess_swap(used_kib: int) -> Assessment:
+    return Assessment(f"{used_kib / 1024:.0f} MiB in use")
 
 
 def _read_swapping(source: Source) -> int | None:
@@ -47,8 +49,8 @@ def _read_swapping(source: Source) -> int | None:
     return sum(map(int, counts)) if len(counts) == len(("in", "out")) else None
 
 
-def _judge_swapping(change: StateChange) -> Judged:
-    return Judged(f"{change.amount:.0f} pages moved", "sudo swapoff -a" if change.amount else None)
+def _assess_swapping(change: StateChange) -> Assessment:
+    return Assessment(f"{counted(round(change.amount), 'page')} moved", "sudo swapoff -a" if change.amount else None)
 
 
 def _read_huge_pages(source: Source) -> str | None:
@@ -58,35 +60,7 @@ def _read_huge_pages(source: Source) -> str | None:
     return f"{enabled}, defrag {defrag}" if enabled and defrag else None
 
 
-NUMA_BALANCING = Check(
-    name="numa_balancing",
-    kind="setting",
-    explanation="Between several nodes the kernel unmaps pages to see who uses them and moves them: both take time.",
-    absent="the kernel has no NUMA balancing, or does not list its nodes",
-    read=_read_balancing,
-    judge=_judge_balancing,
-)
-SWAP = Check(
-    name="swap",
-    kind="moment",
-    explanation="What lies in swap does no harm until it is needed: see swapping.",
-    absent="the kernel has no swap",
-    read=_read_swap,
-    judge=_judge_swap,
-)
-SWAPPING = Check(
-    name="swapping",
-    kind="counter",
-    explanation="A thread that needs a page from swap waits for the disk.",
-    absent="the kernel has no swap",
-    read=_read_swapping,
-    judge=_judge_swapping,
-)
-HUGE_PAGES = Check(
-    name="huge_pages",
-    kind="setting",
-    explanation="Transparent huge pages make large arrays faster. Any mode will do, but runs of unlike ones differ.",
-    absent="the kernel has no transparent huge pages",
-    read=_read_huge_pages,
-    judge=Judged,
-)
+NUMA_BALANCING = Check("numa_balancing", _read_balancing, _assess_balancing)
+SWAP = Check("swap", _read_swap, _assess_swap)
+SWAPPING = Check("swapping", _read_swapping, _assess_swapping)
+HUGE_PAGES = Check("huge_pages", _read_huge_pages, Assessment)

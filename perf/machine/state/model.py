@@ -1,4 +1,4 @@
-"""What a state, a check and a finding are."""
+"""The data of machine checks: a state, a check and a finding."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,52 +6,85 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import msgspec
+
 from perf.files import read_toml
 from perf.machine.state.source import Source
 
+DATA = Path(__file__).with_name("checks.toml")
+
+# A raw reading; None when the kernel does not provide it, or it cannot be parsed.
 Value = str | int | float | None
-"""A raw reading; None when the kernel does not tell it or tells what cannot be understood."""
 
 Severity = Literal["fine", "doubtful", "unknown"]
 Kind = Literal["setting", "moment", "counter"]
 
 
-class Judged(NamedTuple):
-    """A reading for people, with units, and what to do about it: None when it is fine."""
+class Assessment(NamedTuple):
+    """What a reading means.
+
+    reading: the reading with units.
+    advice: what to do about it; None when it is fine.
+    """
 
     reading: str
     advice: str | None = None
 
 
 class StateChange(NamedTuple):
-    """By how much a counter grew between two states, and the time between them in ns (above 0)."""
+    """The growth of a counter between two states.
+
+    amount: by how much it grew.
+    window_ns: the time between the states in ns, above 0.
+    """
 
     amount: float
     window_ns: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One thing about the machine that may move a measurement.
+class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A check in `checks.toml`.
 
-    A "setting" lasts until somebody changes it, a "moment" is a reading that soon is another, and a "counter" tells
-    only by its growth. `read` returns None for what is absent or garbled and never raises. `judge` gets what `read`
-    returned, never None; a counter's gets a `StateChange`. `explanation` says what the reading does to a measurement,
-    `absent` why a machine may not tell it.
+    kind: "setting" lasts until somebody changes it, "moment" changes all the time, "counter" matters by its growth.
+    explanation: how it affects a measurement.
+    absent: why a machine may not provide its reading.
+    threshold: the value above which a reading is doubtful; None when another rule applies.
     """
 
-    name: str
     kind: Kind
     explanation: str
     absent: str
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One property of the machine that may affect a measurement.
+
+    name: its name in reports and stored runs, and in `checks.toml`.
+    read: returns the raw reading, None for what is absent or malformed; never raises.
+    assess: assesses what `read` returned, never None; for a counter, a `StateChange`.
+    """
+
+    name: str
     read: Callable[[Source], Value]
-    judge: Callable[[Any], Judged]
+    assess: Callable[[Any], Assessment]
+
+    @property
+    def description(self) -> Description:
+        """Return its entry in `checks.toml`."""
+        return _descriptions()[self.name]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found: `reading` with units, None when absent (the verdict is then "unknown"); what it means;
-    and, when it is doubtful, what to do.
+    """The result of one check.
+
+    check: the check's name.
+    reading: the reading with units; None when absent, the verdict is then "unknown".
+    verdict: whether it makes figures doubtful.
+    explanation: how it affects a measurement, or why it is unknown.
+    advice: what to do when it is doubtful; else None.
     """
 
     check: str
@@ -63,29 +96,29 @@ class Finding:
 
 @dataclass(frozen=True)
 class State:
-    """Every check's raw value at one moment, which is `time_ns` of CLOCK_MONOTONIC in ns."""
+    """All checks at one moment.
+
+    values: each check's raw value, by its name.
+    time_ns: the moment, in ns of CLOCK_MONOTONIC.
+    """
 
     values: Mapping[str, Value]
     time_ns: int
 
 
-DATA = Path(__file__).with_name("limits.toml")
-
-
-@dataclass(frozen=True)
-class StateLimits:
-    """Shares (1 is all of it), and for `pace_slowdown` a factor, above which a reading is doubtful; limits.toml says
-    what of.
-    """
-
-    cpu_pressure: float
-    load_per_cpu: float
-    steal: float
-    frequency_spread: float
-    pace_slowdown: float
-
-
 @cache
-def state_limits() -> StateLimits:
-    """Return the limits that ship with the suite."""
-    return read_toml(DATA, StateLimits)
+def _descriptions() -> Mapping[str, Description]:
+    return read_toml(DATA, dict[str, Description])
+
+
+def explanation_of(name: str) -> str:
+    """Return how the check's reading affects a measurement."""
+    return _descriptions()[name].explanation
+
+
+def exceeds(name: str, reading: float) -> bool:
+    """Return whether a reading is above the check's threshold. Raises TypeError for a check without one."""
+    threshold = _descriptions()[name].threshold
+    if threshold is None:
+        raise TypeError(f"the check {name} has no threshold in {DATA}")
+    return reading > threshold

@@ -1,4 +1,4 @@
-"""A variant seen at work, untimed: its outputs, its operators, and the kernels that MKL-DNN ran for it."""
+"""Untimed inspection of a variant: its outputs, its operators, and the kernels that MKL-DNN ran."""
 
 import re
 import tempfile
@@ -13,28 +13,33 @@ from numpy.typing import NDArray
 
 from perf.measure.family import Resources
 from perf.measure.plan import Loadable, Variant, Workload
-from perf.measure.workers.worker_group import Node, WorkerGroup
+from perf.measure.workers.replies import GraphNode
+from perf.measure.workers.worker_group import WorkerGroup
 
 Outputs = Sequence[NDArray[Any]]
 Arrays = Mapping[str, NDArray[Any]]
 
-# Names a kernel and its instruction set for every primitive that runs (MKL-DNN 0.19, "Performance profiling").
+# Prints the kernel and its instruction set for every primitive that runs (MKL-DNN 0.19, "Performance profiling").
 VERBOSE = {"MKLDNN_VERBOSE": "1"}
 
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What one pass over each workload showed. `operators` are as they run; `outputs` are by workload's name, in the
-    operator's order; `multiply_adds` are of the first workload's pass, when they were asked for.
+    """What one pass over each workload showed.
+
+    operators: the operators as they run.
+    outputs: the outputs in their order, by the workload's name.
+    multiply_adds: those of the first workload's pass; None when they were not counted.
+    log: what the worker wrote.
     """
 
-    operators: Sequence[Node]
+    operators: Sequence[GraphNode]
     outputs: Mapping[str, Outputs]
     multiply_adds: int | None
     log: str
 
     def kernels(self, primitive: str) -> Counter[str]:
-        """How often each kernel of a primitive ("convolution", "rnn") ran, as MKL-DNN names it: "jit:avx512_core"."""
+        """Return how often each kernel of a primitive ("convolution", "rnn") ran, by name: "jit:avx512_core"."""
         return Counter(re.findall(rf"^mkldnn_verbose,exec,{primitive},([^,]+),", self.log, re.MULTILINE))
 
 
@@ -48,11 +53,16 @@ def inspect(
     variables: Mapping[str, str] = VERBOSE,
     folder: Path = Path("/"),
 ) -> Observation:
-    """Run a pass over each workload in one worker, pinned like the first instance, on its own inputs or on the given
-    `arrays` by name; `count` the multiply-adds of the first. The worker gets these environment `variables`, and
-    `folder` to work in. WorkerError when the worker fails.
+    """Run one pass over each workload in one worker, pinned like the first instance.
+
+    count: also count the multiply-adds of the first workload.
+    arrays: inputs by name; None for the workloads' own random ones.
+    variables: environment variables of the worker.
+    folder: the worker's current folder.
+
+    Raises WorkerError when the worker fails.
     """
-    given = _written(arrays, resources.scratch / "inputs.npz") if arrays else None
+    inputs = _saved(arrays, resources.scratch / "inputs.npz") if arrays else None
     group = WorkerGroup(
         variant,
         resources.placements[:1],
@@ -64,7 +74,7 @@ def inspect(
     try:
         operators = group.load()
         multiply_adds = group.multiply_adds(workloads[0]) if count else None
-        outputs = {workload.name: _outputs(group, workload, resources, given) for workload in workloads}
+        outputs = {workload.name: _outputs(group, workload, resources, inputs) for workload in workloads}
         return Observation(operators, outputs, multiply_adds, group.log_text)
     finally:
         group.close()
@@ -74,22 +84,23 @@ def inspect_layers(
     variant: Variant[Loadable],
     arrays: Arrays,
     resources: Resources,
-    given: Callable[[Sequence[Node]], Arrays] | None = None,
-) -> tuple[Sequence[Node], Arrays]:
-    """The operators of a variant, and the outputs of all of them in FP32 by name, of one pass over the given inputs.
-    With `given`, every operator runs by itself, on the outputs that it has for the operators before it, by name.
-    WorkerError when the worker fails.
+    layer_inputs: Callable[[Sequence[GraphNode]], Arrays] | None = None,
+) -> tuple[Sequence[GraphNode], Arrays]:
+    """Return the operators of a variant and the output of each in FP32, by name, for one pass over `arrays`.
+
+    With `layer_inputs`, every operator runs alone: where it returns an array under an operator's name, that replaces
+    the operator's output as an input of later ones. Raises WorkerError when the worker fails.
     """
     group = WorkerGroup(variant, resources.placements[:1], resources.scratch, timeout_s=resources.timeout_s)
     with tempfile.TemporaryDirectory(dir=resources.scratch) as folder:  # a network's activations are large
         path = Path(folder, "layers.npz")
         try:
             operators = group.load()
-            group.bind(Workload(variant.name, {}, 1, 0.0), _written(arrays, Path(folder, "inputs.npz")))
-            if given is None:
+            group.bind(Workload(variant.name, {}, 1, 0.0), _saved(arrays, Path(folder, "inputs.npz")))
+            if layer_inputs is None:
                 group.save_layers(path)
             else:
-                group.save_cut_layers(path, _written(given(operators), Path(folder, "given.npz")))
+                group.save_isolated_layers(path, _saved(layer_inputs(operators), Path(folder, "layer_inputs.npz")))
             with np.load(path) as saved:
                 return operators, dict(saved)
         finally:
@@ -97,8 +108,9 @@ def inspect_layers(
 
 
 def parameters_of(variant: Variant[Loadable], resources: Resources) -> Arrays:
-    """The parameters and auxiliary states of a variant's program by name. Nothing of it is run. WorkerError when the
-    worker fails.
+    """Return the parameters and auxiliary states of a variant's program, by name, without running it.
+
+    Raises WorkerError when the worker fails.
     """
     group = WorkerGroup(variant, resources.placements[:1], resources.scratch, timeout_s=resources.timeout_s)
     with tempfile.TemporaryDirectory(dir=resources.scratch) as folder:
@@ -112,13 +124,13 @@ def parameters_of(variant: Variant[Loadable], resources: Resources) -> Arrays:
             group.close()
 
 
-def _written(arrays: Arrays, path: Path) -> Path:
+def _saved(arrays: Arrays, path: Path) -> Path:
     np.savez(path, allow_pickle=False, **arrays)
     return path
 
 
-def _outputs(group: WorkerGroup, workload: Workload, resources: Resources, given: Path | None) -> Outputs:
-    group.bind(workload, given)
+def _outputs(group: WorkerGroup, workload: Workload, resources: Resources, inputs: Path | None) -> Outputs:
+    group.bind(workload, inputs)
     path = resources.scratch / f"{group.variant.name}-outputs.npz"
     group.save_outputs(path)
     with np.load(path) as saved:

@@ -1,4 +1,4 @@
-"""One worker process, as the measuring process sees it: started, asked, ended. Never waits without a limit."""
+"""One worker process as the measuring process sees it: started, asked, ended. Every wait has a timeout."""
 
 import os
 import selectors
@@ -13,27 +13,21 @@ from typing import Any, BinaryIO, Self, TypeVar
 import msgspec
 
 from perf.builds import Build, process_environment
+from perf.errors import WorkerError
 from perf.machine import Placement
 
-LAST_WORDS = 12
-# What decoding raises for lines that no worker means to write.
+# How many of a worker's last lines an error shows: enough for the end of a traceback.
+LAST_LINES = 12
+# What decoding raises for a line that is not a reply.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 Reply = TypeVar("Reply", bound=msgspec.Struct)
 
 
-class WorkerError(Exception):
-    """A worker died, hung, or said something that is no answer; `last_words` are the last lines it wrote."""
-
-    def __init__(self, what: str, last_words: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.last_words = last_words
-
-
 class Instance:
-    """A worker on its node. Use as a context manager: on leaving, its whole process group is gone. WorkerError when it
-    cannot be started.
+    """A worker process on its node. As a context manager, it ends its whole process group at the end.
+
+    Raises WorkerError when it cannot be started.
     """
 
     def __init__(
@@ -53,14 +47,14 @@ class Instance:
         affinity = [] if placement.prefix else ["--affinity", ",".join(map(str, placement.cpus))]
         environment = process_environment(build, placement.threads, variables)
         try:
-            with log.open("wb") as words:
-                # A session of its own: Ctrl-C reaches the measuring process alone, which then ends its workers in
-                # order, and one signal to the group reaches everything a worker may have started.
+            with log.open("wb") as stderr:
+                # A session of its own: Ctrl-C reaches the measuring process only, which then ends its workers in order;
+                # and one signal to the group reaches everything that a worker may have started.
                 self._process = subprocess.Popen(
                     [*placement.prefix, str(build.python), "-P", "-m", "perf.worker", *affinity],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    stderr=words,
+                    stderr=stderr,
                     bufsize=0,
                     cwd=folder,
                     env=environment,
@@ -71,12 +65,12 @@ class Instance:
 
     @property
     def pid(self) -> int:
-        """The worker's process id; numactl replaces itself by the worker, so it is the same before and after."""
+        """Return the worker's process id. It never changes: numactl replaces itself with the worker."""
         return self._process.pid
 
     @property
     def log_text(self) -> str:
-        """All the worker has written to its standard error and, redirected there, to its standard output."""
+        """Return all that the worker has written to standard error and, redirected there, to standard output."""
         return self._log.read_text(errors="replace")
 
     def __enter__(self) -> Self:
@@ -88,39 +82,37 @@ class Instance:
         self.close()
 
     def ask(self, reply: type[Reply], do: str, **arguments: Any) -> Reply:
-        """Send a request and wait for its answer. WorkerError when none comes in time or it is not one."""
+        """Send a request and return its reply. Raises WorkerError when none arrives in time, or it is not a reply."""
         self.send({"do": do, **arguments})
         return self.receive(reply)
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Send one line. WorkerError when the worker is gone."""
+        """Send one line. Raises WorkerError when the worker has ended."""
         try:
             _pipe(self._process.stdin).write(msgspec.json.encode(message) + b"\n")
         except BrokenPipeError:
             raise self._gone() from None
 
     def receive(self, reply: type[Reply], timeout_s: float | None = None) -> Reply:
-        """Wait for the next line and decode it. WorkerError as for `ask`."""
+        """Wait for the next line and return it decoded. Raises WorkerError as `ask` does."""
         line = self._read_line(self._timeout_s if timeout_s is None else timeout_s)
         try:
             refusal = msgspec.json.decode(line, type=_Refusal)
             if refusal.error is None:
                 return msgspec.json.decode(line, type=reply)
         except UNREADABLE as error:
-            words = line.decode(errors="replace").strip()
-            raise self._failed(
-                f"the worker answered with something that is no reply ({error}): {words[:200]}"
-            ) from None
+            text = line.decode(errors="replace").strip()
+            raise self._failed(f"the worker sent a line that is not a reply ({error}): {text[:200]}") from None
         raise self._failed(refusal.error)
 
     def close(self) -> None:
-        """End the worker and its whole process group by SIGKILL: it has nothing to save, and must not linger."""
+        """Kill the worker's whole process group, and close its pipes. A worker has nothing to save."""
         self.kill()
         _pipe(self._process.stdin).close()
         _pipe(self._process.stdout).close()
 
     def kill(self) -> None:
-        """End the whole process group at once; works on stopped processes as well."""
+        """Kill the whole process group at once, stopped processes too."""
         try:
             os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -136,7 +128,7 @@ class Instance:
             selector.register(stdout, selectors.EVENT_READ)
             while b"\n" not in self._buffer:
                 left_s = deadline - time.monotonic()
-                # Time runs out for a worker that floods the pipe with no end of line, too.
+                # The deadline also holds for a worker that floods the pipe without an end of line.
                 if left_s <= 0 or not selector.select(left_s):
                     self.kill()
                     raise self._failed(f"the worker did not answer within {timeout_s:g} s and was killed")
@@ -152,21 +144,23 @@ class Instance:
             code = self._process.wait(self._timeout_s)
         except subprocess.TimeoutExpired:
             self.kill()
-            return self._failed("the worker closed its pipe, did not end and was killed")
+            return self._failed("the worker closed its pipe without ending and was killed")
         if code < 0:
             return self._failed(f"the worker was ended by {signal.Signals(-code).name}")
         return self._failed(f"the worker exited with code {code}")
 
     def _failed(self, what: str) -> WorkerError:
         lines = [line for line in self.log_text.splitlines() if line.strip()]
-        return WorkerError(what, "\n".join(lines[-LAST_WORDS:]))
+        return WorkerError(what, "\n".join(lines[-LAST_LINES:]))
 
 
 class _Refusal(msgspec.Struct):
+    """Any reply, of which only an error is decoded."""
+
     error: str | None = None
 
 
 def _pipe(stream: Any) -> BinaryIO:
-    """The pipes are there by construction; Popen's types cannot say so."""
+    """Return a pipe of Popen, whose types cannot say that it is there."""
     pipe: BinaryIO = stream
     return pipe

@@ -1,7 +1,8 @@
-"""Whose turn it is: every process that is not being measured is stopped, so that none takes a core.
+"""Turns: every process that is not being measured is stopped, so that it takes no core from the one that is.
 
-Threads of Intel's OpenMP library spin for 200 ms after a pass (KMP_BLOCKTIME). Waiting for them took half of the
-measuring time; a stopped process spins no more, and its next pass is like the others (docs/explanation/gate.md).
+Threads of Intel's OpenMP library spin for 200 ms after a pass (KMP_BLOCKTIME). Waiting for that took half of the
+measuring time. A stopped process does not spin, and its next pass takes no longer than any other
+(docs/explanation/gate.md).
 """
 
 import os
@@ -13,33 +14,36 @@ from typing import Protocol
 
 
 class Held(Protocol):
-    """What takes turns: the processes of a worker or of a job, on this host or others."""
+    """The processes of a worker group or a training job, on any host, which take turns."""
 
     def hold(self) -> None:
-        """Stop all processes, and return when they have stopped."""
+        """Stop all processes, and return once they have stopped."""
 
     def release(self) -> None:
-        """Let them run again."""
+        """Let all processes run again."""
 
 
 @dataclass(frozen=True)
 class Processes:
-    """Child processes that take turns together. One that has ended is left alone: whoever asks it next notices."""
+    """Child processes that take turns together. One that has ended is skipped: its next request fails.
+
+    pids: their process ids.
+    """
 
     pids: Sequence[int]
 
     def hold(self) -> None:
-        """Stop all processes, and return once the kernel says that every thread of theirs has stopped."""
+        """Stop all processes, and return once the kernel reports that all their threads have stopped."""
         for pid in self.pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP)
         for pid in self.pids:
             with suppress(ChildProcessError):
-                # WNOWAIT: an end that is seen here must still be there for who waits for it, a stop for the next call.
+                # WNOWAIT leaves an end to be reaped by its owner, and a stop to be seen by the next call.
                 os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def release(self) -> None:
-        """Let them run again."""
+        """Let all processes run again."""
         for pid in self.pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
@@ -47,7 +51,7 @@ class Processes:
 
 @contextmanager
 def turn(held: Held) -> Iterator[None]:
-    """Let what is held run meanwhile, and hold it again afterwards; what failed meanwhile is to be ended, not held."""
+    """Release `held` for the block, then hold it again. After an exception it is not held: the caller closes it."""
     held.release()
     yield
     held.hold()

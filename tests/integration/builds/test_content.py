@@ -36,7 +36,7 @@ def test_a_build_in_another_role_is_not_reused(native: Build, cache: Path, said:
 
 def content_of(folder: Path, *arguments: str) -> str:
     """The content of "tiny" as the probe sees it, once uv has installed it into `folder`."""
-    done = run_uv("pip", "install", "--target", str(folder), "--no-deps", *arguments, timeout=60, subject="tiny")
+    done = run_uv("pip", "install", "--target", str(folder), "--no-deps", *arguments, timeout_s=60, subject="tiny")
     assert done.code == 0, done.stderr
     ask = "from perf.worker.probe import content_sha256; print(content_sha256('tiny'))"
     variables = {**os.environ, "PYTHONPATH": f"{ROOT}:{folder}"}

@@ -43,10 +43,10 @@ def test_a_wheel_has_the_same_content_before_and_after_its_installation(tmp_path
     more = {"mxnet-9.9.9.data/purelib/mxnet/more.py": "x = 1\n", "mxnet-9.9.9.data/data/mxnet/LICENSE": "free\n"}
     made = wheel(tmp_path / NAME, {**HONEST, **more})
     folder = tmp_path / "environment"
-    assert run_uv("venv", str(folder), timeout=60, subject="tiny").code == 0
+    assert run_uv("venv", str(folder), timeout_s=60, subject="tiny").code == 0
     before = marks(folder)
     into = ("--python", str(folder / "bin" / "python"), "--no-deps", "--no-compile-bytecode")
-    assert run_uv("pip", "install", *into, str(made), timeout=60, subject="tiny").code == 0
+    assert run_uv("pip", "install", *into, str(made), timeout_s=60, subject="tiny").code == 0
     assert content_written(folder, before) == content_of_wheel(made)
 
 
@@ -65,7 +65,7 @@ def test_a_release_with_something_hidden_never_runs_and_is_not_kept(
     """By its RECORD, which the probe reads, it is the wheel that was measured."""
     evil = {"evil.pth": marking(marker), "sitecustomize.py": marking(marker), "numpy/__init__.py": marking(marker)}
     wheel(index / NAME, HONEST, evil)
-    with pytest.raises(PerfError, match=r"mxnet==9\.9\.9.*: it has another content than the stored run says"):
+    with pytest.raises(PerfError, match=r"mxnet==9\.9\.9.*: its content differs from the one in the stored run"):
         build_with_content("native", content=content, requirement="mxnet==9.9.9", cache=empty_cache, say=said.append)
     assert not marker.exists()
     assert [path.suffix for path in (empty_cache / "builds").iterdir()] == [".lock"]

@@ -48,5 +48,5 @@ def swapped(artifacts: Artifacts, zoo: Build, folder: Path) -> Artifacts:
     spoiled = Artifacts(folder / "spoiled", artifacts.manifest)
     shutil.copytree(artifacts.folder, spoiled.folder)
     command = [str(zoo.python), "-m", "tests.integration.cnn.swap_classes", str(spoiled.params("int8"))]
-    assert run(command, environment=process_environment(zoo, 1), timeout=60, subject="swapping").code == 0
+    assert run(command, environment=process_environment(zoo, 1), timeout_s=60, subject="swapping").code == 0
     return spoiled

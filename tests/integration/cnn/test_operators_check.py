@@ -16,7 +16,7 @@ from perf.cnn.operators.search import OperatorsFile, SearchResult, search
 from perf.cnn.operators.workers import VARIANTS, OperatorWorkers
 from perf.machine import read_machine
 from perf.measure.family import Resources
-from perf.measure.workers.worker_group import Node
+from perf.measure.workers.replies import GraphNode
 
 CASE = Convolution(batch=2, channels=8, size=(6, 6), filters=8, kernel=(3, 3), pad=(1, 1))
 # Where INT8 is checked at all (perf/cnn/operators/test_operators.py).
@@ -40,7 +40,7 @@ def one_channel_scaled(case: OperatorCase) -> Arrays:
 class Spoiled(OperatorWorkers):
     """Workers that compute convolutions with another weight than they are given."""
 
-    def run(self, variant: str, case: OperatorCase, **_: Any) -> tuple[tuple[Node, ...], NDArray[np.float32]]:
+    def run(self, variant: str, case: OperatorCase, **_: Any) -> tuple[tuple[GraphNode, ...], NDArray[np.float32]]:
         return super().run(variant, case, parameters=one_channel_scaled(case))
 
 

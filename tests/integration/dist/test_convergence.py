@@ -11,9 +11,9 @@ from perf.builds import Build
 from perf.dist.convergence import ConvergenceRuns, same_accuracy, same_weights, train_digits
 from perf.dist.data import load
 from perf.dist.launch.running import run_job
+from perf.errors import WorkerError
 from perf.machine import Placement
 from perf.measure.family import Resources
-from perf.measure.workers.instance import WorkerError
 from tests.integration.dist.conftest import Launch
 
 RANKS = 2
@@ -42,7 +42,9 @@ def one_rank(mkl_dist: Build, two_ranks: Resources) -> ConvergenceRuns:
 def test_the_same_training_again_is_the_same(mkl_dist: Build, two_ranks: Resources, one_rank: ConvergenceRuns) -> None:
     again = train_digits(1, mkl_dist, two_ranks)
     assert same_weights(one_rank, again, 1).problem is None
-    assert same_weights(one_rank, again, 1).found.startswith("0.0e+00 of the largest weight, 0 different predictions")
+    assert same_weights(one_rank, again, 1).observed.startswith(
+        "0.0e+00 of the largest weight, 0 different predictions"
+    )
     assert same_accuracy(one_rank, again, 1).problem is None
 
 

@@ -16,8 +16,8 @@ from perf.dist.launch.emulated import cut, emulated
 from perf.dist.launch.job import Cluster, Job, RankPlacement
 from perf.dist.launch.running import READY, run_job, running
 from perf.dist.rank_group import misplaced
+from perf.errors import WorkerError
 from perf.machine import Placement
-from perf.measure.workers.instance import WorkerError
 from tests.integration.conftest import can_emulate
 from tests.integration.dist.conftest import TIMEOUTS, Launch
 from tests.support.leftovers import left, states

@@ -19,7 +19,8 @@ from perf.measure.ledger import Ledger
 from perf.measure.plan import Plan
 from perf.measure.results import Failure, Slot, WarmUp
 from perf.measure.tiers import Effort, effort_of
-from perf.measure.workers.worker_group import Node, WorkerGroup
+from perf.measure.workers.replies import GraphNode
+from perf.measure.workers.worker_group import WorkerGroup
 from tests.support.leftovers import states
 
 SMOKE = effort_of("smoke")
@@ -45,7 +46,7 @@ class Watched(WorkerGroup):
     watched: ClassVar[list["Watched"]] = []
     seen: ClassVar[list[tuple[str, set[str], set[str]]]] = []
 
-    def load(self) -> tuple[Node, ...]:
+    def load(self) -> tuple[GraphNode, ...]:
         self.watched.append(self)
         return super().load()
 
@@ -206,7 +207,7 @@ def test_a_worker_that_runs_elsewhere_than_placed_is_refused(
     (result,) = results.values()
     problem = result.failures["native-fp32"].what
     assert problem.startswith(
-        "while warming up: the worker is not pinned where it was placed: instance 0: started on CPUs"
+        "while warming up: the worker does not run where it was placed: instance 0: started on CPUs"
     )
     assert "the kernel narrows masks silently" in problem
 

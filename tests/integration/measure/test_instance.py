@@ -12,10 +12,11 @@ import psutil
 import pytest
 
 from perf.builds import Build
+from perf.errors import WorkerError
 from perf.files import ROOT
 from perf.machine import Placement
-from perf.measure.workers.instance import Instance, WorkerError
-from perf.measure.workers.worker_group import Loaded, Proof, Ready
+from perf.measure.workers.instance import Instance
+from perf.measure.workers.replies import Loaded, Proof, Ready
 
 
 def test_a_worker_that_refused_a_request_answers_the_next_one(
@@ -51,7 +52,7 @@ from pathlib import Path
 from perf.builds import provision
 from perf.cache import cache_folder
 from perf.machine import Placement
-from perf.measure.workers.worker_group import Ready
+from perf.measure.workers.replies import Ready
 from perf.measure.workers.instance import Instance
 
 build = provision("native", override=None, cache=cache_folder(None), say=print)

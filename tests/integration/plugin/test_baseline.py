@@ -147,7 +147,7 @@ def test_a_wheel_that_a_stored_run_names_is_not_installed_from_a_file(slowed: Sl
     case = f"{NETWORK}-b1-mkl-int8"
     output = slowed.finished.output
     assert not re.search(r": installing$", output, re.MULTILINE)
-    assert "nothing runs beside it: of what differs (wheel) nothing can be put back" in output
+    assert "the baseline cannot run side by side with it: of what differs (wheel) nothing can be put back" in output
     why = slowed.finished.part(
         "inconclusive: the stack changed, and the baseline's stack was not measured side by side"
     )

@@ -31,7 +31,7 @@ def pack(folder: Path, name: str, labels: np.ndarray, zoo: Build) -> Path:
     images, file = folder / f"{name}.npz", folder / f"{name}.rec"
     np.savez(images, images=grey_images()[shuffled_order()[:TEST_IMAGES]], labels=labels)
     command = [str(zoo.python), "-m", "tests.integration.cnn.pack_digits", str(images), str(file)]
-    finished = run_program(command, environment=process_environment(zoo, 1), timeout=60, subject=name)
+    finished = run_program(command, environment=process_environment(zoo, 1), timeout_s=60, subject=name)
     assert finished.code == 0, finished.stderr
     return file
 

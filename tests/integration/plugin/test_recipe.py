@@ -23,7 +23,7 @@ GONE_S = 30.0
 def pack(folder: Path, name: str, count: int, zoo: Build) -> Path:
     file = folder / f"{name}.rec"
     command = [str(zoo.python), "-m", "tests.integration.dist.pack_patterns", str(file), str(count)]
-    finished = run_program(command, environment=process_environment(zoo, 1), timeout=60, subject=name)
+    finished = run_program(command, environment=process_environment(zoo, 1), timeout_s=60, subject=name)
     assert finished.code == 0, finished.stderr
     return file
 

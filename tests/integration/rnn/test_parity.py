@@ -151,7 +151,7 @@ def test_a_defect_that_is_declared_for_a_sound_build_is_a_problem(native: Exampl
     wrong = msgspec.structs.replace(declared, affects={"mxnet": ["1.5.0"]})
     problem = check_defect("rnn-input-width", wrong, {"native": native}).problem
     assert problem == (
-        "the defect rnn-input-width is declared for mxnet 1.5.0, and its example passes: take it out of "
+        "the defect rnn-input-width is declared for mxnet 1.5.0, but its example passes: remove it from "
         "perf/defects.toml"
     )
 
@@ -161,4 +161,4 @@ def test_a_defect_that_is_not_declared_for_a_build_is_a_problem(mkl: ExampleRunn
     wrong = msgspec.structs.replace(declared, affects={})
     problem = check_defect("rnn-input-width", wrong, {"mkl": mkl}).problem
     assert problem is not None
-    assert problem.startswith("the defect rnn-input-width is not declared for mxnet-mkl 1.5.0, and its example fails: ")
+    assert problem.startswith("the defect rnn-input-width is not declared for mxnet-mkl 1.5.0, but its example fails: ")

@@ -13,18 +13,18 @@ CONTENT = "c" * 64
 
 
 class Provided:
-    """Stands in for the making of builds: makes nothing, and notes what would be installed."""
+    """Stands in for installing builds: installs nothing, and records what would be installed."""
 
     def __init__(self) -> None:
         self.installed: list[str] = []
 
     def __call__(self, spec: BuildSpec, *_: object) -> Build:
         self.installed += spec.installs
-        assert spec.content == CONTENT, "what is installed is not compared with it"
+        assert spec.content == CONTENT, "the installed content is not compared"
         return build(spec.name, requirement=spec.requirement, content_sha256=CONTENT)
 
 
-def found(requirement: str, cache: Path, content: str = CONTENT) -> Build | None:
+def rebuilt(requirement: str, cache: Path, content: str = CONTENT) -> Build | None:
     return build_with_content("mkl", content=content, requirement=requirement, cache=cache, say=print)
 
 
@@ -75,18 +75,18 @@ def test_only_a_release_from_the_index_is_installed(
     monkeypatch.setenv("HOME", str(tmp_path))
     provided = Provided()
     monkeypatch.setattr(environment, "_provided", provided)
-    assert found(requirement.format(folder=tmp_path), tmp_path / "cache") is None
+    assert rebuilt(requirement.format(folder=tmp_path), tmp_path / "cache") is None
     assert provided.installed == []
     assert not (tmp_path / "cache").exists()
 
 
 @pytest.mark.parametrize("requirement", ["mxnet-mkl==1.5.0", "mxnet_mkl==1.6.0b20190821", "mxnet==1.8.0.post0"])
-def test_a_release_is_installed_with_the_content_that_it_must_have(
+def test_a_release_is_installed_with_the_required_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, requirement: str
 ) -> None:
     provided = Provided()
     monkeypatch.setattr(environment, "_provided", provided)
-    assert found(requirement, tmp_path) is not None
+    assert rebuilt(requirement, tmp_path) is not None
     assert provided.installed == [requirement]
 
 
@@ -96,12 +96,12 @@ def test_a_release_that_cannot_be_installed_is_an_error(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(environment, "_provided", fail)
     with pytest.raises(PerfError, match="uv pip failed"):
-        found("mxnet-mkl==1.5.0", tmp_path)
+        rebuilt("mxnet-mkl==1.5.0", tmp_path)
 
 
 @pytest.mark.parametrize("marker", [b"", b"{}", b"no JSON", b'{"requirement": "mxnet-mkl==1.5.0"}'])
-def test_a_cached_build_without_a_whole_marker_is_passed_over(tmp_path: Path, marker: bytes) -> None:
+def test_a_cached_build_with_a_damaged_marker_is_skipped(tmp_path: Path, marker: bytes) -> None:
     folder = tmp_path / "builds" / "mkl-0123456789ab"
     folder.mkdir(parents=True)
     (folder / environment.MARKER).write_bytes(marker)
-    assert found("./lost.whl", tmp_path) is None
+    assert rebuilt("./lost.whl", tmp_path) is None

@@ -1,4 +1,4 @@
-"""What a build must prove."""
+"""Probing a build, and checking whether it fits its role."""
 
 import msgspec
 import pytest
@@ -14,7 +14,7 @@ NUMPYS = "Core: SkylakeX\n"
 
 
 @pytest.mark.parametrize(
-    ("said", "kernels"),
+    ("stderr", "kernels"),
     [
         ("", None),
         (f"{NUMPYS}{NUMPY_LOADED}\n", None),
@@ -23,8 +23,8 @@ NUMPYS = "Core: SkylakeX\n"
         (f"{NUMPYS}a traceback before numpy was loaded\n", None),
     ],
 )
-def test_the_kernels_are_those_of_mxnets_own_openblas(said: str, kernels: str | None) -> None:
-    assert blas_kernels(said) == kernels
+def test_the_kernels_are_those_of_mxnets_own_openblas(stderr: str, kernels: str | None) -> None:
+    assert blas_kernels(stderr) == kernels
 
 
 def test_differences_name_what_changed() -> None:
@@ -33,22 +33,22 @@ def test_differences_name_what_changed() -> None:
 
 
 def test_wheel_without_mkldnn_is_refused_for_mkl() -> None:
-    told = (
-        r"build mkl \(mxnet==1.5.0\): mxnet 1.5.0 does not have MKL-DNN compiled in, and this build must have it\n"
+    message = (
+        r"build mkl \(mxnet==1.5.0\): mxnet 1.5.0 does not have MKL-DNN compiled in, but this build must have it\n"
         r"next: name another wheel, such as --perf-build mkl=mxnet-mkl==1.5.0$"
     )
-    with pytest.raises(PerfError, match=told):
+    with pytest.raises(PerfError, match=message):
         check(PLAIN, spec_for("mkl", "mxnet==1.5.0"), "mxnet-mkl==1.5.0")
 
 
 def test_wheel_with_mkldnn_is_refused_for_native() -> None:
     with_mkldnn = msgspec.structs.replace(PLAIN, mkldnn=True, mxnet="1.7.0")
-    with pytest.raises(PerfError, match=r"has MKL-DNN compiled in, and this build must not have it.*\n.*mxnet-native"):
+    with pytest.raises(PerfError, match=r"has MKL-DNN compiled in, but this build must not have it.*\n.*mxnet-native"):
         check(with_mkldnn, spec_for("native", "mxnet==1.7.0"), "mxnet==1.5.0")
 
 
-def test_another_version_is_an_error_only_when_locked() -> None:
+def test_an_unexpected_version_is_an_error_only_when_locked() -> None:
     newer = msgspec.structs.replace(PLAIN, mxnet="1.5.1")
     check(newer, spec_for("native", "mxnet==1.5.1"), "mxnet==1.5.0")
-    with pytest.raises(PerfError, match=r"the lock installs mxnet 1.5.1, and .* expects 1.5.0"):
+    with pytest.raises(PerfError, match=r"the lock installs mxnet 1.5.1, but .* expects 1.5.0"):
         check(newer, spec_for("native", None), "mxnet==1.5.0")

@@ -1,4 +1,4 @@
-"""Variables, timeouts and interruptions of child processes."""
+"""Environment variables, timeouts and interruptions of child processes."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import uv
 from perf.builds import process
 from perf.builds.process import (
     Finished,
-    kept_shell_variables,
+    recorded_shell_variables,
     run,
     run_uv,
     scrubbed_shell_variables,
@@ -30,17 +30,17 @@ SCRUBBED = """
 
 
 @pytest.mark.parametrize("name", SCRUBBED.split())
-def test_what_would_change_a_measurement_is_scrubbed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_variables_that_would_change_a_measurement_are_scrubbed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "user")
     assert worker_variables({}, 1, {}).get(name) != "user"
 
 
-def test_the_rest_is_inherited_and_threads_are_always_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_variables_are_inherited_and_threads_are_always_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/lib")
-    made = worker_variables({"KMP_AFFINITY": "compact"}, 4, {"KMP_AFFINITY": "none", "OMP_NUM_THREADS": "9"})
-    assert made["LD_LIBRARY_PATH"] == "/opt/lib"
-    assert made["KMP_AFFINITY"] == "none"
-    assert made["OMP_NUM_THREADS"] == "4"
+    variables = worker_variables({"KMP_AFFINITY": "compact"}, 4, {"KMP_AFFINITY": "none", "OMP_NUM_THREADS": "9"})
+    assert variables["LD_LIBRARY_PATH"] == "/opt/lib"
+    assert variables["KMP_AFFINITY"] == "none"
+    assert variables["OMP_NUM_THREADS"] == "4"
     with pytest.raises(ValueError, match="positive"):
         worker_variables({}, 0, {})
 
@@ -61,12 +61,12 @@ SHELL = {
 }
 
 
-def test_shell_variables_that_reach_processes_of_a_build_are_recorded() -> None:
-    assert kept_shell_variables(SHELL, distributed=False) == {"LD_BIND_NOW": "1", "LD_LIBRARY_PATH": "/opt/lib"}
+def test_inherited_shell_variables_are_recorded() -> None:
+    assert recorded_shell_variables(SHELL, distributed=False) == {"LD_BIND_NOW": "1", "LD_LIBRARY_PATH": "/opt/lib"}
 
 
-def test_those_of_horovod_and_mpi_are_recorded_for_ranks_only() -> None:
-    assert kept_shell_variables(SHELL, distributed=True) == {
+def test_variables_of_horovod_and_mpi_are_recorded_for_ranks_only() -> None:
+    assert recorded_shell_variables(SHELL, distributed=True) == {
         "FI_PROVIDER": "tcp",
         "HOROVOD_CYCLE_TIME": "1",
         "I_MPI_FABRICS": "shm",
@@ -75,16 +75,16 @@ def test_those_of_horovod_and_mpi_are_recorded_for_ranks_only() -> None:
     }
 
 
-def test_what_is_recorded_is_inherited_and_what_is_named_as_ignored_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recorded_variables_are_inherited_and_ignored_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SHELL.items():
         monkeypatch.setenv(name, value)
     inherited = worker_variables({}, 1, {})
-    recorded = kept_shell_variables(SHELL, distributed=True)
+    recorded = recorded_shell_variables(SHELL, distributed=True)
     assert {name: inherited.get(name) for name in recorded} == recorded
     assert not [name for name in scrubbed_shell_variables(SHELL) if inherited.get(name) == SHELL[name] != "1"]
 
 
-def test_ignored_shell_variables_are_named_unless_they_change_nothing() -> None:
+def test_ignored_shell_variables_are_listed_unless_they_change_nothing() -> None:
     assert scrubbed_shell_variables(SHELL) == ["LD_PRELOAD", "MXNET_ENGINE_TYPE", "OMP_NUM_THREADS"]
     assert scrubbed_shell_variables({"EDITOR": "vi"}) == []
 
@@ -96,45 +96,45 @@ def test_uv_keeps_the_users_settings_but_not_their_environment(monkeypatch: pyte
     monkeypatch.setattr(uv, "find_uv_bin", lambda: str(script))
     for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "UV_INDEX_URL", "SSL_CERT_FILE"):
         monkeypatch.setenv(name, "user")
-    environment = run_uv("sync", timeout=10, subject="x").stdout.splitlines()
+    environment = run_uv("sync", timeout_s=10, subject="x").stdout.splitlines()
     assert {line for line in environment if line.endswith("=user")} == {"UV_INDEX_URL=user", "SSL_CERT_FILE=user"}
     assert "UV_LINK_MODE=copy" in environment
 
 
-def test_uv_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_uv_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere() -> None:
         raise uv._find_uv.UvNotFound("no uv")
 
     monkeypatch.setattr(uv, "find_uv_bin", nowhere)
     with pytest.raises(PerfError, match="uv is not installed"):
-        run_uv("sync", timeout=10, subject="build mkl")
+        run_uv("sync", timeout_s=10, subject="build mkl")
 
 
-def test_last_lines() -> None:
+def test_an_error_shows_how_a_program_ended_and_its_last_lines() -> None:
     assert Finished(-7, "", "\n".join(map(str, range(99)))).last_lines().splitlines()[:2] == [
         "ended by SIGBUS",
         "  87",
     ]
 
 
-def test_program_that_cannot_start() -> None:
+def test_a_program_that_cannot_start_is_reported() -> None:
     with pytest.raises(PerfError, match="cannot be started"):
-        run(["/nowhere/python"], environment={}, timeout=1, subject="build mkl")
+        run(["/nowhere/python"], environment={}, timeout_s=1, subject="build mkl")
 
 
-def test_timeout_kills_the_whole_family(tmp_path: Path) -> None:
-    with pytest.raises(PerfError, match=r"build mkl: sh did not finish within 0.005 minutes"):
-        run(STUBBORN, environment=os.environ | {"PIDS": str(tmp_path / "pids")}, timeout=0.3, subject="build mkl")
+def test_a_timeout_kills_the_program_and_its_children(tmp_path: Path) -> None:
+    with pytest.raises(PerfError, match=r"build mkl: sh did not finish within 0.005 min"):
+        run(STUBBORN, environment=os.environ | {"PIDS": str(tmp_path / "pids")}, timeout_s=0.3, subject="build mkl")
     assert gone(tmp_path / "pids")
 
 
-def test_interruption_kills_the_whole_family(tmp_path: Path) -> None:
+def test_an_interruption_kills_the_program_and_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     signal.setitimer(signal.ITIMER_REAL, 0.3)
     try:
         with pytest.raises(KeyboardInterrupt):
-            run(STUBBORN, environment=os.environ | {"PIDS": str(pids)}, timeout=60, subject="build mkl")
+            run(STUBBORN, environment=os.environ | {"PIDS": str(pids)}, timeout_s=60, subject="build mkl")
     finally:
         signal.signal(signal.SIGALRM, before)
     assert gone(pids)
@@ -150,6 +150,6 @@ def gone(pids: Path) -> bool:
     return False
 
 
-def test_room_has_no_other_way_to_start_programs() -> None:
+def test_the_room_has_no_other_way_to_start_programs() -> None:
     sources = Path(process.__file__).parent.glob("*.py")
     assert [path.name for path in sources if "import subprocess" in path.read_text()] == ["process.py"]

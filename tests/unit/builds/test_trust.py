@@ -1,4 +1,4 @@
-"""Whatever a stored run and a wheel are made up to say: nothing runs that is not what was measured."""
+"""Whatever a stored run or a wheel claims, nothing runs that was not measured."""
 
 import zipfile
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ NAME = "mxnet-9.9.9-py3-none-any.whl"
 OWN = "mxnet-9.9.9.dist-info"
 
 
-# As much of MXNet as the probe asks for.
+# As much of MXNet as the probe needs.
 HONEST = {
     "mxnet/__init__.py": "__version__ = '9.9.9'\n",
     "mxnet/libinfo.py": "def find_lib_path(): return [__file__.replace('libinfo.py', 'libmxnet.so')]\n",
@@ -28,20 +28,23 @@ HONEST = {
 @pytest.fixture
 def content(tmp_path: Path) -> str:
     """The content of the honest wheel."""
-    found = content_of_wheel(wheel(tmp_path / "honest" / NAME, HONEST))
-    assert found is not None
-    return found
+    honest = content_of_wheel(wheel(tmp_path / "honest" / NAME, HONEST))
+    assert honest is not None
+    return honest
 
 
-# What else a wheel may hold that runs, while its RECORD, or the hashes of what it lists, show the honest content only.
+# What else in a wheel may run, although its RECORD shows only the honest content.
 HIDDEN: dict[str, tuple[Mapping[str, str], Mapping[str, str]]] = {
     "a .pth file that RECORD does not list": ({}, {"evil.pth": "evil"}),
     "a module that RECORD does not list": ({}, {"sitecustomize.py": "evil"}),
     "another package's module": ({}, {"numpy/__init__.py": "evil"}),
     "bytecode": ({"sitecustomize.pyc": "evil"}, {}),
     "bytecode in its cache": ({"mxnet/__pycache__/__init__.cpython-311.pyc": "evil"}, {}),
-    "a program that installing makes": ({f"{OWN}/entry_points.txt": "[console_scripts]\ncmake = os:abort\n"}, {}),
-    "entry points beside its own": ({"a-1.dist-info/entry_points.txt": "[distutils.commands]\nbuild = os:abort\n"}, {}),
+    "a generated program": ({f"{OWN}/entry_points.txt": "[console_scripts]\ncmake = os:abort\n"}, {}),
+    "further entry points": (
+        {"a-1.dist-info/entry_points.txt": "[distutils.commands]\nbuild = os:abort\n"},
+        {},
+    ),
     "a script": ({"mxnet-9.9.9.data/scripts/cmake": "#!python\nevil"}, {}),
     "a path that leaves its folder": ({f"{OWN}/../evil.pth": "evil"}, {}),
     "an absolute path": ({"/tmp/evil.pth": "evil"}, {}),  # noqa: S108 - nothing is written there
@@ -54,7 +57,7 @@ def test_a_wheel_with_something_hidden_has_no_content(tmp_path: Path, hidden: st
     assert content_of_wheel(wheel(tmp_path / NAME, {**HONEST, **listed}, unlisted)) is None
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate name")  # zipfile's own word to who makes such a wheel
+@pytest.mark.filterwarnings("ignore:Duplicate name")  # zipfile's warning about such a wheel
 def test_a_wheel_that_holds_a_file_twice_has_no_content(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel(tmp_path / NAME, HONEST), "a") as archive:
         archive.writestr("mxnet/__init__.py", "evil")
@@ -62,7 +65,7 @@ def test_a_wheel_that_holds_a_file_twice_has_no_content(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK", b"no zip" * 1000])
-def test_what_is_no_wheel_has_no_content(tmp_path: Path, damage: bytes) -> None:
+def test_a_file_that_is_not_a_wheel_has_no_content(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / NAME).write_bytes(damage)
     assert content_of_wheel(tmp_path / NAME) is None
     whole = wheel(tmp_path / NAME, HONEST).read_bytes()
@@ -85,7 +88,7 @@ def installed(folder: Path, listed: Mapping[str, str], unlisted: Mapping[str, st
     (folder / OWN / "RECORD").write_text(record)
 
 
-def test_what_was_installed_has_the_content_of_its_wheel(tmp_path: Path, content: str) -> None:
+def test_an_installed_wheel_has_its_content(tmp_path: Path, content: str) -> None:
     folder = tmp_path / "environment"
     folder.mkdir()
     before = marks(folder)
@@ -94,7 +97,7 @@ def test_what_was_installed_has_the_content_of_its_wheel(tmp_path: Path, content
 
 
 @pytest.mark.parametrize("hidden", [name for name, (listed, _) in HIDDEN.items() if "/tmp/evil.pth" not in listed])  # noqa: S108
-def test_what_was_written_beside_it_is_seen(tmp_path: Path, content: str, hidden: str) -> None:
+def test_files_written_in_addition_change_the_content(tmp_path: Path, content: str, hidden: str) -> None:
     folder = tmp_path / "environment"
     (folder / "numpy").mkdir(parents=True)
     (folder / "numpy" / "__init__.py").write_text("# numpy")
@@ -107,7 +110,7 @@ def test_what_was_written_beside_it_is_seen(tmp_path: Path, content: str, hidden
     "place",
     ["./{name}", "dist/{name}", "{here}/dist/{name}", "dist/../{name}"],
 )
-def test_a_wheel_below_the_current_folder_is_taken_when_its_content_is_the_stored_one(
+def test_a_wheel_below_the_current_folder_is_used_if_it_has_the_stored_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, place: str
 ) -> None:
     here = tmp_path / "here"
@@ -122,7 +125,7 @@ def test_a_wheel_below_the_current_folder_is_taken_when_its_content_is_the_store
     "place",
     ["../{name}", "{folder}/{name}", "link.whl", "link/{name}", "file://{folder}/{name}", "\0.whl", "{name}" * 50],
 )
-def test_a_wheel_elsewhere_is_not_taken_whatever_its_content(
+def test_a_wheel_elsewhere_is_not_used_whatever_its_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, place: str
 ) -> None:
     wheel(tmp_path / NAME, HONEST)
@@ -134,7 +137,7 @@ def test_a_wheel_elsewhere_is_not_taken_whatever_its_content(
     assert wheel_with(content, place.format(name=NAME, folder=tmp_path)) is None
 
 
-def test_a_wheel_of_another_name_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+def test_a_wheel_of_another_name_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
     wheel(tmp_path / NAME, HONEST).rename(tmp_path / "evil-9.9.9-py3-none-any.whl")
     monkeypatch.chdir(tmp_path)
     assert wheel_with(content, "evil-9.9.9-py3-none-any.whl") is None

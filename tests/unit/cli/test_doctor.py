@@ -58,7 +58,7 @@ def test_an_unsteady_pace_is_a_doubt(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], slowest_ns: int, code: int
 ) -> None:
     assert run(monkeypatch, "doctor", "--window", "0.1", findings=(FINE,), slowest_ns=slowest_ns) == code
-    assert ("steady pace: use a machine of its own" in capsys.readouterr().out) == bool(code)
+    assert ("steady pace: use a dedicated machine" in capsys.readouterr().out) == bool(code)
 
 
 def test_elsewhere_than_on_a_terminal_lines_are_wide(

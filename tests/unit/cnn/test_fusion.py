@@ -5,19 +5,21 @@ import pytest
 from perf.cnn.checks.fusion import layer_differences, layers_by_kind, operator_counts
 from perf.cnn.checks.golden import GoldenAnswers
 from perf.cnn.checks.verify import layer_problems
-from perf.measure.workers.worker_group import Node
+from perf.measure.workers.replies import GraphNode
 
-CONV = Node(
+CONV = GraphNode(
     "sg_mkldnn_conv_bn_act_0",
     "_sg_mkldnn_conv",
     quantized=False,
     inside=(("Convolution", "conv0_fwd"), ("BatchNorm", "batchnorm0_fwd"), ("Activation", "relu0_fwd")),
 )
-INT8 = Node("quantized_sg_mkldnn_conv_bn_act_0", CONV.op, quantized=True, inside=CONV.inside)
-POOL = Node("quantized_pool0_fwd", "_contrib_quantized_pooling", quantized=True, inside=())
-BN = Node("batchnorm1_fwd", "BatchNorm", quantized=False, inside=())
-FLATTEN = Node("flatten0", "Flatten", quantized=False, inside=())
-FULLY_CONNECTED = Node("fc", "_sg_mkldnn_fully_connected", quantized=False, inside=(("FullyConnected", "dense0_fwd"),))
+INT8 = GraphNode("quantized_sg_mkldnn_conv_bn_act_0", CONV.op, quantized=True, inside=CONV.inside)
+POOL = GraphNode("quantized_pool0_fwd", "_contrib_quantized_pooling", quantized=True, inside=())
+BN = GraphNode("batchnorm1_fwd", "BatchNorm", quantized=False, inside=())
+FLATTEN = GraphNode("flatten0", "Flatten", quantized=False, inside=())
+FULLY_CONNECTED = GraphNode(
+    "fc", "_sg_mkldnn_fully_connected", quantized=False, inside=(("FullyConnected", "dense0_fwd"),)
+)
 STORED = GoldenAnswers(layers={"mkl-fp32": {"conv+bn+relu": ("relu0_fwd",), "fc": ("dense0_fwd",)}})
 
 
@@ -39,8 +41,8 @@ def test_operators_are_counted_as_fused_quantised_or_unfused() -> None:
 
 
 def test_a_lost_layer_is_named_with_what_runs_instead() -> None:
-    without_relu = Node("sg", CONV.op, quantized=False, inside=CONV.inside[:2])
-    relu = Node("relu0_fwd", "Activation", quantized=False, inside=())
+    without_relu = GraphNode("sg", CONV.op, quantized=False, inside=CONV.inside[:2])
+    relu = GraphNode("relu0_fwd", "Activation", quantized=False, inside=())
     assert layer_differences(layers_by_kind([without_relu, relu]), layers_by_kind([CONV])) == [
         "lost conv+bn+relu: relu0_fwd",
         "new conv+bn: batchnorm0_fwd",
@@ -64,7 +66,7 @@ def test_layers_must_be_as_stored() -> None:
     ],
 )
 def test_a_network_without_stored_layers_must_have_a_fused_or_quantised_one(
-    variant: str, nodes: list[Node], problems: list[str]
+    variant: str, nodes: list[GraphNode], problems: list[str]
 ) -> None:
     assert layer_problems(variant, nodes, GoldenAnswers()) == problems
 

@@ -107,5 +107,5 @@ def test_fp32_may_be_ten_points_below_the_published_figure(right: int, images: i
 def test_a_network_at_chance_without_published_figures_is_not_judged() -> None:
     at_chance, above_chance = (check_accuracy("vgg11", same, same) for same in (predictions(110), predictions(160)))
     assert (at_chance.verdict, above_chance.verdict) == ("not judged", "right")
-    assert at_chance.found.endswith("; FP32 is no better than one answer for all images")
+    assert at_chance.observed.endswith("; FP32 is no better than one answer for all images")
     assert above_chance.allowed.startswith("FP32 above chance, ")

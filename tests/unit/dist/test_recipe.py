@@ -29,4 +29,4 @@ def test_the_whole_recipe_is_judged(top1: float, verdict: str) -> None:
 def test_anything_else_is_reported_and_not_judged(network: str, epochs: int, examples: int) -> None:
     check = check_top1(task_of(network, epochs, examples), RecipeResult([(0.1, 0.1)] * epochs, 0, 2))
     assert check.verdict == "not judged"
-    assert "published: 0.7595 after 90 epochs" in check.found
+    assert "published: 0.7595 after 90 epochs" in check.observed

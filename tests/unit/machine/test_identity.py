@@ -43,7 +43,7 @@ def write_dmi(sys_root: Path, vendor: str, product: str) -> None:
     (sys_root / "class/dmi/id/product_name").write_text(product + "\n")
 
 
-def test_c5_metal_is_known_by_its_instance_type(tmp_path: Path, proc: Path) -> None:
+def test_c5_metal_is_named_by_its_instance_type(tmp_path: Path, proc: Path) -> None:
     root = write_c5_metal(tmp_path)
     write_dmi(root, "Amazon EC2", "c5.metal")
     machine = read_machine(root, proc, read_topology(root, range(96)))
@@ -62,7 +62,7 @@ def test_c5_metal_is_known_by_its_instance_type(tmp_path: Path, proc: Path) -> N
     assert machine.machine_class == "c5.metal"
 
 
-def test_half_of_an_instance_is_a_class_of_its_own(tmp_path: Path, proc: Path) -> None:
+def test_half_of_an_instance_has_a_class_of_its_own(tmp_path: Path, proc: Path) -> None:
     root = write_c5_metal(tmp_path)
     write_dmi(root, "Amazon EC2", "c5.metal")
     machine = read_machine(root, proc, read_topology(root, range(24)))
@@ -104,7 +104,7 @@ def test_this_machine_is_read() -> None:
         ("../..", "unknown"),
     ],
 )
-def test_model_names_lose_their_noise(model: str, slug: str) -> None:
+def test_parts_of_model_names_without_information_are_dropped(model: str, slug: str) -> None:
     assert replace(XEON, cpu_model=model).machine_class == f"{slug}-2c-1n-avx512-vnni"
 
 
@@ -127,7 +127,7 @@ def test_model_names_without_digits_are_completed_by_family_and_model(model: str
     assert machine.machine_class == f"{name}-2c-1n-avx512-vnni"
 
 
-def test_the_stepping_makes_no_class() -> None:
+def test_the_stepping_does_not_change_the_class() -> None:
     machines = [replace(XEON, cpu_version=f"6.207.{stepping}") for stepping in (2, 3)]
     assert len({machine.machine_class for machine in machines}) == 1
 
@@ -169,7 +169,7 @@ def test_the_highest_isa_needs_all_its_flags(flags: str, isa: str) -> None:
     assert highest_isa(frozenset(flags.split())) == isa
 
 
-def test_a_better_instruction_set_has_the_lesser_ones() -> None:
+def test_a_better_instruction_set_includes_the_lesser_ones() -> None:
     machine = Machine("Xeon", 2, 2, 1, "avx512", 1, "6.1")
     assert [machine.has_isa(name) for name in ("amx", "avx512", "avx2", "generic")] == [False, True, True, True]
     with pytest.raises(ValueError, match="avx3"):
@@ -180,7 +180,7 @@ def test_a_cpu_of_another_kind_has_no_name_and_no_flags() -> None:
     assert parse_cpuinfo("processor\t: 0\nFeatures\t: fp asimd\n") == ("unknown", "unknown", frozenset())
 
 
-def test_the_first_cpu_is_read_whatever_stands_behind_it() -> None:
+def test_only_the_first_cpu_is_read() -> None:
     first = cpuinfo("Intel(R) Xeon(R) Processor", "avx avx2", 6, 207, 2)
     second = cpuinfo("other", "sse4_1", 6, 85, 7)
     expected = ("Intel(R) Xeon(R) Processor", "6.207.2", frozenset({"avx", "avx2"}))
@@ -188,7 +188,7 @@ def test_the_first_cpu_is_read_whatever_stands_behind_it() -> None:
 
 
 @pytest.mark.parametrize("line", ["cpu family", "model", "stepping"])
-def test_half_a_version_is_none(line: str) -> None:
+def test_an_incomplete_version_is_unknown(line: str) -> None:
     text = cpuinfo("Intel(R) Xeon(R) Processor", "avx", 6, 207, 2)
     without = "".join(kept for kept in text.splitlines(keepends=True) if not re.match(rf"{line}\t", kept))
     assert parse_cpuinfo(without) == ("Intel(R) Xeon(R) Processor", "unknown", frozenset({"avx"}))
@@ -213,7 +213,7 @@ def test_memory_of_unknown_size_is_an_error(tmp_path: Path, proc: Path) -> None:
 MACHINE_ID = "0123456789abcdef0123456789abcdef"
 
 
-def test_a_host_is_known_by_a_hash_of_its_machine_id(tmp_path: Path) -> None:
+def test_a_host_is_identified_by_a_hash_of_its_machine_id(tmp_path: Path) -> None:
     path = tmp_path / "machine-id"
     path.write_text(f"{MACHINE_ID}\n")
     host = read_host_id(path)

@@ -1,4 +1,4 @@
-"""How much memory is free, from made-up kernels, and on this one."""
+"""How much memory is free, in made-up files of the kernel and on this machine."""
 
 from pathlib import Path
 
@@ -81,20 +81,20 @@ def test_the_least_of_what_the_machine_and_its_groups_leave(
     assert free(tmp_path, files) == expected
 
 
-def test_on_this_machine_it_is_no_more_than_what_is_available() -> None:
-    found = free_bytes()
-    assert found is not None
-    assert 0 < found <= 1.1 * psutil.virtual_memory().available
+def test_free_memory_of_this_machine_is_at_most_what_is_available() -> None:
+    free_now = free_bytes()
+    assert free_now is not None
+    assert 0 < free_now <= 1.1 * psutil.virtual_memory().available
 
 
 @pytest.mark.parametrize(
-    ("need", "available", "words"),
+    ("need", "available", "description"),
     [
-        (96 * GIB, 21 * GIB, "needs about 96 GiB of memory, 21 GiB are free"),
-        (5 * GIB, GIB // 2, "needs about 5.0 GiB of memory, 0.5 GiB are free"),
+        (96 * GIB, 21 * GIB, "needs about 96 GiB of memory, but only 21 GiB are free"),
+        (5 * GIB, GIB // 2, "needs about 5.0 GiB of memory, but only 0.5 GiB are free"),
         (GIB, GIB, None),
         (96 * GIB, None, None),
     ],
 )
-def test_a_shortage_in_words(need: int, available: int | None, words: str | None) -> None:
-    assert shortage(need, available) == words
+def test_a_shortage_is_described(need: int, available: int | None, description: str | None) -> None:
+    assert shortage(need, available) == description

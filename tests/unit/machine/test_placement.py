@@ -48,18 +48,18 @@ def test_instances_never_share_a_core_and_stay_on_their_node(plan: tuple[Topolog
 
 @settings(deadline=None)  # the cores are shared
 @given(plans())
-def test_instances_use_every_core_of_their_nodes_in_even_contiguous_shares(plan: tuple[Topology, int]) -> None:
+def test_instances_use_every_core_of_their_nodes_in_even_contiguous_parts(plan: tuple[Topology, int]) -> None:
     topology, instances = plan
     placements = place_instances(topology, instances=instances, numactl=NUMACTL)
     for node in topology.nodes[:instances]:
-        shares = [placement.cpus for placement in placements if placement.node == node.id]
-        assert [cpu for share in shares for cpu in share] == [core[0] for core in node.cores]
-        assert max(map(len, shares)) - min(map(len, shares)) <= 1
+        parts = [placement.cpus for placement in placements if placement.node == node.id]
+        assert [cpu for part in parts for cpu in part] == [core[0] for core in node.cores]
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
 @settings(deadline=None)  # the cores are shared
 @given(plans(), st.data())
-def test_as_many_threads_as_hardware_threads_can_be_had(plan: tuple[Topology, int], data: st.DataObject) -> None:
+def test_all_hardware_threads_can_be_used(plan: tuple[Topology, int], data: st.DataObject) -> None:
     topology, instances = plan
     smt = len(topology.nodes[0].cores[0])
     plain = place_instances(topology, instances=instances, numactl=NUMACTL)
@@ -86,7 +86,7 @@ def test_c5_metal_runs_one_instance_per_node_on_first_threads(tmp_path: Path) ->
     assert first.describe() == "instance 0: node 0, CPUs 0-23, 24 threads, numactl"
 
 
-def test_siblings_side_by_side_are_told_apart() -> None:
+def test_consecutively_numbered_siblings_are_on_one_core() -> None:
     desktop = Topology((Node(0, tuple(range(8)), ((0, 1), (2, 3), (4, 5), (6, 7))),))
     (placement,) = place_instances(desktop, numactl=NUMACTL)
     assert placement.cpus == (0, 2, 4, 6)
@@ -97,7 +97,7 @@ def test_siblings_side_by_side_are_told_apart() -> None:
     assert wide.threads == 6
 
 
-def test_instances_go_round_the_nodes() -> None:
+def test_instances_are_dealt_to_the_nodes_in_turn() -> None:
     placements = place_instances(machine(4, 4), instances=3, numactl=NUMACTL)
     assert [(placement.node, placement.cpus) for placement in placements] == [
         (0, (0, 1)),
@@ -106,7 +106,7 @@ def test_instances_go_round_the_nodes() -> None:
     ]
 
 
-def test_a_full_node_is_passed_over() -> None:
+def test_a_full_node_gets_no_more_instances() -> None:
     placements = place_instances(machine(1, 3), instances=4, numactl=NUMACTL)
     assert [placement.node for placement in placements] == [0, 1, 1, 1]
 
@@ -115,11 +115,11 @@ def test_fewer_instances_than_nodes_use_the_first_nodes() -> None:
     assert [placement.node for placement in place_instances(machine(2, 2, 2), instances=2, numactl=NUMACTL)] == [0, 1]
 
 
-def test_one_node_without_numactl_falls_back_and_says_so() -> None:
+def test_one_node_without_numactl_falls_back_to_affinity_and_says_so() -> None:
     (placement,) = place_instances(machine(1, smt=1), numactl=MISSING)
     assert (placement.method, placement.prefix) == ("affinity", ())
     assert placement.describe() == (
-        "instance 0: node 0, CPU 0, 1 thread, affinity; memory is not bound because there is one node to use and "
+        "instance 0: node 0, CPU 0, 1 thread, affinity; memory is not bound because there is one usable node and "
         "numactl is not installed"
     )
 
@@ -135,11 +135,11 @@ def test_several_nodes_need_numactl(instances: int | None) -> None:
     ("counts", "what"),
     [
         ({"instances": 0}, "0 instances cannot"),
-        ({"instances": -1}, "-1 instances cannot"),
+        ({"instances": -2}, "-2 instances cannot"),
         ({"threads": 0}, "0 threads cannot"),
-        ({"instances": 5}, "5 instances do not fit 4 usable physical cores"),
-        ({"threads": 5}, "5 threads do not fit instance 0: its share of node 0 has 4 hardware threads"),
-        ({"instances": 3, "threads": 3}, "3 threads do not fit instance 0: its share of node 0 has 2 hardware threads"),
+        ({"instances": 5}, "5 instances need a physical core each, and 4 cores can be used"),
+        ({"threads": 5}, "instance 0 cannot run 5 threads: its part of node 0 has 4 hardware threads"),
+        ({"instances": 3, "threads": 3}, "instance 0 cannot run 3 threads: its part of node 0 has 2 hardware threads"),
     ],
 )
 def test_counts_that_do_not_fit_are_refused(counts: dict[str, int], what: str) -> None:

@@ -29,18 +29,18 @@ def problem(placement: Placement, proof: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize(("placement", "proof"), [(BOUND, BOUND_PROOF), (UNBOUND, UNBOUND_PROOF)])
-def test_a_worker_in_its_place_is_proven(placement: Placement, proof: dict[str, Any]) -> None:
+def test_a_worker_where_it_was_placed_is_proven(placement: Placement, proof: dict[str, Any]) -> None:
     assert check_pinning(placement, proof) == []
 
 
 @pytest.mark.parametrize(("cpus", "narrowed"), [("4-6", True), ("", True), ("4-8", False), ("0-3", False)])
-def test_other_launch_cpus_are_told(cpus: str, narrowed: bool) -> None:
-    found = problem(BOUND, BOUND_PROOF | {"launch_cpus": cpus})
-    assert f"started on CPUs {cpus or 'none'} instead of 4-7" in found
-    assert ("narrows" in found) == narrowed
+def test_wrong_launch_cpus_are_a_problem(cpus: str, narrowed: bool) -> None:
+    message = problem(BOUND, BOUND_PROOF | {"launch_cpus": cpus})
+    assert f"started on CPUs {cpus or 'none'} instead of 4-7" in message
+    assert ("narrows" in message) == narrowed
 
 
-def test_stray_threads_are_told_once_per_mask() -> None:
+def test_stray_threads_are_reported_once_per_mask() -> None:
     threads = {"10": "4-7", "11": "0-95", "12": "0-95", "13": "8"}
     many, single = check_pinning(BOUND, BOUND_PROOF | {"thread_cpus": threads})
     assert "2 threads (first: 11) may run on CPUs 0-95, not only on 4-7" in many
@@ -48,12 +48,12 @@ def test_stray_threads_are_told_once_per_mask() -> None:
 
 
 @pytest.mark.parametrize("policy", ["default", "bind:0", "bind:0-1", "prefer:1", "interleave:0-1"])
-def test_another_policy_on_one_mapping_is_told(policy: str) -> None:
-    found = problem(BOUND, BOUND_PROOF | {"policies": {"bind:1": 311, policy: 1}})
-    assert f"1 of 312 mappings have the memory policy {policy} instead of bind:1" in found
+def test_a_different_policy_on_one_mapping_is_a_problem(policy: str) -> None:
+    message = problem(BOUND, BOUND_PROOF | {"policies": {"bind:1": 311, policy: 1}})
+    assert f"1 of 312 mappings has the memory policy {policy} instead of bind:1" in message
 
 
-def test_a_policy_is_told_where_none_was_set() -> None:
+def test_a_memory_policy_is_a_problem_where_none_was_set() -> None:
     assert "bind:0 instead of default" in problem(UNBOUND, UNBOUND_PROOF | {"policies": {"default": 1, "bind:0": 2}})
 
 
@@ -61,13 +61,17 @@ def test_a_policy_is_told_where_none_was_set() -> None:
     ("placement", "proof", "pages"),
     [(BOUND, BOUND_PROOF, {"1": 989, "0": 11}), (BOUND, BOUND_PROOF, {"0": 1}), (UNBOUND, UNBOUND_PROOF, {"1": 500})],
 )
-def test_memory_on_another_node_is_told(placement: Placement, proof: dict[str, Any], pages: dict[str, int]) -> None:
-    assert f"must be on node {placement.node} to 99 %" in problem(placement, proof | {"anonymous_kb": pages})
+def test_memory_on_another_node_is_a_problem(
+    placement: Placement, proof: dict[str, Any], pages: dict[str, int]
+) -> None:
+    assert f"at least 99 % of its anonymous memory must be on node {placement.node}" in problem(
+        placement, proof | {"anonymous_kb": pages}
+    )
 
 
 @pytest.mark.parametrize("key", BOUND_PROOF)
 @pytest.mark.parametrize("value", [None, {}, 7, "x", {"1": "x"}, {"1": -1}, {"10": None}])
-def test_missing_or_garbled_evidence_proves_nothing(key: str, value: object) -> None:
+def test_missing_or_malformed_evidence_proves_nothing(key: str, value: object) -> None:
     assert key in problem(BOUND, BOUND_PROOF | {key: value}) or key == "thread_cpus"
     assert check_pinning(UNBOUND, UNBOUND_PROOF | {key: value})
 

@@ -1,4 +1,4 @@
-"""States and findings in general: what is absent or garbled is never a pass, and what changed is told."""
+"""States and findings in general: absent or malformed readings are never fine, and changes are reported."""
 
 import tempfile
 from pathlib import Path
@@ -12,7 +12,7 @@ from perf.machine.state import CHECKS, State, findings, read_state, settings
 from tests.support.fake_state import CPU, CPUS, FILES, PER_CPU, Tree, write_quiet
 
 NAMES = [check.name for check in CHECKS]
-COUNTERS = {check.name for check in CHECKS if check.kind == "counter"}
+COUNTERS = {check.name for check in CHECKS if check.description.kind == "counter"}
 ONLINE = f"{CPU}/online"
 # A check's value needs each of its files; microcode and frequency have two places each and are tested on their own.
 NEEDED = {
@@ -41,10 +41,10 @@ def tree(tmp_path: Path) -> Tree:
 
 def test_a_quiet_machine_is_fine_in_every_check(tree: Tree) -> None:
     before = tree.read()
-    found = findings(before, State(before.values, before.time_ns + 10**9))
-    assert [finding.check for finding in found] == NAMES
-    assert [finding for finding in found if finding.verdict != "fine"] == []
-    assert {finding.check: finding.reading for finding in found} == {
+    reported = findings(before, State(before.values, before.time_ns + 10**9))
+    assert [finding.check for finding in reported] == NAMES
+    assert [finding for finding in reported if finding.verdict != "fine"] == []
+    assert {finding.check: finding.reading for finding in reported} == {
         "cpu_pressure": "0.00 % of 1.0 s",
         "load_average": "0.05 per CPU",
         "steal": "0.00 % of CPU time",
@@ -64,50 +64,50 @@ def test_a_quiet_machine_is_fine_in_every_check(tree: Tree) -> None:
     }
 
 
-def test_before_measuring_counters_alone_are_unknown(tree: Tree) -> None:
-    found = findings(tree.read())
-    assert {finding.check for finding in found if finding.verdict == "unknown"} == COUNTERS
-    assert {finding.reading for finding in found if finding.check in COUNTERS} == {None}
+def test_before_measuring_only_counters_are_unknown(tree: Tree) -> None:
+    reported = findings(tree.read())
+    assert {finding.check for finding in reported if finding.verdict == "unknown"} == COUNTERS
+    assert {finding.reading for finding in reported if finding.check in COUNTERS} == {None}
 
 
-def test_a_machine_that_tells_nothing_is_unknown_in_every_check(tmp_path: Path) -> None:
+def test_a_machine_without_any_file_is_unknown_in_every_check(tmp_path: Path) -> None:
     state = read_state(tmp_path, tmp_path, CPUS)
-    found = findings(state, State(state.values, state.time_ns + 1))
-    assert {(finding.reading, finding.verdict, finding.advice) for finding in found} == {(None, "unknown", None)}
-    assert all(finding.explanation for finding in found)
+    reported = findings(state, State(state.values, state.time_ns + 1))
+    assert {(finding.reading, finding.verdict, finding.advice) for finding in reported} == {(None, "unknown", None)}
+    assert all(finding.explanation for finding in reported)
 
 
 @hypothesis_settings(deadline=None, max_examples=60)  # each writes a tree
 @given(st.sets(st.sampled_from([ONLINE, *FILES])))
-def test_a_check_without_its_files_is_unknown_and_the_others_stay(missing: set[str]) -> None:
+def test_a_check_without_its_files_is_unknown_and_no_other_one(missing: set[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         tree = write_quiet(Path(folder))
         for name in missing:
             tree.remove(name)
         before = tree.read()
-        found = findings(before, State(before.values, before.time_ns + 10**9))
-    verdicts = {finding.check: finding.verdict for finding in found}
-    assert {finding.reading for finding in found if finding.verdict == "unknown"} <= {None}
+        reported = findings(before, State(before.values, before.time_ns + 10**9))
+    verdicts = {finding.check: finding.verdict for finding in reported}
+    assert {finding.reading for finding in reported if finding.verdict == "unknown"} <= {None}
     expected = {check: "unknown" if missing.intersection(files) else "fine" for check, files in NEEDED.items()}
     assert {check: verdicts[check] for check in NEEDED} == expected
 
 
 @hypothesis_settings(deadline=None, max_examples=60)  # each writes a tree
 @given(st.sampled_from([ONLINE, *FILES]), st.sampled_from([b"", b"\xff\xfe", b"-1", b"\0", b"%%%", b"9" * 5000]))
-def test_garbage_is_unknown_and_never_an_exception(name: str, garbage: bytes) -> None:
+def test_malformed_content_is_unknown_and_never_an_exception(name: str, garbage: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         tree = write_quiet(Path(folder))
         tree.write(name, garbage)
         before = tree.read()
-        found = findings(before, State(before.values, before.time_ns + 10**9))
-    for finding in found:
+        reported = findings(before, State(before.values, before.time_ns + 10**9))
+    for finding in reported:
         unreadable = name in NEEDED.get(finding.check, [])
         assert finding.verdict == ("unknown" if unreadable else "fine"), finding
 
 
 @hypothesis_settings(deadline=None, max_examples=100)  # each writes a tree
 @given(st.sampled_from(list(FILES)), st.text(max_size=80))
-def test_no_content_is_an_exception(name: str, text: str) -> None:
+def test_no_content_raises_an_exception(name: str, text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         tree = write_quiet(Path(folder))
         before = tree.read()
@@ -115,7 +115,7 @@ def test_no_content_is_an_exception(name: str, text: str) -> None:
         assert [finding.check for finding in findings(before, tree.read())] == NAMES
 
 
-def test_settings_are_what_lasts(tree: Tree) -> None:
+def test_settings_are_the_lasting_values(tree: Tree) -> None:
     assert settings(tree.read()) == {
         "cpu_quota": "none",
         "governor": "performance",
@@ -134,11 +134,11 @@ def test_a_setting_that_changes_meanwhile_is_doubtful(tree: Tree) -> None:
     finding = tree.find("smt", before)
     assert (finding.reading, finding.verdict) == ("on; later off", "doubtful")
     assert finding.advice is not None
-    assert "settings alone" in finding.advice
+    assert "do not change the machine's settings" in finding.advice
 
 
 @pytest.mark.parametrize("name", ["smt", "thermal_throttling"])
-def test_what_is_no_longer_told_afterwards_is_unknown(tree: Tree, name: str) -> None:
+def test_a_reading_that_is_missing_afterwards_is_unknown(tree: Tree, name: str) -> None:
     before = tree.read()
     later = State({**before.values, name: None}, before.time_ns + 1)
     (finding,) = (finding for finding in findings(before, later) if finding.check == name)
@@ -152,7 +152,7 @@ def test_a_counter_that_ran_backwards_is_unknown(tree: Tree) -> None:
     assert "backwards" in tree.find("swapping", before).explanation
 
 
-def test_two_readings_at_one_moment_count_nothing(tree: Tree) -> None:
+def test_counters_are_unknown_without_time_between_two_states(tree: Tree) -> None:
     state = tree.read()
     counted = [finding for finding in findings(state, state) if finding.check in COUNTERS]
     assert {finding.verdict for finding in counted} == {"unknown"}
@@ -167,5 +167,5 @@ def test_this_machine_is_read() -> None:
     assert {finding.verdict for finding in findings(before, after)} <= {"fine", "doubtful", "unknown"}
 
 
-def test_names_of_checks_are_unlike() -> None:
+def test_names_of_checks_are_unique() -> None:
     assert len(set(NAMES)) == len(NAMES)

@@ -1,4 +1,4 @@
-"""Each check's own readings: what is doubtful, how it is told, and what to do about it."""
+"""Each check's own readings: what is doubtful, how it is reported, and what to do about it."""
 
 from pathlib import Path
 
@@ -32,32 +32,32 @@ def test_pressure_is_doubtful_above_one_percent_of_the_window(tree: Tree, grown_
     assert "instances' own threads" in finding.explanation
 
 
-def test_pressure_tells_its_share(tree: Tree) -> None:
+def test_pressure_is_reported_as_a_fraction_of_the_window(tree: Tree) -> None:
     before = tree.read()
     tree.write("proc/pressure/cpu", "some avg10=9.00 avg60=0.00 avg300=0.00 total=501000")
     doubt(tree.find("cpu_pressure", before), "50.00 % of 1.0 s", "ps -eo pid,psr,pcpu,comm")
 
 
-def test_load_counts_by_the_cpus_that_may_be_used(tree: Tree) -> None:
+def test_load_is_relative_to_the_usable_cpus(tree: Tree) -> None:
     tree.write("proc/loadavg", "0.44 9.00 9.00 1/81 17340")
     doubt(tree.find("load_average"), "0.11 per CPU", "stop other programs")
     tree.write("proc/loadavg", "0.40 9.00 9.00 1/81 17340")
     fine(tree.find("load_average"), "0.10 per CPU")
 
 
-def test_load_after_the_measurement_is_its_own(tree: Tree) -> None:
+def test_load_after_the_measurement_is_ignored(tree: Tree) -> None:
     before = tree.read()
     tree.write("proc/loadavg", "4.00 1.00 1.00 5/81 17340")
     fine(tree.find("load_average", before), "0.05 per CPU")
 
 
-def test_steal_is_a_share_of_all_cpus_time(tree: Tree) -> None:
+def test_steal_is_a_fraction_of_all_cpu_time(tree: Tree) -> None:
     before = tree.read()
     tree.write("proc/stat", "cpu 0\n" + "".join(f"cpu{n} 2 0 0 0 0 0 0 {12 if n == 0 else 2} 0 0\n" for n in CPUS))
     doubt(tree.find("steal", before), "2.50 % of CPU time", "bare metal")  # 10 ticks of 10 ms on one of four CPUs
 
 
-def test_a_kernel_without_the_steal_column_does_not_tell_it(tree: Tree) -> None:
+def test_a_kernel_without_the_steal_column_is_unknown(tree: Tree) -> None:
     tree.write("proc/stat", "cpu 1 2 3 4\ncpu0 1 2 3 4")
     assert tree.find("steal", tree.read()).verdict == "unknown"
 
@@ -74,19 +74,19 @@ def test_the_tightest_quota_counts(tree: Tree) -> None:
     assert tree.find("cpu_quota").reading == "2 CPUs"
 
 
-def test_the_quota_of_another_group_does_not_count(tree: Tree) -> None:
+def test_the_quota_of_an_unrelated_group_does_not_count(tree: Tree) -> None:
     tree.write("sys/fs/cgroup/user.slice/cpu.max", "100 100000")
     fine(tree.find("cpu_quota"), "none")
 
 
 @pytest.mark.parametrize("garbage", ["max", "100000 0", "-1", "fast 100000", "1 2 3"])
-def test_a_garbled_quota_hides_behind_no_other(tree: Tree, garbage: str) -> None:
+def test_a_malformed_quota_is_unknown_whatever_other_quotas_are(tree: Tree, garbage: str) -> None:
     tree.write("sys/fs/cgroup/system.slice/runner.service/cpu.max", garbage)
     assert tree.find("cpu_quota").verdict == "unknown"
 
 
 def version_1(tree: Tree, path: str, root: str = "/") -> str:
-    """Make the tree one with the cpu controller of version 1, beside an empty version 2, and return its folder."""
+    """Make the tree one with the cpu controller of version 1, next to an empty version 2, and return its folder."""
     tree.remove("sys/fs/cgroup/system.slice/cpu.max")
     tree.remove("sys/fs/cgroup/system.slice/cpu.stat")
     tree.write("proc/self/cgroup", f"4:memory:/elsewhere\n3:cpu,cpuacct:{path}\n1:name=systemd:/\n0::/")
@@ -111,7 +111,7 @@ def test_version_1_has_its_quota_in_two_files(tree: Tree) -> None:
     doubt(tree.find("cpu_quota"), "0.5 CPUs", "--cpus")
 
 
-def test_a_container_that_sees_only_its_own_group_is_read(tree: Tree) -> None:
+def test_a_container_that_shows_only_its_own_group_is_read(tree: Tree) -> None:
     folder = version_1(tree, "/docker/a/b", root="/docker/a")
     tree.write(f"{folder}/cpu.cfs_quota_us", "50000")
     tree.write(f"{folder}/cpu.cfs_period_us", "100000")
@@ -126,7 +126,7 @@ def test_a_group_outside_the_mount_is_unknown(tree: Tree, path: str) -> None:
     assert tree.find("cpu_quota").verdict == "unknown"
 
 
-def test_a_mount_elsewhere_with_a_space_in_its_name_is_found(tree: Tree, tmp_path: Path) -> None:
+def test_a_mount_elsewhere_with_a_space_in_its_name_is_read(tree: Tree, tmp_path: Path) -> None:
     point = str(tmp_path / "my groups").replace(" ", "\\040")
     tree.write("proc/self/cgroup", "0::/")
     tree.write("proc/self/mountinfo", f"31 23 0:28 / {point} rw - cgroup2 cgroup2 rw")
@@ -141,7 +141,7 @@ def test_throttled_time_of_the_group_and_its_ancestors_adds_up(tree: Tree) -> No
     doubt(tree.find("throttling", before), "2.5 ms", "CPUQuota=")
 
 
-def test_version_1_tells_throttled_time_in_nanoseconds(tree: Tree) -> None:
+def test_version_1_reports_throttled_time_in_nanoseconds(tree: Tree) -> None:
     folder = version_1(tree, "/")
     tree.write(f"{folder}/cpu.stat", "nr_periods 0\nnr_throttled 0\nthrottled_time 0")
     before = tree.read()
@@ -155,7 +155,7 @@ def test_a_cpu_that_got_too_hot_is_doubtful(tree: Tree) -> None:
     doubt(tree.find("thermal_throttling", before), "1 event", "cooling")
 
 
-def test_a_governor_of_some_cpus_is_told(tree: Tree) -> None:
+def test_a_governor_of_some_cpus_is_reported(tree: Tree) -> None:
     tree.write(f"{CPU}/cpu1/cpufreq/scaling_governor", "powersave")
     reading = "performance on 3 of 4 CPUs, powersave on 1 of 4 CPUs"
     doubt(tree.find("governor"), reading, "cpupower frequency-set --governor performance")
@@ -167,7 +167,7 @@ def test_another_governor_is_doubtful(tree: Tree) -> None:
     doubt(tree.find("governor"), "schedutil", "performance")
 
 
-def test_a_cpu_that_is_offline_is_not_asked(tree: Tree) -> None:
+def test_an_offline_cpu_is_not_read(tree: Tree) -> None:
     tree.write(f"{CPU}/cpu3/cpufreq/scaling_governor", "powersave")
     tree.write(f"{CPU}/online", "0-2")
     fine(tree.find("governor"), "performance")
@@ -207,7 +207,7 @@ def test_numa_balancing_has_nothing_to_move_on_one_node(tree: Tree, mode: str) -
     fine(tree.find("numa_balancing"), "on, one node")
 
 
-def test_swap_that_is_used_is_told_and_swap_that_moves_is_doubtful(tree: Tree) -> None:
+def test_used_swap_is_reported_and_swapping_is_doubtful(tree: Tree) -> None:
     before = tree.read()
     tree.write("proc/swaps", "Filename Type Size Used Priority\n/a file 9 2048 -2\n/b file 9 1024 -3")
     fine(tree.find("swap"), "3 MiB in use")
@@ -215,7 +215,7 @@ def test_swap_that_is_used_is_told_and_swap_that_moves_is_doubtful(tree: Tree) -
     doubt(tree.find("swapping", before), "2 pages moved", "sudo swapoff -a")
 
 
-def test_no_swap_area_is_no_use(tree: Tree) -> None:
+def test_no_swap_area_is_no_used_swap(tree: Tree) -> None:
     tree.write("proc/swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority")
     fine(tree.find("swap"), "0 MiB in use")
 
@@ -226,12 +226,12 @@ def test_any_mode_of_huge_pages_is_fine(tree: Tree, mode: str) -> None:
     fine(tree.find("huge_pages"), f"{mode}, defrag madvise")
 
 
-def test_unlike_microcode_is_doubtful(tree: Tree) -> None:
+def test_different_microcode_is_doubtful(tree: Tree) -> None:
     tree.write("proc/cpuinfo", "microcode\t: 0x1\n\nmicrocode\t: 0x2\n\nmicrocode\t: 0x1")
     doubt(tree.find("microcode"), "0x1 on 2 of 3 CPUs, 0x2 on 1 of 3 CPUs", "restart")
 
 
-def test_microcode_may_stand_in_sysfs_only(tree: Tree) -> None:
+def test_microcode_is_read_from_sysfs_when_cpuinfo_lacks_it(tree: Tree) -> None:
     tree.remove("proc/cpuinfo")
     for cpu in CPUS:
         tree.write(f"{CPU}/cpu{cpu}/microcode/version", "0x5003604")

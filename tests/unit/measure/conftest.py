@@ -1,4 +1,4 @@
-"""Plans of one variant, what stands in for what they need, and a program whose files exist."""
+"""Plans of one variant, stand-ins for what they need, and a program whose files exist."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,24 +21,24 @@ OLD_WHEEL = "b" * 64
 INTEL = Mpi("intel", "2021.18.1", Path("/opt/mpi"), bundled=False)
 
 
-class Seats:
-    """Stands in for the start of training jobs, on as many seats as there are ranks."""
+class FakeStart:
+    """Stands in for the start of training jobs, with one placement for each rank."""
 
     def placement_of(self, variant: Variant[Any]) -> tuple[str, ...]:
         assert isinstance(variant.program, TrainingProgram)
-        return tuple(f"seat {number}" for number in range(variant.program.ranks))
+        return tuple(f"rank {number}" for number in range(variant.program.ranks))
 
     def prefixes_of(self, variant: Variant[Any]) -> list[tuple[str, ...]]:
-        raise NotImplementedError(f"the prefixes of {variant.name} are no part of a stack")
+        raise NotImplementedError(f"the prefixes of {variant.name} are not part of a stack")
 
     def __call__(
         self, variant: Variant[Any], placements: Sequence[Placement], scratch: Path, *, timeout_s: float
     ) -> Runner:
-        raise NotImplementedError("a stack is described without beginning its job")
+        raise NotImplementedError("a stack is described without starting its job")
 
 
 def stored_program(folder: Path, stem: str = "fp32", symbol: str = "{}", subgraph: str | None = None) -> Program:
-    """A program whose two files lie in `folder`."""
+    """A program whose two files are in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     files = folder / f"{stem}.json", folder / f"{stem}.params"
     files[0].write_text(symbol)
@@ -46,7 +46,7 @@ def stored_program(folder: Path, stem: str = "fp32", symbol: str = "{}", subgrap
     return Program(*files, subgraph, content_of(*files))
 
 
-def plan_of(variant: Variant[Any], start: Seats | None = None) -> Plan[Any]:
+def plan_of(variant: Variant[Any], start: FakeStart | None = None) -> Plan[Any]:
     return Plan("net", (variant,), (Workload("net-b1", {}, 1, 1.0),), variant.name, start, family="made")
 
 
@@ -57,7 +57,7 @@ def inference(program: Program | Operator, extra_work: float = 0.0) -> Plan[Any]
 
 def training(task: Mapping[str, Any], variables: Mapping[str, str]) -> Plan[Any]:
     wheel = build("mkl-dist", variables=BINDING, requirement="mxnet-mkl==1.5.0", mkldnn=True, mpi=INTEL)
-    return plan_of(Variant("r2", wheel, TrainingProgram("resnet18_v1/b4", 2, task, variables)), Seats())
+    return plan_of(Variant("r2", wheel, TrainingProgram("resnet18_v1/b4", 2, task, variables)), FakeStart())
 
 
 def stack(plan: Plan[Any]) -> Stack:
@@ -65,7 +65,7 @@ def stack(plan: Plan[Any]) -> Stack:
 
 
 def no_build(_: Build, then: Stack) -> Build | None:
-    raise AssertionError(f"a build was looked for: {then}")
+    raise AssertionError(f"a build was requested: {then}")
 
 
 def baseline_arm(plan: Plan[Any], then: Stack, build_like: Any = no_build) -> BaselineArm | None:
@@ -73,7 +73,7 @@ def baseline_arm(plan: Plan[Any], then: Stack, build_like: Any = no_build) -> Ba
 
 
 def program_in(program: Program, label: str) -> Program:
-    """The program of a stored stack with this label, as far as it can be had."""
+    """The program of a stored stack with this label, or `program`."""
     return program.as_in(changed(as_stack(), program=label))
 
 

@@ -28,7 +28,7 @@ from tests.support.fakes import PLACEMENTS, build
 
 SMOKE = effort_of("smoke")
 CONFIRMING = "confirming"
-TWIN = f"fast{OF_BASELINE}"
+ARM = f"fast{OF_BASELINE}"
 LOST = Failure("while starting: the worker was ended by SIGKILL", "")
 
 
@@ -45,7 +45,7 @@ class Asked:
 
 @dataclass
 class Engine:
-    """Stands in for the engine: notes what it is asked to measure, and measures nothing."""
+    """Stands in for the engine: records what it is asked to measure, and measures nothing."""
 
     failures: Mapping[str, Failure] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
@@ -59,14 +59,16 @@ class Engine:
             names = [variant.name for variant in plan.variants]
             workloads = [workload.name for workload in plan.workloads]
             invocations = plan.effort.min_invocations if plan.effort else None
-            self.asked.append(Asked(conditions.words(plan.workloads[0]), workloads, names, plan.reference, invocations))
+            self.asked.append(
+                Asked(conditions.invocation_label(plan.workloads[0]), workloads, names, plan.reference, invocations)
+            )
             failures = {name: failure for name, failure in self.failures.items() if name in names}
             results |= {plan.key_of(workload): WorkloadResult((), failures) for workload in plan.workloads}
         return results
 
     @property
-    def looks(self) -> list[str]:
-        """The cases that were looked at again, in order."""
+    def confirmed(self) -> list[str]:
+        """The cases that were confirmed, in order."""
         return [
             asked.phase.removeprefix(f"{CONFIRMING} ").removesuffix("-fast")
             for asked in self.asked
@@ -93,7 +95,7 @@ class Family:
         return {variant.name: Checked(None, RnnCheck(self.name, 0.0, 0.0)) for variant in plan.variants}
 
 
-def twin_with_old_stack(_: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> BaselineArm:
+def arm_with_old_stack(_: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> BaselineArm:
     del cases
     baseline_arm = replace(
         variant, name=variant.name + OF_BASELINE, over=(), baseline_arm_of=variant.name, extra_work=0.0
@@ -103,13 +105,14 @@ def twin_with_old_stack(_: Plan[Any], variant: Variant[Any], cases: Sequence[Cas
 
 @dataclass
 class Session:
-    """Measures one case of variant "fast" for each workload in `losses`; by how much each seems slower decides which
-    need another look. `decided_after` looks, one has none. `subject` is that of all workloads; None: each has its own.
+    """Measures one case of variant "fast" for each workload in `losses`, which holds the apparent slowdowns, and
+    confirms the slowest first. A case is decided after `decided_after` confirmations. `subject` is that of all
+    workloads; None: each has its own.
     """
 
     monkeypatch: pytest.MonkeyPatch
     losses: Mapping[str, float] = field(default_factory=lambda: {"b": 0.1})
-    baseline_arm: Callable[[Plan[Any], Variant[Any], Sequence[Case]], BaselineArm | str | None] = twin_with_old_stack
+    baseline_arm: Callable[[Plan[Any], Variant[Any], Sequence[Case]], BaselineArm | str | None] = arm_with_old_stack
     failures: Mapping[str, Failure] = field(default_factory=dict)
     budget_s: float = 1000.0
     decided_after: int = MAX_EVALUATIONS
@@ -130,7 +133,7 @@ class Session:
         ]
         effort = replace(SMOKE, confirm_budget_s=self.budget_s)
         journal = Mock(checks=Mock(return_value=None), resumed=None)
-        found = Measuring(
+        measured = Measuring(
             resources=Mock(),
             conditions=Conditions(
                 placements=PLACEMENTS, effort=effort, timeout_s=1, scratch=Path("unused"), journal=journal
@@ -141,14 +144,14 @@ class Session:
             baseline_arm=self.baseline_arm,
             undecided=self._undecided,
         ).measured(cases)
-        self.errors = {name: error for name, error in found.outcomes.items() if isinstance(error, PerfError)}
-        return {name: outcome for name, outcome in found.outcomes.items() if isinstance(outcome, Outcome)}
+        self.errors = {name: error for name, error in measured.outcomes.items() if isinstance(error, PerfError)}
+        return {name: outcome for name, outcome in measured.outcomes.items() if isinstance(outcome, Outcome)}
 
     def _undecided(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        open_ones = [
+        undecided = [
             outcome
             for outcome in outcomes
             if isinstance(outcome.baseline_arm, BaselineArm)
-            and self.engine.looks.count(outcome.case.id) < self.decided_after
+            and self.engine.confirmed.count(outcome.case.id) < self.decided_after
         ]
-        return sorted(open_ones, key=lambda outcome: -self.losses[outcome.case.id])
+        return sorted(undecided, key=lambda outcome: -self.losses[outcome.case.id])

@@ -25,86 +25,86 @@ from tests.unit.measure.conftest import (
 )
 
 
-def test_variables_are_put_back(plan: Plan[Any]) -> None:
+def test_variables_are_restored(plan: Plan[Any]) -> None:
     then = changed(stack(plan), variables={"KMP_AFFINITY": "none", "KMP_BLOCKTIME": "0"})
-    found = baseline_arm(plan, then)
-    assert found is not None
-    assert found.variant.name == "mkl-fp32@baseline"
-    assert found.variant.build.variables == then.variables
-    assert found.stack == then
+    arm = baseline_arm(plan, then)
+    assert arm is not None
+    assert arm.variant.name == "mkl-fp32@baseline"
+    assert arm.variant.build.variables == then.variables
+    assert arm.stack == then
 
 
-def test_a_twin_is_judged_over_nothing_and_knows_whose_it_is(plan: Plan[Any]) -> None:
+def test_a_baseline_arm_is_judged_over_nothing_and_names_its_variant(plan: Plan[Any]) -> None:
     plan = replace(plan, variants=(replace(plan.variants[0], over=("native-fp32",)),))
-    found = baseline_arm(plan, changed(stack(plan), variables={}))
-    assert found is not None
-    assert (found.variant.over, found.variant.baseline_arm_of) == ((), "mkl-fp32")
+    arm = baseline_arm(plan, changed(stack(plan), variables={}))
+    assert arm is not None
+    assert (arm.variant.over, arm.variant.baseline_arm_of) == ((), "mkl-fp32")
 
 
-def test_what_is_slowed_down_on_purpose_runs_beside_what_is_not(program: Program) -> None:
+def test_an_injected_slowdown_is_absent_from_the_baseline_arm(program: Program) -> None:
     plan = inference(program, extra_work=0.6)
     then = changed(stack(plan), injected=0.0)
-    found = baseline_arm(plan, then)
-    assert found is not None
-    assert (found.variant.extra_work, found.stack) == (0.0, then)
+    arm = baseline_arm(plan, then)
+    assert arm is not None
+    assert (arm.variant.extra_work, arm.stack) == (0.0, then)
 
 
-def test_blas_kernels_are_put_back_with_the_variable_that_chooses_them(program: Program) -> None:
+def test_blas_kernels_are_restored_with_the_variable_that_selects_them(program: Program) -> None:
     wheel = build(variables={}, blas_kernels="Prescott")
     plan = plan_of(Variant("native-fp32", wheel, program))
     then = changed(stack(plan), variables={BLAS_KERNELS: "Haswell"}, blas_kernels="Haswell")
-    found = baseline_arm(plan, then)
-    assert found is not None
-    assert found.stack == then
+    arm = baseline_arm(plan, then)
+    assert arm is not None
+    assert arm.stack == then
     assert baseline_arm(plan, changed(stack(plan), blas_kernels="Haswell")) is None, (
         "the kernels alone cannot be chosen"
     )
 
 
-def test_another_wheel_is_put_back_with_the_stored_variables(plan: Plan[Any]) -> None:
+def test_another_wheel_is_restored_with_the_stored_variables(plan: Plan[Any]) -> None:
     old = build("mkl", requirement="./old.whl", content_sha256=OLD_WHEEL, mkldnn=True)
     then = changed(stack(plan), requirement="./old.whl", wheel=OLD_WHEEL, variables={"KMP_AFFINITY": "none"})
-    found = baseline_arm(plan, then, build_like=lambda _, stored: old if stored == then else None)
-    assert found is not None
-    assert found.variant.build == replace(old, variables={"KMP_AFFINITY": "none"})
-    assert found.stack == then
+    arm = baseline_arm(plan, then, build_like=lambda _, stored: old if stored == then else None)
+    assert arm is not None
+    assert arm.variant.build == replace(old, variables={"KMP_AFFINITY": "none"})
+    assert arm.stack == then
 
 
 @pytest.mark.parametrize("field", ["python", "numpy", "openmp"])
-def test_a_build_is_looked_for_when_its_surroundings_differ(plan: Plan[Any], field: str) -> None:
+def test_a_build_with_the_stored_python_numpy_or_libgomp_is_used(plan: Plan[Any], field: str) -> None:
     other: dict[str, Any] = {field: "other"}
     then = changed(stack(plan), **other)
     old = build("mkl", requirement="mxnet-mkl==1.5.0", mkldnn=True, **other)
-    found = baseline_arm(plan, then, build_like=lambda *_: old)
-    assert found is not None
-    assert found.stack == then
+    arm = baseline_arm(plan, then, build_like=lambda *_: old)
+    assert arm is not None
+    assert arm.stack == then
 
 
-def test_a_stored_program_is_put_back(plan: Plan[Any], tmp_path: Path) -> None:
+def test_a_stored_program_is_restored(plan: Plan[Any], tmp_path: Path) -> None:
     old = stored_program(tmp_path / "networks" / "net-old", symbol="[]")
     then = changed(stack(plan), program=old.label)
-    found = baseline_arm(plan, then)
-    assert found is not None
-    assert (found.variant.program, found.stack) == (old, then)
+    arm = baseline_arm(plan, then)
+    assert arm is not None
+    assert (arm.variant.program, arm.stack) == (old, then)
 
 
-def test_a_job_and_its_variables_are_put_back() -> None:
+def test_a_job_and_its_variables_are_restored() -> None:
     plan = training({"batch": 4, "seed": 1}, {"HOROVOD_CYCLE_TIME": "10"})
     then = changed(stack(plan), job={"batch": 4, "seed": 2}, variables={**BINDING, "HOROVOD_CYCLE_TIME": "1"})
-    found = baseline_arm(plan, then)
-    assert found is not None
-    assert isinstance(found.variant.program, TrainingProgram)
-    assert found.variant.program.arguments == {"batch": 4, "seed": 2}
-    assert found.variant.program.variables == {"HOROVOD_CYCLE_TIME": "1"}
-    assert found.variant.build.variables == BINDING
-    assert found.stack == then
+    arm = baseline_arm(plan, then)
+    assert arm is not None
+    assert isinstance(arm.variant.program, TrainingProgram)
+    assert arm.variant.program.arguments == {"batch": 4, "seed": 2}
+    assert arm.variant.program.variables == {"HOROVOD_CYCLE_TIME": "1"}
+    assert arm.variant.build.variables == BINDING
+    assert arm.stack == then
 
 
-def test_a_stored_run_can_load_nothing_by_its_variables_or_settings(plan: Plan[Any]) -> None:
+def test_variables_and_settings_of_a_stored_run_cannot_load_anything(plan: Plan[Any]) -> None:
     evil = {"LD_PRELOAD": "/evil.so", "MXNET_LIBRARY_PATH": "/evil.so", "PYTHONPATH": "evil", "PATH": "evil"}
-    found = baseline_arm(plan, changed(stack(plan), variables={**evil, "KMP_AFFINITY": "none"}))
-    assert found is not None
-    assert found.variant.build.variables == {"KMP_AFFINITY": "none"}
+    arm = baseline_arm(plan, changed(stack(plan), variables={**evil, "KMP_AFFINITY": "none"}))
+    assert arm is not None
+    assert arm.variant.build.variables == {"KMP_AFFINITY": "none"}
     job = training({"batch": 4}, {"HOROVOD_CYCLE_TIME": "10", "I_MPI_PIN": "off"})
     variables = {**BINDING, **evil, "HOROVOD_CYCLE_TIME": "1", "I_MPI_PIN": "/evil", "I_MPI_PMI_LIBRARY": "evil.so"}
     side_by_side = baseline_arm(job, changed(stack(job), variables=variables, job={"batch": 2, "checkpoint": "/evil"}))
@@ -115,12 +115,12 @@ def test_a_stored_run_can_load_nothing_by_its_variables_or_settings(plan: Plan[A
     assert side_by_side.variant.build.variables == BINDING
 
 
-def test_what_cannot_be_put_back_stays_as_it_is(plan: Plan[Any]) -> None:
+def test_what_cannot_be_restored_stays_as_it_is(plan: Plan[Any]) -> None:
     then = changed(stack(plan), variables={}, threads=8, environment={"LD_LIBRARY_PATH": "/old"})
-    found = baseline_arm(plan, then)
-    assert found is not None
-    assert found.variant.build.variables == {}
-    assert differing(then, found.stack) == {"threads", "environment LD_LIBRARY_PATH"}
+    arm = baseline_arm(plan, then)
+    assert arm is not None
+    assert arm.variant.build.variables == {}
+    assert differing(then, arm.stack) == {"threads", "environment LD_LIBRARY_PATH"}
 
 
 @pytest.mark.parametrize(
@@ -138,19 +138,19 @@ def test_what_cannot_be_put_back_stays_as_it_is(plan: Plan[Any]) -> None:
         {"program": "net-lost/fp32 0123456789ab no subgraph"},
     ],
 )
-def test_there_is_no_twin_when_nothing_that_differs_can_be_put_back(plan: Plan[Any], then: dict[str, Any]) -> None:
+def test_there_is_no_baseline_arm_when_no_difference_can_be_restored(plan: Plan[Any], then: dict[str, Any]) -> None:
     stored = changed(stack(plan), **then)
     assert baseline_arm(plan, stored, build_like=lambda *_: None) is None
 
 
-def test_a_program_is_found_by_its_label(program: Program, tmp_path: Path) -> None:
+def test_a_stored_program_is_located_by_its_label(program: Program, tmp_path: Path) -> None:
     for subgraph in (None, "MKLDNN_QUANTIZE"):
         old = stored_program(tmp_path / "networks" / "net-old", "int8", "[]", subgraph)
         assert program_in(program, old.label) == old
 
 
 @pytest.mark.parametrize("damage", ["symbol", "params"])
-def test_a_program_with_other_content_is_not_taken(program: Program, tmp_path: Path, damage: str) -> None:
+def test_a_program_with_other_content_is_not_used(program: Program, tmp_path: Path, damage: str) -> None:
     old = stored_program(tmp_path / "networks" / "net-old")
     path: Path = getattr(old, damage)
     path.write_bytes(path.read_bytes() + b" ")
@@ -171,7 +171,7 @@ def test_a_program_with_other_content_is_not_taken(program: Program, tmp_path: P
         "/{outside}/fp32",
     ],
 )
-def test_a_label_that_leads_out_of_the_stored_programs_is_not_followed(
+def test_a_label_that_leads_outside_the_stored_programs_is_ignored(
     program: Program, tmp_path: Path, place: str
 ) -> None:
     """All files that the label could lead to are there, with the right content: the path alone refuses them."""
@@ -186,5 +186,5 @@ def test_a_label_that_leads_out_of_the_stored_programs_is_not_followed(
 @pytest.mark.parametrize(
     "label", ["", "net", "net/fp32", "net-0123/fp32  no subgraph", f"{'n' * 300}/fp32 0123456789ab x"]
 )
-def test_what_is_no_label_names_no_program(program: Program, label: str) -> None:
+def test_an_invalid_label_names_no_program(program: Program, label: str) -> None:
     assert program_in(program, label) == program

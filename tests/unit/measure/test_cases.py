@@ -1,4 +1,4 @@
-"""What is measured beside a baseline's stack, and which cases get a confirmation, in which order."""
+"""What is measured side by side with a baseline's stack, and which cases are confirmed in which order."""
 
 from collections.abc import Sequence
 from io import StringIO
@@ -25,15 +25,15 @@ from perf.report.progress import ProgressLine
 from perf.runs.judges import NoBaseline
 from tests.support.fakes import PLACEMENTS
 from tests.unit.measure.fake_session import (
+    ARM,
     CONFIRMING,
     LOST,
     SMOKE,
-    TWIN,
     Asked,
     Engine,
     Family,
     Session,
-    twin_with_old_stack,
+    arm_with_old_stack,
 )
 
 
@@ -44,67 +44,68 @@ def test_the_same_stack_is_measured_alone(monkeypatch: pytest.MonkeyPatch) -> No
     assert outcomes["b"].baseline_arm is None
 
 
-def test_a_twin_takes_part_from_the_first_invocation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_baseline_arm_takes_part_from_the_first_invocation(monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(monkeypatch, decided_after=0)
     outcomes = session.measured()
     (asked,) = session.engine.asked
-    assert (asked.phase, asked.variants, asked.reference) == ("invocation", ["native", TWIN, "fast"], "native")
+    assert (asked.phase, asked.variants, asked.reference) == ("invocation", ["native", ARM, "fast"], "native")
     assert isinstance(outcomes["b"].baseline_arm, BaselineArm)
 
 
-def test_only_selected_variants_have_twins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_selected_variants_have_baseline_arms(monkeypatch: pytest.MonkeyPatch) -> None:
     asked_for: list[tuple[str, list[str]]] = []
 
     def baseline_arm(_: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> None:
         asked_for.append((variant.name, [case.id for case in cases]))
 
     Session(monkeypatch, losses={"b1": 0.0, "b4": 0.0}, subject="b", baseline_arm=baseline_arm).measured()
-    assert asked_for == [("fast", ["b1", "b4"])], "one twin for all workloads of a subject"
+    assert asked_for == [("fast", ["b1", "b4"])], "one baseline arm for all workloads of a subject"
 
 
-def test_why_nothing_can_run_beside_a_case_is_printed_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_why_a_case_has_no_baseline_arm_is_printed_and_in_its_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(monkeypatch, baseline_arm=lambda *_: "of what differs (wheel) nothing can be put back")
     outcomes = session.measured()
     assert (
-        "b fast: nothing runs beside it: of what differs (wheel) nothing can be put back" in session.printed.getvalue()
+        "b fast: the baseline cannot run side by side with it: of what differs (wheel) nothing can be put back"
+        in session.printed.getvalue()
     )
     assert outcomes["b"].baseline_arm == "of what differs (wheel) nothing can be put back"
     assert [asked.variants for asked in session.engine.asked] == [["native", "fast"]]
 
 
-def test_a_decided_case_is_not_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decided_case_is_not_remeasured(monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(monkeypatch, decided_after=0)
     session.measured()
-    assert session.engine.looks == []
+    assert session.engine.confirmed == []
     assert session.ledger.parts == {}
 
 
-def test_a_confirmation_is_at_a_case_and_its_twin_alone_and_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_confirmation_measures_a_case_and_its_baseline_arm_alone_and_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(monkeypatch)
     session.measured()
-    looks = session.engine.asked[1:]
-    assert looks == [
-        Asked(f"{CONFIRMING} b-fast", ["b"], [TWIN, "fast"], TWIN, look * SMOKE.confirm_invocations)
-        for look in range(1, MAX_EVALUATIONS)
-    ], "as often as the error of a run is divided among, and no more"
+    confirmations = session.engine.asked[1:]
+    assert confirmations == [
+        Asked(f"{CONFIRMING} b-fast", ["b"], [ARM, "fast"], ARM, number * SMOKE.confirm_invocations)
+        for number in range(1, MAX_EVALUATIONS)
+    ], "at most the number among which the error of a run is divided"
     assert list(session.ledger.parts) == ["confirmations"]
 
 
-def test_looks_end_as_soon_as_a_case_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_confirmations_end_as_soon_as_a_case_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(monkeypatch, decided_after=2)
     session.measured()
-    assert session.engine.looks == ["b", "b"]
+    assert session.engine.confirmed == ["b", "b"]
 
 
-def test_the_slowest_case_is_taken_to_its_verdict_before_the_next_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_slowest_case_gets_all_confirmations_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(monkeypatch, losses={"faster": -0.2, "slow": 0.1, "slower": 0.3})
     session.measured()
     most = MAX_EVALUATIONS - 1
-    assert session.engine.looks == ["slower"] * most + ["slow"] * most + ["faster"] * most
+    assert session.engine.confirmed == ["slower"] * most + ["slow"] * most + ["faster"] * most
 
 
-def test_subjects_of_two_families_with_one_name_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As are those of two builds that train: their variants and twins are called alike too."""
+def test_subjects_of_two_families_with_the_same_name_are_distinct(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As are those of two builds that train: their variants and baseline arms have the same names too."""
     engine = Engine()
     monkeypatch.setattr(measuring, "measure", engine)
     journal = Mock(checks=Mock(return_value=None), resumed=None)
@@ -113,7 +114,7 @@ def test_subjects_of_two_families_with_one_name_are_kept_apart(monkeypatch: pyte
         Mock(id=f"{family.name}-fast", workload="same-b1", subject="same", variant="fast", family=family)
         for family in families
     ]
-    found = Measuring(
+    measured = Measuring(
         resources=Mock(),
         conditions=Conditions(
             placements=PLACEMENTS, effort=SMOKE, timeout_s=1, scratch=Path("unused"), journal=journal
@@ -121,10 +122,10 @@ def test_subjects_of_two_families_with_one_name_are_kept_apart(monkeypatch: pyte
         injected={},
         progress=ProgressLine(Console(file=StringIO(), width=200)),
         ledger=Ledger(),
-        baseline_arm=twin_with_old_stack,
+        baseline_arm=arm_with_old_stack,
         undecided=lambda _: [],
     ).measured(cases)
-    outcomes = [found.outcomes[case.id] for case in cases]
+    outcomes = [measured.outcomes[case.id] for case in cases]
     baseline_arms = [outcome.baseline_arm for outcome in outcomes if isinstance(outcome, Outcome)]
     assert [outcome.plan.family for outcome in outcomes if isinstance(outcome, Outcome)] == ["one", "other"]
     assert [outcome.check.facts for outcome in outcomes if isinstance(outcome, Outcome)] == [
@@ -135,15 +136,15 @@ def test_subjects_of_two_families_with_one_name_are_kept_apart(monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
-        (OSError("no network namespace"), "bad: preparing or checking it failed: no network namespace"),
-        (MemoryError("Unable to allocate 96 GiB"), "bad: there was not enough memory to prepare and check it: Unable"),
-        (MemoryError(), "bad: there was not enough memory to prepare and check it\nnext: "),
+        (OSError("no network namespace"), "bad: it could not be prepared or checked: no network namespace"),
+        (MemoryError("Unable to allocate 96 GiB"), "bad: there is not enough memory to prepare and check it: Unable"),
+        (MemoryError(), "bad: there is not enough memory to prepare and check it\nnext: "),
     ],
 )
 def test_a_subject_that_cannot_be_prepared_fails_its_own_cases(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+    monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
 ) -> None:
     check = Family.check
 
@@ -155,7 +156,7 @@ def test_a_subject_that_cannot_be_prepared_fails_its_own_cases(
     monkeypatch.setattr(Family, "check", checked)
     session = Session(monkeypatch, losses={"bad": 0.0, "good": 0.0}, decided_after=0)
     assert list(session.measured()) == ["good"]
-    assert str(session.errors["bad"]).startswith(told)
+    assert str(session.errors["bad"]).startswith(message)
 
 
 @pytest.mark.parametrize("subject", ["together", None])
@@ -169,7 +170,7 @@ def test_a_workload_that_does_not_fit_into_memory_fails_alone(
     assert "next: choose a smaller batch or shape" in str(session.errors["large"])
 
 
-def test_an_error_that_ends_the_measuring_is_kept_for_all_cases(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_ends_the_measuring_is_raised_for_every_case(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = Mock(side_effect=RuntimeError("broken"))
     monkeypatch.setattr(PerfSession, "_measuring", Mock(return_value=Mock(measured=measured)))
     session = PerfSession(
@@ -188,34 +189,34 @@ def test_an_error_that_ends_the_measuring_is_kept_for_all_cases(monkeypatch: pyt
     measured.assert_called_once()
 
 
-def test_without_time_nothing_is_measured_again_and_the_undecided_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_time_nothing_is_confirmed_and_undecided_cases_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(monkeypatch, losses={"slow": 0.1, "slower": 0.3}, budget_s=0.0)
     session.measured()
-    assert session.engine.looks == []
+    assert session.engine.confirmed == []
     assert "The time for confirmations is spent; undecided: slower, slow" in session.printed.getvalue()
 
 
-@pytest.mark.parametrize("failed", [TWIN, "fast"])
-def test_what_has_no_result_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch, failed: str) -> None:
+@pytest.mark.parametrize("failed", [ARM, "fast"])
+def test_a_case_without_a_result_is_not_confirmed(monkeypatch: pytest.MonkeyPatch, failed: str) -> None:
     session = Session(monkeypatch, failures={failed: LOST})
     outcome = session.measured()["b"]
-    assert session.engine.looks == []
-    assert (outcome.failure, outcome.baseline_arm_failure) == ((None, LOST) if failed == TWIN else (LOST, None))
+    assert session.engine.confirmed == []
+    assert (outcome.failure, outcome.baseline_arm_failure) == ((None, LOST) if failed == ARM else (LOST, None))
 
 
-def test_a_twin_does_without_the_slowdown_that_was_injected(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[float] = []
+def test_a_baseline_arm_has_no_injected_slowdown(monkeypatch: pytest.MonkeyPatch) -> None:
+    slowdowns: list[float] = []
 
     def baseline_arm(plan: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> BaselineArm:
-        seen.append(variant.extra_work)
-        return twin_with_old_stack(plan, variant, cases)
+        slowdowns.append(variant.extra_work)
+        return arm_with_old_stack(plan, variant, cases)
 
     session = Session(monkeypatch, injected={"fast": 0.6}, baseline_arm=baseline_arm, decided_after=0)
     outcome = session.measured()["b"]
-    assert seen == [0.6], "what is compared with the baseline's stack has the slowdown in its own"
+    assert slowdowns == [0.6], "what is compared with the baseline's stack has the slowdown in its own"
     assert {variant.name: variant.extra_work for variant in outcome.plan.variants} == {
         "native": 0.0,
-        TWIN: 0.0,
+        ARM: 0.0,
         "fast": 0.6,
     }
 

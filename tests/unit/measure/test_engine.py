@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from perf.errors import WorkerError
 from perf.machine import Placement
 from perf.measure.engine import Conditions, _turns, measure
 from perf.measure.journal import Journal
@@ -16,12 +17,11 @@ from perf.measure.ledger import Ledger
 from perf.measure.plan import Operator, Plan, Variant, Workload
 from perf.measure.results import Failure, Slot, WarmUp, WorkloadResult
 from perf.measure.tiers import Effort, effort_of
-from perf.measure.workers.instance import WorkerError
 from tests.support.fakes import PLACEMENTS, build
 
 SMOKE = effort_of("smoke")
 
-
+# A stand-in waits this long for all stand-ins: they are prepared within milliseconds.
 WAIT_S = 60.0
 
 
@@ -31,7 +31,7 @@ def conditions(placements: tuple[Placement, ...], scratch: Path, effort: Effort 
 
 
 class Stand:
-    """Stands in for a crew: every pass takes 1000 ns. In `load` and `bind` it waits for all the others."""
+    """Stands in for a runner: every pass takes 1000 ns. `prepare` waits until all stand-ins are there."""
 
     def __init__(self, variant: Variant[Any], stands: "Stands") -> None:
         self.name = variant.name
@@ -64,7 +64,7 @@ class Stand:
 
 
 class Stands:
-    """Begins stand-ins for so many variants."""
+    """Starts stand-ins for this number of variants."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ def orders(result: WorkloadResult) -> list[list[str]]:
     return [["".join(block.slots) for block in invocation.blocks] for invocation in result.invocations]
 
 
-def test_every_second_block_reverses_the_one_before_and_pairs_have_orders_of_their_own(tmp_path: Path) -> None:
+def test_every_second_block_is_reversed_and_every_order_of_pairs_occurs(tmp_path: Path) -> None:
     result = measured("abc", Stands(3), tmp_path, min_invocations=2, max_invocations=2, max_blocks=100)
     for blocks in orders(result):
         pairs = list(zip(blocks[::2], blocks[1::2], strict=True))
@@ -119,7 +119,7 @@ def test_every_second_block_reverses_the_one_before_and_pairs_have_orders_of_the
         assert {first for first, _ in pairs} == {"abc", "acb", "bac", "bca", "cab", "cba"}, "no order is left out"
 
 
-def test_orders_repeat_in_another_session_and_differ_between_invocations(tmp_path: Path) -> None:
+def test_orders_are_the_same_in_every_session_and_differ_between_invocations(tmp_path: Path) -> None:
     effort: dict[str, Any] = {"min_invocations": 3, "max_invocations": 3, "max_blocks": 20}
     one, two = (orders(measured("abcd", Stands(4), tmp_path / name, **effort)) for name in ("one", "two"))
     assert one == two
@@ -127,17 +127,17 @@ def test_orders_repeat_in_another_session_and_differ_between_invocations(tmp_pat
 
 
 def blocks_of(groups: Sequence[str], count: int, *, min_blocks: int = 2) -> list[str]:
-    """The turns of so many blocks; variants are letters, those that are compared side by side in one group."""
-    taken, draw = [list(group) for group in groups], random.Random(1)
-    return ["".join(_turns(taken, block, min_blocks, draw)) for block in range(count)]
+    """The turns of `count` blocks; variants are letters, those that are compared side by side are in one group."""
+    lists, draw = [list(group) for group in groups], random.Random(1)
+    return ["".join(_turns(lists, block, min_blocks, draw)) for block in range(count)]
 
 
-def test_a_variant_and_its_twin_take_turns_there_and_back() -> None:
+def test_a_variant_and_its_baseline_arm_take_turns_there_and_back() -> None:
     blocks = blocks_of(["n", "tv"], 60)
-    whole = [block for block in blocks if "n" in block]
+    complete = [block for block in blocks if "n" in block]
     assert {block.replace("n", "") for block in blocks} == {"tvvt", "vttv"}
-    assert {block.index("n") for block in whole} == {0, 4}, "nothing comes between the two"
-    assert all(block.count("n") == 1 for block in whole)
+    assert {block.index("n") for block in complete} == {0, 4}, "nothing comes between the two"
+    assert all(block.count("n") == 1 for block in complete)
 
 
 @pytest.mark.parametrize("groups", [["n", "tv", "TV"], ["n", "m", "tv"], ["a", "b", "c"]])
@@ -146,20 +146,20 @@ def test_every_second_block_is_the_reverse_of_the_one_before(groups: list[str]) 
     assert all(second == first[::-1] for first, second in zip(blocks[::2], blocks[1::2], strict=True))
 
 
-def test_beside_twins_the_others_sit_out_two_of_three_blocks_after_the_least_number() -> None:
+def test_with_baseline_arms_variants_without_one_skip_two_of_three_blocks() -> None:
     blocks = blocks_of(["n", "tv"], 13, min_blocks=4)
     assert [number for number, block in enumerate(blocks) if "n" in block] == [0, 1, 2, 3, 6, 9, 12]
-    assert all("n" in block for block in blocks_of(["n", "m"], 13, min_blocks=4)), "without twins none does"
+    assert all("n" in block for block in blocks_of(["n", "m"], 13, min_blocks=4)), "without baseline arms none does"
 
 
-def test_crews_are_started_loaded_and_bound_at_the_same_time(tmp_path: Path) -> None:
-    """Each stand-in waits in `load` and in `bind` until all are there: one after the other they would never be."""
+def test_runners_are_prepared_at_the_same_time(tmp_path: Path) -> None:
+    """Each stand-in waits in `prepare` until all are there: one after the other would never finish."""
     result = measured("abc", Stands(3), tmp_path)
     assert result.failures == {}
     assert [sorted(block) for block in orders(result)[0]] == [["a", "b", "c"]] * 2
 
 
-def test_one_that_fails_while_all_start_fails_alone(tmp_path: Path) -> None:
+def test_a_runner_that_fails_while_all_start_fails_alone(tmp_path: Path) -> None:
     stands = Stands(3, broken=("b",))
     result = measured("abc", stands, tmp_path)
     assert result.failures == {"b": Failure("while starting: out of memory", "last words")}
@@ -167,7 +167,7 @@ def test_one_that_fails_while_all_start_fails_alone(tmp_path: Path) -> None:
     assert sorted(stands.closed) == ["a", "b", "c"], "each is ended once"
 
 
-def test_one_that_cannot_be_started_fails_alone(tmp_path: Path) -> None:
+def test_a_runner_that_cannot_be_started_fails_alone(tmp_path: Path) -> None:
     stands = Stands(2, unstartable=("b",))
     result = measured("abc", stands, tmp_path)
     assert result.failures == {"b": Failure("while starting: no namespace", "")}
@@ -175,8 +175,8 @@ def test_one_that_cannot_be_started_fails_alone(tmp_path: Path) -> None:
     assert sorted(stands.closed) == ["a", "c"]
 
 
-def test_what_failed_outside_of_a_narrowed_plan_stops_nothing_in_it(tmp_path: Path) -> None:
-    """A confirmation is at a case and its twin, whatever others of the subject failed of."""
+def test_failures_of_variants_outside_a_narrowed_plan_do_not_count(tmp_path: Path) -> None:
+    """A confirmation measures a case and its baseline arm, whatever failures other variants of the subject had."""
     variants = tuple(Variant(name, build(), Operator("relu", {}, ("data",))) for name in "ab")
     plan = Plan("net", variants, (Workload("net-b1", {}, 1, 1.0),), "a", Stands(2), family="made")
     wrong = Failure("wrong answers", "")
@@ -186,12 +186,12 @@ def test_what_failed_outside_of_a_narrowed_plan_stops_nothing_in_it(tmp_path: Pa
     assert [sorted(block) for block in orders(result)[0]] == [["a", "b"]] * 2
 
 
-def test_without_any_time_left_there_is_still_the_least_number_of_blocks(tmp_path: Path) -> None:
+def test_the_least_number_of_blocks_is_measured_without_any_time(tmp_path: Path) -> None:
     result = measured("ab", Stands(2), tmp_path, min_blocks=3, max_blocks=100, block_budget_s=0.0)
     assert [len(blocks) for blocks in orders(result)] == [3]
 
 
-def test_a_block_is_disturbed_when_more_than_its_share_of_time_was_lost(tmp_path: Path) -> None:
+def test_a_block_is_disturbed_when_too_much_of_its_time_was_lost(tmp_path: Path) -> None:
     for lost_share, disturbed in ((0.05, False), (0.06, True), (None, False)):
         stands = Stands(2, lost_share=lost_share)
         folder = tmp_path / str(lost_share)

@@ -1,4 +1,4 @@
-"""What is in the journal after a session's end, however it ended, and who may go on with it."""
+"""The content of a journal after a session, however that ended, and which sessions may resume it."""
 
 import signal
 import subprocess
@@ -58,14 +58,14 @@ def result(journal: Journal) -> WorkloadResult:
 
 def filled(folder: Path, count: int = 3) -> WorkloadResult:
     journal = Journal(folder, CONDITIONS)
-    journal.keep_checks(SUBJECT, STACKS, CHECKS)
+    journal.record_checks(SUBJECT, STACKS, CHECKS)
     for number in range(count):
-        journal.keep(line(number + 1))
+        journal.record(line(number + 1))
     journal.close()
     return result(journal)
 
 
-def test_everything_is_there_again(tmp_path: Path) -> None:
+def test_a_reopened_journal_has_all_its_content(tmp_path: Path) -> None:
     before = filled(tmp_path)
     journal = reopened(tmp_path)
     assert result(journal) == before
@@ -78,18 +78,18 @@ def test_everything_is_there_again(tmp_path: Path) -> None:
     assert journal.resumed is not None
 
 
-def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_resumed_journal_continues_where_it_stopped(tmp_path: Path) -> None:
     filled(tmp_path, 1)
     journal = Journal(tmp_path, CONDITIONS)
-    journal.keep(replace(line(7), failures={}))
+    journal.record(replace(line(7), failures={}))
     journal.close()
-    found = result(reopened(tmp_path))
-    assert len(found.invocations) == 2
-    assert found.failures == {}
+    whole = result(reopened(tmp_path))
+    assert len(whole.invocations) == 2
+    assert whole.failures == {}
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "difference"),
     [
         ({"variables": {"KMP_BLOCKTIME": "0"}}, "variables KMP_BLOCKTIME: not set -> 0"),
         ({"environment": {"LD_PRELOAD": "x.so"}}, "environment LD_PRELOAD: not set -> x.so"),
@@ -99,57 +99,61 @@ def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
         ({"placement": ("instance 0: elsewhere",)}, "placement: "),
     ],
 )
-def test_what_ran_another_stack_is_dropped_and_told(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+def test_invocations_with_a_different_stack_are_dropped_with_a_reason(
+    tmp_path: Path, change: dict[str, Any], difference: str
+) -> None:
     filled(tmp_path)
     now = {**STACKS, "mkl-fp32": replace(STACK, **change)}
     journal = Journal(tmp_path, CONDITIONS)
-    assert journal.result(WORKLOAD, None, now) == WorkloadResult((), {}), "its failures are not taken either"
+    assert journal.result(WORKLOAD, None, now) == WorkloadResult((), {}), "its failures are dropped too"
     assert journal.checks(SUBJECT, now) is None
-    told = journal.dropped(WORKLOAD, None, now)
-    assert len(told) == 3
-    assert all(reason.startswith(f"mkl-fp32 ran another stack: {words}") for reason in told)
-    journal.keep(line(7, now))
+    reasons = journal.dropped(WORKLOAD, None, now)
+    assert len(reasons) == 3
+    assert all(reason.startswith(f"mkl-fp32 ran a different stack: {difference}") for reason in reasons)
+    journal.record(line(7, now))
     journal.close()
-    again = reopened(tmp_path)
-    assert again.result(WORKLOAD, None, now).invocations == (invocation(7),), "the two parts never mix"
-    assert len(result(again).invocations) == 3
+    resumed_journal = reopened(tmp_path)
+    assert resumed_journal.result(WORKLOAD, None, now).invocations == (invocation(7),), "the two parts never mix"
+    assert len(result(resumed_journal).invocations) == 3
 
 
-def test_a_twin_that_was_not_beside_it_is_told(tmp_path: Path) -> None:
+def test_invocations_without_the_baseline_arm_are_dropped(tmp_path: Path) -> None:
     filled(tmp_path, 1)
     now = {**STACKS, "mkl-fp32@baseline": STACK}
     journal = reopened(tmp_path)
     assert journal.result(WORKLOAD, None, now).invocations == ()
-    assert journal.dropped(WORKLOAD, None, now) == ["mkl-fp32@baseline did not run beside it, and does now"]
+    assert journal.dropped(WORKLOAD, None, now) == [
+        "mkl-fp32@baseline did not run in the same blocks then, but does now"
+    ]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.data())
-def test_whatever_was_cut_off_the_rest_counts(tmp_path: Path, data: st.DataObject) -> None:
+def test_complete_lines_count_wherever_a_journal_is_cut_off(tmp_path: Path, data: st.DataObject) -> None:
     folder = tmp_path / str(data.draw(st.integers(0, 10**9)))
     whole = filled(folder)
     path = folder / NAME
     content = path.read_bytes()
     end = data.draw(st.integers(1, len(content)))
     path.write_bytes(content[:end])
-    kept = result(reopened(folder)).invocations
-    assert kept == whole.invocations[: len(kept)]
-    assert len(kept) == max(0, content[:end].count(b"\n") - 2)
-    again = Journal(folder, CONDITIONS)
-    again.keep(line(9))
-    again.close()
-    assert result(reopened(folder)).invocations == (*kept, invocation(9))
+    remaining = result(reopened(folder)).invocations
+    assert remaining == whole.invocations[: len(remaining)]
+    assert len(remaining) == max(0, content[:end].count(b"\n") - 2)
+    continued = Journal(folder, CONDITIONS)
+    continued.record(line(9))
+    continued.close()
+    assert result(reopened(folder)).invocations == (*remaining, invocation(9))
     path.unlink()
 
 
-def test_a_session_killed_within_a_line_is_taken_up(tmp_path: Path) -> None:
+def test_a_session_that_was_killed_within_a_line_can_be_resumed(tmp_path: Path) -> None:
     program = f"""
 import os, signal
 from pathlib import Path
 from perf.measure.journal import NAME, Journal
 from tests.unit.measure.test_journal import CONDITIONS, line
 journal = Journal(Path({str(tmp_path)!r}), CONDITIONS)
-journal.keep(line(1))
+journal.record(line(1))
 with (journal.folder / NAME).open("ab", buffering=0) as stream:
     stream.write(b'{{"measured":{{"key":')
     os.kill(os.getpid(), signal.SIGKILL)
@@ -160,19 +164,19 @@ with (journal.folder / NAME).open("ab", buffering=0) as stream:
     assert (tmp_path / NAME).read_bytes().endswith(b"\n")
 
 
-def test_other_conditions_are_told_and_nothing_is_taken_over(tmp_path: Path) -> None:
+def test_a_journal_with_different_conditions_is_refused(tmp_path: Path) -> None:
     filled(tmp_path)
     with pytest.raises(PerfError) as caught:
         Journal(tmp_path, {**CONDITIONS, "wheel of mkl": "./new.whl (ddd)", "host": "x"})
-    assert "host None then, x now; wheel of mkl mxnet-mkl==1.5.0 (bbb) then, ./new.whl (ddd) now" in str(caught.value)
+    assert "host: None then, x now; wheel of mkl: mxnet-mkl==1.5.0 (bbb) then, ./new.whl (ddd) now" in str(caught.value)
     assert "next: leave out --perf-resume" in str(caught.value)
     assert len(result(reopened(tmp_path)).invocations) == 3
 
 
-def test_a_journal_in_use_is_refused_and_not_cut(tmp_path: Path) -> None:
+def test_a_journal_in_use_is_refused_and_unchanged(tmp_path: Path) -> None:
     """The other session may be in the middle of a line."""
     journal = Journal(tmp_path / "1", CONDITIONS)
-    journal.keep(line(1))
+    journal.record(line(1))
     path = tmp_path / "1" / NAME
     with path.open("ab") as stream:
         stream.write(b'{"measured":')
@@ -189,7 +193,7 @@ resume_journal(Path({str(tmp_path)!r}), CONDITIONS)
     assert path.read_bytes() == content
 
 
-def test_a_damaged_line_is_told_by_name(tmp_path: Path) -> None:
+def test_the_error_for_a_damaged_line_names_the_file(tmp_path: Path) -> None:
     filled(tmp_path)
     path = tmp_path / NAME
     path.write_bytes(path.read_bytes().replace(b"resnet50_v1-b1", b'resnet50_v1-b1"', 1))
@@ -197,7 +201,7 @@ def test_a_damaged_line_is_told_by_name(tmp_path: Path) -> None:
         Journal(tmp_path, CONDITIONS)
 
 
-def test_an_earlier_version_is_told(tmp_path: Path) -> None:
+def test_an_earlier_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / NAME).write_text('{"header":{"version":1,"conditions":{}}}\n{"measured":{"phase":"invocation"}}\n')
     with pytest.raises(PerfError, match="cannot be resumed: its version is not 2"):
         Journal(tmp_path, CONDITIONS)
@@ -209,21 +213,21 @@ def resumed(runs: Path, conditions: dict[str, Any] | None = None) -> Path:
     return journal.folder
 
 
-def test_the_newest_of_the_same_conditions_is_found(tmp_path: Path) -> None:
+def test_the_newest_session_with_the_same_conditions_is_resumed(tmp_path: Path) -> None:
     for name, conditions in (("1", CONDITIONS), ("2", CONDITIONS), ("3", {"machine class": "c5.24xlarge"})):
         reopened(tmp_path / name, conditions)
     assert resumed(tmp_path) == tmp_path / "2"
-    with pytest.raises(PerfError, match=r"3/journal\.jsonl: .* machine class c5\.24xlarge then, m5 now"):
+    with pytest.raises(PerfError, match=r"3/journal\.jsonl: .* machine class: c5\.24xlarge then, m5 now"):
         resume_journal(tmp_path, {"machine class": "m5"})
 
 
-def test_a_session_that_measured_nothing_hides_no_other(tmp_path: Path) -> None:
+def test_a_session_without_measurements_is_passed_over(tmp_path: Path) -> None:
     filled(tmp_path / "1")
     reopened(tmp_path / "2")
     assert resumed(tmp_path) == tmp_path / "1"
 
 
-def test_a_session_that_is_running_hides_no_unfinished_one(tmp_path: Path) -> None:
+def test_a_running_session_is_passed_over(tmp_path: Path) -> None:
     filled(tmp_path / "1")
     filled(tmp_path / "2")
     running = Journal(tmp_path / "2", CONDITIONS)
@@ -237,16 +241,18 @@ def test_a_complete_session_is_not_resumed(tmp_path: Path) -> None:
     journal.finish()
     journal.close()
     reopened(tmp_path / "2", {"machine class": "c5.24xlarge"})
-    with pytest.raises(PerfError, match=r"1/journal\.jsonl: there is no unfinished session to resume: that of \d{4}-"):
+    with pytest.raises(
+        PerfError, match=r"1/journal\.jsonl: there is no unfinished session to resume: the session of \d{4}-"
+    ):
         resume_journal(tmp_path, CONDITIONS)
 
 
-def test_nothing_to_resume_is_told(tmp_path: Path) -> None:
+def test_nothing_to_resume_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(PerfError, match="there is no unfinished session to resume"):
         resume_journal(tmp_path, CONDITIONS)
 
 
-def test_a_full_disk_stops_no_measurement(tmp_path: Path) -> None:
+def test_a_full_disk_does_not_stop_measuring(tmp_path: Path) -> None:
     folder = tmp_path / "full"
     folder.mkdir()
     program = f"""
@@ -255,7 +261,7 @@ from perf.measure.journal import Journal
 from tests.unit.measure.test_journal import CONDITIONS, line, result
 journal = Journal(Path({str(folder)!r}), CONDITIONS)
 for number in range(200):
-    journal.keep(line(number + 1))
+    journal.record(line(number + 1))
 print(len(result(journal).invocations), journal.problem)
 journal.close()
 print(len(result(Journal(Path({str(folder)!r}), CONDITIONS)).invocations))

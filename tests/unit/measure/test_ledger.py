@@ -33,7 +33,7 @@ def test_stages_add_up_in_the_order_in_which_they_were_entered(clock: Clock) -> 
     assert ledger.parts == {}
 
 
-def test_a_stage_that_fails_counts(clock: Clock) -> None:
+def test_a_stage_that_raises_is_booked(clock: Clock) -> None:
     ledger = Ledger()
 
     def interrupted() -> None:
@@ -55,7 +55,7 @@ def test_moved_seconds_are_counted_once(clock: Clock) -> None:
     assert sum(ledger.seconds.values()) == 10.0
 
 
-def test_a_part_is_no_stage_of_its_own(clock: Clock) -> None:
+def test_a_part_is_not_a_stage(clock: Clock) -> None:
     ledger = Ledger()
     for _ in range(2):
         with ledger.within("confirmations"), ledger.stage("warm-up"):

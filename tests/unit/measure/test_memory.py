@@ -1,4 +1,4 @@
-"""Estimates of memory beside what was needed: no case that would fit may be refused."""
+"""Estimates of memory, compared with what was needed: no case that would fit may be refused."""
 
 import math
 import tracemalloc
@@ -60,24 +60,24 @@ def test_the_equations_need_about_what_is_estimated(sizes: Sizes, batch: int, st
     assert 0.7 * needed < estimated < 3 * needed
 
 
-def test_a_large_shape_is_beyond_any_machine() -> None:
+def test_a_large_shape_needs_more_memory_than_any_machine_has() -> None:
     plan = recurrent(Sizes("lstm", 1024, 1024, 4), 100_000, 1000)
     assert RnnFamily().memory_bytes(plan, RESOURCES)["w"] > 10**12
 
 
 def stored_peaks(path: Path) -> dict[tuple[str, int], dict[str, int]]:
     """The peaks of a stored run's networks in bytes, by network, batch and variant."""
-    found: dict[tuple[str, int], dict[str, int]] = defaultdict(dict)
+    by_case: dict[tuple[str, int], dict[str, int]] = defaultdict(dict)
     for benchmark in msgspec.json.decode(path.read_bytes())["benchmarks"]:
         case = benchmark["extra_info"]
         if case["family"] == "cnn":
             facts = case.get("facts", case)  # the first four stored runs have no `facts`
-            found[facts["network"], facts["batch"]][case["variant"]] = case["peak_memory_bytes"]
-    return found
+            by_case[facts["network"], facts["batch"]][case["variant"]] = case["peak_memory_bytes"]
+    return by_case
 
 
 @pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
-def test_no_network_needed_less_than_estimated(path: Path, tmp_path: Path) -> None:
+def test_no_stored_network_needed_less_than_estimated(path: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.params").touch()
     program = Program(tmp_path / "empty.json", tmp_path / "empty.params", None, "")
     peaks = stored_peaks(path)
@@ -98,7 +98,7 @@ def training(ranks: Sequence[int], batch: int = 1) -> TrainingPlan:
     return TrainingPlan("t", variants, (workload,), "r1", Mock(), Mock(), family="dist")
 
 
-def test_every_rank_of_every_job_counts_and_other_hosts_do_not() -> None:
+def test_every_rank_of_every_job_counts_but_not_those_on_other_hosts() -> None:
     estimate = DistFamily("quick").memory_bytes
     alone = estimate(training([1]), RESOURCES)["w"]
     assert estimate(training([1, 2]), RESOURCES)["w"] == 3 * alone
@@ -114,7 +114,7 @@ def test_instances_of_a_variant_add_up() -> None:
     assert math.isclose(two, 2 * one, rel_tol=0.01)
 
 
-def test_a_network_that_could_not_be_quantised_needs_nothing_for_it(tmp_path: Path) -> None:
+def test_a_network_that_could_not_be_quantised_needs_no_memory_for_int8(tmp_path: Path) -> None:
     """shufflenet_v1: its INT8 parameters were never made."""
     (tmp_path / "fp32.params").write_bytes(b"0" * 1000)
     fp32 = Program(tmp_path / "fp32.json", tmp_path / "fp32.params", None, "")

@@ -1,14 +1,14 @@
-"""What a resumed session tells of the invocations that it takes up, and of those that it drops."""
+"""What a resumed session reports of the invocations that it reuses and drops."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from perf.measure.cases import reuse_of
 from perf.measure.engine import Conditions
 from perf.measure.journal import InvocationLine, Journal
 from perf.measure.plan import Operator, Plan, Variant, Workload
 from perf.measure.results import Invocation
-from perf.measure.resuming import resumed
 from perf.measure.stacks import stacks_of
 from perf.measure.tiers import effort_of
 from tests.support.fakes import PLACEMENTS, build
@@ -29,8 +29,8 @@ def conditions(folder: Path) -> Conditions:
     )
 
 
-def keep(begun: Conditions, measured: Plan[Any], workload: int) -> None:
-    begun.journal.keep(
+def record(begun: Conditions, measured: Plan[Any], workload: int) -> None:
+    begun.journal.record(
         InvocationLine(
             key=measured.key_of(measured.workloads[workload]),
             confirming=None,
@@ -41,18 +41,18 @@ def keep(begun: Conditions, measured: Plan[Any], workload: int) -> None:
     )
 
 
-def test_of_how_many_needed_how_many_are_taken_and_why_others_are_not(tmp_path: Path) -> None:
+def test_reused_and_dropped_invocations_are_reported(tmp_path: Path) -> None:
     begun = conditions(tmp_path)
-    assert list(resumed([plan()], begun)) == [], "a new session resumes nothing"
+    assert list(reuse_of([plan()], begun)) == [], "a new session resumes nothing"
     for workload in (0, 0, 0, 0, 1):
-        keep(begun, plan(), workload)
-    keep(begun, plan({"OMP_WAIT_POLICY": "passive"}), 1)
+        record(begun, plan(), workload)
+    record(begun, plan({"OMP_WAIT_POLICY": "passive"}), 1)
     begun.journal.close()
-    again = conditions(tmp_path)
-    taken, dropped = resumed([plan()], again)
-    assert taken == f"5 of 7 invocations taken from the session of {again.journal.resumed}"
+    continued = conditions(tmp_path)
+    reused, dropped = reuse_of([plan()], continued)
+    assert reused == f"Reusing 5 of 7 invocations from the session of {continued.journal.resumed}"
     assert dropped == (
-        "net-b4: 1 earlier invocation is dropped: "
-        "native ran another stack: variables OMP_WAIT_POLICY: passive -> not set"
+        "net-b4: dropped 1 earlier invocation: "
+        "native ran a different stack: variables OMP_WAIT_POLICY: passive -> not set"
     )
-    again.journal.close()
+    continued.journal.close()

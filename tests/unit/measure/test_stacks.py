@@ -23,18 +23,18 @@ from tests.unit.measure.conftest import (
 )
 
 
-def test_a_stack_holds_all_that_decides_what_runs(program: Program, plan: Plan[Any]) -> None:
-    found = stack(plan)
-    assert (found.requirement, found.wheel) == ("mxnet-mkl==1.5.0", "a" * 64)
-    assert (found.python, found.numpy, found.openmp, found.blas_kernels) == ("3.11.7", "1.23.5", None, None)
-    assert found.program == f"net-0123/fp32 {program.content[:12]} no subgraph"
-    assert (found.variables, found.threads) == (BINDING, 1)
-    assert found.placement == (PLACEMENTS[0].describe(),)
-    assert (found.horovod, found.mpi, found.job, found.injected) == (None, None, {}, 0.0)
-    assert found.measuring == measuring_code()
+def test_a_stack_has_everything_that_determines_what_runs(program: Program, plan: Plan[Any]) -> None:
+    actual = stack(plan)
+    assert (actual.requirement, actual.wheel) == ("mxnet-mkl==1.5.0", "a" * 64)
+    assert (actual.python, actual.numpy, actual.openmp, actual.blas_kernels) == ("3.11.7", "1.23.5", None, None)
+    assert actual.program == f"net-0123/fp32 {program.content[:12]} no subgraph"
+    assert (actual.variables, actual.threads) == (BINDING, 1)
+    assert actual.placement == (PLACEMENTS[0].describe(),)
+    assert (actual.horovod, actual.mpi, actual.job, actual.injected) == (None, None, {}, 0.0)
+    assert actual.measuring == measuring_code()
 
 
-def test_the_same_files_are_the_same_program_wherever_they_lie(tmp_path: Path) -> None:
+def test_the_same_files_are_the_same_program_in_any_cache(tmp_path: Path) -> None:
     one, two = (stored_program(tmp_path / where / "net-0123") for where in ("a", "b"))
     assert one.label == two.label
     other = stored_program(tmp_path / "c" / "net-0123", symbol="[]")
@@ -51,10 +51,10 @@ def test_the_same_files_made_in_another_way_are_the_same_program(tmp_path: Path)
 
 
 def test_a_training_job_is_in_its_stack() -> None:
-    found = stack(training({"batch": 4, "optimizer": {"momentum": 0.9}}, {"HOROVOD_CYCLE_TIME": "10"}))
-    assert found.variables == {**BINDING, "HOROVOD_CYCLE_TIME": "10"}
-    assert found.job == {"batch": 4, "optimizer": {"momentum": 0.9}}
-    assert (found.mpi, found.placement) == ("Intel MPI 2021.18.1", ("seat 0", "seat 1"))
+    actual = stack(training({"batch": 4, "optimizer": {"momentum": 0.9}}, {"HOROVOD_CYCLE_TIME": "10"}))
+    assert actual.variables == {**BINDING, "HOROVOD_CYCLE_TIME": "10"}
+    assert actual.job == {"batch": 4, "optimizer": {"momentum": 0.9}}
+    assert (actual.mpi, actual.placement) == ("Intel MPI 2021.18.1", ("rank 0", "rank 1"))
 
 
 def test_shell_variables_are_in_the_stacks_of_the_processes_that_inherit_them(
@@ -94,18 +94,23 @@ def test_comments_docstrings_and_layout_do_not_change_the_measuring_code() -> No
 
 
 @pytest.mark.parametrize(("old", "new"), [("+ 1", "+ 2"), ("def f", "def g"), ("class A", "class A(B)")])
-def test_anything_else_changes_it(old: str, new: str) -> None:
+def test_any_other_change_changes_the_measuring_code(old: str, new: str) -> None:
     assert bare(CODE.replace(old, new)) != bare(CODE)
 
 
-def test_a_string_that_is_no_docstring_is_code() -> None:
+def test_a_string_that_is_not_a_docstring_is_code() -> None:
     assert bare("x = 'one'") != bare("x = 'two'")
     assert bare("f()\n'one'") != bare("f()\n'two'")
 
 
 def test_the_measuring_code_is_that_of_workers_and_turns() -> None:
     assert re.fullmatch(r"[0-9a-f]{12}", measuring_code())
-    measured_by = {"perf/measure/engine.py", "perf/measure/workers/turns.py", "perf/measure/workers/worker_group.py"}
+    measured_by = {
+        "perf/measure/engine.py",
+        "perf/measure/workers/replies.py",
+        "perf/measure/workers/turns.py",
+        "perf/measure/workers/worker_group.py",
+    }
     assert {"perf/worker", "perf/dist/rank_group.py", "perf/dist/launch/running.py", *measured_by} == set(MEASURING)
     assert all((ROOT / name).exists() for name in MEASURING)
 

@@ -27,7 +27,7 @@ REFUSED = {
     "--benchmark-min-rounds=5": "--benchmark-min-rounds would not change how often a case is measured\nnext: measure ",
     "--benchmark-warmup": "--benchmark-warmup would warm up the replay of stored samples, not MXNet\nnext: leave it",
     "--benchmark-histogram": "--benchmark-histogram draws with pygal, which is not installed\nnext: begin the command",
-    "--perf-instances=1000": "1000 instances do not fit",
+    "--perf-instances=1000": "1000 instances need a physical core each",
     "--benchmark-cprofile=ncalls": "--benchmark-cprofile would profile the replay of stored samples",
     "--benchmark-compare-fail=median:5%": "--benchmark-compare-fail would judge absolute times",
     "--benchmark-storage=elasticsearch+http://localhost": "--benchmark-storage: runs are stored in folders only",
@@ -141,7 +141,7 @@ def test_without_a_compiler_training_is_skipped(tmp_path: Path, without_compiler
     finished = run_inline(tmp_path, *TRAIN, provide=failing(without_compiler))
     assert finished.code == 0
     assert "2 skipped" in finished.output
-    assert "horovod must be compiled, and there is no g++" in finished.output
+    assert "horovod must be compiled, and this machine lacks g++" in finished.output
     assert "apt-get install g++ cmake make" in finished.output
 
 

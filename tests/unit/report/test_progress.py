@@ -41,9 +41,9 @@ def test_without_a_terminal_every_step_is_a_plain_line(out: StringIO) -> None:
     line = ProgressLine(Console(file=out, width=30))
     with line.shown():
         line.say("[build] mkl: ready " + "x" * 60)
-        line.tell("resnet50_v1-b1, invocation 1", 0)
-        line.tell("resnet50_v1-b8, invocation 1", 0.25)
-        line.tell("end", 1)
+        line.show("resnet50_v1-b1, invocation 1", 0)
+        line.show("resnet50_v1-b8, invocation 1", 0.25)
+        line.show("end", 1)
     assert out.getvalue().splitlines() == [
         "[build] mkl: ready " + "x" * 60,
         "[  0%] resnet50_v1-b1, invocation 1; remaining time unknown",
@@ -56,7 +56,7 @@ def test_a_terminal_shows_a_live_line(out: StringIO, terminal: Console) -> None:
     line = ProgressLine(terminal)
     threads = threading.active_count()
     with line.shown():
-        line.tell("resnet50_v1-b8", 0.25)
+        line.show("resnet50_v1-b8", 0.25)
         assert threading.active_count() == threads, "a thread would run on the cores that are measured"
         assert re.search(r" 25 % .*resnet50_v1-b8; 0 s left", out.getvalue())
         drawn = out.tell()
@@ -68,7 +68,7 @@ def test_a_terminal_shows_a_live_line(out: StringIO, terminal: Console) -> None:
 def test_a_second_live_line_continues_where_the_first_ended(out: StringIO, terminal: Console) -> None:
     line = ProgressLine(terminal)
     with line.shown():
-        line.tell("first", 0.75)
+        line.show("first", 0.75)
     before = out.tell()
     with line.shown():
         pass
@@ -80,13 +80,13 @@ def test_a_terminal_without_the_live_line_gets_plain_lines(out: StringIO, termin
     with line.shown():
         pass
     before = out.tell()
-    line.tell("later", 0.5)
+    line.show("later", 0.5)
     assert out.getvalue()[before:] == "[ 50%] later; 0 s left\n"
 
 
 def test_a_restart_resets_the_remaining_time(out: StringIO) -> None:
     line = ProgressLine(Console(file=out, width=30))
-    line.tell("first", 1)
+    line.show("first", 1)
     line.restart()
-    line.tell("second", 0)
+    line.show("second", 0)
     assert out.getvalue().splitlines()[1] == "[  0%] second; remaining time unknown"

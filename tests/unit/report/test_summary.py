@@ -64,7 +64,7 @@ def test_training_is_shown_in_percent() -> None:
 class WithColumn(CaseRecord, frozen=True, kw_only=True):
     """A record with an additional figure."""
 
-    heat: Annotated[float, Column(heading="{variant} °C", place=9, others=("cnn",))] = 71.5
+    heat: Annotated[float, Column(heading="{variant} °C", place=9, variants=("cnn",))] = 71.5
 
 
 def test_a_field_with_a_column_is_in_the_table() -> None:

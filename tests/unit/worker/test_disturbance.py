@@ -1,4 +1,4 @@
-"""What others took from a process: pure differences, and two real processes on one CPU."""
+"""What other programs took from a process: pure differences, and two real processes on one CPU."""
 
 import os
 import subprocess
@@ -17,12 +17,12 @@ def test_only_the_longest_wait_of_the_working_threads_counts() -> None:
     assert held_up_ns(BEFORE, after, cpus=2) == 400
 
 
-def test_waiting_for_its_own_other_threads_is_no_disturbance() -> None:
+def test_waiting_for_its_own_threads_is_no_disturbance() -> None:
     after = DisturbanceReading({"1": (1100, 60), "2": (1050, 90), "3": (105, 0)}, None)
     assert held_up_ns(BEFORE, after, cpus=2) == 0
 
 
-def test_a_thread_that_began_meanwhile_counts_from_zero() -> None:
+def test_a_thread_that_started_in_between_counts_from_zero() -> None:
     after = DisturbanceReading({"1": (1100, 10), "9": (600, 300)}, None)
     assert held_up_ns(BEFORE, after, cpus=2) == 300
 

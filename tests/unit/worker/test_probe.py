@@ -51,7 +51,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installed:
         FILES | OWN | {"tiny/__pycache__/__init__.cpython-311.pyc": "bytecode"},
     ],
 )
-def test_where_it_came_from_and_bytecode_are_no_content(installed: Installed, files: Mapping[str, str]) -> None:
+def test_origin_and_bytecode_are_no_content(installed: Installed, files: Mapping[str, str]) -> None:
     assert installed.content(files) == installed.content(FILES | OWN)
 
 
@@ -65,16 +65,16 @@ def test_where_it_came_from_and_bytecode_are_no_content(installed: Installed, fi
         {"tiny/__init__.py": "machine code", "tiny/libtiny.so": "x = 1\n"},
     ],
 )
-def test_every_file_of_its_own_is(installed: Installed, files: Mapping[str, str]) -> None:
+def test_every_other_file_is_content(installed: Installed, files: Mapping[str, str]) -> None:
     whole = installed.content(FILES | OWN)
     assert installed.content({**files, **OWN}) != whole
 
 
-def test_hashes_in_its_record_are_not_believed(installed: Installed) -> None:
+def test_hashes_in_record_are_not_trusted(installed: Installed) -> None:
     assert installed.content(FILES, digest="aaa") == installed.content(FILES, digest="bbb")
 
 
-def test_a_file_that_is_missing_is_an_error(installed: Installed) -> None:
+def test_a_missing_file_is_an_error(installed: Installed) -> None:
     installed.content(FILES)
     (installed.folder / "tiny" / "libtiny.so").unlink()
     with pytest.raises(FileNotFoundError):
@@ -87,6 +87,6 @@ def test_without_a_record_there_is_no_content(installed: Installed) -> None:
         content_sha256("tiny")
 
 
-def test_what_is_not_installed_has_none() -> None:
+def test_a_distribution_that_is_not_installed_has_no_content() -> None:
     with pytest.raises(metadata.PackageNotFoundError):
         content_sha256("no-such-distribution")

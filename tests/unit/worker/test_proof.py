@@ -27,11 +27,11 @@ def test_mappings_are_counted_by_policy_and_anonymous_memory_by_node() -> None:
     assert anonymous_kb == {"0": 3 * 4, "1": 7 * 4 + 2 * 2048, "12": 4}
 
 
-def test_nothing_mapped() -> None:
+def test_an_empty_numa_maps_has_no_mappings() -> None:
     assert summarise_numa_maps("") == ({}, {})
 
 
-def test_this_process() -> None:
+def test_this_process_proves_its_pinning() -> None:
     cpus = set(parse_cpulist(cpus_of("self")))
     assert cpus == os.sched_getaffinity(0)
     if not Path("/proc/self/numa_maps").exists():
@@ -53,7 +53,7 @@ def test_peak_memory_counts_what_was_freed() -> None:
     assert peak_memory_bytes() > 1_000_000
 
 
-def test_threads_may_end_while_they_are_looked_at() -> None:
+def test_threads_may_end_while_they_are_read() -> None:
     over = threading.Event()
 
     def short_lived() -> None:

@@ -35,7 +35,7 @@ def test_warm_up_has_at_least_one_pass() -> None:
     assert (len(durations), steady) == (1, False)
 
 
-def test_passes_are_counted_one_after_the_other_from_the_start_on() -> None:
+def test_passes_are_timed_one_after_the_other_from_the_start() -> None:
     start = time.monotonic_ns() + 30 * MS
     passes = timed_passes(taking(1), start_at_ns=start, min_passes=5, min_duration_ns=0)
     assert len(passes) == 5
@@ -45,7 +45,7 @@ def test_passes_are_counted_one_after_the_other_from_the_start_on() -> None:
     assert all(end - begin >= 1 * MS for begin, end in passes)
 
 
-def test_passes_go_on_for_the_shortest_duration() -> None:
+def test_passes_continue_for_the_shortest_duration() -> None:
     passes = timed_passes(taking(5), start_at_ns=0, min_passes=1, min_duration_ns=40 * MS)
     assert passes[-1][1] - passes[0][0] >= 39 * MS
     assert passes[-2][1] - passes[0][0] < 41 * MS
@@ -64,7 +64,7 @@ def test_garbage_collector_is_off_meanwhile_and_on_again_after_a_failure() -> No
     assert gc.isenabled()
 
 
-def test_held_passes_go_on_until_the_word_comes() -> None:
+def test_held_passes_continue_until_the_request_to_stop() -> None:
     reading, writing = os.pipe()
     announced: list[int] = []
     passes_run = 0
@@ -82,7 +82,7 @@ def test_held_passes_go_on_until_the_word_comes() -> None:
     assert announced == [2]
 
 
-def test_hold_ends_when_the_other_side_is_gone() -> None:
+def test_a_hold_ends_when_the_pipe_is_closed() -> None:
     reading, writing = os.pipe()
     os.close(writing)
     with os.fdopen(reading) as requests:

@@ -47,13 +47,13 @@ def test_a_region_is_left_out_for_the_affected_wheels_only(name: str) -> None:
 
 def test_a_declared_defect_that_does_not_show_is_a_contradiction() -> None:
     assert ANY.contradiction("some", installed("mxnet-mkl", "1.5.0"), []) == (
-        "the defect some is declared for mxnet-mkl 1.5.0, and its example passes: take it out of perf/defects.toml"
+        "the defect some is declared for mxnet-mkl 1.5.0, but its example passes: remove it from perf/defects.toml"
     )
 
 
 def test_a_defect_that_shows_on_another_wheel_is_a_contradiction() -> None:
     assert ANY.contradiction("some", installed("mxnet-mkl", "1.6.0"), ["wrong", "too"]) == (
-        "the defect some is not declared for mxnet-mkl 1.6.0, and its example fails: wrong"
+        "the defect some is not declared for mxnet-mkl 1.6.0, but its example fails: wrong"
     )
 
 

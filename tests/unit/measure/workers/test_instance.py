@@ -1,4 +1,4 @@
-"""A worker that does not do as it should: what the measuring process says, and that nothing of it is left."""
+"""A misbehaving worker: its error, and that no process of it is left."""
 
 import time
 from pathlib import Path
@@ -7,8 +7,9 @@ from typing import Protocol
 import psutil
 import pytest
 
-from perf.measure.workers.instance import LAST_WORDS, Instance, WorkerError
-from perf.measure.workers.worker_group import Ready
+from perf.errors import WorkerError
+from perf.measure.workers.instance import LAST_LINES, Instance
+from perf.measure.workers.replies import Ready
 from tests.support.fakes import PLACEMENTS, build
 
 
@@ -30,7 +31,7 @@ def start(tmp_path: Path) -> Start:
     return start
 
 
-# Nested as deeply as no worker's answer is.
+# Nested more deeply than any reply of a worker.
 DEEP = '{"pid": ' + "[" * 3000
 
 
@@ -44,30 +45,30 @@ def failure(instance: Instance) -> WorkerError:
 @pytest.mark.parametrize(
     "garbage", ["hello", "5", "[]", "null", '{"pid": "one"}', "{}", '{"pid": 1', r"\377\376", DEEP]
 )
-def test_garbage_is_shown(start: Start, garbage: str) -> None:
+def test_a_line_that_is_not_a_reply_is_shown(start: Start, garbage: str) -> None:
     error = failure(start(f"printf '%b\\n' '{garbage}'; sleep 60"))
-    assert error.what.startswith("the worker answered with something that is no reply")
+    assert error.what.startswith("the worker sent a line that is not a reply")
     if garbage.isascii() and "\\" not in garbage:
         assert error.what.endswith(garbage[:200])
 
 
-def test_exit_tells_code_and_last_words(start: Start) -> None:
+def test_an_exit_is_reported_with_its_code_and_last_words(start: Start) -> None:
     error = failure(start("seq 100 >&2; echo >&2; echo no MXNet here >&2; exit 7"))
     assert error.what == "the worker exited with code 7"
     assert error.last_words.endswith("99\n100\nno MXNet here")
-    assert len(error.last_words.splitlines()) == LAST_WORDS
+    assert len(error.last_words.splitlines()) == LAST_LINES
 
 
-def test_exit_without_a_word(start: Start) -> None:
+def test_an_exit_without_output_is_reported(start: Start) -> None:
     error = failure(start("exit 7"))
     assert (error.what, error.last_words) == ("the worker exited with code 7", "")
 
 
-def test_death_by_signal_is_named(start: Start) -> None:
+def test_a_fatal_signal_is_named(start: Start) -> None:
     assert failure(start("kill -SEGV $$")).what == "the worker was ended by SIGSEGV"
 
 
-def test_silence_ends_the_whole_process_group(start: Start) -> None:
+def test_a_worker_that_does_not_answer_is_killed_with_its_process_group(start: Start) -> None:
     started = time.monotonic()
     error = failure(start("sleep 600 & echo $! >&2; wait", 1))
     assert error.what == "the worker did not answer within 1 s and was killed"
@@ -76,17 +77,18 @@ def test_silence_ends_the_whole_process_group(start: Start) -> None:
 
 
 @pytest.mark.parametrize("part", ["printf '{\"pid\"'; sleep 600", "exec cat /dev/zero"])
-def test_a_line_that_never_ends_is_silence(start: Start, part: str) -> None:
+def test_a_line_that_never_ends_is_no_answer(start: Start, part: str) -> None:
     assert failure(start(part, 0.5)).what == "the worker did not answer within 0.5 s and was killed"
 
 
-def test_closing_the_pipe_without_ending(start: Start) -> None:
+def test_a_worker_that_closes_its_pipe_without_ending_is_killed(start: Start) -> None:
     assert (
-        failure(start("exec >&-; exec sleep 600", 0.5)).what == "the worker closed its pipe, did not end and was killed"
+        failure(start("exec >&-; exec sleep 600", 0.5)).what
+        == "the worker closed its pipe without ending and was killed"
     )
 
 
-def test_request_to_a_dead_worker(start: Start) -> None:
+def test_a_request_to_a_dead_worker_fails(start: Start) -> None:
     with start("echo out of memory >&2; exit 3") as instance:
         assert gone(instance.pid)
         with pytest.raises(WorkerError, match="the worker exited with code 3") as caught:

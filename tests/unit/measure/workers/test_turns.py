@@ -55,7 +55,7 @@ def cpu_s(pid: int) -> float:
 def wait_until_it_computes(pid: int) -> None:
     before, deadline = cpu_s(pid), time.monotonic() + PATIENCE_S
     while cpu_s(pid) == before:
-        assert time.monotonic() < deadline, "it never ran again"
+        assert time.monotonic() < deadline, "it never continued"
         time.sleep(0.01)
 
 
@@ -68,7 +68,7 @@ def test_held_processes_compute_nothing_on_any_thread(spinning: subprocess.Popen
     assert cpu_s(spinning.pid) == before
 
 
-def test_released_processes_compute_again(spinning: subprocess.Popen[bytes]) -> None:
+def test_released_processes_continue_to_compute(spinning: subprocess.Popen[bytes]) -> None:
     Processes([spinning.pid]).hold()
     Processes([spinning.pid]).release()
     wait_until_it_computes(spinning.pid)
@@ -84,7 +84,7 @@ def test_holding_and_releasing_twice_is_the_same_as_once(spinning: subprocess.Po
     wait_until_it_computes(spinning.pid)
 
 
-def test_every_one_of_many_turns_ends_with_all_threads_stopped(spinning: subprocess.Popen[bytes]) -> None:
+def test_all_threads_are_stopped_after_every_turn(spinning: subprocess.Popen[bytes]) -> None:
     """A stop that was reported before must not be taken for the next one."""
     Processes([spinning.pid]).hold()
     for _ in range(200):
@@ -93,19 +93,19 @@ def test_every_one_of_many_turns_ends_with_all_threads_stopped(spinning: subproc
         assert states(spinning.pid) == {"T"}
 
 
-def test_a_process_that_ended_is_left_to_its_owner(ended: subprocess.Popen[bytes]) -> None:
+def test_a_process_that_ended_is_left_for_its_owner_to_reap(ended: subprocess.Popen[bytes]) -> None:
     Processes([ended.pid]).hold()
     Processes([ended.pid]).release()
     assert ended.wait(PATIENCE_S) == 7
 
 
-def test_a_process_that_is_gone_is_passed_over(ended: subprocess.Popen[bytes]) -> None:
+def test_a_reaped_process_is_skipped(ended: subprocess.Popen[bytes]) -> None:
     ended.wait(PATIENCE_S)
     with turn(Processes([ended.pid])):
         pass
 
 
-def test_one_that_ended_keeps_no_other_one_running(
+def test_an_ended_process_does_not_keep_another_from_being_held(
     ended: subprocess.Popen[bytes], spinning: subprocess.Popen[bytes]
 ) -> None:
     Processes([ended.pid, spinning.pid]).hold()
@@ -125,6 +125,6 @@ def test_a_process_runs_during_its_turn_and_is_stopped_after_it(spinning: subpro
     assert states(spinning.pid) == {"T"}
 
 
-def test_no_processes_need_no_turn() -> None:
+def test_a_turn_without_processes_is_allowed() -> None:
     with turn(Processes([])):
         pass

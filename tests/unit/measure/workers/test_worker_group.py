@@ -37,15 +37,15 @@ def test_passes_inside_the_common_time_count_and_those_outside_do_not(instances:
 
 
 @given(passes(), st.integers(1, 4))
-def test_instances_that_ran_alike_count_all(alike: Passes, instances: int) -> None:
+def test_instances_that_ran_at_the_same_time_count_all_passes(alike: Passes, instances: int) -> None:
     assert overlapping([alike] * instances) == overlapping([alike]) * instances
 
 
-def test_a_pass_counts_when_a_hundredth_of_it_is_outside_but_not_more() -> None:
+def test_a_pass_counts_with_up_to_one_percent_of_it_outside() -> None:
     waiting = [(100, 300), (300, 10_000)]
     assert overlapping([waiting, [(99, 199), (199, 10_000)]])[1] == (100, 9801)
     assert overlapping([waiting, [(98, 198), (198, 10_000)]])[1] == (9802,)
 
 
-def test_instances_that_never_ran_together_count_nothing() -> None:
+def test_instances_that_never_ran_together_count_no_pass() -> None:
     assert overlapping([[(0, 10)], [(20, 30)]]) == ((), ())

@@ -1,0 +1,107 @@
+"""The replies of workers (perf.worker.graph), as they are decoded."""
+
+import msgspec
+
+from perf.measure.results import lost_share
+
+
+class Ready(msgspec.Struct):
+    """The worker has started.
+
+    pid: its process id.
+    """
+
+    pid: int
+
+
+class GraphNode(msgspec.Struct, frozen=True):
+    """An operator of a network, as it runs.
+
+    name: its name in the network.
+    op: MXNet's name of the operator.
+    quantized: whether it computes in INT8.
+    inside: the operators that fusion put inside it, each as (op, name), in order.
+    """
+
+    name: str
+    op: str
+    quantized: bool
+    inside: tuple[tuple[str, str], ...]
+
+
+class Loaded(msgspec.Struct):
+    """The program is loaded.
+
+    operators: its operators, in the order in which they run.
+    """
+
+    operators: tuple[GraphNode, ...]
+
+
+class Counted(msgspec.Struct):
+    """The cost of a pass.
+
+    multiply_adds: its multiply-adds.
+    """
+
+    multiply_adds: int
+
+
+class Done(msgspec.Struct):
+    """The request is done; there is nothing to report."""
+
+
+class WarmedUp(msgspec.Struct):
+    """The warm-up is over.
+
+    durations_ns: the durations of its passes in ns.
+    steady: whether the pace was steady at the end.
+    """
+
+    durations_ns: list[int]
+    steady: bool
+
+
+class Proof(msgspec.Struct):
+    """Where the worker runs; perf.machine.proof explains and checks the fields."""
+
+    launch_cpus: str
+    thread_cpus: dict[str, str]
+    policies: dict[str, int] | None
+    anonymous_kb: dict[str, int] | None
+
+
+class Enough(msgspec.Struct):
+    """The worker has enough passes, and continues as load for the other instances.
+
+    enough: always true.
+    """
+
+    enough: bool
+
+
+class Passes(msgspec.Struct):
+    """Timed passes.
+
+    passes_ns: start and end of each, in ns on a clock that all processes share.
+    held_up_ns: how long other programs held up the worker; None where the kernel does not count that.
+    stolen_ns: how long the hypervisor did; None where the kernel does not count that.
+    """
+
+    passes_ns: list[tuple[int, int]]
+    held_up_ns: int | None
+    stolen_ns: int | None
+
+    @property
+    def lost_share(self) -> float | None:
+        """Return the fraction of these passes' time that other programs took (perf.measure.results)."""
+        return lost_share(self.held_up_ns, self.stolen_ns, self.passes_ns[-1][1] - self.passes_ns[0][0])
+
+
+class Freed(msgspec.Struct):
+    """The binding is freed.
+
+    peak_memory_bytes: the process's peak memory since it was bound.
+    """
+
+    peak_memory_bytes: int
