@@ -1,20 +1,17 @@
 """Collecting: which items are measured, and what is refused although nothing is started."""
 
-import io
-from contextlib import chdir, redirect_stderr, redirect_stdout
+from pathlib import Path
 
 import pytest
 
-from perf.files import ROOT
+from tests.support.inline import Finished, run_inline
 
 
-def collect(*options: str) -> tuple[int, str]:
-    """The exit code and output of `pytest OPTIONS --collect-only`, in this process."""
-    printed = io.StringIO()
-    with redirect_stdout(printed), redirect_stderr(printed), chdir(ROOT):
-        arguments = ["--collect-only", "-q", "--perf-tier=smoke", "--capture=no", "-p", "no:cacheprovider"]
-        code = pytest.main([*arguments, *options])
-    return int(code), printed.getvalue()
+def collect(folder: Path, *options: str) -> Finished:
+    """`pytest OPTIONS --collect-only`, which leaves no cache in `folder`."""
+    finished = run_inline(folder / "cache", "--collect-only", "-q", "--perf-tier=smoke", *options)
+    assert not (folder / "cache").exists()
+    return finished
 
 
 REFUSED = {
@@ -30,12 +27,12 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("options", REFUSED)
-def test_what_cannot_work_is_refused_while_collecting(options: tuple[str, ...]) -> None:
-    code, output = collect(*options)
-    assert code == pytest.ExitCode.USAGE_ERROR
-    assert REFUSED[options] in output.partition("ERROR: ")[2]
-    assert "Traceback" not in output
-    assert "INTERNALERROR" not in output
+def test_what_cannot_work_is_refused_while_collecting(tmp_path: Path, options: tuple[str, ...]) -> None:
+    finished = collect(tmp_path, *options)
+    assert finished.code == pytest.ExitCode.USAGE_ERROR
+    assert REFUSED[options] in finished.part("ERROR: ", "\n\n")
+    assert "Traceback" not in finished.output
+    assert "INTERNALERROR" not in finished.output
 
 
 ACCEPTED = {
@@ -49,7 +46,7 @@ ACCEPTED = {
 
 
 @pytest.mark.parametrize("options", ACCEPTED)
-def test_what_works_is_collected(options: tuple[str, ...]) -> None:
-    code, output = collect(*options)
-    assert code == 0, output
-    assert ACCEPTED[options] in output
+def test_what_works_is_collected(tmp_path: Path, options: tuple[str, ...]) -> None:
+    finished = collect(tmp_path, *options)
+    assert finished.code == 0, finished.output
+    assert ACCEPTED[options] in finished.output
