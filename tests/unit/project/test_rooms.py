@@ -86,8 +86,8 @@ def test_the_rooms_are_there() -> None:
 
 
 def test_modules_without_a_room_import_none() -> None:
-    found = {path.stem for path in MODULES if len(path.parts) == 2}
-    assert found - {"__init__"} == ROOMLESS
+    names = {path.stem for path in MODULES if len(path.parts) == 2}
+    assert names - {"__init__"} == ROOMLESS
     assert not [name for path, names in MODULES.items() if len(path.parts) == 2 for name in names if room_of(name)]
 
 
@@ -97,7 +97,7 @@ def test_judge_imports_no_other_room() -> None:
 
 def test_worker_imports_nothing_a_build_does_not_have() -> None:
     allowed = sys.stdlib_module_names | {"numpy", "mxnet", "horovod"}
-    names = {name for path, found in MODULES.items() if path.parts[1] == "worker" for name in found}
+    names = {name for path, imports in MODULES.items() if path.parts[1] == "worker" for name in imports}
     assert {name for name in names if name.split(".")[0] not in allowed and room_of(name) != "worker"} == set()
 
 
@@ -116,7 +116,7 @@ def test_the_command_reads_judges_and_shows_but_never_measures() -> None:
 
 
 def test_nothing_needs_the_command() -> None:
-    assert [room for room, others in GRAPH.items() if "cli" in others] == []
+    assert [room for room, imports in GRAPH.items() if "cli" in imports] == []
 
 
 def test_mxnet_is_imported_in_the_builds_own_processes_only() -> None:

@@ -45,7 +45,7 @@ def test_no_module_reaches_itself() -> None:
     names = {path: ".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in MODULES}
     known = set(names.values())
     graph = {
-        names[path]: {found for name in imports for found in modules_in(name, known)}
+        names[path]: {module for name in imports for module in modules_in(name, known)}
         for path, imports in MODULES.items()
     }
     # A package's __init__ imports its modules, and they may import each other: it is no module of its own here.

@@ -85,5 +85,5 @@ def test_each_step_runs_one_line(path: Path) -> None:
 
 
 def test_nightly_runs_on_the_announcements_machine() -> None:
-    found = jobs(FOLDER / "nightly.yml")
-    assert {name: job["runs-on"] for name, job in found.items()} == dict.fromkeys(found, NIGHTLY_RUNNER)
+    measuring = jobs(FOLDER / "nightly.yml")
+    assert {name: job["runs-on"] for name, job in measuring.items()} == dict.fromkeys(measuring, NIGHTLY_RUNNER)
