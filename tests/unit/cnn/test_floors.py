@@ -56,6 +56,8 @@ def convolution(**changes: Any) -> Convolution:
 
 def rounded(values: Any, own: CalibratedRange) -> Any:
     lowest = -128 * own.step if own.signed else 0.0
+    if not own.step:  # all outputs are zero: the ReLU cut every one
+        return np.zeros_like(values)
     return np.clip(np.round(values / own.step) * own.step, lowest, own.largest)
 
 
