@@ -21,9 +21,9 @@ RANKS = 2
 
 @pytest.fixture(scope="module", autouse=True)
 def short() -> Iterator[None]:
-    """One seed and fewer epochs than in the check itself: these faults show from the first step on."""
+    """Fewer seeds and epochs than in the check itself: these faults show from the first step on."""
     jobs = load()
-    digits = msgspec.structs.replace(jobs.digits, seeds=jobs.digits.seeds[:1], epochs=2)
+    digits = msgspec.structs.replace(jobs.digits, seeds=jobs.digits.seeds[:2], epochs=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("perf.dist.convergence.load", lambda: msgspec.structs.replace(jobs, digits=digits))
         yield
