@@ -65,7 +65,7 @@ def test_a_killed_session_is_resumed_and_measures_nothing_twice(resumed: Resumed
     assert [len(one), len(two), len(three)] == [1, 2, 3]
     assert three[:2] == two
     assert two[:1] == one
-    assert "2 of 3 invocations taken from the session of 2" in resumed.finished.output
+    assert "Reusing 2 of 3 invocations from the session of 2" in resumed.finished.output
     assert {(line["key"]["workload"], line["confirming"]) for line in three} == {(LSTM, None)}
     stored = read_run(Path(resumed.finished.part("This run: ")))
     assert len(stored.cases) == 2
@@ -104,7 +104,7 @@ def test_another_command_cannot_resume_it_and_a_complete_session_is_not_resumed(
     assert read_run(Path(finished.part("This run: "))).perf.complete
     other = run_inline(cache_of(folder), *RECURRENT, "-kmkl", "--perf-resume", provide=provision, topology=None)
     assert other.code == pytest.ExitCode.USAGE_ERROR
-    assert re.search(r"cannot be resumed: recorded under different conditions: .*cases 2 \(", other.output)
+    assert re.search(r"cannot be resumed: recorded under different conditions: .*cases: 2 \(", other.output)
     same = run_inline(cache_of(folder), *RECURRENT, "--perf-resume", provide=provision, topology=None)
     assert same.code == pytest.ExitCode.USAGE_ERROR
     assert "there is no unfinished session to resume: that of " in same.output
