@@ -19,6 +19,8 @@ from tests.support.fakes import build
 OWN = ("PYTEST_", "MXNET_PERF")
 # Several nodes need it; where one is enough, nothing depends on whether it is installed.
 NUMACTL, WITHOUT = Numactl("/usr/bin/numactl"), Numactl(None, "numactl is not installed")
+# pytest's own that a session within a session has no use for: a cache, and the collecting of garbage after each one.
+WITHOUT_PLUGINS = ("-p", "no:cacheprovider", "-p", "no:unraisableexception", "-p", "no:threadexception")
 ONE_NODE = Topology((Node(0, (0, 1), ((0,), (1,))),))
 INTEL = Mpi("intel", "2021.18.1", Path("/opt/mpi"), bundled=False)
 
@@ -60,5 +62,5 @@ def run_inline(
         if topology:
             patch.setattr("perf.plugin.setup.read_topology", lambda: topology)
             patch.setattr("perf.plugin.setup.find_numactl", lambda _: NUMACTL if len(topology.nodes) > 1 else WITHOUT)
-        code = pytest.main([*options, "--capture=no", "-p", "no:cacheprovider"])
+        code = pytest.main([*options, "--capture=no", *WITHOUT_PLUGINS])
     return Finished(int(code), printed.getvalue())
