@@ -107,4 +107,4 @@ def test_another_command_cannot_resume_it_and_a_complete_session_is_not_resumed(
     assert re.search(r"cannot be resumed: recorded under different conditions: .*cases: 2 \(", other.output)
     same = run_inline(cache_of(folder), *RECURRENT, "--perf-resume", provide=provision, topology=None)
     assert same.code == pytest.ExitCode.USAGE_ERROR
-    assert "there is no unfinished session to resume: that of " in same.output
+    assert "there is no unfinished session to resume: the session of " in same.output
