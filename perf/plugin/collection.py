@@ -49,6 +49,13 @@ def is_of_suite(nodeid: str) -> bool:
     return nodeid.startswith(f"{FAMILIES}/")
 
 
+def may_collect_suite(config: pytest.Config) -> bool:
+    """Return whether the session's arguments lead to items of the suite, as far as they tell before collecting."""
+    suite = config.rootpath / FAMILIES
+    paths = [(config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args]
+    return config.option.pyargs or any(suite.is_relative_to(path) or path.is_relative_to(suite) for path in paths)
+
+
 def roles_of_checks(items: Sequence[pytest.Item]) -> frozenset[str]:
     """Return the roles of the builds that checks of answers need."""
     return frozenset(role for item in items for mark in item.iter_markers(ACCURACY) for role in mark.args)

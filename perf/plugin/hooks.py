@@ -10,7 +10,14 @@ import pytest
 
 from perf.errors import PerfError, UnavailableError, WorkerError
 from perf.machine import read_machine
-from perf.plugin.collection import ACCURACY, case_of_item, measured_cases, roles_of_checks, why_not_measured
+from perf.plugin.collection import (
+    ACCURACY,
+    case_of_item,
+    may_collect_suite,
+    measured_cases,
+    roles_of_checks,
+    why_not_measured,
+)
 from perf.plugin.declaration import add_options
 from perf.plugin.options import OPTIONS, Options, read_options
 from perf.plugin.refusals import check_combinations
@@ -31,12 +38,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)  # before pytest-benchmark reads its own options
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[CHECKS] = []
+    options = Options()
     try:
-        options = config.stash[OPTIONS] = read_options(config)
+        options = read_options(config)
         check_combinations(options)
-        config.stash[STORAGE] = take_over(config, options)
-    except PerfError as error:
-        raise pytest.UsageError(str(error)) from error
+    except (PerfError, pytest.UsageError) as error:
+        # A mistake in the configuration file must not stop other tests.
+        if may_collect_suite(config):
+            raise pytest.UsageError(str(error)) from error
+    config.stash[OPTIONS] = options
+    config.stash[STORAGE] = take_over(config, options)
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:

@@ -1,9 +1,13 @@
 """Collecting: which items are measured, and what is refused although nothing is started."""
 
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from perf.files import ROOT
+from perf.plugin.collection import may_collect_suite
 from tests.support.inline import Finished, run_inline
 
 
@@ -46,6 +50,7 @@ ACCEPTED = {
     ("perf/cnn/test_inference.py", "--perf-model=CIFAR_ResNet20_v1"): "test_inference[cifar_resnet20_v1-b1-mkl-int8]",
     ("perf/rnn", "--perf-strict", "--benchmark-skip"): "test_inference[lstm-",
     ("tests/unit/test_wording.py", "--perf-strict", "--perf-cell=xlstm"): "test_wording.py::",
+    ("tests/unit/test_wording.py", "-operf_tier=quik"): "test_wording.py::",
     ("tests/unit/test_wording.py", "--benchmark-min-rounds=5", "--perf-inject=nosuch=5"): "test_wording.py::",
 }
 
@@ -55,3 +60,22 @@ def test_what_works_is_collected(tmp_path: Path, options: tuple[str, ...]) -> No
     finished = collect(tmp_path, *options)
     assert finished.code == 0, finished.output
     assert ACCEPTED[options] in finished.output
+
+
+@pytest.mark.parametrize(
+    ("folder", "arguments", "leads"),
+    [
+        (ROOT, ["perf/cnn/test_inference.py::test_inference[a::b]"], True),
+        (ROOT, ["tests/unit", "perf"], True),
+        (ROOT, ["."], True),
+        (ROOT, [str(ROOT.parent)], True),
+        (ROOT / "perf" / "rnn", ["test_parity.py"], True),
+        (ROOT / "perf", ["../tests/unit/judge"], False),
+        (ROOT, ["tests"], False),
+    ],
+)
+def test_arguments_that_lead_to_the_suite(folder: Path, arguments: list[str], leads: bool) -> None:
+    config: Any = Mock(rootpath=ROOT, args=arguments, **{"invocation_params.dir": folder, "option.pyargs": False})
+    assert may_collect_suite(config) == leads
+    config.option.pyargs = True
+    assert may_collect_suite(config)
