@@ -188,6 +188,12 @@ def _parsed(kind: Kind, text: str, label: str, folder: Path) -> Any:
     if not is_utf8(text):
         raise pytest.UsageError(f"{quoted}: {NOT_UTF8}")
     try:
-        return kind.parse(str(folder / Path(text).expanduser()) if kind.is_path and text else text)
+        return kind.parse(_path(kind, text, folder) if kind.is_path else text)
     except ValueError as error:
         raise pytest.UsageError(f"{quoted}: {error}") from error
+
+
+def _path(kind: Kind, text: str, folder: Path) -> str:
+    if not text:  # a Path would take it for the current folder
+        raise ValueError(f"write {kind.expected}")
+    return str(folder / Path(text).expanduser())

@@ -163,6 +163,10 @@ def test_the_variable_goes_before_the_setting_of_the_cache(read: Read, monkeypat
         ("--perf-imagenet-rec=/no/where.rec", "this is no file that can be read"),
         (f"--perf-train-rec={__file__}", f"there is no {__file__.removesuffix('.py')}.idx"),
         ("--perf-summary=/no/where/s.md", "there is no folder /no/where"),
+        ("--perf-summary=/usr", "this is a folder; write the name of a file"),
+        ("--perf-summary=", "write a file in an existing folder"),
+        ("--perf-weights=", "write a folder"),
+        ("--perf-hosts=", "write a path"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_to_write(read: Read, argument: str, problem: str) -> None:
@@ -186,6 +190,7 @@ def test_a_malformed_build_is_refused(read: Read) -> None:
         ('perf_strict = "yes"', ": write true or false"),
         ("perf_batch = [1]", ": write a list of values in quotes, each a whole number of at least 1"),
         ('perf_batch = ["x"]', " = x: write a whole number"),
+        ('perf_mpi = ""', " = : write a folder"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_refused_with_its_file(read: Read, tmp_path: Path, setting: str, problem: str) -> None:
