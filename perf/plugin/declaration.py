@@ -83,6 +83,8 @@ class Option:
         """Return the arguments of the command line that set a value."""
         if self.kind is None:
             return [self.flag] if value else ["-o", f"{self.name}=false"]
+        if self.repeatable and not value:  # an override has emptied the list
+            return ["-o", f"{self.name}="]
         return [f"{self.flag}={text}" for text in self.texts(value)]
 
     def shown(self, value: Any) -> str:

@@ -130,6 +130,14 @@ def test_an_override_goes_before_the_setting_and_is_repeated(read: Read) -> None
     assert options.arguments() == ["--perf-tier=smoke", "-o", "perf_pretrained=false"]
 
 
+def test_an_override_that_empties_a_list_is_repeated(read: Read) -> None:
+    settings = 'perf_model = ["resnet18_v1"]\nperf_build = ["mkl=a.whl"]\n'
+    options = read("-o", "perf_model=", "-o", "perf_build=", settings=settings)
+    assert (options.models, options.overrides) == ((), {})
+    assert options.arguments() == ["-o", "perf_model=", "-o", "perf_build="]
+    assert read(*options.arguments(), settings=settings) == options
+
+
 def test_paths_in_a_setting_count_from_its_file(read: Read, tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     options = read(settings='perf_weights = "weights"\nperf_cache = "kept"\n')
