@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,12 +96,17 @@ def _shape(text: str) -> tuple[int, ...]:
 def _injection(text: str) -> tuple[str, float]:
     variant, _, percent = text.partition("=")
     try:
-        fraction = float(percent) / 100
-    except ValueError:
+        fraction = float(Decimal(percent) / 100)  # the number that `_injection_text` turns back
+    except ArithmeticError:
         fraction = 0.0
     if not variant or not 0 < fraction <= MAX_INJECTED:
         raise ValueError(f"write VARIANT=PERCENT, such as mkl-fp32=5, of at most {MAX_INJECTED:.0%}")
     return variant, fraction
+
+
+def _injection_text(pair: tuple[str, float]) -> str:
+    variant, fraction = pair
+    return f"{variant}={(100 * Decimal(repr(fraction))).normalize():f}"
 
 
 def _folder(text: str) -> Path:
@@ -140,7 +146,7 @@ SECONDS = Kind(
     metavar="SECONDS",
     expected="a number of seconds above 0",
     parse=_seconds,
-    write=lambda seconds: f"{seconds:g}",
+    write=lambda seconds: repr(seconds).removesuffix(".0"),
     setting_type="float",
 )
 SHAPE = Kind(
@@ -154,7 +160,7 @@ INJECTION = Kind(
     metavar="VARIANT=PERCENT",
     expected="VARIANT=PERCENT, such as mkl-fp32=5",
     parse=_injection,
-    write=lambda pair: f"{pair[0]}={100 * pair[1]:g}",
+    write=_injection_text,
 )
 # Made when it is missing, so nothing is checked here.
 CACHE = Kind(metavar="DIR", expected="a folder", parse=str, is_path=True)

@@ -92,6 +92,16 @@ def test_what_is_repeated_means_the_same(read: Read, flag: str, text: str) -> No
     assert (options.conditions() == Options().conditions()) == (flag not in shared)
 
 
+@pytest.mark.parametrize(
+    "argument",
+    ["--perf-timeout=1234567.25", "--perf-timeout=0.1234567", "--perf-inject=a=0.07", "--perf-inject=a=12.34567891"],
+)
+def test_every_digit_is_repeated(read: Read, argument: str) -> None:
+    options = read(argument)
+    assert options.arguments() == [argument]
+    assert read(*options.arguments()) == options
+
+
 def test_a_switch_is_repeated(read: Read) -> None:
     assert read("--perf-pretrained").arguments() == ["--perf-pretrained"]
     assert read("--perf-strict").arguments() == []
@@ -165,6 +175,8 @@ def test_the_variable_goes_before_the_setting_of_the_cache(read: Read, monkeypat
         ("--perf-rnn-shape=1,50,512", "write N,T,C,H, such as 16,100,256,512"),
         ("--perf-rnn-shape=1,50,0,512", "write N,T,C,H"),
         ("--perf-inject=mkl-fp32", "write VARIANT=PERCENT, such as mkl-fp32=5"),
+        ("--perf-inject=mkl-fp32=five", "write VARIANT=PERCENT, such as mkl-fp32=5"),
+        ("--perf-inject=mkl-fp32=1e9999999", "write VARIANT=PERCENT, such as mkl-fp32=5"),
         ("--perf-inject=mkl-fp32=1001", "write VARIANT=PERCENT, such as mkl-fp32=5, of at most 1000%"),
         ("--perf-mpi=/no/where", "there is no such folder"),
         ("--perf-weights=/no/where", "there is no such folder"),
