@@ -8,7 +8,7 @@ import pytest
 from _pytest.config import get_config
 
 from perf.errors import PerfError
-from perf.plugin.declaration import ON_COMMAND_LINE, add_options, declared
+from perf.plugin.declaration import LABELS, ON_COMMAND_LINE, add_options, declared
 from perf.plugin.options import TIERS, Options, read_options
 from perf.plugin.refusals import RULES, check_combinations
 
@@ -196,19 +196,21 @@ def test_a_wrong_value_is_refused_with_what_to_write(read: Read, argument: str, 
 
 
 def test_a_malformed_build_is_refused(read: Read) -> None:
-    with pytest.raises(PerfError, match="no requirement or wheel file is named"):
+    with pytest.raises(PerfError, match=r"^--perf-build=mkl: no requirement or wheel file is named"):
         read("--perf-build=mkl")
+    with pytest.raises(PerfError, match=r"pyproject.toml: perf_build = mkl: no requirement or wheel file is named"):
+        read(settings='perf_build = ["mkl"]\n')
 
 
 @pytest.mark.parametrize(
     ("setting", "problem"),
     [
         ('perf_tier = "quik"', " = quik: write one of quick, nightly, smoke"),
-        ("perf_tier = 3", ": write one of quick, nightly, smoke"),
+        ("perf_tier = 3", " = 3: write one of quick, nightly, smoke"),
         ("perf_ranks = 0", " = 0: must be at least 1"),
-        ('perf_ranks = "many"', ": write a whole number of at least 1"),
-        ('perf_strict = "yes"', ": write true or false"),
-        ("perf_batch = [1]", ": write a list of values in quotes, each a whole number of at least 1"),
+        ('perf_ranks = "many"', " = many: write a whole number of at least 1"),
+        ('perf_strict = "yes"', " = yes: write true or false"),
+        ("perf_batch = [1, true]", " = [1,true]: write a list of values in quotes, each a whole number of at least 1"),
         ('perf_batch = ["x"]', " = x: write a whole number"),
         ('perf_mpi = ""', " = : write a folder"),
     ],
@@ -217,6 +219,13 @@ def test_a_wrong_setting_is_refused_with_its_file(read: Read, tmp_path: Path, se
     with pytest.raises(pytest.UsageError) as caught:
         read(settings=f"{setting}\n")
     assert str(caught.value).startswith(f"{tmp_path / 'pyproject.toml'}: {setting.split(maxsplit=1)[0]}{problem}")
+
+
+def test_a_value_is_named_as_it_was_written(read: Read, tmp_path: Path) -> None:
+    options = read("--perf-cell=Nope", settings='perf_model = ["resnet18_v1", "Nope"]\n')
+    assert options.label("models", "nope") == f"{tmp_path / 'pyproject.toml'}: perf_model = Nope"
+    assert options.label("cells", "Nope") == "--perf-cell=Nope"
+    assert Options().label("models", "nope") == "--perf-model=nope"
 
 
 def test_a_wrong_override_is_no_fault_of_the_file(read: Read) -> None:
@@ -266,4 +275,4 @@ def test_combinations_that_work() -> None:
 
 def test_fields_that_are_no_options() -> None:
     names = {name for name, _, _ in declared(Options)}
-    assert Options.__dataclass_fields__.keys() - names == {"markers", ON_COMMAND_LINE}
+    assert Options.__dataclass_fields__.keys() - names == {"markers", ON_COMMAND_LINE, LABELS}
