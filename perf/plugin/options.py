@@ -55,7 +55,7 @@ class Options:
     )
     models: tuple[str, ...] = several(
         "--perf-model",
-        kind=values.NETWORK,
+        kind=values.NAME,
         help="measure this GluonCV classification network instead of the tier's, in any capitals",
     )
     batches: tuple[int, ...] = several(
@@ -66,10 +66,9 @@ class Options:
     )
     cells: tuple[str, ...] = several(
         "--perf-cell",
-        kind=values.TEXT,
-        metavar="NAME",
-        help="measure this recurrent cell instead of the tier's: lstm, rnn_tanh, rnn_relu, gru, or bi before one of "
-        "them",
+        kind=values.NAME,
+        help="measure this recurrent cell instead of the tier's, in any capitals: lstm, rnn_tanh, rnn_relu, gru, or bi "
+        "before one of them",
     )
     shapes: tuple[tuple[int, int, int, int], ...] = several(
         "--perf-rnn-shape",

@@ -166,15 +166,25 @@ def test_the_variable_goes_before_the_setting_of_the_cache(read: Read, monkeypat
     ("argument", "problem"),
     [
         ("--perf-tier=quik", "write one of quick, nightly, smoke"),
-        ("--perf-batch=0", "must be at least 1, and have at most 9 digits"),
-        ("--perf-batch=1000000000", "must be at least 1, and have at most 9 digits"),
+        ("--perf-batch=0", "write a whole number from 1 to 999999999"),
+        ("--perf-batch=1000000000", "write a whole number from 1 to 999999999"),
         ("--perf-batch=x", "write a whole number"),
+        ("--perf-batch=+4", "write a whole number"),
+        ("--perf-batch= 4", "write a whole number"),
+        ("--perf-batch=1_0", "write a whole number"),
+        ("--perf-batch=\uff14", "write a whole number"),
+        ("--perf-seed=1_0", "write a whole number of at most 18 digits"),
+        ("--perf-seed=--1", "write a whole number of at most 18 digits"),
+        ("--perf-timeout=1_0", "write a number of seconds above 0"),
+        ("--perf-timeout=1e999", "write a number of seconds above 0"),
         ("--perf-timeout=0", "write a number of seconds above 0"),
         ("--perf-timeout=nan", "write a number of seconds above 0"),
         ("--perf-timeout=soon", "write a number of seconds above 0"),
         ("--perf-rnn-shape=1,50,512", "write N,T,C,H, such as 16,100,256,512"),
         ("--perf-rnn-shape=1,50,0,512", "write N,T,C,H"),
+        ("--perf-rnn-shape=1,50,512,\uff14", "write N,T,C,H"),
         ("--perf-inject=mkl-fp32", "write VARIANT=PERCENT, such as mkl-fp32=5"),
+        ("--perf-inject=mkl-fp32=+5", "write VARIANT=PERCENT, such as mkl-fp32=5"),
         ("--perf-inject=mkl-fp32=five", "write VARIANT=PERCENT, such as mkl-fp32=5"),
         ("--perf-inject=mkl-fp32=1e9999999", "write VARIANT=PERCENT, such as mkl-fp32=5"),
         ("--perf-inject=mkl-fp32=1001", "write VARIANT=PERCENT, such as mkl-fp32=5, of at most 1000%"),
@@ -207,10 +217,10 @@ def test_a_malformed_build_is_refused(read: Read) -> None:
     [
         ('perf_tier = "quik"', " = quik: write one of quick, nightly, smoke"),
         ("perf_tier = 3", " = 3: write one of quick, nightly, smoke"),
-        ("perf_ranks = 0", " = 0: must be at least 1"),
-        ('perf_ranks = "many"', " = many: write a whole number of at least 1"),
+        ("perf_ranks = 0", " = 0: write a whole number from 1 to 999999999"),
+        ('perf_ranks = "many"', " = many: write a whole number from 1 to 999999999"),
         ('perf_strict = "yes"', " = yes: write true or false"),
-        ("perf_batch = [1, true]", " = [1,true]: write a list of values in quotes, each a whole number of at least 1"),
+        ("perf_batch = [1, true]", " = [1,true]: write a list of values in quotes, each a whole number from 1 to"),
         ('perf_batch = ["x"]', " = x: write a whole number"),
         ('perf_mpi = ""', " = : write a folder"),
     ],
@@ -222,9 +232,10 @@ def test_a_wrong_setting_is_refused_with_its_file(read: Read, tmp_path: Path, se
 
 
 def test_a_value_is_named_as_it_was_written(read: Read, tmp_path: Path) -> None:
-    options = read("--perf-cell=Nope", settings='perf_model = ["resnet18_v1", "Nope"]\n')
+    options = read("--perf-cell=Nope", "--perf-cell=LSTM", settings='perf_model = ["resnet18_v1", "Nope"]\n')
     assert options.label("models", "nope") == f"{tmp_path / 'pyproject.toml'}: perf_model = Nope"
-    assert options.label("cells", "Nope") == "--perf-cell=Nope"
+    assert options.cells == ("nope", "lstm")
+    assert options.label("cells", "nope") == "--perf-cell=Nope"
     assert Options().label("models", "nope") == "--perf-model=nope"
 
 
