@@ -61,7 +61,7 @@ class BenchmarkOption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     effect: what it does here; empty when it is always refused.
     reason: why it is refused, as the rest of a sentence that begins with the option; empty when it never is.
-    instead: what to do instead.
+    instead: what to do instead; a command of several words stands in backticks, for the reference page.
     unless_installed: the module whose absence alone is the reason.
     """
 
@@ -94,7 +94,8 @@ def check_benchmark_options(config: pytest.Config) -> None:
     used = {argument.partition("=")[0] for argument in _all_arguments(config)}
     for flag, option in benchmark_options().items():
         if flag in used and option.refused:
-            raise pytest.UsageError(f"{flag} {option.reason}\nnext: {option.instead}")
+            instead = option.instead.replace("`", "")
+            raise pytest.UsageError(f"{flag} {option.reason}\nnext: {instead}")
 
 
 def check_injected(injected: Mapping[str, float], variants: Collection[str]) -> None:

@@ -38,8 +38,9 @@ def code(text: str) -> str:
 
 
 def with_code(text: str) -> str:
-    """Return a text with the options in it as code."""
-    return re.sub(r"(?<![`\w])--[a-z][\w-]*(=\w+(://\w+)?)?", lambda match: code(match[0]), text)
+    """Return a text with the options in it as code; what is code already stays as it is."""
+    pattern = r"`[^`]*`|(?<!\w)--[a-z][\w-]*(=\w+(://\w+)?)?"
+    return re.sub(pattern, lambda match: match[0] if match[0].startswith("`") else code(match[0]), text)
 
 
 def sentence(text: str) -> str:

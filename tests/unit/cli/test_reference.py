@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from perf.cli import main
-from perf.cli.pages.markdown import meanings
+from perf.cli.pages.markdown import meanings, with_code
 from perf.cli.reference import SUBCOMMANDS, pages
 from perf.cnn import networks
 from perf.columns import fields_of, structures_of
@@ -125,3 +125,15 @@ def test_every_verdict_and_subcommand_is_described(written: dict[str, str]) -> N
     assert all(f"| `{kind}` | " in written["verdicts.md"] for kind in GRAVITY)
     assert all(f"\n## mxperf {command.__name__}\n" in written["mxperf.md"] for command in SUBCOMMANDS)
     assert written["mxperf.md"].count("\nExit code 0: ") == len(SUBCOMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ("add --perf-tier=quick, or leave it", "add `--perf-tier=quick`, or leave it"),
+        ("begin with `uv run --with 'a[b]' pytest`", "begin with `uv run --with 'a[b]' pytest`"),
+        ("`--a b` and --a", "`--a b` and `--a`"),
+    ],
+)
+def test_options_are_marked_up_once(text: str, marked: str) -> None:
+    assert with_code(text) == marked
