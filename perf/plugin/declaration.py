@@ -141,7 +141,7 @@ def add_options(parser: pytest.Parser, options: type[Any]) -> None:
             action = "append" if option.repeatable else "store"
             group.addoption(option.flag, action=action, default=None, metavar=option.value_name, help=text)
         if option.setting:
-            parser.addini(option.name, f"value of {option.flag}", type=option.setting_type, default=None)
+            parser.addini(option.name, f"{option.help} ({option.flag})", type=option.setting_type, default=None)
 
 
 def read_options(config: pytest.Config, options: type[OptionsT], **more: Any) -> OptionsT:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from _pytest.config import get_config
@@ -68,6 +69,13 @@ def test_help_has_one_style(_name: str, option: Any, default: Any) -> None:
     assert "default" not in option.help, "it is added"
     assert "repeated" not in option.help, "it is added"
     assert (option.kind is None) == (default is False)
+
+
+def test_the_help_of_a_setting_says_what_it_does() -> None:
+    parser = Mock()
+    add_options(parser, Options)
+    help_of = {call.args[0]: call.args[1] for call in parser.addini.call_args_list}
+    assert help_of["perf_tier"] == "how much to run (--perf-tier)"
 
 
 def test_the_first_option_has_a_heading() -> None:
