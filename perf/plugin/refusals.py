@@ -23,7 +23,7 @@ class Rule:
     """A combination of options that cannot work.
 
     broken: whether options are such a combination.
-    message: what to say of it.
+    message: what the user is to change.
     """
 
     broken: Callable[[Options], bool]

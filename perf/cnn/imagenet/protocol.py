@@ -124,7 +124,7 @@ def split_images(images: int) -> RecordSplit:
 
 
 def split_records(records: Path) -> RecordSplit:
-    """Return how a record file is divided. Raises PerfError when it is no record file or holds too few images."""
+    """Return how a record file is divided. Raises PerfError when it is not a record file or holds too few images."""
     images = count_images(records)
     try:
         return split_images(images)

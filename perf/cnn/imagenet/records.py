@@ -62,7 +62,7 @@ class ClassifiedImages(msgspec.Struct):
 def count_images(path: Path) -> int:
     """Return how many images a record file holds, by its records' headers.
 
-    Raises PerfError when it is no record file, or incomplete.
+    Raises PerfError when it is not a record file, or incomplete.
     """
     images, size = 0, path.stat().st_size
     with path.open("rb") as stream:
@@ -71,7 +71,7 @@ def count_images(path: Path) -> int:
             length = word & ((1 << LENGTH_BITS) - 1)
             end = stream.tell() + -(-length // WORD) * WORD
             if magic != MAGIC or end > size:
-                what = "ends in the middle of an image" if magic == MAGIC else "is no record file"
+                what = "ends in the middle of an image" if magic == MAGIC else "is not a record file"
                 raise PerfError(
                     f"it {what}, at byte {stream.tell() - len(header)}",
                     subject=str(path),

@@ -127,8 +127,8 @@ class Counting(Ledger):
         super().__init__()
         self.booked = threading.Event()
 
-    def move(self, source: str, target: str, seconds: float) -> None:
-        super().move(source, target, seconds)
+    def move(self, source: str, target: str, duration_s: float) -> None:
+        super().move(source, target, duration_s)
         self.booked.set()
 
 
