@@ -1,4 +1,4 @@
-"""What is to be measured, as plain data: the variants of one subject, its workloads, and how hard to measure."""
+"""What to measure, as plain data: the variants of one subject, its workloads, and how hard to measure."""
 
 import hashlib
 import re

@@ -23,7 +23,7 @@ class Rule:
     """A combination of options that cannot work.
 
     broken: whether options are such a combination.
-    message: what the user is to change.
+    message: what is wrong, and what to do.
     """
 
     broken: Callable[[Options], bool]
