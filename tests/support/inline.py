@@ -60,5 +60,7 @@ def run_inline(
         if topology:
             patch.setattr("perf.plugin.setup.read_topology", lambda: topology)
             patch.setattr("perf.plugin.setup.find_numactl", lambda _: NUMACTL if len(topology.nodes) > 1 else WITHOUT)
-        code = pytest.main([*options, "--capture=no", "-p", "no:cacheprovider"])
+        # unraisableexception collects garbage several times, which is slow in the process of a large test session.
+        without = ("-p", "no:cacheprovider", "-p", "no:unraisableexception")
+        code = pytest.main([*options, "--capture=no", *without])
     return Finished(int(code), printed.getvalue())
