@@ -276,7 +276,7 @@ class _Measurement:
             if name in runners:
                 runners.pop(name).close()
             what = f"while {stage}: {error.what}"
-            self._failures[workload.name][name] = Failure(what, error.last_words)
+            self._failures[workload.name][name] = Failure(what, error.last_lines)
 
 
 def _turns(groups: list[list[str]], block: int, min_blocks: int, draw: random.Random) -> list[str]:

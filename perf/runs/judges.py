@@ -60,7 +60,8 @@ class Judge(Protocol):
 @dataclass(frozen=True)
 class NoBaseline:
     """Judges without a baseline: every case is `no-baseline` for the reason `why`; "" when the user asked for no
-    comparison, and no case has a verdict. `problem` is the error of a baseline that cannot be used.
+    comparison, and no case has a verdict. `problem` is the error of a baseline that cannot be used. `baseline`, `name`
+    and `comparisons` are those of a `Judge` that compares with nothing.
     """
 
     why: str = ""

@@ -28,7 +28,18 @@ CLASSES = 5
 
 @dataclass(frozen=True)
 class RecordReading:
-    """How a worker reads a record file. The fields are the arguments of `open_records` in perf/worker/records.py."""
+    """How a worker reads a record file: the arguments of `open_records` in perf/worker/records.py.
+
+    path: the record file.
+    image_size: the height and width of the images, in pixels.
+    batch_size: how many images a batch has.
+    skipped: how many images at the start are left out.
+    mean: the mean of red, green and blue, of pixels from 0 to 255.
+    std: their standard deviation.
+    shuffle_chunk_seed: the seed that shuffles the chunks of the file.
+    seed: the seed that shuffles the images.
+    preprocess_threads: how many threads decode images.
+    """
 
     path: str
     image_size: int
