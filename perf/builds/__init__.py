@@ -5,7 +5,7 @@ from perf.builds.environment import BLAS_KERNELS, Build, build_with_content, pro
 from perf.builds.facts import BuildFacts
 from perf.builds.mpi import Mpi
 from perf.builds.process import Finished, may_be_replayed, recorded_shell_variables, run, scrubbed_shell_variables
-from perf.builds.spec import parse_overrides
+from perf.builds.spec import check_overrides, parse_overrides
 
 __all__ = [
     "BLAS_KERNELS",
@@ -14,6 +14,7 @@ __all__ = [
     "Finished",
     "Mpi",
     "build_with_content",
+    "check_overrides",
     "is_compiled",
     "may_be_replayed",
     "parse_overrides",

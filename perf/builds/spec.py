@@ -2,7 +2,7 @@
 
 import hashlib
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -110,6 +110,12 @@ def parse_overrides(options: Sequence[str]) -> dict[str, str]:
             raise PerfError(f"the build {name} is named twice", subject=subject, next_step=step)
         overrides[name] = requirement
     return overrides
+
+
+def check_overrides(overrides: Mapping[str, str]) -> None:
+    """Raise PerfError for an override that is neither a requirement nor a wheel file that can be read."""
+    for name, requirement in overrides.items():
+        _overridden(name, role_named(name), requirement)
 
 
 def _locked(name: str, role: Role) -> BuildSpec:

@@ -8,7 +8,6 @@ from perf.checks import CheckResult
 from perf.cnn.artifacts.prepare import fp32_and_int8
 from perf.cnn.imagenet.evaluate import evaluate, prepare_imagenet
 from perf.cnn.imagenet.protocol import check_accuracy
-from perf.cnn.model_zoo import check_networks
 from perf.cnn.networks import catalogue
 from perf.plugin.options import OPTIONS
 from perf.plugin.setup import Setup
@@ -16,7 +15,6 @@ from perf.plugin.setup import Setup
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = metafunc.config.stash[OPTIONS]
-    check_networks(options.models, another_zoo="zoo" in options.overrides)
     metafunc.parametrize("network", options.models or catalogue().tiers[options.tier].networks)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 
 from perf.cnn.family import CnnFamily
-from perf.cnn.model_zoo import check_networks
 from perf.plugin.collection import parametrize_cases
 from perf.plugin.fixtures import clock
 from perf.plugin.options import OPTIONS
@@ -14,7 +13,6 @@ from perf.plugin.options import OPTIONS
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = metafunc.config.stash[OPTIONS]
     family = CnnFamily(options.pretrained, options.calibration, options.weights)
-    check_networks(options.models, another_zoo="zoo" in options.overrides)
     parametrize_cases(metafunc, family.cases(options.tier, options.models, options.batches))
 
 

@@ -9,7 +9,6 @@ from perf.checks import CheckResult
 from perf.cnn.accuracy import NetworkInspection, check_drift, check_fusion, check_vnni, inspect_network
 from perf.cnn.artifacts.prepare import CalibrationMode
 from perf.cnn.family import CnnFamily
-from perf.cnn.model_zoo import check_networks
 from perf.cnn.networks import catalogue
 from perf.plugin.options import OPTIONS
 from perf.plugin.setup import Setup
@@ -21,7 +20,6 @@ BUILDS = ("native", "mkl", "zoo")
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = metafunc.config.stash[OPTIONS]
-    check_networks(options.models, another_zoo="zoo" in options.overrides)
     selected = catalogue().answers["whole" if options.whole_accuracy and options.tier == "quick" else options.tier]
     networks = {"naive": options.models or selected.naive, "entropy": options.models or selected.entropy}
     if "calibration" in metafunc.fixturenames:

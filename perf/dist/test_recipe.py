@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 
 from perf.checks import CheckResult
-from perf.cnn.model_zoo import check_networks
 from perf.dist.data import load
 from perf.dist.recipe import RecipeTask, check_top1, count_records, train
 from perf.plugin.options import OPTIONS
@@ -17,7 +16,6 @@ ROLE = "mkl-dist"
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = metafunc.config.stash[OPTIONS]
-    check_networks(options.models, another_zoo="zoo" in options.overrides)
     metafunc.parametrize("network", options.models or [load().recipe.network])
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from perf.cnn.model_zoo import check_networks
 from perf.dist.family import DistFamily
 from perf.dist.launch.hosts import rank_counts, read_hosts
 from perf.machine import ranks_per_host, read_topology
@@ -15,7 +14,6 @@ from perf.plugin.options import OPTIONS, Options
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = metafunc.config.stash[OPTIONS]
-    check_networks(options.models, another_zoo="zoo" in options.overrides)
     family = DistFamily(options.tier, options.invocations)
     parametrize_cases(metafunc, family.cases(rank_counts(_most(options)), options.models, options.batches))
 

@@ -1,15 +1,16 @@
 """Collecting: which items are measured, and what is refused before anything is started, with --collect-only too."""
 
 from collections.abc import Generator, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from perf.builds import check_overrides
 from perf.errors import PerfError
 from perf.measure.family import Case
-from perf.plugin.options import OPTIONS
+from perf.plugin.options import OPTIONS, Options
 from perf.plugin.refusals import check_benchmark_options, check_injected
+from perf.plugin.storage import STORAGE
 
 # Every case that was collected, whether it is selected or not: slowdowns may name their variants.
 CASES = pytest.StashKey[list[Case]]()
@@ -43,9 +44,42 @@ def case_of_item(item: pytest.Item) -> Case | None:
     return cast("Case", case) if case in item.config.stash[CASES] else None
 
 
+def is_of_suite(nodeid: str) -> bool:
+    """Return whether an item, by its id, is measured or checks answers."""
+    return nodeid.startswith(f"{FAMILIES}/")
+
+
+def may_collect_suite(config: pytest.Config) -> bool:
+    """Return whether the session's arguments lead to items of the suite, as far as they tell before collecting."""
+    suite = config.rootpath / FAMILIES
+    paths = [(config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args]
+    return config.option.pyargs or any(suite.is_relative_to(path) or path.is_relative_to(suite) for path in paths)
+
+
 def roles_of_checks(items: Sequence[pytest.Item]) -> frozenset[str]:
     """Return the roles of the builds that checks of answers need."""
     return frozenset(role for item in items for mark in item.iter_markers(ACCURACY) for role in mark.args)
+
+
+def why_not_measured(config: pytest.Config) -> str | None:
+    """Return why pytest-benchmark's options keep cases from being measured, None when they do not."""
+    option = config.option
+    if option.benchmark_skip and not option.benchmark_only:
+        return "not measured: --benchmark-skip"
+    if option.benchmark_disable and not option.benchmark_enable:
+        return "not measured: --benchmark-disable"
+    return None
+
+
+class Hooks:
+    """What families implement for the plugin, which knows none of them."""
+
+    def pytest_perf_check_names(self, options: Options) -> None:
+        """Raise PerfError for a name in the options that does not exist. Called whichever families are collected."""
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(Hooks)
 
 
 @pytest.hookimpl(tryfirst=True)  # families read the options when they are collected
@@ -56,7 +90,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, object, object]:
-    """Note what cannot be collected: a name that does not exist, or a damaged table of cases."""
+    """Note what cannot be collected, such as the cases of a damaged table."""
     try:
         return (yield)
     except PerfError as error:
@@ -64,29 +98,42 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, object, 
         return None
 
 
-@pytest.hookimpl(trylast=True)  # after -k and -m
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuse what cannot be collected and, when something is to be measured, options that would be ignored."""
+@pytest.hookimpl(wrapper=True)  # before and after -k and -m
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Refuse what cannot be collected, what the options name and is not there, and options that would be ignored."""
+    of_suite = any(map(is_of_suite, (item.nodeid for item in items)))
+    yield
     # In a worker of xdist an error is only a crash; the controller refuses the session.
     if hasattr(config, "workerinput"):
         return
     try:
         for problem in config.stash[PROBLEMS]:
             raise problem
+        if of_suite:
+            config.hook.pytest_perf_check_names(options=config.stash[OPTIONS])
+            check_overrides(config.stash[OPTIONS].overrides)
         selected = measured_cases(items)
         if selected:
-            check_benchmark_options(config)
-            families = {case.family.name for case in selected}
-            variants = {case.variant for case in config.stash[CASES] if case.family.name in families}
-            check_injected(config.stash[OPTIONS].injected, variants)
+            _check_measuring(config, selected)
     except PerfError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _check_measuring(config: pytest.Config, selected: Sequence[Case]) -> None:
+    """Raise UsageError or PerfError for options that would have no effect on the selected cases."""
+    options = config.stash[OPTIONS]
+    check_benchmark_options(config)
+    families = {case.family.name for case in selected}
+    variants = {case.variant for case in config.stash[CASES] if case.family.name in families}
+    check_injected(options.injected, variants)
+    if options.strict and config.stash[STORAGE].compare is None and not why_not_measured(config):
+        raise pytest.UsageError("--perf-strict would judge nothing: add --benchmark-compare")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
     """Refuse xdist where the controller learns what its workers would run: an error in a worker only crashes it."""
-    if any(Path(nodeid).parts[0] == FAMILIES for nodeid in ids):
+    if any(map(is_of_suite, ids)):
         node.config.pluginmanager.getplugin("dsession").triggershutdown()  # or xdist waits ten seconds for its workers
         raise pytest.UsageError(
             "the performance suite cannot run under xdist: tests at the same time would take each other's cores; "

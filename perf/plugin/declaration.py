@@ -83,6 +83,8 @@ class Option:
         """Return the arguments of the command line that set a value."""
         if self.kind is None:
             return [self.flag] if value else ["-o", f"{self.name}=false"]
+        if self.repeatable and not value:  # an override has emptied the list
+            return ["-o", f"{self.name}="]
         return [f"{self.flag}={text}" for text in self.texts(value)]
 
     def shown(self, value: Any) -> str:
@@ -188,6 +190,12 @@ def _parsed(kind: Kind, text: str, label: str, folder: Path) -> Any:
     if not is_utf8(text):
         raise pytest.UsageError(f"{quoted}: {NOT_UTF8}")
     try:
-        return kind.parse(str(folder / Path(text).expanduser()) if kind.is_path and text else text)
+        return kind.parse(_path(kind, text, folder) if kind.is_path else text)
     except ValueError as error:
         raise pytest.UsageError(f"{quoted}: {error}") from error
+
+
+def _path(kind: Kind, text: str, folder: Path) -> str:
+    if not text:  # a Path would take it for the current folder
+        raise ValueError(f"write {kind.expected}")
+    return str(folder / Path(text).expanduser())

@@ -12,7 +12,8 @@ from perf.errors import PerfError, UnavailableError
 from perf.measure.family import Case, Resources
 from perf.measure.outcome import Outcome
 from perf.measure.results import Failure
-from perf.plugin.hooks import not_run, why_not_measured
+from perf.plugin.collection import why_not_measured
+from perf.plugin.hooks import not_run
 from perf.plugin.options import OPTIONS
 from perf.plugin.session import SESSION, PerfSession
 from perf.plugin.setup import SETUP, Setup

@@ -10,7 +10,14 @@ import pytest
 
 from perf.errors import PerfError, UnavailableError, WorkerError
 from perf.machine import read_machine
-from perf.plugin.collection import ACCURACY, case_of_item, measured_cases, roles_of_checks
+from perf.plugin.collection import (
+    ACCURACY,
+    case_of_item,
+    may_collect_suite,
+    measured_cases,
+    roles_of_checks,
+    why_not_measured,
+)
 from perf.plugin.declaration import add_options
 from perf.plugin.options import OPTIONS, Options, read_options
 from perf.plugin.refusals import check_combinations
@@ -31,12 +38,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)  # before pytest-benchmark reads its own options
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[CHECKS] = []
+    options = Options()
     try:
-        options = config.stash[OPTIONS] = read_options(config)
+        options = read_options(config)
         check_combinations(options)
-        config.stash[STORAGE] = take_over(config, options)
-    except PerfError as error:
-        raise pytest.UsageError(str(error)) from error
+    except (PerfError, pytest.UsageError) as error:
+        # A mistake in the configuration file must not stop other tests.
+        if may_collect_suite(config):
+            raise pytest.UsageError(str(error)) from error
+    config.stash[OPTIONS] = options
+    config.stash[STORAGE] = take_over(config, options)
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
@@ -65,8 +76,6 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     # An xdist worker only waits for the controller to refuse the run.
     if not roles or config.option.collectonly or hasattr(config, "workerinput"):
         return
-    if selected and options.strict and storage.compare is None:
-        raise pytest.UsageError("--perf-strict would judge nothing: add --benchmark-compare")
     progress = ProgressLine(session_console(config))
     scratch = Path(tempfile.mkdtemp(prefix="mxnet-perf-"))
     config.add_cleanup(lambda: shutil.rmtree(scratch, ignore_errors=True))
@@ -106,16 +115,6 @@ def not_run(config: pytest.Config, error: UnavailableError) -> BaseException:
     if config.stash[OPTIONS].strict:
         return pytest.fail.Exception(f"not run: {error}", pytrace=False)
     return pytest.skip.Exception(f"not run: {error}", _use_item_location=True)
-
-
-def why_not_measured(config: pytest.Config) -> str | None:
-    """Return why pytest-benchmark's options keep cases from being measured, None when they do not."""
-    option = config.option
-    if option.benchmark_skip and not option.benchmark_only:
-        return "not measured: --benchmark-skip"
-    if option.benchmark_disable and not option.benchmark_enable:
-        return "not measured: --benchmark-disable"
-    return None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -106,7 +106,7 @@ class Options:
     )
     mpi: Path | None = option(
         "--perf-mpi",
-        kind=values.PATH,
+        kind=values.FOLDER,
         metavar="PREFIX",
         default_text="the one that comes with the builds",
         help="train over the Intel MPI or Open MPI in this folder, which holds its bin",

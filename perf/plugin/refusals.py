@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -109,10 +109,17 @@ def check_injected(injected: Mapping[str, float], variants: Collection[str]) -> 
             raise PerfError(f"no selected case has a variant {name}", subject="--perf-inject", next_step=step)
 
 
-def _all_arguments(config: pytest.Config) -> list[str]:
+def _all_arguments(config: pytest.Config) -> Iterator[str]:
     """All arguments of the session: of the configuration file, of the environment and of the command line."""
-    return [
-        *config.getini("addopts"),
-        *shlex.split(os.environ.get("PYTEST_ADDOPTS", "")),
-        *map(str, config.invocation_params.args),
-    ]
+    yield from _expanded(config.getini("addopts"))
+    yield from _expanded(shlex.split(os.environ.get("PYTEST_ADDOPTS", "")))
+    yield from _expanded(map(str, config.invocation_params.args))
+
+
+def _expanded(arguments: Iterable[str]) -> Iterator[str]:
+    """The arguments, with the lines of the file for each @FILE, as argparse has read them."""
+    for argument in arguments:
+        if argument.startswith("@"):
+            yield from _expanded(Path(argument[1:]).read_text().splitlines())
+        else:
+            yield argument

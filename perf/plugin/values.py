@@ -126,6 +126,8 @@ def _indexed_records(text: str) -> Path:
 def _file_to_write(text: str) -> Path:
     if not Path(text).parent.is_dir():
         raise ValueError(f"there is no folder {Path(text).parent}")
+    if Path(text).is_dir():
+        raise ValueError("this is a folder; write the name of a file")
     return Path(text)
 
 

@@ -3,12 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 
 import msgspec
 
-from perf.errors import PerfError
 from perf.facts import RnnCheck, RnnFacts
 from perf.measure.family import DRAWN_BYTES, FP32_BYTES, PROCESS_BYTES, SLOT_WEIGHT, Checked, Resources
 from perf.measure.plan import Operator, Plan, Workload, variants_of
@@ -82,12 +80,7 @@ class RnnFamily:
         return "rnn"
 
     def cases(self, tier: str, cells: Sequence[str] = (), shapes: Sequence[Shape] = ()) -> list[RnnCase]:
-        """Return every case of a tier, network by network. `cells` and `shapes`, if any, replace the tier's own.
-
-        Raises PerfError when a cell does not exist.
-        """
-        for cell in cells:
-            _check_cell(cell)
+        """Return every case of a tier, network by network. `cells` and `shapes`, if any, replace the tier's own."""
         selected = catalogue().tiers[tier]
         return [
             RnnCase(cell, shape, layers, variant, self)
@@ -135,14 +128,6 @@ class RnnFamily:
     def published(self, case: RnnCase) -> float | None:
         """Return Table 3's speedup; None for the reference, and for cases that are not in the table."""
         return table3().get((case.shape, case.layers)) if (case.cell, case.variant) == ("lstm", "mkl-fp32") else None
-
-
-def _check_cell(name: str) -> None:
-    """Raise PerfError for a cell that does not exist."""
-    known = list(catalogue().cells)
-    if name not in known:
-        step = f"choose {' or '.join(get_close_matches(name, known) or known)}"
-        raise PerfError("there is no such recurrent cell", subject=f"--perf-cell={name}", next_step=step)
 
 
 def workload_of(case: RnnCase) -> Workload:

@@ -1,5 +1,7 @@
 """The recurrent networks that `shapes.toml` lists, and MXNet's fused operator for a network."""
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,11 +9,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from perf.errors import PerfError
 from perf.files import read_toml
 from perf.measure.plan import Operator, VariantData
 from perf.rnn.reference import Sizes
 
 DATA = Path(__file__).with_name("shapes.toml")
+OPTION = "--perf-cell"
 REFERENCE = "native-fp32"
 # Batch, steps, input size, hidden size: [N, T, C, H].
 Shape = tuple[int, int, int, int]
@@ -84,6 +88,15 @@ class ShapeCatalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def catalogue() -> ShapeCatalogue:
     """Return the content of `shapes.toml`, read once."""
     return read_toml(DATA, ShapeCatalogue)
+
+
+def check_cells(cells: Sequence[str]) -> None:
+    """Raise PerfError for a recurrent cell that does not exist."""
+    known = list(catalogue().cells)
+    for name in cells:
+        if name not in known:
+            step = f"choose {' or '.join(get_close_matches(name, known) or known)}"
+            raise PerfError("there is no such recurrent cell", subject=f"{OPTION}={name}", next_step=step)
 
 
 def operator_of(sizes: Sizes) -> Operator:

@@ -1,5 +1,6 @@
 """Options of pytest-benchmark: each has an effect or is refused. Slowdowns of variants that do not exist."""
 
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -51,6 +52,15 @@ def test_an_option_of_the_configuration_or_the_environment_is_refused_too(monkey
     monkeypatch.setenv("PYTEST_ADDOPTS", "-q --benchmark-timer=time.time")
     with pytest.raises(pytest.UsageError, match=r"^--benchmark-timer would"):
         check_benchmark_options(config_of("perf/"))
+
+
+def test_an_option_in_a_file_of_arguments_is_refused_too(tmp_path: Path) -> None:
+    inner, outer = tmp_path / "inner", tmp_path / "outer"
+    inner.write_text("-q\n--benchmark-min-rounds=5\n")
+    outer.write_text(f"@{inner}\n")
+    for config in (config_of("perf/", f"@{outer}"), config_of("perf/", addopts=(f"@{inner}",))):
+        with pytest.raises(pytest.UsageError, match=r"^--benchmark-min-rounds would"):
+            check_benchmark_options(config)
 
 
 def test_histograms_are_refused_only_without_what_draws_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,13 @@
 """Collecting: which items are measured, and what is refused although nothing is started."""
 
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from perf.files import ROOT
+from perf.plugin.collection import may_collect_suite
 from tests.support.inline import Finished, run_inline
 
 
@@ -16,12 +20,15 @@ def collect(folder: Path, *options: str) -> Finished:
 
 REFUSED = {
     ("perf/cnn", "--perf-model=resnet51_v1"): "GluonCV has no such network\nnext: choose resnet50_v1 or ",
-    ("perf/cnn", "-maccuracy", "--perf-model=nosuch"): "--perf-model=nosuch: GluonCV has no such network",
     ("perf/dist", "--perf-model=nosuch"): "--perf-model=nosuch: GluonCV has no such network",
     ("perf", "--perf-model=ssd_300_vgg16_atrous_voc"): "this is not a classification network",
     ("perf/rnn", "--perf-cell=lsmt"): "there is no such recurrent cell\nnext: choose lstm or bilstm",
     ("perf/rnn", "--perf-inject=mkl-int8=5"): "no selected case has a variant mkl-int8\nnext: name one of mkl-fp32, ",
     ("perf/cnn", "--benchmark-min-rounds=5"): "--benchmark-min-rounds would not change how often a case is measured",
+    ("perf/cnn", "--perf-cell=xlstm"): "--perf-cell=xlstm: there is no such recurrent cell\nnext: choose lstm",
+    ("perf/rnn", "--perf-model=nosuch", "-k", "nothing"): "--perf-model=nosuch: GluonCV has no such network",
+    ("perf/rnn", "--perf-build=mkl=./no.whl"): "--perf-build mkl=./no.whl: the wheel cannot be read: No such file",
+    ("perf/rnn", "--perf-strict"): "--perf-strict would judge nothing: add --benchmark-compare",
     ("perf/cnn", "--benchmark-histogram"): "--benchmark-histogram draws with pygal, which is not installed\nnext: ",
 }
 
@@ -41,6 +48,9 @@ ACCEPTED = {
     ("perf/cnn", "-maccuracy", "--benchmark-min-rounds=5"): "test_fusion[cifar_resnet20_v1]",
     ("perf/dist/test_scaling.py", "--perf-model=resnet101_v1"): "test_scaling[",
     ("perf/cnn/test_inference.py", "--perf-model=CIFAR_ResNet20_v1"): "test_inference[cifar_resnet20_v1-b1-mkl-int8]",
+    ("perf/rnn", "--perf-strict", "--benchmark-skip"): "test_inference[lstm-",
+    ("tests/unit/test_wording.py", "--perf-strict", "--perf-cell=xlstm"): "test_wording.py::",
+    ("tests/unit/test_wording.py", "-operf_tier=quik"): "test_wording.py::",
     ("tests/unit/test_wording.py", "--benchmark-min-rounds=5", "--perf-inject=nosuch=5"): "test_wording.py::",
 }
 
@@ -50,3 +60,22 @@ def test_what_works_is_collected(tmp_path: Path, options: tuple[str, ...]) -> No
     finished = collect(tmp_path, *options)
     assert finished.code == 0, finished.output
     assert ACCEPTED[options] in finished.output
+
+
+@pytest.mark.parametrize(
+    ("folder", "arguments", "leads"),
+    [
+        (ROOT, ["perf/cnn/test_inference.py::test_inference[a::b]"], True),
+        (ROOT, ["tests/unit", "perf"], True),
+        (ROOT, ["."], True),
+        (ROOT, [str(ROOT.parent)], True),
+        (ROOT / "perf" / "rnn", ["test_parity.py"], True),
+        (ROOT / "perf", ["../tests/unit/judge"], False),
+        (ROOT, ["tests"], False),
+    ],
+)
+def test_arguments_that_lead_to_the_suite(folder: Path, arguments: list[str], leads: bool) -> None:
+    config: Any = Mock(rootpath=ROOT, args=arguments, **{"invocation_params.dir": folder, "option.pyargs": False})
+    assert may_collect_suite(config) == leads
+    config.option.pyargs = True
+    assert may_collect_suite(config)

@@ -23,7 +23,7 @@ NOT_DEFAULT = {
     "--perf-inject": "mkl-fp32=2.5",
     "--perf-build": "mkl=./some.whl",
     "--perf-blas-kernels": "Haswell",
-    "--perf-mpi": "/opt/mpi",
+    "--perf-mpi": "/usr",
     "--perf-instances": "2",
     "--perf-threads": "3",
     "--perf-ranks": "4",
@@ -130,6 +130,14 @@ def test_an_override_goes_before_the_setting_and_is_repeated(read: Read) -> None
     assert options.arguments() == ["--perf-tier=smoke", "-o", "perf_pretrained=false"]
 
 
+def test_an_override_that_empties_a_list_is_repeated(read: Read) -> None:
+    settings = 'perf_model = ["resnet18_v1"]\nperf_build = ["mkl=a.whl"]\n'
+    options = read("-o", "perf_model=", "-o", "perf_build=", settings=settings)
+    assert (options.models, options.overrides) == ((), {})
+    assert options.arguments() == ["-o", "perf_model=", "-o", "perf_build="]
+    assert read(*options.arguments(), settings=settings) == options
+
+
 def test_paths_in_a_setting_count_from_its_file(read: Read, tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     options = read(settings='perf_weights = "weights"\nperf_cache = "kept"\n')
@@ -158,10 +166,15 @@ def test_the_variable_goes_before_the_setting_of_the_cache(read: Read, monkeypat
         ("--perf-rnn-shape=1,50,0,512", "write N,T,C,H"),
         ("--perf-inject=mkl-fp32", "write VARIANT=PERCENT, such as mkl-fp32=5"),
         ("--perf-inject=mkl-fp32=1001", "write VARIANT=PERCENT, such as mkl-fp32=5, of at most 1000%"),
+        ("--perf-mpi=/no/where", "there is no such folder"),
         ("--perf-weights=/no/where", "there is no such folder"),
         ("--perf-imagenet-rec=/no/where.rec", "this is no file that can be read"),
         (f"--perf-train-rec={__file__}", f"there is no {__file__.removesuffix('.py')}.idx"),
         ("--perf-summary=/no/where/s.md", "there is no folder /no/where"),
+        ("--perf-summary=/usr", "this is a folder; write the name of a file"),
+        ("--perf-summary=", "write a file in an existing folder"),
+        ("--perf-weights=", "write a folder"),
+        ("--perf-hosts=", "write a path"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_to_write(read: Read, argument: str, problem: str) -> None:
@@ -185,6 +198,7 @@ def test_a_malformed_build_is_refused(read: Read) -> None:
         ('perf_strict = "yes"', ": write true or false"),
         ("perf_batch = [1]", ": write a list of values in quotes, each a whole number of at least 1"),
         ('perf_batch = ["x"]', " = x: write a whole number"),
+        ('perf_mpi = ""', " = : write a folder"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_refused_with_its_file(read: Read, tmp_path: Path, setting: str, problem: str) -> None:

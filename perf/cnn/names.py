@@ -1,0 +1,9 @@
+"""A part of the plugin: which networks --perf-model may name."""
+
+from perf.cnn.model_zoo import check_networks
+from perf.plugin.options import Options
+
+
+def pytest_perf_check_names(options: Options) -> None:
+    """Raise PerfError for a network that cannot be measured."""
+    check_networks(options.models, another_zoo="zoo" in options.overrides)
