@@ -1,6 +1,6 @@
 """The names of GluonCV's networks, from `gluoncv.toml`: known without a build, so that wrong ones are refused early."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -11,7 +11,6 @@ from perf.errors import PerfError
 from perf.files import read_toml
 
 DATA = Path(__file__).with_name("gluoncv.toml")
-OPTION = "--perf-model"
 
 
 class ModelZoo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,10 +30,11 @@ def model_zoo() -> ModelZoo:
     return read_toml(DATA, ModelZoo)
 
 
-def check_networks(networks: Sequence[str], *, another_zoo: bool = False) -> None:
+def check_networks(networks: Sequence[str], *, another_zoo: bool = False, label: Callable[[str], str] = str) -> None:
     """Raise PerfError for a network that is not a classification network of GluonCV.
 
-    With `another_zoo` GluonCV's version is the user's choice, and the zoo build itself checks the names.
+    `label` returns how a message names a network. With `another_zoo` GluonCV's version is the user's choice, and the
+    zoo build itself checks the names.
     """
     if another_zoo:
         return
@@ -49,4 +49,4 @@ def check_networks(networks: Sequence[str], *, another_zoo: bool = False) -> Non
             if network in model_zoo().other
             else "GluonCV has no such network"
         )
-        raise PerfError(what, subject=f"{OPTION}={network}", next_step=step)
+        raise PerfError(what, subject=label(network), next_step=step)

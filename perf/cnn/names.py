@@ -1,9 +1,12 @@
 """A part of the plugin: which networks --perf-model may name."""
 
+from functools import partial
+
 from perf.cnn.model_zoo import check_networks
 from perf.plugin.options import Options
 
 
 def pytest_perf_check_names(options: Options) -> None:
     """Raise PerfError for a network that cannot be measured."""
-    check_networks(options.models, another_zoo="zoo" in options.overrides)
+    label = partial(options.label, "models")
+    check_networks(options.models, another_zoo="zoo" in options.overrides, label=label)

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import msgspec
 import pytest
 
+from perf.errors import PerfError
 from perf.plugin.values import NOT_UTF8, Kind, is_utf8, printable
 
 # Characters of a wrong value that a message quotes: enough to recognise it.
@@ -21,6 +23,8 @@ QUOTED = 60
 _METADATA = "option"
 # The field of the options that holds the names of those that the command line sets.
 ON_COMMAND_LINE = "on_command_line"
+# The field of the options that holds how messages name each value that the user wrote.
+LABELS = "labels"
 
 OptionsT = TypeVar("OptionsT")
 
@@ -144,24 +148,41 @@ def read_options(config: pytest.Config, options: type[OptionsT], **more: Any) ->
     """Return the options of a session: from the command line, else from the configuration file, else the defaults.
 
     `more` are fields that are no options. Raises UsageError, naming the option or the file and its setting, for a value
-    that cannot be used.
+    that cannot be used, PerfError for values that cannot be used together.
     """
     overrides = {override.partition("=")[0] for override in config.getoption("override_ini") or ()}
     values: dict[str, Any] = {}
+    labels: dict[tuple[str, Any], str] = {}
     on_command_line = set()
     for name, option, _ in declared(options):
-        argument = config.getoption(option.name)
-        if argument is not None or option.name in overrides:
+        if config.getoption(option.name) is not None or option.name in overrides:
             on_command_line.add(name)
-        if argument is not None:
-            values[name] = _value(option, argument, f"{option.flag}=", Path())
+        label, folder, written = _written(config, option, overridden=option.name in overrides)
+        if written is None:
             continue
-        source = "-o" if option.name in overrides else config.inipath
-        setting = _setting(config, option, f"{source}: {option.name}")
-        if setting is not None:
-            folder = source.parent if isinstance(source, Path) else Path()
-            values[name] = _value(option, setting, f"{source}: {option.name} = ", folder)
-    return options(**values, **{ON_COMMAND_LINE: frozenset(on_command_line)}, **more)
+        if option.kind is None:
+            values[name] = bool(written)
+            continue
+        texts = written if option.repeatable else [str(written)]
+        parts = [_parsed(option.kind, text, label, folder) for text in texts]
+        labels |= {(name, part): _quoted(label, text) for part, text in zip(parts, texts, strict=True)}
+        try:
+            values[name] = option.gather(parts) if option.repeatable else parts[0]
+        except PerfError as error:
+            raise PerfError(error.what, subject=_quoted(label, ", ".join(texts)), next_step=error.next_step) from error
+    return options(**values, **{ON_COMMAND_LINE: frozenset(on_command_line), LABELS: labels}, **more)
+
+
+def _written(config: pytest.Config, option: Option, *, overridden: bool) -> tuple[str, Path, Any]:
+    """What precedes a value in messages, the folder from which relative paths count, and what the user
+    wrote; None for nothing.
+    """
+    argument = config.getoption(option.name)
+    if argument is not None:
+        return f"{option.flag}=", Path(), argument
+    source = "-o" if overridden else config.inipath
+    label = f"{source}: {option.name} = "
+    return label, source.parent if isinstance(source, Path) else Path(), _setting(config, option, label)
 
 
 def _setting(config: pytest.Config, option: Option, label: str) -> Any:
@@ -173,26 +194,28 @@ def _setting(config: pytest.Config, option: Option, label: str) -> Any:
     except (pytest.UsageError, TypeError, ValueError) as error:
         expected = option.kind.expected if option.kind else "true or false"
         expected = f"a list of values in quotes, each {expected}" if option.repeatable else expected
-        raise pytest.UsageError(f"{label}: write {expected}") from error
-
-
-def _value(option: Option, written: Any, label: str, folder: Path) -> Any:
-    """The value of what a user wrote; `label` precedes it in messages, and relative paths count from `folder`."""
-    if option.kind is None:
-        return bool(written)
-    texts = written if option.repeatable else [str(written)]
-    values = [_parsed(option.kind, text, label, folder) for text in texts]
-    return option.gather(values) if option.repeatable else values[0]
+        value = config._inicfg[option.name].value  # noqa: SLF001 - pytest has no public way to a value of a wrong type
+        raise pytest.UsageError(f"{_quoted(label, _spelled(value))}: write {expected}") from error
 
 
 def _parsed(kind: Kind, text: str, label: str, folder: Path) -> Any:
-    quoted = label + printable(text[:QUOTED]) + "..." * (len(text) > QUOTED)
+    """The value of what a user wrote; `label` precedes it in messages, and relative paths count from `folder`."""
     if not is_utf8(text):
-        raise pytest.UsageError(f"{quoted}: {NOT_UTF8}")
+        raise pytest.UsageError(f"{_quoted(label, text)}: {NOT_UTF8}")
     try:
         return kind.parse(_path(kind, text, folder) if kind.is_path else text)
     except ValueError as error:
-        raise pytest.UsageError(f"{quoted}: {error}") from error
+        raise pytest.UsageError(f"{_quoted(label, text)}: {error}") from error
+
+
+def _quoted(label: str, text: str) -> str:
+    """How a message names what a user wrote."""
+    return label + printable(text[:QUOTED]) + "..." * (len(text) > QUOTED)
+
+
+def _spelled(value: Any) -> str:
+    """How a value of a configuration file is written there, as nearly as JSON is TOML."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _path(kind: Kind, text: str, folder: Path) -> str:

@@ -160,5 +160,7 @@ def reproduction(config: pytest.Config, nodeid: str) -> str:
     """Return the command that runs one item alone, with the options of this session that change what is measured or
     judged.
     """
-    arguments = [*config.stash[OPTIONS].arguments(), *config.stash[STORAGE].arguments]
+    file = config.option.inifilename
+    arguments = ["-c", file] if file else []
+    arguments += [*config.stash[OPTIONS].arguments(), *config.stash[STORAGE].arguments]
     return shlex.join([uv(), "run", "pytest", nodeid, *arguments])

@@ -7,9 +7,9 @@ what a resumed session must share and docs/reference/options.md follow from it (
 # ruff: noqa: RUF009 - what is called here makes fields
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -39,10 +39,12 @@ class Options:
 
     markers: what `-m` selects, in pytest's words; not an option of the suite.
     on_command_line: the fields that the command line sets.
+    labels: how messages name the values that the user wrote, by field and value.
     """
 
     markers: str = ""
     on_command_line: frozenset[str] = frozenset()
+    labels: Mapping[tuple[str, Any], str] = field(default_factory=dict, compare=False)
 
     tier: str = option(
         "--perf-tier",
@@ -53,7 +55,7 @@ class Options:
     )
     models: tuple[str, ...] = several(
         "--perf-model",
-        kind=values.NETWORK,
+        kind=values.NAME,
         help="measure this GluonCV classification network instead of the tier's, in any capitals",
     )
     batches: tuple[int, ...] = several(
@@ -64,10 +66,9 @@ class Options:
     )
     cells: tuple[str, ...] = several(
         "--perf-cell",
-        kind=values.TEXT,
-        metavar="NAME",
-        help="measure this recurrent cell instead of the tier's: lstm, rnn_tanh, rnn_relu, gru, or bi before one of "
-        "them",
+        kind=values.NAME,
+        help="measure this recurrent cell instead of the tier's, in any capitals: lstm, rnn_tanh, rnn_relu, gru, or bi "
+        "before one of them",
     )
     shapes: tuple[tuple[int, int, int, int], ...] = several(
         "--perf-rnn-shape",
@@ -256,6 +257,11 @@ class Options:
             if option.repeat
             for argument in option.arguments(getattr(self, name))
         ]
+
+    def label(self, name: str, value: Any) -> str:
+        """Return how a message names a value of a field: the option, or the file and its setting, as it is written."""
+        flags = {each: option.flag for each, option, _ in declared(type(self))}
+        return self.labels.get((name, value), f"{flags[name]}={value}")
 
     def conditions(self) -> dict[str, str]:
         """Return what a resumed session must have in common with the one before it, in words, by option."""

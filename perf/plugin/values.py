@@ -5,13 +5,21 @@ A reader takes the text of an argument or a setting and raises ValueError with w
 
 import math
 import os
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
 # Digits of a size: nothing larger can be meant, and no product of such sizes overflows a float.
 DIGITS = 9
+# Digits of any other whole number: 64 bits hold them.
+LONG_DIGITS = 18
+A_COUNT = f"a whole number from 1 to {10**DIGITS - 1}"
+A_WHOLE_NUMBER = f"a whole number of at most {LONG_DIGITS} digits"
+# Python's own readers take more than anyone means: signs, spaces, underscores, and digits of other scripts.
+DECIMAL = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
 # The largest slowdown on purpose, as a fraction of a pass: ten times the work is seen on any machine.
 MAX_INJECTED = 10.0
 SHAPE_SIZES = 4
@@ -60,47 +68,50 @@ def one_of(choices: Collection[str]) -> Kind:
     return Kind(metavar=f"{{{','.join(choices)}}}", expected=expected, parse=parse)
 
 
+def _size(text: str) -> int:
+    """A size; 0 for anything else."""
+    return int(text) if re.fullmatch(f"[0-9]{{1,{DIGITS}}}", text) else 0
+
+
 def _count(text: str) -> int:
-    number = _whole_number(text)
-    if not 0 < number < 10**DIGITS:
-        raise ValueError(f"must be at least 1, and have at most {DIGITS} digits")
+    number = _size(text)
+    if not number:
+        raise ValueError(f"write {A_COUNT}")
     return number
 
 
 def _whole_number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError("write a whole number") from None
+    if not re.fullmatch(f"-?[0-9]{{1,{LONG_DIGITS}}}", text):
+        raise ValueError(f"write {A_WHOLE_NUMBER}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
+    number = float(text) if DECIMAL.fullmatch(text) else 0.0
     if not 0 < number < math.inf:
         raise ValueError("write a number of seconds above 0")
     return number
 
 
 def _shape(text: str) -> tuple[int, ...]:
-    sizes = text.split(",")
-    written = len(sizes) == SHAPE_SIZES and all(size.isdecimal() and len(size) <= DIGITS for size in sizes)
-    if not written or not all(int(size) > 0 for size in sizes):
+    sizes = tuple(map(_size, text.split(",")))
+    if len(sizes) != SHAPE_SIZES or not all(sizes):
         raise ValueError(f"write N,T,C,H, such as 16,100,256,512, of at most {DIGITS} digits each")
-    return tuple(map(int, sizes))
+    return sizes
 
 
 def _injection(text: str) -> tuple[str, float]:
     variant, _, percent = text.partition("=")
-    try:
-        fraction = float(percent) / 100
-    except ValueError:
-        fraction = 0.0
+    # Not divided as a float: `_injection_text` must find the same digits again.
+    fraction = float(Decimal(percent) / 100) if DECIMAL.fullmatch(percent) else 0.0
     if not variant or not 0 < fraction <= MAX_INJECTED:
         raise ValueError(f"write VARIANT=PERCENT, such as mkl-fp32=5, of at most {MAX_INJECTED:.0%}")
     return variant, fraction
+
+
+def _injection_text(pair: tuple[str, float]) -> str:
+    variant, fraction = pair
+    return f"{variant}={(100 * Decimal(repr(fraction))).normalize():f}"
 
 
 def _folder(text: str) -> Path:
@@ -132,15 +143,15 @@ def _file_to_write(text: str) -> Path:
 
 
 TEXT = Kind(metavar="TEXT", expected="a text", parse=str)
-# GluonCV itself takes names of networks in any capitals.
-NETWORK = Kind(metavar="NAME", expected="the name of a network", parse=str.lower)
-COUNT = Kind(metavar="N", expected="a whole number of at least 1", parse=_count, setting_type="int")
-WHOLE_NUMBER = Kind(metavar="N", expected="a whole number", parse=_whole_number, setting_type="int")
+# In any capitals, as GluonCV takes names of networks.
+NAME = Kind(metavar="NAME", expected="a name", parse=str.lower)
+COUNT = Kind(metavar="N", expected=A_COUNT, parse=_count, setting_type="int")
+WHOLE_NUMBER = Kind(metavar="N", expected=A_WHOLE_NUMBER, parse=_whole_number, setting_type="int")
 SECONDS = Kind(
     metavar="SECONDS",
     expected="a number of seconds above 0",
     parse=_seconds,
-    write=lambda seconds: f"{seconds:g}",
+    write=lambda seconds: repr(seconds).removesuffix(".0"),
     setting_type="float",
 )
 SHAPE = Kind(
@@ -154,7 +165,7 @@ INJECTION = Kind(
     metavar="VARIANT=PERCENT",
     expected="VARIANT=PERCENT, such as mkl-fp32=5",
     parse=_injection,
-    write=lambda pair: f"{pair[0]}={100 * pair[1]:g}",
+    write=_injection_text,
 )
 # Made when it is missing, so nothing is checked here.
 CACHE = Kind(metavar="DIR", expected="a folder", parse=str, is_path=True)

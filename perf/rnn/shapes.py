@@ -1,6 +1,6 @@
 """The recurrent networks that `shapes.toml` lists, and MXNet's fused operator for a network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,6 @@ from perf.measure.plan import Operator, VariantData
 from perf.rnn.reference import Sizes
 
 DATA = Path(__file__).with_name("shapes.toml")
-OPTION = "--perf-cell"
 REFERENCE = "native-fp32"
 # Batch, steps, input size, hidden size: [N, T, C, H].
 Shape = tuple[int, int, int, int]
@@ -90,13 +89,13 @@ def catalogue() -> ShapeCatalogue:
     return read_toml(DATA, ShapeCatalogue)
 
 
-def check_cells(cells: Sequence[str]) -> None:
-    """Raise PerfError for a recurrent cell that does not exist."""
+def check_cells(cells: Sequence[str], *, label: Callable[[str], str] = str) -> None:
+    """Raise PerfError for a recurrent cell that does not exist. `label` returns how a message names a cell."""
     known = list(catalogue().cells)
     for name in cells:
         if name not in known:
             step = f"choose {' or '.join(get_close_matches(name, known) or known)}"
-            raise PerfError("there is no such recurrent cell", subject=f"{OPTION}={name}", next_step=step)
+            raise PerfError("there is no such recurrent cell", subject=label(name), next_step=step)
 
 
 def operator_of(sizes: Sizes) -> Operator:

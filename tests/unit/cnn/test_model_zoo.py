@@ -22,8 +22,8 @@ def test_each_name_stands_once_and_in_order() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet51_v1", "--perf-model=resnet51_v1: GluonCV has no such network\nnext: choose resnet50_v1 or "),
-        ("nothing", "--perf-model=nothing: GluonCV has no such network\nnext: choose one of the list in perf/cnn/glu"),
+        ("resnet51_v1", "resnet51_v1: GluonCV has no such network\nnext: choose resnet50_v1 or "),
+        ("nothing", "nothing: GluonCV has no such network\nnext: choose one of the list in perf/cnn/glu"),
         ("ssd_300_vgg16_atrous_voc", "ssd_300_vgg16_atrous_voc: this is not a classification network"),
         ("yolo3_darknet53_voc", "yolo3_darknet53_voc: this is not a classification network, and only those can be"),
     ],

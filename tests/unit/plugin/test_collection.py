@@ -27,6 +27,7 @@ REFUSED = {
     ("perf/cnn", "--benchmark-min-rounds=5"): "--benchmark-min-rounds would not change how often a case is measured",
     ("perf/cnn", "--perf-cell=xlstm"): "--perf-cell=xlstm: there is no such recurrent cell\nnext: choose lstm",
     ("perf/rnn", "--perf-model=nosuch", "-k", "nothing"): "--perf-model=nosuch: GluonCV has no such network",
+    ("perf/rnn", "-operf_model=NoSuch"): "-o: perf_model = NoSuch: GluonCV has no such network",
     ("perf/rnn", "--perf-build=mkl=./no.whl"): "--perf-build mkl=./no.whl: the wheel cannot be read: No such file",
     ("perf/rnn", "--perf-strict"): "--perf-strict would judge nothing: add --benchmark-compare",
     ("perf/cnn", "--benchmark-histogram"): "--benchmark-histogram draws with pygal, which is not installed\nnext: ",

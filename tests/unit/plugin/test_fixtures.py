@@ -1,4 +1,4 @@
-"""Answers that nothing shows to be right or wrong: they pass, and fail under --perf-strict."""
+"""Answers that nothing shows to be right or wrong: they pass, and fail under --perf-strict. The command of one item."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from perf.measure.family import Checked
-from perf.plugin.fixtures import _fail_as_judged
+from perf.plugin.fixtures import _fail_as_judged, reproduction
+from perf.plugin.options import OPTIONS, Options
+from perf.plugin.storage import STORAGE
 
 
 def fail_as_judged(unjudged: str | None, *, strict: bool) -> None:
@@ -27,3 +29,10 @@ def test_answers_that_were_not_judged_fail_where_everything_must_be() -> None:
 @pytest.mark.parametrize(("unjudged", "strict"), [("no floor is known", False), (None, True)])
 def test_otherwise_they_pass(unjudged: str | None, strict: bool) -> None:
     fail_as_judged(unjudged, strict=strict)
+
+
+@pytest.mark.parametrize(("file", "arguments"), [(None, ""), ("other.toml", " -c other.toml")])
+def test_the_command_of_one_item_names_the_configuration_file(file: str | None, arguments: str) -> None:
+    stash = {OPTIONS: Options(), STORAGE: SimpleNamespace(arguments=[])}
+    config: Any = SimpleNamespace(option=SimpleNamespace(inifilename=file), stash=stash)
+    assert reproduction(config, "perf/test_a.py::test_b").endswith(f"run pytest perf/test_a.py::test_b{arguments}")

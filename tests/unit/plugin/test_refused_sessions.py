@@ -19,11 +19,11 @@ IMAGENET = ("perf/cnn", f"--perf-model={settings().network}", "-m", "accuracy", 
 
 REFUSED = {
     "--perf-build=mkl": "no requirement or wheel file is named\nnext: write for example --perf-build mkl=",
-    "--perf-batch=0": "--perf-batch=0: must be at least 1",
+    "--perf-batch=0": "--perf-batch=0: write a whole number from 1 to",
     "--perf-model=resnet51_v1": "GluonCV has no such network\nnext: choose resnet50_v1 or ",
     "--perf-model=ssd_300_vgg16_atrous_voc": "this is not a classification network",
     "--perf-inject=mkl-fp23=5": "no selected case has a variant mkl-fp23\nnext: name one of mkl-fp32, ",
-    "-operf_ranks=0": "-o: perf_ranks = 0: must be at least 1",
+    "-operf_ranks=0": "-o: perf_ranks = 0: write a whole number from 1 to",
     "--benchmark-min-rounds=5": "--benchmark-min-rounds would not change how often a case is measured\nnext: measure ",
     "--benchmark-warmup": "--benchmark-warmup would warm up the replay of stored samples, not MXNet\nnext: leave it",
     "--benchmark-histogram": "--benchmark-histogram draws with pygal, which is not installed\nnext: begin the command",
@@ -37,8 +37,8 @@ REFUSED = {
     "--perf-resume": "there is no unfinished session to resume\nnext: leave out --perf-resume",
     "--perf-inject=mkl-fp32": "--perf-inject=mkl-fp32: write VARIANT=PERCENT, such as mkl-fp32=5",
     "--perf-rnn-shape=1,50,512": "--perf-rnn-shape=1,50,512: write N,T,C,H, such as 16,100,256,512",
-    "--perf-invocations=0": "--perf-invocations=0: must be at least 1",
-    "--perf-ranks=0": "--perf-ranks=0: must be at least 1",
+    "--perf-invocations=0": "--perf-invocations=0: write a whole number from 1 to",
+    "--perf-ranks=0": "--perf-ranks=0: write a whole number from 1 to",
     "--perf-train-rec=/nowhere.rec": "is no file that can be read",
 }
 REFUSED_OF_IMAGENET = {
