@@ -25,10 +25,10 @@ class UnavailableError(PerfError):
 class WorkerError(Exception):
     """A worker or a rank died, hung, or sent a line that is not a reply.
 
-    `what` says what happened; `last_words` are the last lines that it wrote.
+    `what` says what happened; `last_lines` are the last lines that it wrote.
     """
 
-    def __init__(self, what: str, last_words: str) -> None:
+    def __init__(self, what: str, last_lines: str) -> None:
         super().__init__(what)
         self.what = what
-        self.last_words = last_words
+        self.last_lines = last_lines

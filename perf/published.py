@@ -22,7 +22,7 @@ class _Published(msgspec.Struct, frozen=True):
 
 
 class ScalingRow(msgspec.Struct, frozen=True):
-    """A row of Table 1: the scaling efficiency, in percent, on a number of `instances`."""
+    """A row of Table 1: the scaling efficiency in percent (`scaling_percent`) on a number of `instances`."""
 
     instances: int
     scaling_percent: float

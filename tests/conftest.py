@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    item.add_marker(pytest.mark.filterwarnings("error"), append=False)  # a test's own filters go before it
+    item.add_marker(pytest.mark.filterwarnings("error"), append=False)  # a test's own filters take precedence
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def refresh(
     run: Annotated[Path, typer.Argument(help="The run: a JSON file that a session wrote.")],
     name: Annotated[str, typer.Option(help="The name of the stored run.")] = "refreshed",
     folder: Annotated[
-        Path | None, typer.Option(help="Where the class's runs are stored (default: baselines/CLASS).")
+        Path | None, typer.Option(help="Where the class's runs are stored.", show_default="baselines/CLASS")
     ] = None,
     drop: Annotated[
         list[str] | None,

@@ -45,9 +45,9 @@ def inspect_network(family: CnnFamily, network: str, resources: Resources) -> Ne
 
 
 def check_drift(inspection: NetworkInspection, resources: Resources, *, store: bool) -> CheckResult:
-    """Compare INT8 with FP32, in the outputs of all images and in every layer, by the network's golden answers.
+    """Compare INT8 with FP32, in the outputs of all images and in every layer, by the network's stored answers.
 
-    With `store`, the golden answers are replaced instead. A failure names the layers that lost accuracy, in execution
+    With `store`, the stored answers are replaced instead. A failure names the layers that lost accuracy, in execution
     order, and leaves a picture of all layers in the cache. Raises WorkerError when a worker fails.
     """
     network = inspection.plan.subject
@@ -73,14 +73,14 @@ def check_drift(inspection: NetworkInspection, resources: Resources, *, store: b
         picture = resources.cache / f"layers-{network}-{inspection.quantisation.replace(' ', '-')}.html"
         write_layer_chart(picture, f"{subject}: INT8 against FP32, layer by layer", layers, golden.layers_sqnr_db)
         problems.append(
-            f"{len(changed)} of {counted(len(layers), 'layer')} differ from the golden answers, see {picture}"
+            f"{len(changed)} of {counted(len(layers), 'layer')} differ from the stored answers, see {picture}"
         )
     allowed = f"{drift_text(bounds)}; each of {len(layers)} layers within {margins.layer_sqnr_db:g} dB of stored"
     return CheckResult("INT8 drift", subject, drift_text(int8.drift), allowed, "; ".join(problems) or None)
 
 
 def _judged_by_floors(int8: VerifiedVariant, subject: str, drift: str) -> CheckResult:
-    """Return the result of a network without golden answers, which floors judged when it was verified."""
+    """Return the result of a network without stored answers, which floors judged when it was verified."""
     if int8.problem or not int8.unjudged:
         problem = int8.problem.what if int8.problem else None
         return CheckResult("INT8 drift", subject, drift, "floors by quantisation steps", problem)
@@ -101,9 +101,9 @@ def _layer_text(name: str, layers_db: Mapping[str, float], golden_db: Mapping[st
 
 
 def check_fusion(inspection: NetworkInspection, *, store: bool) -> CheckResult:
-    """Compare what is fused in `mkl-fp32` and quantised in `mkl-int8` with the network's golden answers.
+    """Compare what is fused in `mkl-fp32` and quantised in `mkl-int8` with the network's stored answers.
 
-    With `store`, the golden answers are replaced instead.
+    With `store`, the stored answers are replaced instead.
     """
     network = inspection.plan.subject
     answers = golden_answers(network)

@@ -144,7 +144,13 @@ class CnnFamily:
 
 
 class Table2Row(msgspec.Struct, frozen=True):
-    """A row of Table 2: a network (`model`), its `batch` size and `precision`, and the speedup over native FP32."""
+    """A row of Table 2.
+
+    model: the network.
+    batch: the batch size.
+    precision: "fp32" or "int8".
+    speedup_vs_native_fp32: the speedup over FP32 in the native build.
+    """
 
     model: str
     batch: int

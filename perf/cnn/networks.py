@@ -57,7 +57,20 @@ class ImageSize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NetworkCatalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole of `networks.toml`, whose comments describe the fields."""
+    """The whole of `networks.toml`, whose comments give reasons for the values.
+
+    activations_per_input: the memory of a pass's activations, as a multiple of its input.
+    tiers: the cases of each tier.
+    answers: the networks whose answers are checked, by tier; `whole` is for `-m accuracy` in the quick tier.
+    variants: the variants, by name.
+    image_sizes: the image sizes by pattern of the network's name; the first match counts.
+    tried_sizes: the image sizes (pixels) that are tried when no pattern matches; the first that fits counts.
+    exclusions: the operators whose nodes stay in FP32, by network; `default` is for networks that are not listed.
+    agreement: the largest difference allowed between FP32 outputs and the reference's, relative to the largest output,
+        by variant.
+    drift_margins: how much worse than the stored answers INT8 may be.
+    multiply_adds: 10^9 multiply-adds of one image, by network.
+    """
 
     activations_per_input: float
     tiers: dict[str, CnnTier]

@@ -1,4 +1,4 @@
-"""Accuracy on the images of --perf-imagenet-rec: top-1 and top-5 in FP32 and INT8, beside the published figures."""
+"""Accuracy on the images of --perf-imagenet-rec: top-1 and top-5 in FP32 and INT8, next to the published figures."""
 
 from collections.abc import Callable
 

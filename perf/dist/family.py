@@ -212,7 +212,7 @@ def _check(variant: Variant[TrainingProgram], plan: TrainingPlan, resources: Res
             sizes, repeats = load().allreduce.sizes_bytes, load().allreduce.repeats
             cost = group.allreduce_ns(sizes, repeats=repeats) if len(results) > 1 else {}
     except WorkerError as error:
-        return Checked(Failure(f"while the job was checked: {error.what}", error.last_words), None)
+        return Checked(Failure(f"while the job was checked: {error.what}", error.last_lines), None)
     mpi = variant.build.mpi
     return Checked(
         None,

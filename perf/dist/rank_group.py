@@ -28,7 +28,11 @@ RankResult = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class JobStart:
-    """Starts the job of a variant (a `perf.measure.plan.Start`): where its ranks run, and how hard it is measured."""
+    """Starts the job of a variant (a `perf.measure.plan.Start`).
+
+    layout: where its ranks run.
+    effort: how hard it is measured.
+    """
 
     layout: ClusterLayout
     effort: JobEffort

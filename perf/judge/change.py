@@ -21,7 +21,7 @@ from perf.judge.variance_prior import VariancePrior, sum_of_squares
 # The search for a quantile ends at this multiple of the sum of the parts' quantiles. It is needed for less than one
 # degree of freedom only: with one or more, the quantile of the sum never exceeds the sum of the quantiles.
 TOO_FAR = 1e6
-# The confidence of the intervals that are shown, and of every decision that is no alarm.
+# The confidence of the intervals that are shown, and of every decision that raises no alarm.
 CONFIDENCE = 0.95
 # Just below log(largest double), 709.78 (IEEE 754); an interval that ends here is unbounded.
 LARGEST_LOG = 709.0

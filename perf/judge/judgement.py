@@ -76,7 +76,7 @@ def judge_side_by_side(
 
     A loss is `regressed` when it is significant at the level that keeps the error of the whole run at `RUN_ERROR`
     (Bonferroni's correction, for `MAX_EVALUATIONS` of each comparison), and exceeds the tolerance with 95 % confidence.
-    `improved` is the same for a gain, which is no alarm.
+    `improved` is the same for a gain, which raises no alarm.
     """
     if not side_by_side:
         return Judgement("invalid", "there is no undisturbed measurement side by side with the baseline's stack")

@@ -37,7 +37,7 @@ def _left_by_groups(source: Source) -> Iterator[int]:
     for folder in own_cgroups(source, "memory"):
         for limit_file, usage_file in FILES:
             limit, usage = number(read_text(folder / limit_file)), number(read_text(folder / usage_file))
-            if limit is not None and usage is not None:  # "max" is no limit
+            if limit is not None and usage is not None:  # "max" is not a limit
                 text = read_text(folder / "memory.stat") or ""
                 yield max(0, limit - usage + _file_pages(text))
 

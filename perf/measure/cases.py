@@ -223,7 +223,7 @@ def _preparation_error(subject: SubjectKey, error: Exception) -> PerfError:
 
 
 def _side_by_side(plan: Plan[Any], baseline_arms: BaselineArms) -> Plan[Any]:
-    """Return the plan with each variant's baseline arm beside it: the two share all blocks."""
+    """Return the plan with each variant's baseline arm side by side with it: the two share all blocks."""
     variants: list[Variant[Any]] = []
     for variant in plan.variants:
         arm = baseline_arms.get(variant.name)

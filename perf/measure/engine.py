@@ -61,7 +61,7 @@ def measure(
     """Measure what the journal does not yet hold of the plans, and return all results by workload.
 
     Invocations rotate: the first of every plan, then the second of every plan, so that a workload's invocations have
-    the program in common and not the minute in which they ran. A variant that fails stops nothing else; its failure is
+    the program in common but not the minute in which they ran. A variant that fails stops nothing else; its failure is
     in the result. `problems` are variants that failed before, by subject and name: they are not timed, and fail in
     every workload.
     """
@@ -276,7 +276,7 @@ class _Measurement:
             if name in runners:
                 runners.pop(name).close()
             what = f"while {stage}: {error.what}"
-            self._failures[workload.name][name] = Failure(what, error.last_words)
+            self._failures[workload.name][name] = Failure(what, error.last_lines)
 
 
 def _turns(groups: list[list[str]], block: int, min_blocks: int, draw: random.Random) -> list[str]:

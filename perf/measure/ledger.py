@@ -25,14 +25,14 @@ class Ledger:
         finally:
             self.book(name, time.monotonic() - started)
 
-    def book(self, name: str, seconds: float) -> None:
+    def book(self, name: str, duration_s: float) -> None:
         """Book time that was measured elsewhere to a stage."""
-        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+        self.seconds[name] = self.seconds.get(name, 0.0) + duration_s
 
-    def move(self, source: str, target: str, seconds: float) -> None:
-        """Book seconds to `target` instead of `source`, a stage that has been entered and not left."""
-        self.book(target, seconds)
-        self.book(source, -seconds)
+    def move(self, source: str, target: str, duration_s: float) -> None:
+        """Book time to `target` instead of `source`, a stage that has been entered and not left."""
+        self.book(target, duration_s)
+        self.book(source, -duration_s)
 
     @contextmanager
     def within(self, name: str) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""What is to be measured, as plain data: the variants of one subject, its workloads, and how hard to measure."""
+"""What to measure, as plain data: the variants of one subject, its workloads, and how hard to measure."""
 
 import hashlib
 import re
@@ -140,7 +140,7 @@ class Variant(Generic[ProgramT_co]):
     build: the build.
     program: what it runs.
     over: the variants that its speedup is judged over, the plan's reference first.
-    baseline_arm_of: the variant that it is compared with side by side; None when it is no baseline arm. The two take
+    baseline_arm_of: the variant that it is compared with side by side; None when it is not a baseline arm. The two take
         turns in each block.
     extra_work: a slowdown injected on purpose, as a fraction of each pass: 0 except when the gate itself is tested.
     """

@@ -5,6 +5,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from perf.judge.statistics import median
 
 # The kernel counts stolen time in steps of one clock tick.
@@ -104,16 +106,15 @@ class Invocation:
     disturbed: bool = False
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True, rename={"last_lines": "last_words"}):
     """Why a variant has no result.
 
     what: what happened, and in which stage.
-    last_words: the last lines that the worker wrote.
+    last_lines: the last lines that the worker wrote; `last_words` in a journal.
     """
 
     what: str
-    last_words: str
+    last_lines: str
 
 
 @dataclass(frozen=True)

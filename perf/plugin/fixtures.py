@@ -151,8 +151,8 @@ def _fail_as_judged(outcome: Outcome, verdict: Verdict | None, session: PerfSess
 
 def _failure_text(case: Case, failure: Failure, command: str) -> str:
     lines = [f"{case.workload} {case.variant}: {failure.what}"]
-    if failure.last_words:
-        lines += ["last words of the worker:", failure.last_words]
+    if failure.last_lines:
+        lines += ["last lines of the worker:", failure.last_lines]
     return "\n".join([*lines, f"alone: {command}"])
 
 

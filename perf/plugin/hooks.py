@@ -106,7 +106,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
             raise
         if isinstance(error, UnavailableError):
             raise not_run(pyfuncitem.config, error) from None
-        message = f"{error.what}\n{error.last_words}" if isinstance(error, WorkerError) else str(error)
+        message = f"{error.what}\n{error.last_lines}" if isinstance(error, WorkerError) else str(error)
         raise pytest.fail.Exception(message, pytrace=False) from None
 
 

@@ -20,7 +20,11 @@ BENCHMARK_OPTIONS = Path(__file__).with_name("benchmark_options.toml")
 
 @dataclass(frozen=True)
 class Rule:
-    """A combination of options that cannot work: when it is there, and what to say of it."""
+    """A combination of options that cannot work.
+
+    broken: whether options are such a combination.
+    message: what is wrong, and what to do.
+    """
 
     broken: Callable[[Options], bool]
     message: str

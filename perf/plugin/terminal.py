@@ -61,7 +61,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _footer(session: PerfSession, stored: StorageOutcome) -> list[str]:
-    """What stands below the tables of measured cases."""
+    """The lines below the tables of measured cases."""
     lines = [
         *_charts(session),
         *_wall_time(session.setup.ledger, session.setup.wall_s),

@@ -2,12 +2,12 @@
 
 from rich.console import Console
 
-# Columns of a console that is no terminal, such as a log: the widest table of the summary fits.
+# Columns of a console that is not a terminal, such as a log: the widest table of the summary fits.
 PLAIN_WIDTH = 160
 
 
 def widened(console: Console) -> Console:
-    """Return the console, made `PLAIN_WIDTH` wide if it is no terminal."""
+    """Return the console, made `PLAIN_WIDTH` wide if it is not a terminal."""
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
     return console

@@ -138,7 +138,15 @@ def workload_of(case: RnnCase) -> Workload:
 
 
 class Table3Row(msgspec.Struct, frozen=True):
-    """A row of Table 3: the sizes of a fused LSTM, and its speedup over native."""
+    """A row of Table 3, of a fused LSTM.
+
+    batch: the batch size.
+    steps: the length of the sequences.
+    input: the width of the input.
+    hidden: the width of the hidden state.
+    layers: how many layers there are.
+    speedup_vs_native: the speedup over the native build.
+    """
 
     batch: int
     steps: int

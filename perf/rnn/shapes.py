@@ -43,7 +43,14 @@ class AnswerChecks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LargestSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The largest sizes of random networks, as in `Example`; the smallest are 1."""
+    """The largest sizes of random networks; the smallest are 1.
+
+    inputs: the width of the input.
+    hidden: the width of the hidden state.
+    layers: how many layers there are.
+    batch: the batch size.
+    steps: the length of the sequences.
+    """
 
     inputs: int
     hidden: int
@@ -53,7 +60,18 @@ class LargestSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ShapeCatalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole of `shapes.toml`, whose comments describe the fields."""
+    """The whole of `shapes.toml`, whose comments give reasons for the values.
+
+    mkldnn_modes: the modes that a build with MKL-DNN must run with its RNN primitive.
+    margin: how far a build may be from the equations in double precision, as a multiple of the distance of the same
+        equations in FP32.
+    cells: the recurrent cells, by name.
+    tiers: the cases of each tier.
+    answers: how much of the answers is checked, by tier; `whole` is for `-m accuracy` in the quick tier.
+    largest: the largest sizes of random networks.
+    variants: the variants, by name.
+    counterexamples: networks that once were wrong, as arguments of `Example`; they run before random ones.
+    """
 
     mkldnn_modes: list[str]
     margin: float

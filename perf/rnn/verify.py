@@ -34,7 +34,7 @@ def _check(
     try:
         observed = inspect(variant, plan.workloads, resources)
     except WorkerError as error:
-        return Checked(Failure(f"while its answers were checked: {error.what}", error.last_words), None)
+        return Checked(Failure(f"while its answers were checked: {error.what}", error.last_lines), None)
     distances = [
         (workload, distance(observed.outputs[workload.name], expected[workload.name])) for workload in plan.workloads
     ]

@@ -76,9 +76,7 @@ class Gate:
         return -judgement.change.log_ratio if judgement.kind == "inconclusive" and judgement.change else None
 
     def verdict(self, case: StoredCase, priors: Mapping[str, Priors]) -> Verdict | None:
-        """Return the verdict on a case, with the priors by family; None for a reference that there is nothing to judge
-        of.
-        """
+        """Return the verdict on a case, with the priors by family; None for a reference: it has no ratio to judge."""
         return self._verdict(case, priors[case.family])
 
     def _verdict(self, case: StoredCase, priors: Priors) -> Verdict | None:

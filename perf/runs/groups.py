@@ -18,8 +18,11 @@ LEAST_CASES = 3
 
 @dataclass(frozen=True)
 class CaseGroup:
-    """The cases of a family's variant with one reference, judged by their median change. `name` says which these are,
-    such as "cnn, mkl-int8 over native-fp32"; `cases` are their names.
+    """The cases of a family's variant with one reference, judged by their median change.
+
+    name: which cases these are, such as "cnn, mkl-int8 over native-fp32".
+    cases: their names.
+    judgement: the judgement on their median change.
     """
 
     name: str

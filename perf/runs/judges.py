@@ -48,10 +48,10 @@ class Judge(Protocol):
         """
 
     def judged(self, cases: Sequence[StoredCase]) -> RunVerdicts:
-        """Return the verdicts on all cases of a run. A case that there is nothing to judge of has none."""
+        """Return the verdicts on all cases of a run. A case without a ratio has no verdict."""
 
     def lines(self) -> list[str]:
-        """Return lines that tell a user what the cases are compared with."""
+        """Return lines that say what the cases are compared with."""
 
     def only_then(self, selected: Collection[str]) -> list[str]:
         """Return the names of the baseline's cases that were not selected."""
@@ -60,7 +60,8 @@ class Judge(Protocol):
 @dataclass(frozen=True)
 class NoBaseline:
     """Judges without a baseline: every case is `no-baseline` for the reason `why`; "" when the user asked for no
-    comparison, and no case has a verdict. `problem` is the error of a baseline that cannot be used.
+    comparison, and no case has a verdict. `problem` is the error of a baseline that cannot be used. `baseline`, `name`
+    and `comparisons` are those of a `Judge` that compares with nothing.
     """
 
     why: str = ""

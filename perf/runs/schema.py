@@ -25,7 +25,7 @@ SCHEMA = 2
 FEW = 3
 # A machine class is also the name of a folder.
 CLASS = re.compile(r"[A-Za-z0-9][\w.+-]{0,200}", re.ASCII)
-# What to do about a file that is no valid stored run.
+# What to do about a file that is not a valid stored run.
 STEP = "name another file, or store the run again with --benchmark-save=NAME"
 
 # No measured pass is shorter or longer, in seconds.
@@ -181,7 +181,7 @@ def read_run(path: Path) -> StoredRun:
 
 
 def read_machine_class(path: Path) -> str:
-    """Return the machine class of the run in a file, without checking the rest. Raises PerfError if it is no stored
+    """Return the machine class of the run in a file, without checking the rest. Raises PerfError if it is not a stored
     run.
     """
     return _head(path, _content(path)).machine_class
@@ -195,7 +195,7 @@ def _content(path: Path) -> bytes:
 
 
 def _head(path: Path, content: bytes) -> _Version:
-    """Return the schema and the class of a run. Raises PerfError for another schema, or if it is no stored run."""
+    """Return the schema and the class of a run. Raises PerfError for another schema, or if it is not a stored run."""
     head = decoded(content, _Head, path, next_step=STEP)
     if head.perf is None:
         message = "was not stored by this suite: it has no `perf` section"

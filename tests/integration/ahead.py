@@ -21,8 +21,8 @@ print(subprocess.Popen([sys.executable, "-m", "tests.integration.ahead"], start_
 
 
 def begin() -> int:
-    """Begin to make them in a process that is no child of this one, since tests count theirs; its process id, which is
-    its group's too.
+    """Begin to make them in a process that is not a child of this one, since tests count their children. Return its
+    process id, which is also its group's.
     """
     begun = subprocess.run([sys.executable, "-c", DETACH], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return int(begun.stdout)

@@ -50,6 +50,7 @@ def _written(parameter: Parameter, mark: ParameterInfo) -> str:
 
 
 def _row(parameter: Parameter, mark: ParameterInfo) -> list[str]:
-    default: Any = parameter.default
+    # A text describes a default that depends on the other arguments.
+    default: Any = mark.show_default if isinstance(mark.show_default, str) else parameter.default
     shown = "-" if default in {Parameter.empty, None, "", False} else str(default)
     return [code(_written(parameter, mark)), shown, with_code(mark.help or "")]

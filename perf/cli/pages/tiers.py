@@ -65,7 +65,7 @@ def _by_tier(entries: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _shown(value: Any) -> str:
-    """A value of a tier's data in words."""
+    """A value of a tier's data as text."""
     if isinstance(value, list):
         return ", ".join(str(one) if isinstance(one, list) else _shown(one) for one in value) or "none"
     return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

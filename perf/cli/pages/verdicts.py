@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 
 from perf.cli.pages.markdown import code, heading, section, table
+from perf.judge.judgement import VerdictKind
 from perf.runs.verdict import GRAVITY, MEANINGS, fails
 
+# A case whose answers are wrong fails before it is judged.
+EXCEPTIONS: dict[tuple[VerdictKind, bool], str] = {("invalid", False): "no, except for wrong answers"}
 SESSION_CODES = {
     0: "No case failed.",
     1: "A case failed: its verdict fails it, its answers are wrong, or it could not be measured.",
@@ -24,12 +27,11 @@ def verdicts_page() -> Iterator[str]:
     )
     yield from table(
         ["Verdict", "Meaning", "Fails", "Fails with `--perf-strict`"],
-        [[code(kind), MEANINGS[kind], *(_yes(fails(kind, strict=strict)) for strict in (False, True))]
-         for kind in GRAVITY],
-    )  # fmt: skip
+        [[code(kind), MEANINGS[kind], *(_fails(kind, strict=strict) for strict in (False, True))] for kind in GRAVITY],
+    )
     yield from section("Exit codes of a session", "Those of `mxperf judge` are in [mxperf](mxperf.md).")
     yield from table(["Exit code", "Meaning"], [[str(code), text] for code, text in SESSION_CODES.items()])
 
 
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
+def _fails(kind: VerdictKind, *, strict: bool) -> str:
+    return EXCEPTIONS.get((kind, strict), "yes" if fails(kind, strict=strict) else "no")

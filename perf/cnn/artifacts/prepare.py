@@ -32,7 +32,7 @@ FILES = (*FP32_FILES, "int8.json", "int8.params")
 # The end of GluonCV's names of quantised networks.
 QUANTISED = "_int8"
 WITHOUT_MKLDNN = {"MXNET_MKLDNN_ENABLED": "0"}
-# Of synthetic weights and calibration images. Golden answers hold for these.
+# Of synthetic weights and calibration images. Stored answers hold for these.
 SEED = 20190713
 # The announcement calibrated on five batches of 32 images.
 CALIBRATION_BATCH_SIZE = 32

@@ -1,4 +1,4 @@
-"""What the programs have in common that run inside the `zoo` build, as `python -m perf.cnn.MODULE REQUEST.json`.
+"""What the programs share that run inside the `zoo` build, as `python -m perf.cnn.MODULE REQUEST.json`.
 
 A program writes its files into the folder that the request names, and `result.json` last. If the user can fix what went
 wrong, that file holds the reason under "error" and what to do under "next". Imports the standard library only.

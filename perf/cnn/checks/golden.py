@@ -1,4 +1,4 @@
-"""Golden answers: what each network's checks observed when it was last accepted, in baselines/answers/NETWORK.json."""
+"""Stored answers: what each network's checks observed when it was last accepted, in baselines/answers/NETWORK.json."""
 
 from pathlib import Path
 
@@ -22,14 +22,14 @@ class GoldenDrift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GoldenAnswers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A network's golden answers. `layers`: by variant, the layers of each kind. `drift`: by calibration mode."""
+    """A network's stored answers. `layers`: by variant, the layers of each kind. `drift`: by calibration mode."""
 
     layers: dict[str, dict[str, tuple[str, ...]]] = {}
     drift: dict[str, GoldenDrift] = {}
 
 
 def golden_answers(network: str, folder: Path = FOLDER) -> GoldenAnswers:
-    """Return a network's golden answers, empty ones if it has none. Raises PerfError when its file is damaged."""
+    """Return a network's stored answers, empty ones if it has none. Raises PerfError when its file is damaged."""
     path = folder / f"{network}.json"
     if not path.exists():
         return GoldenAnswers()
@@ -38,6 +38,6 @@ def golden_answers(network: str, folder: Path = FOLDER) -> GoldenAnswers:
 
 
 def store_golden(network: str, answers: GoldenAnswers, folder: Path = FOLDER) -> None:
-    """Write a network's golden answers, whole. Raises OSError when they cannot be written."""
+    """Write a network's stored answers, whole. Raises OSError when they cannot be written."""
     content = msgspec.json.format(msgspec.json.encode(answers, order="sorted"), indent=1)
     write_whole(folder / f"{network}.json", content + b"\n")

@@ -61,10 +61,10 @@ class VerifiedVariant:
 
 
 def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict[str, VerifiedVariant]:
-    """Run each variant of the plan once on the same images, and judge it by golden answers, or else by floors.
+    """Run each variant of the plan once on the same images, and judge it by stored answers, or else by floors.
 
     `quantisation` is the name under which the network's drift is stored. A problem of a variant is in its result, and
-    does not keep the other variants from being judged. Raises PerfError when golden answers are damaged.
+    does not keep the other variants from being judged. Raises PerfError when stored answers are damaged.
     """
     golden = golden_answers(plan.subject)
     arrays = {INPUT: images_of(plan)}
@@ -90,7 +90,7 @@ def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict
                 result = _by_floors(result, plan, outputs, resources)
             verified[variant.name] = replace(result, multiply_adds_per_image=multiply_adds)
         except WorkerError as error:
-            problem = Failure(f"while its answers were checked: {error.what}", error.last_words)
+            problem = Failure(f"while its answers were checked: {error.what}", error.last_lines)
             problem = _with_defects(problem, variant, plan, resources)
             verified[variant.name] = VerifiedVariant([], "unknown", None, problem=problem)
     return verified
@@ -107,7 +107,7 @@ def _with_defects(problem: Failure, variant: Variant[Program], plan: Plan[Progra
     except WorkerError:
         return problem
     defects = layer_defects(read_layers(affected.program.symbol), affected.name, affected.build.facts, shapes)
-    return replace(problem, what=f"{defects_text(defects.values())}: {problem.what}") if defects else problem
+    return Failure(f"{defects_text(defects.values())}: {problem.what}", problem.last_lines) if defects else problem
 
 
 def _by_floors(
@@ -116,7 +116,7 @@ def _by_floors(
     """Return the result of a quantised variant, judged by floors. Raises WorkerError when a worker fails."""
     (int8,) = (variant for variant in plan.variants if variant.name == INT8)
     if reason := why_unknown_steps(int8.build.facts, has_vnni=read_machine().has_isa(ISA)):
-        return replace(result, unjudged=f"no golden answers are stored for this network, and {reason}")
+        return replace(result, unjudged=f"no answers are stored for this network, and {reason}")
     reference, output = outputs[REFERENCE], outputs[int8.name]
     losses = layer_losses(plan, resources)
     judgement = judge_by_floors(losses, sqnr_db(reference, output), between_images_db(reference, output))
@@ -131,7 +131,7 @@ def _check_variant(
     golden: GoldenAnswers,
     quantisation: str,
 ) -> VerifiedVariant:
-    """Compare a variant's outputs with the reference's, and its drift and layers with golden answers."""
+    """Compare a variant's outputs with the reference's, and its drift and layers with stored answers."""
     difference, drift = None, None
     problems = []
     output, reference = outputs[variant.name], outputs.get(REFERENCE)
@@ -159,7 +159,7 @@ def _check_variant(
 def layer_problems(variant: str, operators: Sequence[GraphNode], golden: GoldenAnswers) -> list[str]:
     """Return a description of each layer that is not fused or quantised as it should be.
 
-    A network with golden layers must have exactly these. Any other network must have at least one fused, or quantised,
+    A network with stored layers must have exactly these. Any other network must have at least one fused, or quantised,
     operator. The native build must have neither.
     """
     counts = operator_counts(operators)

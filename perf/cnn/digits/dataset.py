@@ -20,7 +20,16 @@ WHITE = 16.0
 
 
 class DigitsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole of `digits.toml`, whose comments describe the fields."""
+    """The whole of `digits.toml`, whose comments give reasons for the values.
+
+    network: the network that is trained.
+    test_images: how many images are used neither for training nor for calibration.
+    calibration_images: how many of the images for training are used for calibration as well.
+    contrast: the lowest and the highest contrast of an image, as fractions of the full contrast.
+    seed: the seed of all that is drawn: contrasts, the division of the images, initial weights and the order of images.
+    training: the settings of the training program, such as `epochs`, by name.
+    bounds: the accuracies that are allowed.
+    """
 
     network: str
     test_images: int

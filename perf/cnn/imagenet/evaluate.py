@@ -28,7 +28,7 @@ def prepare_imagenet(
 ) -> Artifacts:
     """Return a trained network in FP32 and INT8, calibrated on the first images of a record file.
 
-    Raises PerfError when the network cannot be prepared or the file is no record file, and WorkerError when a worker
+    Raises PerfError when the network cannot be prepared or the file is not a record file, and WorkerError when a worker
     fails.
     """
     images = resources.scratch / f"{network}-calibration.npz"

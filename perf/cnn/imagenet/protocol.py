@@ -29,7 +29,22 @@ DATA = Path(__file__).with_name("imagenet.toml")
 
 
 class EvaluationProtocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole of `imagenet.toml`, whose comments describe the fields."""
+    """The whole of `imagenet.toml`, whose comments give sources and reasons for the values.
+
+    mean: the mean of red, green and blue, of pixels from 0 to 255.
+    std: their standard deviation.
+    shuffle_chunk_seed: the seed that shuffles the chunks of a record file.
+    seed: the seed that shuffles the images.
+    batch_size: how many images a batch has.
+    skipped: how many images at the start are not evaluated.
+    evaluated: how many images after them are.
+    calibrated: how many of the skipped images are used for calibration.
+    preprocess_threads: how many threads decode images.
+    batches_an_answer: how many batches a worker classifies before it answers.
+    drop_beyond_published: how far INT8's top-1 may be below FP32's beyond the published drop, as a fraction of images.
+    fp32_below_published: how far FP32's top-1 may be below the published one, as a fraction of images.
+    significance: FP32 is wrong only if so low an accuracy is less probable than this.
+    """
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -47,7 +62,14 @@ class EvaluationProtocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 
 class PublishedAccuracy(msgspec.Struct, frozen=True):
-    """A row of the announcement's table: a network (`model`) and its accuracies in percent."""
+    """A row of the announcement's table of accuracies, in percent.
+
+    model: the network.
+    fp32_top1: top-1 accuracy in FP32.
+    fp32_top5: top-5 accuracy in FP32.
+    int8_top1: top-1 accuracy in INT8.
+    int8_top5: top-5 accuracy in INT8.
+    """
 
     model: str
     fp32_top1: float
@@ -102,7 +124,7 @@ def split_images(images: int) -> RecordSplit:
 
 
 def split_records(records: Path) -> RecordSplit:
-    """Return how a record file is divided. Raises PerfError when it is no record file or holds too few images."""
+    """Return how a record file is divided. Raises PerfError when it is not a record file or holds too few images."""
     images = count_images(records)
     try:
         return split_images(images)

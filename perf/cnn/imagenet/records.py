@@ -28,7 +28,18 @@ CLASSES = 5
 
 @dataclass(frozen=True)
 class RecordReading:
-    """How a worker reads a record file. The fields are the arguments of `open_records` in perf/worker/records.py."""
+    """How a worker reads a record file: the arguments of `open_records` in perf/worker/records.py.
+
+    path: the record file.
+    image_size: the height and width of the images, in pixels.
+    batch_size: how many images a batch has.
+    skipped: how many images at the start are left out.
+    mean: the mean of red, green and blue, of pixels from 0 to 255.
+    std: their standard deviation.
+    shuffle_chunk_seed: the seed that shuffles the chunks of the file.
+    seed: the seed that shuffles the images.
+    preprocess_threads: how many threads decode images.
+    """
 
     path: str
     image_size: int
@@ -51,7 +62,7 @@ class ClassifiedImages(msgspec.Struct):
 def count_images(path: Path) -> int:
     """Return how many images a record file holds, by its records' headers.
 
-    Raises PerfError when it is no record file, or incomplete.
+    Raises PerfError when it is not a record file, or incomplete.
     """
     images, size = 0, path.stat().st_size
     with path.open("rb") as stream:
@@ -60,7 +71,7 @@ def count_images(path: Path) -> int:
             length = word & ((1 << LENGTH_BITS) - 1)
             end = stream.tell() + -(-length // WORD) * WORD
             if magic != MAGIC or end > size:
-                what = "ends in the middle of an image" if magic == MAGIC else "is no record file"
+                what = "ends in the middle of an image" if magic == MAGIC else "is not a record file"
                 raise PerfError(
                     f"it {what}, at byte {stream.tell() - len(header)}",
                     subject=str(path),

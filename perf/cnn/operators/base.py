@@ -1,4 +1,4 @@
-"""What all kinds of single operators have in common: the nodes that a worker composes, and their input arrays.
+"""What all kinds of single operators share: the nodes that a worker composes, and their input arrays.
 
 A case has all sizes of an operator and a seed for the values, so it is reproducible. Sizes of kernels, strides, pads
 and images are (height, width).

@@ -90,7 +90,7 @@ class Residual(Convolution, frozen=True, tag="residual", kw_only=True):
 class FullyConnected(OperatorCase, frozen=True, tag="fully_connected", kw_only=True):
     """A fully-connected layer over flattened data of shape (batch, *inputs), followed by a relu if `relu` is set.
 
-    `outputs`: how many it has. `bias`: whether it has a bias.
+    `inputs`: the shape of its data without the batch. `outputs`: how many it has. `bias`: whether it has a bias.
     """
 
     inputs: tuple[int, ...]

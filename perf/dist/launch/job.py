@@ -20,8 +20,8 @@ OUT, ERR = "out", "err"
 class Cluster:
     """The hosts that ranks run on, ready for use.
 
-    `hosts`: their names; () for this host alone. `prefix`: goes before the launcher's command. `variables`: what the
-    launcher and the ranks need to reach the hosts.
+    `hosts`: their names; () for this host alone. `prefix`: the arguments in front of the launcher's command.
+    `variables`: what the launcher and the ranks need to reach the hosts.
     """
 
     hosts: tuple[str, ...] = ()

@@ -63,7 +63,13 @@ class WarmedUp(msgspec.Struct):
 
 
 class Proof(msgspec.Struct):
-    """Where the worker runs; perf.machine.proof explains and checks the fields."""
+    """Where the worker runs; perf.machine.proof checks it.
+
+    launch_cpus: the CPUs that the main thread was allowed at its start, such as "0-3".
+    thread_cpus: the CPUs that each thread was allowed after warm-up, by thread id.
+    policies: how many mappings have each memory policy; None when the kernel has no numa_maps.
+    anonymous_kb: the anonymous memory on each node, by node, in kB; None when the kernel has no numa_maps.
+    """
 
     launch_cpus: str
     thread_cpus: dict[str, str]

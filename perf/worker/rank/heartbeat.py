@@ -15,7 +15,7 @@ from typing import Any
 
 # Between two heartbeats: several of them fit into the silence that the launcher accepts.
 INTERVAL_S = 1.0
-# A pause of this many of the longest steps so far is no stall.
+# A pause of this many of the longest steps so far is not a stall.
 STALL_STEPS = 5.0
 # The process that starts ranks on a host, by Intel MPI and by Open MPI. Cut off from the job's launcher, it and the
 # ranks that it watches would wait for a quarter of an hour.

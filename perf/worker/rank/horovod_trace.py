@@ -11,7 +11,7 @@ def activities_ns(path: Path) -> dict[str, int]:
     """Return, by activity, the wall time in ns for which it ran on at least one tensor.
 
     Activities are NEGOTIATE_ALLREDUCE and ALLREDUCE, and within the latter MEMCPY_IN_FUSION_BUFFER, MPI_ALLREDUCE and
-    MEMCPY_OUT_FUSION_BUFFER. Raises ValueError when the file is no timeline.
+    MEMCPY_OUT_FUSION_BUFFER. Raises ValueError when the file is not a timeline.
     """
     # Horovod may leave the list open, and a comma at its end.
     text = path.read_text().strip().rstrip(",")

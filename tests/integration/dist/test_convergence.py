@@ -70,4 +70,4 @@ def test_broadcasting_after_a_pass_fails_in_mkldnn_layouts(job: Launch, tmp_path
     run_job(job("tests.integration.dist.late", {"early": True}), tmp_path)
     with pytest.raises(WorkerError) as caught:
         run_job(job("tests.integration.dist.late", {"early": False}), tmp_path)
-    assert "IsMKLDNNData" in caught.value.what + caught.value.last_words
+    assert "IsMKLDNNData" in caught.value.what + caught.value.last_lines

@@ -25,7 +25,7 @@ from tests.support.leftovers import left, states
 PROGRAM = "tests.integration.dist.faulty"
 ASKED = "tests.integration.dist.asked"
 END_S = 30.0
-LAST_WORDS = "these are my last words"
+LAST_LINE = "this is my last line"
 
 
 def launchers() -> set[int]:
@@ -67,9 +67,9 @@ def test_the_job_ends_and_names_the_rank(job: Launch, tmp_path: Path, token: str
             errors[cluster.hosts[1]] = pool.submit(ended, job, tmp_path, f"{token}/apart", how, cluster)
     for host, ending in errors.items():
         error = ending.result()
-        assert error.what.startswith(f"rank 1 of 2 on {host}"), error.last_words
+        assert error.what.startswith(f"rank 1 of 2 on {host}"), error.last_lines
         assert what in error.what
-        assert LAST_WORDS in error.last_words or "below zero" in error.last_words
+        assert LAST_LINE in error.last_lines or "below zero" in error.last_lines
 
 
 def test_training_that_diverges_is_an_error(job: Launch, tmp_path: Path) -> None:

@@ -127,8 +127,8 @@ class Counting(Ledger):
         super().__init__()
         self.booked = threading.Event()
 
-    def move(self, source: str, target: str, seconds: float) -> None:
-        super().move(source, target, seconds)
+    def move(self, source: str, target: str, duration_s: float) -> None:
+        super().move(source, target, duration_s)
         self.booked.set()
 
 
@@ -159,7 +159,7 @@ def test_a_variant_killed_while_timed_fails_in_that_workload_alone(
     assert {name: f.what for name, f in one.failures.items()} == {
         "mkl-fp32": "while being timed: the worker was ended by SIGKILL"
     }
-    assert "build_subgraph" in one.failures["mkl-fp32"].last_words
+    assert "build_subgraph" in one.failures["mkl-fp32"].last_lines
     assert four.failures == {}
     assert [len(invocation) for name in ("native-fp32", "mkl-int8") for invocation in one.blocks_of(name)] == [2, 2]
     assert [len(four.blocks_of(variant.name)[0]) for variant in plan.variants] == [2, 2, 2]

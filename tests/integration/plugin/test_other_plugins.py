@@ -1,4 +1,4 @@
-"""Other plugins in a session of a user: their warnings are no errors, and xdist is refused."""
+"""Other plugins in a session of a user: their warnings are not errors, and xdist is refused."""
 
 from pathlib import Path
 

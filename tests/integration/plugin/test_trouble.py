@@ -29,11 +29,11 @@ def report_of(finished: Finished, case: str) -> str:
     return re.split(r"^(?:_{3,} |machine class )", finished.output[heading.end() :], maxsplit=1, flags=re.MULTILINE)[0]
 
 
-def test_a_killed_worker_is_reported_with_its_last_words_and_a_command(wounded: Finished) -> None:
+def test_a_killed_worker_is_reported_with_its_last_lines_and_a_command(wounded: Finished) -> None:
     report = report_of(wounded, KILLED)
     assert "cifar_resnet20_v1-b1 mkl-fp32: while " in report
     assert "the worker was ended by SIGKILL" in report
-    assert "build_subgraph.cc" in report, "its last words"
+    assert "build_subgraph.cc" in report, "its last lines"
     alone = report.partition("alone: ")[2]
     assert alone.startswith(f"uv run pytest 'perf/cnn/test_inference.py::{KILLED}' --perf-tier=smoke --perf-timeout=8")
 

@@ -112,7 +112,7 @@ def test_cases_that_only_the_baseline_holds_are_listed(
     assert "Only in the baseline: 7 cases: resnet18_v1-b1-mkl-fp32, " in capsys.readouterr().out
 
 
-def test_the_runs_beside_the_baseline_say_how_much_sessions_vary(
+def test_the_runs_in_the_baselines_folder_say_how_much_sessions_vary(
     tmp_path: Path, judge: Any, baseline: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     entries = [[native(name), benchmark(name)] for name in ("resnet18_v1-b1", "resnet50_v1-b1", "squeezenet1.0-b1")]
@@ -174,7 +174,7 @@ def test_a_run_that_is_not_there_ends_in_a_message_and_exit_code_4(
         ({"left_out": {"test[x]": "it failed"}}, "Left out of the run: test[x]: it failed"),
     ],
 )
-def test_a_run_that_is_no_baseline_can_still_be_judged_but_not_strictly(
+def test_a_run_that_is_not_a_baseline_can_still_be_judged_but_not_strictly(
     tmp_path: Path, judge: Any, capsys: pytest.CaptureFixture[str], context: dict[str, Any], said: str
 ) -> None:
     now = written(tmp_path / "now.json", **context)

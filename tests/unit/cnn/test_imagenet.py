@@ -43,8 +43,8 @@ def test_an_image_in_several_parts_is_counted_once(file: Path) -> None:
     ("spoil", "message"),
     [
         (lambda content: content[:-1], "it ends in the middle of an image, at byte"),
-        (lambda content: content + b"end", "it is no record file, at byte"),
-        (lambda content: b"x" + content[1:], "it is no record file, at byte 0"),
+        (lambda content: content + b"end", "it is not a record file, at byte"),
+        (lambda content: b"x" + content[1:], "it is not a record file, at byte 0"),
     ],
 )
 def test_a_damaged_record_file_is_refused(file: Path, spoil: Callable[[bytes], bytes], message: str) -> None:

@@ -47,7 +47,7 @@ def test_there_are_no_other_tiers() -> None:
     assert set(catalogue().tiers) == set(TIERS)
 
 
-def test_golden_answers_exist_for_every_network_that_a_tier_checks() -> None:
+def test_stored_answers_exist_for_every_network_that_a_tier_checks() -> None:
     for checked in catalogue().answers.values():
         assert set(checked.entropy) <= set(checked.naive)
         for network in checked.naive:

@@ -67,7 +67,7 @@ def test_long_messages_of_several_ranks_are_put_together(sent: list[tuple[int, s
         ]
 
 
-def test_a_line_that_is_no_message_counts_as_an_error(tmp_path: Path) -> None:
+def test_a_line_that_is_not_a_message_counts_as_an_error(tmp_path: Path) -> None:
     (tmp_path / "out.0").write_text('[1]\nOMP: Info\n{"alive": 1}\n{"half": ')
     output = RankOutput(tmp_path, INTEL, 1)
     assert list(output.new_messages()) == [(0, {"alive": 1})]

@@ -50,7 +50,7 @@ class Stand:
     def prepare(self, workload: Workload) -> None:  # noqa: ARG002
         self.stands.together.wait(WAIT_S)
         if self.name in self.stands.broken:
-            raise WorkerError("out of memory", "last words")
+            raise WorkerError("out of memory", "last lines")
 
     def warm_up(self, effort: Effort) -> WarmUp:  # noqa: ARG002
         return WarmUp(1, 1000, steady=True)
@@ -162,7 +162,7 @@ def test_runners_are_prepared_at_the_same_time(tmp_path: Path) -> None:
 def test_a_runner_that_fails_while_all_start_fails_alone(tmp_path: Path) -> None:
     stands = Stands(3, broken=("b",))
     result = measured("abc", stands, tmp_path)
-    assert result.failures == {"b": Failure("while starting: out of memory", "last words")}
+    assert result.failures == {"b": Failure("while starting: out of memory", "last lines")}
     assert [sorted(block) for block in orders(result)[0]] == [["a", "c"]] * 2
     assert sorted(stands.closed) == ["a", "b", "c"], "each is ended once"
 

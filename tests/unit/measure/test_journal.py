@@ -25,7 +25,7 @@ from tests.support.fakes import PLACEMENTS, build
 from tests.support.tmpfs import mounting
 
 CONDITIONS = {"machine class": "c5.metal", "wheel of mkl": "mxnet-mkl==1.5.0 (bbb)", "effort": {"slot_s": 0.2}}
-FAILURES = {"mkl-int8": Failure("while being timed: the worker was ended by SIGKILL", "last words")}
+FAILURES = {"mkl-int8": Failure("while being timed: the worker was ended by SIGKILL", "last lines")}
 CHECKS: dict[str, Checked[CheckFacts]] = {"mkl-fp32": Checked(None, RnnCheck("jit:avx512_core", 1e-6, 1e-3))}
 SUBJECT = SubjectKey("cnn", "resnet50_v1")
 WORKLOAD = WorkloadKey("cnn", "resnet50_v1", "resnet50_v1-b1")
@@ -70,6 +70,7 @@ def test_a_reopened_journal_has_all_its_content(tmp_path: Path) -> None:
     journal = reopened(tmp_path)
     assert result(journal) == before
     assert before.failures == FAILURES
+    assert b'"last_words":"last lines"' in (tmp_path / NAME).read_bytes(), "journals keep the name that they began with"
     assert [i.blocks[0].slots["mkl-fp32"].latency_ns for i in before.invocations] == [1.25, 2.25, 3.25]
     assert journal.checks(SUBJECT, STACKS) == CHECKS
     assert journal.checks(SubjectKey("cnn", "resnet18_v1"), STACKS) is None

@@ -90,7 +90,7 @@ def test_without_a_record_file_nothing_of_imagenet_is_collected(tmp_path: Path) 
 def test_a_record_file_that_is_none_fails_its_networks(tmp_path: Path) -> None:
     finished = run_inline(tmp_path, *IMAGENET, "--perf-imagenet-rec=README.md", f"--perf-weights={tmp_path}")
     assert finished.code == pytest.ExitCode.TESTS_FAILED
-    assert "README.md: it is no record file, at byte 0" in finished.output
+    assert "README.md: it is not a record file, at byte 0" in finished.output
     assert "next: create it with MXNet's im2rec, or fetch it again" in finished.output
     assert "Traceback" not in finished.output
 

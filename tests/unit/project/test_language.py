@@ -30,7 +30,7 @@ def test_a_slip_is_seen_wherever_it_stands(name: str, content: str, line: int) -
 
 
 @pytest.mark.parametrize("content", ["x.found = 1\n", "print(f'{found}')\n", "re.compile('foundation')\n"])
-def test_what_the_module_does_not_name_is_no_slip(content: str) -> None:
+def test_what_the_module_does_not_name_is_not_a_slip(content: str) -> None:
     assert slips_in("a.py", content) == []
 
 

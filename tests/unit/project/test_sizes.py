@@ -14,7 +14,7 @@ MOST_MODULES = 12
 # Below this many lines a module is small; few may be, since what is read together should stand together.
 SMALL_LINES = 30
 MOST_SMALL_FRACTION = 0.1
-# A block of this many lines that stands twice wants to be one function.
+# A block of this many lines that occurs twice should be one function.
 REPEATED_LINES = 12
 PYTHON = sorted(
     path.relative_to(ROOT) for room in ("perf", "tests", "benchmarks") for path in ROOT.glob(f"{room}/**/*.py")
@@ -48,7 +48,7 @@ def test_no_module_reaches_itself() -> None:
         names[path]: {module for name in imports for module in modules_in(name, known)}
         for path, imports in MODULES.items()
     }
-    # A package's __init__ imports its modules, and they may import each other: it is no module of its own here.
+    # A package's __init__ imports its modules, and they may import each other: it is not a module of its own here.
     packages = {name for path, name in names.items() if path.name == "__init__.py"}
     graph = {name: imports - packages - {name} for name, imports in graph.items() if name not in packages}
     assert set(TopologicalSorter(graph).static_order()) >= set(graph)  # CycleError names the circle

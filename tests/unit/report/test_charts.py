@@ -28,7 +28,7 @@ def test_accuracy_curves_are_means_by_number_of_ranks(tmp_path: Path) -> None:
         assert name in page
 
 
-def test_layers_are_shown_beside_the_stored_ones(tmp_path: Path) -> None:
+def test_layers_are_shown_next_to_the_stored_ones(tmp_path: Path) -> None:
     path = tmp_path / "layers.html"
     write_layer_chart(path, "resnet18_v1", {"conv0": 31.5, "conv1": 28.0}, {"conv0": 31.0})
     page = page_of(path)

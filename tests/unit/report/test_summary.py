@@ -81,7 +81,7 @@ def test_the_drift_of_int8_is_shown_if_it_was_measured() -> None:
     assert "drift" not in "".join(table_of([NATIVE, FP32]).names)
 
 
-def test_published_speedups_are_shown_beside_each_variant() -> None:
+def test_published_speedups_are_shown_next_to_each_variant() -> None:
     table = table_of(RECORDS)
     names = ["Network", "Batch", "native-fp32 ms", "native-fp32 GFLOP/s"]
     names += ["mkl-fp32", "published", "mkl-fp32 GFLOP/s", "mkl-int8", "published", "mkl-int8 GFLOP/s"]

@@ -143,7 +143,7 @@ def test_impossible_content_is_refused_by_file_name(tmp_path: Path, bad: str) ->
 @pytest.mark.parametrize(
     ("content", "message"), [(b"", "is empty"), (b"\n ", "is empty"), (b"\xff\xfe", "damaged"), (b"[]", "damaged")]
 )
-def test_content_that_is_no_json_object_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+def test_content_that_is_not_a_json_object_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "0001_bad.json"
     path.write_bytes(content)
     with pytest.raises(PerfError, match=message):

@@ -52,16 +52,16 @@ def test_a_line_that_is_not_a_reply_is_shown(start: Start, garbage: str) -> None
         assert error.what.endswith(garbage[:200])
 
 
-def test_an_exit_is_reported_with_its_code_and_last_words(start: Start) -> None:
+def test_an_exit_is_reported_with_its_code_and_last_lines(start: Start) -> None:
     error = failure(start("seq 100 >&2; echo >&2; echo no MXNet here >&2; exit 7"))
     assert error.what == "the worker exited with code 7"
-    assert error.last_words.endswith("99\n100\nno MXNet here")
-    assert len(error.last_words.splitlines()) == LAST_LINES
+    assert error.last_lines.endswith("99\n100\nno MXNet here")
+    assert len(error.last_lines.splitlines()) == LAST_LINES
 
 
 def test_an_exit_without_output_is_reported(start: Start) -> None:
     error = failure(start("exit 7"))
-    assert (error.what, error.last_words) == ("the worker exited with code 7", "")
+    assert (error.what, error.last_lines) == ("the worker exited with code 7", "")
 
 
 def test_a_fatal_signal_is_named(start: Start) -> None:
@@ -73,7 +73,7 @@ def test_a_worker_that_does_not_answer_is_killed_with_its_process_group(start: S
     error = failure(start("sleep 600 & echo $! >&2; wait", 1))
     assert error.what == "the worker did not answer within 1 s and was killed"
     assert time.monotonic() - started < 20
-    assert gone(int(error.last_words))
+    assert gone(int(error.last_lines))
 
 
 @pytest.mark.parametrize("part", ["printf '{\"pid\"'; sleep 600", "exec cat /dev/zero"])
@@ -93,7 +93,7 @@ def test_a_request_to_a_dead_worker_fails(start: Start) -> None:
         assert gone(instance.pid)
         with pytest.raises(WorkerError, match="the worker exited with code 3") as caught:
             instance.ask(Ready, "load")
-    assert caught.value.last_words == "out of memory"
+    assert caught.value.last_lines == "out of memory"
 
 
 def gone(pid: int) -> bool:
