@@ -41,7 +41,7 @@ class Option:
     default_text: what applies without the option, where its default value alone does not say so.
     repeatable: whether it may stand several times; `gather` then makes one value of all.
     setting: whether a project may set it in its configuration file.
-    variable: the environment variable that goes before the setting.
+    variable: the environment variable that takes precedence over the setting.
     repeat: whether the command that reproduces a case must repeat it.
     same: whether a session can be resumed only with an equal value.
     """
@@ -174,8 +174,8 @@ def read_options(config: pytest.Config, options: type[OptionsT], **more: Any) ->
 
 
 def _written(config: pytest.Config, option: Option, *, overridden: bool) -> tuple[str, Path, Any]:
-    """What precedes a value in messages, the folder from which relative paths count, and what the user
-    wrote; None for nothing.
+    """What precedes a value in messages, the folder from which relative paths count, and what the user wrote; None for
+    nothing.
     """
     argument = config.getoption(option.name)
     if argument is not None:
@@ -186,7 +186,7 @@ def _written(config: pytest.Config, option: Option, *, overridden: bool) -> tupl
 
 
 def _setting(config: pytest.Config, option: Option, label: str) -> Any:
-    """The setting in the configuration file; None when there is none, or an environment variable goes before it."""
+    """The setting in the configuration file; None when there is none, or an environment variable takes precedence."""
     if not option.setting or (option.variable and os.environ.get(option.variable)):
         return None
     try:
