@@ -16,7 +16,8 @@ def options_page() -> Iterator[str]:
         "`[tool.pytest.ini_options]`; `-o SETTING=VALUE` replaces a setting for one session. The command line "
         "takes precedence over the setting, and the setting over the default; `MXNET_PERF_CACHE` takes precedence over "
         "the setting `perf_cache`. A setting of a repeatable option is a list of strings. Relative paths in a setting "
-        "count from the file's folder, except for wheels of `perf_build`, which count from the folder where pytest starts.",
+        "count from the file's folder, except for wheels of `perf_build`, which count from the folder where pytest "
+        "starts.",
     )
     groups: dict[str, list[tuple[Option, object]]] = {}
     title = ""

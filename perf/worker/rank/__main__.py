@@ -11,14 +11,18 @@ object a line on standard input. It handles "hold", "release" and "alive" itself
 kernel has stopped it, lets it run again, and notices when the launcher is gone.
 """
 
+import fcntl
 import importlib
 import json
 import os
 import select
 import signal
 import sys
+import termios
 import threading
+import time
 import traceback
+from array import array
 from contextlib import suppress
 from io import RawIOBase
 from typing import Any, NoReturn
@@ -29,6 +33,9 @@ from perf.worker.rank.heartbeat import Heartbeat, end_proxy
 
 # What the guard sends to the rank, by request.
 SIGNALS = {"hold": signal.SIGSTOP, "release": signal.SIGCONT}
+# The launcher reads within milliseconds; a busy machine may delay it.
+READ_S = 2.0
+READ_POLL_S = 0.002
 
 
 def main() -> None:
@@ -100,7 +107,21 @@ def _report_end(rank: int, messages: RawIOBase) -> NoReturn:
     code = os.waitstatus_to_exitcode(status)
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
     messages.write(json.dumps({"ended": how}).encode() + b"\n")
+    _wait_until_read(messages)
     os._exit(code if code >= 0 else 128 - code)
+
+
+def _wait_until_read(messages: RawIOBase) -> None:
+    """Wait until the launcher has read all messages, for at most `READ_S`: when a process ends badly, it may drop what
+    that one wrote last, and with it which rank ended first.
+    """
+    unread = array("i", [0])
+    deadline_s = time.monotonic() + READ_S
+    with suppress(OSError):  # of a terminal, for instance, nothing is known
+        while fcntl.ioctl(messages.fileno(), termios.FIONREAD, unread) == 0 and unread[0]:
+            if time.monotonic() > deadline_s:
+                return
+            time.sleep(READ_POLL_S)
 
 
 def _run(job: dict[str, Any], heartbeat: Heartbeat) -> dict[str, Any]:
