@@ -71,7 +71,7 @@ class Option:
 
     @property
     def setting_type(self) -> Literal["string", "int", "float", "bool", "linelist"]:
-        """The type of its setting, in pytest's words."""
+        """The type of its setting, as pytest names it."""
         if self.repeatable:
             return "linelist"
         return self.kind.setting_type if self.kind else "bool"
@@ -92,7 +92,7 @@ class Option:
         return [f"{self.flag}={text}" for text in self.texts(value)]
 
     def shown(self, value: Any) -> str:
-        """Return a value in words."""
+        """Return a value as text."""
         if self.kind is None:
             return "on" if value else "off"
         return ", ".join(self.texts(value)) or "not set"

@@ -37,7 +37,7 @@ class Options:
     """What the user asked for, one field for each option; the help of each says what it means. None and () mean: as the
     tier or the machine has it.
 
-    markers: what `-m` selects, in pytest's words; not an option of the suite.
+    markers: the expression of `-m`; not an option of the suite.
     on_command_line: the fields that the command line sets.
     labels: how messages name the values that the user wrote, by field and value.
     """
@@ -264,7 +264,7 @@ class Options:
         return self.labels.get((name, value), f"{flags[name]}={value}")
 
     def conditions(self) -> dict[str, str]:
-        """Return what a resumed session must have in common with the one before it, in words, by option."""
+        """Return what a resumed session must have in common with the one before it, as texts by option."""
         shared = [(name, option) for name, option, _ in declared(type(self)) if option.same]
         return {option.flag: option.shown(getattr(self, name)) for name, option in shared}
 

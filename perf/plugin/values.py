@@ -34,7 +34,7 @@ class Kind:
     expected: what to write, as a phrase after "write".
     parse: turns a text into a value; raises ValueError with what is wrong.
     write: turns a value into the text that `parse` takes.
-    setting_type: the type of one value in a configuration file, in pytest's words.
+    setting_type: the type of one value in a configuration file, as pytest names it.
     is_path: whether a relative value counts from the configuration file's folder when it stands there.
     """
 
@@ -123,7 +123,7 @@ def _folder(text: str) -> Path:
 def _readable_file(text: str) -> Path:
     path = Path(text)
     if not (os.access(path, os.R_OK) and path.is_file()):
-        raise ValueError("this is no file that can be read")
+        raise ValueError("this is not a file that can be read")
     return path.resolve()
 
 

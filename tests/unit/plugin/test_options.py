@@ -198,7 +198,7 @@ def test_the_variable_goes_before_the_setting_of_the_cache(read: Read, monkeypat
         ("--perf-inject=mkl-fp32=1001", "write VARIANT=PERCENT, such as mkl-fp32=5, of at most 1000%"),
         ("--perf-mpi=/no/where", "there is no such folder"),
         ("--perf-weights=/no/where", "there is no such folder"),
-        ("--perf-imagenet-rec=/no/where.rec", "this is no file that can be read"),
+        ("--perf-imagenet-rec=/no/where.rec", "this is not a file that can be read"),
         (f"--perf-train-rec={__file__}", f"there is no {__file__.removesuffix('.py')}.idx"),
         ("--perf-summary=/no/where/s.md", "there is no folder /no/where"),
         ("--perf-summary=/usr", "this is a folder; write the name of a file"),

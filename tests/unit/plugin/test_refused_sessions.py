@@ -42,7 +42,7 @@ REFUSED = {
     "--perf-train-rec=/nowhere.rec": "is no file that can be read",
 }
 REFUSED_OF_IMAGENET = {
-    ("--perf-imagenet-rec=none.rec", "--perf-pretrained"): "none.rec: this is no file that can be read",
+    ("--perf-imagenet-rec=none.rec", "--perf-pretrained"): "none.rec: this is not a file that can be read",
     ("--perf-imagenet-rec=README.md",): "--perf-imagenet-rec needs trained networks: add --perf-weights=DIR or",
     ("--perf-weights=none",): "--perf-weights=none: there is no such folder",
 }
