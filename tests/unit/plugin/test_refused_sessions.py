@@ -39,7 +39,7 @@ REFUSED = {
     "--perf-rnn-shape=1,50,512": "--perf-rnn-shape=1,50,512: write N,T,C,H, such as 16,100,256,512",
     "--perf-invocations=0": "--perf-invocations=0: write a whole number from 1 to",
     "--perf-ranks=0": "--perf-ranks=0: write a whole number from 1 to",
-    "--perf-train-rec=/nowhere.rec": "is no file that can be read",
+    "--perf-train-rec=/nowhere.rec": "is not a file that can be read",
 }
 REFUSED_OF_IMAGENET = {
     ("--perf-imagenet-rec=none.rec", "--perf-pretrained"): "none.rec: this is not a file that can be read",
