@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from perf.wording import uv
 from tests.support.inline import Finished
 from tests.support.session import RECURRENT, Session
 
@@ -35,14 +36,14 @@ def test_a_killed_worker_is_reported_with_its_last_lines_and_a_command(wounded: 
     assert "the worker was ended by SIGKILL" in report
     assert "build_subgraph.cc" in report, "its last lines"
     alone = report.partition("alone: ")[2]
-    assert alone.startswith(f"uv run pytest 'perf/cnn/test_inference.py::{KILLED}' --perf-tier=smoke --perf-timeout=8")
+    assert alone.startswith(f"{uv()} run pytest 'perf/cnn/test_inference.py::{KILLED}' --perf-tier=smoke --perf-timeout=8")
 
 
 def test_a_worker_that_hangs_is_reported_after_the_timeout(wounded: Finished) -> None:
     report = report_of(wounded, STOPPED)
     assert "cifar_resnet20_v1-b4 mkl-int8: while " in report
     assert "the worker did not answer within 8 s and was killed" in report
-    assert f"alone: uv run pytest 'perf/cnn/test_inference.py::{STOPPED}' --perf-tier=smoke" in report
+    assert f"alone: {uv()} run pytest 'perf/cnn/test_inference.py::{STOPPED}' --perf-tier=smoke" in report
 
 
 def test_the_other_cases_pass(wounded: Finished) -> None:
