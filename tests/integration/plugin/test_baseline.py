@@ -112,7 +112,8 @@ def test_a_regression_fails_its_own_case_with_figures_changes_and_command(slowed
     assert re.search(rf"over native-fp32: now {figure} \(3 invocations\), baseline {figure} \(3 invocations\)", said)
     assert "baseline: 0001_first.json; this run makes 6 comparisons" in said
     assert "  changed: injected: 0.0 -> 4.0\n" in said
-    assert f"alone: {uv()} run pytest 'perf/rnn/test_inference.py::test_inference[{LSTM_IN_MKL}]' --perf-tier=smoke" in said
+    item = f"perf/rnn/test_inference.py::test_inference[{LSTM_IN_MKL}]"
+    assert f"alone: {uv()} run pytest '{item}' --perf-tier=smoke" in said
     assert f"--benchmark-storage=file://{doctored} --benchmark-compare=0001" in said
     assert "Traceback" not in finished.output
 

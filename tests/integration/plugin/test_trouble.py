@@ -36,7 +36,8 @@ def test_a_killed_worker_is_reported_with_its_last_lines_and_a_command(wounded: 
     assert "the worker was ended by SIGKILL" in report
     assert "build_subgraph.cc" in report, "its last lines"
     alone = report.partition("alone: ")[2]
-    assert alone.startswith(f"{uv()} run pytest 'perf/cnn/test_inference.py::{KILLED}' --perf-tier=smoke --perf-timeout=8")
+    item = f"perf/cnn/test_inference.py::{KILLED}"
+    assert alone.startswith(f"{uv()} run pytest '{item}' --perf-tier=smoke --perf-timeout=8")
 
 
 def test_a_worker_that_hangs_is_reported_after_the_timeout(wounded: Finished) -> None:
