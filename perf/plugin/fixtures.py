@@ -157,7 +157,7 @@ def _failure_text(case: Case, failure: Failure, command: str) -> str:
 
 
 def reproduction(config: pytest.Config, nodeid: str) -> str:
-    """Return the command that runs one item alone, with the options of this session that change what is measured or
+    """Return the command that runs one item alone, with the options of this pytest run that change what is measured or
     judged.
     """
     file = config.option.inifilename
