@@ -201,7 +201,7 @@ def locked_wheel(requirement: str, machine: str, root: Path = ROOT) -> str | Non
     name, _, version = requirement.partition("==")
     digests = {
         wheel.hash.removeprefix("sha256:")
-        for package in read_toml(root / "uv.lock", _Lock).package
+        for package in _lock(root).package
         if package.name == name and package.version == version
         for wheel in package.wheels
         if "linux" in wheel.url and wheel.url.endswith(f"_{machine}.whl")
@@ -214,11 +214,15 @@ def locked_source(name: str, root: Path = ROOT) -> tuple[str, str]:
 
     Raises PerfError when uv.lock cannot be read or has none.
     """
-    path = root / "uv.lock"
-    for package in read_toml(path, _Lock).package:
+    for package in _lock(root).package:
         if package.name == name and package.sdist is not None:
             return package.sdist.url, package.sdist.hash.removeprefix("sha256:")
-    raise PerfError(f"has no source distribution of {name}", subject=str(path), next_step="run uv lock")
+    raise PerfError(f"has no source distribution of {name}", subject=str(root / "uv.lock"), next_step="run uv lock")
+
+
+@cache  # its thousands of lines take a tenth of a second to read
+def _lock(root: Path) -> _Lock:
+    return read_toml(root / "uv.lock", _Lock)
 
 
 def distribution(requirement: str) -> str:

@@ -36,7 +36,7 @@ def records(builds: Mapping[str, Build], tmp_path_factory: pytest.TempPathFactor
 
 def options(records: Mapping[str, Path]) -> list[str]:
     return [
-        *("perf/dist", "-m", "accuracy", "-k", "recipe", "--perf-model=resnet18_v1", "--perf-batch=4"),
+        *("perf/dist", "-m", "accuracy", "-k", "recipe", "--perf-model=mobilenet0.25", "--perf-batch=4"),
         *(f"--perf-train-epochs={EPOCHS}", f"--perf-train-rec={records['train']}"),
         f"--perf-imagenet-rec={records['val']}",
     ]
@@ -93,7 +93,7 @@ def test_a_session_reports_every_epoch_and_its_accuracy(whole: Trained) -> None:
     assert finished.code == 0, finished.output
     assert "1 passed" in finished.output
     for epoch in range(1, EPOCHS + 1):
-        assert f"resnet18_v1, epoch {epoch} of {EPOCHS}: top-1 " in finished.output
+        assert f"mobilenet0.25, epoch {epoch} of {EPOCHS}: top-1 " in finished.output
     assert "published: 0.7595 after 90 epochs" in finished.output
     assert "not judged" in finished.output
     page = Path(finished.part("accuracy by epoch: "))
@@ -103,9 +103,9 @@ def test_a_session_reports_every_epoch_and_its_accuracy(whole: Trained) -> None:
 def test_a_killed_training_resumes_and_ends_with_the_same_weights(trained: tuple[Trained, Trained]) -> None:
     whole, (finished, kept) = trained
     assert finished.code == 0, finished.output
-    begun = int(finished.part("resnet18_v1: trained from epoch ", ";"))
+    begun = int(finished.part("mobilenet0.25: trained from epoch ", ";"))
     assert 1 < begun <= EPOCHS
-    assert f"resnet18_v1, epoch {begun - 1} of" not in finished.output
+    assert f"mobilenet0.25, epoch {begun - 1} of" not in finished.output
     ours, theirs = (dict(np.load(path)) for path in (kept, whole[1]))
     assert ours.keys() == theirs.keys()
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)

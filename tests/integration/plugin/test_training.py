@@ -79,7 +79,7 @@ def test_a_stack_holds_the_job_its_ranks_and_horovod(cases: dict[str, dict[str, 
     one, two = (cases[name]["extra_info"]["stack"] for name in ("r1", "r2"))
     assert [len(stack["placement"]) for stack in (one, two)] == [1, 2]
     assert {name for name in one if one[name] != two[name]} == {"placement"}, "the same job on more ranks"
-    assert (two["job"]["network"], two["job"]["batch"]) == ("resnet18_v1", 1)
+    assert (two["job"]["network"], two["job"]["batch"]) == ("mobilenet0.25", 1)
     assert two["horovod"].startswith("horovod ")
     assert two["mpi"] == "Intel MPI 2021.18.1"
     assert two["variables"].items() >= {"HOROVOD_TIMELINE": "DYNAMIC", "I_MPI_PIN": "off"}.items()
@@ -89,7 +89,7 @@ def test_the_parts_of_a_step_are_recorded(cases: dict[str, dict[str, Any]]) -> N
     two = cases["r2"]["extra_info"]["facts"]["check"]
     assert {"STEP", "ALLREDUCE", "MPI_ALLREDUCE", "NEGOTIATE_ALLREDUCE"} <= two["timeline_s"].keys()
     assert two["timeline_s"]["MPI_ALLREDUCE"] <= two["timeline_s"]["ALLREDUCE"] <= two["timeline_s"]["STEP"]
-    assert two["gradient_bytes"] == 46_758_048
+    assert two["gradient_bytes"] == 1_880_288
     assert all(seconds > 0 for seconds in two["allreduce_s"].values())
     assert two["allreduce_s"]["67108864"] > two["allreduce_s"]["4096"]
 
@@ -118,10 +118,10 @@ def test_ranks_that_were_slowed_down_regress(trained: Finished, folder: Path, tm
     assert judged.code == 1
     assert "Compared with 0001_trained" in judged.output
     assert "INJECTED: r2 does 100 % more work" in judged.output
-    assert "train-resnet18_v1-b1-mkl-r2: regressed" in judged.output
+    assert "train-mobilenet0.25-b1-mkl-r2: regressed" in judged.output
     assert "changed: injected: 0.0 -> 1.0" in judged.output
-    assert "train-resnet18_v1-b1-mkl-r1: " not in judged.output, "one rank runs what it ran"
-    case = read_run(Path(judged.part("This run: "))).cases["train-resnet18_v1-b1-mkl-r2"]
+    assert "train-mobilenet0.25-b1-mkl-r1: " not in judged.output, "one rank runs what it ran"
+    case = read_run(Path(judged.part("This run: "))).cases["train-mobilenet0.25-b1-mkl-r2"]
     assert case.side_by_side is not None
     assert (case.side_by_side.stack.injected, case.side_by_side.problem) == (0.0, None)
     assert case.side_by_side.values
