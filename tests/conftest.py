@@ -14,7 +14,7 @@ UNIT = Path(__file__).parent / "unit"
 SmallDisk = tuple[Path, Callable[[], object]]
 
 # How long an example takes says how busy the machine is, and nothing about the code.
-settings.register_profile("suite", deadline=None)
+settings.register_profile("suite", deadline=None, max_examples=50)
 settings.load_profile("suite")
 
 

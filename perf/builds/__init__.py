@@ -1,7 +1,14 @@
 """Isolated MXNet installations, made with uv from this project's lock or from the user's wheel, and verified."""
 
 from perf.builds.data import is_compiled
-from perf.builds.environment import BLAS_KERNELS, Build, build_with_content, process_environment, provision
+from perf.builds.environment import (
+    BLAS_KERNELS,
+    Build,
+    build_with_content,
+    cached_build,
+    process_environment,
+    provision,
+)
 from perf.builds.facts import BuildFacts
 from perf.builds.mpi import Mpi
 from perf.builds.process import Finished, may_be_replayed, recorded_shell_variables, run, scrubbed_shell_variables
@@ -14,6 +21,7 @@ __all__ = [
     "Finished",
     "Mpi",
     "build_with_content",
+    "cached_build",
     "check_overrides",
     "is_compiled",
     "may_be_replayed",

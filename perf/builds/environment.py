@@ -119,11 +119,32 @@ def provision(
     Raises UnavailableError when a program is missing that compiling needs; PerfError when it cannot be installed, does
     not import, does not fit its role or lacks the kernels, or when the cache cannot be used.
     """
-    spec = spec_for(role, override, mpi)
-    if blas_kernels and not spec.role.mkldnn:
-        variables = {**spec.role.variables, BLAS_KERNELS: blas_kernels}
-        spec = replace(spec, role=msgspec.structs.replace(spec.role, variables=variables))
-    build = _provided(spec, cache, say)
+    spec = _spec_with_kernels(role, override, blas_kernels, mpi)
+    return _with_kernels(_provided(spec, cache, say), blas_kernels)
+
+
+def cached_build(
+    role: str,
+    *,
+    override: str | None,
+    cache: Path,
+    say: Say,
+    blas_kernels: str | None = None,
+    mpi: Path | None = None,
+) -> Build | None:
+    """Return what `provision` would, if it is cached and sound, without installing anything; otherwise None."""
+    with suppress(PerfError, OSError):  # `provision` meets the same error, and reports it
+        spec = _spec_with_kernels(role, override, blas_kernels, mpi)
+        builds = cache / "builds"
+        if (builds / spec.folder).exists():
+            with locked(builds, spec.folder, say):
+                build = _reuse(builds, spec, say)
+            return build and _with_kernels(build, blas_kernels)
+    return None
+
+
+def _with_kernels(build: Build, blas_kernels: str | None) -> Build:
+    """Return the build, which must use these kernels."""
     if BLAS_KERNELS in build.variables and build.blas_kernels != blas_kernels:
         chose = f"uses {build.blas_kernels}" if build.blas_kernels else "reports none: it may have no OpenBLAS"
         step = (
@@ -132,8 +153,16 @@ def provision(
             else "leave the option out"
         )
         message = f"BLAS kernels {blas_kernels!r} were requested, but it {chose}"
-        raise PerfError(message, subject=spec.subject, next_step=step)
+        raise PerfError(message, subject=f"build {build.role} ({build.requirement})", next_step=step)
     return build
+
+
+def _spec_with_kernels(role: str, override: str | None, blas_kernels: str | None, mpi: Path | None) -> BuildSpec:
+    spec = spec_for(role, override, mpi)
+    if blas_kernels and not spec.role.mkldnn:
+        variables = {**spec.role.variables, BLAS_KERNELS: blas_kernels}
+        spec = replace(spec, role=msgspec.structs.replace(spec.role, variables=variables))
+    return spec
 
 
 def build_with_content(

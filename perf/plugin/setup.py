@@ -3,13 +3,15 @@
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from perf.builds import Build, is_compiled, provision, scrubbed_shell_variables
+from perf.builds import Build, cached_build, is_compiled, provision, scrubbed_shell_variables
 from perf.cache import cache_folder
 from perf.errors import PerfError
 from perf.machine import (
@@ -149,17 +151,22 @@ def set_up(
     builds: dict[str, Build] = {}
     missing: dict[str, PerfError] = {}
     ledger = Ledger()
+    how: dict[str, Any] = {
+        "cache": cache,
+        "say": progress.say,
+        "blas_kernels": options.blas_kernels,
+        "mpi": options.mpi,
+    }
+
+    def reused(role: str) -> Build | None:
+        return cached_build(role, override=options.overrides.get(role), **how)
+
     with uncaptured(), ledger.stage("installing"):
+        with ThreadPoolExecutor() as pool:  # each is imported, to check it, which takes a second
+            cached = dict(zip(roles, pool.map(reused, roles), strict=True))
         for role in sorted(roles):
             try:
-                builds[role] = provision(
-                    role,
-                    override=options.overrides.get(role),
-                    cache=cache,
-                    say=progress.say,
-                    blas_kernels=options.blas_kernels,
-                    mpi=options.mpi,
-                )
+                builds[role] = cached[role] or provision(role, override=options.overrides.get(role), **how)
             except PerfError as error:
                 if not is_compiled(role):
                     raise

@@ -1,13 +1,13 @@
 """The check before timing: every variant computes what the equations say, with the kernels that it is measured for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from perf.errors import WorkerError
 from perf.facts import RnnCheck
 from perf.measure.family import Checked, Resources
 from perf.measure.plan import Operator, Plan, Variant, Workload
 from perf.measure.results import Failure
-from perf.measure.workers.inspection import inspect
+from perf.measure.workers.inspection import Observation, inspections
 from perf.measure.workers.worker_group import SEED
 from perf.rnn.agreement import Distance, ExpectedOutputs, distance, draw_inputs, expected_outputs
 from perf.rnn.example import Example, known_defect
@@ -21,7 +21,8 @@ OWN_KERNEL = "rnn_impl.h"
 def verify(plan: Plan[Operator], resources: Resources) -> dict[str, Checked[RnnCheck]]:
     """Run every variant once at every workload, on the inputs that will be timed, and compare it with the equations."""
     expected = {workload.name: _expected(plan.variants[0], workload) for workload in plan.workloads}
-    return {variant.name: _check(variant, plan, expected, resources) for variant in plan.variants}
+    with inspections(plan.variants, plan.workloads, resources) as inspect_one:
+        return {variant.name: _check(variant, plan, expected, inspect_one) for variant in plan.variants}
 
 
 def _expected(variant: Variant[Operator], workload: Workload) -> ExpectedOutputs:
@@ -29,10 +30,13 @@ def _expected(variant: Variant[Operator], workload: Workload) -> ExpectedOutputs
 
 
 def _check(
-    variant: Variant[Operator], plan: Plan[Operator], expected: Mapping[str, ExpectedOutputs], resources: Resources
+    variant: Variant[Operator],
+    plan: Plan[Operator],
+    expected: Mapping[str, ExpectedOutputs],
+    inspect_one: Callable[[Variant[Operator]], Observation],
 ) -> Checked[RnnCheck]:
     try:
-        observed = inspect(variant, plan.workloads, resources)
+        observed = inspect_one(variant)
     except WorkerError as error:
         return Checked(Failure(f"while its answers were checked: {error.what}", error.last_lines), None)
     distances = [

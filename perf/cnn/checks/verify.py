@@ -21,7 +21,7 @@ from perf.machine import read_machine
 from perf.measure.family import Resources
 from perf.measure.plan import Plan, Program, Variant, Workload
 from perf.measure.results import Failure
-from perf.measure.workers.inspection import Observation, inspect, parameters_of
+from perf.measure.workers.inspection import Observation, inspections, parameters_of
 from perf.measure.workers.replies import GraphNode
 from perf.wording import counted
 
@@ -72,27 +72,30 @@ def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict
     outputs: dict[str, NDArray[np.float32]] = {}
     verified = {}
     multiply_adds: float | None = None
-    for variant in sorted(plan.variants, key=lambda variant: variant.name != plan.reference):
-        if reason := variant.program.problem:
-            problem = _with_defects(Failure(reason, ""), variant, plan, resources)
-            verified[variant.name] = VerifiedVariant([], "unknown", None, problem=problem)
-            continue
-        try:
-            observed = inspect(variant, [workload], resources, count=variant.name == plan.reference, arrays=arrays)
-            outputs[variant.name] = observed.outputs[workload.name][0]
-            if observed.multiply_adds is not None:
-                multiply_adds = observed.multiply_adds / IMAGES
-            result = _check_variant(variant, observed, outputs, golden, quantisation)
-            by_golden = result.drift is not None and quantisation in golden.drift
-            if result.problem and not by_golden:
-                result = replace(result, problem=_with_defects(result.problem, variant, plan, resources))
-            elif result.drift and not result.problem and not by_golden:
-                result = _by_floors(result, plan, outputs, resources)
-            verified[variant.name] = replace(result, multiply_adds_per_image=multiply_adds)
-        except WorkerError as error:
-            problem = Failure(f"while its answers were checked: {error.what}", error.last_lines)
-            problem = _with_defects(problem, variant, plan, resources)
-            verified[variant.name] = VerifiedVariant([], "unknown", None, problem=problem)
+    variants = sorted(plan.variants, key=lambda variant: variant.name != plan.reference)
+    usable = [variant for variant in variants if not variant.program.problem]
+    with inspections(usable, [workload], resources, counted=plan.reference, arrays=arrays) as inspect_one:
+        for variant in variants:
+            if reason := variant.program.problem:
+                problem = _with_defects(Failure(reason, ""), variant, plan, resources)
+                verified[variant.name] = VerifiedVariant([], "unknown", None, problem=problem)
+                continue
+            try:
+                observed = inspect_one(variant)
+                outputs[variant.name] = observed.outputs[workload.name][0]
+                if observed.multiply_adds is not None:
+                    multiply_adds = observed.multiply_adds / IMAGES
+                result = _check_variant(variant, observed, outputs, golden, quantisation)
+                by_golden = result.drift is not None and quantisation in golden.drift
+                if result.problem and not by_golden:
+                    result = replace(result, problem=_with_defects(result.problem, variant, plan, resources))
+                elif result.drift and not result.problem and not by_golden:
+                    result = _by_floors(result, plan, outputs, resources)
+                verified[variant.name] = replace(result, multiply_adds_per_image=multiply_adds)
+            except WorkerError as error:
+                problem = Failure(f"while its answers were checked: {error.what}", error.last_lines)
+                problem = _with_defects(problem, variant, plan, resources)
+                verified[variant.name] = VerifiedVariant([], "unknown", None, problem=problem)
     return verified
 
 

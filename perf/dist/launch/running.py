@@ -224,12 +224,16 @@ class RunningJob:
                 self._on_message(message)
 
     def _check(self, deadline_s: float) -> None:
-        """Raise WorkerError when a rank has been silent for too long, or the job has passed its deadline."""
+        """Raise WorkerError when a rank has been silent for too long, when one ended without a result and MPI did not
+        end the job (as when it exits with code 0), or when the job has passed its deadline.
+        """
         now = time.monotonic()
         for number, rank in enumerate(self._ranks):
             silence_s = now - rank.last_message_s
             if not rank.over and silence_s > self._job.timeouts.silence_s:
                 raise self._error(number, f"sent nothing for {silence_s:.0f} s: it is stopped or cut off")
+            if rank.ended and rank.result is None and silence_s > self._job.timeouts.exit_s:
+                raise self._failure()
         if now > deadline_s:
             slowest = min(range(len(self._ranks)), key=lambda number: self._ranks[number].over)
             raise self._error(slowest, f"had not finished after {self._job.deadline_s:.0f} s")

@@ -3,7 +3,8 @@
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from perf.errors import WorkerError
 from perf.measure.family import Resources
 from perf.measure.plan import Loadable, Variant, Workload
 from perf.measure.workers.replies import GraphNode
@@ -63,7 +65,45 @@ def inspect(
     Raises WorkerError when the worker fails.
     """
     inputs = _saved(arrays, resources.scratch / "inputs.npz") if arrays else None
-    group = WorkerGroup(
+    with closing(_start(variant, resources, variables, folder)) as group:
+        return _observed(group, workloads, resources, inputs, count=count)
+
+
+@contextmanager
+def inspections(
+    variants: Sequence[Variant[Loadable]],
+    workloads: Sequence[Workload],
+    resources: Resources,
+    *,
+    counted: str | None = None,
+    arrays: Arrays | None = None,
+) -> Iterator[Callable[[Variant[Loadable]], Observation]]:
+    """Yield a function that inspects one of the variants as `inspect` does, once. Their workers all start here: they
+    import MXNet, which takes most of the time, while another one computes.
+
+    `counted` is the variant whose multiply-adds are counted. The function raises WorkerError when the worker fails.
+    """
+    inputs = _saved(arrays, resources.scratch / "inputs.npz") if arrays else None
+    with ExitStack() as workers:
+        started = {}
+        for variant in variants:
+            with suppress(WorkerError):  # it is raised again when the variant is inspected
+                started[variant.name] = workers.enter_context(closing(_start(variant, resources)))
+
+        def inspect_one(variant: Variant[Loadable]) -> Observation:
+            with closing(started.get(variant.name) or _start(variant, resources)) as group:
+                return _observed(group, workloads, resources, inputs, count=variant.name == counted)
+
+        yield inspect_one
+
+
+def _start(
+    variant: Variant[Loadable],
+    resources: Resources,
+    variables: Mapping[str, str] = VERBOSE,
+    folder: Path = Path("/"),
+) -> WorkerGroup:
+    return WorkerGroup(
         variant,
         resources.placements[:1],
         resources.scratch,
@@ -71,13 +111,15 @@ def inspect(
         variables=variables,
         folder=folder,
     )
-    try:
-        operators = group.load()
-        multiply_adds = group.multiply_adds(workloads[0]) if count else None
-        outputs = {workload.name: _outputs(group, workload, resources, inputs) for workload in workloads}
-        return Observation(operators, outputs, multiply_adds, group.log_text)
-    finally:
-        group.close()
+
+
+def _observed(
+    group: WorkerGroup, workloads: Sequence[Workload], resources: Resources, inputs: Path | None, *, count: bool
+) -> Observation:
+    operators = group.load()
+    multiply_adds = group.multiply_adds(workloads[0]) if count else None
+    outputs = {workload.name: _outputs(group, workload, resources, inputs) for workload in workloads}
+    return Observation(operators, outputs, multiply_adds, group.log_text)
 
 
 def inspect_layers(

@@ -175,7 +175,7 @@ def slowed(tmp_path_factory: pytest.TempPathFactory, doctored: Path) -> Slowed:
 def wounded(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A worker is killed in the first workload, another hangs in the second."""
     temporary = tmp_path_factory.mktemp("wounded")
-    with Session(temporary, *SMOKE, "--perf-timeout=8") as session:
+    with Session(temporary, *SMOKE, "--perf-timeout=6") as session:
         session.wait_for("cifar_resnet20_v1-b1, invocation 1")
         session.worker("mkl-fp32", speaking=True).kill()
         session.wait_for("cifar_resnet20_v1-b4, invocation 1")

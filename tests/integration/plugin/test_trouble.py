@@ -37,13 +37,13 @@ def test_a_killed_worker_is_reported_with_its_last_lines_and_a_command(wounded: 
     assert "build_subgraph.cc" in report, "its last lines"
     alone = report.partition("alone: ")[2]
     item = f"perf/cnn/test_inference.py::{KILLED}"
-    assert alone.startswith(f"{uv()} run pytest '{item}' --perf-tier=smoke --perf-timeout=8")
+    assert alone.startswith(f"{uv()} run pytest '{item}' --perf-tier=smoke --perf-timeout=6")
 
 
 def test_a_worker_that_hangs_is_reported_after_the_timeout(wounded: Finished) -> None:
     report = report_of(wounded, STOPPED)
     assert "cifar_resnet20_v1-b4 mkl-int8: while " in report
-    assert "the worker did not answer within 8 s and was killed" in report
+    assert "the worker did not answer within 6 s and was killed" in report
     assert f"alone: {uv()} run pytest 'perf/cnn/test_inference.py::{STOPPED}' --perf-tier=smoke" in report
 
 
