@@ -1,16 +1,21 @@
-"""The order of tests, warnings as errors, how hypothesis searches, and a small disk."""
+"""The order of tests and which run alone, warnings as errors, how hypothesis searches, and a small disk."""
 
 import os
 import shutil
 import subprocess
+import tempfile
 import warnings
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from tests.beside import ByFixtures, turn
+
 UNIT = Path(__file__).parent / "unit"
+TURNS = pytest.StashKey[str]()
 SmallDisk = tuple[Path, Callable[[], object]]
 
 # How long an example takes says how busy the machine is, and nothing about the code.
@@ -29,6 +34,31 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The unit tests come first."""
     items.sort(key=lambda item: not item.path.is_relative_to(UNIT))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFixtures:
+    """With `-n`, let one process have the tests that share fixtures."""
+    return ByFixtures(config, log)
+
+
+def pytest_configure_node(node: Any) -> None:
+    """Name a folder of locks to a process that runs tests."""
+    config: pytest.Config = node.config
+    if TURNS not in config.stash:
+        folder = tempfile.TemporaryDirectory(prefix="mxnet-perf-turns-")
+        config.add_cleanup(folder.cleanup)
+        config.stash[TURNS] = folder.name
+    node.workerinput["turns"] = config.stash[TURNS]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """With `-n`, a test that measures runs while no other test does."""
+    turns = getattr(item.config, "workerinput", {}).get("turns")
+    if turns is None:
+        return (yield)
+    with turn(Path(turns), alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

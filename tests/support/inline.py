@@ -59,7 +59,7 @@ def run_inline(
                 patch.delenv(name)
         patch.setenv("MXNET_PERF_CACHE", str(cache))
         patch.setattr("perf.plugin.setup.provision", provide)
-        patch.setattr("perf.plugin.setup.cached_build", lambda role, **_: None)
+        patch.setattr("perf.plugin.setup.cached_build", lambda _role, **_: None)
         if topology:
             patch.setattr("perf.plugin.setup.read_topology", lambda: topology)
             patch.setattr("perf.plugin.setup.find_numactl", lambda _: NUMACTL if len(topology.nodes) > 1 else WITHOUT)

@@ -23,6 +23,7 @@ from perf.measure.workers.replies import GraphNode
 from perf.measure.workers.worker_group import WorkerGroup
 from tests.support.leftovers import states
 
+pytestmark = pytest.mark.alone
 SMOKE = effort_of("smoke")
 WAIT_S = 60.0
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from perf.builds import Build
 from perf.machine import Placement
 from perf.measure.engine import Conditions
@@ -11,6 +13,8 @@ from perf.measure.journal import Journal
 from perf.measure.ledger import Ledger
 from perf.measure.peak import measure_peaks
 from perf.measure.tiers import effort_of
+
+pytestmark = pytest.mark.alone
 
 
 def conditions(placements: tuple[Placement, ...], scratch: Path, peak_size: int | None) -> Conditions:

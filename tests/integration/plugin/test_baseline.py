@@ -17,6 +17,7 @@ from perf.wording import uv
 from tests.integration.plugin.conftest import IGNORED, NETWORK, OTHER_VARIABLE, Slowed
 from tests.support.inline import Finished
 
+pytestmark = pytest.mark.alone
 LSTM = "lstm-16-16-l2-n2-t5"
 LSTM_IN_MKL = f"{LSTM}-mkl-fp32"
 

@@ -12,6 +12,7 @@ from perf.machine import read_topology
 from perf.runs.record import CaseRecord
 from tests.support.inline import Finished
 
+pytestmark = pytest.mark.alone
 Benchmarks = dict[str, dict[str, Any]]
 
 WORKLOADS = ("cifar_resnet20_v1-b1", "cifar_resnet20_v1-b4")

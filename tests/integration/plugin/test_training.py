@@ -13,6 +13,7 @@ from tests.integration.conftest import can_emulate
 from tests.support.inline import Finished
 from tests.support.session import run
 
+pytestmark = pytest.mark.alone
 EVERYWHERE = ("perf/dist/test_scaling.py", "--perf-tier=smoke", "--perf-ranks=2")
 TRAIN = (*EVERYWHERE, "-k", "not 2hosts")
 

@@ -11,6 +11,7 @@ from perf.wording import uv
 from tests.support.inline import Finished
 from tests.support.session import RECURRENT, Session
 
+pytestmark = pytest.mark.alone
 KILLED = "test_inference[cifar_resnet20_v1-b1-mkl-fp32]"
 STOPPED = "test_inference[cifar_resnet20_v1-b4-mkl-int8]"
 
