@@ -1,0 +1,93 @@
+"""A bisection as text: the table of its steps, and the sentence that answers it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from perf.bisection.search import bracket_of
+from perf.bisection.session import Sessions
+from perf.bisection.state import Plan, Step, answers_of
+from perf.report.console import say
+from perf.wording import counted
+
+_STYLES: Mapping[str, str] = {"slower": "bold red", "not slower": "green", "undecided": "yellow"}
+# A step that took longer is shown in minutes.
+MINUTE_S = 60.0
+
+
+def progress_line(plan: Plan, step: Step) -> str:
+    """Return a step in one line."""
+    return f"{_number(plan, step.wheel)} {plan.wheels[step.wheel].label}: {step.answer} {_change_text(step)}".rstrip(
+        "- "
+    )
+
+
+def print_steps(plan: Plan, steps: Sequence[Step], console: Console) -> None:
+    """Print the steps as a table, in the order of the wheels, and below it the reasons for what stayed undecided."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("Wheel", "", "Answer", "Change [95 % interval]"):
+        table.add_column(name, overflow="fold")
+    for name in ("Invocations", "Sessions", "Time", "Step"):
+        table.add_column(name, justify="right")
+    table.add_row(_number(plan, 0), Text(plan.wheels[0].label), Text("the first wheel"), *["-"] * 5)
+    by_wheel = {step.wheel: (number, step) for number, step in enumerate(steps, 1)}
+    for wheel, entry in enumerate(plan.wheels[1:], 1):
+        if wheel not in by_wheel:
+            table.add_row(_number(plan, wheel), Text(entry.label), Text("not compared", "dim"), *["-"] * 5)
+            continue
+        number, step = by_wheel[wheel]
+        answer = Text(step.answer, _STYLES[step.answer])
+        figures = (_change_text(step), str(len(step.values)), str(step.sessions), _time_text(step.seconds), str(number))
+        table.add_row(_number(plan, wheel), Text(entry.label), answer, *map(Text, figures))
+    console.print(table)
+    for step in steps:
+        if step.answer == "undecided":
+            say(console, f"{plan.wheels[step.wheel].label} is undecided: {step.reason}.")
+
+
+def conclusion(plan: Plan, steps: Sequence[Step]) -> list[str]:
+    """Return what the steps say, a line each."""
+    count, answers = len(plan.wheels), answers_of(steps)
+    first, last = plan.wheels[0].label, plan.wheels[-1].label
+    bracket = bracket_of(count, answers)
+    if bracket is None:
+        what = "is not slower than" if answers.get(count - 1) == "not slower" else "could not be compared with"
+        return [f"nothing to bisect: {last} {what} {first} in {plan.case}."]
+    before, after = plan.wheels[bracket.low].label, plan.wheels[bracket.high].label
+    if bracket.located:
+        return [f"first slower: {after} (after {before})"]
+    candidates = [plan.wheels[wheel].label for wheel in range(bracket.low + 1, bracket.high + 1)]
+    return [
+        f"first slower: one of {', '.join(candidates)} (after {before}); "
+        f"{counted(len(candidates) - 1, 'wheel')} between stayed undecided."
+    ]
+
+
+def reproduction(sessions: Sessions, steps: Sequence[Step]) -> str | None:
+    """Return the command that measures the first slower wheel again; None when no wheel is slower."""
+    bracket = bracket_of(len(sessions.plan.wheels), answers_of(steps))
+    return sessions.command(bracket.high) if bracket else None
+
+
+def heading(plan: Plan, folder: Path) -> str:
+    """Return what is searched for, in one line."""
+    first, count = plan.wheels[0].label, len(plan.wheels)
+    return f"{plan.case}: which of {count} wheels in the build {plan.role} is the first slower than {first}? ({folder})"
+
+
+def _number(plan: Plan, wheel: int) -> str:
+    return f"{wheel + 1}/{len(plan.wheels)}"
+
+
+def _change_text(step: Step) -> str:
+    if step.change is None or step.change_low is None or step.change_high is None:
+        return "-"
+    return f"{step.change - 1:+.1%} [{step.change_low - 1:+.1%}, {step.change_high - 1:+.1%}]"
+
+
+def _time_text(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < MINUTE_S else f"{seconds / MINUTE_S:.1f} min"

@@ -1,0 +1,194 @@
+"""The pytest sessions of a bisection: each measures one wheel side by side with the first one, and stores its run."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from perf.bisection.state import Plan
+from perf.errors import PerfError
+from perf.files import ROOT
+from perf.runs.schema import StoredCase, StoredRun, read_run
+from perf.runs.store import numbered_files
+from perf.wording import uv
+
+# The fewest invocations of a wheel's sessions, in their order: the first as the tier has it; what that leaves undecided
+# is measured again, longer.
+INVOCATIONS = (None, 8, 16)
+# The name that the run of the first wheel is stored under.
+FIRST = "first"
+# pytest's exit codes for a session whose items ran, and for one that could not begin.
+RAN, USAGE_ERROR = (0, 1), 4
+# A measured item, or a check, in pytest's list: its id, which ends with the case's name.
+ITEM = re.compile(r"^(perf/\S+::\w+\[(.+)\])$")
+# Options that a bisection sets, by how they begin.
+OWN = ("--benchmark", "--perf-tier", "--perf-invocations", "--perf-inject", "--perf-resume")
+# How many lines of a session that failed are shown.
+LAST_LINES = 5
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A session's result: the `run` with the `case`, or the `problem` that kept the wheel from being measured."""
+
+    run: StoredRun | None = None
+    case: StoredCase | None = None
+    problem: str = ""
+
+
+def find_item(case: str, tier: str, options: Sequence[str]) -> str:
+    """Return the pytest id of a case, which is named so or by its pytest id. Raises PerfError when no such case would be
+    measured with these options.
+    """
+    for option in options:
+        if option.startswith(OWN):
+            message = f"the option {option} is set by the bisection"
+            raise PerfError(message, subject="mxperf bisect", next_step="leave it out after --")
+    arguments = [*_pytest(str(ROOT / "perf"), tier, options), "--collect-only", "--verbosity=-1"]
+    listed = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        message = f"pytest does not take these options: {_last_lines(listed.stderr or listed.stdout)}"
+        raise PerfError(message, subject=shlex.join(options), next_step="correct the options after --")
+    items = {match[2]: match[1] for match in map(ITEM.match, listed.stdout.splitlines()) if match}
+    name = case.rpartition("[")[2].removesuffix("]") if "::" in case else case
+    if name in items:
+        return items[name]
+    close = get_close_matches(name, items, n=3)
+    step = f"name one of {', '.join(close)}" if close else f"list them with `{uv()} run pytest perf/ --collect-only -q`"
+    message = f"there is no such case in the {tier} tier"
+    raise PerfError(message, subject=case, next_step=f"{step}; options after -- such as --perf-model add cases")
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """The sessions of the bisection `plan` in its `folder`."""
+
+    folder: Path
+    plan: Plan
+
+    def first(self) -> tuple[Path, StoredRun]:
+        """Return the stored run of the first wheel, which is measured unless it is there. Raises PerfError when it
+        cannot be.
+        """
+        stored = self._first_file()
+        if stored is None:
+            self._make_folders()
+            problem = self._session("wheel-000", ["--benchmark-save", FIRST, *self._with_wheel(0)])
+            stored = self._first_file()
+            if stored is None:
+                message = f"the first wheel could not be measured: {problem or 'its run was not stored'}"
+                raise PerfError(message, subject=self.plan.wheels[0].label, next_step=self._look("wheel-000"))
+        run = read_run(stored)
+        if self.plan.case not in run.cases:
+            why = run.perf.left_out.get(self.plan.item, "no item measures it")
+            message = f"the run of the first wheel does not contain this case: {why}"
+            raise PerfError(message, subject=self.plan.case, next_step=self._look("wheel-000"))
+        self._check_role(run.cases[self.plan.case], 0)
+        return stored, run
+
+    def measured(self, wheel: int, attempt: int) -> Measured:
+        """Return the result of a wheel's session, by its number from 1 on. A session that was interrupted is resumed,
+        and one whose run is stored is not repeated. Raises PerfError when it fails for another reason than the wheel.
+        """
+        name = f"wheel-{wheel:03}-session-{attempt}"
+        path = self.folder / "runs" / f"{name}.json"
+        run = _complete_run(path)
+        if run is None:
+            self._make_folders()
+            arguments = [f"--benchmark-json={path}", *self._with_wheel(wheel), "--benchmark-compare=0001"]
+            least = INVOCATIONS[attempt - 1]
+            problem = self._session(name, [*arguments, *([f"--perf-invocations={least}"] if least else [])])
+            if problem:
+                return Measured(problem=problem)
+            run = _complete_run(path)
+        if run is None:
+            message = "the session stored no complete run"
+            raise PerfError(message, subject=self.plan.wheels[wheel].label, next_step=self._look(name))
+        case = run.cases.get(self.plan.case)
+        if case is None:
+            return Measured(run, problem=run.perf.left_out.get(self.plan.item, "the case was not measured"))
+        self._check_role(case, wheel)
+        return Measured(run, case)
+
+    def command(self, wheel: int) -> str:
+        """Return the command that measures a wheel side by side with the first one."""
+        arguments = [self.plan.item, f"--perf-tier={self.plan.tier}", *self.plan.options, *self._with_wheel(wheel)]
+        return shlex.join([uv(), "run", "pytest", *arguments, "--benchmark-compare=0001"])
+
+    def _session(self, name: str, arguments: Sequence[str]) -> str | None:
+        """Run a session, whose output goes to a file. Return why its wheel cannot be measured; None when its items ran."""
+        log, begun = self.folder / "logs" / f"{name}.txt", self.folder / "logs" / f"{name}.begun"
+        command = [*_pytest(str(ROOT / self.plan.item), self.plan.tier, self.plan.options), *arguments]
+        code, resumed = USAGE_ERROR, begun.exists()
+        begun.touch()
+        if resumed:
+            code = _logged([*command, "--perf-resume"], log)
+        if code == USAGE_ERROR:  # there was nothing to resume
+            code = _logged(command, log)
+        if code in RAN:
+            return None
+        text = log.read_text(errors="replace")
+        # The plugin ends a session whose build cannot be made with that build's name.
+        failed = re.search(rf"^ERROR: (build {re.escape(self.plan.role)} \(.*)", text, re.MULTILINE)
+        if code == USAGE_ERROR and failed:
+            return failed[1]
+        message = f"the session ended with exit code {code}: {_last_lines(text)}"
+        raise PerfError(message, subject=name, next_step=f"{self._look(name)}; the same command resumes")
+
+    def _with_wheel(self, wheel: int) -> list[str]:
+        build = f"--perf-build={self.plan.role}={self.plan.wheels[wheel].requirement}"
+        return [build, f"--benchmark-storage=file://{self.folder.absolute() / FIRST}"]
+
+    def _first_file(self) -> Path | None:
+        files = numbered_files(self.folder / FIRST)
+        return files[0] if files else None
+
+    def _make_folders(self) -> None:
+        for name in ("runs", "logs"):
+            try:
+                (self.folder / name).mkdir(exist_ok=True)
+            except OSError as error:
+                step = "free some space there, or name another folder with --folder"
+                message = f"cannot be written to: {error.strerror}"
+                raise PerfError(message, subject=str(self.folder), next_step=step) from error
+
+    def _look(self, name: str) -> str:
+        return f"read {self.folder / 'logs' / name}.txt"
+
+    def _check_role(self, case: StoredCase, wheel: int) -> None:
+        """Raise PerfError unless the case ran this wheel."""
+        if case.stack.requirement != self.plan.wheels[wheel].requirement:
+            message = f"it runs {case.stack.requirement}, and not what --role={self.plan.role} puts in its place"
+            step = "name the role of the case's build, or for a folder of another bisection, another --folder"
+            raise PerfError(message, subject=self.plan.case, next_step=step)
+
+
+def _pytest(item: str, tier: str, options: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "pytest", item, f"--perf-tier={tier}", *options]
+
+
+def _logged(command: Sequence[str], log: Path) -> int:
+    """Run a command, which dies with this process, with its output in a file; return its exit code."""
+    with log.open("wb") as file:
+        mortal = [sys.executable, "-m", "perf.worker.process_lifetime", *command]
+        return subprocess.run(
+            mortal, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, check=False
+        ).returncode
+
+
+def _complete_run(path: Path) -> StoredRun | None:
+    """Return the run in a file; None unless it is whole and complete."""
+    if path.exists():
+        with suppress(PerfError):
+            run = read_run(path)
+            return run if run.perf.complete else None
+    return None
+
+
+def _last_lines(text: str) -> str:
+    return "\n".join(text.strip().splitlines()[-LAST_LINES:])
