@@ -1,7 +1,7 @@
 """The steps of a bisection: compare one wheel with the first one until that is decided, and store the answer."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +10,8 @@ import msgspec
 from perf.bisection.search import Answer, next_wheel
 from perf.bisection.session import INVOCATIONS, Measured
 from perf.bisection.state import Plan, Step, add_step, answers_of, read_steps
-from perf.judge.change import CONFIDENCE
+from perf.judge.change import CONFIDENCE, Change
+from perf.judge.judgement import VerdictKind
 from perf.runs.judges import make_gate
 from perf.runs.schema import StoredCase, StoredRun
 from perf.runs.tolerances import Tolerances
@@ -18,6 +19,8 @@ from perf.runs.verdict import Verdict
 
 # Measures a wheel, by its number, in its first, second, ... session.
 Measure = Callable[[int, int], Measured]
+# The answers that verdicts side by side give; any other verdict leaves a wheel undecided.
+ANSWERS: Mapping[VerdictKind, Answer] = {"regressed": "slower", "ok": "not slower", "improved": "not slower"}
 
 
 @dataclass(frozen=True)
@@ -55,25 +58,15 @@ class Comparison:
         """Return the step on a wheel. What a session leaves undecided is measured again in a longer one, and judged
         together with what was measured before.
         """
-        answer: Answer = "undecided"
-        reason, verdict, values, session = "", None, list[float](), 0
         started_s = time.monotonic()
+        values: list[float] = []
         for session in range(1, len(INVOCATIONS) + 1):
             measured = measure(wheel, session)
-            if measured.run is None or measured.case is None:
-                answer, reason, verdict = "undecided", measured.problem, None
+            if measured.case is not None and measured.case.side_by_side is not None:
+                values += measured.case.side_by_side.values
+            answer, reason, change = self._answer(measured, values)
+            if answer != "undecided" or measured.case is None:
                 break
-            case = measured.case
-            if case.side_by_side is not None:
-                values += case.side_by_side.values
-                case = msgspec.structs.replace(
-                    case, side_by_side=msgspec.structs.replace(case.side_by_side, values=list(values))
-                )
-            verdict = self.verdict(measured.run, case)
-            answer, reason = _answer(case, verdict)
-            if answer != "undecided":
-                break
-        change = verdict.side_by_side.change if verdict and verdict.side_by_side else None
         low, high = change.interval() if change else (None, None)
         return Step(
             wheel=wheel,
@@ -86,6 +79,18 @@ class Comparison:
             sessions=session,
             seconds=round(time.monotonic() - started_s, 1),
         )
+
+    def _answer(self, measured: Measured, values: Sequence[float]) -> tuple[Answer, str, Change | None]:
+        """The answer that a session and the `values` of the sessions so far give, with its reason and the change."""
+        case = measured.case
+        if measured.run is None or case is None:
+            return "undecided", measured.problem, None
+        if case.side_by_side is None:
+            return "not slower", "it is the same stack as the first wheel's", None
+        pooled = msgspec.structs.replace(case.side_by_side, values=list(values))
+        verdict = self.verdict(measured.run, msgspec.structs.replace(case, side_by_side=pooled))
+        change = verdict.side_by_side.change if verdict.side_by_side else None
+        return ANSWERS.get(verdict.kind, "undecided"), verdict.reason.partition("; changed: ")[0], change
 
 
 def steps_of(folder: Path, plan: Plan, comparison: Comparison, measure: Measure) -> Iterator[Step]:
@@ -100,14 +105,3 @@ def steps_of(folder: Path, plan: Plan, comparison: Comparison, measure: Measure)
         add_step(folder, step)
         steps.append(step)
         yield step
-
-
-def _answer(case: StoredCase, verdict: Verdict) -> tuple[Answer, str]:
-    """Return the answer that a verdict gives, with the reason."""
-    if case.side_by_side is None:
-        return "not slower", "it runs the first wheel's files"
-    if verdict.kind == "regressed":
-        return "slower", verdict.reason
-    if verdict.kind in {"ok", "improved"}:
-        return "not slower", verdict.reason
-    return "undecided", verdict.reason

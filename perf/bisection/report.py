@@ -21,9 +21,8 @@ MINUTE_S = 60.0
 
 def progress_line(plan: Plan, step: Step) -> str:
     """Return a step in one line."""
-    return f"{_number(plan, step.wheel)} {plan.wheels[step.wheel].label}: {step.answer} {_change_text(step)}".rstrip(
-        "- "
-    )
+    because = _change_text(step) if step.change is not None else f"({step.reason})"
+    return f"{_number(plan, step.wheel)} {plan.wheels[step.wheel].label}: {step.answer} {because}"
 
 
 def print_steps(plan: Plan, steps: Sequence[Step], console: Console) -> None:

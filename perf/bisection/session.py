@@ -42,7 +42,7 @@ class Measured:
 
 
 def find_item(case: str, tier: str, options: Sequence[str]) -> str:
-    """Return the pytest id of a case, which is named so or by its pytest id. Raises PerfError when no such case would be
+    """Return the pytest id of a case that is named by its id or its name. Raises PerfError when no such case would be
     measured with these options.
     """
     for option in options:
@@ -121,7 +121,7 @@ class Sessions:
         return shlex.join([uv(), "run", "pytest", *arguments, "--benchmark-compare=0001"])
 
     def _session(self, name: str, arguments: Sequence[str]) -> str | None:
-        """Run a session, whose output goes to a file. Return why its wheel cannot be measured; None when its items ran."""
+        """Run a session with its output in a file. Return why its wheel cannot be measured; None if its items ran."""
         log, begun = self.folder / "logs" / f"{name}.txt", self.folder / "logs" / f"{name}.begun"
         command = [*_pytest(str(ROOT / self.plan.item), self.plan.tier, self.plan.options), *arguments]
         code, resumed = USAGE_ERROR, begun.exists()

@@ -46,8 +46,8 @@ class Wheel(msgspec.Struct, frozen=True):
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What is searched for. `version` is that of the format. `case` is the case's name and `item` its pytest id. The
-    `wheels` are put in the build `role`, in their order. Every session has the `tier` and the pytest `options`, and runs
-    on `machine_class`.
+    `wheels` are put in the build `role`, in their order. Every session has the `tier` and the pytest `options`, on
+    `machine_class`.
     """
 
     version: int = VERSION
@@ -87,8 +87,8 @@ class _Version(msgspec.Struct):
 def wheels_of(role: str, requirements: Sequence[str]) -> list[Wheel]:
     """Return the wheels of a bisection. The path of a wheel file becomes absolute.
 
-    Raises PerfError when the role is unknown, a wheel is neither a requirement nor a file that can be read, or there are
-    fewer than two different ones.
+    Raises PerfError when the role is unknown, a wheel is neither a requirement nor a file that can be read, a wheel is
+    named twice, or there are fewer than two.
     """
     wheels = [_wheel(role, requirement) for requirement in requirements]
     if len(wheels) < 2:  # noqa: PLR2004 - one is not slower than itself
@@ -149,7 +149,7 @@ def begin(folder: Path, plan: Plan) -> None:
 
 
 def read_plan(folder: Path) -> Plan | None:
-    """Return the plan in a folder, None when there is none. Raises PerfError when it is damaged or of another version."""
+    """Return the plan in a folder; None without one. Raises PerfError when it is damaged or of another version."""
     path = folder / PLAN
     if not path.exists():
         return None
@@ -163,7 +163,7 @@ def read_plan(folder: Path) -> Plan | None:
 
 def read_steps(folder: Path, plan: Plan) -> list[Step]:
     """Return the steps so far, in their order. Raises PerfError, naming the file, when one is damaged."""
-    steps = []
+    steps: list[Step] = []
     for path in _step_files(folder):
         again = "remove it, and the step is repeated from the runs that are stored"
         step = decoded(read_bytes(path, next_step=again), Step, path, next_step=again)

@@ -1,6 +1,6 @@
 """The search: every first slower wheel is located, in as few comparisons as promised, and never a wrong one."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,7 @@ def most(count: int) -> int:
     return (count - 2).bit_length() + 1
 
 
-def answers_to(count: int, first_slower: int, undecided: Set[int] = frozenset()) -> Mapping[int, Answer]:
+def answers_to(count: int, first_slower: int, undecided: Collection[int] = ()) -> Mapping[int, Answer]:
     """All answers of a bisection in which the wheels from `first_slower` on are slower."""
     answers: dict[int, Answer] = {}
     while (wheel := next_wheel(count, answers)) is not None:
