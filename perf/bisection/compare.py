@@ -13,9 +13,10 @@ from perf.bisection.state import Plan, Step, add_step, answers_of, read_steps
 from perf.judge.change import CONFIDENCE, Change
 from perf.judge.judgement import VerdictKind
 from perf.runs.judges import make_gate
-from perf.runs.schema import StoredCase, StoredRun
+from perf.runs.schema import FEW, StoredCase, StoredRun
 from perf.runs.tolerances import Tolerances
 from perf.runs.verdict import Verdict
+from perf.wording import counted
 
 # Measures a wheel, by its number, in its first, second, ... session.
 Measure = Callable[[int, int], Measured]
@@ -90,6 +91,8 @@ class Comparison:
         pooled = msgspec.structs.replace(case.side_by_side, values=list(values))
         verdict = self.verdict(measured.run, msgspec.structs.replace(case, side_by_side=pooled))
         change = verdict.side_by_side.change if verdict.side_by_side else None
+        if len(values) < FEW:
+            return "undecided", f"it has {counted(len(values), 'undisturbed invocation')}; {FEW} are needed", change
         return ANSWERS.get(verdict.kind, "undecided"), verdict.reason.partition("; changed: ")[0], change
 
 

@@ -22,7 +22,7 @@ MINUTE_S = 60.0
 def progress_line(plan: Plan, step: Step) -> str:
     """Return a step in one line."""
     because = _change_text(step) if step.change is not None else f"({step.reason})"
-    return f"{_number(plan, step.wheel)} {plan.wheels[step.wheel].label}: {step.answer} {because}"
+    return f"{_number(plan, step.wheel)} {plan.wheels[step.wheel].name}: {step.answer} {because}"
 
 
 def print_steps(plan: Plan, steps: Sequence[Step], console: Console) -> None:
@@ -32,34 +32,34 @@ def print_steps(plan: Plan, steps: Sequence[Step], console: Console) -> None:
         table.add_column(name, overflow="fold")
     for name in ("Invocations", "Sessions", "Time", "Step"):
         table.add_column(name, justify="right")
-    table.add_row(_number(plan, 0), Text(plan.wheels[0].label), Text("the first wheel"), *["-"] * 5)
+    table.add_row(_number(plan, 0), Text(plan.wheels[0].name), Text("the first wheel"), *["-"] * 5)
     by_wheel = {step.wheel: (number, step) for number, step in enumerate(steps, 1)}
     for wheel, entry in enumerate(plan.wheels[1:], 1):
         if wheel not in by_wheel:
-            table.add_row(_number(plan, wheel), Text(entry.label), Text("not compared", "dim"), *["-"] * 5)
+            table.add_row(_number(plan, wheel), Text(entry.name), Text("not compared", "dim"), *["-"] * 5)
             continue
         number, step = by_wheel[wheel]
         answer = Text(step.answer, _STYLES[step.answer])
         figures = (_change_text(step), str(len(step.values)), str(step.sessions), _time_text(step.seconds), str(number))
-        table.add_row(_number(plan, wheel), Text(entry.label), answer, *map(Text, figures))
+        table.add_row(_number(plan, wheel), Text(entry.name), answer, *map(Text, figures))
     console.print(table)
     for step in steps:
         if step.answer == "undecided":
-            say(console, f"{plan.wheels[step.wheel].label} is undecided: {step.reason}.")
+            say(console, f"{plan.wheels[step.wheel].name} is undecided: {step.reason}.")
 
 
 def conclusion(plan: Plan, steps: Sequence[Step]) -> list[str]:
     """Return what the steps say, a line each."""
     count, answers = len(plan.wheels), answers_of(steps)
-    first, last = plan.wheels[0].label, plan.wheels[-1].label
+    first, last = plan.wheels[0].name, plan.wheels[-1].name
     bracket = bracket_of(count, answers)
     if bracket is None:
         what = "is not slower than" if answers.get(count - 1) == "not slower" else "could not be compared with"
         return [f"nothing to bisect: {last} {what} {first} in {plan.case}."]
-    before, after = plan.wheels[bracket.low].label, plan.wheels[bracket.high].label
+    before, after = plan.wheels[bracket.low].name, plan.wheels[bracket.high].name
     if bracket.located:
         return [f"first slower: {after} (after {before})"]
-    candidates = [plan.wheels[wheel].label for wheel in range(bracket.low + 1, bracket.high + 1)]
+    candidates = [plan.wheels[wheel].name for wheel in range(bracket.low + 1, bracket.high + 1)]
     return [
         f"first slower: one of {', '.join(candidates)} (after {before}); "
         f"{counted(len(candidates) - 1, 'wheel')} between stayed undecided."
@@ -74,7 +74,7 @@ def reproduction(sessions: Sessions, steps: Sequence[Step]) -> str | None:
 
 def heading(plan: Plan, folder: Path) -> str:
     """Return what is searched for, in one line."""
-    first, count = plan.wheels[0].label, len(plan.wheels)
+    first, count = plan.wheels[0].name, len(plan.wheels)
     return f"{plan.case}: which of {count} wheels in the build {plan.role} is the first slower than {first}? ({folder})"
 
 

@@ -13,13 +13,14 @@ from pathlib import Path
 from perf.bisection.state import Plan
 from perf.errors import PerfError
 from perf.files import ROOT
-from perf.runs.schema import StoredCase, StoredRun, read_run
+from perf.measure.tiers import effort_of
+from perf.runs.schema import FEW, StoredCase, StoredRun, read_run
 from perf.runs.store import numbered_files
 from perf.wording import uv
 
-# The fewest invocations of a wheel's sessions, in their order: the first as the tier has it; what that leaves undecided
-# is measured again, longer.
-INVOCATIONS = (None, 8, 16)
+# The fewest invocations of a wheel's sessions, in their order, unless the tier has more: what the first session leaves
+# undecided is measured again, longer.
+INVOCATIONS = (FEW, 8, 16)
 # The name that the run of the first wheel is stored under.
 FIRST = "first"
 # pytest's exit codes for a session whose items ran, and for one that could not begin.
@@ -82,7 +83,7 @@ class Sessions:
             stored = self._first_file()
             if stored is None:
                 message = f"the first wheel could not be measured: {problem or 'its run was not stored'}"
-                raise PerfError(message, subject=self.plan.wheels[0].label, next_step=self._look("wheel-000"))
+                raise PerfError(message, subject=self.plan.wheels[0].name, next_step=self._look("wheel-000"))
         run = read_run(stored)
         if self.plan.case not in run.cases:
             why = run.perf.left_out.get(self.plan.item, "no item measures it")
@@ -100,15 +101,15 @@ class Sessions:
         run = _complete_run(path)
         if run is None:
             self._make_folders()
-            arguments = [f"--benchmark-json={path}", *self._with_wheel(wheel), "--benchmark-compare=0001"]
-            least = INVOCATIONS[attempt - 1]
-            problem = self._session(name, [*arguments, *([f"--perf-invocations={least}"] if least else [])])
+            least = max(INVOCATIONS[attempt - 1], effort_of(self.plan.tier).min_invocations)
+            arguments = [f"--benchmark-json={path}", f"--perf-invocations={least}", "--benchmark-compare=0001"]
+            problem = self._session(name, [*arguments, *self._with_wheel(wheel)])
             if problem:
                 return Measured(problem=problem)
             run = _complete_run(path)
         if run is None:
             message = "the session stored no complete run"
-            raise PerfError(message, subject=self.plan.wheels[wheel].label, next_step=self._look(name))
+            raise PerfError(message, subject=self.plan.wheels[wheel].name, next_step=self._look(name))
         case = run.cases.get(self.plan.case)
         if case is None:
             return Measured(run, problem=run.perf.left_out.get(self.plan.item, "the case was not measured"))

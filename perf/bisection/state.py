@@ -28,20 +28,18 @@ ELSEWHERE = "name another folder with --folder, or remove this one to start agai
 
 
 class Wheel(msgspec.Struct, frozen=True):
-    """A wheel: its `requirement` as --perf-build takes it, and the `sha256` of a wheel file; null for a requirement."""
+    """A wheel: its `name` as the user wrote it, the `requirement` as --perf-build takes it (of a file, the absolute
+    path), and the `sha256` of a file; null for a requirement.
+    """
 
+    name: str
     requirement: str
     sha256: str | None = None
 
     @property
-    def label(self) -> str:
-        """The name in tables: the requirement, or the name of the file."""
-        return self.requirement if self.sha256 is None else Path(self.requirement).name
-
-    @property
     def identity(self) -> str:
         """What tells it from other wheels: a file's content and not its folder, as the builds have it."""
-        return self.label if self.sha256 is None else f"{self.label} ({self.sha256[:12]})"
+        return self.name if self.sha256 is None else f"{Path(self.requirement).name} ({self.sha256[:12]})"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,12 +59,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer on one wheel, by its number `wheel` in the list, with the `reason`.
+    """The `answer` on one wheel, by its number `wheel` in the list, with the `reason`.
 
     `change` is the ratio of the latencies of the first wheel and this one, side by side: below 1 is slower.
     `change_low` and `change_high` are the ends of its 95 % interval. All three are null when it was not measured.
     `values` holds log(latency of the first wheel / latency) of each undisturbed invocation. `sessions` is the number of
-    pytest sessions, and `seconds` the time that they took.
+    pytest sessions, and `seconds` the time that the command which stored the step spent on them.
     """
 
     wheel: int
@@ -104,11 +102,11 @@ def _wheel(role: str, requirement: str) -> Wheel:
     overrides = parse_overrides([f"{role}={requirement}"])
     check_overrides(overrides)
     if not requirement.endswith(".whl") or "://" in requirement:
-        return Wheel(overrides[role])
+        return Wheel(requirement, overrides[role])
     path = Path(requirement).expanduser().resolve()
     try:
         with path.open("rb") as file:
-            return Wheel(str(path), hashlib.file_digest(file, "sha256").hexdigest())
+            return Wheel(requirement, str(path), hashlib.file_digest(file, "sha256").hexdigest())
     except OSError as error:
         message = f"the wheel cannot be read: {error.strerror}"
         raise PerfError(message, subject=str(path), next_step="check the path") from error

@@ -30,7 +30,7 @@ def plan_of(count: int) -> Plan:
         tier="quick",
         options=[],
         machine_class=MACHINE_CLASS,
-        wheels=[Wheel(f"mxnet-mkl==1.{number}") for number in range(count)],
+        wheels=[Wheel(*[f"mxnet-mkl==1.{number}"] * 2) for number in range(count)],
     )
 
 
@@ -48,7 +48,7 @@ def comparison(wheels: int = 7) -> Comparison:
 
 
 class Machine:
-    """Measures wheels of these log ratios to the first one, and notes each session; others cannot be installed."""
+    """Measures wheels of these log ratios to the first one; any other cannot be installed. Notes each session."""
 
     def __init__(self, ratios: Mapping[int, float], seed: int = 1) -> None:
         self.ratios = ratios
@@ -83,9 +83,16 @@ def test_what_a_session_leaves_undecided_is_measured_again_and_judged_together()
 
 
 def test_a_wheel_that_no_session_decides_stays_undecided_with_the_reason() -> None:
-    step = comparison().step(1, lambda *_: session([-0.1, 0.1]))
+    step = comparison().step(1, lambda *_: session([-0.1, 0.1, 0.0]))
     assert (step.answer, step.sessions) == ("undecided", len(INVOCATIONS))
     assert "cannot be excluded" in step.reason
+
+
+def test_one_invocation_decides_nothing_however_large_the_loss() -> None:
+    runs = iter([session([-0.7]), session([]), session([-0.71])])
+    step = comparison().step(1, lambda *_: next(runs))
+    assert (step.answer, step.values) == ("undecided", [-0.7, -0.71])
+    assert step.reason == "it has 2 undisturbed invocations; 3 are needed"
 
 
 @pytest.mark.parametrize(

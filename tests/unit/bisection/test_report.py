@@ -1,6 +1,7 @@
 """What a bisection prints: the table, the sentence, and the command."""
 
 import io
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ from perf.bisection.search import Answer
 from perf.bisection.state import Step, Wheel
 from tests.unit.bisection.test_state import BASE
 
-PLAN = msgspec.structs.replace(BASE, wheels=[Wheel(f"mxnet-mkl==1.5.{number}") for number in range(5)])
+PLAN = msgspec.structs.replace(BASE, wheels=[Wheel(*[f"mxnet-mkl==1.5.{number}"] * 2) for number in range(5)])
 
 
 def step(wheel: int, answer: Answer, change: float | None = None) -> Step:
@@ -84,8 +85,6 @@ def test_the_sentence_says_what_is_known_and_no_more(steps: list[Step], sentence
 
 
 def test_the_heading_says_what_is_searched_for() -> None:
-    from pathlib import Path
-
     assert heading(PLAN, Path("bisection")) == (
         "resnet18_v1-b1-mkl-fp32: which of 5 wheels in the build mkl is the first slower than mxnet-mkl==1.5.0? "
         "(bisection)"
