@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
-from perf.bisection.state import Plan
+from perf.bisection.state import Plan, unwritable
 from perf.errors import PerfError
 from perf.files import ROOT
 from perf.measure.tiers import effort_of
@@ -29,6 +30,8 @@ RAN, USAGE_ERROR = (0, 1), 4
 ITEM = re.compile(r"^(perf/\S+::\w+\[(.+)\])$")
 # Options that a bisection sets, by how they begin.
 OWN = ("--benchmark", "--perf-tier", "--perf-invocations", "--perf-inject", "--perf-resume")
+# Collecting takes some seconds; a session of one case at most an hour of confirmations (perf/measure/tiers.toml).
+COLLECTING_S, LONGEST_SESSION_S = 300.0, 4 * 3600.0
 # How many lines of a session that failed are shown.
 LAST_LINES = 5
 
@@ -51,7 +54,7 @@ def find_item(case: str, tier: str, options: Sequence[str]) -> str:
             message = f"the option {option} is set by the bisection"
             raise PerfError(message, subject="mxperf bisect", next_step="leave it out after --")
     arguments = [*_pytest(str(ROOT / "perf"), tier, options), "--collect-only", "--verbosity=-1"]
-    listed = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    listed = _run(arguments, COLLECTING_S, capture_output=True)
     if listed.returncode:
         message = f"pytest does not take these options: {_last_lines(listed.stderr or listed.stdout)}"
         raise PerfError(message, subject=shlex.join(options), next_step="correct the options after --")
@@ -78,7 +81,6 @@ class Sessions:
         """
         stored = self._first_file()
         if stored is None:
-            self._make_folders()
             problem = self._session("wheel-000", ["--benchmark-save", FIRST, *self._with_wheel(0)])
             stored = self._first_file()
             if stored is None:
@@ -88,7 +90,8 @@ class Sessions:
         if self.plan.case not in run.cases:
             why = run.perf.left_out.get(self.plan.item, "no item measures it")
             message = f"the run of the first wheel does not contain this case: {why}"
-            raise PerfError(message, subject=self.plan.case, next_step=self._look("wheel-000"))
+            step = f"{self._look('wheel-000')}; to measure it again, remove {self.folder / FIRST}"
+            raise PerfError(message, subject=self.plan.case, next_step=step)
         self._check_role(run.cases[self.plan.case], 0)
         return stored, run
 
@@ -100,16 +103,15 @@ class Sessions:
         path = self.folder / "runs" / f"{name}.json"
         run = _complete_run(path)
         if run is None:
-            self._make_folders()
             least = max(INVOCATIONS[attempt - 1], effort_of(self.plan.tier).min_invocations)
             arguments = [f"--benchmark-json={path}", f"--perf-invocations={least}", "--benchmark-compare=0001"]
             problem = self._session(name, [*arguments, *self._with_wheel(wheel)])
             if problem:
                 return Measured(problem=problem)
             run = _complete_run(path)
-        if run is None:
-            message = "the session stored no complete run"
-            raise PerfError(message, subject=self.plan.wheels[wheel].name, next_step=self._look(name))
+        if run is None:  # pytest-benchmark writes none when its only test failed or was skipped
+            log = (self.folder / "logs" / f"{name}.txt").read_text(errors="replace")
+            return Measured(problem=f"{failure_in(log, self.plan.case)} ({self._look(name)})")
         case = run.cases.get(self.plan.case)
         if case is None:
             return Measured(run, problem=run.perf.left_out.get(self.plan.item, "the case was not measured"))
@@ -126,7 +128,12 @@ class Sessions:
         log, begun = self.folder / "logs" / f"{name}.txt", self.folder / "logs" / f"{name}.begun"
         command = [*_pytest(str(ROOT / self.plan.item), self.plan.tier, self.plan.options), *arguments]
         code, resumed = USAGE_ERROR, begun.exists()
-        begun.touch()
+        try:
+            for needed in (log.parent, self.folder / "runs"):
+                needed.mkdir(exist_ok=True)
+            begun.touch()
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
         if resumed:
             code = _logged([*command, "--perf-resume"], log)
         if code == USAGE_ERROR:  # there was nothing to resume
@@ -149,37 +156,51 @@ class Sessions:
         files = numbered_files(self.folder / FIRST)
         return files[0] if files else None
 
-    def _make_folders(self) -> None:
-        for name in ("runs", "logs"):
-            try:
-                (self.folder / name).mkdir(exist_ok=True)
-            except OSError as error:
-                step = "free some space there, or name another folder with --folder"
-                message = f"cannot be written to: {error.strerror}"
-                raise PerfError(message, subject=str(self.folder), next_step=step) from error
-
     def _look(self, name: str) -> str:
         return f"read {self.folder / 'logs' / name}.txt"
 
     def _check_role(self, case: StoredCase, wheel: int) -> None:
         """Raise PerfError unless the case ran this wheel."""
-        if case.stack.requirement != self.plan.wheels[wheel].requirement:
+        if _file_name(case.stack.requirement) != _file_name(self.plan.wheels[wheel].requirement):
             message = f"it runs {case.stack.requirement}, and not what --role={self.plan.role} puts in its place"
             step = "name the role of the case's build, or for a folder of another bisection, another --folder"
             raise PerfError(message, subject=self.plan.case, next_step=step)
+
+
+def failure_in(log: str, case: str) -> str:
+    """Return why the test of a case was not measured, from the output of its session."""
+    failed = re.search(rf"^_+ (?:\w+ at \w+ of )?\w+\[{re.escape(case)}\] _+\n+(.+)", log, re.MULTILINE)
+    skipped = re.search(r"^SKIPPED .*?:\d+: (.+)", log, re.MULTILINE)
+    reason = failed or skipped
+    return reason[1].strip() if reason else "its test stored no run"
 
 
 def _pytest(item: str, tier: str, options: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "pytest", item, f"--perf-tier={tier}", *options]
 
 
+def _file_name(requirement: str) -> str:
+    """A requirement without the folder of its file, which may have been moved since."""
+    return Path(requirement).name if requirement.endswith(".whl") else requirement
+
+
 def _logged(command: Sequence[str], log: Path) -> int:
     """Run a command, which dies with this process, with its output in a file; return its exit code."""
-    with log.open("wb") as file:
-        mortal = [sys.executable, "-m", "perf.worker.process_lifetime", *command]
-        return subprocess.run(
-            mortal, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, check=False
-        ).returncode
+    mortal = [sys.executable, "-m", "perf.worker.process_lifetime", *command]
+    try:
+        with log.open("wb") as file:
+            return _run(mortal, LONGEST_SESSION_S, stdout=file, stderr=subprocess.STDOUT).returncode
+    except OSError as error:
+        raise unwritable(log, error) from error
+
+
+def _run(command: Sequence[str], timeout_s: float, **output: Any) -> "subprocess.CompletedProcess[str]":
+    """Run a command. Raises PerfError when it does not end in time."""
+    try:
+        return subprocess.run(command, stdin=subprocess.DEVNULL, timeout=timeout_s, text=True, check=False, **output)
+    except subprocess.TimeoutExpired as error:
+        message = f"pytest was stopped because it did not end within {timeout_s / 60:.0f} min"
+        raise PerfError(message, subject=shlex.join(command), next_step="run that command alone") from error
 
 
 def _complete_run(path: Path) -> StoredRun | None:

@@ -125,7 +125,7 @@ def opened(folder: Path) -> Iterator[None]:
         step = "wait until it ends, or stop it"
         raise PerfError("another bisection is using this folder", subject=str(folder), next_step=step) from error
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
     try:
         yield
     finally:
@@ -188,14 +188,15 @@ def write(path: Path, content: msgspec.Struct) -> None:
     try:
         write_whole(path, msgspec.json.format(msgspec.json.encode(content)) + b"\n")
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
 def _step_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-[0-9][0-9][0-9].json"))
 
 
-def _unwritable(path: Path, error: OSError) -> PerfError:
+def unwritable(path: Path, error: OSError) -> PerfError:
+    """Return the error for a file or folder that cannot be written to."""
     step = "free some space there, or name another folder with --folder"
     return PerfError(f"cannot be written to: {error.strerror}", subject=str(path), next_step=step)
 
