@@ -9,7 +9,7 @@ import msgspec
 
 from perf.bisection.search import Answer, next_wheel
 from perf.bisection.session import INVOCATIONS, Measured
-from perf.bisection.state import Plan, Step, add_step, answers_of, read_steps
+from perf.bisection.state import Bisection, Step, add_step, answers_of, read_steps
 from perf.judge.change import CONFIDENCE, Change
 from perf.judge.judgement import VerdictKind
 from perf.runs.judges import make_gate
@@ -25,7 +25,7 @@ ANSWERS: Mapping[VerdictKind, Answer] = {"regressed": "slower", "ok": "not slowe
 
 
 @dataclass(frozen=True)
-class Comparison:
+class WheelJudge:
     """Judges wheels by the run of the first one: `name` is its file's name, `baseline` the run, and `tolerances` say
     which losses matter. `wheels` is the number of wheels that may be compared.
     """
@@ -96,15 +96,15 @@ class Comparison:
         return ANSWERS.get(verdict.kind, "undecided"), verdict.reason.partition("; changed: ")[0], change
 
 
-def steps_of(folder: Path, plan: Plan, comparison: Comparison, measure: Measure) -> Iterator[Step]:
+def steps_of(folder: Path, bisection: Bisection, judge: WheelJudge, measure: Measure) -> Iterator[Step]:
     """Yield the steps of a bisection: those that the folder holds, then each missing one as soon as it is stored.
 
     Raises PerfError when a step cannot be read or written, or a session fails.
     """
-    steps = read_steps(folder, plan)
+    steps = read_steps(folder, bisection)
     yield from steps
-    while (wheel := next_wheel(len(plan.wheels), answers_of(steps))) is not None:
-        step = comparison.step(wheel, measure)
+    while (wheel := next_wheel(len(bisection.wheels), answers_of(steps))) is not None:
+        step = judge.step(wheel, measure)
         add_step(folder, step)
         steps.append(step)
         yield step

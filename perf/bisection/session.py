@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from perf.bisection.state import Plan, unwritable
+from perf.bisection.state import Bisection, unwritable
 from perf.errors import PerfError
 from perf.files import ROOT
 from perf.measure.tiers import effort_of
@@ -22,6 +22,8 @@ from perf.wording import uv
 # The fewest invocations of a wheel's sessions, in their order, unless the tier has more: what the first session leaves
 # undecided is measured again, longer.
 INVOCATIONS = (FEW, 8, 16)
+# How sessions are started: by the Python that runs this.
+PYTEST = (sys.executable, "-m", "pytest")
 # The name that the run of the first wheel is stored under.
 FIRST = "first"
 # pytest's exit codes for a session whose items ran, and for one that could not begin.
@@ -53,7 +55,7 @@ def find_item(case: str, tier: str, options: Sequence[str]) -> str:
         if option.startswith(OWN):
             message = f"the option {option} is set by the bisection"
             raise PerfError(message, subject="mxperf bisect", next_step="leave it out after --")
-    arguments = [*_pytest(str(ROOT / "perf"), tier, options), "--collect-only", "--verbosity=-1"]
+    arguments = [*PYTEST, str(ROOT / "perf"), f"--perf-tier={tier}", *options, "--collect-only", "--verbosity=-1"]
     listed = _run(arguments, COLLECTING_S, capture_output=True)
     if listed.returncode:
         message = f"pytest does not take these options: {_last_lines(listed.stderr or listed.stdout)}"
@@ -70,10 +72,10 @@ def find_item(case: str, tier: str, options: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Sessions:
-    """The sessions of the bisection `plan` in its `folder`."""
+    """The sessions of a `bisection`, with their runs and output in its `folder`."""
 
     folder: Path
-    plan: Plan
+    bisection: Bisection
 
     def first(self) -> tuple[Path, StoredRun]:
         """Return the stored run of the first wheel, which is measured unless it is there. Raises PerfError when it
@@ -85,14 +87,14 @@ class Sessions:
             stored = self._first_file()
             if stored is None:
                 message = f"the first wheel could not be measured: {problem or 'its run was not stored'}"
-                raise PerfError(message, subject=self.plan.wheels[0].name, next_step=self._look("wheel-000"))
+                raise PerfError(message, subject=self.bisection.wheels[0].name, next_step=self._look("wheel-000"))
         run = read_run(stored)
-        if self.plan.case not in run.cases:
-            why = run.perf.left_out.get(self.plan.item, "no item measures it")
+        if self.bisection.case not in run.cases:
+            why = run.perf.left_out.get(self.bisection.item, "no item measures it")
             message = f"the run of the first wheel does not contain this case: {why}"
             step = f"{self._look('wheel-000')}; to measure it again, remove {self.folder / FIRST}"
-            raise PerfError(message, subject=self.plan.case, next_step=step)
-        self._check_role(run.cases[self.plan.case], 0)
+            raise PerfError(message, subject=self.bisection.case, next_step=step)
+        self._check_role(run.cases[self.bisection.case], 0)
         return stored, run
 
     def measured(self, wheel: int, attempt: int) -> Measured:
@@ -103,7 +105,7 @@ class Sessions:
         path = self.folder / "runs" / f"{name}.json"
         run = _complete_run(path)
         if run is None:
-            least = max(INVOCATIONS[attempt - 1], effort_of(self.plan.tier).min_invocations)
+            least = max(INVOCATIONS[attempt - 1], effort_of(self.bisection.tier).min_invocations)
             arguments = [f"--benchmark-json={path}", f"--perf-invocations={least}", "--benchmark-compare=0001"]
             problem = self._session(name, [*arguments, *self._with_wheel(wheel)])
             if problem:
@@ -111,22 +113,22 @@ class Sessions:
             run = _complete_run(path)
         if run is None:  # pytest-benchmark writes none when its only test failed or was skipped
             log = (self.folder / "logs" / f"{name}.txt").read_text(errors="replace")
-            return Measured(problem=f"{failure_in(log, self.plan.case)} ({self._look(name)})")
-        case = run.cases.get(self.plan.case)
+            return Measured(problem=f"{failure_in(log, self.bisection.case)} ({self._look(name)})")
+        case = run.cases.get(self.bisection.case)
         if case is None:
-            return Measured(run, problem=run.perf.left_out.get(self.plan.item, "the case was not measured"))
+            return Measured(run, problem=run.perf.left_out.get(self.bisection.item, "the case was not measured"))
         self._check_role(case, wheel)
         return Measured(run, case)
 
     def command(self, wheel: int) -> str:
         """Return the command that measures a wheel side by side with the first one."""
-        arguments = [self.plan.item, f"--perf-tier={self.plan.tier}", *self.plan.options, *self._with_wheel(wheel)]
-        return shlex.join([uv(), "run", "pytest", *arguments, "--benchmark-compare=0001"])
+        arguments = [self.bisection.item, *self._shared]
+        return shlex.join([uv(), "run", "pytest", *arguments, *self._with_wheel(wheel), "--benchmark-compare=0001"])
 
     def _session(self, name: str, arguments: Sequence[str]) -> str | None:
         """Run a session with its output in a file. Return why its wheel cannot be measured; None if its items ran."""
         log, begun = self.folder / "logs" / f"{name}.txt", self.folder / "logs" / f"{name}.begun"
-        command = [*_pytest(str(ROOT / self.plan.item), self.plan.tier, self.plan.options), *arguments]
+        command = [*PYTEST, str(ROOT / self.bisection.item), *self._shared, *arguments]
         code, resumed = USAGE_ERROR, begun.exists()
         try:
             for needed in (log.parent, self.folder / "runs"):
@@ -142,14 +144,18 @@ class Sessions:
             return None
         text = log.read_text(errors="replace")
         # The plugin ends a session whose build cannot be made with that build's name.
-        failed = re.search(rf"^ERROR: (build {re.escape(self.plan.role)} \(.*)", text, re.MULTILINE)
+        failed = re.search(rf"^ERROR: (build {re.escape(self.bisection.role)} \(.*)", text, re.MULTILINE)
         if code == USAGE_ERROR and failed:
             return failed[1]
         message = f"the session ended with exit code {code}: {_last_lines(text)}"
         raise PerfError(message, subject=name, next_step=f"{self._look(name)}; the same command resumes")
 
+    @property
+    def _shared(self) -> list[str]:
+        return [f"--perf-tier={self.bisection.tier}", *self.bisection.options]
+
     def _with_wheel(self, wheel: int) -> list[str]:
-        build = f"--perf-build={self.plan.role}={self.plan.wheels[wheel].requirement}"
+        build = f"--perf-build={self.bisection.role}={self.bisection.wheels[wheel].requirement}"
         return [build, f"--benchmark-storage=file://{self.folder.absolute() / FIRST}"]
 
     def _first_file(self) -> Path | None:
@@ -161,10 +167,10 @@ class Sessions:
 
     def _check_role(self, case: StoredCase, wheel: int) -> None:
         """Raise PerfError unless the case ran this wheel."""
-        if _file_name(case.stack.requirement) != _file_name(self.plan.wheels[wheel].requirement):
-            message = f"it runs {case.stack.requirement}, and not what --role={self.plan.role} puts in its place"
+        if _file_name(case.stack.requirement) != _file_name(self.bisection.wheels[wheel].requirement):
+            message = f"it runs {case.stack.requirement}, and not what --role={self.bisection.role} puts in its place"
             step = "name the role of the case's build, or for a folder of another bisection, another --folder"
-            raise PerfError(message, subject=self.plan.case, next_step=step)
+            raise PerfError(message, subject=self.bisection.case, next_step=step)
 
 
 def failure_in(log: str, case: str) -> str:
@@ -173,10 +179,6 @@ def failure_in(log: str, case: str) -> str:
     skipped = re.search(r"^SKIPPED .*?:\d+: (.+)", log, re.MULTILINE)
     reason = failed or skipped
     return reason[1].strip() if reason else "its test stored no run"
-
-
-def _pytest(item: str, tier: str, options: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "pytest", item, f"--perf-tier={tier}", *options]
 
 
 def _file_name(requirement: str) -> str:

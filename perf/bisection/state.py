@@ -22,7 +22,7 @@ from perf.files import decoded, read_bytes, write_whole
 # The version of the format. A change that old code cannot read gets the next number.
 VERSION = 1
 # The file that says what is searched for.
-PLAN = "bisection.json"
+FILE = "bisection.json"
 # What to do about a folder that belongs to something else.
 ELSEWHERE = "name another folder with --folder, or remove this one to start again"
 
@@ -42,7 +42,7 @@ class Wheel(msgspec.Struct, frozen=True):
         return self.name if self.sha256 is None else f"{Path(self.requirement).name} ({self.sha256[:12]})"
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class Bisection(msgspec.Struct, frozen=True, kw_only=True):
     """What is searched for. `version` is that of the format. `case` is the case's name and `item` its pytest id. The
     `wheels` are put in the build `role`, in their order. Every session has the `tier` and the pytest `options`, on
     `machine_class`.
@@ -132,23 +132,23 @@ def opened(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def begin(folder: Path, plan: Plan) -> None:
-    """Write the plan into the folder. Raises PerfError when the folder holds another plan, naming what differs, or when
-    it cannot be written to.
+def begin(folder: Path, bisection: Bisection) -> None:
+    """Write down what is searched for. Raises PerfError when the folder holds another bisection, naming the difference,
+    or when it cannot be written to.
     """
-    stored = read_plan(folder)
+    stored = read_bisection(folder)
     if stored is None:
-        write(folder / PLAN, plan)
+        write(folder / FILE, bisection)
         return
-    differing = list(_differences(stored, plan))
+    differing = list(_differences(stored, bisection))
     if differing:
         message = f"holds another bisection: {'; '.join(differing)}"
         raise PerfError(message, subject=str(folder), next_step=ELSEWHERE)
 
 
-def read_plan(folder: Path) -> Plan | None:
-    """Return the plan in a folder; None without one. Raises PerfError when it is damaged or of another version."""
-    path = folder / PLAN
+def read_bisection(folder: Path) -> Bisection | None:
+    """Return the bisection in a folder; None without one. Raises PerfError when it is damaged or of another version."""
+    path = folder / FILE
     if not path.exists():
         return None
     content = read_bytes(path, next_step=ELSEWHERE)
@@ -156,16 +156,16 @@ def read_plan(folder: Path) -> Plan | None:
     if version != VERSION:
         message = f"has version {version}, but this version of the suite reads version {VERSION}"
         raise PerfError(message, subject=str(path), next_step=ELSEWHERE)
-    return decoded(content, Plan, path, next_step=ELSEWHERE)
+    return decoded(content, Bisection, path, next_step=ELSEWHERE)
 
 
-def read_steps(folder: Path, plan: Plan) -> list[Step]:
+def read_steps(folder: Path, bisection: Bisection) -> list[Step]:
     """Return the steps so far, in their order. Raises PerfError, naming the file, when one is damaged."""
     steps: list[Step] = []
     for path in _step_files(folder):
         again = "remove it, and the step is repeated from the runs that are stored"
         step = decoded(read_bytes(path, next_step=again), Step, path, next_step=again)
-        if not 0 < step.wheel < len(plan.wheels) or any(step.wheel == earlier.wheel for earlier in steps):
+        if not 0 < step.wheel < len(bisection.wheels) or any(step.wheel == earlier.wheel for earlier in steps):
             message = f"is damaged: no step of this bisection is about wheel {step.wheel}"
             raise PerfError(message, subject=str(path), next_step=again)
         steps.append(step)
@@ -201,10 +201,10 @@ def unwritable(path: Path, error: OSError) -> PerfError:
     return PerfError(f"cannot be written to: {error.strerror}", subject=str(path), next_step=step)
 
 
-def _differences(stored: Plan, plan: Plan) -> Iterator[str]:
+def _differences(stored: Bisection, bisection: Bisection) -> Iterator[str]:
     """Yield what differs, as "field: stored, now"."""
-    for name in Plan.__struct_fields__:
-        then, now = _shown(getattr(stored, name)), _shown(getattr(plan, name))
+    for name in Bisection.__struct_fields__:
+        then, now = _shown(getattr(stored, name)), _shown(getattr(bisection, name))
         if then != now:
             yield f"{name.replace('_', ' ')}: {then} there, {now} here"
 

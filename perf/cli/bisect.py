@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from perf.bisection.compare import Comparison, steps_of
+from perf.bisection.compare import WheelJudge, steps_of
 from perf.bisection.report import conclusion, heading, print_steps, progress_line, reproduction
 from perf.bisection.search import bracket_of
 from perf.bisection.session import Sessions, find_item
-from perf.bisection.state import Plan, answers_of, begin, opened, wheels_of
+from perf.bisection.state import Bisection, answers_of, begin, opened, wheels_of
 from perf.machine import read_machine
 from perf.report.console import say, widened
 from perf.runs.baseline import TOLERANCES
@@ -47,7 +47,7 @@ def bisect(
     requirements, options = split_arguments(wheels)
     checked = wheels_of(role, requirements)
     item = find_item(case, tier, options)
-    plan = Plan(
+    bisection = Bisection(
         case=case_of_item(item),
         item=item,
         role=role,
@@ -57,25 +57,25 @@ def bisect(
         wheels=checked,
     )
     console = widened(Console())
-    sessions = Sessions(folder, plan)
+    sessions = Sessions(folder, bisection)
     with opened(folder):
-        begin(folder, plan)
-        say(console, heading(plan, folder))
+        begin(folder, bisection)
+        say(console, heading(bisection, folder))
         stored, baseline = sessions.first()
-        comparison = Comparison(stored.name, baseline, read_tolerances(TOLERANCES), len(plan.wheels) - 1)
+        judge = WheelJudge(stored.name, baseline, read_tolerances(TOLERANCES), len(bisection.wheels) - 1)
         steps = []
-        for step in steps_of(folder, plan, comparison, sessions.measured):
+        for step in steps_of(folder, bisection, judge, sessions.measured):
             steps.append(step)
-            say(console, progress_line(plan, step))
-    print_steps(plan, steps, console)
-    for line in conclusion(plan, steps):
+            say(console, progress_line(bisection, step))
+    print_steps(bisection, steps, console)
+    for line in conclusion(bisection, steps):
         say(console, line)
     command = reproduction(sessions, steps)
     if command:
         say(console, f"reproduce: {command}")
     answers = answers_of(steps)
-    bracket = bracket_of(len(plan.wheels), answers)
-    if bracket is None and answers[len(plan.wheels) - 1] == "not slower":
+    bracket = bracket_of(len(bisection.wheels), answers)
+    if bracket is None and answers[len(bisection.wheels) - 1] == "not slower":
         raise typer.Exit(NOTHING_SLOWER)
     if bracket is None or not bracket.located:
         raise typer.Exit(UNDECIDED)

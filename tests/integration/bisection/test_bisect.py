@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from perf.bisection.state import Step, read_plan, read_steps
+from perf.bisection.state import Step, read_bisection, read_steps
 from perf.builds import Build, provision
 from perf.cache import cache_folder
 from perf.files import ROOT
@@ -87,9 +87,9 @@ class Command:
         return started
 
     def steps(self) -> list[Step]:
-        plan = read_plan(self.folder)
-        assert plan is not None
-        return read_steps(self.folder, plan)
+        bisection = read_bisection(self.folder)
+        assert bisection is not None
+        return read_steps(self.folder, bisection)
 
     def _has_measured(self) -> bool:
         journals = sorted(self._cache.glob("runs/*/journal.jsonl"))

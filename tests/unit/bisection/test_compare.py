@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from perf.bisection.compare import Comparison, steps_of
+from perf.bisection.compare import WheelJudge, steps_of
 from perf.bisection.session import INVOCATIONS, Measured
-from perf.bisection.state import Plan, Wheel, begin, opened, read_steps
+from perf.bisection.state import Bisection, Wheel, begin, opened, read_steps
 from perf.errors import PerfError
 from tests.support.factories import CASE, MACHINE_CLASS, TOLERANCES, as_run, benchmark, document, measured_side_by_side
 from tests.support.factories import stack as made_stack
@@ -22,8 +22,8 @@ NEW = made_stack(wheel="d" * 64, requirement="./new.whl")
 SD = 0.004
 
 
-def plan_of(count: int) -> Plan:
-    return Plan(
+def bisection_of(count: int) -> Bisection:
+    return Bisection(
         case=CASE,
         item=f"perf/cnn/test_inference.py::test_inference[{CASE}]",
         role="mkl",
@@ -43,8 +43,8 @@ def session(values: Sequence[float] | None, **fields: Any) -> Measured:
     return Measured(run, run.cases[CASE])
 
 
-def comparison(wheels: int = 7) -> Comparison:
-    return Comparison("0001_first.json", FIRST, TOLERANCES, wheels)
+def judge(wheels: int = 7) -> WheelJudge:
+    return WheelJudge("0001_first.json", FIRST, TOLERANCES, wheels)
 
 
 class Machine:
@@ -64,7 +64,7 @@ class Machine:
 
 def test_a_loss_is_slower_and_no_loss_is_not() -> None:
     machine = Machine({1: -0.1, 2: 0.0, 3: 0.1})
-    steps = [comparison().step(wheel, machine) for wheel in (1, 2, 3)]
+    steps = [judge().step(wheel, machine) for wheel in (1, 2, 3)]
     assert [step.answer for step in steps] == ["slower", "not slower", "not slower"]
     assert machine.sessions == [(1, 1), (2, 1), (3, 1)]
     loss = steps[0]
@@ -78,19 +78,19 @@ def test_a_loss_is_slower_and_no_loss_is_not() -> None:
 
 def test_what_a_session_leaves_undecided_is_measured_again_and_judged_together() -> None:
     runs = iter([session([-0.02, -0.06, 0.0]), session([-0.05, -0.05, -0.048] * 4)])
-    step = comparison().step(1, lambda *_: next(runs))
+    step = judge().step(1, lambda *_: next(runs))
     assert (step.answer, step.sessions, len(step.values)) == ("slower", 2, 15)
 
 
 def test_a_wheel_that_no_session_decides_stays_undecided_with_the_reason() -> None:
-    step = comparison().step(1, lambda *_: session([-0.1, 0.1, 0.0]))
+    step = judge().step(1, lambda *_: session([-0.1, 0.1, 0.0]))
     assert (step.answer, step.sessions) == ("undecided", len(INVOCATIONS))
     assert "cannot be excluded" in step.reason
 
 
 def test_one_invocation_decides_nothing_however_large_the_loss() -> None:
     runs = iter([session([-0.7]), session([]), session([-0.71])])
-    step = comparison().step(1, lambda *_: next(runs))
+    step = judge().step(1, lambda *_: next(runs))
     assert (step.answer, step.values) == ("undecided", [-0.7, -0.71])
     assert step.reason == "it has 2 undisturbed invocations; 3 are needed"
 
@@ -103,18 +103,18 @@ def test_one_invocation_decides_nothing_however_large_the_loss() -> None:
     ],
 )
 def test_a_wheel_that_cannot_be_measured_is_undecided_after_one_session(measured: Measured, reason: str) -> None:
-    step = comparison().step(1, lambda *_: measured)
+    step = judge().step(1, lambda *_: measured)
     assert (step.answer, step.sessions, step.change) == ("undecided", 1, None)
     assert reason in step.reason
 
 
 def test_the_first_wheels_own_files_under_another_name_are_not_slower() -> None:
-    step = comparison().step(1, lambda *_: session(None))
+    step = judge().step(1, lambda *_: session(None))
     assert (step.answer, step.change) == ("not slower", None)
 
 
 def test_a_first_wheel_that_could_not_run_side_by_side_decides_nothing() -> None:
-    step = comparison().step(1, lambda *_: session([-0.5] * 6, problem="the worker died"))
+    step = judge().step(1, lambda *_: session([-0.5] * 6, problem="the worker died"))
     assert step.answer == "undecided"
     assert "the worker died" in step.reason
 
@@ -122,7 +122,7 @@ def test_a_first_wheel_that_could_not_run_side_by_side_decides_nothing() -> None
 def test_the_error_is_divided_among_all_wheels_and_sessions() -> None:
     """A loss that is significant alone is not when a hundred wheels may be compared."""
     values = [-0.016, -0.02, -0.018, -0.022]
-    one, many = comparison(1), comparison(1000)
+    one, many = judge(1), judge(1000)
     run = session(values)
     assert run.run is not None
     assert run.case is not None
@@ -134,17 +134,17 @@ def test_a_loss_of_the_resolution_must_be_excluded_at_the_level_of_the_whole_bis
     measured = session([-0.012, 0.014, -0.013, 0.012])
     assert measured.run is not None
     assert measured.case is not None
-    kinds = [comparison(wheels).verdict(measured.run, measured.case).kind for wheels in (1, 10**9)]
+    kinds = [judge(wheels).verdict(measured.run, measured.case).kind for wheels in (1, 10**9)]
     assert kinds == ["ok", "inconclusive"]
 
 
 def test_bisections_of_equal_wheels_call_none_slower() -> None:
-    wrong = [comparison().step(1, Machine({1: 0.0}, seed)).answer for seed in range(300)]
+    wrong = [judge().step(1, Machine({1: 0.0}, seed)).answer for seed in range(300)]
     assert wrong.count("slower") == 0
 
 
 def test_losses_of_the_resolution_are_not_called_ok() -> None:
-    answers = [comparison().step(1, Machine({1: math.log(0.95)}, seed)).answer for seed in range(300)]
+    answers = [judge().step(1, Machine({1: math.log(0.95)}, seed)).answer for seed in range(300)]
     assert answers.count("not slower") == 0
     assert answers.count("slower") > 290
 
@@ -152,20 +152,20 @@ def test_losses_of_the_resolution_are_not_called_ok() -> None:
 @pytest.mark.parametrize("first_slower", range(1, 8))
 def test_the_first_slower_wheel_is_located_on_a_noisy_machine(tmp_path: Path, first_slower: int) -> None:
     machine = Machine({wheel: -0.06 * (wheel >= first_slower) for wheel in range(8)})
-    steps = list(steps_of(tmp_path, plan_of(8), comparison(), machine))
+    steps = list(steps_of(tmp_path, bisection_of(8), judge(), machine))
     answers = {step.wheel: step.answer for step in steps}
     assert answers[first_slower] == "slower"
     assert first_slower == 1 or answers[first_slower - 1] == "not slower"
     assert len(steps) <= 4
-    assert read_steps(tmp_path, plan_of(8)) == steps
+    assert read_steps(tmp_path, bisection_of(8)) == steps
 
 
 @pytest.mark.parametrize("stop", range(1, 4))
 def test_a_bisection_resumes_after_each_step_and_repeats_none(tmp_path: Path, stop: int) -> None:
     ratios = {wheel: -0.06 * (wheel >= 3) for wheel in range(8)}
     first, second = Machine(ratios), Machine(ratios)
-    list(itertools.islice(steps_of(tmp_path, plan_of(8), comparison(), first), stop))
-    steps = list(steps_of(tmp_path, plan_of(8), comparison(), second))
+    list(itertools.islice(steps_of(tmp_path, bisection_of(8), judge(), first), stop))
+    steps = list(steps_of(tmp_path, bisection_of(8), judge(), second))
     assert [step.wheel for step in steps] == [7, 4, 2, 3]
     assert [wheel for wheel, _ in first.sessions] == [7, 4, 2, 3][:stop]
     assert [wheel for wheel, _ in second.sessions] == [7, 4, 2, 3][stop:]
@@ -173,7 +173,7 @@ def test_a_bisection_resumes_after_each_step_and_repeats_none(tmp_path: Path, st
 
 def test_wheels_that_cannot_be_installed_are_skipped(tmp_path: Path) -> None:
     machine = Machine({wheel: -0.06 * (wheel >= 3) for wheel in (1, 2, 3, 6, 7)})
-    answers = {step.wheel: step.answer for step in steps_of(tmp_path, plan_of(8), comparison(), machine)}
+    answers = {step.wheel: step.answer for step in steps_of(tmp_path, bisection_of(8), judge(), machine)}
     assert (answers[2], answers[3]) == ("not slower", "slower")
     assert answers[4] == "undecided"
 
@@ -183,15 +183,15 @@ def test_a_session_that_fails_stops_the_bisection_and_stores_no_step(tmp_path: P
         raise PerfError("the session ended with exit code 3", subject=f"wheel-{wheel}-{number}")
 
     with pytest.raises(PerfError, match="exit code 3"):
-        list(steps_of(tmp_path, plan_of(3), comparison(), failing))
+        list(steps_of(tmp_path, bisection_of(3), judge(), failing))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_another_bisection_is_refused_with_what_differs(tmp_path: Path) -> None:
-    begin(tmp_path, plan_of(3))
-    begin(tmp_path, plan_of(3))
+    begin(tmp_path, bisection_of(3))
+    begin(tmp_path, bisection_of(3))
     with pytest.raises(PerfError, match=r"holds another bisection: wheels: mxnet-mkl==1.0 .* there, .* here"):
-        begin(tmp_path, plan_of(4))
+        begin(tmp_path, bisection_of(4))
 
 
 def test_a_folder_has_one_bisection_at_a_time(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from perf.bisection.search import Answer
 from perf.bisection.state import Step, Wheel
 from tests.unit.bisection.test_state import BASE
 
-PLAN = msgspec.structs.replace(BASE, wheels=[Wheel(*[f"mxnet-mkl==1.5.{number}"] * 2) for number in range(5)])
+BISECTION = msgspec.structs.replace(BASE, wheels=[Wheel(*[f"mxnet-mkl==1.5.{number}"] * 2) for number in range(5)])
 
 
 def step(wheel: int, answer: Answer, change: float | None = None) -> Step:
@@ -33,7 +33,7 @@ def step(wheel: int, answer: Answer, change: float | None = None) -> Step:
 
 def printed(*steps: Step) -> str:
     console = Console(file=io.StringIO(), width=120)
-    print_steps(PLAN, steps, console)
+    print_steps(BISECTION, steps, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -53,8 +53,8 @@ def test_the_table_has_every_wheel_with_its_change_and_step() -> None:
 
 def test_reasons_are_shown_as_they_are() -> None:
     assert "mxnet-mkl==1.5.4 is undecided: [red]pip[/red] failed." in printed(step(4, "undecided"))
-    assert progress_line(PLAN, step(4, "undecided")) == "5/5 mxnet-mkl==1.5.4: undecided ([red]pip[/red] failed)"
-    assert progress_line(PLAN, step(4, "slower", 0.9)) == "5/5 mxnet-mkl==1.5.4: slower -10.0% [-11.0%, -9.0%]"
+    assert progress_line(BISECTION, step(4, "undecided")) == "5/5 mxnet-mkl==1.5.4: undecided ([red]pip[/red] failed)"
+    assert progress_line(BISECTION, step(4, "slower", 0.9)) == "5/5 mxnet-mkl==1.5.4: slower -10.0% [-11.0%, -9.0%]"
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,11 @@ def test_reasons_are_shown_as_they_are() -> None:
     ],
 )
 def test_the_sentence_says_what_is_known_and_no_more(steps: list[Step], sentence: str) -> None:
-    assert conclusion(PLAN, steps) == [sentence]
+    assert conclusion(BISECTION, steps) == [sentence]
 
 
 def test_the_heading_says_what_is_searched_for() -> None:
-    assert heading(PLAN, Path("bisection")) == (
-        "resnet18_v1-b1-mkl-fp32: which of 5 wheels in the build mkl is the first slower than mxnet-mkl==1.5.0? "
-        "(bisection)"
+    assert heading(BISECTION, Path("bisection")) == (
+        "resnet18_v1-b1-mkl-fp32: which of 5 wheels in the build mkl is the first that is slower than "
+        "mxnet-mkl==1.5.0? (bisection)"
     )

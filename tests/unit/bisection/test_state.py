@@ -6,13 +6,24 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from perf.bisection.state import PLAN, Plan, Step, Wheel, add_step, begin, opened, read_plan, read_steps, wheels_of
+from perf.bisection.state import (
+    FILE,
+    Bisection,
+    Step,
+    Wheel,
+    add_step,
+    begin,
+    opened,
+    read_bisection,
+    read_steps,
+    wheels_of,
+)
 from perf.cli.bisect import split_arguments
 from perf.errors import PerfError
 from tests.conftest import SmallDisk
 from tests.support.wheels import wheel as made_wheel
 
-BASE = Plan(
+BASE = Bisection(
     case="resnet18_v1-b1-mkl-fp32",
     item="perf/cnn/test_inference.py::test_inference[resnet18_v1-b1-mkl-fp32]",
     role="mkl",
@@ -46,7 +57,7 @@ def test_another_bisection_is_refused_by_name(tmp_path: Path, field: str, value:
         begin(tmp_path, msgspec.structs.replace(BASE, **{field: value}))
     assert caught.value.what == f"holds another bisection: {message}"
     assert "--folder" in str(caught.value)
-    assert read_plan(tmp_path) == BASE
+    assert read_bisection(tmp_path) == BASE
 
 
 def test_the_same_wheel_in_another_folder_is_the_same_bisection(tmp_path: Path) -> None:
@@ -58,17 +69,17 @@ def test_the_same_wheel_in_another_folder_is_the_same_bisection(tmp_path: Path) 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"version": 1}', b"[]", b'{"version": 2}'])
 def test_a_damaged_plan_or_one_of_another_version_is_named(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / PLAN).write_bytes(content)
-    with pytest.raises(PerfError, match=rf"{PLAN}: (is damaged|has version 2)"):
+    (tmp_path / FILE).write_bytes(content)
+    with pytest.raises(PerfError, match=rf"{FILE}: (is damaged|has version 2)"):
         begin(tmp_path, BASE)
 
 
 def test_steps_keep_their_order(tmp_path: Path) -> None:
-    plan = msgspec.structs.replace(BASE, wheels=[Wheel(*[f"mxnet=={number}"] * 2) for number in range(20)])
+    bisection = msgspec.structs.replace(BASE, wheels=[Wheel(*[f"mxnet=={number}"] * 2) for number in range(20)])
     steps = [msgspec.structs.replace(STEP, wheel=number) for number in (19, 9, 4, 2, 3, *range(10, 17))]
     for step in steps:
         add_step(tmp_path, step)
-    assert read_steps(tmp_path, plan) == steps
+    assert read_steps(tmp_path, bisection) == steps
     assert not list(tmp_path.glob(".step*")), "a half-written file"
 
 
