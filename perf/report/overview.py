@@ -18,9 +18,9 @@ from perf.runs.verdict import GRAVITY, Verdict
 from perf.wording import uv
 
 # The result of a whole run in one word, the gravest last.
-RunWord = Literal["not compared", "ok", "improved", "incomplete", "undecided", "invalid", "drifted", "regressed"]
+RunResult = Literal["not compared", "ok", "improved", "incomplete", "undecided", "invalid", "drifted", "regressed"]
 # What a verdict makes of the run that contains it.
-WORDS: Mapping[VerdictKind, RunWord] = {
+RESULTS: Mapping[VerdictKind, RunResult] = {
     "ok": "ok",
     "improved": "improved",
     "no-baseline": "incomplete",
@@ -30,7 +30,7 @@ WORDS: Mapping[VerdictKind, RunWord] = {
     "regressed": "regressed",
 }
 # What each word means, as a sentence.
-WORD_MEANINGS: Mapping[RunWord, str] = {
+RESULT_MEANINGS: Mapping[RunResult, str] = {
     "not compared": "No case was compared with a baseline.",
     "ok": "Every case was judged, and every case is ok.",
     "improved": "Every case was judged, none lost, and at least one became faster.",
@@ -97,7 +97,7 @@ class SelectedCase:
 class Overview:
     """What a whole run says.
 
-    word: its result in one word.
+    result: its result in one word.
     counts: the number of cases by verdict, the gravest verdict first; then "not run" and "vanished". Only what occurs.
     findings: the cases that are not `ok`, the gravest first and among equals the most significant.
     not_run: the cases that were selected and have neither a verdict nor a result, with the reason of each.
@@ -107,7 +107,7 @@ class Overview:
     doubts: why the run as a whole says less than its cases, a sentence each.
     """
 
-    word: RunWord
+    result: RunResult
     counts: Mapping[str, int]
     findings: tuple[Finding, ...]
     not_run: Mapping[str, str]
@@ -151,7 +151,7 @@ def overview_of(
     findings.sort(key=lambda finding: (-GRAVITY.index(finding.kind), -finding.significance, finding.case))
     compared = len(verdicts) - counted["no-baseline"]
     return Overview(
-        word=_word(counts, compared, complete=context.complete),
+        result=_result(counts, compared, complete=context.complete),
         counts=counts,
         findings=tuple(findings),
         not_run=missing,
@@ -192,15 +192,15 @@ def doubts_of(context: RunContext) -> Iterator[str]:
         yield f"The run was slowed down on purpose (--perf-inject): {slowed}."
 
 
-def _word(counts: Mapping[str, int], compared: int, *, complete: bool) -> RunWord:
+def _result(counts: Mapping[str, int], compared: int, *, complete: bool) -> RunResult:
     """Return the gravest word of the counts; whatever was not judged makes a run incomplete at least."""
     if not compared:
         return "not compared"
-    words = [WORDS[kind] for kind in GRAVITY if counts.get(kind)]
+    results = [RESULTS[kind] for kind in GRAVITY if counts.get(kind)]
     if not complete or counts.keys() & {"not run", "vanished"}:
-        words.append("incomplete")
-    order = list(WORD_MEANINGS)
-    return max(words, key=order.index)
+        results.append("incomplete")
+    order = list(RESULT_MEANINGS)
+    return max(results, key=order.index)
 
 
 def _finding(

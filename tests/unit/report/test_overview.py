@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.report.overview import WORD_MEANINGS, WORDS, Overview, overview_of_run
+from perf.report.overview import RESULT_MEANINGS, RESULTS, Overview, overview_of_run
 from perf.runs.judges import Judge, NoBaseline
 from perf.runs.verdict import GRAVITY
 from tests.support.factories import (
@@ -53,7 +53,7 @@ def ok(**context: Any) -> Overview:
 
 
 def test_a_run_in_which_nothing_changed_is_ok() -> None:
-    assert (ok().word, dict(ok().counts), ok().findings) == ("ok", {"ok": 3}, ())
+    assert (ok().result, dict(ok().counts), ok().findings) == ("ok", {"ok": 3}, ())
 
 
 def test_the_gravest_finding_names_the_run_and_comes_first() -> None:
@@ -62,7 +62,7 @@ def test_the_gravest_finding_names_the_run_and_comes_first() -> None:
         between_sessions("resnet50_v1-b1", -0.3),
         side_by_side("squeezenet1.0-b1", -0.2),
     )
-    assert seen.word == "regressed"
+    assert seen.result == "regressed"
     assert dict(seen.counts) == {"regressed": 2, "drifted": 1}
     assert seen.counts_text == "2 regressed, 1 drifted"
     assert [f.case for f in seen.findings] == [
@@ -99,14 +99,14 @@ def test_the_command_repeats_the_tier_and_what_was_slowed_down() -> None:
 
 def test_cases_that_were_not_run_or_vanished_make_a_run_incomplete() -> None:
     seen = overview(between_sessions("resnet50_v1-b1"), left_out={GONE: "not run: no compiler"})
-    assert seen.word == "incomplete"
+    assert seen.result == "incomplete"
     assert seen.not_run == {"resnet18_v1-b1-mkl-int8": "not run: no compiler"}
     assert len(seen.vanished) == 4
     assert seen.counts_text == "1 ok, 1 not run, 4 vanished"
 
 
 def test_an_unfinished_run_is_incomplete_and_a_slowed_one_says_so() -> None:
-    assert ok(complete=False).word == "incomplete"
+    assert ok(complete=False).result == "incomplete"
     assert ok(complete=False).doubts == ("The run is unfinished.",)
     assert ok(injected={"mkl-fp32": 0.07}).doubts == (
         "The run was slowed down on purpose (--perf-inject): mkl-fp32 by 7.0%.",
@@ -116,12 +116,12 @@ def test_an_unfinished_run_is_incomplete_and_a_slowed_one_says_so() -> None:
 def test_without_a_baseline_nothing_was_compared() -> None:
     for why, counts in (("there is no stored run", {"no-baseline": 1}), ("", {})):
         seen = overview(between_sessions("resnet50_v1-b1"), judge=NoBaseline(why))
-        assert (seen.word, dict(seen.counts), seen.baseline) == ("not compared", counts, "")
+        assert (seen.result, dict(seen.counts), seen.baseline) == ("not compared", counts, "")
 
 
 def test_a_case_that_is_new_is_not_judged() -> None:
     seen = overview(*ok_cases(), between_sessions("vgg16-b1"))
-    assert (seen.word, seen.counts_text) == ("incomplete", "1 no-baseline, 3 ok")
+    assert (seen.result, seen.counts_text) == ("incomplete", "1 no-baseline, 3 ok")
     assert seen.findings[0].change is None
 
 
@@ -130,13 +130,13 @@ def ok_cases() -> list[dict[str, Any]]:
 
 
 def test_every_verdict_has_a_word_and_every_word_a_meaning() -> None:
-    assert set(WORDS) == set(GRAVITY)
-    assert set(WORDS.values()) < set(WORD_MEANINGS)
+    assert set(RESULTS) == set(GRAVITY)
+    assert set(RESULTS.values()) < set(RESULT_MEANINGS)
 
 
 def test_words_are_in_the_order_of_gravity() -> None:
-    order = [WORDS[kind] for kind in GRAVITY if kind != "no-baseline"]
-    assert [word for word in WORD_MEANINGS if word in order] == order
+    order = [RESULTS[kind] for kind in GRAVITY if kind != "no-baseline"]
+    assert [word for word in RESULT_MEANINGS if word in order] == order
 
 
 @given(st.lists(st.floats(-0.6, 0.6), min_size=1, max_size=3))
