@@ -179,16 +179,19 @@ def overview_of_run(run: StoredRun, judge: Judge, judged: RunVerdicts, tolerance
     selected = [*stored, *(SelectedCase(name, "", item) for name, (item, _) in absent.items())]
     not_run = {name: why for name, (_, why) in absent.items()}
     return overview_of(
-        judged, judge, tolerances, selected, not_run, lambda item: rerun_command(item, run.perf, judge.name), run.perf
+        judged, judge, tolerances, selected, not_run, lambda item: rerun_command(item, run, judge.name), run.perf
     )
 
 
-def rerun_command(item: str, context: RunContext, baseline: str) -> str:
-    """Return the command that runs an item alone as a stored run did, as far as the run's file says how: its tier, its
-    baseline, and what was slowed down on purpose.
+def rerun_command(item: str, run: StoredRun, baseline: str) -> str:
+    """Return the command that runs an item alone as a stored run did, as far as the run's file says how: its tier, the
+    wheels that uv.lock does not pin, what was slowed down on purpose, and the baseline.
     """
-    arguments = [f"--perf-tier={context.tier}"] if context.tier else []
-    arguments += [f"--perf-inject={name}={100 * fraction:g}" for name, fraction in context.injected.items()]
+    cases = [benchmark.extra_info for benchmark in run.benchmarks]
+    wheels = {case.build: case.stack.requirement for case in cases if not case.wheel_locked}
+    arguments = [f"--perf-tier={run.perf.tier}"] if run.perf.tier else []
+    arguments += [f"--perf-build={role}={requirement}" for role, requirement in wheels.items()]
+    arguments += [f"--perf-inject={name}={100 * fraction:g}" for name, fraction in run.perf.injected.items()]
     arguments += [f"--benchmark-compare={baseline}"] if baseline else []
     return shlex.join([uv(), "run", "pytest", item, *arguments])
 

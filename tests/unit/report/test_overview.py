@@ -97,6 +97,12 @@ def test_the_command_repeats_the_tier_and_what_was_slowed_down() -> None:
     assert "--perf-tier=quick --perf-inject=mkl-fp32=7 --benchmark-compare=0001_a.json" in worst.command
 
 
+def test_the_command_names_the_wheels_that_nothing_pins() -> None:
+    case = side_by_side("resnet18_v1-b1", -0.1)
+    case["extra_info"] |= {"build": "mkl", "wheel_locked": False}
+    assert " --perf-build=mkl=./new.whl " in overview(case).findings[0].command
+
+
 def test_cases_that_were_not_run_or_vanished_make_a_run_incomplete() -> None:
     seen = overview(between_sessions("resnet50_v1-b1"), left_out={GONE: "not run: no compiler"})
     assert seen.result == "incomplete"

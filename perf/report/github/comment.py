@@ -10,10 +10,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from perf.report.markdown import RunLabel, result_lines
+from perf.report.github.markdown import RunLabel, result_lines
 from perf.report.overview import RESULT_MEANINGS, Finding, Overview
 
-# The version of the hidden line. A line of another version is no longer understood: the comment is written anew.
+# The version of the hidden line. A line of another version is no longer understood: the comment is written again.
 VERSION = 1
 # What every comment starts with.
 MARK = "<!-- mxnet-perf "
