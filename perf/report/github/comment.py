@@ -5,6 +5,7 @@ same of the case. So noise that raised an alarm once is never called confirmed.
 """
 
 import hashlib
+import json
 from typing import Annotated
 
 import msgspec
@@ -24,7 +25,7 @@ MOST_REMEMBERED = 200
 # Digits of a finding's digest: two of some hundreds are the same with a probability below one in a million million.
 DIGITS = 16
 
-# JSON's own escapes of what could end an HTML comment or mention somebody.
+# JSON's escapes of what could end an HTML comment or mention somebody.
 _ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&@"}
 
 
@@ -83,7 +84,7 @@ def read_state(comment: str) -> CommentState | None:
 
 def _hidden(state: CommentState) -> str:
     """Return the hidden line: JSON in an HTML comment."""
-    text = msgspec.json.encode(state).decode()
+    text = json.dumps(msgspec.to_builtins(state), separators=(",", ":"))
     return f"{MARK}{text.translate(_ESCAPES)} -->"
 
 
