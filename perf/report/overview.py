@@ -5,7 +5,7 @@ Every report of a run starts from it: the page, the Markdown for pull requests a
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,6 +40,9 @@ RESULT_MEANINGS: Mapping[RunResult, str] = {
     "drifted": "At least one case lost or gained speed on the same stack: the machine changed.",
     "regressed": "At least one case became slower.",
 }
+# How the reason starts for a case that was not run: with --perf-strict, otherwise, and in a session that was stopped.
+# Any other case without a result failed.
+NOT_RUN = ("not run: ", "Skipped: ", "not finished")
 # How the change of a finding was measured; "" when it is unknown.
 Comparison = Literal["side by side", "between sessions", ""]
 # What changed, as far as the verdict says; "" when it says nothing.
@@ -147,7 +150,7 @@ def overview_of(
     `command` returns the command that runs an item, by its pytest id. `context` is the run's own, at its end.
     """
     cases = {case.name: case for case in selected}
-    verdicts = judged.verdicts
+    verdicts = {name: v for name, v in judged.verdicts.items() if not v.reason.startswith(NOT_RUN)}
     missing = {name: why for name, why in not_run.items() if name not in verdicts}
     vanished = tuple(judge.only_then(list(cases)))
     counted = Counter(verdict.kind for verdict in verdicts.values())
@@ -161,7 +164,7 @@ def overview_of(
     findings.sort(key=lambda finding: (-GRAVITY.index(finding.kind), -finding.significance, finding.case))
     compared = len(verdicts) - counted["no-baseline"]
     return Overview(
-        result=_result(counts, compared, complete=context.complete),
+        result=_result(counts, compared, missing.values(), complete=context.complete),
         counts=counts,
         findings=tuple(findings),
         not_run=missing,
@@ -205,13 +208,16 @@ def doubts_of(context: RunContext) -> Iterator[str]:
         yield f"The run was slowed down on purpose (--perf-inject): {slowed}."
 
 
-def _result(counts: Mapping[str, int], compared: int, *, complete: bool) -> RunResult:
-    """Return the gravest word of the counts; whatever was not judged makes a run incomplete at least."""
-    if not compared:
+def _result(counts: Mapping[str, int], compared: int, missing: Iterable[str], *, complete: bool) -> RunResult:
+    """Return the gravest word of the counts. Whatever was not judged makes a run incomplete at least, and a case that
+    failed, by the reasons of those that are `missing`, makes it invalid.
+    """
+    failed = not all(reason.startswith(NOT_RUN) for reason in missing)
+    if not compared and not failed:
         return "not compared"
     results = [RESULTS[kind] for kind in GRAVITY if counts.get(kind)]
-    if not complete or counts.keys() & {"not run", "vanished"}:
-        results.append("incomplete")
+    results += ["invalid"] if failed else []
+    results += ["incomplete"] if not complete or counts.keys() & {"not run", "vanished"} else []
     order = list(RESULT_MEANINGS)
     return max(results, key=order.index)
 

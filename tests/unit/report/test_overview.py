@@ -104,11 +104,18 @@ def test_the_command_names_the_wheels_that_nothing_pins() -> None:
 
 
 def test_cases_that_were_not_run_or_vanished_make_a_run_incomplete() -> None:
-    seen = overview(between_sessions("resnet50_v1-b1"), left_out={GONE: "not run: no compiler"})
+    seen = overview(between_sessions("resnet50_v1-b1"), left_out={GONE: "Skipped: not run: no compiler"})
     assert seen.result == "incomplete"
-    assert seen.not_run == {"resnet18_v1-b1-mkl-int8": "not run: no compiler"}
+    assert seen.not_run == {"resnet18_v1-b1-mkl-int8": "Skipped: not run: no compiler"}
     assert len(seen.vanished) == 4
     assert seen.counts_text == "1 ok, 1 not run, 4 vanished"
+
+
+def test_a_case_that_failed_without_a_result_makes_a_run_invalid() -> None:
+    seen = overview(between_sessions("resnet50_v1-b1"), left_out={GONE: "resnet18_v1-b1 mkl-int8: it crashed"})
+    assert (seen.result, seen.counts_text) == ("invalid", "1 ok, 1 not run, 4 vanished")
+    alone = overview(between_sessions("resnet50_v1-b1"), judge=NoBaseline("none"), left_out={GONE: "it crashed"})
+    assert (alone.result, alone.counts_text) == ("invalid", "1 no-baseline, 1 not run")
 
 
 def test_an_unfinished_run_is_incomplete_and_a_slowed_one_says_so() -> None:
