@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from perf.cli.bisect import bisect
 from perf.cli.comment import comment
 from perf.cli.doctor import doctor
 from perf.cli.judge import judge
@@ -40,7 +41,14 @@ def pages() -> dict[str, str]:
     return {name: "\n".join(page()).rstrip() + "\n" for name, page in PAGES.items()}
 
 
-SUBCOMMANDS = (doctor, judge, comment, refresh, reference)
+SUBCOMMANDS = (
+    doctor,
+    judge,
+    comment,
+    refresh,
+    bisect,
+    reference,
+)
 # What writes each page, by its file name.
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "options.md": options_page,

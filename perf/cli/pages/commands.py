@@ -13,7 +13,7 @@ def commands_page(subcommands: Sequence[Callable[..., None]]) -> Iterator[str]:
     """Yield the lines of the page: a section for each subcommand."""
     yield from heading(
         "mxperf",
-        "`uv run mxperf SUBCOMMAND` works with machines and stored runs and measures nothing. Every subcommand also "
+        "`uv run mxperf SUBCOMMAND` works with machines and stored runs; only `bisect` measures. Every subcommand also "
         "ends with exit code 2 when its arguments cannot be parsed, and with 70 and a traceback for its own defects.",
     )
     for subcommand in subcommands:
