@@ -1,0 +1,211 @@
+"""Notice steps and slow creep in a series of nights. Pure: no I/O, no other room.
+
+A night's log ratio is normal around the series' level, and its variance is known up to a scale that all nights of the
+series have in common. After each night, the last nights are compared with those before: have they another level (a
+step), or does a straight line lead away from the level (creep)? Each of these candidates is a regression with weights,
+whose t statistic has an exact distribution when nothing changed; its scale is pooled with a prior (Smyth, 2004). The
+candidates end at the last night, and their lengths grow by about the square root of two: that is nearly as powerful as
+trying every length (Lai, "Sequential change-point detection in quality control and dynamical systems", 1995, section
+3), and so few that Bonferroni's correction for the search costs little. docs/explanation/history.md has the figures.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from perf.judge.change import Change
+from perf.judge.variance_prior import VariancePrior
+
+# The probability of any alarm after a night in which nothing changed, over all series: one night in a hundred.
+NIGHT_ERROR = 0.01
+# How many nights a step or a creep may last when it is noticed. One night alone is never a step: the gate judges it.
+# A creep of fewer than six nights cannot be distinguished from a step.
+STEP_LENGTHS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
+CREEP_LENGTHS = (6, 8, 12, 16, 24, 32, 48, 64)
+# The most nights that are looked back on.
+WINDOW = 90
+# The fewest nights whose mean is a level, unless the level is known.
+LEAST_BEFORE = 2
+
+ChangeKind = Literal["step", "creep"]
+Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class ChangePoint:
+    """A step or a creep: its `kind`, the index of the `first` night that it affects, and that of the night after which
+    it was `noticed`. `change` is the new level over the level before. `chance` is the probability that a flat series
+    raises an alarm like this after a night: corrected for the search, not for the number of series.
+    """
+
+    kind: ChangeKind
+    first: int
+    noticed: int
+    change: Change
+    chance: float
+
+
+@dataclass(frozen=True)
+class SeriesChanges:
+    """What changed in a series: the change `points` in order, and the `net` change from the first level to the last."""
+
+    points: tuple[ChangePoint, ...]
+    net: Change
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """The changes that are tried after a night: the `kind` and the length of each, and the `shapes` of their effects,
+    candidates by nights.
+    """
+
+    kinds: tuple[tuple[ChangeKind, int], ...]
+    shapes: Matrix
+
+
+@dataclass(frozen=True)
+class _Alarm:
+    kind: ChangeKind
+    first: int
+    noticed: int
+    chance: float
+
+    @property
+    def settled(self) -> int:
+        """The first night of the level that follows: a creep is still on its way until it is noticed."""
+        return self.first if self.kind == "step" else self.noticed - 1
+
+
+def find_changes(
+    values: Sequence[float], variances: Sequence[float], scale: VariancePrior, level: float, *, anchored: bool = False
+) -> SeriesChanges:
+    """Return what changed in a series. `values` are the nights' log ratios, oldest first, `variances` their expected
+    variances, and `scale` is the prior of the factor by which all of them are wrong. `level` is the probability of an
+    alarm after a night. The first night of an `anchored` series is a known level, not a measurement.
+
+    The nights are gone through in order, as they were measured. After an alarm a new series begins at the new level.
+    Raises ValueError without nights.
+    """
+    if not values:
+        raise ValueError("a series of no nights")
+    y, v = np.asarray([values], float), np.asarray([variances], float)
+    alarms: list[_Alarm] = []
+    for last in range(y.shape[1]):
+        start = alarms[-1].settled if alarms else 0
+        since = max(start, last + 1 - WINDOW)
+        part = slice(since, last + 1)
+        before = 1 if anchored and not since else LEAST_BEFORE
+        if raises_alarm(y[:, part], v[:, part], scale, level, before)[0]:
+            alarms.append(_located(y[:, part], v[:, part], scale, before, since))
+    return _measured(alarms, y[0], v[0], scale)
+
+
+def raises_alarm(
+    values: Matrix, variances: Matrix, scale: VariancePrior, level: float, before: int = LEAST_BEFORE
+) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Return for each series (series by nights) whether it raises an alarm after its last night, with this probability
+    if nothing changed. At least `before` nights precede a step.
+    """
+    nights = values.shape[1]
+    candidates = _candidates(nights, before)
+    if not candidates.kinds:
+        return np.zeros(len(values), dtype=bool)
+    statistics = _statistics(values, variances, scale, candidates.shapes)
+    return np.asarray(
+        np.abs(statistics).max(axis=1) >= _threshold(scale.degrees + nights - 2, level, len(statistics.T))
+    )
+
+
+def scale_of(values: Sequence[float], variances: Sequence[float]) -> tuple[float, float]:
+    """Return the scale of a series' variances with its degrees of freedom, from the differences of successive nights:
+    a step or a creep hardly changes it (von Neumann, "Distribution of the ratio of the mean square successive
+    difference to the variance", 1941). (0, 0) for one night or none.
+    """
+    if len(values) < 2:  # noqa: PLR2004 - one difference
+        return 0.0, 0.0
+    y, v = np.asarray(values, float), np.asarray(variances, float)
+    count = len(y) - 1
+    # Neighbouring differences have a night in common: they count for about two thirds of their number.
+    return float(np.mean(np.diff(y) ** 2 / (v[1:] + v[:-1]))), 2 * count**2 / (3 * count - 1)
+
+
+@lru_cache
+def _threshold(degrees: float, level: float, tried: int) -> float:
+    return float(stdtrit(degrees, 1 - level / (2 * tried)))
+
+
+@lru_cache
+def _candidates(nights: int, before: int) -> _Candidates:
+    """Return the candidates of the search after a number of nights."""
+    steps = [length for length in STEP_LENGTHS if length <= nights - before]
+    return _of_lengths(nights, steps, [length for length in CREEP_LENGTHS if length < nights])
+
+
+def _of_lengths(nights: int, steps: Sequence[int], creeps: Sequence[int]) -> _Candidates:
+    ages = np.arange(nights - 1, -1, -1)  # of each night, before the last one
+    shapes = [np.where(ages < length, 1.0, 0.0) for length in steps]
+    shapes += [np.maximum(0.0, length - ages) for length in creeps]
+    kinds: list[tuple[ChangeKind, int]] = [("step", length) for length in steps]
+    kinds += [("creep", length) for length in creeps]
+    return _Candidates(tuple(kinds), np.array(shapes).reshape(len(kinds), nights))
+
+
+def _statistics(values: Matrix, variances: Matrix, scale: VariancePrior, shapes: Matrix) -> Matrix:
+    """Return the t statistics (series by candidates) of regressions on a level and one of the `shapes`."""
+    weights = 1 / variances
+    total = weights.sum(axis=1, keepdims=True)
+    y = values - (weights * values).sum(axis=1, keepdims=True) / total
+    along = weights @ shapes.T
+    xx = weights @ (shapes**2).T - along**2 / total
+    xy = (weights * y) @ shapes.T
+    squares = (weights * y**2).sum(axis=1, keepdims=True) - xy**2 / xx
+    degrees = scale.degrees + values.shape[1] - 2
+    variance = (scale.degrees * scale.variance + np.maximum(squares, 0.0)) / degrees
+    return np.asarray(xy / np.sqrt(xx * variance))
+
+
+def _located(values: Matrix, variances: Matrix, scale: VariancePrior, before: int, since: int) -> _Alarm:
+    """Return the alarm after the last night of a series that starts at night `since`. Whatever length raised it, the
+    most likely one of all lengths says what changed and when.
+    """
+    nights = values.shape[1]
+    searched = _candidates(nights, before)
+    degrees = scale.degrees + nights - 2
+    largest = float(np.abs(_statistics(values, variances, scale, searched.shapes)).max())
+    chance = min(1.0, 2 * float(stdtr(degrees, -largest)) * len(searched.kinds))
+    every = _of_lengths(nights, range(2, nights - before + 1), range(CREEP_LENGTHS[0], nights))
+    kind, length = every.kinds[int(np.abs(_statistics(values, variances, scale, every.shapes)[0]).argmax())]
+    last = since + nights - 1
+    return _Alarm(kind, last + 1 - length, last, chance)
+
+
+def _measured(
+    alarms: Sequence[_Alarm],
+    values: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+    variances: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+    scale: VariancePrior,
+) -> SeriesChanges:
+    """Return the changes with their sizes, from the levels between alarms. A creep's nights are of no level."""
+    starts = [0, *(alarm.settled for alarm in alarms)]
+    ends = [*(max(alarm.first, start + 1) for alarm, start in zip(alarms, starts, strict=False)), len(values)]
+    pooled, levels = scale, []
+    for start, end in zip(starts, ends, strict=True):
+        weights = 1 / variances[start:end]
+        mean = float(weights @ values[start:end] / weights.sum())
+        pooled = pooled.with_squares(float(weights @ (values[start:end] - mean) ** 2), end - start - 1)
+        levels.append((mean, 1 / float(weights.sum())))
+
+    def change(then: tuple[float, float], now: tuple[float, float]) -> Change:
+        error = VariancePrior(pooled.variance * (then[1] + now[1]), pooled.degrees)
+        return Change(now[0] - then[0], (error,) if error.degrees else ())
+
+    points = (
+        ChangePoint(alarm.kind, alarm.first, alarm.noticed, change(then, now), alarm.chance)
+        for alarm, then, now in zip(alarms, levels, levels[1:], strict=True)
+    )
+    net = change(levels[0], levels[-1]) if alarms else Change(0.0, ())
+    return SeriesChanges(tuple(points), net)
