@@ -115,9 +115,8 @@ def raises_alarm(
     if not candidates.kinds:
         return np.zeros(len(values), dtype=bool)
     statistics = _statistics(values, variances, scale, candidates.shapes)
-    return np.asarray(
-        np.abs(statistics).max(axis=1) >= _threshold(scale.degrees + nights - 2, level, len(statistics.T))
-    )
+    threshold = _threshold(scale.degrees + nights - 2, level, len(candidates.kinds))
+    return np.asarray(np.abs(statistics).max(axis=1) >= threshold)
 
 
 def scale_of(values: Sequence[float], variances: Sequence[float]) -> tuple[float, float]:
@@ -205,7 +204,7 @@ def _measured(
 
     points = (
         ChangePoint(alarm.kind, alarm.first, alarm.noticed, change(then, now), alarm.chance)
-        for alarm, then, now in zip(alarms, levels, levels[1:], strict=True)
+        for alarm, then, now in zip(alarms, levels[:-1], levels[1:], strict=True)
     )
     net = change(levels[0], levels[-1]) if alarms else Change(0.0, ())
     return SeriesChanges(tuple(points), net)
