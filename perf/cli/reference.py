@@ -1,12 +1,13 @@
 """The subcommand reference: the pages of docs/reference, written from the code and data that they describe."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from perf.cli.doctor import doctor
+from perf.cli.history import HISTORY_SUBCOMMANDS
 from perf.cli.judge import judge
 from perf.cli.pages.commands import commands_page
 from perf.cli.pages.fields import fields_page
@@ -40,11 +41,13 @@ def pages() -> dict[str, str]:
 
 
 SUBCOMMANDS = (doctor, judge, refresh, reference)
+# Subcommands with a name of two parts, such as `history add`, by the first one.
+GROUPS: dict[str, Sequence[Callable[..., None]]] = {"history": HISTORY_SUBCOMMANDS}
 # What writes each page, by its file name.
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "options.md": options_page,
     "fields.md": fields_page,
     "tiers.md": tiers_page,
     "verdicts.md": verdicts_page,
-    "mxperf.md": lambda: commands_page(SUBCOMMANDS),
+    "mxperf.md": lambda: commands_page(SUBCOMMANDS, GROUPS),
 }

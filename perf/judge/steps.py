@@ -132,12 +132,12 @@ def scale_of(values: Sequence[float], variances: Sequence[float]) -> tuple[float
     return float(np.mean(np.diff(y) ** 2 / (v[1:] + v[:-1]))), 2 * count**2 / (3 * count - 1)
 
 
-@lru_cache
+@lru_cache(maxsize=4096)
 def _threshold(degrees: float, level: float, tried: int) -> float:
     return float(stdtrit(degrees, 1 - level / (2 * tried)))
 
 
-@lru_cache
+@lru_cache(maxsize=4096)
 def _candidates(nights: int, before: int) -> _Candidates:
     """Return the candidates of the search after a number of nights."""
     steps = [length for length in STEP_LENGTHS if length <= nights - before]
