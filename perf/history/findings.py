@@ -1,5 +1,6 @@
 """Findings: what changed in each series, judged together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,16 +67,20 @@ class HistoryFindings:
 
 
 def findings_of(nights: Nights, accepted: AcceptedLevels, tolerances: Tolerances) -> HistoryFindings:
-    """Return what changed over the nights, with a chance of `NIGHT_ERROR` of any alarm after a night without a change,
-    divided among all series.
-    """
-    every = series_of(nights.files, accepted)
-    level = NIGHT_ERROR / max(1, len(every))
-    noise = noise_of(every, tolerances)
-    judged = tuple(_judged(series, own, level, tolerances) for series, own in zip(every, noise, strict=True))
+    """Return what a history shows: what changed in its series, and what could not be judged."""
+    judged = judge_series(series_of(nights.files, accepted), tolerances)
     cases = {line.case for file in nights.files for line in file.comparisons}
     last = {line.case for line in nights.files[-1].comparisons} if nights.files else set()
     return HistoryFindings(nights, judged, tuple(accepted.unmatched(cases)), tuple(sorted(cases - last)))
+
+
+def judge_series(every: Sequence[Series], tolerances: Tolerances) -> tuple[JudgedSeries, ...]:
+    """Return what changed in each series. The chance of any alarm after a night in which nothing changed is
+    `NIGHT_ERROR`, divided among all of them.
+    """
+    level = NIGHT_ERROR / max(1, len(every))
+    noise = noise_of(every, tolerances)
+    return tuple(_judged(series, own, level, tolerances) for series, own in zip(every, noise, strict=True))
 
 
 def _judged(series: Series, noise: SeriesNoise, level: float, tolerances: Tolerances) -> JudgedSeries:
