@@ -11,7 +11,7 @@ import math
 import random
 import statistics
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -36,10 +36,20 @@ CHANGED = 8
 FLAT = 60
 BEFORE, WAITED = (5, 10, 30), 30
 # Histories with a change, of each kind, noise and number of nights before.
-HISTORIES = 2
-STEP, CREEP = math.log1p(-0.05), math.log1p(-0.005)
+HISTORIES = 6
+# The changes that are wanted; and larger steps, for noisier nights. Each maps nights, the first changed one is 1.
+CHANGES: dict[str, Callable[[int], float]] = {
+    "step of 5 %": lambda night: math.log1p(-0.05) if night > 0 else 0.0,
+    "creep of 0.5 %": lambda night: math.log1p(-0.005) * max(0, night),
+}
+LARGER: dict[str, Callable[[int], float]] = {
+    "step of 10 %": lambda night: math.log1p(-0.1) if night > 0 else 0.0,
+    "step of 20 %": lambda night: math.log1p(-0.2) if night > 0 else 0.0,
+}
 # The nights within which a step and a creep are to be noticed.
 WANTED = {"step": 3, "creep": 14}
+# Standard deviations of a night: up to which one does it hold?
+DEVIATIONS = (0.005, 0.01, 0.0125, 0.015, 0.02, 0.03, 0.04)
 # Invocations of a night in the nightly tier.
 INVOCATIONS = 4
 STORED = "intel-xeon-6.207-2c-1n-amx"
@@ -100,6 +110,7 @@ def history(
                 for night in range(nights)
                 for by in [change(night) if change and number % CHANGED == 0 else 0.0]
             ),
+            anchored=over == SIDE_BY_SIDE,
         )
         for number in range(SERIES)
     ]
@@ -152,9 +163,8 @@ def delays(draws: Sequence[Draw], over: str, before: int, change: Callable[[int]
     for number in range(HISTORIES):
         drawn = history(draws, before + WAITED, over, random.Random(SEED - 1 - number), change)
         for one in _judged(drawn)[::CHANGED]:
-            noticed = [
-                (change.noticed - START).days - before + 1 for change in one.dated if change.point.change.log_ratio < 0
-            ]
+            losses = [dated for dated in one.dated if dated.point.change.log_ratio < 0]
+            noticed = [(loss.noticed - START).days - before + 1 for loss in losses]
             result.append(min((night for night in noticed if night > 0), default=math.inf))
     return result
 
@@ -164,7 +174,7 @@ def _judged(drawn: Sequence[Series]) -> Sequence[JudgedSeries]:
 
 
 def main(count: int, console: Console) -> None:
-    """Print both tables for each noise."""
+    """Print false alarms and delays for each recorded noise, then delays by the standard deviation of a night."""
     recordings = {folder.name: folder for folder in sorted(RECORDINGS.iterdir())}
     noises = {
         f"side by side, {name}, {kind}": (SIDE_BY_SIDE, side_by_side(folder, kinds))
@@ -183,19 +193,26 @@ def main(count: int, console: Console) -> None:
     table = Table("noise", "flat nights before", "change", "noticed in time", "median nights", "95 % noticed after")
     for name, (over, draws) in noises.items():
         for before in BEFORE:
-            for what, change in _changes(before):
-                after = sorted(delays(draws, over, before, change))
-                in_time = sum(night <= WANTED[what] for night in after) / len(after)
-                quantiles = (statistics.median_low(after), after[math.ceil(0.95 * len(after)) - 1])
-                shown = (f"{night:.0f}" if math.isfinite(night) else f"over {WAITED}" for night in quantiles)
-                wanted = f"{in_time:.1%} within {WANTED[what]} nights"
-                table.add_row(name, str(before), what, wanted, *shown)
+            for what, change in (CHANGES if over == SIDE_BY_SIDE else CHANGES | LARGER).items():
+                table.add_row(name, str(before), what, *_delay(draws, over, before, what, change))
+    for sd in DEVIATIONS:
+        for what, change in CHANGES.items():
+            normal = [_session(sd, [(sd**2, INVOCATIONS)])]
+            cells = _delay(normal, "native-fp32", BEFORE[-1], what, change)
+            table.add_row(f"normal, sd of a night {sd:.2%}", str(BEFORE[-1]), what, *cells)
     console.print(table)
 
 
-def _changes(before: int) -> Iterator[tuple[str, Callable[[int], float]]]:
-    yield "step", lambda night: STEP if night >= before else 0.0
-    yield "creep", lambda night: CREEP * max(0, night - before + 1)
+def _delay(
+    draws: Sequence[Draw], over: str, before: int, what: str, change: Callable[[int], float]
+) -> tuple[str, str, str]:
+    """Return cells: which fraction was noticed in time, and after how many nights half and 95 % were noticed."""
+    after = sorted(delays(draws, over, before, lambda night: change(night - before + 1)))
+    wanted = WANTED[what.partition(" ")[0]]
+    in_time = sum(night <= wanted for night in after) / len(after)
+    quantiles = (statistics.median_low(after), after[math.ceil(0.95 * len(after)) - 1])
+    shown = [f"{night:.0f}" if math.isfinite(night) else f"over {WAITED}" for night in quantiles]
+    return f"{in_time:.1%} within {wanted} nights", shown[0], shown[1]
 
 
 def _deviations(draws: Sequence[Draw]) -> str:
