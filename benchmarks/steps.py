@@ -15,15 +15,17 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import chi2
 
 from benchmarks.gate.samples import BASELINE_ARM, load, log_ratio, variants_of
 from perf.files import ROOT
-from perf.history.findings import JudgedSeries, judge_series
+from perf.history.findings import from_anchor
 from perf.history.schema import SIDE_BY_SIDE, Comparison, RunHeader, columns_of
-from perf.history.series import Night, Series
+from perf.history.series import Night, Series, noise_of
+from perf.judge.steps import LEAST_BEFORE, NIGHT_ERROR, WINDOW, raises_alarm
 from perf.judge.variance_prior import variance_of
 from perf.runs.baseline import BASELINES, TOLERANCES, usable_runs
 from perf.runs.tolerances import read_tolerances
@@ -147,30 +149,42 @@ def _line(number: int, drawn: tuple[float, float, int], over: str, by: float) ->
 
 
 def flat_histories(draws: Sequence[Draw], over: str, count: int) -> tuple[int, int]:
-    """Return after how many nights of flat histories an alarm was raised, and how many nights were judged."""
+    """Return the nights of flat histories after which a series raised its first alarm, and all nights."""
     alarms = 0
     for number in range(count):
-        judged = _judged(history(draws, FLAT, over, random.Random(SEED + number)))
-        alarms += len({change.noticed for one in judged for change in one.dated})
+        noticed = first_alarms(history(draws, FLAT, over, random.Random(SEED + number)))
+        alarms += len({night for night in noticed if math.isfinite(night)})
     return alarms, count * FLAT
 
 
 def delays(draws: Sequence[Draw], over: str, before: int, change: Callable[[int], float]) -> list[float]:
     """Return the nights until each change was noticed, infinite for those that were not: the first night that changes
-    is 1.
+    is 1. A series with a false alarm before its change counts as one that was not noticed.
     """
     result = []
     for number in range(HISTORIES):
         drawn = history(draws, before + WAITED, over, random.Random(SEED - 1 - number), change)
-        for one in _judged(drawn)[::CHANGED]:
-            losses = [dated for dated in one.dated if dated.point.change.log_ratio < 0]
-            noticed = [(loss.noticed - START).days - before + 1 for loss in losses]
-            result.append(min((night for night in noticed if night > 0), default=math.inf))
+        after = [night - before for night in first_alarms(drawn)[::CHANGED]]
+        result += [night if night > 0 else math.inf for night in after]
     return result
 
 
-def _judged(drawn: Sequence[Series]) -> Sequence[JudgedSeries]:
-    return judge_series(drawn, read_tolerances(TOLERANCES))
+def first_alarms(every: Sequence[Series]) -> list[float]:
+    """Return after which night (the first is 1) each series raises its first alarm: as `find_changes` does, but for all
+    series at once, which is ten times as fast. Infinite for a series without an alarm.
+    """
+    noise = noise_of(every, read_tolerances(TOLERANCES))
+    columns = [from_anchor(series, own) for series, own in zip(every, noise, strict=True)]
+    values, variances = (np.array(rows) for rows in zip(*columns, strict=True))
+    anchors = int(every[0].anchored)
+    noticed = np.full(len(every), math.inf)
+    for last in range(2, values.shape[1] + 1):
+        part = slice(max(0, last - WINDOW), last)
+        before = 1 if anchors and last <= WINDOW else LEAST_BEFORE
+        level = NIGHT_ERROR / len(every)
+        alarms = raises_alarm(values[:, part], variances[:, part], noise[0].scale, level, before)
+        noticed[alarms & np.isinf(noticed)] = last - anchors
+    return list(noticed)
 
 
 def main(count: int, console: Console) -> None:

@@ -12,11 +12,12 @@ from perf.files import write_whole
 from perf.history.accepted import read_accepted
 from perf.history.findings import HistoryFindings, findings_of
 from perf.history.nights import ACCEPTED, HISTORY, folder_of, keep, night_of, read_nights
-from perf.history.otava import otava_csv
+from perf.history.otava import CONFIGURATION, otava_files
 from perf.history.tables import coverage_lines, finding_lines, history_table
 from perf.report.console import say, widened
 from perf.runs.baseline import TOLERANCES
 from perf.runs.tolerances import read_tolerances
+from perf.wording import counted
 
 # The exit code when a case lost speed; that of mxperf judge is the same.
 LOST = 1
@@ -93,26 +94,26 @@ def check(
 
 
 def export(
-    otava: Annotated[bool, typer.Option("--otava", help="As CSV for Apache Otava.")] = False,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file.", show_default="stdout")] = None,
+    otava: Annotated[bool, typer.Option("--otava", help="For Apache Otava: CSV files and their otava.yaml.")] = False,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write to.")] = Path("otava"),
     machine_class: Annotated[str | None, CLASS] = None,
     folder: Annotated[Path | None, FOLDER] = None,
 ) -> None:
     """Write the history for another tool.
 
-    Exit code 0: written; 4: no format was named, there is no history, or the file cannot be written.
+    Exit code 0: written; 4: no format was named, there is no history, or a file cannot be written.
     """
     if not otava:
         raise PerfError("no format was named", subject="history export", next_step="add --otava")
-    text = otava_csv([judged.series for judged in _findings(folder, machine_class).judged])
-    if output is None:
-        print(text, end="")
-        return
+    files = otava_files([judged.series for judged in _findings(folder, machine_class).judged], output)
     try:
-        write_whole(output, text.encode())
+        output.mkdir(parents=True, exist_ok=True)
+        for path, content in files.items():
+            write_whole(path, content)
     except OSError as error:
-        message = f"cannot be written: {error.strerror}"
-        raise PerfError(message, subject=str(output), next_step="name another file") from error
+        message = f"cannot be written to: {error.strerror}"
+        raise PerfError(message, subject=str(output), next_step="name another folder with --output") from error
+    say(widened(Console()), f"Written: {output / CONFIGURATION} and {counted(len(files) - 1, 'series', 'series')}")
 
 
 def _findings(folder: Path | None, machine_class: str | None) -> HistoryFindings:

@@ -83,10 +83,16 @@ def judge_series(every: Sequence[Series], tolerances: Tolerances) -> tuple[Judge
     return tuple(_judged(series, own, level, tolerances) for series, own in zip(every, noise, strict=True))
 
 
-def _judged(series: Series, noise: SeriesNoise, level: float, tolerances: Tolerances) -> JudgedSeries:
+def from_anchor(series: Series, noise: SeriesNoise) -> tuple[list[float], list[float]]:
+    """Return the nights' log ratios and their variances; those of an anchored series begin with the anchor."""
     values, variances = series.values, list(noise.variances)
     if series.anchored:
-        values, variances = [0.0, *values], [sum(variances) / len(variances) / ANCHOR_NIGHTS, *variances]
+        return [0.0, *values], [sum(variances) / len(variances) / ANCHOR_NIGHTS, *variances]
+    return values, variances
+
+
+def _judged(series: Series, noise: SeriesNoise, level: float, tolerances: Tolerances) -> JudgedSeries:
+    values, variances = from_anchor(series, noise)
     changes = find_changes(values, variances, noise.scale, level, anchored=series.anchored)
     dated = tuple(_dated(series, point) for point in changes.points)
     allowed = tolerances.of(series.family, series.case).log_change
