@@ -1,7 +1,7 @@
 """The command mxperf history: exit codes, tables, exports, and errors that say what to do next."""
 
 import csv
-import io
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +13,7 @@ from perf.files import ROOT
 from perf.history.accepted import AcceptedLevels
 from perf.history.findings import findings_of
 from perf.history.nights import read_nights
+from perf.history.otava import otava_files
 from perf.history.tables import finding_lines, history_table, sparkline
 from tests.support.factories import TOLERANCES
 from tests.unit.history.made_history import CASE, CASES, fill, made_run
@@ -107,22 +108,38 @@ def test_many_findings_are_cut_to_nine(folder: Path) -> None:
     assert lines[-1] == "History: 12 series judged, 12 losses."
 
 
-def test_otavas_table_has_a_row_for_each_run_and_a_column_for_each_series(
+def test_otava_gets_a_file_for_each_series_without_empty_cells(
     folder: Path, tmp_path: Path, history: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     fill(folder, [*(made_run(night) for night in range(3)), made_run(3, cases=CASES[1:])])
-    assert history("export", "--otava", "--folder", folder) == 0
-    text = capsys.readouterr().out
-    rows = list(csv.DictReader(io.StringIO(text)))
-    assert list(rows[0]) == ["time", "commit", *(f"{case}-mkl-fp32/native-fp32" for case in sorted(CASES))]
-    assert [row["time"] for row in rows] == [f"2026-11-0{day} 02:00:00 +0000" for day in (1, 2, 3, 4)]
-    assert [bool(row["resnet18_v1-b1-mkl-fp32/native-fp32"]) for row in rows] == [True, True, True, False]
-    assert all(abs(math.log(float(row[f"{CASE}/native-fp32"])) - 1.6) < 0.1 for row in rows)
-    assert history("export", "--otava", "-o", tmp_path / "otava.csv", "--folder", folder) == 0
-    assert (tmp_path / "otava.csv").read_text() == text
+    output = tmp_path / "otava"
+    assert history("export", "--otava", "-o", output, "--folder", folder) == 0
+    assert capsys.readouterr().out == f"Written: {output}/otava.yaml and 3 series\n"
+    tests = json.loads((output / "otava.yaml").read_text())["tests"]
+    assert list(tests) == [f"{case}-mkl-fp32.native-fp32" for case in sorted(CASES)]
+    for name, test in tests.items():
+        rows = list(csv.DictReader(Path(test["file"]).read_text().splitlines()))
+        assert [row["time"] for row in rows][:2] == ["2026-11-01T02:00:00+00:00", "2026-11-02T02:00:00+00:00"]
+        assert len(rows) == (3 if name.startswith(CASES[0]) else 4)
+        assert all(abs(math.log(float(row["ratio"])) - 1.6) < 0.1 for row in rows)
+
+
+def test_an_export_that_cannot_be_written_is_an_error(
+    folder: Path, history: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = fill(folder, [made_run(0)])
     assert history("export", "--folder", folder) == 4
     assert capsys.readouterr().err == "history export: no format was named\nnext: add --otava\n"
-    assert history("export", "--otava", "-o", folder, "--folder", folder) == 4
+    assert history("export", "--otava", "-o", path, "--folder", folder) == 4
+    assert capsys.readouterr().err.startswith(f"{path}: cannot be written to: File exists\nnext: ")
+
+
+def test_a_case_whose_name_is_no_file_name_is_exported(folder: Path, tmp_path: Path) -> None:
+    fill(folder, [made_run(night, cases=("../<script>",)) for night in range(3)])
+    (series,) = [one.series for one in findings_of(read_nights(folder), AcceptedLevels(), TOLERANCES).judged]
+    paths = list(otava_files([series], tmp_path))
+    assert [path.parent for path in paths] == [tmp_path, tmp_path]
+    assert paths[0].name == "001-.._script_-mkl-fp32.native-fp32.csv"
 
 
 @pytest.mark.parametrize(("values", "line"), [([], ""), ([1.0, 1.0], "▄▄"), ([0.0, 1.0, 0.5], "▁█▅")])
