@@ -5,7 +5,7 @@ import traceback
 
 import typer
 
-from perf.cli.reference import GROUPS, SUBCOMMANDS
+from perf.cli.reference import GROUPS, PURPOSES, SUBCOMMANDS
 from perf.errors import PerfError
 
 # The exit code for what the user can fix; pytest's is the same.
@@ -17,7 +17,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 for subcommand in SUBCOMMANDS:
     app.command()(subcommand)
 for name, subcommands in GROUPS.items():
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    group = typer.Typer(help=PURPOSES[name], no_args_is_help=True, rich_markup_mode=None)
     for subcommand in subcommands:
         group.command()(subcommand)
     app.add_typer(group, name=name)

@@ -41,8 +41,9 @@ def pages() -> dict[str, str]:
 
 
 SUBCOMMANDS = (doctor, judge, refresh, reference)
-# Subcommands with a name of two parts, such as `history add`, by the first one.
+# Subcommands with a name of two parts, such as `history add`, by the first one; and what each group is for.
 GROUPS: dict[str, Sequence[Callable[..., None]]] = {"history": HISTORY_SUBCOMMANDS}
+PURPOSES = {"history": "Keep runs over many nights, and notice steps and slow creep."}
 # What writes each page, by its file name.
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "options.md": options_page,

@@ -63,7 +63,7 @@ class _Rest(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Nights:
-    """The nights of one machine class, oldest first. `unusable` says which files of the folder could not be used and
+    """The `files` of one `machine_class`, oldest first. `unusable` says which files of the folder could not be used and
     why, and `repeated` which ones hold a run that another file holds too.
     """
 

@@ -13,8 +13,8 @@ from perf.stack import differences
 
 # From this number of nights side by side with one stack on, a case is judged by them and not by its stored ratios.
 LEAST_SIDE_BY_SIDE = 2
-# The anchor is a level of 0 by definition. It counts as this number of nights: side by side, two equal stacks differed
-# by 0.3 % in the middle (docs/explanation/gate.md), a third of the standard deviation of a night.
+# The anchor is a level of 0 by definition. It counts as this number of nights and not as exact: side by side, two equal
+# stacks differed by 0.1 to 1.4 % in 10 invocations each (docs/results/2026-11-26-gate.md).
 ANCHOR_NIGHTS = 10
 
 
@@ -33,9 +33,9 @@ class Night:
 
 @dataclass(frozen=True)
 class Series:
-    """The nights in which a `case` was compared with the same stack, oldest first: side by side, or with the variant
-    `over` as its reference. `anchored` says whether its level before the first night is known to be 0. `accepted` is
-    the accepted level that it starts with, if any.
+    """The `nights` in which a `case` was compared with the same stack, oldest first: side by side, or with the variant
+    `over` as its reference. `anchored` says whether it starts at a known level of 0. `accepted` is the accepted level
+    that it starts with, if any.
     """
 
     case: str

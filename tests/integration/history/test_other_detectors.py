@@ -25,7 +25,7 @@ from tests.unit.history.made_history import fill, made_run
 
 SD, NIGHTS = 0.01, 40
 RUPTURES, OTAVA = "ruptures==1.1.10", "apache-otava==0.8.0"
-# PELT (Killick and others, 2012) with the penalty of the BIC, in units of the variance.
+# PELT (Killick et al., 2012) with the penalty of the BIC, in units of the variance.
 PELT = """
 import json, math, sys
 import numpy, ruptures

@@ -71,7 +71,7 @@ def test_what_was_not_measured_is_listed(tmp_path: Path) -> None:
         ({"schema": 1}, "has schema 1"),
     ],
 )
-def test_a_run_that_is_no_night_is_refused(
+def test_a_run_that_cannot_be_a_night_is_refused(
     tmp_path: Path, folder: Path, history: Callable[..., int], capsys: pytest.CaptureFixture[str],
     change: dict[str, Any], message: str,
 ) -> None:  # fmt: skip
@@ -135,7 +135,7 @@ IMPOSSIBLE = {
     "an endless ratio": ('"log_ratio":1.6', '"log_ratio":99', "impossible ratio"),
     "no invocation": ('"invocations":4', '"invocations":0', "impossible ratio"),
     "an unknown stack": ('"over_stack":"', '"over_stack":"0', "does not hold the stacks"),
-    "a class that is no name": (f'"machine_class":"{MACHINE_CLASS}"', '"machine_class":"../x"', "machine class"),
+    "a class that cannot be a name": (f'"machine_class":"{MACHINE_CLASS}"', '"machine_class":"../x"', "machine class"),
     "no time zone": ('02:00:00Z"', '02:00:00"', "time zone"),
     "a stack without a wheel": ('"wheel":[', '"wheels":[', "stack that cannot be read"),
 }
