@@ -13,6 +13,7 @@ from perf.history.accepted import read_accepted
 from perf.history.findings import HistoryFindings, findings_of
 from perf.history.nights import ACCEPTED, HISTORY, folder_of, keep, night_of, read_nights
 from perf.history.otava import CONFIGURATION, otava_files
+from perf.history.schema import add_command
 from perf.history.tables import coverage_lines, finding_lines, history_table
 from perf.report.console import say, widened
 from perf.runs.baseline import TOLERANCES
@@ -47,7 +48,7 @@ def add(
 
 
 def show(
-    pattern: Annotated[str, typer.Argument(help="A case, or a pattern of names.", metavar="CASE")] = "*",
+    pattern: Annotated[str, typer.Argument(help="A case, or a pattern of names.")] = "*",
     machine_class: Annotated[str | None, CLASS] = None,
     folder: Annotated[Path | None, FOLDER] = None,
 ) -> None:
@@ -59,7 +60,7 @@ def show(
     chosen = [judged for judged in findings.judged if fnmatchcase(judged.series.case, pattern)]
     if not chosen:
         names = sorted({judged.series.case for judged in findings.judged})
-        step = f"name one of them or a pattern, such as '{names[0]}'" if names else "add a run: mxperf history add"
+        step = f"name one of them or a pattern, such as '{names[0]}'" if names else f"add a run: {add_command()}"
         raise PerfError("no case of the history matches", subject=pattern, next_step=step)
     console = widened(Console())
     for line in coverage_lines(findings.nights):
@@ -122,7 +123,7 @@ def _findings(folder: Path | None, machine_class: str | None) -> HistoryFindings
     nights = read_nights(chosen, machine_class)
     if not nights.files:
         why = "; ".join(str(problem).partition("\n")[0] for problem in nights.unusable) or "it is empty"
-        step = "add a run: mxperf history add RUN.json"
+        step = f"add a run: {add_command()}"
         raise PerfError(f"holds no file that can be used: {why}", subject=str(chosen), next_step=step)
     return findings_of(nights, read_accepted(chosen / ACCEPTED), read_tolerances(TOLERANCES))
 

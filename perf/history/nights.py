@@ -14,6 +14,7 @@ from perf.history.schema import (
     Comparison,
     NightFile,
     RunHeader,
+    add_command,
     columns_of,
     digest,
     read_night,
@@ -23,7 +24,6 @@ from perf.judge.judgement import VerdictKind
 from perf.judge.variance_prior import variance_of
 from perf.runs.schema import StoredCase, StoredRun, read_run
 from perf.stack import Stack
-from perf.wording import uv
 
 # The folder of the repository's history, a folder for each machine class.
 HISTORY = ROOT / "history"
@@ -168,19 +168,15 @@ def folder_of(folder: Path | None, machine_class: str | None) -> Path:
         if chosen.is_dir():
             return chosen
         message = "is not a folder" if chosen.exists() else "does not exist"
-        raise PerfError(message, subject=str(chosen), next_step=_add())
+        raise PerfError(message, subject=str(chosen), next_step=f"add a run: {add_command()}")
     folders = sorted(path for path in HISTORY.glob("*") if path.is_dir())
     if len(folders) == 1:
         return folders[0]
     if not folders:
-        raise PerfError("holds no history yet", subject=str(HISTORY), next_step=_add())
+        raise PerfError("holds no history yet", subject=str(HISTORY), next_step=f"add a run: {add_command()}")
     listed = ", ".join(path.name for path in folders)
     message = f"holds the history of several machine classes: {listed}"
     raise PerfError(message, subject=str(HISTORY), next_step="name one of them with --class")
-
-
-def _add() -> str:
-    return f"add a run: {uv()} run mxperf history add RUN.json"
 
 
 def _paths(folder: Path) -> Iterator[Path]:

@@ -21,6 +21,7 @@ from perf.files import decoded, read_bytes
 from perf.judge.judgement import VerdictKind
 from perf.runs.schema import CLASS, MOST_LOG_RATIO, Value
 from perf.stack import FOLDER, OF_THE_SUITE, Stack
+from perf.wording import uv
 
 # The version of the format. A change that old code cannot read gets the next number.
 SCHEMA = 1
@@ -30,8 +31,6 @@ FORMAT = "mxnet-perf history"
 SIDE_BY_SIDE = "side-by-side"
 SUFFIX = ".jsonl"
 NAME = re.compile(r"(\d{8}T\d{6}Z)-([0-9a-f]{12})\.jsonl")
-# What to do about a file that cannot be used.
-STEP = "restore it with git, or remove it and add its run again: mxperf history add RUN.json"
 # Digits of a sha256 that are kept: two of ten million stacks are alike with a chance of one in ten million.
 _DIGITS = 12
 
@@ -97,6 +96,11 @@ class _Version(msgspec.Struct):
     schema: int = 0
 
 
+def add_command() -> str:
+    """Return the command that adds a run to the history."""
+    return f"{uv()} run mxperf history add RUN.json"
+
+
 def digest(content: bytes) -> str:
     """Return the start of the sha256 of some content."""
     return hashlib.sha256(content).hexdigest()[:_DIGITS]
@@ -132,29 +136,30 @@ def read_night(path: Path) -> NightFile:
     """Return the content of a history file. Raises PerfError, naming the file and what to do next, unless it is a whole
     file of this schema with possible figures, and its content is what its name says.
     """
-    content = read_bytes(path, next_step=STEP)
+    step = f"restore it with git, or remove it and add its run again: {add_command()}"
+    content = read_bytes(path, next_step=step)
     first, *lines = content.split(b"\n")
     if not content.strip():
-        raise PerfError("is empty", subject=str(path), next_step=STEP)
-    version = decoded(first, _Version, path, next_step=STEP)
+        raise PerfError("is empty", subject=str(path), next_step=step)
+    version = decoded(first, _Version, path, next_step=step)
     if version.format != FORMAT:
-        raise PerfError("is not a history file of this suite", subject=str(path), next_step=STEP)
+        raise PerfError("is not a history file of this suite", subject=str(path), next_step=step)
     if version.schema != SCHEMA:
         message = f"has schema {version.schema}, but this version of the suite reads schema {SCHEMA}"
-        step = "use the version of the suite that wrote it, or add its run again: mxperf history add RUN.json"
-        raise PerfError(message, subject=str(path), next_step=step)
-    header = decoded(first, RunHeader, path, next_step=STEP)
+        other = f"use the version of the suite that wrote it, or add its run again: {add_command()}"
+        raise PerfError(message, subject=str(path), next_step=other)
+    header = decoded(first, RunHeader, path, next_step=step)
     if not content.endswith(b"\n") or len(lines) - 1 != header.comparisons:
         message = f"is cut off: {max(0, len(lines) - 1)} of {header.comparisons} comparisons are there"
-        raise PerfError(message, subject=str(path), next_step=STEP)
+        raise PerfError(message, subject=str(path), next_step=step)
     named = NAME.fullmatch(path.name)
     if named is None or named[2] != digest(content):
         message = f"was changed: the name of this content ends with {digest(content)}{SUFFIX}"
-        raise PerfError(message, subject=str(path), next_step=STEP)
-    comparisons = tuple(decoded(line, Comparison, path, next_step=STEP) for line in lines[:-1])
+        raise PerfError(message, subject=str(path), next_step=step)
+    comparisons = tuple(decoded(line, Comparison, path, next_step=step) for line in lines[:-1])
     night = NightFile(header, comparisons)
     for problem in _impossible(night):
-        raise PerfError(problem, subject=str(path), next_step=STEP)
+        raise PerfError(problem, subject=str(path), next_step=step)
     return night
 
 

@@ -16,7 +16,7 @@ from perf.history.nights import read_nights
 from perf.history.otava import otava_files
 from perf.history.tables import finding_lines, history_table, sparkline
 from tests.support.factories import TOLERANCES
-from tests.unit.history.made_history import CASE, CASES, fill, made_run
+from tests.unit.history.made_history import CASE, CASES, fill, made_run, write_run
 
 RUNS = sorted((ROOT / "baselines" / "intel-xeon-6.207-2c-1n-amx").glob("*.json"))
 
@@ -50,6 +50,28 @@ def test_a_loss_ends_with_exit_code_1_and_says_what_changed(
     assert out.endswith("History: 3 series judged, 1 loss.\n")
     assert history("show", CASE, "--folder", folder) == 0
     assert "▁" in capsys.readouterr().out
+
+
+def test_a_loss_planted_in_real_runs_is_the_only_finding(
+    tmp_path: Path, history: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for night in range(20):
+        run = json.loads(RUNS[night % len(RUNS)].read_bytes())
+        run["datetime"] = f"2026-11-{night + 1:02}T02:00:00+00:00"
+        for case in (benchmark["extra_info"] for benchmark in run["benchmarks"]):
+            if night >= 16 and (case["workload"], case["variant"]) == ("mobilenet1.0-b1", "mkl-int8"):
+                case["stack"]["variables"]["KMP_BLOCKTIME"] = "0"
+                for own in case["samples"].values():
+                    own["floors"] = [[reference, slower * 1.15] for reference, slower in own["floors"]]
+        path = write_run(tmp_path / "run.json", run)
+        assert history("add", path, "--folder", tmp_path / "class") == 0
+    capsys.readouterr()
+    assert history("check", "--folder", tmp_path / "class") == 1
+    out = capsys.readouterr().out
+    assert out.count("step of -1") == out.count("changed: variables KMP_BLOCKTIME: not set -> 0") == 2
+    assert out.count("on 2026-11-17 02:00, noticed 2026-11-1") == 2
+    assert "mobilenet1.0-b1-mkl-int8 over native-fp32: -1" in out
+    assert out.endswith("History: 27 series judged, 2 losses.\n")
 
 
 def test_too_few_nights_are_not_judged(
