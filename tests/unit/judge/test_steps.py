@@ -43,6 +43,13 @@ def test_a_step_is_noticed_within_three_nights_where_it_is(seed: int, first: int
     assert point.change.log_ratio == pytest.approx(by, abs=0.04)
 
 
+def test_the_nights_after_an_alarm_say_when_the_change_was() -> None:
+    # Two high nights before the step: together with its first night they raise the alarm.
+    values = stepped(29, 29, 0.08)
+    assert places(changes(values[:30])) == [("step", 27, 29)]
+    assert places(changes(values))[0] == ("step", 29, 29)
+
+
 @given(seeds)
 def test_a_creep_is_noticed_within_fourteen_nights(seed: int) -> None:
     values = [value - 0.005 * max(0, night - 24) for night, value in enumerate(noise(seed))]
