@@ -239,4 +239,4 @@ _RUN = usable_runs(BASELINES / STORED, STORED)[-1]
 FIELDS, STACKS = columns_of({"drawn": next(iter(_RUN.cases.values())).stack})
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100, Console(width=160))
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100, Console(width=200))

@@ -7,7 +7,7 @@ from datetime import datetime
 from perf.history.accepted import AcceptedLevel, AcceptedLevels
 from perf.history.schema import SIDE_BY_SIDE, Comparison, NightFile, RunHeader
 from perf.judge.steps import scale_of
-from perf.judge.variance_prior import MAX_DEGREES, VariancePrior, fit_variances, prior_of
+from perf.judge.variance_prior import MAX_DEGREES, VariancePrior, prior_of
 from perf.runs.tolerances import Tolerances
 from perf.stack import differences
 
@@ -157,9 +157,8 @@ def noise_of(every: Sequence[Series], tolerances: Tolerances) -> list[SeriesNois
         prior = prior_of(((line.variance, line.invocations - 1) for line in lines), between)
         sessions = 0.0 if side_by_side else assumed.sessions**2
         variances = {index: tuple(_variances(every[index], prior, sessions)) for index in members}
-        scales = fit_variances(scale_of(every[index].values, variances[index]) for index in members)
-        pooled = VariancePrior(1.0, assumed.degrees).with_squares(scales.degrees * scales.variance, scales.degrees)
-        scale = VariancePrior(pooled.variance, min(pooled.degrees, MAX_DEGREES))
+        scales = [scale_of(every[index].values, variances[index]) for index in members]
+        scale = prior_of(scales, VariancePrior(1.0, assumed.degrees))
         noise |= {index: SeriesNoise(variances[index], scale) for index in members}
     return [noise[index] for index in range(len(every))]
 

@@ -129,12 +129,13 @@ def test_a_loss_of_the_first_nights_shows_against_an_anchor_only() -> None:
 
 
 @pytest.mark.parametrize("nights", [4, 6, 20, 40])
-def test_flat_series_raise_alarms_no_more_often_than_stated(nights: int) -> None:
+@pytest.mark.parametrize("degrees", [3, 10])
+def test_flat_series_raise_alarms_no_more_often_than_stated(nights: int, degrees: int) -> None:
     random = np.random.default_rng(nights)
     series, level = 40_000, 0.01
     # The true scale of each series varies as its prior says.
-    variances = np.broadcast_to(random.chisquare(10, (series, 1)) / 10, (series, nights))
-    alarms = raises_alarm(random.normal(0, 1, (series, nights)), variances, SCALE, level).sum()
+    variances = np.broadcast_to(random.chisquare(degrees, (series, 1)) / degrees, (series, nights))
+    alarms = raises_alarm(random.normal(0, 1, (series, nights)), variances, VariancePrior(1.0, degrees), level).sum()
     assert alarms <= series * level + 3 * math.sqrt(series * level)
     assert alarms >= series * level / 10, "the correction for the search costs too much"
 
