@@ -127,6 +127,7 @@ def _header(night: int) -> RunHeader:
         commit=None,
         settings={},
         not_measured={},
+        references=[],
         fields=FIELDS,
         stacks=STACKS,
         comparisons=SERIES,

@@ -69,8 +69,8 @@ class HistoryFindings:
 def findings_of(nights: Nights, accepted: AcceptedLevels, tolerances: Tolerances) -> HistoryFindings:
     """Return what a history shows: what changed in its series, and what could not be judged."""
     judged = judge_series(series_of(nights.files, accepted), tolerances)
-    cases = {line.case for file in nights.files for line in file.comparisons}
-    last = {line.case for line in nights.files[-1].comparisons} if nights.files else set()
+    cases = set().union(*(file.cases for file in nights.files))
+    last = nights.files[-1].cases if nights.files else set()
     return HistoryFindings(nights, judged, tuple(accepted.unmatched(cases)), tuple(sorted(cases - last)))
 
 

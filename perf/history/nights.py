@@ -104,6 +104,7 @@ def night_of(path: Path) -> NightFile:
         commit=rest.commit_info.id,
         settings=run.perf.settings,
         not_measured=dict(sorted(missing.items())),
+        references=sorted(run.cases.keys() - {line.case for line in comparisons}),
         fields=fields,
         stacks=places,
         comparisons=len(comparisons),

@@ -61,6 +61,7 @@ class RunHeader(msgspec.Struct, frozen=True, kw_only=True):
     commit: Annotated[str | None, Meta(description="commit of the suite")]
     settings: Annotated[dict[str, Value], Meta(description="settings of the machine")]
     not_measured: Annotated[dict[str, str], Meta(description="items and comparisons without a figure, with the reason")]
+    references: Annotated[list[str], Meta(description="measured cases without a comparison, such as references")]
     fields: Annotated[dict[str, list[Any]], Meta(description="distinct values of each field of the stacks")]
     stacks: Annotated[dict[str, list[int]], Meta(description="stacks by digest: the place of each field's value")]
     comparisons: Annotated[int, Meta(description="number of lines that follow")]
@@ -76,6 +77,11 @@ class NightFile(msgspec.Struct, frozen=True):
 
     header: RunHeader
     comparisons: tuple[Comparison, ...]
+
+    @property
+    def cases(self) -> set[str]:
+        """The names of all cases that were measured."""
+        return {*self.header.references, *(line.case for line in self.comparisons)}
 
     @property
     def name(self) -> str:

@@ -4,9 +4,9 @@ A night's log ratio is normal around the series' level, and its variance is know
 series have in common. After each night, the last nights are compared with those before: have they another level (a
 step), or does a straight line lead away from the level (creep)? Each of these candidates is a regression with weights,
 whose t statistic has an exact distribution when nothing changed; its scale is pooled with a prior (Smyth, 2004). The
-candidates end at the last night, and their lengths grow by about the square root of two: that is nearly as powerful as
-trying every length (Lai, "Sequential change-point detection in quality control and dynamical systems", 1995, section
-3), and so few that Bonferroni's correction for the search costs little. docs/explanation/history.md has the figures.
+candidates end at the last night, within a window (Lai, "Sequential changepoint detection in quality control and
+dynamical systems", 1995). Their lengths grow by about the square root of two, so each change is close to one of them,
+and they are so few that Bonferroni's correction for the search costs little. docs/explanation/history.md has figures.
 """
 
 from collections.abc import Sequence
@@ -126,7 +126,7 @@ def raises_alarm(
     candidates = _candidates(nights, before)
     if not candidates.kinds:
         return np.zeros(len(values), dtype=bool)
-    statistics = _statistics(without_odd_nights(values, variances, scale), variances, scale, candidates.shapes)
+    statistics = _statistics(values, variances, scale, candidates.shapes)
     threshold = _threshold(scale.degrees + nights - 2, level, len(candidates.kinds))
     return np.asarray(np.abs(statistics).max(axis=1) >= threshold)
 
@@ -185,6 +185,7 @@ def _of_lengths(nights: int, steps: Sequence[int], creeps: Sequence[int]) -> _Ca
 
 def _statistics(values: Matrix, variances: Matrix, scale: VariancePrior, shapes: Matrix) -> Matrix:
     """Return the t statistics (series by candidates) of regressions on a level and one of the `shapes`."""
+    values = without_odd_nights(values, variances, scale)
     weights = 1 / variances
     total = weights.sum(axis=1, keepdims=True)
     y = values - (weights * values).sum(axis=1, keepdims=True) / total
@@ -201,8 +202,7 @@ def _chance(values: Matrix, variances: Matrix, scale: VariancePrior, before: int
     """Return the probability that a flat series raises an alarm after its last night as this series does."""
     nights = values.shape[1]
     shapes = _candidates(nights, before).shapes
-    statistics = _statistics(without_odd_nights(values, variances, scale), variances, scale, shapes)
-    largest = float(np.abs(statistics).max())
+    largest = float(np.abs(_statistics(values, variances, scale, shapes)).max())
     return min(1.0, 2 * float(stdtr(scale.degrees + nights - 2, -largest)) * len(shapes))
 
 
@@ -215,8 +215,7 @@ def _located(
     nights = values.shape[1]
     steps = range(max(STEP_LENGTHS[0], ahead + 1), nights - before + 1)
     every = _of_lengths(nights, steps, range(CREEP_LENGTHS[0] + ahead, nights))
-    statistics = _statistics(without_odd_nights(values, variances, scale), variances, scale, every.shapes)
-    return every.kinds[int(np.abs(statistics[0]).argmax())]
+    return every.kinds[int(np.abs(_statistics(values, variances, scale, every.shapes)[0]).argmax())]
 
 
 def _measured(

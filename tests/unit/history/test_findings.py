@@ -11,7 +11,7 @@ from perf.history.accepted import AcceptedLevels, read_accepted
 from perf.history.findings import HistoryFindings, findings_of
 from perf.history.nights import ACCEPTED, read_nights
 from perf.history.schema import SIDE_BY_SIDE
-from tests.support.factories import TOLERANCES
+from tests.support.factories import TOLERANCES, measured_side_by_side
 from tests.unit.history.made_history import CASE, CASES, fill, made_run
 
 LOSS = {"resnet50_v1-b1": -0.06}
@@ -152,5 +152,14 @@ def test_the_latest_entry_of_a_case_counts(tmp_path: Path) -> None:
 def test_a_case_that_is_gone_is_named_and_still_judged(folder: Path) -> None:
     fill(folder, [*nights(16, 10, {"resnet50_v1-b1": -0.3}), made_run(16, cases=CASES[:1])])
     judged = findings(folder)
-    assert judged.gone == (CASE, "squeezenet1.0-b1-mkl-fp32")
+    workloads = ("resnet50_v1-b1", "squeezenet1.0-b1")
+    assert judged.gone == tuple(f"{name}-{variant}" for name in workloads for variant in ("mkl-fp32", "native-fp32"))
     assert [one.series.case for one in judged.lost] == [CASE]
+
+
+def test_a_reference_that_was_compared_once_is_not_gone(folder: Path) -> None:
+    compared = made_run(0)
+    compared["benchmarks"][0]["extra_info"]["beside"] = measured_side_by_side(0.0, 0.01, variant="native-fp32")
+    fill(folder, [compared, made_run(1)])
+    assert read_nights(folder).files[0].comparisons != read_nights(folder).files[1].comparisons
+    assert findings(folder).gone == ()
