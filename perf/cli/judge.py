@@ -1,6 +1,5 @@
 """The subcommand judge: verdicts from two stored runs, without measuring."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -8,10 +7,11 @@ import typer
 from rich.console import Console
 
 from perf.report.console import say, widened
+from perf.report.overview import doubts_of
 from perf.report.verdicts import print_verdicts
 from perf.runs.baseline import TOLERANCES, usable_baseline
 from perf.runs.judges import judge_run
-from perf.runs.schema import StoredRun, read_run
+from perf.runs.schema import read_run
 from perf.runs.tolerances import read_tolerances
 from perf.runs.verdict import fails
 
@@ -47,7 +47,8 @@ def judge(
     console = widened(Console())
     print_verdicts(judged, gate, list(now.cases), console)
     verdicts = judged.verdicts.values()
-    doubts = list(doubts_of(now))
+    left_out = [f"Left out of the run: {name}: {why}" for name, why in now.perf.left_out.items()]
+    doubts = [*doubts_of(now.perf), *left_out]
     for doubt in doubts:
         say(console, doubt)
     if any(fails(verdict.kind, strict=False) for verdict in verdicts):
@@ -55,13 +56,3 @@ def judge(
     unjudged = any(fails(verdict.kind, strict=True) for verdict in verdicts)
     if strict and (unjudged or doubts or not verdicts or gate.only_then(list(now.cases))):
         raise typer.Exit(NOT_JUDGED)
-
-
-def doubts_of(run: StoredRun) -> Iterator[str]:
-    """Yield why a run as a whole says less than its cases."""
-    if not run.perf.complete:
-        yield "The run is unfinished."
-    if run.perf.injected:
-        slowed = ", ".join(f"{name} by {fraction:.1%}" for name, fraction in run.perf.injected.items())
-        yield f"The run was slowed down on purpose (--perf-inject): {slowed}."
-    yield from (f"Left out of the run: {name}: {why}" for name, why in run.perf.left_out.items())

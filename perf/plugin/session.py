@@ -178,7 +178,6 @@ class PerfSession:
             **msgspec.to_builtins(
                 msgspec.structs.replace(self.context, complete=None not in ended.values(), left_out=unsound)
             ),
-            "tier": self.setup.options.tier,
             "state": state_report(self.setup.state, read_state()),
             "limits_gflop_per_s": dict(self.peaks),
         }

@@ -131,7 +131,7 @@ class RunContext(msgspec.Struct, frozen=True):
     machine itself. `settings` are the machine's settings, which are reported if they differ. `left_out` holds the
     reason for each selected item that is not in the file. `injected` holds deliberate slowdowns by variant, as
     fractions of a pass. `complete` says whether every selected item was run. `accepted` is what a user accepted, if the
-    run is worse than the one stored before it.
+    run is worse than the one stored before it. `tier` is the run's tier; "" in files that do not say it.
     """
 
     schema: int
@@ -142,6 +142,7 @@ class RunContext(msgspec.Struct, frozen=True):
     injected: dict[str, float]
     complete: bool
     accepted: AcceptedLosses | None = None
+    tier: str = ""
 
 
 class StoredRun(msgspec.Struct, frozen=True):
