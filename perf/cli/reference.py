@@ -14,6 +14,7 @@ from perf.cli.pages.options import options_page
 from perf.cli.pages.tiers import tiers_page
 from perf.cli.pages.verdicts import verdicts_page
 from perf.cli.refresh import refresh
+from perf.cli.report import report
 from perf.errors import PerfError
 from perf.files import write_whole
 
@@ -39,7 +40,7 @@ def pages() -> dict[str, str]:
     return {name: "\n".join(page()).rstrip() + "\n" for name, page in PAGES.items()}
 
 
-SUBCOMMANDS = (doctor, judge, refresh, reference)
+SUBCOMMANDS = (doctor, judge, report, refresh, reference)
 # What writes each page, by its file name.
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "options.md": options_page,

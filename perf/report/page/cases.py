@@ -14,6 +14,8 @@ from perf.wording import counted
 
 # What a case without a verdict is called.
 REFERENCE, NOT_JUDGED, NOT_RUN, VANISHED = "reference", "not judged", "not run", "vanished"
+# Names of answers that do not speak for themselves.
+LABELS: Mapping[str, str] = {"isa": "kernels", "sqnr_db": "SQNR, dB", "fused": "operators fused"}
 ARM = "the baseline's stack, side by side"
 # Why a cause is known, by the overview's word for it.
 CAUSES: Mapping[str, str] = {
@@ -69,7 +71,7 @@ def row_of(source: CaseSource) -> CaseRow:
         changes=list(verdict.changes) if verdict else [],
         missing=list(verdict.missing) if verdict else [],
         answers=answers,
-        answers_then=list(_differing_answers(_answers(then), answers)) if then else [],
+        answers_then=list(_differing_answers(_answers(then), answers)) if then and then.facts else [],
         latency_ms=now.latency_s * 1e3,
         latency_then_ms=then.latency_s * 1e3 if then else None,
         throughput=now.throughput_items_per_s,
@@ -149,7 +151,8 @@ def _ratio_then(verdict: VerdictRecord | None, then: ReportedCase | None, refere
 
 def _decision(now: ReportedCase, verdict: VerdictRecord, needed: int | None) -> str:
     if now.side_by_side is not None and now.side_by_side.values:
-        text = f"{counted(len(now.side_by_side.values), 'undisturbed invocation')} side by side with the baseline's stack"
+        count = counted(len(now.side_by_side.values), "undisturbed invocation")
+        text = f"{count} side by side with the baseline's stack"
         if verdict.kind != "inconclusive":
             return f"{text}; measuring stopped because that decided it"
         wanted = f"; --perf-invocations={needed} would decide it" if needed else ""
@@ -184,7 +187,7 @@ def _differing_answers(then: Answers, now: Answers) -> Iterator[Difference]:
     for name in Answers.__struct_fields__:
         before, after = getattr(then, name), getattr(now, name)
         if before != after:
-            yield Difference(name.replace("_", " "), _shown(before), _shown(after))
+            yield Difference(LABELS.get(name, name.replace("_", " ")), _shown(before), _shown(after))
 
 
 def _shown(value: object) -> str:

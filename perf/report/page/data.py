@@ -16,6 +16,11 @@ class Interval(msgspec.Struct, frozen=True):
     low: Annotated[float | None, Meta(description="lower end of the 95 % interval")] = None
     high: Annotated[float | None, Meta(description="upper end of the 95 % interval")] = None
 
+    def scaled(self, factor: float) -> "Interval":
+        """Return it in another unit."""
+        low, high = (None if end is None else end * factor for end in (self.low, self.high))
+        return Interval(self.value * factor, low, high)
+
 
 class Difference(msgspec.Struct, frozen=True):
     """A fact that differs from the baseline's."""
@@ -87,14 +92,19 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
     command: Annotated[str, Meta(description="command that measures the case alone")] = ""
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Worst(msgspec.Struct, frozen=True, kw_only=True):
     """One of the worst cases."""
 
     case: Annotated[str, Meta(description="name of the case")]
     verdict: Annotated[str, Meta(description="its verdict")]
     change: Annotated[str, Meta(description="its change with interval, as text")]
-    tolerance: Annotated[str, Meta(description="the loss that raises no alarm, as text")]
-    cause: Annotated[str, Meta(description="the cause as far as it is known")]
+    change_over: Annotated[str, Meta(description="what the change is measured against")]
+    tolerance: Annotated[float | None, Meta(description="loss that raises no alarm, as a fraction")]
+    cause: Annotated[str, Meta(description="build or machine, as far as it is known")]
+    reason: Annotated[str, Meta(description="reason for the verdict")]
+    changes: Annotated[list[str], Meta(description="differences from the baseline's stack")]
+    missing: Annotated[list[str], Meta(description="differences of the baseline arm from the baseline's stack")]
+    answers: Annotated[list[Difference], Meta(description="answers that differ from the baseline's")]
     command: Annotated[str, Meta(description="command that reproduces it")]
 
 
@@ -118,11 +128,19 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     note: Annotated[str, Meta(description="what a reader must know, or why it is empty")] = ""
 
 
-class RateRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How often the gate was wrong, or right, on recorded data."""
+class FalseAlarms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many runs in which nothing changed raised an alarm."""
 
     what: Annotated[str, Meta(description="which runs these were")]
-    outcome: Annotated[str, Meta(description="how many of them ended how")]
+    outcome: Annotated[str, Meta(description="runs with an alarm, of all of them")]
+
+
+class Detected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often the gate detected a loss of one case, as fractions of runs."""
+
+    case: Annotated[str, Meta(description="the slowed case")]
+    loss_3: Annotated[float, Meta(description="fraction of runs that detected a loss of 3 %")]
+    loss_5: Annotated[float, Meta(description="fraction of runs that detected a loss of 5 %")]
 
 
 class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -131,8 +149,8 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: Annotated[str, Meta(description="document that holds the measurement")]
     measured: Annotated[str, Meta(description="when and how it was measured")]
     caution: Annotated[str, Meta(description="what limits these rates")]
-    false_alarms: Annotated[list[RateRow], Meta(description="runs in which nothing changed")]
-    detected: Annotated[list[RateRow], Meta(description="runs with one slower case")]
+    false_alarms: Annotated[list[FalseAlarms], Meta(description="runs in which nothing changed")]
+    detected: Annotated[list[Detected], Meta(description="runs with one slower case")]
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -154,7 +172,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     compared: Annotated[str, Meta(description="what the run was compared with")]
     word: Annotated[str, Meta(description="the verdict on the run in one word")]
     counts: Annotated[dict[str, int], Meta(description="cases by verdict, those that were not run and vanished too")]
-    worst: Annotated[list[Finding], Meta(description="the worst cases by significance")]
+    worst: Annotated[list[Worst], Meta(description="the worst cases by significance")]
     warnings: Annotated[list[str], Meta(description="what makes this run say less than it seems to")]
     cases: Annotated[list[CaseRow], Meta(description="all cases")]
     figures: Annotated[list[Figure], Meta(description="the announcement's figures")]

@@ -70,7 +70,7 @@ def _network_mark(case: ReportedCase) -> _Mark:
 
 
 def _cell_mark(case: ReportedCase) -> _Mark:
-    assert isinstance(case.facts, RnnFacts)  # noqa: S101 - what `figures_of` selected
+    assert isinstance(case.facts, RnnFacts)
     facts = case.facts
     return _Mark(f"{facts.cell} {facts.shape} x{facts.layers}", case.variant, _ratio(case), case.published)
 
@@ -99,13 +99,13 @@ def _scaling(jobs: Sequence[ReportedCase], published: Mapping[int, float]) -> Fi
     curves = []
     for number, workload in enumerate(dict.fromkeys(case.workload for case in jobs)):
         points = {
-            str(case.facts.ranks): Interval(*(end and 100 * end for end in (ratio.value, ratio.low, ratio.high)))
+            str(case.facts.ranks): ratio.scaled(100)
             for case in jobs
             if case.workload == workload and isinstance(case.facts, TrainingFacts) and (ratio := _ratio(case))
         }
         if points:
             curves.append(Curve(f"{workload}, measured", f"measured line-{number % 4}", points))
-    note = "Published: Table 1, ResNet-50 on Xeon Gold 6148; one rank is 100 % by definition." if curves else NOT_MEASURED
+    note = "Published: Table 1, ResNet-50 on Xeon Gold 6148. One rank is 100 % by definition."
     if curves:
         known = {str(count): Interval(100 * fraction) for count, fraction in published.items()}
         curves.append(Curve("published", "published", known))
@@ -116,7 +116,7 @@ def _scaling(jobs: Sequence[ReportedCase], published: Mapping[int, float]) -> Fi
         axis="instances (ranks)",
         lines=True,
         curves=curves,
-        note=note,
+        note=note if curves else NOT_MEASURED,
     )
 
 

@@ -11,7 +11,7 @@ from perf.errors import PerfError
 from perf.facts import CaseFacts
 from perf.files import read_json
 from perf.runs.record import RatioEstimate
-from perf.runs.schema import STEP, RunContext, StoredCase
+from perf.runs.schema import STEP, RunContext, StoredCase, StoredRun
 from perf.runs.verdict import VerdictRecord
 
 # Accuracy in training and held out, as fractions, by epoch.
@@ -46,14 +46,13 @@ class ReportedBenchmark(msgspec.Struct, frozen=True):
 class ReportedContext(RunContext, frozen=True, kw_only=True):
     """The run's context, with what the suite stores there for readers.
 
-    tier: the tier. state: the machine's state before and after, and what was doubtful. wall_time_s: wall time by stage,
+    state: the machine's state before and after, and what was doubtful. wall_time_s: wall time by stage,
     in seconds. curves: accuracy by epoch, by title and number of ranks.
     """
 
-    tier: str = ""
-    state: dict[str, Any] = {}
-    wall_time_s: dict[str, float] = {}
-    curves: dict[str, dict[str, Curve]] = {}
+    state: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    wall_time_s: dict[str, float] = msgspec.field(default_factory=dict)
+    curves: dict[str, dict[str, Curve]] = msgspec.field(default_factory=dict)
 
 
 class ReportedRun(msgspec.Struct, frozen=True):
@@ -70,24 +69,41 @@ class ReportedRun(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
+class Readable:
+    """A `run` that was read, and the `doubt` about it; "" when everything was understood."""
+
+    run: ReportedRun
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
 class Compared:
     """A run and what it was compared with.
 
-    run: the run. name: the name of its file. then: the cases of the baseline, by name. then_settings: the baseline's
-    machine settings.
+    run: the run. name: the name of its file. then: the baseline's run; None without one. doubts: what could not be read
+    of either, a sentence each.
     """
 
     run: ReportedRun
     name: str
-    then: Mapping[str, ReportedCase]
-    then_settings: Mapping[str, Any]
+    then: ReportedRun | None = None
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def cases_then(self) -> Mapping[str, ReportedCase]:
+        """The baseline's cases by name; none without a baseline."""
+        return self.then.cases if self.then else {}
 
 
-def read_reported(path: Path) -> ReportedRun:
-    """Return the run in a file that `perf.runs.schema.read_run` accepts. Raises PerfError when the rest of it is
-    damaged.
+def read_reported(path: Path, stored: StoredRun) -> Readable:
+    """Return the run in a file, of which `perf.runs.schema.read_run` has returned the judged part (`stored`), with what
+    a reader wants of it. Runs of an earlier version may hold that in another form: then the judged part is all.
     """
-    return read_json(path, ReportedRun, next_step=STEP)
+    try:
+        return Readable(read_json(path, ReportedRun, next_step=STEP))
+    except PerfError:
+        judged = msgspec.convert(msgspec.to_builtins(stored), ReportedRun)
+        return Readable(judged, f"{path.name} was stored by another version: its answers and intervals are not shown.")
 
 
 def reported(document: Mapping[str, Any]) -> ReportedRun:

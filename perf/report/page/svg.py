@@ -14,6 +14,10 @@ LEFT, RIGHT, BOTTOM = 150, 16, 40
 LINES_HEIGHT, STRIP_HEIGHT = 320, 110
 # Widths that mark shapes and gaps take, in pixels.
 RADIUS, GAP = 4, 3
+# Log axes that span less have more ticks than 1, 2 and 5.
+LOG_RANGE = 8
+# Figure 5 doubles its instances from point to point.
+SCALING_FIGURE = 5
 
 
 class Axis:
@@ -42,7 +46,10 @@ class Axis:
     def ticks(self) -> list[float]:
         """Round figures on the axis, some five of them."""
         if self.log:
-            steps = [m * 10.0**e for e in range(-3, 7) for m in (1, 2, 5)]
+            wide = self.high / self.low > LOG_RANGE
+            steps = [
+                m * 10.0**e for e in range(-3, 7) for m in ((1, 2, 5) if wide else (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9))
+            ]
             return [step for step in steps if self.low <= step <= self.high]
         rough = (self.high - self.low) / 5
         size = 10.0 ** math.floor(math.log10(rough))
@@ -121,10 +128,6 @@ def _lines(figure: Figure) -> Markup:
     return _markup(svg)
 
 
-# Figure 5 doubles its instances from point to point.
-SCALING_FIGURE = 5
-
-
 def samples_svg(series: Series) -> Markup:
     """Return the samples of a case by invocation, the baseline's first, so that drift shows."""
     width, left = 420, 48
@@ -156,12 +159,17 @@ def samples_svg(series: Series) -> Markup:
     return _markup(svg)
 
 
-def interval_text(point: Interval, scale: float = 1.0, digits: int = 2) -> str:
-    """Return a figure with its interval, such as "6.27 [6.09, 6.45]"."""
-    text = f"{point.value * scale:.{digits}f}"
+def interval_text(point: Interval, *, percent: bool = False) -> str:
+    """Return a figure with its interval, such as "6.27 [6.09, 6.45]"; with `percent`, a change, such as
+    "-6.4% [-7.8%, -5.0%]".
+    """
+
+    def text(value: float) -> str:
+        return f"{value - 1:+.1%}" if percent else f"{value:.2f}"
+
     if point.low is None or point.high is None:
-        return text
-    return f"{text} [{point.low * scale:.{digits}f}, {point.high * scale:.{digits}f}]"
+        return text(point.value)
+    return f"{text(point.value)} [{text(point.low)}, {text(point.high)}]"
 
 
 def _figures(figure: Figure) -> list[float]:
