@@ -34,9 +34,12 @@ LEAST_CHANGES = 8
 class Judged:
     """The verdicts on a run.
 
-    verdicts: those of this judge, with the groups of cases. records: each case's verdict as it is stored. judge: what
-    judged. overview: what the whole run says. tolerances: which losses matter. command: returns the command that runs
-    an item alone, by its pytest id.
+    verdicts: those of this judge, with the groups of cases.
+    records: each case's verdict as it is stored.
+    judge: what judged.
+    overview: what the whole run says.
+    tolerances: which losses matter.
+    command: returns the command that runs an item alone, by its pytest id.
     """
 
     verdicts: RunVerdicts
@@ -156,8 +159,8 @@ def _one_sided(rows: Sequence[CaseRow]) -> list[str]:
         return []
     side, number = ("slower", losses) if losses > len(changes) / 2 else ("faster", len(changes) - losses)
     return [
-        f"{number} of {counted(len(changes), 'change')} point in one direction ({side}). That is a sign of the machine, "
-        "the reference or the measuring code rather than of separate changes."
+        f"{number} of {counted(len(changes), 'change')} point in one direction ({side}): a sign of the machine, the "
+        "reference or the measuring code rather than of separate changes."
     ]
 
 

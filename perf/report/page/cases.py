@@ -136,9 +136,10 @@ def _change(verdict: VerdictRecord) -> tuple[Interval | None, str]:
 def _interval(record: ChangeRecord) -> Interval | None:
     if record.change is None:
         return None
-    # An unknown error is an interval without ends: JSON stores infinity as null.
-    known = record.change_low and record.change_high
-    return Interval(record.change, record.change_low, record.change_high) if known else Interval(record.change)
+    # The interval of an unknown error reaches from 0 to infinity, which JSON stores as null.
+    low, high = record.change_low, record.change_high
+    known = low and high is not None and math.isfinite(high)
+    return Interval(record.change, low, high) if known else Interval(record.change)
 
 
 def _ratio_then(verdict: VerdictRecord | None, then: ReportedCase | None, reference: str) -> float | None:
@@ -160,8 +161,8 @@ def _decision(now: ReportedCase, verdict: VerdictRecord, needed: int | None) -> 
     if now.side_by_side is not None and now.side_by_side.problem:
         return f"not measured side by side: {now.side_by_side.problem}"
     sample = now.samples.get(now.reference)
-    count = len(sample.floors) if sample else 0
-    return f"one comparison with the stored speedup, from {counted(count, 'undisturbed invocation')}; no confirmation"
+    measured = counted(len(sample.floors) if sample else 0, "undisturbed invocation")
+    return f"one comparison with the stored speedup, from {measured}; no confirmation"
 
 
 def _answers(case: ReportedCase) -> Answers:

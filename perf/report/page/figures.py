@@ -10,7 +10,7 @@ from perf.report.page.source import ReportedCase
 from perf.wording import counted
 
 SPEEDUP = "speedup over native-fp32, log scale"
-# The announcement's accuracies after 90 epochs on 16 nodes; it prints no others of Figure 6.
+# The announcement's accuracies after 90 epochs on 16 nodes: all that it prints of Figure 6.
 CONVERGED = "The announcement states a top-1 accuracy of 77.61 % in training and 75.95 % in validation after 90 epochs."
 NOT_MEASURED = "No case of this figure was measured in this run."
 

@@ -22,8 +22,8 @@ class ReportedCase(StoredCase, frozen=True, kw_only=True):
     """A case as the page needs it: the judged part, and those fields of its record (perf.runs.record.CaseRecord) that
     the page shows. Runs of earlier versions may lack them.
 
-    facts, speedup, efficiency, throughput_items_per_s, invocations, blocks, blocks_disturbed, verdict: as in the
-    record.
+    `facts`, `speedup`, `efficiency`, `throughput_items_per_s`, `invocations`, `blocks`, `blocks_disturbed` and
+    `verdict` are as in the record.
     """
 
     facts: CaseFacts | None = None
@@ -46,8 +46,9 @@ class ReportedBenchmark(msgspec.Struct, frozen=True):
 class ReportedContext(RunContext, frozen=True, kw_only=True):
     """The run's context, with what the suite stores there for readers.
 
-    state: the machine's state before and after, and what was doubtful. wall_time_s: wall time by stage,
-    in seconds. curves: accuracy by epoch, by title and number of ranks.
+    state: the machine's state before and after, and what was doubtful.
+    wall_time_s: wall time by stage, in seconds.
+    curves: accuracy by epoch, by title and number of ranks.
     """
 
     state: Mapping[str, Any] = msgspec.field(default_factory=dict)
@@ -80,8 +81,10 @@ class Readable:
 class Compared:
     """A run and what it was compared with.
 
-    run: the run. name: the name of its file. then: the baseline's run; None without one. doubts: what could not be read
-    of either, a sentence each.
+    run: the run.
+    name: the name of its file.
+    then: the baseline's run; None without one.
+    doubts: what could not be read of either, a sentence each.
     """
 
     run: ReportedRun
@@ -97,18 +100,18 @@ class Compared:
 
 def read_reported(path: Path, stored: StoredRun) -> Readable:
     """Return the run in a file, of which `perf.runs.schema.read_run` has returned the judged part (`stored`), with what
-    a reader wants of it. Runs of an earlier version may hold that in another form: then the judged part is all.
+    a reader wants of it. Where that cannot be read, as in runs of an earlier version, the judged part is all.
     """
     try:
         return Readable(read_json(path, ReportedRun, next_step=STEP))
-    except PerfError:
+    except PerfError as error:
         judged = msgspec.convert(msgspec.to_builtins(stored), ReportedRun)
-        return Readable(judged, f"{path.name} was stored by another version: its answers and intervals are not shown.")
+        return Readable(judged, f"The answers and intervals of {path.name} are not shown: it {error.what}.")
 
 
-def reported(document: Mapping[str, Any]) -> ReportedRun:
-    """Return the run in a document that a session is about to write. Raises PerfError when it does not fit."""
+def reported(content: bytes) -> ReportedRun:
+    """Return the run that a session is about to write. Raises PerfError when it does not fit."""
     try:
-        return msgspec.convert(document, ReportedRun)
+        return msgspec.json.decode(content, type=ReportedRun)
     except msgspec.ValidationError as error:
         raise PerfError(f"the run cannot be shown as a page: {error}") from error
