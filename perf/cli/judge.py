@@ -9,9 +9,11 @@ from rich.console import Console
 from perf.report.console import say, widened
 from perf.report.overview import doubts_of
 from perf.report.verdicts import print_verdicts
-from perf.runs.baseline import TOLERANCES, usable_baseline
-from perf.runs.judges import judge_run
-from perf.runs.schema import read_run
+from perf.runs.baseline import BASELINES, TOLERANCES, usable_baseline
+from perf.runs.groups import RunVerdicts
+from perf.runs.judges import Judge, NoBaseline, judge_run
+from perf.runs.schema import StoredRun, read_run
+from perf.runs.store import find_run_files
 from perf.runs.tolerances import read_tolerances
 from perf.runs.verdict import fails
 
@@ -41,9 +43,7 @@ def judge(
     Exit code 0: nothing failed; 1: a case regressed or drifted; 3: with --strict, something was not judged; 4: a file
     cannot be used.
     """
-    now = read_run(run)
-    then = usable_baseline(baseline, now.perf.machine_class)
-    gate, judged = judge_run(now, baseline.name, then, baseline.parent, read_tolerances(TOLERANCES), but=run)
+    now, gate, judged = judge_files(run, baseline)
     console = widened(Console())
     print_verdicts(judged, gate, list(now.cases), console)
     verdicts = judged.verdicts.values()
@@ -56,3 +56,17 @@ def judge(
     unjudged = any(fails(verdict.kind, strict=True) for verdict in verdicts)
     if strict and (unjudged or doubts or not verdicts or gate.only_then(list(now.cases))):
         raise typer.Exit(NOT_JUDGED)
+
+
+def judge_files(run: Path, baseline: Path | None) -> tuple[StoredRun, Judge, RunVerdicts]:
+    """Return the run in a file, what judges it, and its verdicts. Without a named `baseline`, the latest stored run of
+    its machine class judges it; if there is none, no case is judged. Raises PerfError when a file cannot be used.
+    """
+    now = read_run(run)
+    machine_class = now.perf.machine_class
+    path = baseline or find_run_files(BASELINES / machine_class, machine_class).latest
+    if path is None:
+        none = NoBaseline(f"there is no stored run of machine class {machine_class}")
+        return now, none, none.judged(list(now.cases.values()))
+    then = usable_baseline(path, machine_class)
+    return now, *judge_run(now, path.name, then, path.parent, read_tolerances(TOLERANCES), but=run)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from perf.cli.comment import comment
 from perf.cli.doctor import doctor
 from perf.cli.judge import judge
 from perf.cli.pages.commands import commands_page
@@ -40,7 +41,7 @@ def pages() -> dict[str, str]:
     return {name: "\n".join(page()).rstrip() + "\n" for name, page in PAGES.items()}
 
 
-SUBCOMMANDS = (doctor, judge, report, refresh, reference)
+SUBCOMMANDS = (doctor, judge, report, comment, refresh, reference)
 # What writes each page, by its file name.
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "options.md": options_page,

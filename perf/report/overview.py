@@ -14,8 +14,8 @@ from perf.runs.groups import RunVerdicts
 from perf.runs.judges import Judge, case_of_item
 from perf.runs.schema import RunContext, StoredRun
 from perf.runs.tolerances import Tolerances
-from perf.runs.verdict import GRAVITY, Verdict
-from perf.wording import uv
+from perf.runs.verdict import FAILING, GRAVITY, Verdict
+from perf.wording import change_text, uv
 
 # The result of a whole run in one word, the gravest last.
 RunResult = Literal["not compared", "ok", "improved", "incomplete", "undecided", "invalid", "drifted", "regressed"]
@@ -82,6 +82,16 @@ class Finding:
     changes: tuple[str, ...]
     item: str
     command: str
+
+    @property
+    def failing(self) -> bool:
+        """Whether its verdict fails the test of the case."""
+        return self.kind in FAILING
+
+    @property
+    def change_text(self) -> str:
+        """The change with its interval, such as "-6.4% [-7.8%, -5.0%]"; "-" when it is unknown."""
+        return change_text(self.change, self.low, self.high)
 
 
 @dataclass(frozen=True)
