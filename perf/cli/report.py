@@ -34,14 +34,12 @@ def report(
     stored, tolerances = read_run(run), read_tolerances(TOLERANCES)
     shown = read_reported(run, stored)
     if baseline is None:
-        compared = Compared(shown.run, run.name, None, tuple(filter(None, [shown.doubt])))
+        compared = Compared.of(shown, run.name, None)
         judge, (verdicts, records) = NoBaseline(), stored_verdicts(compared)
     else:
         then = usable_baseline(baseline, stored.perf.machine_class)
         judge, verdicts = judge_run(stored, baseline.name, then, baseline.parent, tolerances, but=run)
-        before = read_reported(baseline, then)
-        doubts = tuple(filter(None, [shown.doubt, before.doubt]))
-        compared = Compared(shown.run, run.name, before.run, doubts)
+        compared = Compared.of(shown, run.name, read_reported(baseline, then))
         records = {name: verdict.record for name, verdict in verdicts.verdicts.items()}
     overview = overview_of_run(stored, judge, verdicts, tolerances)
 

@@ -92,6 +92,12 @@ class Compared:
     then: ReportedRun | None = None
     doubts: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, now: "Readable", name: str, then: "Readable | None") -> "Compared":
+        """Return a run that was read, and the run that it was compared with, if there is one."""
+        doubts = tuple(each.doubt for each in (now, then) if each and each.doubt)
+        return cls(now.run, name, then.run if then else None, doubts)
+
     @property
     def cases_then(self) -> Mapping[str, ReportedCase]:
         """The baseline's cases by name; none without a baseline."""
