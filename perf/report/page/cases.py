@@ -9,6 +9,7 @@ from perf.judge.judgement import Tolerance
 from perf.report.overview import Finding, Overview
 from perf.report.page.data import Answers, CaseRow, Difference, Interval, Series
 from perf.report.page.source import ReportedCase
+from perf.report.page.svg import interval_text
 from perf.runs.verdict import GRAVITY, ChangeRecord, RatioRecord, VerdictRecord
 from perf.wording import counted
 
@@ -67,6 +68,7 @@ def row_of(source: CaseSource) -> CaseRow:
         tolerance=source.tolerance.change if verdict else None,
         smallest_loss=verdict.smallest_loss if verdict else None,
         cause=CAUSES.get(source.finding.cause, "") if source.finding else "",
+        controls=list(_controls(verdict, over)) if verdict else [],
         decision=_decision(now, verdict, source.needed) if verdict else "",
         changes=list(verdict.changes) if verdict else [],
         missing=list(verdict.missing) if verdict else [],
@@ -130,7 +132,7 @@ def _change(verdict: VerdictRecord) -> tuple[Interval | None, str]:
     if not ratios:
         return None, ""
     gravest = max(ratios, key=lambda ratio: (GRAVITY.index(ratio.kind), significance(_interval(ratio))))
-    return _interval(gravest), f"stored speedup over {gravest.reference}"
+    return _interval(gravest), _stored(gravest.reference)
 
 
 def _interval(record: ChangeRecord) -> Interval | None:
@@ -148,6 +150,20 @@ def _ratio_then(verdict: VerdictRecord | None, then: ReportedCase | None, refere
         return judged[0].then
     estimate = (then.speedup or then.efficiency) if then else None
     return estimate.value if estimate else None
+
+
+def _controls(verdict: VerdictRecord, deciding: str) -> Iterator[str]:
+    """Yield what was compared and did not decide: the ratios to stored speedups, and the latency."""
+    for ratio in verdict.ratios:
+        change, over = _interval(ratio), _stored(ratio.reference)
+        if change is not None and over != deciding:
+            yield f"{over}: {interval_text(change, percent=True)}"
+    if verdict.latency_ratio is not None:
+        yield f"latency on the same machine: {verdict.latency_ratio:.3f} times the baseline's (not judged)"
+
+
+def _stored(reference: str) -> str:
+    return f"stored speedup over {reference}"
 
 
 def _decision(now: ReportedCase, verdict: VerdictRecord, needed: int | None) -> str:

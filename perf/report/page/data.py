@@ -77,6 +77,7 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
     tolerance: Annotated[float | None, Meta(description="loss that raises no alarm, as a fraction")] = None
     smallest_loss: Annotated[float | None, Meta(description="smallest loss that 95 of 100 such runs detect")] = None
     cause: Annotated[str, Meta(description="build or machine: where the verdict puts the change")] = ""
+    controls: Annotated[list[str], Meta(description="ratios and times that did not decide, for comparison")] = []
     decision: Annotated[str, Meta(description="how the verdict was reached, and why measuring stopped")] = ""
     changes: Annotated[list[str], Meta(description="differences from the baseline's stack")] = []
     missing: Annotated[list[str], Meta(description="differences of the baseline arm from the baseline's stack")] = []

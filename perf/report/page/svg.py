@@ -14,6 +14,8 @@ LEFT, RIGHT, BOTTOM = 150, 16, 40
 LINES_HEIGHT, STRIP_HEIGHT = 320, 110
 # Widths that mark shapes and gaps take, in pixels.
 RADIUS, GAP = 4, 3
+# Characters of a category's label that fit.
+LABEL = 26
 # Log axes that span less have more ticks than 1, 2 and 5.
 LOG_RANGE = 8
 # Figure 5 doubles its instances from point to point.
@@ -76,7 +78,9 @@ def _rows(figure: Figure) -> Markup:
     lanes = 1 + max((n for n, _ in enumerate(figure.curves)), default=0)
     for number, category in enumerate(categories):
         top = TOP + ROW * number
-        _text(svg, category, LEFT - 8, top + ROW / 2 + 4, "end")
+        _text(
+            svg, category if len(category) <= LABEL else category[: LABEL - 1] + "…", LEFT - 8, top + ROW / 2 + 4, "end"
+        )
         _line(svg, "lane", LEFT, top + ROW, WIDTH - RIGHT, top + ROW)
         for lane, curve in enumerate(figure.curves):
             if category in curve.points:
