@@ -151,6 +151,7 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     measured: Annotated[str, Meta(description="when and how it was measured")]
     caution: Annotated[str, Meta(description="what limits these rates")]
     false_alarms: Annotated[list[FalseAlarms], Meta(description="runs in which nothing changed")]
+    runs: Annotated[int, Meta(description="number of runs with each slower case and loss")]
     detected: Annotated[list[Detected], Meta(description="runs with one slower case")]
 
 

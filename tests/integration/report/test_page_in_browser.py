@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.support.pages import HOSTILE, SLOWED, many, regressed, renamed, stored, write_report
+from tests.unit.report.page.made_pages import HOSTILE, SLOWED, many, regressed, renamed, stored, write_report
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER = next((path for name in NAMES if (path := shutil.which(name))), None)

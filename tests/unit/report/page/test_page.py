@@ -14,7 +14,18 @@ import pytest
 from perf.cli import main
 from perf.report.page.data import Page
 from tests.conftest import SmallDisk
-from tests.support.pages import EARLIER, HOSTILE, LATER, SLOWED, case_in, many, regressed, renamed, stored, write_report
+from tests.unit.report.page.made_pages import (
+    EARLIER,
+    HOSTILE,
+    LATER,
+    SLOWED,
+    case_in,
+    many,
+    regressed,
+    renamed,
+    stored,
+    write_report,
+)
 
 
 class Outline(HTMLParser):
