@@ -63,8 +63,10 @@ def stored_verdicts(compared: Compared) -> tuple[RunVerdicts, Mapping[str, Verdi
 def page_of(compared: Compared, judged: Judged) -> Page:
     """Return everything that the page shows of a run."""
     context, overview = compared.run.perf, judged.overview
-    rows = [*_rows(compared, judged), *absent_rows(overview, compared.cases_then)]
-    doubtful = [f for f in context.state.get("findings", ()) if f.get("verdict") == "doubtful"]
+    measured = list(_rows(compared, judged))
+    absent = absent_rows(overview, {row.name for row in measured}, compared.cases_then)
+    rows = [*measured, *absent]
+    doubtful = [finding for finding in context.state.findings if finding.verdict == "doubtful"]
     return Page(
         schema=PAGE_SCHEMA,
         run=compared.name,
@@ -79,7 +81,7 @@ def page_of(compared: Compared, judged: Judged) -> Page:
             *overview.doubts,
             *compared.doubts,
             *_one_sided(rows),
-            *(f"Doubtful while it ran: {f['check'].replace('_', ' ')} {f['reading']}." for f in doubtful),
+            *(f"Doubtful while it ran: {f.check.replace('_', ' ')} {f.reading}." for f in doubtful),
         ],
         cases=rows,
         figures=figures_of(list(compared.run.cases.values()), published_scaling(), context.curves),
@@ -127,8 +129,9 @@ def _compared(judged: Judged) -> str:
 def _worst(rows: Sequence[CaseRow], findings: Sequence[Finding]) -> list[Worst]:
     """Return the gravest findings, among equals the most significant; `improved` is none of them."""
     named = {row.name: row for row in rows}
-    bad = [named[f.case] for f in findings if f.kind not in {"improved", "no-baseline"} and f.case in named]
-    bad.sort(key=lambda row: (-_gravity(row), -significance(row.change)))
+    bad = [(f, named[f.case]) for f in findings if f.kind not in {"improved", "no-baseline"}]
+    # The overview has sorted them, but a stored verdict alone has no significance.
+    bad.sort(key=lambda pair: (-GRAVITY.index(pair[0].kind), -(pair[0].significance or significance(pair[1].change))))
     return [
         Worst(
             case=row.name,
@@ -143,12 +146,8 @@ def _worst(rows: Sequence[CaseRow], findings: Sequence[Finding]) -> list[Worst]:
             answers=row.answers_then,
             command=row.command,
         )
-        for row in bad[:SHOWN_WORST]
+        for _, row in bad[:SHOWN_WORST]
     ]
-
-
-def _gravity(row: CaseRow) -> int:
-    return next((number for number, kind in enumerate(GRAVITY) if kind == row.verdict), -1)
 
 
 def _one_sided(rows: Sequence[CaseRow]) -> list[str]:

@@ -1,7 +1,7 @@
 """The rows of the page's table: a case's speed, verdict, answers and samples."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from perf.facts import CnnFacts, RnnFacts, TrainingFacts
@@ -10,6 +10,7 @@ from perf.report.overview import Finding, Overview
 from perf.report.page.data import Answers, CaseRow, Difference, Interval, Series
 from perf.report.page.source import ReportedCase
 from perf.report.page.svg import interval_text
+from perf.runs.schema import MOST_LOG_RATIO
 from perf.runs.verdict import GRAVITY, ChangeRecord, RatioRecord, VerdictRecord
 from perf.wording import counted
 
@@ -85,10 +86,14 @@ def row_of(source: CaseSource) -> CaseRow:
     )
 
 
-def absent_rows(overview: Overview, then: Mapping[str, ReportedCase]) -> Iterator[CaseRow]:
-    """Yield the rows of cases without a result: those that were not run, and those that only the baseline contains."""
-    reasons = dict(overview.not_run) | dict.fromkeys(overview.vanished, "only the baseline contains this case")
-    for name, reason in reasons.items():
+def absent_rows(overview: Overview, measured: Collection[str], then: Mapping[str, ReportedCase]) -> Iterator[CaseRow]:
+    """Yield the rows of cases that are not among those `measured`: refused ones with their verdict, those that were not
+    run, and those that only the baseline contains.
+    """
+    refused = {f.case: (f.kind, f.reason, f.command) for f in overview.findings if f.case not in measured}
+    not_run = {name: (NOT_RUN, why, "") for name, why in overview.not_run.items() if name not in measured}
+    vanished = dict.fromkeys(overview.vanished, (VANISHED, "only the baseline contains this case", ""))
+    for name, (verdict, reason, command) in {**refused, **not_run, **vanished}.items():
         before = then.get(name)
         network, size = _labels(before) if before else (name, "")
         yield CaseRow(
@@ -97,19 +102,20 @@ def absent_rows(overview: Overview, then: Mapping[str, ReportedCase]) -> Iterato
             network=network,
             size=size,
             variant=before.variant if before else "",
-            verdict=VANISHED if name in overview.vanished else NOT_RUN,
+            verdict=verdict,
             reason=reason,
             percent=before is not None and before.efficiency is not None,
             published=before.published if before else None,
             baseline=_ratio_then(None, before, before.reference) if before else None,
+            command=command,
         )
 
 
 def significance(change: Interval | None) -> float:
     """Return the distance of a change from 1 in widths of its interval, on the log scale; 0 when it is unknown."""
-    if change is None or not change.low or change.high is None or change.high <= change.low:
+    if change is None or change.low is None or change.high is None or not 0 < change.low < change.high:
         return 0.0
-    return abs(math.log(change.value)) / math.log(change.high / change.low)
+    return abs(math.log(max(change.value, change.low))) / math.log(change.high / change.low)
 
 
 def _labels(case: ReportedCase) -> tuple[str, str]:
@@ -213,12 +219,17 @@ def _shown(value: object) -> str:
 
 def _samples(now: ReportedCase, then: ReportedCase | None) -> Iterator[Series]:
     if now.side_by_side is not None and now.side_by_side.values:
-        yield Series(ARM, [math.exp(value) for value in now.side_by_side.values], [], [])
+        yield Series(ARM, _ratios(now.side_by_side.values), [], [])
     for reference, sample in now.samples.items():
         before = then.samples.get(reference) if then else None
         yield Series(
             reference,
-            [math.exp(value) for value in sample.typical],
+            _ratios(sample.typical),
             [reference_s / case_s for reference_s, case_s in sample.floors],
-            [math.exp(value) for value in before.typical] if before else [],
+            _ratios(before.typical) if before else [],
         )
+
+
+def _ratios(logs: Iterable[float]) -> list[float]:
+    """Return ratios from their logarithms; impossible ones, in a damaged file, as the largest possible ratio."""
+    return [math.exp(min(max(log, -MOST_LOG_RATIO), MOST_LOG_RATIO)) for log in logs]

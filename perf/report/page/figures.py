@@ -26,7 +26,7 @@ class _Mark:
 
 
 def figures_of(
-    cases: Sequence[ReportedCase], scaling: Mapping[int, float], accuracy: Mapping[str, Mapping[str, Accuracy]]
+    cases: Sequence[ReportedCase], scaling: Mapping[int, float], accuracy: Mapping[str, Mapping[int, Accuracy]]
 ) -> list[Figure]:
     """Return the six figures. `scaling` is the announcement's efficiency, a fraction by number of instances; `accuracy`
     holds curves by title and number of ranks.
@@ -120,13 +120,13 @@ def _scaling(jobs: Sequence[ReportedCase], published: Mapping[int, float]) -> Fi
     )
 
 
-def _accuracy(accuracy: Mapping[str, Mapping[str, Accuracy]]) -> Figure:
+def _accuracy(accuracy: Mapping[str, Mapping[int, Accuracy]]) -> Figure:
     curves = []
     for title, trainings in accuracy.items():
         for number, (ranks, epochs) in enumerate(trainings.items()):
             for which, name, style in ((0, "training", "dashed"), (1, "held out", "solid")):
                 points = {str(epoch + 1): Interval(100 * point[which]) for epoch, point in enumerate(epochs)}
-                label = f"{title}, {counted(int(ranks), 'rank')}, {name}"
+                label = f"{title}, {counted(ranks, 'rank')}, {name}"
                 curves.append(Curve(label, f"measured {style} line-{number % 4}", points))
     missing = "This run holds no curves: training for accuracy is part of the checks of answers (-m accuracy). "
     return Figure(

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from perf.errors import PerfError
 from perf.facts import CaseFacts
 from perf.files import read_json
+from perf.machine import Finding
 from perf.runs.record import RatioEstimate
 from perf.runs.schema import STEP, RunContext, StoredCase, StoredRun
 from perf.runs.verdict import VerdictRecord
@@ -43,17 +43,23 @@ class ReportedBenchmark(msgspec.Struct, frozen=True):
     extra_info: ReportedCase
 
 
+class MachineState(msgspec.Struct, frozen=True):
+    """What a run stores about the machine while it ran: the `findings` that were not fine."""
+
+    findings: tuple[Finding, ...] = ()
+
+
 class ReportedContext(RunContext, frozen=True, kw_only=True):
     """The run's context, with what the suite stores there for readers.
 
-    state: the machine's state before and after, and what was doubtful.
+    state: what was doubtful about the machine.
     wall_time_s: wall time by stage, in seconds.
     curves: accuracy by epoch, by title and number of ranks.
     """
 
-    state: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    state: MachineState = MachineState()
     wall_time_s: dict[str, float] = msgspec.field(default_factory=dict)
-    curves: dict[str, dict[str, Curve]] = msgspec.field(default_factory=dict)
+    curves: dict[str, dict[int, Curve]] = msgspec.field(default_factory=dict)
 
 
 class ReportedRun(msgspec.Struct, frozen=True):

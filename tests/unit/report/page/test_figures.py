@@ -17,7 +17,7 @@ from perf.report.page.write import change_text, embedded, percent_text, ratio_te
 from tests.unit.report.page.made_pages import HOSTILE, LATER
 
 RUN = reported(LATER.read_bytes())
-CURVES = {"digits": {"1": [(0.5, 0.4), (0.9, 0.8)], "2": [(0.5, 0.5), (0.8, 0.8)]}}
+CURVES = {"digits": {1: [(0.5, 0.4), (0.9, 0.8)], 2: [(0.5, 0.5), (0.8, 0.8)]}}
 FIGURES = figures_of(list(RUN.cases.values()), published_scaling(), CURVES)
 
 
