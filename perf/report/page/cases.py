@@ -93,7 +93,7 @@ def absent_rows(overview: Overview, measured: Collection[str], then: Mapping[str
     refused = {f.case: (f.kind, f.reason, f.command) for f in overview.findings if f.case not in measured}
     not_run = {name: (NOT_RUN, why, "") for name, why in overview.not_run.items() if name not in measured}
     vanished = dict.fromkeys(overview.vanished, (VANISHED, "only the baseline contains this case", ""))
-    for name, (verdict, reason, command) in {**refused, **not_run, **vanished}.items():
+    for name, (verdict, reason, command) in {**vanished, **not_run, **refused}.items():
         before = then.get(name)
         network, size = _labels(before) if before else (name, "")
         yield CaseRow(
@@ -182,6 +182,8 @@ def _decision(now: ReportedCase, verdict: VerdictRecord, needed: int | None) -> 
         return f"{text}; measuring stopped undecided, at the last confirmation or the end of their budget{wanted}"
     if now.side_by_side is not None and now.side_by_side.problem:
         return f"not measured side by side: {now.side_by_side.problem}"
+    if verdict.kind == "no-baseline":
+        return ""
     sample = now.samples.get(now.reference)
     measured = counted(len(sample.floors) if sample else 0, "undisturbed invocation")
     return f"one comparison with the stored speedup, from {measured}; no confirmation"

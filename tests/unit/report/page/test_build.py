@@ -1,6 +1,7 @@
 """Warnings about a run as a whole, error rates, and what an undecided or accepted case needs."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from perf.report.page.cases import significance
 from perf.report.page.data import Interval, Page, Rates
 from perf.report.page.source import Compared, ReportedRun
 from perf.runs.judges import Judge, NoBaseline
+from perf.runs.verdict import Verdict
 from tests.support.factories import (
     LOG_SPEEDUPS,
     TOLERANCES,
@@ -32,11 +34,12 @@ from tests.support.factories import (
 NEW_WHEEL = stack(wheel="d" * 64, requirement="./new.whl")
 
 
-def shown(now: dict[str, Any], then: dict[str, Any] | None = None) -> Page:
-    """Return the page of a run, judged by another one."""
+def shown(now: dict[str, Any], then: dict[str, Any] | None = None, *refused: Verdict) -> Page:
+    """Return the page of a run, judged by another one, and of cases that were `refused` before they were measured."""
     run = as_run(now)
     judge: Judge = gate(then) if then else NoBaseline("there is none")
-    verdicts = judge.judged(list(run.cases.values()))
+    judged = judge.judged(list(run.cases.values()))
+    verdicts = replace(judged, verdicts={**judged.verdicts, **{verdict.case: verdict for verdict in refused}})
     records = {name: verdict.record for name, verdict in verdicts.verdicts.items()}
     before = msgspec.convert(then, ReportedRun) if then else None
     compared = Compared(msgspec.convert(now, ReportedRun), "run.json", before)
@@ -84,6 +87,15 @@ def test_an_arm_that_could_not_run_is_the_reason() -> None:
     entry = benchmark(stack=NEW_WHEEL, beside=measured_side_by_side(problem="the wheel is gone"))
     (row,) = (row for row in shown(document(native(), entry), document()).cases if row.verdict == "inconclusive")
     assert row.decision == "not measured side by side: the wheel is gone"
+
+
+def test_a_refused_case_has_a_row_and_is_among_the_worst() -> None:
+    refused = Verdict("resnet50_v1-b1-mkl-int8", "invalid", "wrong answers: lost int8 pooling")
+    page = shown(document(native(), benchmark()), document(), refused)
+    (row,) = (row for row in page.cases if row.name == refused.case)
+    assert (row.verdict, row.reason) == ("invalid", refused.reason)
+    assert [worst.case for worst in page.worst] == [refused.case]
+    assert page.counts["invalid"] == 1
 
 
 def test_a_drift_is_put_down_to_the_machine_and_its_settings() -> None:

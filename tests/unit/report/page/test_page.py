@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import msgspec
@@ -190,6 +191,27 @@ def test_a_file_that_is_not_a_run_is_an_error(
     assert run_main(monkeypatch, str(run), "-o", str(page)) == 4
     assert str(run) in capsys.readouterr().err
     assert not page.exists()
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.0, 1e-300, 1e300, 700.0])
+@pytest.mark.parametrize("field", ["value", "low", "typical", "published", "samples", "batch", "change"])
+def test_impossible_figures_do_not_hide_the_page(
+    field: str, value: float, page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stored()
+    record = case_in(run, SLOWED)
+    places: dict[str, tuple[dict[str, Any], str, Any]] = {
+        "published": (record, "published", value),
+        "samples": (record["samples"]["native-fp32"], "typical", [value]),
+        "batch": (record["facts"], "batch", int(value)),
+        "change": (record["verdict"]["ratios"][0], "change_low", value),
+    }
+    part, name, content = places.get(field, (record["speedup"], field, value))
+    part[name] = content
+    path = page.with_name("run.json")
+    path.write_text(json.dumps(run))
+    assert run_main(monkeypatch, str(path), "-o", str(page)) == 0
+    assert len(data_of(page).cases) == len(run["benchmarks"])
 
 
 def test_a_full_disk_leaves_no_half_page(
