@@ -9,8 +9,8 @@ from perf.cli.github import Comment, PullRequest, pull_request_of_workflow
 from perf.cli.judge import judge_files
 from perf.errors import PerfError
 from perf.files import read_text
-from perf.report.comment import MARK, CommentState, comment_of, read_state
-from perf.report.markdown import RunLabel
+from perf.report.github.comment import MARK, CommentState, comment_of, read_state
+from perf.report.github.markdown import RunLabel
 from perf.report.overview import overview_of_run
 from perf.runs.baseline import TOLERANCES
 from perf.runs.tolerances import read_tolerances
@@ -62,10 +62,10 @@ def _own_comment(request: PullRequest, machine_class: str) -> Comment | None:
     """Return the comment of an earlier run of the machine class. Only a workflow's account counts: anybody may write
     the hidden line into a comment.
     """
-    for found in request.comments():
-        state = read_state(found.body)
-        if found.type == "Bot" and state is not None and state.machine_class == machine_class:
-            return found
+    for one in request.comments():
+        state = read_state(one.body)
+        if one.type == "Bot" and state is not None and state.machine_class == machine_class:
+            return one
     return None
 
 

@@ -38,8 +38,8 @@ class PullRequest:
 
     def comments(self) -> Iterator[Comment]:
         """Yield its comments, oldest first. Raises PerfError when gh fails."""
-        listed = gh("--paginate", f"repos/{self.repository}/issues/{self.number}/comments", "--jq", LINES)
-        for line in listed.splitlines():
+        listed = gh(f"repos/{self.repository}/issues/{self.number}/comments", "--paginate", "--jq", LINES)
+        for line in filter(None, listed.split("\n")):
             try:
                 yield msgspec.json.decode(line, type=Comment)
             except msgspec.MsgspecError as error:
@@ -49,8 +49,8 @@ class PullRequest:
         """Write a comment: edit the one with this id, or add one. Raises PerfError when gh fails."""
         method, path = ("POST", f"{self.number}/comments") if comment is None else ("PATCH", f"comments/{comment}")
         with tempfile.NamedTemporaryFile(suffix=".md") as file:
-            Path(file.name).write_text(body)
-            gh("--method", method, f"repos/{self.repository}/issues/{path}", "-F", f"body=@{file.name}", "--silent")
+            Path(file.name).write_bytes(body.encode())
+            gh(f"repos/{self.repository}/issues/{path}", "--method", method, "-F", f"body=@{file.name}", "--silent")
 
 
 def pull_request_of_workflow() -> PullRequest:
@@ -66,14 +66,21 @@ def pull_request_of_workflow() -> PullRequest:
     return PullRequest(repository[0], int(number[1]))
 
 
-def gh(*arguments: str) -> str:
-    """Return what `gh api` prints. Raises PerfError when it is missing, fails or hangs."""
+def gh(endpoint: str, *arguments: str) -> str:
+    """Return what `gh api ENDPOINT` prints. Raises PerfError when gh is missing, fails or hangs."""
     step = "set GH_TOKEN to a token that may write to pull requests; without one, print the comment without --post"
     try:
-        done = subprocess.run(["gh", "api", *arguments], capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+        done = subprocess.run(
+            ["gh", "api", endpoint, *arguments],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=TIMEOUT_S,
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PerfError(f"cannot be run: {error}", subject="gh api", next_step=step) from error
     if done.returncode:
         what = done.stderr.strip() or f"ended with exit code {done.returncode}"
-        raise PerfError(f"failed: {what}", subject=f"gh api {arguments[-1]}", next_step=step)
+        raise PerfError(f"failed: {what}", subject=f"gh api {endpoint}", next_step=step)
     return done.stdout

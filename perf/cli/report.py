@@ -44,7 +44,7 @@ def report(
     overview = overview_of_run(stored, judge, verdicts, tolerances)
 
     def command(item: str) -> str:
-        return rerun_command(item, stored.perf, judge.name)
+        return rerun_command(item, stored, judge.name)
 
     page = page_of(compared, Judged(verdicts, records, judge, overview, tolerances, command))
     write_page(page, output)

@@ -18,10 +18,10 @@ from perf.plugin.session import ENDED, PASSED, SESSION, PerfSession
 from perf.plugin.setup import SETUP
 from perf.plugin.storage import STORAGE, STORED, Storage, StorageOutcome, document_of
 from perf.published import published_scaling
-from perf.report.annotations import annotation_lines
 from perf.report.charts import write_training_charts
 from perf.report.console import widened
-from perf.report.markdown import RunLabel, result_lines, write_markdown
+from perf.report.github.annotations import annotation_lines
+from perf.report.github.markdown import RunLabel, result_lines, write_markdown
 from perf.report.overview import Overview, SelectedCase, overview_of
 from perf.report.page.build import Judged, page_of
 from perf.report.page.source import Compared, Readable, read_reported, reported

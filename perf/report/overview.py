@@ -5,7 +5,7 @@ Every report of a run starts from it: the page, the Markdown for pull requests a
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,6 +40,9 @@ RESULT_MEANINGS: Mapping[RunResult, str] = {
     "drifted": "At least one case lost or gained speed on the same stack: the machine changed.",
     "regressed": "At least one case became slower.",
 }
+# How the reason starts for a case that was not run: with --perf-strict, otherwise, and in a session that was stopped.
+# Any other case without a result failed.
+NOT_RUN = ("not run: ", "Skipped: ", "not finished")
 # How the change of a finding was measured; "" when it is unknown.
 Comparison = Literal["side by side", "between sessions", ""]
 # What changed, as far as the verdict says; "" when it says nothing.
@@ -147,7 +150,7 @@ def overview_of(
     `command` returns the command that runs an item, by its pytest id. `context` is the run's own, at its end.
     """
     cases = {case.name: case for case in selected}
-    verdicts = judged.verdicts
+    verdicts = {name: v for name, v in judged.verdicts.items() if not v.reason.startswith(NOT_RUN)}
     missing = {name: why for name, why in not_run.items() if name not in verdicts}
     vanished = tuple(judge.only_then(list(cases)))
     counted = Counter(verdict.kind for verdict in verdicts.values())
@@ -161,7 +164,7 @@ def overview_of(
     findings.sort(key=lambda finding: (-GRAVITY.index(finding.kind), -finding.significance, finding.case))
     compared = len(verdicts) - counted["no-baseline"]
     return Overview(
-        result=_result(counts, compared, complete=context.complete),
+        result=_result(counts, compared, missing.values(), complete=context.complete),
         counts=counts,
         findings=tuple(findings),
         not_run=missing,
@@ -179,16 +182,19 @@ def overview_of_run(run: StoredRun, judge: Judge, judged: RunVerdicts, tolerance
     selected = [*stored, *(SelectedCase(name, "", item) for name, (item, _) in absent.items())]
     not_run = {name: why for name, (_, why) in absent.items()}
     return overview_of(
-        judged, judge, tolerances, selected, not_run, lambda item: rerun_command(item, run.perf, judge.name), run.perf
+        judged, judge, tolerances, selected, not_run, lambda item: rerun_command(item, run, judge.name), run.perf
     )
 
 
-def rerun_command(item: str, context: RunContext, baseline: str) -> str:
-    """Return the command that runs an item alone as a stored run did, as far as the run's file says how: its tier, its
-    baseline, and what was slowed down on purpose.
+def rerun_command(item: str, run: StoredRun, baseline: str) -> str:
+    """Return the command that runs an item alone as a stored run did, as far as the run's file says how: its tier, the
+    wheels that uv.lock does not pin, what was slowed down on purpose, and the baseline.
     """
-    arguments = [f"--perf-tier={context.tier}"] if context.tier else []
-    arguments += [f"--perf-inject={name}={100 * fraction:g}" for name, fraction in context.injected.items()]
+    cases = [benchmark.extra_info for benchmark in run.benchmarks]
+    wheels = {case.build: case.stack.requirement for case in cases if not case.wheel_locked}
+    arguments = [f"--perf-tier={run.perf.tier}"] if run.perf.tier else []
+    arguments += [f"--perf-build={role}={requirement}" for role, requirement in wheels.items()]
+    arguments += [f"--perf-inject={name}={100 * fraction:g}" for name, fraction in run.perf.injected.items()]
     arguments += [f"--benchmark-compare={baseline}"] if baseline else []
     return shlex.join([uv(), "run", "pytest", item, *arguments])
 
@@ -202,13 +208,16 @@ def doubts_of(context: RunContext) -> Iterator[str]:
         yield f"The run was slowed down on purpose (--perf-inject): {slowed}."
 
 
-def _result(counts: Mapping[str, int], compared: int, *, complete: bool) -> RunResult:
-    """Return the gravest word of the counts; whatever was not judged makes a run incomplete at least."""
-    if not compared:
+def _result(counts: Mapping[str, int], compared: int, missing: Iterable[str], *, complete: bool) -> RunResult:
+    """Return the gravest word of the counts. Whatever was not judged makes a run incomplete at least, and a case that
+    failed, by the reasons of those that are `missing`, makes it invalid.
+    """
+    failed = not all(reason.startswith(NOT_RUN) for reason in missing)
+    if not compared and not failed:
         return "not compared"
     results = [RESULTS[kind] for kind in GRAVITY if counts.get(kind)]
-    if not complete or counts.keys() & {"not run", "vanished"}:
-        results.append("incomplete")
+    results += ["invalid"] if failed else []
+    results += ["incomplete"] if not complete or counts.keys() & {"not run", "vanished"} else []
     order = list(RESULT_MEANINGS)
     return max(results, key=order.index)
 

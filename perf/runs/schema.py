@@ -89,6 +89,8 @@ class StoredCase(msgspec.Struct, frozen=True, rename={"side_by_side": "beside"})
         Column(heading="published", place=2, variants=("cnn", "rnn")),
         Column(heading="published", place=2, variants=("dist",), percent=True),
     ] = None
+    build: Annotated[str, Meta(description="role of its build: native, mkl, native-dist or mkl-dist")] = ""
+    wheel_locked: Annotated[bool, Meta(description="whether uv.lock pins the build's wheel")] = True
 
     @property
     def name(self) -> str:

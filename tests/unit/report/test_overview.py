@@ -97,12 +97,25 @@ def test_the_command_repeats_the_tier_and_what_was_slowed_down() -> None:
     assert "--perf-tier=quick --perf-inject=mkl-fp32=7 --benchmark-compare=0001_a.json" in worst.command
 
 
+def test_the_command_names_the_wheels_that_nothing_pins() -> None:
+    case = side_by_side("resnet18_v1-b1", -0.1)
+    case["extra_info"] |= {"build": "mkl", "wheel_locked": False}
+    assert " --perf-build=mkl=./new.whl " in overview(case).findings[0].command
+
+
 def test_cases_that_were_not_run_or_vanished_make_a_run_incomplete() -> None:
-    seen = overview(between_sessions("resnet50_v1-b1"), left_out={GONE: "not run: no compiler"})
+    seen = overview(between_sessions("resnet50_v1-b1"), left_out={GONE: "Skipped: not run: no compiler"})
     assert seen.result == "incomplete"
-    assert seen.not_run == {"resnet18_v1-b1-mkl-int8": "not run: no compiler"}
+    assert seen.not_run == {"resnet18_v1-b1-mkl-int8": "Skipped: not run: no compiler"}
     assert len(seen.vanished) == 4
     assert seen.counts_text == "1 ok, 1 not run, 4 vanished"
+
+
+def test_a_case_that_failed_without_a_result_makes_a_run_invalid() -> None:
+    seen = overview(between_sessions("resnet50_v1-b1"), left_out={GONE: "resnet18_v1-b1 mkl-int8: it crashed"})
+    assert (seen.result, seen.counts_text) == ("invalid", "1 ok, 1 not run, 4 vanished")
+    alone = overview(between_sessions("resnet50_v1-b1"), judge=NoBaseline("none"), left_out={GONE: "it crashed"})
+    assert (alone.result, alone.counts_text) == ("invalid", "1 no-baseline, 1 not run")
 
 
 def test_an_unfinished_run_is_incomplete_and_a_slowed_one_says_so() -> None:

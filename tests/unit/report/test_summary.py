@@ -19,7 +19,7 @@ from rich.console import Console
 from perf.columns import Column
 from perf.errors import PerfError
 from perf.facts import Drift
-from perf.report.markdown import write_markdown
+from perf.report.github.markdown import write_markdown
 from perf.report.summary import MARKED, TYPICAL, Summary, TextTable, print_summary, tables_of
 from perf.runs.record import CaseRecord, RatioEstimate
 from perf.runs.schema import FEW

@@ -46,7 +46,7 @@ def shown(now: dict[str, Any], then: dict[str, Any] | None = None, *refused: Ver
     overview = overview_of_run(run, judge, verdicts, TOLERANCES)
     return page_of(
         compared,
-        Judged(verdicts, records, judge, overview, TOLERANCES, lambda item: rerun_command(item, run.perf, judge.name)),
+        Judged(verdicts, records, judge, overview, TOLERANCES, lambda item: rerun_command(item, run, judge.name)),
     )
 
 

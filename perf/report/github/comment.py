@@ -5,15 +5,16 @@ same of the case. So noise that raised an alarm once is never called confirmed.
 """
 
 import hashlib
+import json
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from perf.report.markdown import RunLabel, result_lines
+from perf.report.github.markdown import RunLabel, result_lines
 from perf.report.overview import RESULT_MEANINGS, Finding, Overview
 
-# The version of the hidden line. A line of another version is no longer understood: the comment is written anew.
+# The version of the hidden line. A line of another version is no longer understood: the comment is written again.
 VERSION = 1
 # What every comment starts with.
 MARK = "<!-- mxnet-perf "
@@ -24,7 +25,7 @@ MOST_REMEMBERED = 200
 # Digits of a finding's digest: two of some hundreds are the same with a probability below one in a million million.
 DIGITS = 16
 
-# JSON's own escapes of what could end an HTML comment or mention somebody.
+# JSON's escapes of what could end an HTML comment or mention somebody.
 _ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&@"}
 
 
@@ -83,7 +84,7 @@ def read_state(comment: str) -> CommentState | None:
 
 def _hidden(state: CommentState) -> str:
     """Return the hidden line: JSON in an HTML comment."""
-    text = msgspec.json.encode(state).decode()
+    text = json.dumps(msgspec.to_builtins(state), separators=(",", ":"))
     return f"{MARK}{text.translate(_ESCAPES)} -->"
 
 

@@ -18,7 +18,7 @@ from perf.wording import counted
 # The findings that stand above the fold.
 WORST = 3
 # With these limits a result takes at most 58 lines, and a comment, with its marker, 60.
-MORE_ROWS, MORE_REASONS, MORE_NOT_RUN = 10, 3, 3
+MORE_ROWS, MORE_REASONS, MORE_NOT_RUN = 9, 3, 3
 # Names of a list on one line.
 LISTED = 5
 # Longer texts are cut: with these limits even a comment full of special characters stays below the 65,536 characters
@@ -83,7 +83,7 @@ def result_lines(
         RESULT_MEANINGS[overview.result],
         *([f"The run before was {escaped(earlier)}."] if earlier else []),
         *([_unconfirmed_text(len(failing & set(unconfirmed)))] if failing & set(unconfirmed) else []),
-        *map(escaped, overview.doubts),
+        *([" ".join(map(escaped, overview.doubts))] if overview.doubts else []),
         "",
         *([*table(HEADINGS, (_cells(f, unconfirmed) for f in shown[:WORST])), ""] if shown else []),
         *(["Alone:", "", *_fenced(commands), ""] if commands else []),
