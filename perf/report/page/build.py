@@ -24,9 +24,9 @@ from perf.wording import counted
 # The measured error rates of machine classes.
 RATES = Path(__file__).with_name("rates.toml")
 SHOWN_WORST = 3
-# Changes lie on one side by chance with less than this probability: the warning is wrong once in a hundred runs.
+# The probability (sign test) that independent changes lie so far on one side by chance, below which there is a warning.
 ONE_SIDED = 0.01
-# With fewer changes on either side of zero, seven losses out of seven would pass for chance or not by a hair.
+# The fewest changes of which any number on one side is so improbable: 2 / 2^8 < 0.01 < 2 / 2^7.
 LEAST_CHANGES = 8
 
 
