@@ -108,10 +108,16 @@ def record(
     request: pytest.FixtureRequest,
 ) -> Callable[[], None]:
     """Call it to hand the case's samples and its record (`extra_info`) to pytest-benchmark. It fails the test of a case
-    that failed, in a few lines.
+    that failed, in a few lines. However it ends, the item's properties say what is known of the case.
     """
 
     def hand_over() -> None:
+        try:
+            hand_over_outcome()
+        finally:
+            request.node.user_properties.extend(perf_session.properties(case))
+
+    def hand_over_outcome() -> None:
         try:
             outcome = perf_session.outcome(case)
         except UnavailableError as error:

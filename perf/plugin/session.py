@@ -26,6 +26,7 @@ from perf.measure.tiers import Effort, effort_of
 from perf.plugin.context import context_of, journal_conditions, state_report
 from perf.plugin.setup import Setup
 from perf.plugin.storage import Storage, choose_judge, forget_old_sessions
+from perf.report.properties import Property, properties_of
 from perf.runs import schema
 from perf.runs.baseline import TOLERANCES
 from perf.runs.groups import RunVerdicts
@@ -135,6 +136,11 @@ class PerfSession:
         """Let the verdict on a case that was not measured be invalid."""
         if self.judge.compares:
             self.refused[case.id] = Verdict(case.id, "invalid", reason)
+
+    def properties(self, case: Case) -> list[Property]:
+        """Return the properties of a case's item, which has run."""
+        record = next((record for record in self.records if record.name == case.id), None)
+        return properties_of(record, self.verdicts.verdicts.get(case.id), self.judge)
 
     @property
     def verdicts(self) -> RunVerdicts:

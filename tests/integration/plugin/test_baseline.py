@@ -14,7 +14,7 @@ import pytest
 from perf.cli.main import main
 from perf.runs.schema import read_run
 from perf.wording import uv
-from tests.integration.plugin.conftest import IGNORED, NETWORK, OTHER_VARIABLE, Slowed
+from tests.integration.plugin.conftest import IGNORED, NETWORK, OTHER_VARIABLE, Slowed, properties
 from tests.support.inline import Finished
 
 pytestmark = pytest.mark.alone
@@ -117,6 +117,16 @@ def test_a_regression_fails_its_own_case_with_figures_changes_and_command(slowed
     assert f"alone: {uv()} run pytest '{item}' --perf-tier=smoke" in said
     assert f"--benchmark-storage=file://{doctored} --benchmark-compare=0001" in said
     assert "Traceback" not in finished.output
+
+
+def test_a_regression_has_its_change_in_junit_xml_and_what_was_not_run_is_not_judged(slowed: Slowed) -> None:
+    items = properties(slowed.junit_xml)
+    found = items[f"test_inference[{LSTM_IN_MKL}]"]
+    assert (found["perf_verdict"], found["perf_baseline"]) == ("regressed", "0001_first.json")
+    assert float(found["perf_change_low"]) < float(found["perf_change"]) < float(found["perf_change_high"]) < 1
+    assert float(found["perf_speedup"]) < float(found["perf_baseline_speedup"])
+    unprepared = [found for name, found in items.items() if "mobilenet1.0_int8" in name]
+    assert [found["perf_verdict"] for found in unprepared] == ["not judged"] * 3
 
 
 def test_a_baseline_arm_runs_with_the_variables_of_the_baseline(slowed: Slowed) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from perf.machine import read_topology
 from perf.runs.record import CaseRecord
+from tests.integration.plugin.conftest import properties
 from tests.support.inline import Finished
 
 pytestmark = pytest.mark.alone
@@ -189,6 +190,25 @@ def speedup(info: dict[str, Any]) -> str:
 def drift(info: dict[str, Any]) -> str:
     observed = info["facts"]["check"]["drift"]
     return f"{observed['sqnr_db']:.1f} dB, {100 * observed['top1_agreement']:.0f} %"
+
+
+def test_every_item_has_its_figures_and_its_verdict_in_junit_xml(
+    benchmarks: Benchmarks, written: Path, store: Path
+) -> None:
+    items = properties(written / "junit.xml")
+    assert len(items) == len(benchmarks) == 8
+    for stored in benchmarks.values():
+        found, estimate = items[stored["name"]], stored["extra_info"]["speedup"]
+        if estimate is None:
+            assert found == {"perf_verdict": "not judged"}
+            continue
+        assert found.pop("perf_reason").startswith(f"no run is stored for machine class {store.name}")
+        assert found == {
+            "perf_verdict": "no-baseline",
+            "perf_speedup": str(estimate["value"]),
+            "perf_speedup_low": str(estimate["low"]),
+            "perf_speedup_high": str(estimate["high"]),
+        }
 
 
 def test_the_stored_machine_has_its_class_and_no_momentary_readings(
