@@ -242,6 +242,11 @@ class Options:
         **REPORTING,
         help="write the summary as Markdown to this file",
     )
+    tables: bool = switch(
+        "--perf-tables",
+        **REPORTING,
+        help="print every column and line of the summary, and pytest-benchmark's table of absolute times; so does -v",
+    )
 
     @property
     def whole_accuracy(self) -> bool:

@@ -82,15 +82,17 @@ class PerfSession:
 
     def header(self) -> list[str]:
         """Return what is measured, on what and where, a line each."""
-        lines = self.setup.header()
-        lines += [
+        return [*self.setup.header(), *self.warnings]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What keeps the figures or the verdicts from meaning what they say, a line each."""
+        lines = [
             f"INJECTED: {variant} does {fraction * 100:g} % more work in every pass, on purpose (--perf-inject). "
             "This is a test of the gate, not a measurement of MXNet."
             for variant, fraction in self.setup.options.injected.items()
         ]
-        if self.judge.problem:
-            lines.append(f"NO CASE WILL BE JUDGED: {self.judge.problem}")
-        return lines
+        return [*lines, f"NO CASE WILL BE JUDGED: {self.judge.problem}"] if self.judge.problem else lines
 
     def measure(self) -> None:
         """Measure all selected cases. An error that keeps all of them from being measured becomes the error of each."""

@@ -58,6 +58,7 @@ def run_inline(
             if name.startswith(OWN):
                 patch.delenv(name)
         patch.setenv("MXNET_PERF_CACHE", str(cache))
+        patch.setenv("COLUMNS", "1000")  # no line is wrapped
         patch.setattr("perf.plugin.setup.provision", provide)
         patch.setattr("perf.plugin.setup.cached_build", lambda _role, **_: None)
         if topology:

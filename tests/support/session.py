@@ -21,6 +21,8 @@ SMOKE = ("perf/cnn/test_inference.py", "--perf-tier=smoke")
 # Two cases without a network to prepare.
 RECURRENT = ("perf/rnn/test_inference.py", "--perf-tier=smoke")
 HANG_S = 120.0
+# Wide enough for every line and column that tests look for; tests/unit/report tries the widths of terminals.
+COLUMNS = 1000
 
 
 class Session:
@@ -38,7 +40,7 @@ class Session:
         self.process = subprocess.Popen(
             [*before, sys.executable, "-m", program, *options],
             cwd=ROOT,
-            env={**environment, "TMPDIR": str(temporary)},
+            env={**environment, "TMPDIR": str(temporary), "COLUMNS": str(COLUMNS)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -103,13 +103,22 @@ def test_each_case_has_its_stack_and_that_of_what_it_is_compared_with(benchmarks
         assert [info["beside"] for info in (native, fp32, int8)] == [None] * 3
 
 
-def test_the_wall_time_is_printed_by_stage(sound: Finished) -> None:
-    stages = sound.part("Wall time: ")
+def test_the_wall_time_is_in_the_markdown_by_stage(sound: Finished, written: Path) -> None:
+    assert re.search(r"^\d+ s in all\. 0 of \d+ blocks were disturbed", sound.output, re.MULTILINE)
+    markdown = Finished(sound.code, (written / "summary.md").read_text())
+    stages = markdown.part("Wall time: ")
     order = ("preparing", "checking answers", "starting workers", "warm-up", "counted passes", "between passes")
     places = [stages.find(f"{stage} ") for stage in ("installing", *order)]
     assert -1 not in places, stages
     assert places == sorted(places)
-    assert re.match(r"\d+% of the timed part, \d+% of all measuring with warm-up\.", sound.part("In passes: "))
+    assert re.match(r"\d+% of the timed part, \d+% of all measuring with warm-up\.", markdown.part("In passes: "))
+
+
+def test_the_summary_is_one_headed_section_without_pytest_benchmarks_table(sound: Finished) -> None:
+    headings = re.findall(r"^=+ (.+?) =+$", sound.output, re.MULTILINE)
+    assert headings.count("performance") == 1
+    assert "Rounds" not in sound.output
+    assert "benchmark:" not in sound.output
 
 
 def test_the_tables_hold_every_workload(sound: Finished) -> None:
