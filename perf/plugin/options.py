@@ -26,6 +26,8 @@ TIERS = {
 }
 # Long enough for the largest batch of the nightly tier on two cores.
 TIMEOUT_S = 300.0
+# Few enough lines for the log of a night, and enough to see that it is alive.
+PROGRESS_S = 60.0
 # The day of MXNet 1.5.0's release.
 SEED = 20190713
 # What neither changes what is measured nor how a case is judged again.
@@ -234,6 +236,13 @@ class Options:
         setting=False,
         **REPORTING,
         help="resume the latest unfinished session of the same command",
+    )
+    progress_s: float = option(
+        "--perf-progress",
+        kind=values.SECONDS,
+        default=PROGRESS_S,
+        **REPORTING,
+        help="without a terminal, print a line of progress at most every so many seconds",
     )
     summary: Path | None = option(
         "--perf-summary",

@@ -18,6 +18,7 @@ from perf.machine import read_state
 from perf.measure.cases import Measured, Measuring
 from perf.measure.engine import Conditions
 from perf.measure.family import Case
+from perf.measure.forecast import ITEM_S
 from perf.measure.journal import Journal, resume_journal
 from perf.measure.outcome import Outcome
 from perf.measure.plan import Plan, Variant
@@ -25,7 +26,7 @@ from perf.measure.stacks import BaselineArm, baseline_arm_of, stack_of
 from perf.measure.tiers import Effort, effort_of
 from perf.plugin.context import context_of, journal_conditions, state_report
 from perf.plugin.setup import Setup
-from perf.plugin.storage import Storage, choose_judge, forget_old_sessions
+from perf.plugin.storage import Storage, choose_judge, forget_old_sessions, known_latencies
 from perf.report.properties import Property, properties_of
 from perf.runs import schema
 from perf.runs.baseline import TOLERANCES
@@ -55,6 +56,8 @@ class PerfSession:
     journal: what has been measured so far, on the disk.
     judge: what judges the cases.
     tolerances: which losses matter.
+    latencies: seconds of a pass by case, from stored runs; used only to estimate remaining time.
+    afterwards_s: the seconds that checks of answers take after measuring; used only for that too.
     records: the record of each case, in the order of the items.
     refused: the verdicts on cases that could not be measured, by case.
     contested: the items, by id, that failed only because of their verdict.
@@ -68,6 +71,8 @@ class PerfSession:
     journal: Journal
     judge: Judge
     tolerances: Tolerances
+    latencies: Mapping[str, float] = field(default_factory=dict)
+    afterwards_s: float = 0.0
     records: list[CaseRecord] = field(default_factory=list)
     refused: dict[str, Verdict] = field(default_factory=dict)
     contested: set[str] = field(default_factory=set)
@@ -201,12 +206,14 @@ class PerfSession:
                 timeout_s=setup.options.timeout_s,
                 scratch=setup.scratch,
                 journal=self.journal,
+                latencies=self.latencies,
             ),
             injected=setup.options.injected,
             progress=setup.progress,
             ledger=setup.ledger,
             baseline_arm=self._baseline_arm,
             undecided=self._undecided,
+            afterwards_s=self.afterwards_s,
         )
 
     def _baseline_arm(self, plan: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> BaselineArm | str | None:
@@ -247,8 +254,8 @@ class PerfSession:
 SESSION = pytest.StashKey[PerfSession]()
 
 
-def start_session(setup: Setup, storage: Storage, selected: Sequence[Case]) -> PerfSession:
-    """Return a session that is ready to measure.
+def start_session(setup: Setup, storage: Storage, selected: Sequence[Case], checks: int) -> PerfSession:
+    """Return a session that is ready to measure the `selected` cases; this number of `checks` of answers follows.
 
     Raises PerfError when there is nothing to resume, or the journal cannot be written.
     """
@@ -268,6 +275,8 @@ def start_session(setup: Setup, storage: Storage, selected: Sequence[Case]) -> P
         journal=_open_journal(setup.cache / RUNS, conditions, resume=options.resume),
         judge=judge,
         tolerances=tolerances,
+        latencies=known_latencies(storage, context.machine_class),
+        afterwards_s=checks * ITEM_S,
     )
 
 

@@ -190,6 +190,12 @@ def choose_judge(storage: Storage, context: RunContext, selected: Sequence[Case]
     )
 
 
+def known_latencies(storage: Storage, machine_class: str) -> dict[str, float]:
+    """Return the seconds of a pass by case, each from the newest stored run of the class that has it."""
+    runs = usable_runs(storage.folder, machine_class)
+    return {name: case.latency_s for run in runs for name, case in run.cases.items()}
+
+
 def store_run(document: Mapping[str, Any], storage: Storage, folder: Path, tolerances: Tolerances) -> StorageOutcome:
     """Write the run into the session's folder and, when asked to, among the stored runs of its machine class."""
     lines = []

@@ -17,9 +17,11 @@ from perf.cache import cache_folder
 from perf.files import ROOT
 from tests.support.inline import Finished
 
-SMOKE = ("perf/cnn/test_inference.py", "--perf-tier=smoke")
+# Tests wait for each step.
+EVERY_STEP = "--perf-progress=0.001"
+SMOKE = ("perf/cnn/test_inference.py", "--perf-tier=smoke", EVERY_STEP)
 # Two cases without a network to prepare.
-RECURRENT = ("perf/rnn/test_inference.py", "--perf-tier=smoke")
+RECURRENT = ("perf/rnn/test_inference.py", "--perf-tier=smoke", EVERY_STEP)
 HANG_S = 120.0
 # Wide enough for every line and column that tests look for; tests/unit/report tries the widths of terminals.
 COLUMNS = 1000
