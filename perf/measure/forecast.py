@@ -24,7 +24,7 @@ CHECK_S, CHECK_S_PER_GFLOP, CHECK_JOBS_S = 1.2, 0.6, 10.0
 ITEM_S = 2.0
 # Passes of a warm-up whose pace is steady at once.
 WARM_UP_PASSES = 4
-# Without a stored run: 10^9 operations per second of a thread of the reference, and how much faster others are.
+# Without a stored run: 10^9 operations per second of a thread of the reference, and how much faster other variants are.
 GFLOP_PER_S, FASTER = 20.0, 6.0
 # The fraction of cases that screening leaves undecided.
 UNDECIDED_FRACTION = 0.5

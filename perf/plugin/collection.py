@@ -6,14 +6,19 @@ from typing import Any, cast
 import pytest
 
 from perf.builds import check_overrides
+from perf.cache import cache_folder
 from perf.errors import PerfError
+from perf.machine import read_machine
 from perf.measure.family import Case
 from perf.plugin.options import OPTIONS, Options
 from perf.plugin.refusals import check_benchmark_options, check_injected
-from perf.plugin.storage import STORAGE
+from perf.plugin.storage import RUNS, STORAGE, last_verdicts
+from perf.wording import counted, uv
 
 # Every case that was collected, whether it is selected or not: slowdowns may name their variants.
 CASES = pytest.StashKey[list[Case]]()
+# How many cases --perf-rerun selects, as a line.
+RERUN = pytest.StashKey[str]()
 # Why modules could not be collected.
 PROBLEMS = pytest.StashKey[list[PerfError]]()
 # The fixture that every measured item uses; other tests do not.
@@ -112,11 +117,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if of_suite:
             config.hook.pytest_perf_check_names(options=config.stash[OPTIONS])
             check_overrides(config.stash[OPTIONS].overrides)
+            _keep_reruns(config, items)
         selected = measured_cases(items)
         if selected:
             _check_measuring(config, selected)
     except PerfError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _keep_reruns(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect all but the cases that --perf-rerun asks for. Raises PerfError when no case has a verdict yet."""
+    options = config.stash[OPTIONS]
+    if not options.rerun:
+        return
+    runs = cache_folder(options.cache) / RUNS
+    verdicts = last_verdicts(runs, read_machine().machine_class)
+    if not verdicts:
+        step = f"judge the cases first: {uv()} run pytest perf/ --benchmark-compare"
+        raise PerfError("no finished session has judged a case", subject=str(runs), next_step=step)
+    cases = [case_of_item(item) for item in items]
+    kept = [case is not None and verdicts.get(case.id) in options.rerun for case in cases]
+    config.hook.pytest_deselected(items=[item for item, keep in zip(items, kept, strict=True) if not keep])
+    items[:] = [item for item, keep in zip(items, kept, strict=True) if keep]
+    config.stash[RERUN] = f"{counted(len(items), 'case')} with the last verdict {' or '.join(options.rerun)}"
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> str:
+    """Say how many cases --perf-rerun selects."""
+    return config.stash.get(RERUN, "")
 
 
 def _check_measuring(config: pytest.Config, selected: Sequence[Case]) -> None:

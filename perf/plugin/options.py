@@ -15,8 +15,10 @@ import pytest
 
 from perf.builds import parse_overrides
 from perf.cache import VARIABLE
+from perf.judge.judgement import VerdictKind
 from perf.plugin import declaration, values
 from perf.plugin.declaration import declared, option, several, switch
+from perf.runs.verdict import GRAVITY
 
 # What each tier is for, by name; the first is the default.
 TIERS = {
@@ -26,8 +28,6 @@ TIERS = {
 }
 # Long enough for the largest batch of the nightly tier on two cores.
 TIMEOUT_S = 300.0
-# Few enough lines for the log of a night, and enough to see that it is alive.
-PROGRESS_S = 60.0
 # The day of MXNet 1.5.0's release.
 SEED = 20190713
 # What neither changes what is measured nor how a case is judged again.
@@ -77,6 +77,13 @@ class Options:
         kind=values.SHAPE,
         help="measure recurrent networks at this batch size, number of steps, input size and hidden size instead of "
         "the tier's",
+    )
+    rerun: tuple[VerdictKind, ...] = several(
+        "--perf-rerun",
+        kind=values.one_of(GRAVITY),
+        setting=False,
+        **REPORTING,
+        help="measure only cases with this last verdict in the sessions that the cache keeps, such as inconclusive",
     )
     invocations: int | None = option(
         "--perf-invocations",
@@ -240,9 +247,9 @@ class Options:
     progress_s: float = option(
         "--perf-progress",
         kind=values.SECONDS,
-        default=PROGRESS_S,
+        default=60.0,
         **REPORTING,
-        help="without a terminal, print a line of progress at most every so many seconds",
+        help="without a terminal, print a line of progress at most every this number of seconds",
     )
     summary: Path | None = option(
         "--perf-summary",
@@ -252,9 +259,7 @@ class Options:
         help="write the summary as Markdown to this file",
     )
     tables: bool = switch(
-        "--perf-tables",
-        **REPORTING,
-        help="print every column and line of the summary, and pytest-benchmark's table of absolute times; so does -v",
+        "--perf-tables", **REPORTING, help="print the full tables, pytest-benchmark's too; so does -v"
     )
 
     @property

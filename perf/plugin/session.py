@@ -26,7 +26,7 @@ from perf.measure.stacks import BaselineArm, baseline_arm_of, stack_of
 from perf.measure.tiers import Effort, effort_of
 from perf.plugin.context import context_of, journal_conditions, state_report
 from perf.plugin.setup import Setup
-from perf.plugin.storage import Storage, choose_judge, forget_old_sessions, known_latencies
+from perf.plugin.storage import RUNS, Storage, choose_judge, forget_old_sessions, known_latencies
 from perf.report.properties import Property, properties_of
 from perf.runs import schema
 from perf.runs.baseline import TOLERANCES
@@ -39,8 +39,6 @@ from perf.runs.variances import Priors, priors_of
 from perf.runs.verdict import Verdict
 from perf.stack import OF_THE_SUITE, Stack, differing
 
-# The folder of the cache that holds a folder for each session.
-RUNS = "runs"
 # How an item ended that did not fail.
 PASSED = "passed"
 

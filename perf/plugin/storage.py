@@ -17,7 +17,8 @@ from pytest_benchmark.storage.file import FileStorage
 
 from perf.cache import if_free, remove
 from perf.errors import PerfError
-from perf.files import write_whole
+from perf.files import decoded, read_bytes, write_whole
+from perf.judge.judgement import VerdictKind
 from perf.machine import read_machine
 from perf.measure.family import Case
 from perf.measure.journal import LOCK
@@ -26,13 +27,16 @@ from perf.plugin.values import NOT_UTF8, is_utf8, printable
 from perf.published import published_classes
 from perf.runs.acceptance import Waiver, encoded, store
 from perf.runs.baseline import BASELINES, PUBLISHED, usable_baseline, usable_runs
-from perf.runs.judges import Judge, NoBaseline, make_gate
+from perf.runs.judges import Judge, NoBaseline, case_of_item, make_gate
 from perf.runs.schema import RunContext, StoredRun
 from perf.runs.store import check_inside, find_run_files
 from perf.runs.tolerances import Tolerances
+from perf.runs.verdict import JudgedRun
 from perf.wording import uv
 
-# The run of a session, in its folder of the cache.
+# The folder of the cache that holds a folder for each session.
+RUNS = "runs"
+# The run of a session, in its folder.
 RUN = "run.json"
 # Sessions whose journals and runs stay in the cache: a nightly one takes 40 MB.
 KEPT_SESSIONS = 20
@@ -229,6 +233,21 @@ def document_of(config: pytest.Config) -> dict[str, Any]:
     )
     config.hook.pytest_benchmark_update_json(config=config, benchmarks=session.benchmarks, output_json=document)
     return document
+
+
+def last_verdicts(runs: Path, machine_class: str) -> dict[str, VerdictKind]:
+    """Return the last verdict on each case, by its name, in the runs of a machine class that sessions have kept in the
+    cache. What was left out of a run counts as `invalid`. Unfinished sessions do not count: resumed, they must select
+    the cases that they selected before.
+    """
+    verdicts: dict[str, VerdictKind] = {}
+    for path in sorted(runs.glob(f"*/{RUN}")):
+        with suppress(PerfError):  # another schema, or damaged
+            run = decoded(read_bytes(path), JudgedRun, path)
+            if run.perf.complete and run.perf.machine_class == machine_class and any(run.kinds.values()):
+                verdicts |= dict.fromkeys(map(case_of_item, run.perf.left_out), "invalid")
+                verdicts |= {name: kind for name, kind in run.kinds.items() if kind is not None}
+    return verdicts
 
 
 def forget_old_sessions(runs: Path) -> None:

@@ -121,12 +121,12 @@ def test_a_regression_fails_its_own_case_with_figures_changes_and_command(slowed
 
 def test_a_regression_has_its_change_in_junit_xml_and_what_was_not_run_is_not_judged(slowed: Slowed) -> None:
     items = properties(slowed.junit_xml)
-    found = items[f"test_inference[{LSTM_IN_MKL}]"]
-    assert (found["perf_verdict"], found["perf_baseline"]) == ("regressed", "0001_first.json")
-    assert float(found["perf_change_low"]) < float(found["perf_change"]) < float(found["perf_change_high"]) < 1
-    assert float(found["perf_speedup"]) < float(found["perf_baseline_speedup"])
-    unprepared = [found for name, found in items.items() if "mobilenet1.0_int8" in name]
-    assert [found["perf_verdict"] for found in unprepared] == ["not judged"] * 3
+    shown = items[f"test_inference[{LSTM_IN_MKL}]"]
+    assert (shown["perf_verdict"], shown["perf_baseline"]) == ("regressed", "0001_first.json")
+    assert float(shown["perf_change_low"]) < float(shown["perf_change"]) < float(shown["perf_change_high"]) < 1
+    assert float(shown["perf_speedup"]) < float(shown["perf_baseline_speedup"])
+    unprepared = [shown for name, shown in items.items() if "mobilenet1.0_int8" in name]
+    assert [shown["perf_verdict"] for shown in unprepared] == ["not judged"] * 3
 
 
 def test_a_baseline_arm_runs_with_the_variables_of_the_baseline(slowed: Slowed) -> None:

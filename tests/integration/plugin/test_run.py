@@ -206,12 +206,12 @@ def test_every_item_has_its_figures_and_its_verdict_in_junit_xml(
     items = properties(written / "junit.xml")
     assert len(items) == len(benchmarks) == 8
     for stored in benchmarks.values():
-        found, estimate = items[stored["name"]], stored["extra_info"]["speedup"]
+        shown, estimate = items[stored["name"]], stored["extra_info"]["speedup"]
         if estimate is None:
-            assert found == {"perf_verdict": "not judged"}
+            assert shown == {"perf_verdict": "not judged"}
             continue
-        assert found.pop("perf_reason").startswith(f"no run is stored for machine class {store.name}")
-        assert found == {
+        assert shown.pop("perf_reason").startswith(f"no run is stored for machine class {store.name}")
+        assert shown == {
             "perf_verdict": "no-baseline",
             "perf_speedup": str(estimate["value"]),
             "perf_speedup_low": str(estimate["low"]),

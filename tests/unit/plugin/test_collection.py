@@ -1,5 +1,7 @@
 """Collecting: which items are measured, and what is refused although nothing is started."""
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -7,7 +9,9 @@ from unittest.mock import Mock
 import pytest
 
 from perf.files import ROOT
+from perf.machine import read_machine
 from perf.plugin.collection import may_collect_suite
+from tests.support.factories import benchmark, document
 from tests.support.inline import Finished, run_inline
 
 
@@ -41,6 +45,32 @@ def test_what_cannot_work_is_refused_while_collecting(tmp_path: Path, options: t
     assert REFUSED[options] in finished.part("ERROR: ", "\n\n")
     assert "Traceback" not in finished.output
     assert "INTERNALERROR" not in finished.output
+
+
+def test_a_rerun_needs_a_verdict(tmp_path: Path) -> None:
+    finished = run_inline(tmp_path, "--collect-only", "perf/cnn", "--perf-tier=smoke", "--perf-rerun=inconclusive")
+    assert finished.code == pytest.ExitCode.USAGE_ERROR
+    assert "no finished session has judged a case\nnext: judge the cases first: " in finished.part("ERROR: ", "\n\n")
+
+
+def test_a_rerun_selects_cases_by_their_last_verdict_and_no_checks_of_answers(tmp_path: Path) -> None:
+    verdict: dict[str, Any] = {"kind": "inconclusive", "reason": "", "latency_ratio": None, "changes": [], "missing": [],
+               "smallest_loss": None, "beside": None, "ratios": []}  # fmt: skip
+    content = document(
+        benchmark("cifar_resnet20_v1-b1", "mkl-int8", verdict=verdict),
+        benchmark("cifar_resnet20_v1-b4", "mkl-int8", verdict={**verdict, "kind": "ok"}),
+        machine_class=read_machine().machine_class,
+    )
+    run = tmp_path / "runs" / "1" / "run.json"
+    run.parent.mkdir(parents=True)
+    run.write_text(json.dumps(content))
+    options = ("--collect-only", "-q", "perf", "--perf-tier=smoke", "--perf-rerun=inconclusive", "--perf-rerun=invalid")
+    finished = run_inline(tmp_path, *options)
+    assert finished.code == pytest.ExitCode.OK
+    assert re.findall(r"^perf/.*$", finished.output, re.MULTILINE) == [
+        "perf/cnn/test_inference.py::test_inference[cifar_resnet20_v1-b1-mkl-int8]"
+    ]
+    assert "1 case with the last verdict inconclusive or invalid" in finished.output
 
 
 ACCEPTED = {
