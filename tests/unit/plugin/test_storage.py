@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from perf.files import ROOT
+from perf.judge.judgement import VerdictKind
 from perf.measure.journal import Journal
 from perf.plugin.storage import KEPT_SESSIONS, forget_old_sessions, last_verdicts
-from perf.judge.judgement import VerdictKind
 from perf.runs.verdict import Verdict
 from tests.support.factories import MACHINE_CLASS, benchmark, document, native
 
