@@ -3,6 +3,7 @@
 from collections.abc import Generator, Sequence
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from perf.builds import check_overrides
@@ -13,6 +14,8 @@ from perf.measure.family import Case
 from perf.plugin.options import OPTIONS, Options
 from perf.plugin.refusals import check_benchmark_options, check_injected
 from perf.plugin.storage import RUNS, STORAGE, last_verdicts
+from perf.runs.baseline import TOLERANCES
+from perf.runs.tolerances import ToleranceEntry, check_marked, read_tolerances
 from perf.wording import counted, uv
 
 # Every case that was collected, whether it is selected or not: slowdowns may name their variants.
@@ -25,6 +28,8 @@ PROBLEMS = pytest.StashKey[list[PerfError]]()
 FIXTURE = "record"
 # The marker of checks of answers; its arguments are the roles of the builds that they need.
 ACCURACY = "accuracy"
+# The marker that sets the tolerance of a case.
+MARKER = "perf"
 # The folder, in pytest's ids, that holds nothing but measured items and checks of answers.
 FAMILIES = "perf"
 
@@ -47,6 +52,48 @@ def case_of_item(item: pytest.Item) -> Case | None:
     case: Any = item.callspec.params.get("case")
     # Not pytest's placeholder for an empty list, such as that of networks that no training job can use.
     return cast("Case", case) if case in item.config.stash[CASES] else None
+
+
+def marked_tolerances(items: Sequence[pytest.Item]) -> dict[str, ToleranceEntry]:
+    """Return the tolerances that items are marked with (`MARKER`), by case; of several marks of an item, the closest
+    that sets a value counts.
+
+    Raises PerfError, naming the item, for a mark that sets no tolerance, or of an item that is no case.
+    """
+    marked: dict[str, ToleranceEntry] = {}
+    for item in items:
+        marks = list(item.iter_markers(MARKER))
+        if not marks or not is_of_suite(item.nodeid):
+            continue
+        case = case_of_item(item)
+        if case is None:
+            step = "mark items of cases only, such as perf/cnn/test_inference.py::test_inference[...]"
+            raise PerfError("its marker perf has no effect: it is no case", subject=item.nodeid, next_step=step)
+        try:
+            parts = [msgspec.convert(_tolerance_of(mark), ToleranceEntry) for mark in marks]
+        except (msgspec.ValidationError, TypeError) as error:
+            step = "write perf(tolerance=0.03), perf(resolution=0.08), or both"
+            raise PerfError(f"its marker perf: {error}", subject=item.nodeid, next_step=step) from error
+        entry = ToleranceEntry(
+            next((part.change for part in parts if part.change is not None), None),
+            next((part.resolution for part in parts if part.resolution is not None), None),
+        )
+        tolerances = read_tolerances(TOLERANCES)
+        check_marked(entry, tolerances.of(case.family.name, case.id, entry), item.nodeid)
+        marked[case.id] = entry
+    return marked
+
+
+def _tolerance_of(mark: pytest.Mark) -> dict[str, Any]:
+    """What a mark sets, by the names of `ToleranceEntry`. Raises TypeError for what it cannot set."""
+    values = dict(mark.kwargs)
+    if mark.args or not values or not values.keys() <= {"tolerance", "resolution"}:
+        raise TypeError(
+            f"{mark.name}({', '.join([*map(repr, mark.args), *(f'{k}={v!r}' for k, v in values.items())])})"
+        )
+    if "tolerance" in values:
+        values["change"] = values.pop("tolerance")
+    return values
 
 
 def is_of_suite(nodeid: str) -> bool:
@@ -119,6 +166,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             check_overrides(config.stash[OPTIONS].overrides)
             _keep_reruns(config, items)
         selected = measured_cases(items)
+        marked_tolerances(items)
         if selected:
             _check_measuring(config, selected)
     except PerfError as error:

@@ -14,10 +14,15 @@ from perf.measure.stacks import deciding_code, measuring_code
 from perf.measure.tiers import Effort
 from perf.plugin.options import Options
 from perf.runs.schema import SCHEMA, RunContext
+from perf.runs.tolerances import ToleranceEntry
 
 
-def context_of(options: Options, machine: Machine, state: State) -> RunContext:
-    """Return the `perf` part of the session's run before anything is measured; `state` is the machine's state then."""
+def context_of(
+    options: Options, machine: Machine, state: State, tolerances: Mapping[str, ToleranceEntry]
+) -> RunContext:
+    """Return the `perf` part of the session's run before anything is measured; `state` is the machine's state then, and
+    `tolerances` are those that items are marked with.
+    """
     return RunContext(
         schema=SCHEMA,
         machine_class=machine.machine_class,
@@ -26,6 +31,7 @@ def context_of(options: Options, machine: Machine, state: State) -> RunContext:
         left_out={},
         injected=dict(options.injected),
         complete=False,
+        tolerances=dict(tolerances),
     )
 
 

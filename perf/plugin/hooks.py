@@ -13,6 +13,7 @@ from perf.machine import read_machine
 from perf.plugin.collection import (
     ACCURACY,
     case_of_item,
+    marked_tolerances,
     may_collect_suite,
     measured_cases,
     roles_of_checks,
@@ -83,7 +84,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     try:
         setup = config.stash[SETUP] = set_up(options, roles, scratch, progress, lambda: uncaptured(config))
         if selected:
-            config.stash[SESSION] = start_session(setup, storage, selected, checks)
+            config.stash[SESSION] = start_session(setup, storage, selected, marked_tolerances(session.items), checks)
             config.add_cleanup(config.stash[SESSION].journal.close)
             config.stash[ENDED] = dict.fromkeys(item.nodeid for item in session.items if case_of_item(item))
     except PerfError as error:

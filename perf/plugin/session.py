@@ -34,7 +34,7 @@ from perf.runs.groups import RunVerdicts
 from perf.runs.judges import Judge
 from perf.runs.record import CaseRecord, case_of, record_of
 from perf.runs.schema import RunContext
-from perf.runs.tolerances import Tolerances, read_tolerances
+from perf.runs.tolerances import ToleranceEntry, Tolerances, read_tolerances
 from perf.runs.variances import Priors, priors_of
 from perf.runs.verdict import Verdict
 from perf.stack import OF_THE_SUITE, Stack, differing
@@ -252,13 +252,16 @@ class PerfSession:
 SESSION = pytest.StashKey[PerfSession]()
 
 
-def start_session(setup: Setup, storage: Storage, selected: Sequence[Case], checks: int) -> PerfSession:
-    """Return a session that is ready to measure the `selected` cases; this number of `checks` of answers follows.
+def start_session(
+    setup: Setup, storage: Storage, selected: Sequence[Case], marked: Mapping[str, ToleranceEntry], checks: int
+) -> PerfSession:
+    """Return a session that is ready to measure the `selected` cases, with the tolerances that they are `marked` with.
+    This number of `checks` of answers follows.
 
     Raises PerfError when there is nothing to resume, or the journal cannot be written.
     """
     options = setup.options
-    context = context_of(options, setup.machine, setup.state)
+    context = context_of(options, setup.machine, setup.state, marked)
     effort = effort_of(options.tier, options.invocations)
     # Before the journal: a baseline that the user named wrongly must not leave an empty one behind.
     tolerances = read_tolerances(TOLERANCES)

@@ -23,6 +23,8 @@ def properties_of(record: CaseRecord | None, verdict: Verdict | None, judge: Jud
     properties = [("verdict", verdict.kind if verdict else NOT_JUDGED), *_figures(record, verdict)]
     if verdict and verdict.reason:
         properties.append(("reason", verdict.reason))
+    if record and record.name in judge.marked:
+        properties.append(("tolerance", judge.marked[record.name].text))
     if judge.name:
         properties.append(("baseline", judge.name))
     return [(PREFIX + name, value) for name, value in properties if value is not None]

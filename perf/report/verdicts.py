@@ -50,6 +50,8 @@ def verdict_lines(verdict: Verdict, judge: Judge, command: str) -> list[str]:
         lines.append(f"  latency on the same machine: {verdict.latency_ratio:.3f} times the baseline's (not judged)")
     if judge.name:
         lines.append(f"  baseline: {judge.name}; this run makes {counted(judge.comparisons, 'comparison')}")
+    if verdict.case in judge.marked:
+        lines.append(f"  tolerance by the marker perf: {judge.marked[verdict.case].text}")
     lines += [f"  changed: {change}" for change in [*verdict.changes, *judge.settings_changed]]
     return [*lines, f"  alone: {command}"]
 

@@ -10,7 +10,7 @@ from perf.runs.baseline import usable_runs
 from perf.runs.gate import Gate, comparisons_of
 from perf.runs.groups import RunVerdicts
 from perf.runs.schema import RunContext, StoredCase, StoredRun
-from perf.runs.tolerances import Tolerances
+from perf.runs.tolerances import ToleranceEntry, Tolerances
 from perf.runs.variances import Priors, session_variances
 from perf.runs.verdict import Verdict
 
@@ -33,6 +33,10 @@ class Judge(Protocol):
     @property
     def settings_changed(self) -> list[str]:
         """The settings of the machine that differ from the baseline's, each as "name: then -> now"."""
+
+    @property
+    def marked(self) -> Mapping[str, ToleranceEntry]:
+        """The tolerances that items of the run were marked with, by case."""
 
     @property
     def problem(self) -> PerfError | None:
@@ -74,6 +78,11 @@ class NoBaseline:
     def settings_changed(self) -> list[str]:
         """Nothing."""
         return []
+
+    @property
+    def marked(self) -> Mapping[str, ToleranceEntry]:
+        """Nothing: there is nothing to tolerate."""
+        return {}
 
     @property
     def compares(self) -> bool:

@@ -17,6 +17,7 @@ from perf.columns import FAMILIES, Column
 from perf.errors import PerfError
 from perf.files import decoded, read_bytes
 from perf.judge.speedup import Floors, ObservedRatio, observe
+from perf.runs.tolerances import ToleranceEntry
 from perf.stack import Stack
 
 # The version of the format. A change that old code cannot read gets the next number.
@@ -131,7 +132,7 @@ class RunContext(msgspec.Struct, frozen=True):
     machine itself. `settings` are the machine's settings, which are reported if they differ. `left_out` holds the
     reason for each selected item that is not in the file. `injected` holds deliberate slowdowns by variant, as
     fractions of a pass. `complete` says whether every selected item was run. `accepted` is what a user accepted, if the
-    run is worse than the one stored before it.
+    run is worse than the one stored before it. `tolerances` are those that items were marked with, by case.
     """
 
     schema: int
@@ -142,6 +143,7 @@ class RunContext(msgspec.Struct, frozen=True):
     injected: dict[str, float]
     complete: bool
     accepted: AcceptedLosses | None = None
+    tolerances: dict[str, ToleranceEntry] = {}
 
 
 class StoredRun(msgspec.Struct, frozen=True):
@@ -220,5 +222,8 @@ def _impossible(run: StoredRun) -> Iterator[str]:
                 yield f"contains an impossible speedup of {case.name} over {reference}"
         if case.side_by_side and not all(abs(value) < MOST_LOG_RATIO for value in case.side_by_side.values):
             yield f"contains an impossible ratio of {case.name} and its baseline arm"
+    for name, entry in run.perf.tolerances.items():
+        if not entry.possible:
+            yield f"contains an impossible tolerance of {name}: {entry.text}"
     if not CLASS.fullmatch(run.perf.machine_class):
         yield f"has an invalid machine class: {run.perf.machine_class!r}"

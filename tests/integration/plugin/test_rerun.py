@@ -18,6 +18,17 @@ INT8 = f"{NETWORK}-b1-mkl-int8"
 BATCH = "--perf-batch=1"
 
 
+# What a user's own plugin may do.
+MARKS = f"""
+import pytest
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "{NETWORK}" in item.name and "mkl" in item.name:
+            item.add_marker(pytest.mark.perf(tolerance=0.1, resolution=0.3))
+"""
+
+
 @dataclass(frozen=True)
 class Rerun:
     """A session and what it measured: the variants of each workload, from its journal, and its run."""
@@ -29,8 +40,8 @@ class Rerun:
 
 @pytest.fixture(scope="module")
 def sessions(tmp_path_factory: pytest.TempPathFactory, sound: Finished, store: Path) -> dict[str, Rerun]:
-    """A session in which INT8 was slowed down on purpose and fails, then pytest's --lf, then a rerun of what was ok,
-    in one cache.
+    """A session in which INT8 was slowed down on purpose and fails, then pytest's --lf, then a rerun of what was ok
+    with tolerances of the user's, in one cache.
     """
     content = stored(sound, store)
     for benchmark in content["benchmarks"]:
@@ -48,10 +59,14 @@ def sessions(tmp_path_factory: pytest.TempPathFactory, sound: Finished, store: P
         "-o",
         f"cache_dir={temporary / 'pytest'}",
     )
+    (temporary / "marks.py").write_text(MARKS)
     done: dict[str, Rerun] = {}
-    for name, more in {"first": (), "lf": ("--lf",), "ok": ("--perf-rerun=ok", "--perf-rerun=improved")}.items():
+    rerun = ("--perf-rerun=ok", "--perf-rerun=improved", "-p", "marks")
+    for name, more in {"first": (), "lf": ("--lf",), "ok": rerun}.items():
         chosen = [option for option in options if name != "ok" or not option.startswith("--perf-inject")]
-        finished = run(temporary, *chosen, *more)
+        with pytest.MonkeyPatch.context() as shell:
+            shell.setenv("PYTHONPATH", str(temporary))
+            finished = run(temporary, *chosen, *more)
         newest = max(temporary.glob("cache/runs/*/run.json"))
         lines = [json.loads(line) for line in newest.with_name("journal.jsonl").read_text().splitlines()]
         measured = [line["measured"] for line in lines if line.get("measured")]
@@ -89,6 +104,13 @@ def test_a_rerun_measures_the_cases_whose_last_verdict_is_of_the_kind(sessions: 
     assert cases(rerun) == [f"{NETWORK}-b1-mkl-fp32"]
     assert rerun.variants == {f"{NETWORK}-b1": {"native-fp32", "mkl-fp32"}}
     assert "Verdicts: 1 ok." in rerun.finished.output
+
+
+def test_the_users_tolerances_are_in_the_run_and_printed(sessions: dict[str, Rerun]) -> None:
+    rerun = sessions["ok"]
+    assert rerun.run["perf"]["tolerances"] == {f"{NETWORK}-b1-mkl-fp32": {"change": 0.1, "resolution": 0.3}}
+    assert "Tolerance by the marker perf: change 10.0%, resolution 30.0% (1 case)." in rerun.finished.output
+    assert sessions["first"].run["perf"]["tolerances"] == {}
 
 
 def test_every_session_keeps_a_whole_run(sessions: dict[str, Rerun], tmp_path: Path) -> None:
