@@ -58,7 +58,7 @@ def marked_tolerances(items: Sequence[pytest.Item]) -> dict[str, ToleranceEntry]
     """Return the tolerances that items are marked with (`MARKER`), by case; of several marks of an item, the closest
     that sets a value counts.
 
-    Raises PerfError, naming the item, for a mark that sets no tolerance, or of an item that is no case.
+    Raises PerfError, naming the item, for a mark that sets no tolerance, or of an item that measures nothing.
     """
     marked: dict[str, ToleranceEntry] = {}
     for item in items:
@@ -68,7 +68,9 @@ def marked_tolerances(items: Sequence[pytest.Item]) -> dict[str, ToleranceEntry]
         case = case_of_item(item)
         if case is None:
             step = "mark items of cases only, such as perf/cnn/test_inference.py::test_inference[...]"
-            raise PerfError("its marker perf has no effect: it is no case", subject=item.nodeid, next_step=step)
+            raise PerfError(
+                "its marker perf has no effect, since it does not measure a case", subject=item.nodeid, next_step=step
+            )
         try:
             parts = [msgspec.convert(_tolerance_of(mark), ToleranceEntry) for mark in marks]
         except (msgspec.ValidationError, TypeError) as error:

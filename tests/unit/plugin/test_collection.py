@@ -123,7 +123,10 @@ def test_a_mark_that_sets_no_tolerance_is_refused_with_its_item(tmp_path: Path, 
 def test_a_mark_on_a_check_of_answers_is_refused(tmp_path: Path) -> None:
     finished = marked(tmp_path, '"test_fusion" in item.name', "tolerance=0.03")
     assert finished.code == pytest.ExitCode.USAGE_ERROR
-    assert "its marker perf has no effect: it is no case\nnext: mark items of cases only" in finished.output
+    assert (
+        "its marker perf has no effect, since it does not measure a case\nnext: mark items of cases only"
+        in finished.output
+    )
 
 
 ACCEPTED = {

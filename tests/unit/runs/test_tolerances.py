@@ -52,7 +52,7 @@ def test_what_an_item_is_marked_with_counts_first_and_the_rest_is_from_the_next_
 
 
 @pytest.mark.parametrize("change", [0.0, 1.0, -0.1, 3.0, math.nan, math.inf])
-def test_a_mark_that_is_no_fraction_is_refused(change: float) -> None:
+def test_a_mark_outside_of_0_to_1_is_refused(change: float) -> None:
     with pytest.raises(PerfError, match="a value that is not between 0 and 1") as caught:
         check_marked(ToleranceEntry(change=change), Tolerance(change, 0.05), "test_a[b]")
     assert caught.value.subject == "test_a[b]"
@@ -123,7 +123,7 @@ def test_unusable_tolerances_are_refused_by_name(tmp_path: Path, content: str) -
         read_tolerances(path)
 
 
-SLOWER_BY_TEN_PERCENT = {
+SLOWER_BY_TEN_PERCENT: dict[str, Any] = {
     "beside": measured_side_by_side(-0.105, -0.104, -0.106, -0.105),
     "stack": stack(wheel="d" * 64),
 }
