@@ -43,13 +43,15 @@ class Gate:
         return True
 
     def lines(self) -> list[str]:
-        """Return lines with the baseline, the variances between sessions, and the settings that changed since."""
+        """Return lines with the baseline, the variances between sessions, the tolerances of the user's, and the settings
+        that changed since.
+        """
         stored = f", stored {self.baseline.datetime[:16]}" if self.baseline else ""
         return [
             f"Compared with {self._source}{stored}. {self.sessions.text}",
             *([f"Ignored in the baseline's folder: {', '.join(self.ignored)}."] if self.ignored else []),
-            *(f"Machine setting changed since the baseline: {change}" for change in self.settings_changed),
             *(f"Tolerance by the marker perf: {text} ({counted(n, 'case')})." for text, n in self._marks.items()),
+            *(f"Machine setting changed since the baseline: {change}" for change in self.settings_changed),
         ]
 
     @property
