@@ -43,8 +43,8 @@ class Gate:
         return True
 
     def lines(self) -> list[str]:
-        """Return lines with the baseline, the variances between sessions, the tolerances of the user's, and the settings
-        that changed since.
+        """Return lines with the baseline, the variances between sessions, the marked tolerances, and the settings that
+        changed since.
         """
         stored = f", stored {self.baseline.datetime[:16]}" if self.baseline else ""
         return [
