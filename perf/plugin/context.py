@@ -32,6 +32,7 @@ def context_of(
         injected=dict(options.injected),
         complete=False,
         tolerances=dict(tolerances),
+        tier=options.tier,
     )
 
 

@@ -75,8 +75,7 @@ class Options:
     shapes: tuple[tuple[int, int, int, int], ...] = several(
         "--perf-rnn-shape",
         kind=values.SHAPE,
-        help="measure recurrent networks at this batch size, number of steps, input size and hidden size instead of "
-        "the tier's",
+        help="measure recurrent networks at this batch size, steps, input size and hidden size instead of the tier's",
     )
     rerun: tuple[VerdictKind, ...] = several(
         "--perf-rerun",
@@ -192,8 +191,7 @@ class Options:
         "--perf-store-answers",
         setting=False,
         **REPORTING,
-        help="store the observations of checks of answers in baselines/answers, and judge nothing by those stored "
-        "before",
+        help="store what checks of answers observe in baselines/answers, and judge nothing by what was stored before",
     )
     strict: bool = switch(
         "--perf-strict",
@@ -258,8 +256,12 @@ class Options:
         **REPORTING,
         help="write the summary as Markdown to this file",
     )
-    tables: bool = switch(
-        "--perf-tables", **REPORTING, help="print the full tables, pytest-benchmark's too; so does -v"
+    report: Path | None = option(
+        "--perf-report",
+        kind=values.NEW_FILE,
+        metavar="FILE.html",
+        **REPORTING,
+        help="write the run as one HTML page to this file: verdicts, cases, figures and samples",
     )
 
     @property
@@ -292,8 +294,5 @@ OPTIONS = pytest.StashKey[Options]()
 
 
 def read_options(config: pytest.Config) -> Options:
-    """Return the options of a session.
-
-    Raises UsageError for a value that cannot be used, PerfError for a malformed --perf-build.
-    """
+    """Return a session's options. Raises UsageError for an unusable value, PerfError for a malformed --perf-build."""
     return declaration.read_options(config, Options, markers=config.getoption("markexpr"))

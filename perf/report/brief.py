@@ -1,6 +1,6 @@
 """The section at the end of a session: what a reader needs, in columns and lines that fit the terminal.
 
-The full tables and all lines are in the Markdown of --perf-summary; `-v` and --perf-tables print them too.
+The full tables and all lines are in the Markdown of --perf-summary; `-v` prints them too.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,6 @@ from perf.report.tables import TextTable, fitted, rendered
 from perf.report.verdicts import (
     STYLES,
     change_lines,
-    change_text,
     counts_line,
     detectable_lines,
     first_of,
@@ -28,7 +27,7 @@ from perf.runs.groups import RunVerdicts
 from perf.runs.judges import Judge
 from perf.runs.record import CaseRecord
 from perf.runs.verdict import GRAVITY, Verdict
-from perf.wording import counted, uv
+from perf.wording import change_text, counted, uv
 
 # The section shows at most this many cases that are not `ok`, the gravest first; then as many reasons, and differences.
 # With these, the quick tier fits 60 lines of 100 columns whatever its verdicts are.
@@ -145,7 +144,9 @@ def _table(verdicts: Sequence[Verdict]) -> TextTable:
     rows = []
     for verdict in verdicts:
         over, judgement = _deciding(verdict)
-        rows.append([verdict.case, verdict.kind, change_text(judgement) if judgement else "-", over])
+        change = judgement.change if judgement else None
+        shown = change_text(change.ratio, *change.interval()) if change else "-"
+        rows.append([verdict.case, verdict.kind, shown, over])
     names = ["Case", "Verdict", "Change [95 % interval]", "Over"]
     return TextTable("", names, rows, figures=False, places=[0, 0, 0, 1])
 

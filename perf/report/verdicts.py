@@ -16,7 +16,7 @@ from perf.report.console import say
 from perf.runs.groups import RunVerdicts
 from perf.runs.judges import Judge
 from perf.runs.verdict import GRAVITY, Verdict
-from perf.wording import counted
+from perf.wording import change_text, counted
 
 # How verdicts are coloured on a terminal.
 STYLES: Mapping[str, str] = {
@@ -40,12 +40,12 @@ def verdict_lines(verdict: Verdict, judge: Judge, command: str) -> list[str]:
     """
     lines = [f"{verdict.case}: {verdict.kind}{_by_how_much(verdict)}: {verdict.reason}"]
     if verdict.side_by_side is not None:
-        lines.append(f"  side by side with the baseline's stack: {change_text(verdict.side_by_side)}")
+        lines.append(f"  side by side with the baseline's stack: {_change_text(verdict.side_by_side)}")
         lines += [f"    the baseline arm differs from that stack: {missing}" for missing in verdict.missing]
     for ratio in verdict.ratios:
         lines.append(f"  over {ratio.reference}: now {estimate_text(ratio.now)}, baseline {estimate_text(ratio.then)}")
         if ratio.judgement.change is not None:
-            lines.append(f"    change, including the variance between sessions: {change_text(ratio.judgement)}")
+            lines.append(f"    change, including the variance between sessions: {_change_text(ratio.judgement)}")
     if verdict.latency_ratio is not None:
         lines.append(f"  latency on the same machine: {verdict.latency_ratio:.3f} times the baseline's (not judged)")
     if judge.name:
@@ -178,10 +178,10 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
     for verdict in verdicts:
         kind = Text(verdict.kind, STYLES[verdict.kind])
         for ratio in verdict.ratios:
-            cells = (ratio.reference, _short(ratio.now), _short(ratio.then), change_text(ratio.judgement))
+            cells = (ratio.reference, _short(ratio.now), _short(ratio.then), _change_text(ratio.judgement))
             table.add_row(Text(verdict.case), kind, *map(Text, cells))
         if verdict.side_by_side is not None:
-            cells = ("the baseline's stack, side by side", "-", "-", change_text(verdict.side_by_side))
+            cells = ("the baseline's stack, side by side", "-", "-", _change_text(verdict.side_by_side))
             table.add_row(Text(verdict.case), kind, *map(Text, cells))
         if not verdict.ratios and verdict.side_by_side is None:
             table.add_row(Text(verdict.case), kind, *map(Text, "----"))
@@ -198,12 +198,8 @@ def _by_how_much(verdict: Verdict) -> str:
     )
 
 
-def change_text(judgement: Judgement) -> str:
-    """Return a change with its 95 % interval, such as "-6.4% [-7.8%, -5.0%]"; "-" when it is unknown."""
-    if judgement.change is None:
-        return "-"
-    low, high = judgement.change.interval()
-    return f"{judgement.change.ratio - 1:+.1%} [{low - 1:+.1%}, {high - 1:+.1%}]"
+def _change_text(judgement: Judgement) -> str:
+    return change_text(judgement.change.ratio, *judgement.change.interval()) if judgement.change else "-"
 
 
 def _short(estimate: Estimate | None) -> str:

@@ -90,6 +90,8 @@ class StoredCase(msgspec.Struct, frozen=True, rename={"side_by_side": "beside"})
         Column(heading="published", place=2, variants=("cnn", "rnn")),
         Column(heading="published", place=2, variants=("dist",), percent=True),
     ] = None
+    build: Annotated[str, Meta(description="role of its build: native, mkl, native-dist or mkl-dist")] = ""
+    wheel_locked: Annotated[bool, Meta(description="whether uv.lock pins the build's wheel")] = True
 
     @property
     def name(self) -> str:
@@ -132,7 +134,8 @@ class RunContext(msgspec.Struct, frozen=True):
     machine itself. `settings` are the machine's settings, which are reported if they differ. `left_out` holds the
     reason for each selected item that is not in the file. `injected` holds deliberate slowdowns by variant, as
     fractions of a pass. `complete` says whether every selected item was run. `accepted` is what a user accepted, if the
-    run is worse than the one stored before it. `tolerances` are those that items were marked with, by case.
+    run is worse than the one stored before it. `tolerances` are those that items were marked with, by case. `tier` is
+    the run's tier; "" in files that do not say it.
     """
 
     schema: int
@@ -144,6 +147,7 @@ class RunContext(msgspec.Struct, frozen=True):
     complete: bool
     accepted: AcceptedLosses | None = None
     tolerances: dict[str, ToleranceEntry] = {}
+    tier: str = ""
 
 
 class StoredRun(msgspec.Struct, frozen=True):
