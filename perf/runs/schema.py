@@ -44,6 +44,13 @@ class RatioSample(msgspec.Struct, frozen=True):
         list[float], Meta(description="interquartile mean of the blocks' log(reference latency / latency)")
     ]
     over: Annotated[Stack, Meta(description="stack of the reference")]
+    sessions: Annotated[
+        tuple[float, ...],
+        Meta(
+            description="log speedup of each session that a refreshed baseline was built from, oldest first; empty if "
+            "the run is one session"
+        ),
+    ] = ()
 
     @property
     def observed(self) -> ObservedRatio | None:
@@ -124,6 +131,46 @@ class AcceptedLosses(msgspec.Struct, frozen=True):
     dropped: tuple[str, ...]
 
 
+class SourceSession(msgspec.Struct, frozen=True):
+    """A session that a refreshed baseline was built from: the name of its `file`, its `datetime` (ISO 8601, when it
+    ended) and the `sha256` of the file's content. `cases` are the names of those that were taken from it.
+    """
+
+    file: str
+    datetime: str
+    sha256: str
+    cases: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """It as text, such as "session-1.json (2026-11-26T17:18, sha256 0123456789ab)"."""
+        return f"{self.file} ({self.datetime[:16]}, sha256 {self.sha256[:12]})"
+
+
+class CaseDrift(msgspec.Struct, frozen=True):
+    """How far a case moved from the anchor: `since` names the stored run that the sum starts with (the anchor, or the
+    first run that contains the case). `change` is the product of all ratios now over then (below 1 is slower), and
+    `low` and `high` are its 95 % interval; None when a part of it was never measured. `unaccepted` is the part of it
+    since a change of the case was last accepted, which is bounded.
+    """
+
+    since: str
+    change: float | None
+    low: float | None
+    high: float | None
+    unaccepted: float | None
+
+
+class AnchorDrift(msgspec.Struct, frozen=True):
+    """The drift of a run since the anchor of its machine class: the anchor's file name (`anchor`) and the `sha256` of
+    its content, and the drift of each of the `cases` that has a ratio.
+    """
+
+    anchor: str
+    sha256: str
+    cases: dict[str, CaseDrift]
+
+
 class RunContext(msgspec.Struct, frozen=True):
     """Everything in a run that is not about one case.
 
@@ -131,7 +178,8 @@ class RunContext(msgspec.Struct, frozen=True):
     machine itself. `settings` are the machine's settings, which are reported if they differ. `left_out` holds the
     reason for each selected item that is not in the file. `injected` holds deliberate slowdowns by variant, as
     fractions of a pass. `complete` says whether every selected item was run. `accepted` is what a user accepted, if the
-    run is worse than the one stored before it.
+    run is worse than the one stored before it. `sources` are the sessions that a refreshed baseline was built from, and
+    `drift` is how far it moved from the anchor when it was stored.
     """
 
     schema: int
@@ -142,6 +190,8 @@ class RunContext(msgspec.Struct, frozen=True):
     injected: dict[str, float]
     complete: bool
     accepted: AcceptedLosses | None = None
+    sources: tuple[SourceSession, ...] = ()
+    drift: AnchorDrift | None = None
 
 
 class StoredRun(msgspec.Struct, frozen=True):
