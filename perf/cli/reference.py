@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from perf.cli.check_baselines import check_baselines
 from perf.cli.doctor import doctor
 from perf.cli.judge import judge
 from perf.cli.pages.commands import commands_page
@@ -39,7 +40,7 @@ def pages() -> dict[str, str]:
     return {name: "\n".join(page()).rstrip() + "\n" for name, page in PAGES.items()}
 
 
-SUBCOMMANDS = (doctor, judge, refresh, reference)
+SUBCOMMANDS = (doctor, judge, refresh, check_baselines, reference)
 # What writes each page, by its file name.
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "options.md": options_page,

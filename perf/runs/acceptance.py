@@ -14,8 +14,9 @@ from perf.files import MAX_BYTES
 from perf.published import published_classes
 from perf.runs.baseline import PUBLISHED, usable_baseline
 from perf.runs.judges import judge_run, make_gate
-from perf.runs.refreshing.drift import Creep, creep_of, drift_line
-from perf.runs.schema import FEW, AcceptedLosses, AnchorDrift, StoredCase, StoredRun
+from perf.runs.refreshing.drift import Creep, creep_of
+from perf.runs.refreshing.records import AnchorDrift
+from perf.runs.schema import FEW, AcceptedLosses, StoredCase, StoredRun
 from perf.runs.store import RunFiles, find_run_files, locked, save
 from perf.runs.tolerances import Tolerances
 from perf.stack import OF_THE_SUITE, differing
@@ -70,7 +71,7 @@ class StoredBaseline:
             if self.accepted.dropped:
                 lines.append(f"Dropped from {self.accepted.baseline}: {', '.join(self.accepted.dropped)}")
         if self.drift:
-            lines.append(drift_line(self.drift))
+            lines.append(self.drift.text)
         return [*lines, f"Stored as a baseline: {self.path} ({counted(self.cases, 'case')})"]
 
 
@@ -115,7 +116,7 @@ def accept(
     """Return what is accepted of a run, compared with the stored ones (None when nothing needs to be), and its drift
     since the anchor (None for the first run of a class). Raises PerfError for what the waiver does not permit.
     """
-    runs = _usable(files, run.perf.machine_class)
+    runs = readable_runs(files, run.perf.machine_class)
     _check_new(run, runs)
     latest = files.latest
     lacking = [name for name in (runs[latest].cases if latest else ()) if name not in run.cases]
@@ -128,7 +129,7 @@ def accept(
     contested = _contested(run, runs, creep, tolerances)
     if contested and not waiver.reason:
         listed = _listed([f"{name} ({kind})" for name, kind in contested.items()])
-        sums = f". {drift_line(creep.drift)}" if creep else ""
+        sums = f". {creep.drift.text}" if creep else ""
         message = f"{REFUSED}: {counted(len(contested), 'case')} cannot replace the stored ones: {listed}{sums}"
         step = (
             "fix the loss; or measure side by side with the baseline (--benchmark-compare); or accept it with "
@@ -181,7 +182,7 @@ def _contested(
     return contested
 
 
-def _usable(files: RunFiles, machine_class: str) -> dict[Path, StoredRun]:
+def readable_runs(files: RunFiles, machine_class: str) -> dict[Path, StoredRun]:
     """Return the stored runs that can be baselines, oldest first. Raises PerfError when the latest cannot."""
     runs = {}
     for path in files.paths:

@@ -17,6 +17,7 @@ from perf.columns import FAMILIES, Column
 from perf.errors import PerfError
 from perf.files import decoded, read_bytes
 from perf.judge.speedup import Floors, ObservedRatio, observe
+from perf.runs.refreshing.records import AnchorDrift, SourceSession
 from perf.stack import Stack
 
 # The version of the format. A change that old code cannot read gets the next number.
@@ -129,46 +130,6 @@ class AcceptedLosses(msgspec.Struct, frozen=True):
     reason: str
     verdicts: dict[str, str]
     dropped: tuple[str, ...]
-
-
-class SourceSession(msgspec.Struct, frozen=True):
-    """A session that a refreshed baseline was built from: the name of its `file`, its `datetime` (ISO 8601, when it
-    ended) and the `sha256` of the file's content. `cases` are the names of those that were taken from it.
-    """
-
-    file: str
-    datetime: str
-    sha256: str
-    cases: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        """It as text, such as "session-1.json (2026-11-26T17:18, sha256 0123456789ab)"."""
-        return f"{self.file} ({self.datetime[:16]}, sha256 {self.sha256[:12]})"
-
-
-class CaseDrift(msgspec.Struct, frozen=True):
-    """How far a case moved from the anchor: `since` names the stored run that the sum starts with (the anchor, or the
-    first run that contains the case). `change` is the product of all ratios now over then (below 1 is slower), and
-    `low` and `high` are its 95 % interval; None when a part of it was never measured. `unaccepted` is the part of it
-    since a change of the case was last accepted, which is bounded.
-    """
-
-    since: str
-    change: float | None
-    low: float | None
-    high: float | None
-    unaccepted: float | None
-
-
-class AnchorDrift(msgspec.Struct, frozen=True):
-    """The drift of a run since the anchor of its machine class: the anchor's file name (`anchor`) and the `sha256` of
-    its content, and the drift of each of the `cases` that has a ratio.
-    """
-
-    anchor: str
-    sha256: str
-    cases: dict[str, CaseDrift]
 
 
 class RunContext(msgspec.Struct, frozen=True):

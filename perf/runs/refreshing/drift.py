@@ -15,17 +15,14 @@ from perf.errors import PerfError
 from perf.files import read_bytes, read_text
 from perf.judge.change import Change, change_between_sessions, change_side_by_side, sum_of_changes
 from perf.judge.judgement import judge_sum
-from perf.judge.statistics import median
-from perf.runs.schema import AnchorDrift, CaseDrift, StoredCase, StoredRun
+from perf.runs.refreshing.records import AnchorDrift, CaseDrift
+from perf.runs.schema import StoredCase, StoredRun
 from perf.runs.tolerances import Tolerances
 from perf.runs.variances import Priors, SessionVariances, priors_of, session_variances
 from perf.stack import DECISIVE, OF_THE_SUITE, differing
-from perf.wording import counted
 
 # The file that names the anchor, in the folder of a class; without it the first stored run is the anchor.
 ANCHOR = "anchor"
-# How many cases a line names.
-SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -36,18 +33,6 @@ class Creep:
 
     drift: AnchorDrift
     losses: Mapping[str, str]
-
-
-def drift_line(drift: AnchorDrift) -> str:
-    """Return the drift since the anchor as a line: the median of all cases, the largest losses, what is unknown."""
-    known = {name: case.change for name, case in drift.cases.items() if case.change is not None}
-    unknown = len(drift.cases) - len(known)
-    text = f"Sum of drift since the anchor {drift.anchor}: "
-    text += f"median {median(list(known.values())) - 1:+.1%} of {counted(len(known), 'case')}" if known else "unknown"
-    losses = sorted((change, name) for name, change in known.items() if change < 1)[:SHOWN]
-    if losses:
-        text += f"; largest losses: {', '.join(f'{name} {change - 1:+.1%}' for change, name in losses)}"
-    return text + (f"; unknown for {counted(unknown, 'case')}" if unknown else "") + "."
 
 
 def find_anchor(folder: Path, paths: Sequence[Path]) -> Path | None:

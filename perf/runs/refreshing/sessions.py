@@ -19,7 +19,8 @@ from perf.files import decoded, read_bytes
 from perf.judge.statistics import median
 from perf.runs.acceptance import REFUSED, sound
 from perf.runs.judges import case_of_item
-from perf.runs.schema import SideBySide, SourceSession, StoredCase, StoredRun, read_run
+from perf.runs.refreshing.records import SourceSession
+from perf.runs.schema import SideBySide, StoredCase, StoredRun, read_run
 from perf.stack import OF_THE_SUITE, Stack, differences, differing
 from perf.wording import counted
 

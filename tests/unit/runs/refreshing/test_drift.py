@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from perf.errors import PerfError
 from perf.runs.acceptance import Waiver
-from perf.runs.schema import CaseDrift, StoredRun, read_run
+from perf.runs.refreshing.records import CaseDrift
+from perf.runs.schema import StoredRun, read_run
 from tests.support.factories import LOG_SPEEDUPS, benchmark, document, measured_side_by_side, native, sample, stack
 from tests.unit.runs.made_runs import EQUAL, WORKLOADS, ended_later, run_of, stored
 from tests.unit.runs.refreshing.made_sessions import CASE_NAMES, built, moved
