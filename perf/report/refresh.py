@@ -21,8 +21,8 @@ from perf.wording import counted, uv
 
 # A pull request's text longer than this is not read.
 MOST_LINES = 60
-# Rows of a table, and entries of a list, before "and N more".
-SHOWN = 8
+# Rows of a table, and entries of a list, before "and N more": all parts together stay within the limit.
+SHOWN = 5
 # Characters of a message or a reason that are shown.
 MOST_CHARACTERS = 600
 # Changes of less than this, as a fraction, are shown as none.

@@ -1,7 +1,7 @@
 """How far each case moved since the anchor: the sum of the changes of all stored runs, and whether that is a loss.
 
-A loss within the tolerance raises no alarm, so many of them could creep in, one with each refresh. Their sum is judged
-here. It is computed from the stored runs themselves; what a run stores of it is for readers.
+A loss within the tolerance raises no alarm, but losses add up when each refresh stores one. Their sum is judged here.
+It is computed from the stored runs themselves; what a run stores of it is for readers.
 """
 
 import hashlib

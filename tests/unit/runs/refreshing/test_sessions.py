@@ -146,7 +146,7 @@ def test_a_session_is_stored_once_alone_or_as_a_part(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"perf": {}}', b"[1]"])
-def test_a_file_that_is_no_run_is_named(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_run_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.json"
     path.write_bytes(content)
     with pytest.raises(PerfError) as caught:
