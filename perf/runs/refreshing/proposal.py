@@ -4,6 +4,7 @@ A pull request that stores a run must change nothing else. Its run may hide no l
 before it must stay as they are.
 """
 
+import math
 import re
 import subprocess
 import tempfile
@@ -17,6 +18,7 @@ from perf.files import MAX_BYTES
 from perf.runs.acceptance import Waiver, accept
 from perf.runs.baseline import usable_baseline
 from perf.runs.refreshing.drift import ANCHOR
+from perf.runs.refreshing.records import AnchorDrift, CaseDrift
 from perf.runs.schema import StoredRun
 from perf.runs.store import find_run_files, next_number
 from perf.runs.tolerances import Tolerances, read_tolerances
@@ -30,6 +32,8 @@ STORED_RUN = re.compile(rf"{BASELINES}/(?P<folder>[^/]+)/(?:[^/]+/)?(?P<number>\
 REGULAR = "100644"
 # How long git may take for one of these commands, in seconds.
 TIMEOUT_S = 120.0
+# Figures that differ by less, as a fraction, are equal: machines round differently.
+ROUNDING = 1e-5
 # How many names a message holds.
 SHOWN = 5
 
@@ -99,11 +103,26 @@ def _judged_again(repository: Path, head: str, file: ChangedFile, scratch: Path,
     unnamed = sorted(set(accepted.verdicts if accepted else ()) - set(stored.verdicts if stored else ()))
     if unnamed:
         raise PerfError(f"it hides what it does not name: {_listed(unnamed)}")
-    if drift != run.perf.drift:
+    if not _same_drift(run.perf.drift, drift):
         raise PerfError("it states another drift since the anchor than the stored runs show: refresh again")
     folder.mkdir(parents=True, exist_ok=True)
     proposed.rename(folder / proposed.name)
     return f"{file.path}: {_outcome(run, files.latest)}"
+
+
+def _same_drift(stated: AnchorDrift | None, computed: AnchorDrift | None) -> bool:
+    """Return whether a run states the drift that its predecessors show, whatever machine computed it."""
+    if stated is None or computed is None:
+        return stated is computed
+    if (stated.anchor, stated.sha256, stated.cases.keys()) != (computed.anchor, computed.sha256, computed.cases.keys()):
+        return False
+    return all(_same_figures(case, computed.cases[name]) for name, case in stated.cases.items())
+
+
+def _same_figures(one: CaseDrift, another: CaseDrift) -> bool:
+    pairs = [(getattr(one, name), getattr(another, name)) for name in ("change", "low", "high", "unaccepted")]
+    same = (a is b if a is None or b is None else math.isclose(a, b, rel_tol=ROUNDING) for a, b in pairs)
+    return one.since == another.since and all(same)
 
 
 def _outcome(run: StoredRun, latest: Path | None) -> str:
@@ -192,5 +211,9 @@ def _git(
         raise PerfError(f"git cannot run: {error}", subject=str(repository), next_step=step) from error
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
-        raise PerfError(f"git {arguments[0]} failed: {said}", subject=subject or str(repository), next_step=step)
+        raise PerfError(
+            f"git {arguments[0]} failed: {said}",
+            subject=str(repository) if subject is None else subject,
+            next_step=step,
+        )
     return done.stdout
