@@ -15,6 +15,7 @@ from perf.published import published_classes
 from perf.runs.baseline import PUBLISHED, usable_baseline
 from perf.runs.judges import judge_run, make_gate
 from perf.runs.refreshing.drift import Creep, creep_of
+from perf.runs.refreshing.outliers import slow_sessions
 from perf.runs.refreshing.records import AnchorDrift
 from perf.runs.schema import FEW, AcceptedLosses, StoredCase, StoredRun
 from perf.runs.store import RunFiles, find_run_files, locked, save
@@ -161,8 +162,9 @@ def _contested(
 
     Each case is compared with the newest stored run that contains it, so that one that was dropped for a while does not
     come back slower; and with the oldest run of its history, so that losses do not creep in. The sum of its changes
-    since the anchor is judged too (`creep`): it sees losses of one wheel after another. Without a stored run, the
-    announcement's tables are the baseline of their machine classes.
+    since the anchor is judged too (`creep`): it sees losses of one wheel after another. And so is the slowest of the
+    sessions that a run was built from. Without a stored run, the announcement's tables are the baseline of their
+    machine classes.
     """
     contested: dict[str, str] = {}
     for path, names in _compared_with(run, runs).items():
@@ -173,7 +175,7 @@ def _contested(
             if verdict.case in names and verdict.kind in CONTESTED
         }
         contested |= {name: why for name in names if (why := _thinner(run.cases[name], runs[path].cases[name], path))}
-    contested = {**(creep.losses if creep else {}), **contested}
+    contested = {**slow_sessions(run, runs, tolerances), **(creep.losses if creep else {}), **contested}
     if not runs and run.perf.machine_class in published_classes():
         families = list(dict.fromkeys(case.family for case in run.cases.values()))
         gate = make_gate(PUBLISHED, None, run.perf, list(run.cases), families, tolerances, [])
@@ -195,8 +197,8 @@ def readable_runs(files: RunFiles, machine_class: str) -> dict[Path, StoredRun]:
 
 
 def _compared_with(run: StoredRun, runs: Mapping[Path, StoredRun]) -> dict[Path, set[str]]:
-    """Return the stored runs that a run is compared with, and for which cases: for each case the newest run that
-    contains it, and the oldest since which it ran the same stack and nothing was accepted of it.
+    """Return the stored runs that a run is compared with, oldest first, and for which cases: for each case the newest
+    run that contains it, and the oldest since which it ran the same stack and nothing was accepted of it.
     """
     compared: dict[Path, set[str]] = {}
     for name in run.cases:
@@ -211,9 +213,9 @@ def _compared_with(run: StoredRun, runs: Mapping[Path, StoredRun]) -> dict[Path,
             history.append(path)
             if stored.perf.accepted and name in stored.perf.accepted.verdicts:
                 break
-        for path in {history[0], history[-1]}:
+        for path in (history[0], history[-1]):
             compared.setdefault(path, set()).add(name)
-    return compared
+    return {path: compared[path] for path in runs if path in compared}
 
 
 def _thinner(now: StoredCase, then: StoredCase, path: Path) -> str | None:

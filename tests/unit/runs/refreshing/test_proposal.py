@@ -148,7 +148,7 @@ def since_another_run(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (without_reason, rf"cannot replace the stored ones: {CASE_NAMES[1]} \(drifted against 0001_made\.json\)"),
+        (without_reason, rf"cannot replace the stored ones: {CASE_NAMES[1]} \(drifted against 0002_made\.json\)"),
         (of_another_case, f"it hides what it does not name: {CASE_NAMES[1]}$"),
         (without_drift, "it states another drift since the anchor"),
         (flattered, "it states another drift since the anchor"),
