@@ -94,9 +94,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(monkeypatch: pytest.MonkeyPatch, step: dict[str, Any], variables: dict[str, str], *more: str) -> int:
     """Run a step's command as a shell would, with these variables and `more` arguments; return its exit code."""
-    words = shlex.split(step["run"])
-    assert words[:3] == [".uv/bin/uv", "run", "mxperf"]
-    replaced = [variables.get(word, word) for word in words[3:]]
+    arguments = shlex.split(step["run"])
+    assert arguments[:3] == [".uv/bin/uv", "run", "mxperf"]
+    replaced = [variables.get(word, word) for word in arguments[3:]]
     files = [[*map(str, sorted(Path().glob(word)))] if "*" in word else [word] for word in replaced]
     monkeypatch.setattr(sys, "argv", ["mxperf", *(name for names in files for name in names), *more])
     with pytest.raises(SystemExit) as caught:
