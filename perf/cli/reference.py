@@ -1,13 +1,16 @@
 """The subcommand reference: the pages of docs/reference, written from the code and data that they describe."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from perf.cli.bisect import bisect
 from perf.cli.check_baselines import check_baselines
+from perf.cli.comment import comment
 from perf.cli.doctor import doctor
+from perf.cli.history import HISTORY_SUBCOMMANDS
 from perf.cli.judge import judge
 from perf.cli.pages.commands import commands_page
 from perf.cli.pages.fields import fields_page
@@ -40,12 +43,23 @@ def pages() -> dict[str, str]:
     return {name: "\n".join(page()).rstrip() + "\n" for name, page in PAGES.items()}
 
 
-SUBCOMMANDS = (doctor, judge, refresh, check_baselines, reference)
+SUBCOMMANDS = (
+    doctor,
+    judge,
+    comment,
+    refresh,
+    check_baselines,
+    bisect,
+    reference,
+)
+# Subcommands with a name of two parts, such as `history add`, by the first one; and what each group is for.
+GROUPS: dict[str, Sequence[Callable[..., None]]] = {"history": HISTORY_SUBCOMMANDS}
+PURPOSES = {"history": "Keep runs over many nights, and notice steps and slow creep."}
 # What writes each page, by its file name.
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "options.md": options_page,
     "fields.md": fields_page,
     "tiers.md": tiers_page,
     "verdicts.md": verdicts_page,
-    "mxperf.md": lambda: commands_page(SUBCOMMANDS),
+    "mxperf.md": lambda: commands_page(SUBCOMMANDS, GROUPS),
 }

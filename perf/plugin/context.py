@@ -26,6 +26,7 @@ def context_of(options: Options, machine: Machine, state: State) -> RunContext:
         left_out={},
         injected=dict(options.injected),
         complete=False,
+        tier=options.tier,
     )
 
 

@@ -1,7 +1,10 @@
 """What a session prints: its header, and the summary with verdicts, charts and where the time went."""
 
+import os
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -11,15 +14,19 @@ from perf.errors import PerfError
 from perf.machine import findings, read_state
 from perf.measure.ledger import Ledger
 from perf.plugin.options import OPTIONS
-from perf.plugin.session import SESSION, PerfSession
+from perf.plugin.session import ENDED, PASSED, SESSION, PerfSession
 from perf.plugin.setup import SETUP
-from perf.plugin.storage import STORED, StorageOutcome
+from perf.plugin.storage import STORAGE, STORED, StorageOutcome
 from perf.published import published_scaling
 from perf.report.charts import write_training_charts
 from perf.report.console import widened
-from perf.report.summary import Summary, print_summary, write_markdown
+from perf.report.github.annotations import annotation_lines
+from perf.report.github.markdown import RunLabel, result_lines, write_markdown
+from perf.report.overview import Overview, SelectedCase, overview_of
+from perf.report.summary import Summary, print_summary
 from perf.report.training import TRAINING_FAMILY
 from perf.report.verdicts import print_verdicts
+from perf.runs.judges import case_of_item
 from perf.runs.record import CaseRecord
 from perf.wording import counted, uv
 
@@ -50,14 +57,58 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if session and session.judge.compares:
         selected = [case.id for case in session.selected]
         print_verdicts(session.verdicts, session.judge, selected, session_console(config))
-    options = config.stash[OPTIONS]
-    if options.summary is not None:
-        try:
-            write_markdown(summary, options.summary, f"Speedup over native, {options.tier} tier")
-        except PerfError as error:
-            terminalreporter.line(str(error), red=True)
-        else:
-            terminalreporter.line(f"Summary written to {options.summary}")
+    overview = _overview(config, session) if session else None
+    path = config.stash[OPTIONS].summary
+    if path is not None:
+        compared = overview if session and session.judge.compares else None
+        _write_summary(terminalreporter, path, summary, compared)
+    if overview and os.environ.get("GITHUB_ACTIONS") == "true":
+        reports = [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]
+        for line in annotation_lines(overview, {report.nodeid: failure_reason(report) for report in reports}):
+            terminalreporter.line(line)
+
+
+def _write_summary(
+    terminalreporter: pytest.TerminalReporter, path: Path, summary: Summary, overview: Overview | None
+) -> None:
+    """Write the summary as Markdown, with what the run says on top if it was compared, and say where it is."""
+    config = terminalreporter.config
+    tier = config.stash[OPTIONS].tier
+    label = RunLabel(config.stash[SETUP].machine.machine_class, tier)
+    result = result_lines(overview, label) if overview else []
+    try:
+        write_markdown(summary, path, f"Speedup over native, {tier} tier", result)
+    except PerfError as error:
+        terminalreporter.line(str(error), red=True)
+    else:
+        terminalreporter.line(f"Summary written to {path}")
+
+
+def _overview(config: pytest.Config, session: PerfSession) -> Overview:
+    """Return what the session's run says as a whole."""
+    ended = config.stash[ENDED]
+    items = {case_of_item(item): item for item in ended}
+    selected = [SelectedCase(case.id, case.family.name, items[case.id]) for case in session.selected]
+    not_run = {case_of_item(item): why or "not finished" for item, why in ended.items() if why != PASSED}
+    return overview_of(
+        session.verdicts,
+        session.judge,
+        session.tolerances,
+        selected,
+        not_run,
+        lambda item: reproduction(config, item),
+        session.context_at_end(ended),
+    )
+
+
+def reproduction(config: pytest.Config, nodeid: str) -> str:
+    """Return the command that runs one item alone, with the options of this pytest run that change what is measured or
+    judged.
+    """
+    file = config.option.inifilename
+    arguments = ["-c", file] if file else []
+    arguments += [*config.stash[OPTIONS].arguments(), *config.stash[STORAGE].arguments]
+    return shlex.join([uv(), "run", "pytest", nodeid, *arguments])
 
 
 def _footer(session: PerfSession, stored: StorageOutcome) -> list[str]:
@@ -151,3 +202,8 @@ def uncaptured(config: pytest.Config) -> Iterator[None]:
         if terminal:
             terminal.ensure_newline()
         yield
+
+
+def failure_reason(report: pytest.TestReport) -> str:
+    """Return the first line of a failed item's report."""
+    return (report.longreprtext.strip().splitlines() or [f"failed in {report.when}"])[0]

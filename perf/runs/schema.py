@@ -97,6 +97,8 @@ class StoredCase(msgspec.Struct, frozen=True, rename={"side_by_side": "beside"})
         Column(heading="published", place=2, variants=("cnn", "rnn")),
         Column(heading="published", place=2, variants=("dist",), percent=True),
     ] = None
+    build: Annotated[str, Meta(description="role of its build: native, mkl, native-dist or mkl-dist")] = ""
+    wheel_locked: Annotated[bool, Meta(description="whether uv.lock pins the build's wheel")] = True
 
     @property
     def name(self) -> str:
@@ -140,7 +142,8 @@ class RunContext(msgspec.Struct, frozen=True):
     reason for each selected item that is not in the file. `injected` holds deliberate slowdowns by variant, as
     fractions of a pass. `complete` says whether every selected item was run. `accepted` is what a user accepted, if the
     run is worse than the one stored before it. `sources` are the sessions that a refreshed baseline was built from, and
-    `drift` is how far it moved from the anchor when it was stored.
+    `drift` is how far it moved from the anchor when it was stored. `tier` is the run's tier; "" in files that do not
+    say it.
     """
 
     schema: int
@@ -153,6 +156,7 @@ class RunContext(msgspec.Struct, frozen=True):
     accepted: AcceptedLosses | None = None
     sources: tuple[SourceSession, ...] = ()
     drift: AnchorDrift | None = None
+    tier: str = ""
 
 
 class StoredRun(msgspec.Struct, frozen=True):

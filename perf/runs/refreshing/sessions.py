@@ -69,7 +69,7 @@ def combined(sessions: Sequence[Session]) -> dict[str, Any]:
     case comes from the newest session.
 
     Raises PerfError when there are fewer than `LEAST_SESSIONS`, when one is named twice, or when they differ in the
-    machine class, the machine's settings or a stack.
+    machine class, the tier, the machine's settings or a stack.
     """
     ordered = sorted(sessions, key=lambda session: session.run.datetime)
     _check_together(ordered)
@@ -119,6 +119,8 @@ def _check_alike(session: Session, newest: Session) -> None:
     problem = None
     if one.machine_class != another.machine_class:
         problem = f"machine class {one.machine_class}, {newest.path.name} has {another.machine_class}"
+    elif one.tier != another.tier:
+        problem = f"tier {one.tier or 'unknown'}, {newest.path.name} has {another.tier or 'unknown'}"
     elif one.sources:
         problem = "it is a baseline that was built from sessions, not a session"
     elif one.settings != another.settings:

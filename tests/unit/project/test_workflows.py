@@ -87,3 +87,13 @@ def test_each_step_runs_one_line(path: Path) -> None:
 def test_nightly_runs_on_the_announcements_machine() -> None:
     measuring = jobs(FOLDER / "nightly.yml")
     assert {name: job["runs-on"] for name, job in measuring.items()} == dict.fromkeys(measuring, NIGHTLY_RUNNER)
+
+
+def test_only_the_comment_may_write_to_a_pull_request_and_it_runs_reviewed_code() -> None:
+    workflow = YAML(typ="safe").load(FOLDER / "pull-request.yml")
+    assert workflow["permissions"] == {"contents": "read"}
+    comment = workflow["jobs"].pop("comment")
+    assert comment["permissions"] == {"contents": "read", "pull-requests": "write"}
+    assert comment["if"] == "github.event.pull_request.head.repo.full_name == github.repository"
+    assert comment["steps"][0]["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+    assert [job for job in workflow["jobs"].values() if "permissions" in job] == []

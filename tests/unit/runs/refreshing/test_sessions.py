@@ -105,6 +105,7 @@ def test_a_case_that_a_session_lacks_is_left_out_with_the_reason(tmp_path: Path)
     ("last", "problem"),
     [
         (lambda: moved(0.0, machine_class="c5.metal"), "machine class made-2c-1n-avx2, session-3.json has c5.metal"),
+        (lambda: moved(0.0, tier="nightly"), "tier unknown, session-3.json has nightly"),
         (lambda: moved(0.0, settings={"kernel": "6.2.0"}), "settings differ .*kernel: 6.1.0 -> 6.2.0"),
         (lambda: run_of({WORKLOADS[0]: 0.0}, wheel="c"), "ran another stack than in session-3.json: wheel: "),
         (lambda: moved(0.0, complete=False), "it is unfinished"),
