@@ -12,7 +12,7 @@ from rich.console import Console
 from perf.errors import PerfError
 from perf.files import read_json, write_whole
 from perf.report.console import say, widened
-from perf.report.refresh import Refresh, body_of
+from perf.report.github.refresh import Refresh, body_of
 from perf.report.verdicts import print_verdicts
 from perf.runs.acceptance import Waiver, readable_runs, store
 from perf.runs.baseline import BASELINES, TOLERANCES

@@ -121,7 +121,7 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> int:
 def test_a_refresh_by_the_commands_of_the_workflows(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refreshed(monkeypatch, "") == 0
     assert (checkout / "outputs").read_text() == f"machine-class={CLASS}\n"
-    assert (checkout / "refresh.md").read_text().startswith("**stored**: `0004_refreshed.json`")
+    assert (checkout / "refresh.md").read_text().startswith("**stored**: <code>0004_refreshed.json</code>")
     assert checked(monkeypatch) == 0
 
 
@@ -133,7 +133,7 @@ def test_a_regression_in_the_sessions_is_not_proposed(checkout: Path, monkeypatc
                 sample["floors"] = [[reference, 2 * case] for reference, case in sample["floors"]]
         path.write_text(json.dumps(document))
     assert refreshed(monkeypatch, "") == 4
-    assert (checkout / "refresh.md").read_text().startswith(f"**refused**: `{CLASS}` keeps its baseline.")
+    assert (checkout / "refresh.md").read_text().startswith(f"**refused**: <code>{CLASS}</code> keeps its baseline.")
     assert not (checkout / "outputs").exists()
     assert refreshed(monkeypatch, "the announcement's kernel") == 0
     assert checked(monkeypatch) == 0

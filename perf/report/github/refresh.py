@@ -1,10 +1,8 @@
 """The text of a pull request that refreshes a baseline, as Markdown: one word first, then why, in few lines.
 
-Names of cases and files, reasons and messages come from elsewhere: they are shown as code, which no Markdown in them
-leaves.
+Names of cases and files, reasons and messages come from elsewhere: no Markdown in them has an effect.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from dataclasses import dataclass
 from perf.errors import PerfError
 from perf.judge.judgement import Judgement
 from perf.judge.statistics import median
+from perf.report.github.markdown import code, escaped, table
 from perf.runs.acceptance import StoredBaseline
 from perf.runs.groups import RunVerdicts
 from perf.runs.refreshing.records import AnchorDrift, CaseDrift
@@ -23,8 +22,8 @@ from perf.wording import counted, uv
 MOST_LINES = 60
 # Rows of a table, and entries of a list, before "and N more": all parts together stay within the limit.
 SHOWN = 5
-# Characters of a message or a reason that are shown.
-MOST_CHARACTERS = 600
+# Characters of a message that are shown: it names up to five cases, each with its reason.
+LONGEST_MESSAGE = 1000
 # Changes of less than this, as a fraction, are shown as none.
 ROUNDED = 5e-4
 
@@ -55,16 +54,6 @@ def body_of(refresh: Refresh) -> str:
     return "\n".join(line for section in sections for line in section(refresh)) + "\n"
 
 
-def code(text: str, *, cell: bool = False) -> str:
-    """Return a text as a Markdown code span that it cannot leave; a `cell` of a table may not hold a bare `|`."""
-    line = re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in text)).strip()
-    if len(line) > MOST_CHARACTERS:
-        line = line[:MOST_CHARACTERS] + "..."
-    fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
-    padded = f" {line} " if "`" in line or not line else line
-    return fence + (padded.replace("|", r"\|") if cell else padded) + fence
-
-
 def _outcome(refresh: Refresh) -> Iterator[str]:
     machine_class = code(refresh.run.perf.machine_class)
     if refresh.stored:
@@ -73,7 +62,7 @@ def _outcome(refresh: Refresh) -> Iterator[str]:
     if refresh.problem:
         yield f"**refused**: {machine_class} keeps its baseline."
         yield ""
-        yield from (f"- {code(line)}" for line in str(refresh.problem).splitlines()[:SHOWN])
+        yield from (f"- {escaped(line, LONGEST_MESSAGE)}" for line in str(refresh.problem).splitlines()[:SHOWN])
     yield ""
 
 
@@ -105,16 +94,11 @@ def _worst(refresh: Refresh) -> Iterator[str]:
     verdicts = sorted(refresh.judged.verdicts.values(), key=place)
     if not verdicts:
         return
-    yield "| Case | Verdict | Change [95 % interval] | Since the anchor [95 % interval] |"
-    yield "| --- | --- | --- | --- |"
-    for verdict in verdicts[:SHOWN]:
-        cells = (
-            code(verdict.case, cell=True),
-            verdict.kind,
-            _change(verdict.deciding),
-            _drift(drifts.get(verdict.case)),
-        )
-        yield f"| {' | '.join(cells)} |"
+    rows = [
+        (code(verdict.case), verdict.kind, _change(verdict.deciding), _drift(drifts.get(verdict.case)))
+        for verdict in verdicts[:SHOWN]
+    ]
+    yield from table(("Case", "Verdict", "Change [95 % interval]", "Since the anchor [95 % interval]"), rows)
     yield ""
     if len(verdicts) > SHOWN:
         yield from (f"And {counted(len(verdicts) - SHOWN, 'more case', 'more cases')}, none of a graver verdict.", "")
@@ -126,11 +110,8 @@ def _sources(refresh: Refresh) -> Iterator[str]:
         return
     yield f"Built from {counted(len(sources), 'session')}; each case comes from the one in the middle:"
     yield ""
-    yield "| Session | Ended | Cases | SHA-256 |"
-    yield "| --- | --- | --- | --- |"
-    for source in sources[-SHOWN:]:
-        file, ended, sha256 = (code(t, cell=True) for t in (source.file, source.datetime[:16], source.sha256[:16]))
-        yield f"| {file} | {ended} | {len(source.cases)} | {sha256} |"
+    rows = [(code(s.file), code(s.datetime[:16]), str(len(s.cases)), code(s.sha256[:16])) for s in sources[-SHOWN:]]
+    yield from table(("Session", "Ended", "Cases", "SHA-256"), rows)
     yield ""
     if len(sources) > SHOWN:
         yield from (f"And {counted(len(sources) - SHOWN, 'older session')}.", "")
@@ -141,7 +122,7 @@ def _accepted(refresh: Refresh) -> Iterator[str]:
         return
     accepted = refresh.stored.accepted
     if accepted and accepted.verdicts:
-        yield f"Accepted for the reason {code(accepted.reason)}:"
+        yield f"Accepted for the reason '{escaped(accepted.reason)}':"
         yield ""
         yield from _listed([f"{name}: {why}" for name, why in accepted.verdicts.items()])
     if accepted and accepted.dropped:
@@ -157,7 +138,7 @@ def _accepted(refresh: Refresh) -> Iterator[str]:
 
 def _listed(entries: Sequence[str]) -> Iterator[str]:
     more = len(entries) - SHOWN
-    yield from (f"- {code(entry)}" for entry in entries[:SHOWN])
+    yield from (f"- {escaped(entry)}" for entry in entries[:SHOWN])
     if more > 0:
         yield f"- and {more} more"
     yield ""
