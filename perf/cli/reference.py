@@ -18,6 +18,7 @@ from perf.cli.pages.options import options_page
 from perf.cli.pages.tiers import tiers_page
 from perf.cli.pages.verdicts import verdicts_page
 from perf.cli.refresh import refresh
+from perf.cli.report import report
 from perf.errors import PerfError
 from perf.files import write_whole
 
@@ -50,6 +51,7 @@ SUBCOMMANDS = (
     refresh,
     check_baselines,
     bisect,
+    report,
     reference,
 )
 # Subcommands with a name of two parts, such as `history add`, by the first one; and what each group is for.

@@ -242,6 +242,13 @@ class Options:
         **REPORTING,
         help="write the summary as Markdown to this file",
     )
+    report: Path | None = option(
+        "--perf-report",
+        kind=values.NEW_FILE,
+        metavar="FILE.html",
+        **REPORTING,
+        help="write the run as one HTML page to this file: verdicts, cases, figures and samples",
+    )
 
     @property
     def whole_accuracy(self) -> bool:

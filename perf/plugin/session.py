@@ -182,6 +182,8 @@ class PerfSession:
             **msgspec.to_builtins(self.context_at_end(ended)),
             "state": state_report(self.setup.state, read_state()),
             "limits_gflop_per_s": dict(self.peaks),
+            "wall_time_s": {**self.setup.ledger.seconds, "the whole session": self.setup.wall_s},
+            "curves": self.setup.curves,
         }
 
     def _measuring(self) -> Measuring:

@@ -16,16 +16,20 @@ from perf.measure.ledger import Ledger
 from perf.plugin.options import OPTIONS
 from perf.plugin.session import ENDED, PASSED, SESSION, PerfSession
 from perf.plugin.setup import SETUP
-from perf.plugin.storage import STORAGE, STORED, StorageOutcome
+from perf.plugin.storage import STORAGE, STORED, Storage, StorageOutcome, document_of
 from perf.published import published_scaling
 from perf.report.charts import write_training_charts
 from perf.report.console import widened
 from perf.report.github.annotations import annotation_lines
 from perf.report.github.markdown import RunLabel, result_lines, write_markdown
 from perf.report.overview import Overview, SelectedCase, overview_of
+from perf.report.page.build import Judged, page_of
+from perf.report.page.source import Compared, Readable, read_reported, reported
+from perf.report.page.write import write_page
 from perf.report.summary import Summary, print_summary
 from perf.report.training import TRAINING_FAMILY
 from perf.report.verdicts import print_verdicts
+from perf.runs.acceptance import encoded
 from perf.runs.judges import case_of_item
 from perf.runs.record import CaseRecord
 from perf.wording import counted, uv
@@ -62,6 +66,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if path is not None:
         compared = overview if session and session.judge.compares else None
         _write_summary(terminalreporter, path, summary, compared)
+    if page := config.stash[OPTIONS].report:
+        _write_report(terminalreporter, page, overview)
     if overview and os.environ.get("GITHUB_ACTIONS") == "true":
         reports = [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]
         for line in annotation_lines(overview, {report.nodeid: failure_reason(report) for report in reports}):
@@ -82,6 +88,39 @@ def _write_summary(
         terminalreporter.line(str(error), red=True)
     else:
         terminalreporter.line(f"Summary written to {path}")
+
+
+def _write_report(terminalreporter: pytest.TerminalReporter, path: Path, overview: Overview | None) -> None:
+    """Write the run as a page, and say where it is."""
+    config = terminalreporter.config
+    if overview is None:
+        terminalreporter.line(f"No case was measured, so there is no report: {path} was not written.", yellow=True)
+        return
+    session = config.stash[SESSION]
+    judged = Judged(
+        verdicts=session.verdicts,
+        records={name: verdict.record for name, verdict in session.verdicts.verdicts.items()},
+        judge=session.judge,
+        overview=overview,
+        tolerances=session.tolerances,
+        command=lambda item: reproduction(config, item),
+    )
+    try:
+        now = Readable(reported(encoded(document_of(config))))
+        then = _baseline(config.stash[STORAGE], session)
+        write_page(page_of(Compared.of(now, f"session {session.journal.folder.name}", then), judged), path)
+    except PerfError as error:
+        terminalreporter.line(str(error), red=True)
+    else:
+        terminalreporter.line(f"Report written to {path}")
+
+
+def _baseline(storage: Storage, session: PerfSession) -> Readable | None:
+    """Return the session's baseline with its answers; None without a stored run."""
+    if session.judge.baseline is None:
+        return None
+    paths = [storage.folder / session.judge.name, Path(storage.compare or session.judge.name)]
+    return read_reported(next((path for path in paths if path.is_file()), paths[0]), session.judge.baseline)
 
 
 def _overview(config: pytest.Config, session: PerfSession) -> Overview:

@@ -45,6 +45,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory, store: Path, written: Path) 
         "--perf-invocations=3",
         f"--benchmark-json={written / 'run.json'}",
         f"--perf-summary={written / 'summary.md'}",
+        f"--perf-report={written / 'report.html'}",
         f"--benchmark-storage=file://{store}",
         "--benchmark-compare",
         "--benchmark-save=first",
