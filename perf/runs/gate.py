@@ -46,7 +46,7 @@ class Gate:
         stored = f", stored {self.baseline.datetime[:16]}" if self.baseline else ""
         return [
             f"Compared with {self._source}{stored}. {self.sessions.text}",
-            *self._origin,
+            *(f"{self.name}: {line}" for line in (self.baseline.perf.origin if self.baseline else [])),
             *([f"Ignored in the baseline's folder: {', '.join(self.ignored)}."] if self.ignored else []),
             *(f"Machine setting changed since the baseline: {change}" for change in self.settings_changed),
         ]
@@ -133,15 +133,6 @@ class Gate:
     def only_then(self, selected: Collection[str]) -> list[str]:
         """Return the names of the baseline's cases that were not selected."""
         return sorted(set(self._then) - set(selected))
-
-    @property
-    def _origin(self) -> list[str]:
-        """The sessions that the baseline was built from, and its drift since the anchor, as lines."""
-        if self.baseline is None:
-            return []
-        sources = ", ".join(source.text for source in self.baseline.perf.sources)
-        drift = self.baseline.perf.drift
-        return [f"The baseline was built from {sources}."] * bool(sources) + ([drift.text] if drift else [])
 
     @property
     def _source(self) -> str:

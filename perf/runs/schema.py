@@ -158,6 +158,12 @@ class RunContext(msgspec.Struct, frozen=True):
     drift: AnchorDrift | None = None
     tier: str = ""
 
+    @property
+    def origin(self) -> list[str]:
+        """The sessions that it was built from and its drift since the anchor, as sentences; none for most runs."""
+        sources = ", ".join(source.text for source in self.sources)
+        return [f"built from {sources}."] * bool(sources) + ([self.drift.text] if self.drift else [])
+
 
 class StoredRun(msgspec.Struct, frozen=True):
     """A stored run: `datetime` is when it ended (ISO 8601), `perf` is its context, and `benchmarks` are its cases."""

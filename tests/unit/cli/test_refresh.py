@@ -2,6 +2,7 @@
 
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from perf.cli import main
 from perf.report.github.refresh import MOST_LINES
 from perf.runs.schema import read_run
+from tests.conftest import SmallDisk
 from tests.unit.runs.made_runs import EQUAL, SLOWER, WORKLOADS, run_of, stored
 from tests.unit.runs.refreshing.made_sessions import CASE_NAMES, session_files, written
 
@@ -63,7 +65,7 @@ def test_the_sessions_of_a_baseline_are_shown_when_it_judges(
     capsys.readouterr()
     assert refresh(written(tmp_path / "next.json", run_of(EQUAL))) == 0
     output = capsys.readouterr().out
-    assert "The baseline was built from session-1.json (2026-11-23T15:00, sha256 " in output
+    assert "0002_refreshed.json: built from session-1.json (2026-11-23T15:00, sha256 " in output
     assert len(list(folder.glob("*.json"))) == 3
 
 
@@ -149,3 +151,20 @@ def test_a_text_that_cannot_be_written_is_named(
     changes = {WORKLOADS[0]: 0.0, WORKLOADS[1]: 0.0, WORKLOADS[2]: 0.0}
     assert refresh("--from", *sessions(tmp_path, changes), "--body", tmp_path / "file" / "body.md") == 4
     assert "cannot be written: Not a directory" in capsys.readouterr().err
+
+
+def test_a_full_disk_stores_nothing(
+    small_disk: SmallDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    disk, _ = small_disk
+    (disk / "runs").mkdir()
+    with suppress(OSError), (disk / "rest").open("wb", buffering=0) as stream:
+        while True:
+            stream.write(bytes(4096))
+    arguments = ["mxperf", "refresh", "--from", *map(str, sessions(tmp_path, EQUAL)), "--folder", str(disk / "runs")]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as caught:
+        main.main()
+    assert caught.value.code == 4
+    assert "the run cannot be stored: No space left on device" in capsys.readouterr().err
+    assert [path.name for path in (disk / "runs").iterdir()] == [".lock"]
