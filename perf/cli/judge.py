@@ -45,7 +45,7 @@ def judge(
     then = usable_baseline(baseline, now.perf.machine_class)
     gate, judged = judge_run(now, baseline.name, then, baseline.parent, read_tolerances(TOLERANCES), but=run)
     console = widened(Console())
-    print_verdicts(judged, gate, list(now.cases), console)
+    print_verdicts(judged, gate, [*now.cases, *now.perf.elsewhere], console)
     verdicts = judged.verdicts.values()
     doubts = list(doubts_of(now))
     for doubt in doubts:
@@ -59,6 +59,8 @@ def judge(
 
 def doubts_of(run: StoredRun) -> Iterator[str]:
     """Yield why a run as a whole says less than its cases."""
+    if run.perf.shard:
+        yield f"The run is {run.perf.shard.text} of a night: mxperf merge joins them."
     if not run.perf.complete:
         yield "The run is unfinished."
     if run.perf.injected:

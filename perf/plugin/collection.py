@@ -7,15 +7,22 @@ import pytest
 
 from perf.builds import check_overrides
 from perf.errors import PerfError
+from perf.machine import read_machine
 from perf.measure.family import Case
+from perf.measure.tiers import effort_of
 from perf.plugin.options import OPTIONS, Options
 from perf.plugin.refusals import check_benchmark_options, check_injected
-from perf.plugin.storage import STORAGE
+from perf.plugin.storage import STORAGE, latest_stored
+from perf.runs.night.shards import CHECK_S, divided, measured_times, subject_seconds
+from perf.runs.schema import Shard
+from perf.wording import counted
 
 # Every case that was collected, whether it is selected or not: slowdowns may name their variants.
 CASES = pytest.StashKey[list[Case]]()
 # Why modules could not be collected.
 PROBLEMS = pytest.StashKey[list[PerfError]]()
+# The part of the night that this session runs; set only with --perf-shard.
+SHARD = pytest.StashKey[Shard]()
 # The fixture that every measured item uses; other tests do not.
 FIXTURE = "record"
 # The marker of checks of answers; its arguments are the roles of the builds that they need.
@@ -112,11 +119,44 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if of_suite:
             config.hook.pytest_perf_check_names(options=config.stash[OPTIONS])
             check_overrides(config.stash[OPTIONS].overrides)
+        if of_suite:
+            _select_shard(config, items)
         selected = measured_cases(items)
         if selected:
             _check_measuring(config, selected)
     except PerfError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _select_shard(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the items of the shard, if one is chosen, and note what the whole night selected. A check of the answers of
+    one network goes where that network is measured.
+
+    Raises UsageError when there are fewer subjects and checks than shards.
+    """
+    options, storage = config.stash[OPTIONS], config.stash[STORAGE]
+    if options.shard is None:
+        return
+    number, of = options.shard
+    times = measured_times(latest_stored(storage, read_machine().machine_class), options.tier)
+    seconds = subject_seconds(measured_cases(items), times, effort_of(options.tier, options.invocations))
+    subjects = {subject: (family, subject) for family, subject in sorted(seconds, reverse=True)}
+    units: dict[pytest.Item, tuple[str, str]] = {}
+    for item in filter(lambda item: is_of_suite(item.nodeid), items):
+        case = case_of_item(item)
+        alone = (item.nodeid, "")
+        units[item] = (
+            (case.family.name, case.subject) if case else subjects.get(item.name.partition("[")[2][:-1], alone)
+        )
+    shards = divided({**dict.fromkeys(units.values(), CHECK_S), **seconds}, of)
+    if of > len(shards):
+        count = counted(len(shards), "subject or check is", "subjects and checks are")
+        raise pytest.UsageError(f"--perf-shard={number}/{of}: only {count} selected; use at most {len(shards)} shards")
+    measured = {item.nodeid: shards[units[item]] for item in units if case_of_item(item)}
+    config.stash[SHARD] = Shard(number, of, measured, times.text, options.session)
+    elsewhere = [item for item, unit in units.items() if shards[unit] != number]
+    config.hook.pytest_deselected(items=elsewhere)
+    items[:] = [item for item in items if item not in set(elsewhere)]
 
 
 def _check_measuring(config: pytest.Config, selected: Sequence[Case]) -> None:

@@ -13,11 +13,15 @@ from perf.measure.family import Case
 from perf.measure.stacks import deciding_code, measuring_code
 from perf.measure.tiers import Effort
 from perf.plugin.options import Options
-from perf.runs.schema import SCHEMA, RunContext
+from perf.runs.schema import SCHEMA, RunContext, Shard
 
 
-def context_of(options: Options, machine: Machine, state: State) -> RunContext:
-    """Return the `perf` part of the session's run before anything is measured; `state` is the machine's state then."""
+def context_of(
+    options: Options, machine: Machine, state: State, shard: Shard | None, arguments: tuple[str, ...]
+) -> RunContext:
+    """Return the `perf` part of the session's run before anything is measured; `state` is the machine's state then, and
+    `arguments` are the options that reproduce a case.
+    """
     return RunContext(
         schema=SCHEMA,
         machine_class=machine.machine_class,
@@ -26,6 +30,8 @@ def context_of(options: Options, machine: Machine, state: State) -> RunContext:
         left_out={},
         injected=dict(options.injected),
         complete=False,
+        shard=shard,
+        arguments=arguments,
     )
 
 

@@ -76,6 +76,14 @@ class Options:
         help="measure recurrent networks at this batch size, number of steps, input size and hidden size instead of "
         "the tier's",
     )
+    shard: tuple[int, int] | None = option(
+        "--perf-shard",
+        kind=values.SHARD,
+        setting=False,
+        repeat=False,
+        help="measure this part of the selected subjects, one of several with about equal time; join them with mxperf "
+        "merge",
+    )
     invocations: int | None = option(
         "--perf-invocations",
         kind=values.COUNT,
@@ -234,6 +242,14 @@ class Options:
         setting=False,
         **REPORTING,
         help="resume the latest unfinished session of the same command",
+    )
+    session: str | None = option(
+        "--perf-session",
+        kind=values.TEXT,
+        metavar="NAME",
+        setting=False,
+        repeat=False,
+        help="resume the unfinished session of this name and the same command, or start it; for nightly runs",
     )
     summary: Path | None = option(
         "--perf-summary",

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +19,13 @@ from perf.machine import read_state
 from perf.measure.cases import Measured, Measuring
 from perf.measure.engine import Conditions
 from perf.measure.family import Case
-from perf.measure.journal import Journal, resume_journal
+from perf.measure.journal import Journal, NotResumableError, resume_journal
 from perf.measure.outcome import Outcome
 from perf.measure.plan import Plan, Variant
 from perf.measure.stacks import BaselineArm, baseline_arm_of, stack_of
 from perf.measure.tiers import Effort, effort_of
 from perf.plugin.context import context_of, journal_conditions, state_report
+from perf.plugin.options import Options
 from perf.plugin.setup import Setup
 from perf.plugin.storage import Storage, choose_judge, forget_old_sessions
 from perf.runs import schema
@@ -31,11 +33,12 @@ from perf.runs.baseline import TOLERANCES
 from perf.runs.groups import RunVerdicts
 from perf.runs.judges import Judge
 from perf.runs.record import CaseRecord, case_of, record_of
-from perf.runs.schema import RunContext
+from perf.runs.schema import RunContext, Shard
 from perf.runs.tolerances import Tolerances, read_tolerances
 from perf.runs.variances import Priors, priors_of
 from perf.runs.verdict import Verdict
 from perf.stack import OF_THE_SUITE, Stack, differing
+from perf.wording import counted
 
 # The folder of the cache that holds a folder for each session.
 RUNS = "runs"
@@ -82,6 +85,10 @@ class PerfSession:
     def header(self) -> list[str]:
         """Return what is measured, on what and where, a line each."""
         lines = self.setup.header()
+        shard = self.context.shard
+        if shard:
+            cases = f"{len(self.selected)} of {counted(len(shard.items), 'case')}"
+            lines.append(f"{shard.text}: {cases}, balanced by {shard.balanced_by}")
         lines += [
             f"INJECTED: {variant} does {fraction * 100:g} % more work in every pass, on purpose (--perf-inject). "
             "This is a test of the gate, not a measurement of MXNet."
@@ -179,6 +186,7 @@ class PerfSession:
                 msgspec.structs.replace(self.context, complete=None not in ended.values(), left_out=unsound)
             ),
             "tier": self.setup.options.tier,
+            "compared_with": compared_with(self.judge),
             "state": state_report(self.setup.state, read_state()),
             "limits_gflop_per_s": dict(self.peaks),
         }
@@ -239,33 +247,42 @@ class PerfSession:
 SESSION = pytest.StashKey[PerfSession]()
 
 
-def start_session(setup: Setup, storage: Storage, selected: Sequence[Case]) -> PerfSession:
-    """Return a session that is ready to measure.
+def start_session(setup: Setup, storage: Storage, selected: Sequence[Case], shard: Shard | None = None) -> PerfSession:
+    """Return a session that is ready to measure the `selected` cases, which are a `shard` of a night or all.
 
     Raises PerfError when there is nothing to resume, or the journal cannot be written.
     """
     options = setup.options
-    context = context_of(options, setup.machine, setup.state)
+    arguments = (*options.arguments(), *storage.arguments)
+    context = context_of(options, setup.machine, setup.state, shard, arguments)
     effort = effort_of(options.tier, options.invocations)
     # Before the journal: a baseline that the user named wrongly must not leave an empty one behind.
     tolerances = read_tolerances(TOLERANCES)
     judge = choose_judge(storage, context, selected, tolerances)
-    compared = f"{judge.name}, {judge.baseline.datetime}" if judge.baseline else None
-    conditions = journal_conditions(context, options, setup.builds, selected, effort, compared)
+    conditions = journal_conditions(context, options, setup.builds, selected, effort, compared_with(judge))
     return PerfSession(
         setup=setup,
         selected=selected,
         effort=effort,
         context=context,
-        journal=_open_journal(setup.cache / RUNS, conditions, resume=options.resume),
+        journal=_open_journal(setup.cache / RUNS, conditions, options),
         judge=judge,
         tolerances=tolerances,
     )
 
 
-def _open_journal(runs: Path, conditions: Mapping[str, Any], *, resume: bool) -> Journal:
-    if resume:
-        return resume_journal(runs, conditions)
+def compared_with(judge: Judge) -> str | None:
+    """Return what identifies the stored run that a session is judged by; None without one."""
+    return f"{judge.name}, {judge.baseline.datetime}" if judge.baseline else None
+
+
+def _open_journal(runs: Path, conditions: Mapping[str, Any], options: Options) -> Journal:
+    """Return the journal of the unfinished session or, unless the user insists on one, that of a new session. The name
+    of a session is among the conditions.
+    """
+    with suppress(NotResumableError) if options.session and not options.resume else nullcontext():
+        if options.resume or options.session:
+            return resume_journal(runs, conditions)
     try:
         runs.mkdir(exist_ok=True)
         forget_old_sessions(runs)

@@ -117,6 +117,10 @@ def take_over(config: pytest.Config, options: Options) -> Storage:
     save = option.benchmark_save or option.benchmark_autosave
     if (options.drop or options.reason) and not save:
         raise pytest.UsageError("--perf-drop and --perf-reason are about a stored run: add --benchmark-save=NAME")
+    if options.shard and save:
+        raise pytest.UsageError(
+            "--perf-shard runs a part of a night: store the whole with mxperf merge, mxperf refresh"
+        )
     compare = option.benchmark_compare
     if isinstance(compare, str) and Path(compare).is_dir():
         raise pytest.UsageError(f"--benchmark-compare took {compare} for a stored run: name folders before this option")
@@ -128,6 +132,15 @@ def take_over(config: pytest.Config, options: Options) -> Storage:
     )
     option.benchmark_save = option.benchmark_autosave = option.benchmark_compare = None
     return storage
+
+
+def latest_stored(storage: Storage, machine_class: str) -> Path | None:
+    """Return the file of the latest stored run, whatever the session compares with; None when there is none that can be
+    used.
+    """
+    with suppress(PerfError):
+        return find_run_files(storage.folder, machine_class).latest
+    return None
 
 
 def find_baseline(storage: Storage, machine_class: str) -> Baseline | None:
@@ -182,7 +195,7 @@ def choose_judge(storage: Storage, context: RunContext, selected: Sequence[Case]
         baseline.name,
         baseline.run,
         context,
-        [case.id for case in selected],
+        [*(case.id for case in selected), *context.elsewhere],
         list(dict.fromkeys(case.family.name for case in selected)),
         tolerances,
         usable_runs(storage.folder, context.machine_class),

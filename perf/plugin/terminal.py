@@ -48,7 +48,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.ensure_newline()
     print_summary(summary, session_console(config))
     if session and session.judge.compares:
-        selected = [case.id for case in session.selected]
+        selected = [*(case.id for case in session.selected), *session.context.elsewhere]
         print_verdicts(session.verdicts, session.judge, selected, session_console(config))
     options = config.stash[OPTIONS]
     if options.summary is not None:

@@ -211,6 +211,11 @@ def _sound(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     if not perf["complete"]:
         message, step = f"{REFUSED}: it is unfinished", "repeat the command with --perf-resume to finish it"
         raise PerfError(message, subject=str(folder), next_step=step)
+    if perf.get("shard"):
+        message = f"{REFUSED}: it is shard {perf['shard']['number']} of a night"
+        raise PerfError(
+            message, subject=str(folder), next_step="join all shards: mxperf merge SHARD.json... -o RUN.json"
+        )
     if perf["injected"]:
         message, step = f"{REFUSED}: it was slowed down on purpose", "measure again without --perf-inject"
         raise PerfError(message, subject=str(folder), next_step=step)

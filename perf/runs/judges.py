@@ -9,7 +9,7 @@ from perf.errors import PerfError
 from perf.runs.baseline import usable_runs
 from perf.runs.gate import Gate, comparisons_of
 from perf.runs.groups import RunVerdicts
-from perf.runs.schema import RunContext, StoredCase, StoredRun
+from perf.runs.schema import RunContext, StoredCase, StoredRun, case_of_item
 from perf.runs.tolerances import Tolerances
 from perf.runs.variances import Priors, session_variances
 from perf.runs.verdict import Verdict
@@ -129,13 +129,8 @@ def judge_run(
     """Judge a whole run by a stored one, as the session that measured it would have: by the same rules, with the same
     error rates. The variance between sessions is estimated from the runs in `folder`, without the run itself (`but`).
     """
-    names = [*run.cases, *map(case_of_item, run.perf.left_out)]
+    names = [*run.cases, *map(case_of_item, run.perf.left_out), *run.perf.elsewhere]
     families = list(dict.fromkeys(case.family for case in run.cases.values()))
     stored = usable_runs(folder, run.perf.machine_class, but=but)
     gate = make_gate(name, baseline, run.perf, names, families, tolerances, stored)
     return gate, gate.judged(list(run.cases.values()))
-
-
-def case_of_item(item: str) -> str:
-    """Return the case in a pytest id, such as "perf/cnn/test_inference.py::test_inference[resnet50_v1-b1-mkl-fp32]"."""
-    return item.rpartition("[")[2].removesuffix("]")

@@ -124,6 +124,24 @@ class AcceptedLosses(msgspec.Struct, frozen=True):
     dropped: tuple[str, ...]
 
 
+class Shard(msgspec.Struct, frozen=True):
+    """The part of a night that a run measured: shard `number` of `of`. `items` holds the shard of every measured item
+    of the night, by its pytest id. `balanced_by` says what the shards' times were estimated from. `night` is the name
+    of the night (--perf-session), None when it has none.
+    """
+
+    number: int
+    of: int
+    items: dict[str, int]
+    balanced_by: str
+    night: str | None = None
+
+    @property
+    def text(self) -> str:
+        """How messages call it."""
+        return f"shard {self.number} of {self.of}"
+
+
 class RunContext(msgspec.Struct, frozen=True):
     """Everything in a run that is not about one case.
 
@@ -131,7 +149,8 @@ class RunContext(msgspec.Struct, frozen=True):
     machine itself. `settings` are the machine's settings, which are reported if they differ. `left_out` holds the
     reason for each selected item that is not in the file. `injected` holds deliberate slowdowns by variant, as
     fractions of a pass. `complete` says whether every selected item was run. `accepted` is what a user accepted, if the
-    run is worse than the one stored before it.
+    run is worse than the one stored before it. `shard` is the part of a night that was run, None for a whole run.
+    `arguments` are the options of the command that measured it, as far as they reproduce a case.
     """
 
     schema: int
@@ -142,6 +161,14 @@ class RunContext(msgspec.Struct, frozen=True):
     injected: dict[str, float]
     complete: bool
     accepted: AcceptedLosses | None = None
+    shard: Shard | None = None
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """The names of the cases that other shards of the same night measure."""
+        items = self.shard.items.items() if self.shard else ()
+        return tuple(case_of_item(item) for item, number in items if self.shard and number != self.shard.number)
 
 
 class StoredRun(msgspec.Struct, frozen=True):
@@ -155,6 +182,11 @@ class StoredRun(msgspec.Struct, frozen=True):
     def cases(self) -> dict[str, StoredCase]:
         """The cases by name."""
         return {benchmark.extra_info.name: benchmark.extra_info for benchmark in self.benchmarks}
+
+
+def case_of_item(item: str) -> str:
+    """Return the case in a pytest id, such as "perf/cnn/test_inference.py::test_inference[resnet50_v1-b1-mkl-fp32]"."""
+    return item.rpartition("[")[2].removesuffix("]")
 
 
 class _Version(msgspec.Struct):
