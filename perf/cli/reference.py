@@ -8,6 +8,7 @@ import typer
 
 from perf.cli.doctor import doctor
 from perf.cli.judge import judge
+from perf.cli.merge import merge
 from perf.cli.pages.commands import commands_page
 from perf.cli.pages.fields import fields_page
 from perf.cli.pages.options import options_page
@@ -39,7 +40,7 @@ def pages() -> dict[str, str]:
     return {name: "\n".join(page()).rstrip() + "\n" for name, page in PAGES.items()}
 
 
-SUBCOMMANDS = (doctor, judge, refresh, reference)
+SUBCOMMANDS = (doctor, judge, merge, refresh, reference)
 # What writes each page, by its file name.
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "options.md": options_page,

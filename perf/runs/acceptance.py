@@ -220,15 +220,19 @@ def _sound(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         message, step = f"{REFUSED}: it was slowed down on purpose", "measure again without --perf-inject"
         raise PerfError(message, subject=str(folder), next_step=step)
     sound = [benchmark for benchmark in document["benchmarks"] if benchmark["fullname"] not in left_out]
-    stripped = [{**benchmark, "stats": _without_samples(benchmark["stats"])} for benchmark in sound]
-    if not stripped:
+    if not sound:
         message = f"{REFUSED}: no case is left: {next(iter(left_out.values()), 'it contains none')}"
         raise PerfError(message, subject=str(folder), next_step="fix what failed, then measure again")
-    return {**document, "benchmarks": stripped, "perf": {**perf, "left_out": left_out}}
+    return without_samples({**document, "benchmarks": sound, "perf": {**perf, "left_out": left_out}})
 
 
-def _without_samples(stats: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in stats.items() if name != "data"}
+def without_samples(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run without the durations of its passes."""
+    benchmarks = [
+        {**benchmark, "stats": {name: value for name, value in benchmark["stats"].items() if name != "data"}}
+        for benchmark in document["benchmarks"]
+    ]
+    return {**document, "benchmarks": benchmarks}
 
 
 def _disturbed(document: Mapping[str, Any]) -> dict[str, str]:
