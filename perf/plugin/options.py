@@ -104,7 +104,8 @@ class Options:
         kind=values.ROLE,
         gather=parse_overrides,
         default={},
-        help="put another wheel in a role: mkl=mxnet-mkl==1.5.1, mkl=./some.whl",
+        help="put another wheel in a role: mkl=mxnet-mkl==1.5.1, mkl=./some.whl, "
+        "mkl=https://SERVER/some.whl#sha256=HEX",
     )
     blas_kernels: str | None = option(
         "--perf-blas-kernels",
