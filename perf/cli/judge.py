@@ -7,11 +7,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from perf.published import published_classes
 from perf.report.console import say, widened
 from perf.report.verdicts import print_verdicts
-from perf.runs.baseline import TOLERANCES, usable_baseline
-from perf.runs.judges import judge_run
+from perf.runs.baseline import BASELINES, PUBLISHED, TOLERANCES, usable_baseline
+from perf.runs.groups import RunVerdicts
+from perf.runs.judges import Judge, NoBaseline, judge_run
 from perf.runs.schema import StoredRun, read_run
+from perf.runs.store import find_run_files
 from perf.runs.tolerances import read_tolerances
 from perf.runs.verdict import fails
 
@@ -23,7 +26,10 @@ NOT_JUDGED = 3
 
 def judge(
     run: Annotated[Path, typer.Argument(help="The run to judge: a JSON file that a session wrote.")],
-    baseline: Annotated[Path, typer.Argument(help="The stored run to judge it against.")],
+    baseline: Annotated[
+        Path | None,
+        typer.Argument(help="The stored run to judge it against.", show_default="the latest of its machine class"),
+    ] = None,
     strict: Annotated[
         bool,
         typer.Option(
@@ -41,9 +47,7 @@ def judge(
     Exit code 0: nothing failed; 1: a case regressed or drifted; 3: with --strict, something was not judged; 4: a file
     cannot be used.
     """
-    now = read_run(run)
-    then = usable_baseline(baseline, now.perf.machine_class)
-    gate, judged = judge_run(now, baseline.name, then, baseline.parent, read_tolerances(TOLERANCES), but=run)
+    now, gate, judged = judge_files(run, baseline)
     console = widened(Console())
     print_verdicts(judged, gate, [*now.cases, *now.perf.elsewhere], console)
     verdicts = judged.verdicts.values()
@@ -55,6 +59,23 @@ def judge(
     unjudged = any(fails(verdict.kind, strict=True) for verdict in verdicts)
     if strict and (unjudged or doubts or not verdicts or gate.only_then(list(now.cases))):
         raise typer.Exit(NOT_JUDGED)
+
+
+def judge_files(run: Path, baseline: Path | None) -> tuple[StoredRun, Judge, RunVerdicts]:
+    """Return the run in a file, what judges it, and its verdicts. Without a named `baseline`, the latest stored run of
+    its machine class judges it; if there is none, the announcement's tables, for the classes that they hold for; else
+    no case is judged. Raises PerfError when a file cannot be used.
+    """
+    now, tolerances = read_run(run), read_tolerances(TOLERANCES)
+    machine_class = now.perf.machine_class
+    path = baseline or find_run_files(BASELINES / machine_class, machine_class).latest
+    if path is not None:
+        then = usable_baseline(path, machine_class)
+        return now, *judge_run(now, path.name, then, path.parent, tolerances, but=run)
+    if machine_class in published_classes():
+        return now, *judge_run(now, PUBLISHED, None, BASELINES / machine_class, tolerances)
+    none = NoBaseline(f"there is no stored run of machine class {machine_class}")
+    return now, none, none.judged(list(now.cases.values()))
 
 
 def doubts_of(run: StoredRun) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from perf.cli.doctor import doctor
+from perf.cli.issue import issue
 from perf.cli.judge import judge
 from perf.cli.merge import merge
 from perf.cli.pages.commands import commands_page
@@ -40,7 +41,7 @@ def pages() -> dict[str, str]:
     return {name: "\n".join(page()).rstrip() + "\n" for name, page in PAGES.items()}
 
 
-SUBCOMMANDS = (doctor, judge, merge, refresh, reference)
+SUBCOMMANDS = (doctor, judge, merge, issue, refresh, reference)
 # What writes each page, by its file name.
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "options.md": options_page,

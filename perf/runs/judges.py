@@ -124,10 +124,17 @@ def make_gate(
 
 
 def judge_run(
-    run: StoredRun, name: str, baseline: StoredRun, folder: Path, tolerances: Tolerances, *, but: Path | None = None
+    run: StoredRun,
+    name: str,
+    baseline: StoredRun | None,
+    folder: Path,
+    tolerances: Tolerances,
+    *,
+    but: Path | None = None,
 ) -> tuple[Gate, RunVerdicts]:
-    """Judge a whole run by a stored one, as the session that measured it would have: by the same rules, with the same
-    error rates. The variance between sessions is estimated from the runs in `folder`, without the run itself (`but`).
+    """Judge a whole run by a stored one, or by the published tables for None, as the session that measured it would
+    have: by the same rules, with the same error rates. The variance between sessions is estimated from the runs in
+    `folder`, without the run itself (`but`).
     """
     names = [*run.cases, *map(case_of_item, run.perf.left_out), *run.perf.elsewhere]
     families = list(dict.fromkeys(case.family for case in run.cases.values()))
