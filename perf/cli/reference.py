@@ -10,6 +10,7 @@ from perf.cli.doctor import doctor
 from perf.cli.issue import issue
 from perf.cli.judge import judge
 from perf.cli.merge import merge
+from perf.cli.night import night
 from perf.cli.pages.commands import commands_page
 from perf.cli.pages.fields import fields_page
 from perf.cli.pages.options import options_page
@@ -41,7 +42,7 @@ def pages() -> dict[str, str]:
     return {name: "\n".join(page()).rstrip() + "\n" for name, page in PAGES.items()}
 
 
-SUBCOMMANDS = (doctor, judge, merge, issue, refresh, reference)
+SUBCOMMANDS = (doctor, judge, night, merge, issue, refresh, reference)
 # What writes each page, by its file name.
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "options.md": options_page,

@@ -88,7 +88,7 @@ class PerfSession:
         shard = self.context.shard
         if shard:
             cases = f"{len(self.selected)} of {counted(len(shard.items), 'case')}"
-            lines.append(f"{shard.text}: {cases}, balanced by {shard.balanced_by}")
+            lines.append(f"{shard.text}: {cases}, balanced by {shard.balanced_by}; verdicts count once it is merged")
         lines += [
             f"INJECTED: {variant} does {fraction * 100:g} % more work in every pass, on purpose (--perf-inject). "
             "This is a test of the gate, not a measurement of MXNet."
