@@ -14,7 +14,7 @@ from perf.wording import counted, uv
 
 # Cases in the table, differences between the stacks, and cases that are not settled: with the rest of the text, fewer
 # than 60 lines.
-MOST_CASES, MOST_CHANGES, MOST_UNSETTLED = 20, 10, 5
+MOST_CASES, MOST_CHANGES, MOST_OPEN = 20, 10, 5
 # Characters of a name, and of a command: longer ones were not written by this suite.
 MOST_NAME, MOST_COMMAND = 200, 2000
 # What is not plain text everywhere: a character reference is never Markdown, HTML, a link or a mention.
@@ -52,7 +52,7 @@ def body_of(decision: Decision, run: StoredRun, gate: Gate, judged: RunVerdicts,
         "",
         *fenced(_command(slower[0], run)),
         "",
-        *_unsettled(decision),
+        *_open_cases(decision),
         f"Run of {code(run.datetime[:16])}{f': {address}' if address else ''}. Every night edits this text, and closes "
         "the issue when all of these cases were judged and none is slower.",
         "",
@@ -109,12 +109,12 @@ def _more(number: int, noun: str) -> list[str]:
     return ["", f"And {counted(number, f'more {noun}')}."] if number > 0 else []
 
 
-def _unsettled(decision: Decision) -> list[str]:
-    names = decision.unsettled
+def _open_cases(decision: Decision) -> list[str]:
+    names = decision.open_cases
     if not names:
         return []
-    more = f" and {len(names) - MOST_UNSETTLED} more" if len(names) > MOST_UNSETTLED else ""
-    listed = ", ".join(map(code, names[:MOST_UNSETTLED]))
+    more = f" and {len(names) - MOST_OPEN} more" if len(names) > MOST_OPEN else ""
+    listed = ", ".join(map(code, names[:MOST_OPEN]))
     return [f"Slower before, and neither slower nor cleared in this run: {listed}{more}.", ""]
 
 

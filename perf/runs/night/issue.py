@@ -55,14 +55,14 @@ class OpenIssue(msgspec.Struct, frozen=True):
 @dataclass(frozen=True)
 class Decision:
     """What to do: the `action`, on the issue of this `number`, None for a new one or none, and `why`. `subject` is what
-    the issue is then about, and `unsettled` its cases that are not slower tonight and were not cleared either.
+    the issue is then about, and `open_cases` its cases that are not slower tonight and were not cleared either.
     """
 
     action: Literal["open", "update", "close", "nothing"]
     why: str
     subject: Subject
     number: int | None = None
-    unsettled: tuple[str, ...] = ()
+    open_cases: tuple[str, ...] = ()
 
 
 def confirmed(judged: RunVerdicts) -> dict[str, Verdict]:
@@ -87,16 +87,16 @@ def decide(context: RunContext, judged: RunVerdicts, issues: Sequence[OpenIssue]
     number, about = mine[0] if mine else (None, None)
     if context.injected:
         return Decision("nothing", "the run was slowed down on purpose", subject, number)
-    unsettled = _unsettled(about, slower, judged.verdicts)
+    open_cases = _open_cases(about, slower, judged.verdicts)
     if slower:
         cases = f"{counted(len(slower), 'case is', 'cases are')} slower than the baseline's stack"
-        kept = msgspec.structs.replace(subject, cases=tuple(sorted({*slower, *unsettled})))
-        return Decision("update" if about else "open", cases, kept, number, unsettled)
+        kept = msgspec.structs.replace(subject, cases=tuple(sorted({*slower, *open_cases})))
+        return Decision("update" if about else "open", cases, kept, number, open_cases)
     if about is None:
         return Decision("nothing", "no case has a confirmed regression", subject)
-    if unsettled:
-        cases = counted(len(unsettled), "case")
-        return Decision("nothing", f"{cases} of the issue cannot be called cured", about, number, unsettled)
+    if open_cases:
+        cases = counted(len(open_cases), "case")
+        return Decision("nothing", f"{cases} of the issue cannot be called cured", about, number, open_cases)
     return Decision("close", "every case of the issue was judged, and none is slower", about, number)
 
 
@@ -115,7 +115,7 @@ def _same(issue: OpenIssue, subject: Subject) -> Subject | None:
     return about if same else None
 
 
-def _unsettled(
+def _open_cases(
     about: Subject | None, slower: Mapping[str, Verdict], verdicts: Mapping[str, Verdict]
 ) -> tuple[str, ...]:
     """The cases of an issue that are not slower tonight, and of which nobody can say that they are not."""

@@ -9,7 +9,7 @@ from perf.builds import build_with_content, provision
 from perf.builds.process import run_uv
 from perf.builds.trust import content_of_wheel, content_written, marks
 from perf.errors import PerfError
-from tests.support.server import serving
+from tests.support.services.server import serving
 from tests.support.wheels import wheel
 
 NAME = "mxnet-9.9.9-py3-none-any.whl"

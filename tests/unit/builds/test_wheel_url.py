@@ -11,7 +11,7 @@ from perf.builds.spec import spec_for
 from perf.builds.wheel_url import WheelUrl, downloaded, read_wheel_url
 from perf.errors import PerfError
 from tests.conftest import SmallDisk
-from tests.support.server import serving
+from tests.support.services.server import serving
 
 NAME = "mxnet_mkl-1.5.1-py2.py3-none-manylinux1_x86_64.whl"
 CONTENT = b"a wheel"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from perf.cli import main
 from perf.report.issue import code, fenced
-from tests.support.fake_gh import FakeGh, gh
+from tests.support.services.fake_gh import FakeGh, gh
 from tests.unit.runs.night.made_nights import BASELINE, slowed, tonight
 
 __all__ = ["gh"]
@@ -95,14 +95,14 @@ def test_the_text_has_at_most_60_lines(gh: FakeGh, issue: Issue) -> None:
     for number, benchmark in enumerate(entries):
         variables = {f"KMP_{number}_{place}": "1" for place in range(5)}
         benchmark["extra_info"]["stack"]["variables"] |= variables
-    gh.has({"number": 1, "body": unsettled_mark()})
+    gh.has({"number": 1, "body": mark_of_many()})
     assert issue(document) == 0
     body = next(call[1] for call in gh.asked() if call[0][1] == "edit")
     assert 40 < len(body.splitlines()) <= 60
     assert re.search(r"And \d+ more differences\.", body)
 
 
-def unsettled_mark() -> str:
+def mark_of_many() -> str:
     cases = [f"lost-b{number}-mkl-fp32" for number in range(30)]
     subject = {"machine_class": BASELINE.parent.name, "roles": [], "cases": cases}
     return f"<!-- mxperf-regression {json.dumps(subject).replace('-', chr(92) + 'u002d')} -->"

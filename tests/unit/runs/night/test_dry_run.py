@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from perf.cli import judge as judge_module
 from perf.cli import main
 from perf.files import ROOT
-from tests.support.fake_gh import FakeGh, gh
+from tests.support.services.fake_gh import FakeGh, gh
 from tests.unit.runs.night.made_nights import BASELINE, slowed, split, tonight, written
 
 __all__ = ["gh"]
@@ -40,8 +40,8 @@ def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gh: FakeGh) -> Step:
     variables = {"$GITHUB_REPOSITORY": "apache/incubator-mxnet", "$PAGE": "https://github.com/a/b/actions/runs/1"}
 
     def run(job: str) -> int:
-        words = [variables.get(word, word) for word in command_of(job)]
-        paths = [str(path) for word in words for path in (sorted(tmp_path.glob(word)) if "*" in word else [word])]
+        arguments = [variables.get(each, each) for each in command_of(job)]
+        paths = [str(path) for each in arguments for path in (sorted(tmp_path.glob(each)) if "*" in each else [each])]
         monkeypatch.setattr(sys, "argv", ["mxperf", *paths])
         with pytest.raises(SystemExit) as caught:
             main.main()

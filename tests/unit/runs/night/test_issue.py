@@ -94,14 +94,14 @@ def test_an_issue_stays_open_while_one_of_its_cases_is_not_judged(
     if why == "not run":
         quiet["benchmarks"].remove(unwanted)
     decision = decided(tmp_path, quiet, about(SLOW, OTHER))
-    assert (decision.action, decision.unsettled) == ("nothing", (OTHER,))
+    assert (decision.action, decision.open_cases) == ("nothing", (OTHER,))
 
 
 def test_what_was_slower_and_is_not_judged_stays_in_the_issue(tmp_path: Path, regressed: dict[str, Any]) -> None:
     decision = decided(tmp_path, regressed, about(OTHER, "gone-b1-mkl-fp32"))
     assert decision.action == "update"
     assert decision.subject.cases == ("gone-b1-mkl-fp32", SLOW)
-    assert decision.unsettled == ("gone-b1-mkl-fp32",)
+    assert decision.open_cases == ("gone-b1-mkl-fp32",)
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,9 @@ def test_shards_that_were_balanced_differently_are_refused(tmp_path: Path) -> No
         merged(read_shards(written(tmp_path, [one, another])), allow_missing=True)
 
 
-def test_a_file_that_is_no_shard_is_refused(tmp_path: Path, merge: Merge, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_holds_no_shard_is_refused(
+    tmp_path: Path, merge: Merge, capsys: pytest.CaptureFixture[str]
+) -> None:
     (part, _) = written(tmp_path, split(tonight()))
     assert merge(part, TONIGHT, "-o", tmp_path / "run.json") == 4
     assert capsys.readouterr().err.startswith(f"{TONIGHT}: is no shard of a night")
