@@ -237,7 +237,7 @@ def resume_journal(runs: Path, conditions: Mapping[str, Any]) -> Journal:
             return Journal(folder, conditions)
         except PerfError as error:
             refusals.append(error)
-    refusals.sort(key=lambda error: type(error) is NotResumableError)
+    refusals.sort(key=lambda error: (isinstance(error, NotResumableError), type(error) is NotResumableError))
     if refusals:
         raise refusals[0]
     raise NotResumableError("there is no unfinished session to resume", subject=str(runs), next_step=AFRESH)

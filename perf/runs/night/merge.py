@@ -110,6 +110,11 @@ def merged(shards: Sequence[ShardFile], *, allow_missing: bool) -> dict[str, Any
         for item, number in first.shard.items.items()
         if item not in measured and item not in left_out
     }
+    # A run holds no results of checks, so nothing else would show that they are missing.
+    not_run |= {
+        f"checks of answers of shard {number}": f"not run: shard {number} of {first.shard.of} is missing"
+        for number in missing
+    }
     last = max(shards, key=lambda each: each.ended)
     hosts = {each.run.perf.host_id for each in shards}
     context = {

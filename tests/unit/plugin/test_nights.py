@@ -114,3 +114,16 @@ def test_a_named_session_does_not_start_beside_another_one(tmp_path: Path) -> No
     with pytest.raises(PerfError, match="another session is still writing"):
         opened(tmp_path, {}, session="a")
     running.close()
+
+
+def test_a_complete_session_does_not_hide_a_running_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_other_folders(monkeypatch)
+    running = Journal(tmp_path / "0000", {})
+    with pytest.raises(PerfError, match="another session is still writing"):
+        opened(tmp_path, {}, session="a")
+    complete = Journal(tmp_path / "9999", {})
+    complete.finish()
+    complete.close()
+    with pytest.raises(PerfError, match="another session is still writing"):
+        opened(tmp_path, {}, session="a")
+    running.close()
