@@ -1,6 +1,5 @@
 """The subcommand judge: verdicts from two stored runs, without measuring."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ from rich.console import Console
 
 from perf.published import published_classes
 from perf.report.console import say, widened
+from perf.report.overview import doubts_of
 from perf.report.verdicts import print_verdicts
 from perf.runs.baseline import BASELINES, PUBLISHED, TOLERANCES, usable_baseline
 from perf.runs.groups import RunVerdicts
@@ -51,7 +51,8 @@ def judge(
     console = widened(Console())
     print_verdicts(judged, gate, [*now.cases, *now.perf.elsewhere], console)
     verdicts = judged.verdicts.values()
-    doubts = list(doubts_of(now))
+    left_out = [f"Left out of the run: {name}: {why}" for name, why in now.perf.left_out.items()]
+    doubts = [*doubts_of(now.perf), *left_out]
     for doubt in doubts:
         say(console, doubt)
     if any(fails(verdict.kind, strict=False) for verdict in verdicts):
@@ -76,15 +77,3 @@ def judge_files(run: Path, baseline: Path | None) -> tuple[StoredRun, Judge, Run
         return now, *judge_run(now, PUBLISHED, None, BASELINES / machine_class, tolerances)
     none = NoBaseline(f"there is no stored run of machine class {machine_class}")
     return now, none, none.judged(list(now.cases.values()))
-
-
-def doubts_of(run: StoredRun) -> Iterator[str]:
-    """Yield why a run as a whole says less than its cases."""
-    if run.perf.shard:
-        yield f"The run is {run.perf.shard.text} of a night: mxperf merge joins them."
-    if not run.perf.complete:
-        yield "The run is unfinished."
-    if run.perf.injected:
-        slowed = ", ".join(f"{name} by {fraction:.1%}" for name, fraction in run.perf.injected.items())
-        yield f"The run was slowed down on purpose (--perf-inject): {slowed}."
-    yield from (f"Left out of the run: {name}: {why}" for name, why in run.perf.left_out.items())

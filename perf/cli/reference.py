@@ -1,22 +1,26 @@
 """The subcommand reference: the pages of docs/reference, written from the code and data that they describe."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from perf.cli.bisect import bisect
+from perf.cli.comment import comment
 from perf.cli.doctor import doctor
-from perf.cli.issue import issue
+from perf.cli.history import HISTORY_SUBCOMMANDS
 from perf.cli.judge import judge
-from perf.cli.merge import merge
-from perf.cli.night import night
+from perf.cli.nights.issue import issue
+from perf.cli.nights.merge import merge
+from perf.cli.nights.night import night
 from perf.cli.pages.commands import commands_page
 from perf.cli.pages.fields import fields_page
 from perf.cli.pages.options import options_page
 from perf.cli.pages.tiers import tiers_page
 from perf.cli.pages.verdicts import verdicts_page
 from perf.cli.refresh import refresh
+from perf.cli.report import report
 from perf.errors import PerfError
 from perf.files import write_whole
 
@@ -42,12 +46,26 @@ def pages() -> dict[str, str]:
     return {name: "\n".join(page()).rstrip() + "\n" for name, page in PAGES.items()}
 
 
-SUBCOMMANDS = (doctor, judge, night, merge, issue, refresh, reference)
+SUBCOMMANDS = (
+    doctor,
+    judge,
+    comment,
+    night,
+    merge,
+    issue,
+    refresh,
+    bisect,
+    report,
+    reference,
+)
+# Subcommands with a name of two parts, such as `history add`, by the first one; and what each group is for.
+GROUPS: dict[str, Sequence[Callable[..., None]]] = {"history": HISTORY_SUBCOMMANDS}
+PURPOSES = {"history": "Keep runs over many nights, and notice steps and slow creep."}
 # What writes each page, by its file name.
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "options.md": options_page,
     "fields.md": fields_page,
     "tiers.md": tiers_page,
     "verdicts.md": verdicts_page,
-    "mxperf.md": lambda: commands_page(SUBCOMMANDS),
+    "mxperf.md": lambda: commands_page(SUBCOMMANDS, GROUPS),
 }

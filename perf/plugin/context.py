@@ -32,6 +32,7 @@ def context_of(
         complete=False,
         shard=shard,
         arguments=arguments,
+        tier=options.tier,
     )
 
 

@@ -1,6 +1,5 @@
 """The fixtures that measured tests use."""
 
-import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,12 +16,10 @@ from perf.plugin.hooks import not_run
 from perf.plugin.options import OPTIONS
 from perf.plugin.session import SESSION, PerfSession
 from perf.plugin.setup import SETUP, Setup
-from perf.plugin.storage import STORAGE
-from perf.plugin.terminal import CHECKS
+from perf.plugin.terminal import CHECKS, reproduction
 from perf.report.verdicts import verdict_lines
 from perf.runs.record import passes_of
 from perf.runs.verdict import Verdict, fails
-from perf.wording import uv
 
 # What the passes of workers are counted in.
 NS_PER_S = 1e9
@@ -157,13 +154,3 @@ def _failure_text(case: Case, failure: Failure, command: str) -> str:
     if failure.last_lines:
         lines += ["last lines of the worker:", failure.last_lines]
     return "\n".join([*lines, f"alone: {command}"])
-
-
-def reproduction(config: pytest.Config, nodeid: str) -> str:
-    """Return the command that runs one item alone, with the options of this pytest run that change what is measured or
-    judged.
-    """
-    file = config.option.inifilename
-    arguments = ["-c", file] if file else []
-    arguments += [*config.stash[OPTIONS].arguments(), *config.stash[STORAGE].arguments]
-    return shlex.join([uv(), "run", "pytest", nodeid, *arguments])

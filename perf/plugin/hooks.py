@@ -22,14 +22,11 @@ from perf.plugin.collection import (
 from perf.plugin.declaration import add_options
 from perf.plugin.options import OPTIONS, Options, read_options
 from perf.plugin.refusals import check_combinations
-from perf.plugin.session import PASSED, SESSION, start_session
+from perf.plugin.session import ENDED, PASSED, SESSION, start_session
 from perf.plugin.setup import SETUP, set_up
 from perf.plugin.storage import STORAGE, STORED, StorageOutcome, document_of, store_run, take_over
-from perf.plugin.terminal import CHECKS, header_lines, session_console, uncaptured
+from perf.plugin.terminal import CHECKS, failure_reason, header_lines, session_console, uncaptured
 from perf.report.progress import ProgressLine
-
-# How each measured item ended, by its id: `PASSED`, why it failed, or None while it has not.
-ENDED = pytest.StashKey[dict[str, str | None]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -127,17 +124,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     ended = item.config.stash.get(ENDED, {})
     if item.nodeid in ended:
         if report.failed:
-            ended[item.nodeid] = _failure_reason(report)
+            ended[item.nodeid] = failure_reason(report)
         elif report.skipped:
             ended[item.nodeid] = _skip_reason(report)
         elif report.when == "teardown":
             ended[item.nodeid] = ended[item.nodeid] or PASSED
     return report
-
-
-def _failure_reason(report: pytest.TestReport) -> str:
-    """The first line of a failed item's report."""
-    return (report.longreprtext.strip().splitlines() or [f"failed in {report.when}"])[0]
 
 
 def _skip_reason(report: pytest.TestReport) -> str:

@@ -30,6 +30,8 @@ TIMEOUT_S = 300.0
 SEED = 20190713
 # What neither changes what is measured nor how a case is judged again.
 REPORTING = {"repeat": False, "same": False}
+# What makes a session a part of a night, and does not matter to a case alone.
+OF_A_NIGHT = {"setting": False, "repeat": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +81,8 @@ class Options:
     shard: tuple[int, int] | None = option(
         "--perf-shard",
         kind=values.SHARD,
-        setting=False,
-        repeat=False,
-        help="measure this part of the selected subjects, one of several with about equal time; join them with mxperf "
-        "merge",
+        **OF_A_NIGHT,
+        help="measure one of several parts; mxperf merge joins them",
     )
     invocations: int | None = option(
         "--perf-invocations",
@@ -245,12 +245,7 @@ class Options:
         help="resume the latest unfinished session of the same command",
     )
     session: str | None = option(
-        "--perf-session",
-        kind=values.TEXT,
-        metavar="NAME",
-        setting=False,
-        repeat=False,
-        help="resume the unfinished session of this name and the same command, or start it; for nightly runs",
+        "--perf-session", kind=values.TEXT, **OF_A_NIGHT, help="resume the session of this name, or start it"
     )
     summary: Path | None = option(
         "--perf-summary",
@@ -258,6 +253,13 @@ class Options:
         metavar="FILE.md",
         **REPORTING,
         help="write the summary as Markdown to this file",
+    )
+    report: Path | None = option(
+        "--perf-report",
+        kind=values.NEW_FILE,
+        metavar="FILE.html",
+        **REPORTING,
+        help="write the run as one HTML page to this file: verdicts, cases, figures and samples",
     )
 
     @property

@@ -175,20 +175,23 @@ class PerfSession:
         undecided = [(loss, outcome) for loss, outcome in zip(losses, outcomes, strict=True) if loss is not None]
         return [outcome for _, outcome in sorted(undecided, key=lambda pair: -pair[0])]
 
+    def context_at_end(self, ended: Mapping[str, str | None]) -> RunContext:
+        """Return the run's context with what became of the measured items (`ended`, as for `document`)."""
+        unsound = {name: why for name, why in ended.items() if why not in {PASSED, None} and name not in self.contested}
+        return msgspec.structs.replace(self.context, complete=None not in ended.values(), left_out=unsound)
+
     def document(self, ended: Mapping[str, str | None]) -> dict[str, Any]:
         """Return the session's own part of the stored run.
 
         `ended` holds for each measured item, by its id, `PASSED`, why it failed, or None while it has not ended.
         """
-        unsound = {name: why for name, why in ended.items() if why not in {PASSED, None} and name not in self.contested}
         return {
-            **msgspec.to_builtins(
-                msgspec.structs.replace(self.context, complete=None not in ended.values(), left_out=unsound)
-            ),
-            "tier": self.setup.options.tier,
+            **msgspec.to_builtins(self.context_at_end(ended)),
             "compared_with": compared_with(self.judge),
             "state": state_report(self.setup.state, read_state()),
             "limits_gflop_per_s": dict(self.peaks),
+            "wall_time_s": {**self.setup.ledger.seconds, "the whole session": self.setup.wall_s},
+            "curves": self.setup.curves,
         }
 
     def _measuring(self) -> Measuring:
@@ -245,6 +248,8 @@ class PerfSession:
 
 
 SESSION = pytest.StashKey[PerfSession]()
+# How each measured item ended, by its id: `PASSED`, why it failed, or None while it has not.
+ENDED = pytest.StashKey[dict[str, str | None]]()
 
 
 def start_session(setup: Setup, storage: Storage, selected: Sequence[Case], shard: Shard | None = None) -> PerfSession:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from perf.machine import (
 from perf.measure.family import Resources
 from perf.measure.ledger import Ledger
 from perf.plugin.options import Options
+from perf.report.charts import Curve
 from perf.report.progress import ProgressLine
 from perf.wording import uv
 
@@ -50,6 +51,7 @@ class Setup:
     uncaptured: lets output inside its block reach the user.
     ledger: where the time goes.
     started_s: the monotonic time, in seconds, when setting up began.
+    curves: the mean accuracy by epoch of trainings, by title and number of ranks; checks of answers add theirs.
     """
 
     options: Options
@@ -65,6 +67,7 @@ class Setup:
     uncaptured: Callable[[], AbstractContextManager[None]]
     ledger: Ledger
     started_s: float
+    curves: dict[str, dict[int, Curve]] = field(default_factory=dict)
 
     @property
     def resources(self) -> Resources:

@@ -1,7 +1,10 @@
 """What a session prints: its header, and the summary with verdicts, charts and where the time went."""
 
+import os
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -11,16 +14,24 @@ from perf.errors import PerfError
 from perf.machine import findings, read_state
 from perf.measure.ledger import Ledger
 from perf.plugin.options import OPTIONS
-from perf.plugin.session import SESSION, PerfSession
+from perf.plugin.session import ENDED, PASSED, SESSION, PerfSession
 from perf.plugin.setup import SETUP
-from perf.plugin.storage import STORED, StorageOutcome
+from perf.plugin.storage import STORAGE, STORED, Storage, StorageOutcome, document_of
 from perf.published import published_scaling
 from perf.report.charts import write_training_charts
 from perf.report.console import widened
-from perf.report.summary import Summary, print_summary, write_markdown
+from perf.report.github.annotations import annotation_lines
+from perf.report.github.markdown import RunLabel, result_lines, write_markdown
+from perf.report.overview import Overview, SelectedCase, overview_of
+from perf.report.page.build import Judged, page_of
+from perf.report.page.source import Compared, Readable, read_reported, reported
+from perf.report.page.write import write_page
+from perf.report.summary import Summary, print_summary
 from perf.report.training import TRAINING_FAMILY
 from perf.report.verdicts import print_verdicts
+from perf.runs.acceptance import encoded
 from perf.runs.record import CaseRecord
+from perf.runs.schema import case_of_item
 from perf.wording import counted, uv
 
 # The results of checks of answers, in the order of the items.
@@ -50,14 +61,93 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if session and session.judge.compares:
         selected = [*(case.id for case in session.selected), *session.context.elsewhere]
         print_verdicts(session.verdicts, session.judge, selected, session_console(config))
-    options = config.stash[OPTIONS]
-    if options.summary is not None:
-        try:
-            write_markdown(summary, options.summary, f"Speedup over native, {options.tier} tier")
-        except PerfError as error:
-            terminalreporter.line(str(error), red=True)
-        else:
-            terminalreporter.line(f"Summary written to {options.summary}")
+    overview = _overview(config, session) if session else None
+    path = config.stash[OPTIONS].summary
+    if path is not None:
+        compared = overview if session and session.judge.compares else None
+        _write_summary(terminalreporter, path, summary, compared)
+    if page := config.stash[OPTIONS].report:
+        _write_report(terminalreporter, page, overview)
+    if overview and os.environ.get("GITHUB_ACTIONS") == "true":
+        reports = [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]
+        for line in annotation_lines(overview, {report.nodeid: failure_reason(report) for report in reports}):
+            terminalreporter.line(line)
+
+
+def _write_summary(
+    terminalreporter: pytest.TerminalReporter, path: Path, summary: Summary, overview: Overview | None
+) -> None:
+    """Write the summary as Markdown, with what the run says on top if it was compared, and say where it is."""
+    config = terminalreporter.config
+    tier = config.stash[OPTIONS].tier
+    label = RunLabel(config.stash[SETUP].machine.machine_class, tier)
+    result = result_lines(overview, label) if overview else []
+    try:
+        write_markdown(summary, path, f"Speedup over native, {tier} tier", result)
+    except PerfError as error:
+        terminalreporter.line(str(error), red=True)
+    else:
+        terminalreporter.line(f"Summary written to {path}")
+
+
+def _write_report(terminalreporter: pytest.TerminalReporter, path: Path, overview: Overview | None) -> None:
+    """Write the run as a page, and say where it is."""
+    config = terminalreporter.config
+    if overview is None:
+        terminalreporter.line(f"No case was measured, so there is no report: {path} was not written.", yellow=True)
+        return
+    session = config.stash[SESSION]
+    judged = Judged(
+        verdicts=session.verdicts,
+        records={name: verdict.record for name, verdict in session.verdicts.verdicts.items()},
+        judge=session.judge,
+        overview=overview,
+        tolerances=session.tolerances,
+        command=lambda item: reproduction(config, item),
+    )
+    try:
+        now = Readable(reported(encoded(document_of(config))))
+        then = _baseline(config.stash[STORAGE], session)
+        write_page(page_of(Compared.of(now, f"session {session.journal.folder.name}", then), judged), path)
+    except PerfError as error:
+        terminalreporter.line(str(error), red=True)
+    else:
+        terminalreporter.line(f"Report written to {path}")
+
+
+def _baseline(storage: Storage, session: PerfSession) -> Readable | None:
+    """Return the session's baseline with its answers; None without a stored run."""
+    if session.judge.baseline is None:
+        return None
+    paths = [storage.folder / session.judge.name, Path(storage.compare or session.judge.name)]
+    return read_reported(next((path for path in paths if path.is_file()), paths[0]), session.judge.baseline)
+
+
+def _overview(config: pytest.Config, session: PerfSession) -> Overview:
+    """Return what the session's run says as a whole."""
+    ended = config.stash[ENDED]
+    items = {case_of_item(item): item for item in ended}
+    selected = [SelectedCase(case.id, case.family.name, items[case.id]) for case in session.selected]
+    not_run = {case_of_item(item): why or "not finished" for item, why in ended.items() if why != PASSED}
+    return overview_of(
+        session.verdicts,
+        session.judge,
+        session.tolerances,
+        selected,
+        not_run,
+        lambda item: reproduction(config, item),
+        session.context_at_end(ended),
+    )
+
+
+def reproduction(config: pytest.Config, nodeid: str) -> str:
+    """Return the command that runs one item alone, with the options of this pytest run that change what is measured or
+    judged.
+    """
+    file = config.option.inifilename
+    arguments = ["-c", file] if file else []
+    arguments += [*config.stash[OPTIONS].arguments(), *config.stash[STORAGE].arguments]
+    return shlex.join([uv(), "run", "pytest", nodeid, *arguments])
 
 
 def _footer(session: PerfSession, stored: StorageOutcome) -> list[str]:
@@ -151,3 +241,8 @@ def uncaptured(config: pytest.Config) -> Iterator[None]:
         if terminal:
             terminal.ensure_newline()
         yield
+
+
+def failure_reason(report: pytest.TestReport) -> str:
+    """Return the first line of a failed item's report."""
+    return (report.longreprtext.strip().splitlines() or [f"failed in {report.when}"])[0]

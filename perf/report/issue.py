@@ -1,16 +1,16 @@
 """The text of an issue about a confirmed regression: at most 60 lines, in which names do no harm."""
 
 import re
-import shlex
 from collections.abc import Iterable, Iterator
 
 from perf.judge.judgement import Judgement
+from perf.report.overview import rerun_command
 from perf.runs.gate import Gate
 from perf.runs.groups import RunVerdicts
 from perf.runs.night.issue import Decision, confirmed
 from perf.runs.schema import StoredRun
 from perf.runs.verdict import Verdict
-from perf.wording import counted, uv
+from perf.wording import counted
 
 # Cases in the table, differences between the stacks, and cases that are not settled: with the rest of the text, fewer
 # than 60 lines.
@@ -50,7 +50,7 @@ def body_of(decision: Decision, run: StoredRun, gate: Gate, judged: RunVerdicts,
         "",
         "The worst case alone:",
         "",
-        *fenced(_command(slower[0], run)),
+        *fenced(_command(slower[0], run, gate)),
         "",
         *_open_cases(decision),
         f"Run of {code(run.datetime[:16])}{f': {address}' if address else ''}. Every night edits this text, and closes "
@@ -118,6 +118,6 @@ def _open_cases(decision: Decision) -> list[str]:
     return [f"Slower before, and neither slower nor cleared in this run: {listed}{more}.", ""]
 
 
-def _command(verdict: Verdict, run: StoredRun) -> str:
-    items = [each.fullname for each in run.benchmarks if each.extra_info.name == verdict.case]
-    return shlex.join([uv(), "run", "pytest", *items, *run.perf.arguments])
+def _command(verdict: Verdict, run: StoredRun, gate: Gate) -> str:
+    item = next(each.fullname for each in run.benchmarks if each.extra_info.name == verdict.case)
+    return rerun_command(item, run, gate.name)

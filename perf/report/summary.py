@@ -12,9 +12,8 @@ from rich.table import Table
 
 from perf.checks import CheckResult
 from perf.columns import NONE, Column, Label, cell, marked
-from perf.errors import PerfError
 from perf.facts import CnnFacts
-from perf.files import read_toml, write_whole
+from perf.files import read_toml
 from perf.judge.projection import Projection
 from perf.report.console import say
 from perf.report.training import projections
@@ -80,32 +79,11 @@ def print_summary(summary: Summary, console: Console) -> None:
         for row in text.rows:
             table.add_row(*row)
         console.print(table)
-    for line in _footer(summary):
+    for line in footer_of(summary):
         say(console, line)
 
 
-def write_markdown(summary: Summary, path: Path, title: str) -> None:
-    """Write the summary as Markdown, whole or not at all. Raises PerfError when the file cannot be written."""
-    lines = [f"# {title}", "", *(f"- {line}" for line in summary.header), ""]
-    for table in tables_of(summary):
-        lines += [
-            f"## {table.title}",
-            "",
-            "| " + " | ".join(table.names) + " |",
-            "| :-- |" + (" --: |" if table.figures else " :-- |") * (len(table.names) - 1),
-            *("| " + " | ".join(row) + " |" for row in table.rows),
-            "",
-        ]
-    lines += [*(f"- {line}" for line in _footer(summary)), ""]
-    try:
-        write_whole(path, "\n".join(lines).encode())
-    except OSError as error:
-        raise PerfError(
-            f"the summary could not be written: {error}", subject=str(path), next_step="name another file"
-        ) from error
-
-
-def _footer(summary: Summary) -> list[str]:
+def footer_of(summary: Summary) -> list[str]:
     """Return the lines below the tables: what the marks mean, answers that were not judged, and the summary's own."""
     ratios = [record.ratio for record in summary.records if record.ratio]
     uncertain = any(ratio.uncertain for ratio in ratios)

@@ -15,7 +15,7 @@ from perf.report.console import say
 from perf.runs.groups import RunVerdicts
 from perf.runs.judges import Judge
 from perf.runs.verdict import GRAVITY, Verdict
-from perf.wording import counted
+from perf.wording import change_text, counted
 
 _STYLES: Mapping[str, str] = {
     "regressed": "bold red",
@@ -160,10 +160,7 @@ def _by_how_much(verdict: Verdict) -> str:
 
 
 def _change_text(judgement: Judgement) -> str:
-    if judgement.change is None:
-        return "-"
-    low, high = judgement.change.interval()
-    return f"{judgement.change.ratio - 1:+.1%} [{low - 1:+.1%}, {high - 1:+.1%}]"
+    return change_text(judgement.change.ratio, *judgement.change.interval()) if judgement.change else "-"
 
 
 def _short(estimate: Estimate | None) -> str:

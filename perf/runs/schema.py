@@ -89,6 +89,8 @@ class StoredCase(msgspec.Struct, frozen=True, rename={"side_by_side": "beside"})
         Column(heading="published", place=2, variants=("cnn", "rnn")),
         Column(heading="published", place=2, variants=("dist",), percent=True),
     ] = None
+    build: Annotated[str, Meta(description="role of its build: native, mkl, native-dist or mkl-dist")] = ""
+    wheel_locked: Annotated[bool, Meta(description="whether uv.lock pins the build's wheel")] = True
 
     @property
     def name(self) -> str:
@@ -150,7 +152,8 @@ class RunContext(msgspec.Struct, frozen=True):
     reason for each selected item that is not in the file. `injected` holds deliberate slowdowns by variant, as
     fractions of a pass. `complete` says whether every selected item was run. `accepted` is what a user accepted, if the
     run is worse than the one stored before it. `shard` is the part of a night that was run, None for a whole run.
-    `arguments` are the options of the command that measured it, as far as they reproduce a case.
+    `arguments` are the options of the command that measured it, as far as they reproduce a case. `tier` is the run's
+    tier; "" in files that do not say it.
     """
 
     schema: int
@@ -163,6 +166,7 @@ class RunContext(msgspec.Struct, frozen=True):
     accepted: AcceptedLosses | None = None
     shard: Shard | None = None
     arguments: tuple[str, ...] = ()
+    tier: str = ""
 
     @property
     def elsewhere(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import psutil
 
 from perf.cache import cache_folder
 from perf.files import ROOT
-from tests.support.inline import Finished
+from tests.support.inline import OWN, Finished
 
 SMOKE = ("perf/cnn/test_inference.py", "--perf-tier=smoke")
 # Two cases without a network to prepare.
@@ -33,7 +33,7 @@ class Session:
     def __init__(self, temporary: Path, *options: str, before: Sequence[str] = (), program: str = "pytest") -> None:
         self._temporary = temporary
         self._printed: list[str] = []
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "MXNET_PERF"))}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
         environment["MXNET_PERF_CACHE"] = str(cache_of(temporary))
         self.process = subprocess.Popen(
             [*before, sys.executable, "-m", program, *options],

@@ -119,6 +119,23 @@ def test_a_regression_fails_its_own_case_with_figures_changes_and_command(slowed
     assert "Traceback" not in finished.output
 
 
+def test_a_regression_is_an_error_of_the_workflow_and_the_summarys_first_word(slowed: Slowed) -> None:
+    lines = slowed.finished.output.splitlines()
+    errors = [line for line in lines if line.startswith("::error ")]
+    assert any(
+        line.startswith(f"::error file=perf/rnn/test_inference.py,title={LSTM_IN_MKL}%3A regressed::-")
+        for line in errors
+    )
+    assert any("alone: " in line and "%0A" in line for line in errors)
+    summary = slowed.summary.read_text().splitlines()
+    assert summary[2] == "## regressed (unconfirmed)"
+    assert any(
+        re.match(rf"\| <code>{LSTM_IN_MKL}</code> \| regressed \(unconfirmed\) \| -\d\d\.\d% \[", line)
+        for line in summary
+    )
+    assert "\n## " in slowed.summary.read_text(), "the tables follow"
+
+
 def test_a_baseline_arm_runs_with_the_variables_of_the_baseline(slowed: Slowed) -> None:
     (name, value) = next(iter(OTHER_VARIABLE.items()))
     assert name not in slowed.variables

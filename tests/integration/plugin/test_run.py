@@ -126,6 +126,13 @@ def test_the_summary_is_written_in_markdown(sound: Finished, written: Path) -> N
     assert [path.name for path in written.iterdir() if path.name.startswith(".")] == [], "no half-written file"
 
 
+def test_the_report_is_one_page(sound: Finished, benchmarks: Benchmarks, written: Path) -> None:
+    text = (written / "report.html").read_text()
+    assert f"Report written to {written / 'report.html'}" in sound.output
+    assert all(f'aria-label="{name.replace(" ", "-")}"' in text for name in benchmarks)
+    assert "counted passes: " in text, "where the time went"
+
+
 def test_printed_figures_are_the_stored_ones(benchmarks: Benchmarks, written: Path) -> None:
     lines = [line.strip("| ").split(" | ") for line in (written / "summary.md").read_text().splitlines() if "|" in line]
     starts = [number for number, line in enumerate(lines) if line[0] in {"Network", "Cell"}]

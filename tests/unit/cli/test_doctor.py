@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from perf.cli import doctor, main
+from perf.cli.reference import GROUPS, SUBCOMMANDS
 from perf.errors import PerfError
 from perf.machine import CHECKS, Finding
 from perf.machine.pace import Pace
 from perf.report.console import PLAIN_WIDTH
 
-COMMANDS = ["doctor", "judge", "night", "merge", "issue", "refresh", "reference"]
+COMMANDS = [*(command.__name__ for command in SUBCOMMANDS), *GROUPS]
 MXPERF = Path(sys.executable).with_name("mxperf")
 DOUBTFUL = Finding("swapping", "7 pages moved", "doubtful", "A thread waits.", "sudo swapoff -a")
 FINE = Finding("governor", "performance", "fine", "Governors differ.", None)

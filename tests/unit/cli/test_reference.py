@@ -7,7 +7,7 @@ import pytest
 
 from perf.cli import main
 from perf.cli.pages.markdown import meanings, with_code
-from perf.cli.reference import SUBCOMMANDS, pages
+from perf.cli.reference import GROUPS, SUBCOMMANDS, pages
 from perf.cnn import networks
 from perf.columns import fields_of, structures_of
 from perf.dist import data as jobs
@@ -123,8 +123,10 @@ def test_every_tier_and_its_effort_are_described(written: dict[str, str]) -> Non
 
 def test_every_verdict_and_subcommand_is_described(written: dict[str, str]) -> None:
     assert all(f"| `{kind}` | " in written["verdicts.md"] for kind in GRAVITY)
-    assert all(f"\n## mxperf {command.__name__}\n" in written["mxperf.md"] for command in SUBCOMMANDS)
-    assert written["mxperf.md"].count("\nExit code 0: ") == len(SUBCOMMANDS)
+    names = [command.__name__ for command in SUBCOMMANDS]
+    names += [f"{group} {command.__name__}" for group, members in GROUPS.items() for command in members]
+    assert all(f"\n## mxperf {name}\n" in written["mxperf.md"] for name in names)
+    assert written["mxperf.md"].count("\nExit code 0: ") == len(names)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from perf.measure.family import Checked
-from perf.plugin.fixtures import _fail_as_judged, reproduction
+from perf.plugin.fixtures import _fail_as_judged
 from perf.plugin.options import OPTIONS, Options
 from perf.plugin.storage import STORAGE
+from perf.plugin.terminal import reproduction
 from perf.runs.judges import NoBaseline
 from perf.runs.verdict import Verdict
 

@@ -201,6 +201,7 @@ def test_the_variable_goes_before_the_setting_of_the_cache(read: Read, monkeypat
         ("--perf-imagenet-rec=/no/where.rec", "this is not a file that can be read"),
         (f"--perf-train-rec={__file__}", f"there is no {__file__.removesuffix('.py')}.idx"),
         ("--perf-summary=/no/where/s.md", "there is no folder /no/where"),
+        ("--perf-report=/no/where/r.html", "there is no folder /no/where"),
         ("--perf-summary=/usr", "this is a folder; write the name of a file"),
         ("--perf-summary=", "write a file in an existing folder"),
         ("--perf-weights=", "write a folder"),

@@ -122,3 +122,13 @@ def names_of(command: Callable[..., Any]) -> Iterator[str]:
     app.command()(command)
     for parameter in typer.main.get_command(app).params:
         yield from (option.removeprefix("--") for option in parameter.opts)
+
+
+def test_only_the_comment_may_write_to_a_pull_request_and_it_runs_reviewed_code() -> None:
+    workflow = YAML(typ="safe").load(FOLDER / "pull-request.yml")
+    assert workflow["permissions"] == {"contents": "read"}
+    comment = workflow["jobs"].pop("comment")
+    assert comment["permissions"] == {"contents": "read", "pull-requests": "write"}
+    assert comment["if"] == "github.event.pull_request.head.repo.full_name == github.repository"
+    assert comment["steps"][0]["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+    assert [job for job in workflow["jobs"].values() if "permissions" in job] == []

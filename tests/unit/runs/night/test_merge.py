@@ -243,7 +243,7 @@ def test_the_durations_of_passes_stay_unless_the_run_becomes_too_large(
     parts, output = written(tmp_path, split(document)), tmp_path / "run.json"
     assert merge(*parts, "-o", output) == 0
     assert '"data"' in output.read_text()
-    monkeypatch.setattr("perf.cli.merge.MAX_BYTES", 100_000)
+    monkeypatch.setattr("perf.cli.nights.merge.MAX_BYTES", 100_000)
     assert merge(*parts, "-o", output) == 0
     assert '"data"' not in output.read_text()
     assert "Left out the durations of single passes" in capsys.readouterr().out

@@ -1,0 +1,1 @@
+"""Bisecting an ordered list of wheels: which one is the first that is slower in a case."""
