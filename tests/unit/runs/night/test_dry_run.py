@@ -111,3 +111,18 @@ def test_without_any_shard_nothing_is_judged(tmp_path: Path, step: Step, capsys:
     (tmp_path / "shards").mkdir()
     assert step("merge") in {2, 4}
     assert "SHARDS" in capsys.readouterr().err or not (tmp_path / "nightly.json").exists()
+
+
+def test_the_merged_night_can_be_summed_up(
+    tmp_path: Path, step: Step, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured(tmp_path, slowed(tonight(), SLOW, 0.1))
+    assert step("merge") == 0
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "argv", ["mxperf", "comment", "nightly.json"])
+    with pytest.raises(SystemExit, match="0"):
+        main.main()
+    output = capsys.readouterr().out
+    assert "regressed" in output
+    assert "vanished" not in output
+    assert len(output.splitlines()) <= 60
