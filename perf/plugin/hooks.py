@@ -12,7 +12,9 @@ from perf.errors import PerfError, UnavailableError, WorkerError
 from perf.machine import read_machine
 from perf.plugin.collection import (
     ACCURACY,
+    SHARD,
     case_of_item,
+    marked_tolerances,
     may_collect_suite,
     measured_cases,
     roles_of_checks,
@@ -73,13 +75,15 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     # An xdist worker only waits for the controller to refuse the run.
     if not roles or config.option.collectonly or hasattr(config, "workerinput"):
         return
-    progress = ProgressLine(session_console(config))
+    progress = ProgressLine(session_console(config), options.progress_s)
     scratch = Path(tempfile.mkdtemp(prefix="mxnet-perf-"))
     config.add_cleanup(lambda: shutil.rmtree(scratch, ignore_errors=True))
+    checks = sum(item.get_closest_marker(ACCURACY) is not None for item in session.items)
     try:
         setup = config.stash[SETUP] = set_up(options, roles, scratch, progress, lambda: uncaptured(config))
         if selected:
-            config.stash[SESSION] = start_session(setup, storage, selected)
+            marked, shard = marked_tolerances(session.items), config.stash.get(SHARD, None)
+            config.stash[SESSION] = start_session(setup, storage, selected, marked, checks, shard)
             config.add_cleanup(config.stash[SESSION].journal.close)
             config.stash[ENDED] = dict.fromkeys(item.nodeid for item in session.items if case_of_item(item))
     except PerfError as error:
@@ -87,7 +91,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     with uncaptured(config):
         for line in header_lines(config):
             progress.say(line)
-        if any(item.get_closest_marker(ACCURACY) for item in session.items):
+        if checks:
             progress.say(f"random checks of answers: seed {options.seed} (--perf-seed)")
     if SESSION in config.stash:
         config.stash[SESSION].measure()

@@ -14,10 +14,12 @@ from perf.errors import PerfError
 from perf.machine import findings, read_state
 from perf.measure.ledger import Ledger
 from perf.plugin.options import OPTIONS
+from perf.plugin.refusals import shows_benchmark_table
 from perf.plugin.session import ENDED, PASSED, SESSION, PerfSession
 from perf.plugin.setup import SETUP
 from perf.plugin.storage import STORAGE, STORED, Storage, StorageOutcome, document_of
 from perf.published import published_scaling
+from perf.report.brief import Brief, print_brief
 from perf.report.charts import write_training_charts
 from perf.report.console import widened
 from perf.report.github.annotations import annotation_lines
@@ -30,8 +32,10 @@ from perf.report.summary import Summary, print_summary
 from perf.report.training import TRAINING_FAMILY
 from perf.report.verdicts import print_verdicts
 from perf.runs.acceptance import encoded
-from perf.runs.judges import case_of_item
+from perf.runs.groups import RunVerdicts
+from perf.runs.judges import NoBaseline
 from perf.runs.record import CaseRecord
+from perf.runs.schema import case_of_item
 from perf.wording import counted, uv
 
 # The results of checks of answers, in the order of the items.
@@ -45,22 +49,45 @@ def header_lines(config: pytest.Config) -> list[str]:
     return config.stash[SESSION].header() if SESSION in config.stash else config.stash[SETUP].header()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-benchmark, whose table it may leave out
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if SETUP not in config.stash:
         return
     session, checks = config.stash.get(SESSION, None), config.stash[CHECKS]
+    everything = config.option.verbose > 0
+    if session and not everything and not shows_benchmark_table(config):
+        config._benchmarksession.quiet = True  # type: ignore[attr-defined]  # noqa: SLF001 - its option hides warnings
+    charts = _charts(session) if session else []
+    late = _late_doubts(session) if session else []
+    closing = [*charts, *late, *_closing(session, config.stash.get(STORED, StorageOutcome([])))] if session else []
     summary = Summary(
         records=session.records if session else [],
         answers=checks,
         header=header_lines(config),
-        footer=_footer(session, config.stash.get(STORED, StorageOutcome([]))) if session else [],
+        footer=[*_details(session), *closing] if session else [],
         published_scaling=published_scaling(),
     )
     terminalreporter.ensure_newline()
-    print_summary(summary, session_console(config))
-    if session and session.judge.compares:
-        selected = [case.id for case in session.selected]
-        print_verdicts(session.verdicts, session.judge, selected, session_console(config))
+    terminalreporter.section("performance")
+    console = session_console(config)
+    selected = [*(case.id for case in session.selected), *session.context.elsewhere] if session else []
+    if everything:
+        print_summary(summary, console)
+        if session and session.judge.compares:
+            print_verdicts(session.verdicts, session.judge, selected, console)
+    else:
+        setup = config.stash[SETUP]
+        brief = Brief(
+            machine=setup.in_three_lines(),
+            warnings=[*setup.doubts, *(session.warnings if session else [])],
+            records=summary.records,
+            answers=checks,
+            judge=session.judge if session else NoBaseline(),
+            judged=session.verdicts if session else RunVerdicts({}),
+            selected=selected,
+            closing=closing,
+        )
+        print_brief(brief, console)
     overview = _overview(config, session) if session else None
     path = config.stash[OPTIONS].summary
     if path is not None:
@@ -150,13 +177,22 @@ def reproduction(config: pytest.Config, nodeid: str) -> str:
     return shlex.join([uv(), "run", "pytest", nodeid, *arguments])
 
 
-def _footer(session: PerfSession, stored: StorageOutcome) -> list[str]:
-    """The lines below the tables of measured cases."""
+def _details(session: PerfSession) -> list[str]:
+    """The lines below the tables that only the full summary has."""
+    return [
+        *_wall_time(session.setup.ledger),
+        *_pace(session.records),
+        *_peaks(session),
+    ]
+
+
+def _closing(session: PerfSession, stored: StorageOutcome) -> list[str]:
+    """How long it took, what was disturbed, what is unfinished, and where the run is."""
+    blocks = {record.workload: (record.blocks, record.blocks_disturbed) for record in session.records}
+    whole, disturbed = (sum(counts) for counts in zip(*blocks.values(), strict=True)) if blocks else (0, 0)
     lines = [
-        *_charts(session),
-        *_wall_time(session.setup.ledger, session.setup.wall_s),
-        *_disturbance(session.records),
-        *_machine(session),
+        f"{session.setup.wall_s:.0f} s in all. {disturbed} of {counted(whole, 'block')} were disturbed by other "
+        "programs or the hypervisor and do not count."
     ]
     if session.journal.problem:
         lines.append(f"The journal could not be written, so --perf-resume will lack cases: {session.journal.problem}")
@@ -181,12 +217,12 @@ def _charts(session: PerfSession) -> list[str]:
     return [f"Charts of training: {path}"]
 
 
-def _wall_time(ledger: Ledger, wall_s: float) -> list[str]:
+def _wall_time(ledger: Ledger) -> list[str]:
     """The session's wall time by stage, and how much of measuring and of the timed part are passes."""
     seconds = ledger.seconds
     stages = [f"{name} {spent_s:.0f} s" for name, spent_s in seconds.items()]
     stages += [f"(of these, {name} {spent_s:.0f} s)" for name, spent_s in ledger.parts.items()]
-    lines = [f"Wall time: {wall_s:.0f} s: {', '.join(stages)}, the rest {wall_s - sum(seconds.values()):.0f} s."]
+    lines = [f"Wall time: {', '.join(stages)}."]
     counted_s = seconds.get("counted passes", 0.0)
     timed_s = counted_s + seconds.get("between passes", 0.0)
     warm_up_s = seconds.get("warm-up", 0.0)
@@ -199,36 +235,36 @@ def _wall_time(ledger: Ledger, wall_s: float) -> list[str]:
     return lines
 
 
-def _disturbance(records: Sequence[CaseRecord]) -> list[str]:
-    """How many blocks do not count because other programs took the CPUs."""
-    blocks = {record.workload: (record.blocks, record.blocks_disturbed) for record in records}
-    whole, disturbed = (sum(counts) for counts in zip(*blocks.values(), strict=True)) if blocks else (0, 0)
+def _pace(records: Sequence[CaseRecord]) -> list[str]:
+    """How many slots came close to the fastest of their case."""
+    if not records:
+        return []
     near = [record.slots_near_fastest for record in records]
-    lines = [f"{disturbed} of {whole} blocks were disturbed by other programs or the hypervisor and do not count."]
-    if near:
-        lines.append(
-            f"{sum(near) / len(near):.0%} of slots took at most 1.1 times the fastest of their case; if this is low, "
-            f"neighbours that no counter shows slowed the rest ({uv()} run mxperf doctor)."
-        )
-    return lines
+    return [
+        f"{sum(near) / len(near):.0%} of slots took at most 1.1 times the fastest of their case; if this is low, "
+        f"neighbours that no counter shows slowed the rest ({uv()} run mxperf doctor)."
+    ]
 
 
-def _machine(session: PerfSession) -> list[str]:
-    """The machine's peak, and what became doubtful while the session ran."""
-    lines = []
-    if session.peaks:
-        rates = ", ".join(f"{role} {rate:.0f} GFLOP/s" for role, rate in session.peaks.items())
-        size = session.effort.peak_size
-        lines.append(f"The machine's peak, a {size} x {size} FP32 matrix product with each build: {rates}.")
+def _peaks(session: PerfSession) -> list[str]:
+    """The machine's peak."""
+    if not session.peaks:
+        return []
+    rates = ", ".join(f"{role} {rate:.0f} GFLOP/s" for role, rate in session.peaks.items())
+    size = session.effort.peak_size
+    return [f"The machine's peak, a {size} x {size} FP32 matrix product with each build: {rates}."]
+
+
+def _late_doubts(session: PerfSession) -> list[str]:
+    """What became doubtful while the session ran."""
     before = session.setup.state
     early = OWN_DOING | {finding.check for finding in findings(before) if finding.verdict == "doubtful"}
     late = [finding for finding in findings(before, read_state()) if finding.verdict == "doubtful"]
-    lines += [f"doubtful while it ran: {f.check} {f.reading}: {f.advice}" for f in late if f.check not in early]
-    return lines
+    return [f"doubtful while it ran: {f.check} {f.reading}: {f.advice}" for f in late if f.check not in early]
 
 
 def session_console(config: pytest.Config) -> Console:
-    """Return a console on pytest's own output, even while it captures; wide where no terminal sets a width."""
+    """Return a console on pytest's own output, even while it captures."""
     return widened(Console(file=config.get_terminal_writer()._file))  # noqa: SLF001 - pytest has no public way
 
 

@@ -17,6 +17,8 @@ from perf.columns import FAMILIES, Column
 from perf.errors import PerfError
 from perf.files import decoded, read_bytes
 from perf.judge.speedup import Floors, ObservedRatio, observe
+from perf.runs.refreshing.records import AnchorDrift, SourceSession
+from perf.runs.tolerances import ToleranceEntry
 from perf.stack import Stack
 
 # The version of the format. A change that old code cannot read gets the next number.
@@ -44,6 +46,13 @@ class RatioSample(msgspec.Struct, frozen=True):
         list[float], Meta(description="interquartile mean of the blocks' log(reference latency / latency)")
     ]
     over: Annotated[Stack, Meta(description="stack of the reference")]
+    sessions: Annotated[
+        tuple[float, ...],
+        Meta(
+            description="log speedup of each session that a refreshed baseline was built from, oldest first; empty if "
+            "the run is one session"
+        ),
+    ] = ()
 
     @property
     def observed(self) -> ObservedRatio | None:
@@ -126,6 +135,24 @@ class AcceptedLosses(msgspec.Struct, frozen=True):
     dropped: tuple[str, ...]
 
 
+class Shard(msgspec.Struct, frozen=True):
+    """The part of a night that a run measured: shard `number` of `of`. `items` holds the shard of every measured item
+    of the night, by its pytest id. `balanced_by` says what the shards' times were estimated from. `night` is the name
+    of the night (--perf-session), None when it has none.
+    """
+
+    number: int
+    of: int
+    items: dict[str, int]
+    balanced_by: str
+    night: str | None = None
+
+    @property
+    def text(self) -> str:
+        """How messages call it."""
+        return f"shard {self.number} of {self.of}"
+
+
 class RunContext(msgspec.Struct, frozen=True):
     """Everything in a run that is not about one case.
 
@@ -133,7 +160,10 @@ class RunContext(msgspec.Struct, frozen=True):
     machine itself. `settings` are the machine's settings, which are reported if they differ. `left_out` holds the
     reason for each selected item that is not in the file. `injected` holds deliberate slowdowns by variant, as
     fractions of a pass. `complete` says whether every selected item was run. `accepted` is what a user accepted, if the
-    run is worse than the one stored before it. `tier` is the run's tier; "" in files that do not say it.
+    run is worse than the one stored before it. `tolerances` are those that items were marked with, by case. `sources`
+    are the sessions that a refreshed baseline was built from, and `drift` is how far it moved from the anchor when it
+    was stored. `shard` is the part of a night that was run, None for a whole run. `arguments` are the options of the
+    command that measured it, as far as they reproduce a case. `tier` is the run's tier; "" in files that do not say it.
     """
 
     schema: int
@@ -144,7 +174,24 @@ class RunContext(msgspec.Struct, frozen=True):
     injected: dict[str, float]
     complete: bool
     accepted: AcceptedLosses | None = None
+    tolerances: dict[str, ToleranceEntry] = {}
+    sources: tuple[SourceSession, ...] = ()
+    drift: AnchorDrift | None = None
+    shard: Shard | None = None
+    arguments: tuple[str, ...] = ()
     tier: str = ""
+
+    @property
+    def origin(self) -> list[str]:
+        """The sessions that it was built from and its drift since the anchor, as sentences; none for most runs."""
+        sources = ", ".join(source.text for source in self.sources)
+        return [f"built from {sources}."] * bool(sources) + ([self.drift.text] if self.drift else [])
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """The names of the cases that other shards of the same night measure."""
+        items = self.shard.items.items() if self.shard else ()
+        return tuple(case_of_item(item) for item, number in items if self.shard and number != self.shard.number)
 
 
 class StoredRun(msgspec.Struct, frozen=True):
@@ -158,6 +205,11 @@ class StoredRun(msgspec.Struct, frozen=True):
     def cases(self) -> dict[str, StoredCase]:
         """The cases by name."""
         return {benchmark.extra_info.name: benchmark.extra_info for benchmark in self.benchmarks}
+
+
+def case_of_item(item: str) -> str:
+    """Return the case in a pytest id, such as "perf/cnn/test_inference.py::test_inference[resnet50_v1-b1-mkl-fp32]"."""
+    return item.rpartition("[")[2].removesuffix("]")
 
 
 class _Version(msgspec.Struct):
@@ -223,5 +275,8 @@ def _impossible(run: StoredRun) -> Iterator[str]:
                 yield f"contains an impossible speedup of {case.name} over {reference}"
         if case.side_by_side and not all(abs(value) < MOST_LOG_RATIO for value in case.side_by_side.values):
             yield f"contains an impossible ratio of {case.name} and its baseline arm"
+    for name, entry in run.perf.tolerances.items():
+        if not entry.possible:
+            yield f"contains an impossible tolerance of {name}: {entry.text}"
     if not CLASS.fullmatch(run.perf.machine_class):
         yield f"has an invalid machine class: {run.perf.machine_class!r}"

@@ -59,6 +59,7 @@ def run_inline(
             if name.startswith(OWN):
                 patch.delenv(name)
         patch.setenv("MXNET_PERF_CACHE", str(cache))
+        patch.setenv("COLUMNS", "1000")  # no line is wrapped
         if workflow:
             patch.setenv("GITHUB_ACTIONS", "true")
         patch.setattr("perf.plugin.setup.provision", provide)

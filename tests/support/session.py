@@ -17,10 +17,14 @@ from perf.cache import cache_folder
 from perf.files import ROOT
 from tests.support.inline import OWN, Finished
 
-SMOKE = ("perf/cnn/test_inference.py", "--perf-tier=smoke")
+# Tests wait for each step.
+EVERY_STEP = "--perf-progress=0.001"
+SMOKE = ("perf/cnn/test_inference.py", "--perf-tier=smoke", EVERY_STEP)
 # Two cases without a network to prepare.
-RECURRENT = ("perf/rnn/test_inference.py", "--perf-tier=smoke")
+RECURRENT = ("perf/rnn/test_inference.py", "--perf-tier=smoke", EVERY_STEP)
 HANG_S = 120.0
+# Wide enough for every line and column that tests look for; tests/unit/report tries the widths of terminals.
+COLUMNS = 1000
 
 
 class Session:
@@ -38,7 +42,7 @@ class Session:
         self.process = subprocess.Popen(
             [*before, sys.executable, "-m", program, *options],
             cwd=ROOT,
-            env={**environment, "TMPDIR": str(temporary)},
+            env={**environment, "TMPDIR": str(temporary), "COLUMNS": str(COLUMNS)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

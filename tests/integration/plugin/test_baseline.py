@@ -14,7 +14,7 @@ import pytest
 from perf.cli.main import main
 from perf.runs.schema import read_run
 from perf.wording import uv
-from tests.integration.plugin.conftest import IGNORED, NETWORK, OTHER_VARIABLE, Slowed
+from tests.integration.plugin.conftest import IGNORED, NETWORK, OTHER_VARIABLE, Slowed, properties
 from tests.support.inline import Finished
 
 pytestmark = pytest.mark.alone
@@ -119,6 +119,16 @@ def test_a_regression_fails_its_own_case_with_figures_changes_and_command(slowed
     assert "Traceback" not in finished.output
 
 
+def test_a_regression_has_its_change_in_junit_xml_and_what_was_not_run_is_not_judged(slowed: Slowed) -> None:
+    items = properties(slowed.junit_xml)
+    shown = items[f"test_inference[{LSTM_IN_MKL}]"]
+    assert (shown["perf_verdict"], shown["perf_baseline"]) == ("regressed", "0001_first.json")
+    assert float(shown["perf_change_low"]) < float(shown["perf_change"]) < float(shown["perf_change_high"]) < 1
+    assert float(shown["perf_speedup"]) < float(shown["perf_baseline_speedup"])
+    unprepared = [shown for name, shown in items.items() if "mobilenet1.0_int8" in name]
+    assert [shown["perf_verdict"] for shown in unprepared] == ["not judged"] * 3
+
+
 def test_a_regression_is_an_error_of_the_workflow_and_the_summarys_first_word(slowed: Slowed) -> None:
     lines = slowed.finished.output.splitlines()
     errors = [line for line in lines if line.startswith("::error ")]
@@ -171,8 +181,10 @@ def test_a_wheel_that_a_stored_run_names_is_not_installed_from_a_file(slowed: Sl
     why = slowed.finished.part(
         "inconclusive: the stack changed, and the baseline's stack was not measured side by side"
     )
-    assert f"changed: wheel: {evil} (000000000000) -> mxnet-mkl==1.5.0 (" in why
     assert why.endswith(f"1 case: {case}.")
+    kept_cases = [benchmark["extra_info"] for benchmark in json.loads(slowed.kept.read_text())["benchmarks"]]
+    (verdict,) = [info["verdict"] for info in kept_cases if f"{info['workload']}-{info['variant']}" == case]
+    assert verdict["changes"][0].startswith(f"wheel: {evil} (000000000000) -> mxnet-mkl==1.5.0 (")
     kept = read_run(slowed.kept).cases[case]
     assert kept.side_by_side is not None
     assert (kept.side_by_side.values, kept.side_by_side.problem) == (

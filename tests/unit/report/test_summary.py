@@ -20,7 +20,8 @@ from perf.columns import Column
 from perf.errors import PerfError
 from perf.facts import Drift
 from perf.report.github.markdown import write_markdown
-from perf.report.summary import MARKED, TYPICAL, Summary, TextTable, print_summary, tables_of
+from perf.report.summary import MARKED, TYPICAL, Summary, print_summary, tables_of
+from perf.report.tables import TextTable
 from perf.runs.record import CaseRecord, RatioEstimate
 from perf.runs.schema import FEW
 from tests.unit.report.records import (
