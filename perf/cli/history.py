@@ -122,7 +122,8 @@ def _findings(folder: Path | None, machine_class: str | None) -> HistoryFindings
     chosen = folder_of(folder, machine_class)
     nights = read_nights(chosen, machine_class)
     if not nights.files:
-        why = "; ".join(str(problem).partition("\n")[0] for problem in nights.unusable) or "it is empty"
+        count = len(nights.unusable)
+        why = f"none of {count}, such as {str(nights.unusable[0]).partition(chr(10))[0]}" if count else "it is empty"
         step = f"add a run: {add_command()}"
         raise PerfError(f"holds no file that can be used: {why}", subject=str(chosen), next_step=step)
     return findings_of(nights, read_accepted(chosen / ACCEPTED), read_tolerances(TOLERANCES))

@@ -33,8 +33,10 @@ def sparkline(values: Sequence[float]) -> str:
 def history_table(judged: Sequence[JudgedSeries]) -> Table:
     """Return a table with a row for each series."""
     table = Table(box=box.SIMPLE_HEAD)
-    for name, justify in (("Case", "left"), ("Over", "left"), ("Nights", "right"), ("Last", "right")):
-        table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
+    table.add_column("Case", no_wrap=True)  # names are copied into commands
+    table.add_column("Over", overflow="fold", min_width=len("native-fp32"))
+    table.add_column("Nights", justify="right")
+    table.add_column("Last", justify="right")
     table.add_column(f"Last {SHOWN_NIGHTS} nights", overflow="fold")
     table.add_column("Changes", overflow="fold")
     for one in judged:
