@@ -13,7 +13,7 @@ from perf.machine import CHECKS, Finding
 from perf.machine.pace import Pace
 from perf.report.console import PLAIN_WIDTH
 
-COMMANDS = ["doctor", "judge", "refresh", "reference"]
+COMMANDS = ["doctor", "judge", "refresh", "export", "reference"]
 MXPERF = Path(sys.executable).with_name("mxperf")
 DOUBTFUL = Finding("swapping", "7 pages moved", "doubtful", "A thread waits.", "sudo swapoff -a")
 FINE = Finding("governor", "performance", "fine", "Governors differ.", None)
