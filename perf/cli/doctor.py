@@ -6,7 +6,17 @@ import msgspec
 import typer
 from rich.console import Console
 
-from perf.machine import Finding, findings, pace_finding, read_machine, read_state, settings, watch_pace
+from perf.machine import (
+    Finding,
+    findings,
+    numactl_finding,
+    pace_finding,
+    read_machine,
+    read_state,
+    read_topology,
+    settings,
+    watch_pace,
+)
 from perf.machine.state import Value
 from perf.report.console import say, widened
 from perf.report.doctor import print_findings
@@ -64,6 +74,6 @@ def _diagnose(window_s: float) -> Diagnosis:
     return Diagnosis(
         machine_class=machine_class,
         window_s=(after.time_ns - before.time_ns) / 1e9,
-        findings=[pace_finding(paces), *findings(before, after)],
+        findings=[pace_finding(paces), numactl_finding(read_topology()), *findings(before, after)],
         settings=settings(after),
     )

@@ -16,6 +16,7 @@ from perf.cli.pages.schemas import schema_files
 from perf.cli.pages.tiers import tiers_page
 from perf.cli.pages.verdicts import verdicts_page
 from perf.cli.refresh import refresh
+from perf.cli.runner import runner
 from perf.errors import PerfError
 from perf.files import write_whole
 
@@ -42,7 +43,7 @@ def pages() -> dict[str, str]:
     return {name: "\n".join(page()).rstrip() + "\n" for name, page in PAGES.items()} | schema_files()
 
 
-SUBCOMMANDS = (doctor, judge, refresh, export, reference)
+SUBCOMMANDS = (doctor, judge, refresh, export, runner, reference)
 # What writes each page, by its file name.
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "options.md": options_page,

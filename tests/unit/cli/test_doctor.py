@@ -13,7 +13,7 @@ from perf.machine import CHECKS, Finding
 from perf.machine.pace import Pace
 from perf.report.console import PLAIN_WIDTH
 
-COMMANDS = ["doctor", "judge", "refresh", "export", "reference"]
+COMMANDS = ["doctor", "judge", "refresh", "export", "runner", "reference"]
 MXPERF = Path(sys.executable).with_name("mxperf")
 DOUBTFUL = Finding("swapping", "7 pages moved", "doubtful", "A thread waits.", "sudo swapoff -a")
 FINE = Finding("governor", "performance", "fine", "Governors differ.", None)
@@ -26,6 +26,7 @@ def run(
     """The exit code of the command, whose machine has these `findings`, and loops of 100 ns to `slowest_ns`."""
     monkeypatch.setattr(sys, "argv", ["mxperf", *arguments])
     monkeypatch.setattr(doctor, "findings", lambda _before, _after: list(findings))
+    monkeypatch.setattr(doctor, "numactl_finding", lambda _topology: FINE)
     monkeypatch.setattr(doctor, "watch_pace", lambda _window_s: {"computing": Pace((100, slowest_ns))})
     with pytest.raises(SystemExit) as caught:
         main.main()
@@ -37,7 +38,8 @@ def test_the_installed_command_reports_every_check_once() -> None:
     command = [str(MXPERF), "doctor", "--json", "--window", "0.2"]
     finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     diagnosis = json.loads(finished.stdout)
-    assert [finding["check"] for finding in diagnosis["findings"]] == ["steady_pace", *(check.name for check in CHECKS)]
+    names = ["steady_pace", "numactl", *(check.name for check in CHECKS)]
+    assert [finding["check"] for finding in diagnosis["findings"]] == names
     assert finished.returncode == any(finding["verdict"] == "doubtful" for finding in diagnosis["findings"])
     assert diagnosis["window_s"] >= 0.2
     assert diagnosis["machine_class"]
