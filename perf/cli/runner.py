@@ -15,7 +15,7 @@ from rich.text import Text
 
 from perf.errors import PerfError
 from perf.machine.runner import ROOT, Outcome, apply, planned_apply, planned_revert, read_settings, revert
-from perf.machine.runner.record import RECORD
+from perf.machine.runner.record import RECORD, read_record
 from perf.report.console import say, widened
 from perf.wording import counted
 
@@ -55,7 +55,9 @@ def runner(
     root, or the previous values cannot be recorded or read.
     """
     console = widened(Console())
-    if action is Action.REVERT and not record.exists():
+    if action is not Action.STATUS and not dry_run:
+        _need_root(action)
+    if action is Action.REVERT and read_record(record) is None:
         say(console, f"There is nothing to restore: {record} does not exist.")
         return
     if action is Action.STATUS:
@@ -67,7 +69,6 @@ def runner(
             say(console, f"would run: {outcome.command}")
         say(console, f"{counted(len(planned), 'change')} to make.")
     else:
-        _need_root(action)
         done = apply(ROOT, record) if action is Action.APPLY else revert(ROOT, record)
         differ = _report(done, action, record, console)
         if action is Action.APPLY:
@@ -104,7 +105,7 @@ def _report(outcomes: Sequence[Outcome], action: Action, record: Path, console: 
     failed = [outcome for outcome in outcomes if outcome.problem]
     changed = counted(len(outcomes) - len(failed), "change")
     say(console, f"{changed} made{f', {len(failed)} failed' if failed else ''}.")
-    if record.exists():
+    if read_record(record) is not None:
         kept = "could not be restored" if action is Action.REVERT else "was before the first apply"
         say(console, f"What {kept}: {record}")
     return bool(failed)

@@ -57,10 +57,10 @@ def apply(root: Path, record: Path) -> list[Outcome]:
 
 
 def revert(root: Path, record: Path) -> list[Outcome]:
-    """Give every recorded target the value that it had, the last one first, and read it back. What could not be
+    """Give every recorded target the value that it had, the last setting first, and read it back. What could not be
     restored stays in the record; otherwise the record is deleted. Without a record, nothing is done.
     """
-    if not record.exists():
+    if read_record(record) is None:
         return []
     outcomes, left = [], []
     for previous, change in _to_revert(root, record):
@@ -70,7 +70,7 @@ def revert(root: Path, record: Path) -> list[Outcome]:
         outcomes.append(outcome)
         if outcome.problem is not None:
             left.append(previous)
-    write_record(record, Record(tuple(reversed(left))))
+    write_record(record, Record(tuple(left)))
     return outcomes
 
 
@@ -83,14 +83,16 @@ def _to_apply(root: Path) -> Iterator[Change]:
 
 
 def _to_revert(root: Path, record: Path) -> Iterator[tuple[Previous, Change]]:
-    """Yield what was recorded, the last first, each with its change. Values are read when their turn comes: switching
-    SMT on brings files of other settings back.
+    """Yield what was recorded, the last setting first, each with its change. Values are read when their turn comes:
+    switching SMT on brings files of other settings back. The targets of a setting keep their order, which decides the
+    priorities of swap areas.
     """
     recorded = read_record(record) or Record()
-    for previous in reversed(recorded.values):
-        if previous.setting not in settings():
-            message = f"has a setting that this version does not know: {previous.setting}"
-            raise PerfError(message, subject=str(record), next_step="revert with the version that applied it")
+    order = list(settings())
+    for unknown in {previous.setting for previous in recorded.values}.difference(order):
+        message = f"has a setting that this version does not know: {unknown}"
+        raise PerfError(message, subject=str(record), next_step="revert with the version that applied it")
+    for previous in sorted(recorded.values, key=lambda previous: -order.index(previous.setting)):
         now = settings()[previous.setting].means.value(root, previous.target)
         yield previous, Change(previous.setting, previous.target, now, previous.value)
 

@@ -3,6 +3,7 @@
 Each of these has targets, such as a file, whose values are texts.
 """
 
+import os
 import re
 import shlex
 import shutil
@@ -73,8 +74,9 @@ class Files:
         return f"echo {shlex.quote(value)} > {shlex.quote(target)}"
 
     def write(self, root: Path, target: str, value: str) -> None:
-        """Write the file as the kernel wants it: at once, and not created when it is missing."""
-        with (root / target.lstrip("/")).open("r+") as stream:
+        """Write the file, which is never created: the kernel's are there or not."""
+        descriptor = os.open(root / target.lstrip("/"), os.O_WRONLY | os.O_TRUNC)
+        with open(descriptor, "w") as stream:  # noqa: PTH123 - a descriptor has no path
             stream.write(value)
 
 
@@ -83,12 +85,12 @@ class SwapAreas:
     """The swap areas: each is on with a priority, or off."""
 
     def read(self, root: Path) -> dict[str, str] | None:
-        """Return the areas that are on, each with its priority; the kernel chooses negative ones on its own."""
+        """Return the areas that are on, each with its priority unless the kernel chose it (a negative one)."""
         header, *lines = (read_text(root / "proc/swaps") or "").splitlines() or [""]
         if not header.startswith("Filename"):
             return None
         areas = [fields for line in lines if len(fields := line.split()) == _SWAPS_COLUMNS]
-        return {_unescaped(name): f"{ON}, priority {_priority(text)}" for name, *_, text in areas}
+        return {_unescaped(name): ON if text.startswith("-") else f"{ON}, priority {text}" for name, *_, text in areas}
 
     def wanted(self, target: str) -> str:  # noqa: ARG002 - Means
         """Return that an area is off."""
@@ -136,7 +138,7 @@ class Package:
         _run(self._command(target, value))
 
     def _command(self, target: str, value: str) -> list[str]:
-        return [_installer() or "apt-get", "install" if value == INSTALLED else "remove", "--assume-yes", target]
+        return [_installer() or "apt-get", "install" if value == INSTALLED else "remove", "-y", target]
 
 
 def _installer() -> str | None:
@@ -146,19 +148,21 @@ def _installer() -> str | None:
 def _swap_command(target: str, value: str) -> list[str]:
     if value == OFF:
         return ["swapoff", target]
-    priority = value.rpartition(" ")[2]
-    return ["swapon", *([] if priority == "default" else [f"--priority={priority}"]), target]
-
-
-def _priority(text: str) -> str:
-    return "default" if text.startswith("-") else text
+    _, _, priority = value.partition(", priority ")
+    return ["swapon", *([f"--priority={priority}"] if priority else []), target]
 
 
 def _run(command: Sequence[str]) -> None:
     """Run a command. Raises PerfError when it fails, with the last line that it wrote."""
     try:
         finished = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_S,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
         )
     except subprocess.TimeoutExpired as error:
         raise PerfError(f"`{shlex.join(command)}` took longer than {TIMEOUT_S:.0f} s") from error

@@ -31,7 +31,13 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_record(path: Path) -> Record | None:
     """Return the record in a file; None when there is none. Raises PerfError, naming the file, when it is damaged."""
-    return read_json(path, Record, next_step=STEP) if path.exists() else None
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        pass  # reading it says why
+    return read_json(path, Record, next_step=STEP)
 
 
 def extend_record(path: Path, values: Sequence[Previous]) -> None:
@@ -39,10 +45,11 @@ def extend_record(path: Path, values: Sequence[Previous]) -> None:
     whole, and only when it changes. Raises PerfError when it cannot be written.
     """
     recorded = (read_record(path) or Record()).values
-    known = {(previous.setting, previous.target) for previous in recorded}
-    new = [previous for previous in values if (previous.setting, previous.target) not in known]
-    if new:
-        write_record(path, Record((*recorded, *new)))
+    merged: dict[tuple[str, str], Previous] = {}
+    for previous in (*recorded, *values):
+        merged.setdefault((previous.setting, previous.target), previous)
+    if len(merged) > len(recorded):
+        write_record(path, Record(tuple(merged.values())))
 
 
 def write_record(path: Path, record: Record) -> None:

@@ -81,4 +81,4 @@ def _listed(values: Mapping[str, str]) -> str:
         return next(iter(values.values()))
     if all("/cpufreq/" in target for target in values):
         return mixture(list(values.values()))
-    return ", ".join(f"{Path(target).name} {value}" for target, value in values.items())
+    return "; ".join(f"{Path(target).name}: {value}" for target, value in values.items())
