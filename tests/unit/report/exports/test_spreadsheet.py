@@ -109,3 +109,9 @@ def test_judged_ratios_have_rows_with_their_intervals() -> None:
     (case,) = rows_of(files, "cnn")
     assert (case["verdict.kind"], case["verdict.smallest_loss"]) == ("regressed", "0.04")
     assert rows_of(csv_files(run_of()), "projection"), "training on one and two ranks is projected"
+
+
+def test_what_has_a_table_of_its_own_is_no_column_of_the_cases() -> None:
+    cases = [table for table in tables_of(run_of()) if table.name in {"cnn", "rnn", "dist"}]
+    assert len(cases) == 3
+    assert not [column for table in cases for column in table.columns if {"beside", "samples"} & {*column.split(".")}]
