@@ -74,7 +74,7 @@ def metric_name(path: Iterable[str]) -> tuple[str, str]:
 
 def _of_run(run: MeasuredRun) -> Iterator[Family]:
     """Yield what is the same for all cases, and what was not measured."""
-    described = {"machine_class": run.perf.machine_class, "host": run.perf.host_id or "", "tier": run.perf.tier or ""}
+    described = {"machine_class": run.perf.machine_class, "host": run.perf.host_id or "", "tier": run.perf.tier}
     yield Family("mxperf_run", "info", "the run", samples=[(labels_of(described), "1")])
     ended = f"{datetime.fromisoformat(run.datetime).timestamp():.3f}"
     yield Family("mxperf_run_end_timestamp_seconds", "gauge", "when it ended", "seconds", [("", ended)])

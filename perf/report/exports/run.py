@@ -34,12 +34,21 @@ class StateReport(msgspec.Struct, frozen=True):
 class MeasuredContext(RunContext, frozen=True, kw_only=True):
     """Everything in a run that is not about one case, stored as its `perf` part."""
 
-    tier: Annotated[str | None, Meta(description="tier: quick, nightly or smoke")] = None
     state: Annotated[StateReport | None, Meta(description="the machine's state around the run")] = None
     limits_gflop_per_s: Annotated[
         dict[str, float],
         Meta(description="peak of each build in a large matrix product, in 10^9 floating-point operations per second"),
     ] = msgspec.field(default_factory=dict)
+    wall_time_s: Annotated[dict[str, float], Meta(description="wall time by stage, in seconds")] = msgspec.field(
+        default_factory=dict
+    )
+    curves: Annotated[
+        dict[str, dict[int, list[float]]],
+        Meta(description="mean accuracy by epoch of trainings, by title and number of ranks"),
+    ] = msgspec.field(default_factory=dict)
+    compared_with: Annotated[
+        str | None, Meta(description="the stored run that it was compared with; null for none")
+    ] = None
 
 
 class MeasuredCase(msgspec.Struct, frozen=True):
