@@ -8,9 +8,7 @@ import typer
 
 from perf.cli.bisect import bisect
 from perf.cli.check_baselines import check_baselines
-from perf.cli.comment import comment
 from perf.cli.doctor import doctor
-from perf.cli.export import export
 from perf.cli.history import HISTORY_SUBCOMMANDS
 from perf.cli.judge import judge
 from perf.cli.nights.issue import issue
@@ -23,7 +21,9 @@ from perf.cli.pages.schemas import schema_files
 from perf.cli.pages.tiers import tiers_page
 from perf.cli.pages.verdicts import verdicts_page
 from perf.cli.refresh import refresh
-from perf.cli.report import report
+from perf.cli.reports.comment import comment
+from perf.cli.reports.export import export
+from perf.cli.reports.report import report
 from perf.cli.runner import runner
 from perf.errors import PerfError
 from perf.files import write_whole
