@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from perf.cli.bisect import bisect
+from perf.cli.check_baselines import check_baselines
 from perf.cli.comment import comment
 from perf.cli.doctor import doctor
 from perf.cli.history import HISTORY_SUBCOMMANDS
@@ -48,6 +49,7 @@ SUBCOMMANDS = (
     judge,
     comment,
     refresh,
+    check_baselines,
     bisect,
     report,
     reference,

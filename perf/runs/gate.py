@@ -49,6 +49,7 @@ class Gate:
         stored = f", stored {self.baseline.datetime[:16]}" if self.baseline else ""
         return [
             f"Compared with {self._source}{stored}. {self.sessions.text}",
+            *(f"{self.name}: {line}" for line in (self.baseline.perf.origin if self.baseline else [])),
             *([f"Ignored in the baseline's folder: {', '.join(self.ignored)}."] if self.ignored else []),
             *(f"Tolerance by the marker perf: {text} ({counted(n, 'case')})." for text, n in self._marks.items()),
             *(f"Machine setting changed since the baseline: {change}" for change in self.settings_changed),

@@ -17,6 +17,7 @@ from perf.columns import FAMILIES, Column
 from perf.errors import PerfError
 from perf.files import decoded, read_bytes
 from perf.judge.speedup import Floors, ObservedRatio, observe
+from perf.runs.refreshing.records import AnchorDrift, SourceSession
 from perf.runs.tolerances import ToleranceEntry
 from perf.stack import Stack
 
@@ -45,6 +46,13 @@ class RatioSample(msgspec.Struct, frozen=True):
         list[float], Meta(description="interquartile mean of the blocks' log(reference latency / latency)")
     ]
     over: Annotated[Stack, Meta(description="stack of the reference")]
+    sessions: Annotated[
+        tuple[float, ...],
+        Meta(
+            description="log speedup of each session that a refreshed baseline was built from, oldest first; empty if "
+            "the run is one session"
+        ),
+    ] = ()
 
     @property
     def observed(self) -> ObservedRatio | None:
@@ -134,8 +142,9 @@ class RunContext(msgspec.Struct, frozen=True):
     machine itself. `settings` are the machine's settings, which are reported if they differ. `left_out` holds the
     reason for each selected item that is not in the file. `injected` holds deliberate slowdowns by variant, as
     fractions of a pass. `complete` says whether every selected item was run. `accepted` is what a user accepted, if the
-    run is worse than the one stored before it. `tolerances` are those that items were marked with, by case. `tier` is
-    the run's tier; "" in files that do not say it.
+    run is worse than the one stored before it. `tolerances` are those that items were marked with, by case. `sources` are
+    the sessions that a refreshed baseline was built from, and `drift` is how far it moved from the anchor when it was
+    stored. `tier` is the run's tier; "" in files that do not say it.
     """
 
     schema: int
@@ -147,7 +156,15 @@ class RunContext(msgspec.Struct, frozen=True):
     complete: bool
     accepted: AcceptedLosses | None = None
     tolerances: dict[str, ToleranceEntry] = {}
+    sources: tuple[SourceSession, ...] = ()
+    drift: AnchorDrift | None = None
     tier: str = ""
+
+    @property
+    def origin(self) -> list[str]:
+        """The sessions that it was built from and its drift since the anchor, as sentences; none for most runs."""
+        sources = ", ".join(source.text for source in self.sources)
+        return [f"built from {sources}."] * bool(sources) + ([self.drift.text] if self.drift else [])
 
 
 class StoredRun(msgspec.Struct, frozen=True):

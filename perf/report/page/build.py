@@ -93,6 +93,10 @@ def page_of(compared: Compared, judged: Judged) -> Page:
             *_accepted(compared.name, context.accepted),
             *(_accepted(judged.judge.name, judged.judge.baseline.perf.accepted) if judged.judge.baseline else ()),
         ],
+        origin=[
+            *(f"{compared.name}: {line}" for line in context.origin),
+            *(f"{judged.judge.name}: {line}" for line in (compared.then.perf.origin if compared.then else [])),
+        ],
         environment=_environment(compared),
         settings=context.settings,
     )

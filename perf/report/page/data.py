@@ -183,5 +183,6 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     undecided: Annotated[list[str], Meta(description="undecided cases, and what would decide each")]
     wall_time_s: Annotated[dict[str, float], Meta(description="wall time by stage in seconds; empty if not recorded")]
     accepted: Annotated[list[Accepted], Meta(description="losses that were accepted")]
+    origin: Annotated[list[str], Meta(description="sessions behind run and baseline, and their drift since the anchor")]
     environment: Annotated[list[Difference], Meta(description="machine settings that differ from the baseline's")]
     settings: Annotated[dict[str, Any], Meta(description="machine settings of this run")]

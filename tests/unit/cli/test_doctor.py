@@ -14,7 +14,7 @@ from perf.machine import CHECKS, Finding
 from perf.machine.pace import Pace
 from perf.report.console import PLAIN_WIDTH
 
-COMMANDS = [*(command.__name__ for command in SUBCOMMANDS), *GROUPS]
+COMMANDS = [*(command.__name__.replace("_", "-") for command in SUBCOMMANDS), *GROUPS]
 MXPERF = Path(sys.executable).with_name("mxperf")
 DOUBTFUL = Finding("swapping", "7 pages moved", "doubtful", "A thread waits.", "sudo swapoff -a")
 FINE = Finding("governor", "performance", "fine", "Governors differ.", None)

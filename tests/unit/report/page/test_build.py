@@ -17,6 +17,7 @@ from perf.report.page.cases import significance
 from perf.report.page.data import Interval, Page, Rates
 from perf.report.page.source import Compared, ReportedRun
 from perf.runs.judges import Judge, NoBaseline
+from perf.runs.refreshing.records import AnchorDrift, CaseDrift, SourceSession
 from perf.runs.verdict import Verdict
 from tests.support.factories import (
     LOG_SPEEDUPS,
@@ -143,3 +144,13 @@ def test_a_narrower_interval_is_more_significant(change: float, width: float, mo
     wide = Interval(change, change / (width * more), change * width * more)
     assert significance(narrow) >= significance(wide)
     assert significance(Interval(change)) == 0
+
+
+def test_the_sessions_behind_a_baseline_and_its_drift_are_shown() -> None:
+    drift = AnchorDrift("0001_<script>.json", "0" * 64, {"a": CaseDrift("0001_a.json", 0.93, 0.9, 0.96, 0.93)})
+    source = SourceSession("session-1.json", "2026-11-23T15:00:00+00:00", "f" * 64, ("net",))
+    origin = {"drift": msgspec.to_builtins(drift), "sources": [msgspec.to_builtins(source)]}
+    built, drifted = shown(document(), document(**origin)).origin
+    assert built == "0001_a.json: built from session-1.json (2026-11-23T15:00, sha256 ffffffffffff)."
+    assert drifted.startswith("0001_a.json: Sum of drift since the anchor 0001_<script>.json: median -7.0% of 1 case; ")
+    assert shown(document(), document()).origin == []
