@@ -142,9 +142,9 @@ class RunContext(msgspec.Struct, frozen=True):
     machine itself. `settings` are the machine's settings, which are reported if they differ. `left_out` holds the
     reason for each selected item that is not in the file. `injected` holds deliberate slowdowns by variant, as
     fractions of a pass. `complete` says whether every selected item was run. `accepted` is what a user accepted, if the
-    run is worse than the one stored before it. `tolerances` are those that items were marked with, by case. `sources` are
-    the sessions that a refreshed baseline was built from, and `drift` is how far it moved from the anchor when it was
-    stored. `tier` is the run's tier; "" in files that do not say it.
+    run is worse than the one stored before it. `tolerances` are those that items were marked with, by case. `sources`
+    are the sessions that a refreshed baseline was built from, and `drift` is how far it moved from the anchor when it
+    was stored. `tier` is the run's tier; "" in files that do not say it.
     """
 
     schema: int
