@@ -48,7 +48,9 @@ class ProgressLine:
         say(self._console, text)
 
     def show(self, text: str, left_s: float) -> None:
-        """Show what is being done now, and how many seconds everything still takes; 0 at the end, which is always shown."""
+        """Show what is being done now, and how many seconds everything still takes: 0 at the end, which is always
+        shown.
+        """
         now_s = time.monotonic()
         if self._started_s is None:
             self._started_s = now_s
