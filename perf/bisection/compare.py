@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from perf.bisection.search import Answer, next_wheel
-from perf.bisection.session import INVOCATIONS, Measured
+from perf.bisection.session import FIRST, INVOCATIONS, Measured
 from perf.bisection.state import Bisection, Step, add_step, answers_of, read_steps
 from perf.judge.change import CONFIDENCE, Change
 from perf.judge.judgement import VerdictKind
@@ -26,11 +26,10 @@ ANSWERS: Mapping[VerdictKind, Answer] = {"regressed": "slower", "ok": "not slowe
 
 @dataclass(frozen=True)
 class WheelJudge:
-    """Judges wheels by the run of the first one: `name` is its file's name, `baseline` the run, and `tolerances` say
-    which losses matter. `wheels` is the number of wheels that may be compared.
+    """Judges wheels by the run of the first one, the `baseline`. `tolerances` say which losses matter, and `wheels` is
+    the number of wheels that may be compared.
     """
 
-    name: str
     baseline: StoredRun
     tolerances: Tolerances
     wheels: int
@@ -42,7 +41,7 @@ class WheelJudge:
         top of the evaluations of each session. Likewise the 5 % with which `ok` misses a loss of the resolution are
         divided among the wheels: a wrong "not slower" would send the search the wrong way.
         """
-        gate = make_gate(self.name, self.baseline, run.perf, [case.name], [case.family], self.tolerances, [])
+        gate = make_gate(FIRST.name, self.baseline, run.perf, [case.name], [case.family], self.tolerances, [])
         gate = replace(gate, comparisons=self.wheels * len(INVOCATIONS))
         verdict = gate.judged([case]).verdicts[case.name]
         change = verdict.side_by_side.change if verdict.side_by_side else None

@@ -16,7 +16,6 @@ from perf.errors import PerfError
 from perf.files import ROOT
 from perf.measure.tiers import effort_of
 from perf.runs.schema import FEW, StoredCase, StoredRun, read_run
-from perf.runs.store import numbered_files
 from perf.wording import uv
 
 # The fewest invocations of a wheel's sessions, in their order, unless the tier has more: what the first session leaves
@@ -24,8 +23,8 @@ from perf.wording import uv
 INVOCATIONS = (FEW, 8, 16)
 # How sessions are started: by the Python that runs this.
 PYTEST = (sys.executable, "-m", "pytest")
-# The name that the run of the first wheel is stored under.
-FIRST = "first"
+# Where the run of the first wheel is, in the folder: a stored run that sessions compare with.
+FIRST = Path("first", "0001_first.json")
 # pytest's exit codes for a session whose items ran, and for one that could not begin.
 RAN, USAGE_ERROR = (0, 1), 4
 # A measured item, or a check, in pytest's list: its id, which ends with the case's name.
@@ -77,53 +76,51 @@ class Sessions:
     folder: Path
     bisection: Bisection
 
-    def first(self) -> tuple[Path, StoredRun]:
-        """Return the stored run of the first wheel, which is measured unless it is there. Raises PerfError when it
-        cannot be.
+    def first(self) -> StoredRun:
+        """Return the run of the first wheel, which is measured unless it is there. Raises PerfError when it cannot be.
+
+        Later sessions need its stack only, so it may be short, and disturbed.
         """
-        stored = self._first_file()
-        if stored is None:
-            problem = self._session("wheel-000", ["--benchmark-save", FIRST, *self._with_wheel(0)])
-            stored = self._first_file()
-            if stored is None:
-                message = f"the first wheel could not be measured: {problem or 'its run was not stored'}"
-                raise PerfError(message, subject=self.bisection.wheels[0].name, next_step=self._look("wheel-000"))
-        run = read_run(stored)
-        if self.bisection.case not in run.cases:
-            why = run.perf.left_out.get(self.bisection.item, "no item measures it")
-            message = f"the run of the first wheel does not contain this case: {why}"
-            step = f"{self._look('wheel-000')}; to measure it again, remove {self.folder / FIRST}"
-            raise PerfError(message, subject=self.bisection.case, next_step=step)
+        path = self.folder / FIRST
+        run, problem = self._run_in(path, "wheel-000", ["--perf-invocations=1", *self._with_wheel(0)])
+        if run is None or self.bisection.case not in run.cases:
+            message = f"the first wheel could not be measured: {problem}"
+            step = f"correct that and remove {path.parent}, or begin with another wheel"
+            raise PerfError(message, subject=self.bisection.wheels[0].name, next_step=step)
         self._check_role(run.cases[self.bisection.case], 0)
-        return stored, run
+        return run
 
     def measured(self, wheel: int, attempt: int) -> Measured:
         """Return the result of a wheel's session, by its number from 1 on. A session that was interrupted is resumed,
         and one whose run is stored is not repeated. Raises PerfError when it fails for another reason than the wheel.
         """
         name = f"wheel-{wheel:03}-session-{attempt}"
-        path = self.folder / "runs" / f"{name}.json"
-        run = _complete_run(path)
-        if run is None:
-            least = max(INVOCATIONS[attempt - 1], effort_of(self.bisection.tier).min_invocations)
-            arguments = [f"--benchmark-json={path}", f"--perf-invocations={least}", "--benchmark-compare=0001"]
-            problem = self._session(name, [*arguments, *self._with_wheel(wheel)])
-            if problem:
-                return Measured(problem=problem)
-            run = _complete_run(path)
-        if run is None:  # pytest-benchmark writes none when its only test failed or was skipped
-            log = (self.folder / "logs" / f"{name}.txt").read_text(errors="replace")
-            return Measured(problem=f"{failure_in(log, self.bisection.case)} ({self._look(name)})")
-        case = run.cases.get(self.bisection.case)
+        least = max(INVOCATIONS[attempt - 1], effort_of(self.bisection.tier).min_invocations)
+        arguments = [f"--perf-invocations={least}", *self._with_wheel(wheel), *self._compared]
+        run, problem = self._run_in(self.folder / "runs" / f"{name}.json", name, arguments)
+        case = run.cases.get(self.bisection.case) if run else None
         if case is None:
-            return Measured(run, problem=run.perf.left_out.get(self.bisection.item, "the case was not measured"))
+            return Measured(run, problem=problem)
         self._check_role(case, wheel)
         return Measured(run, case)
 
     def command(self, wheel: int) -> str:
         """Return the command that measures a wheel side by side with the first one."""
-        arguments = [self.bisection.item, *self._shared]
-        return shlex.join([uv(), "run", "pytest", *arguments, *self._with_wheel(wheel), "--benchmark-compare=0001"])
+        arguments = [self.bisection.item, *self._shared, *self._with_wheel(wheel), *self._compared]
+        return shlex.join([uv(), "run", "pytest", *arguments])
+
+    def _run_in(self, path: Path, name: str, arguments: Sequence[str]) -> tuple[StoredRun | None, str]:
+        """Return the run in a file, which a session is started for unless it is there, and why it lacks the case."""
+        run = _complete_run(path)
+        if run is None:
+            problem = self._session(name, [f"--benchmark-json={path}", *arguments])
+            if problem:
+                return None, problem
+            run = _complete_run(path)
+        if run is None:  # pytest-benchmark writes none when its only test failed or was skipped
+            log = (self.folder / "logs" / f"{name}.txt").read_text(errors="replace")
+            return None, f"{failure_in(log, self.bisection.case)} ({self._look(name)})"
+        return run, run.perf.left_out.get(self.bisection.item, "its run does not contain the case")
 
     def _session(self, name: str, arguments: Sequence[str]) -> str | None:
         """Run a session with its output in a file. Return why its wheel cannot be measured; None if its items ran."""
@@ -131,7 +128,7 @@ class Sessions:
         command = [*PYTEST, str(ROOT / self.bisection.item), *self._shared, *arguments]
         code, resumed = USAGE_ERROR, begun.exists()
         try:
-            for needed in (log.parent, self.folder / "runs"):
+            for needed in (log.parent, self.folder / "runs", (self.folder / FIRST).parent):
                 needed.mkdir(exist_ok=True)
             begun.touch()
         except OSError as error:
@@ -154,13 +151,12 @@ class Sessions:
     def _shared(self) -> list[str]:
         return [f"--perf-tier={self.bisection.tier}", *self.bisection.options]
 
-    def _with_wheel(self, wheel: int) -> list[str]:
-        build = f"--perf-build={self.bisection.role}={self.bisection.wheels[wheel].requirement}"
-        return [build, f"--benchmark-storage=file://{self.folder.absolute() / FIRST}"]
+    @property
+    def _compared(self) -> list[str]:
+        return [f"--benchmark-storage=file://{(self.folder / FIRST).absolute().parent}", "--benchmark-compare=0001"]
 
-    def _first_file(self) -> Path | None:
-        files = numbered_files(self.folder / FIRST)
-        return files[0] if files else None
+    def _with_wheel(self, wheel: int) -> list[str]:
+        return [f"--perf-build={self.bisection.role}={self.bisection.wheels[wheel].requirement}"]
 
     def _look(self, name: str) -> str:
         return f"read {self.folder / 'logs' / name}.txt"

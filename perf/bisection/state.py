@@ -159,6 +159,16 @@ def read_bisection(folder: Path) -> Bisection | None:
     return decoded(content, Bisection, path, next_step=ELSEWHERE)
 
 
+def known_item(folder: Path, case: str, tier: str, options: list[str]) -> str | None:
+    """Return the pytest id of a case, which is named by its id or its name, if the folder holds a bisection of it with
+    this tier and these options. Raises PerfError as `read_bisection` does.
+    """
+    stored = read_bisection(folder)
+    if stored is None or case not in {stored.case, stored.item} or (stored.tier, stored.options) != (tier, options):
+        return None
+    return stored.item
+
+
 def read_steps(folder: Path, bisection: Bisection) -> list[Step]:
     """Return the steps so far, in their order. Raises PerfError, naming the file, when one is damaged."""
     steps: list[Step] = []

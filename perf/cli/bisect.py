@@ -10,11 +10,11 @@ from perf.bisection.compare import WheelJudge, steps_of
 from perf.bisection.report import conclusion, heading, print_steps, progress_line, reproduction
 from perf.bisection.search import bracket_of
 from perf.bisection.session import Sessions, find_item
-from perf.bisection.state import Bisection, answers_of, begin, opened, wheels_of
+from perf.bisection.state import Bisection, answers_of, begin, known_item, opened, wheels_of
 from perf.machine import read_machine
 from perf.report.console import say, widened
 from perf.runs.baseline import TOLERANCES
-from perf.runs.judges import case_of_item
+from perf.runs.schema import case_of_item
 from perf.runs.tolerances import read_tolerances
 
 # The exit code when the last wheel is not slower than the first one.
@@ -46,7 +46,7 @@ def bisect(
     """
     requirements, options = split_arguments(wheels)
     checked = wheels_of(role, requirements)
-    item = find_item(case, tier, options)
+    item = known_item(folder, case, tier, options) or find_item(case, tier, options)
     bisection = Bisection(
         case=case_of_item(item),
         item=item,
@@ -61,8 +61,7 @@ def bisect(
     with opened(folder):
         begin(folder, bisection)
         say(console, heading(bisection, folder))
-        stored, baseline = sessions.first()
-        judge = WheelJudge(stored.name, baseline, read_tolerances(TOLERANCES), len(bisection.wheels) - 1)
+        judge = WheelJudge(sessions.first(), read_tolerances(TOLERANCES), len(bisection.wheels) - 1)
         steps = []
         for step in steps_of(folder, bisection, judge, sessions.measured):
             steps.append(step)

@@ -12,6 +12,9 @@ from perf.cli.comment import comment
 from perf.cli.doctor import doctor
 from perf.cli.history import HISTORY_SUBCOMMANDS
 from perf.cli.judge import judge
+from perf.cli.nights.issue import issue
+from perf.cli.nights.merge import merge
+from perf.cli.nights.night import night
 from perf.cli.pages.commands import commands_page
 from perf.cli.pages.fields import fields_page
 from perf.cli.pages.options import options_page
@@ -48,6 +51,9 @@ SUBCOMMANDS = (
     doctor,
     judge,
     comment,
+    night,
+    merge,
+    issue,
     refresh,
     check_baselines,
     bisect,

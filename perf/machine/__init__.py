@@ -6,7 +6,7 @@ from perf.machine.numactl import Numactl, find_numactl
 from perf.machine.pace import pace_finding, watch_pace
 from perf.machine.placement import Placement, place_instances, ranks_per_host
 from perf.machine.proof import check_pinning
-from perf.machine.state import CHECKS, Finding, State, findings, read_state, settings
+from perf.machine.state import CHECKS, Finding, State, findings, read_state, reasons_not_to_measure, settings
 from perf.machine.topology import Node, Topology, format_cpulist, parse_cpulist, read_topology
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "read_machine",
     "read_state",
     "read_topology",
+    "reasons_not_to_measure",
     "settings",
     "shortage",
     "watch_pace",

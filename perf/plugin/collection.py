@@ -11,10 +11,13 @@ from perf.cache import cache_folder
 from perf.errors import PerfError
 from perf.machine import read_machine
 from perf.measure.family import Case
+from perf.measure.tiers import effort_of
 from perf.plugin.options import OPTIONS, Options
 from perf.plugin.refusals import check_benchmark_options, check_injected
-from perf.plugin.storage import RUNS, STORAGE, last_verdicts
+from perf.plugin.storage import RUNS, STORAGE, last_verdicts, latest_stored
 from perf.runs.baseline import TOLERANCES
+from perf.runs.night.shards import CHECK_S, divided, measured_times, subject_seconds
+from perf.runs.schema import Shard
 from perf.runs.tolerances import ToleranceEntry, check_marked, read_tolerances
 from perf.wording import counted, uv
 
@@ -24,6 +27,8 @@ CASES = pytest.StashKey[list[Case]]()
 RERUN = pytest.StashKey[str]()
 # Why modules could not be collected.
 PROBLEMS = pytest.StashKey[list[PerfError]]()
+# The part of the night that this session runs; set only with --perf-shard.
+SHARD = pytest.StashKey[Shard]()
 # The fixture that every measured item uses; other tests do not.
 FIXTURE = "record"
 # The marker of checks of answers; its arguments are the roles of the builds that they need.
@@ -167,6 +172,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             config.hook.pytest_perf_check_names(options=config.stash[OPTIONS])
             check_overrides(config.stash[OPTIONS].overrides)
             _keep_reruns(config, items)
+            _select_shard(config, items)
         selected = measured_cases(items)
         marked_tolerances(items)
         if selected:
@@ -195,6 +201,37 @@ def _keep_reruns(config: pytest.Config, items: list[pytest.Item]) -> None:
 def pytest_report_collectionfinish(config: pytest.Config) -> str:
     """Say how many cases --perf-rerun selects."""
     return config.stash.get(RERUN, "")
+
+
+def _select_shard(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the items of the shard, if one is chosen, and note what the whole night selected. A check of the answers of
+    one network goes where that network is measured.
+
+    Raises UsageError when there are fewer subjects and checks than shards.
+    """
+    options, storage = config.stash[OPTIONS], config.stash[STORAGE]
+    if options.shard is None:
+        return
+    number, of = options.shard
+    times = measured_times(latest_stored(storage, read_machine().machine_class), options.tier)
+    seconds = subject_seconds(measured_cases(items), times, effort_of(options.tier, options.invocations))
+    subjects = {subject: (family, subject) for family, subject in sorted(seconds, reverse=True)}
+    units: dict[pytest.Item, tuple[str, str]] = {}
+    for item in filter(lambda item: is_of_suite(item.nodeid), items):
+        case = case_of_item(item)
+        alone = (item.nodeid, "")
+        units[item] = (
+            (case.family.name, case.subject) if case else subjects.get(item.name.partition("[")[2][:-1], alone)
+        )
+    shards = divided({**dict.fromkeys(units.values(), CHECK_S), **seconds}, of)
+    if of > len(shards):
+        count = counted(len(shards), "subject or check is", "subjects and checks are")
+        raise pytest.UsageError(f"--perf-shard={number}/{of}: only {count} selected; use at most {len(shards)} shards")
+    measured = {item.nodeid: shards[units[item]] for item in units if case_of_item(item)}
+    config.stash[SHARD] = Shard(number, of, measured, times.text, options.session)
+    elsewhere = [item for item, unit in units.items() if shards[unit] != number]
+    config.hook.pytest_deselected(items=elsewhere)
+    items[:] = [item for item in items if item not in set(elsewhere)]
 
 
 def _check_measuring(config: pytest.Config, selected: Sequence[Case]) -> None:

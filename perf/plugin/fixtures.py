@@ -142,12 +142,15 @@ def record(
 
 
 def _fail_as_judged(outcome: Outcome, verdict: Verdict | None, session: PerfSession, item: str, command: str) -> None:
-    """Fail the test because of its verdict and, with --perf-strict, because its answers were not judged."""
+    """Fail the test because of its verdict and, with --perf-strict, because its answers were not judged. The verdict of
+    a case in a shard fails nothing: the merged run is judged as a whole.
+    """
     options = session.setup.options
     if outcome.check.unjudged and options.strict:
         reason = f"{outcome.case.id}: its answers were not judged: {outcome.check.unjudged}"
         pytest.fail(f"{reason}\nalone: {command}", pytrace=False)
-    if verdict is not None and not options.advisory and fails(verdict.kind, strict=options.strict):
+    judged_here = not options.advisory and options.shard is None
+    if verdict is not None and judged_here and fails(verdict.kind, strict=options.strict):
         session.contested.add(item)
         pytest.fail("\n".join(verdict_lines(verdict, session.judge, command)), pytrace=False)
 

@@ -12,6 +12,7 @@ from perf.errors import PerfError, UnavailableError, WorkerError
 from perf.machine import read_machine
 from perf.plugin.collection import (
     ACCURACY,
+    SHARD,
     case_of_item,
     marked_tolerances,
     may_collect_suite,
@@ -81,7 +82,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     try:
         setup = config.stash[SETUP] = set_up(options, roles, scratch, progress, lambda: uncaptured(config))
         if selected:
-            config.stash[SESSION] = start_session(setup, storage, selected, marked_tolerances(session.items), checks)
+            marked, shard = marked_tolerances(session.items), config.stash.get(SHARD, None)
+            config.stash[SESSION] = start_session(setup, storage, selected, marked, checks, shard)
             config.add_cleanup(config.stash[SESSION].journal.close)
             config.stash[ENDED] = dict.fromkeys(item.nodeid for item in session.items if case_of_item(item))
     except PerfError as error:

@@ -32,6 +32,8 @@ TIMEOUT_S = 300.0
 SEED = 20190713
 # What neither changes what is measured nor how a case is judged again.
 REPORTING = {"repeat": False, "same": False}
+# What makes a session a part of a night, and does not matter to a case alone.
+OF_A_NIGHT = {"setting": False, "repeat": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,12 @@ class Options:
         **REPORTING,
         help="measure only cases with this last verdict in the sessions that the cache keeps, such as inconclusive",
     )
+    shard: tuple[int, int] | None = option(
+        "--perf-shard",
+        kind=values.SHARD,
+        **OF_A_NIGHT,
+        help="measure one of several parts; mxperf merge joins them",
+    )
     invocations: int | None = option(
         "--perf-invocations",
         kind=values.COUNT,
@@ -104,7 +112,8 @@ class Options:
         kind=values.ROLE,
         gather=parse_overrides,
         default={},
-        help="put another wheel in a role: mkl=mxnet-mkl==1.5.1, mkl=./some.whl",
+        help="put another wheel in a role: mkl=mxnet-mkl==1.5.1, mkl=./some.whl, "
+        "mkl=https://SERVER/some.whl#sha256=HEX",
     )
     blas_kernels: str | None = option(
         "--perf-blas-kernels",
@@ -243,25 +252,16 @@ class Options:
         help="resume the latest unfinished session of the same command",
     )
     progress_s: float = option(
-        "--perf-progress",
-        kind=values.SECONDS,
-        default=60.0,
-        **REPORTING,
-        help="without a terminal, print a line of progress at most every this number of seconds",
+        "--perf-progress", kind=values.SECONDS, default=60.0, **REPORTING, help="seconds between two lines in a log"
+    )
+    session: str | None = option(
+        "--perf-session", kind=values.TEXT, **OF_A_NIGHT, help="resume the session of this name, or start it"
     )
     summary: Path | None = option(
-        "--perf-summary",
-        kind=values.NEW_FILE,
-        metavar="FILE.md",
-        **REPORTING,
-        help="write the summary as Markdown to this file",
+        "--perf-summary", kind=values.NEW_FILE, metavar="FILE.md", **REPORTING, help="write the summary as Markdown"
     )
     report: Path | None = option(
-        "--perf-report",
-        kind=values.NEW_FILE,
-        metavar="FILE.html",
-        **REPORTING,
-        help="write the run as one HTML page to this file: verdicts, cases, figures and samples",
+        "--perf-report", kind=values.NEW_FILE, metavar="FILE.html", **REPORTING, help="write the run as one HTML page"
     )
 
     @property

@@ -1,43 +1,40 @@
 """One pytest session's measuring: what is measured, the outcomes, and the verdicts on them."""
 
-import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from perf.builds import Build, build_with_content
-from perf.cache import unusable
 from perf.errors import PerfError
 from perf.machine import read_state
 from perf.measure.cases import Measured, Measuring
 from perf.measure.engine import Conditions
 from perf.measure.family import Case
 from perf.measure.forecast import ITEM_S
-from perf.measure.journal import Journal, resume_journal
+from perf.measure.journal import Journal
 from perf.measure.outcome import Outcome
 from perf.measure.plan import Plan, Variant
 from perf.measure.stacks import BaselineArm, baseline_arm_of, stack_of
 from perf.measure.tiers import Effort, effort_of
-from perf.plugin.context import context_of, journal_conditions, state_report
+from perf.plugin.context import compared_with, context_of, journal_conditions, open_journal, state_report
 from perf.plugin.setup import Setup
-from perf.plugin.storage import RUNS, Storage, choose_judge, forget_old_sessions, known_latencies
+from perf.plugin.storage import RUNS, Storage, choose_judge, known_latencies
 from perf.report.properties import Property, properties_of
 from perf.runs import schema
 from perf.runs.baseline import TOLERANCES
 from perf.runs.groups import RunVerdicts
 from perf.runs.judges import Judge
 from perf.runs.record import CaseRecord, case_of, record_of
-from perf.runs.schema import RunContext
+from perf.runs.schema import RunContext, Shard
 from perf.runs.tolerances import ToleranceEntry, Tolerances, read_tolerances
 from perf.runs.variances import Priors, priors_of
 from perf.runs.verdict import Verdict
 from perf.stack import OF_THE_SUITE, Stack, differing
+from perf.wording import counted
 
 # How an item ended that did not fail.
 PASSED = "passed"
@@ -90,7 +87,12 @@ class PerfSession:
     @property
     def warnings(self) -> list[str]:
         """What keeps the figures or the verdicts from meaning what they say, a line each."""
-        lines = [
+        lines = []
+        shard = self.context.shard
+        if shard:
+            cases = f"{len(self.selected)} of {counted(len(shard.items), 'case')}"
+            lines.append(f"{shard.text}: {cases}, balanced by {shard.balanced_by}; verdicts count once it is merged")
+        lines += [
             f"INJECTED: {variant} does {fraction * 100:g} % more work in every pass, on purpose (--perf-inject). "
             "This is a test of the gate, not a measurement of MXNet."
             for variant, fraction in self.setup.options.injected.items()
@@ -191,6 +193,7 @@ class PerfSession:
         """
         return {
             **msgspec.to_builtins(self.context_at_end(ended)),
+            "compared_with": compared_with(self.judge),
             "state": state_report(self.setup.state, read_state()),
             "limits_gflop_per_s": dict(self.peaks),
             "wall_time_s": {**self.setup.ledger.seconds, "the whole session": self.setup.wall_s},
@@ -258,40 +261,34 @@ ENDED = pytest.StashKey[dict[str, str | None]]()
 
 
 def start_session(
-    setup: Setup, storage: Storage, selected: Sequence[Case], marked: Mapping[str, ToleranceEntry], checks: int
+    setup: Setup,
+    storage: Storage,
+    selected: Sequence[Case],
+    marked: Mapping[str, ToleranceEntry],
+    checks: int,
+    shard: Shard | None,
 ) -> PerfSession:
-    """Return a session that is ready to measure the `selected` cases, with the tolerances that they are `marked` with.
-    This number of `checks` of answers follows.
+    """Return a session that is ready to measure the `selected` cases, which are a `shard` of a night or all, with the
+    tolerances that they are `marked` with. This number of `checks` of answers follows.
 
     Raises PerfError when there is nothing to resume, or the journal cannot be written.
     """
     options = setup.options
-    context = context_of(options, setup.machine, setup.state, marked)
+    arguments = (*options.arguments(), *storage.arguments)
+    context = context_of(options, setup.machine, setup.state, marked, shard, arguments)
     effort = effort_of(options.tier, options.invocations)
     # Before the journal: a baseline that the user named wrongly must not leave an empty one behind.
     tolerances = read_tolerances(TOLERANCES)
     judge = choose_judge(storage, context, selected, tolerances)
-    compared = f"{judge.name}, {judge.baseline.datetime}" if judge.baseline else None
-    conditions = journal_conditions(context, options, setup.builds, selected, effort, compared)
+    conditions = journal_conditions(context, options, setup.builds, selected, effort, compared_with(judge))
     return PerfSession(
         setup=setup,
         selected=selected,
         effort=effort,
         context=context,
-        journal=_open_journal(setup.cache / RUNS, conditions, resume=options.resume),
+        journal=open_journal(setup.cache / RUNS, conditions, options),
         judge=judge,
         tolerances=tolerances,
         latencies=known_latencies(storage, context.machine_class),
         afterwards_s=checks * ITEM_S,
     )
-
-
-def _open_journal(runs: Path, conditions: Mapping[str, Any], *, resume: bool) -> Journal:
-    if resume:
-        return resume_journal(runs, conditions)
-    try:
-        runs.mkdir(exist_ok=True)
-        forget_old_sessions(runs)
-        return Journal(runs / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}", conditions)
-    except OSError as error:
-        raise unusable(runs, error) from error

@@ -27,8 +27,8 @@ from perf.plugin.values import NOT_UTF8, is_utf8, printable
 from perf.published import published_classes
 from perf.runs.acceptance import Waiver, encoded, store
 from perf.runs.baseline import BASELINES, PUBLISHED, usable_baseline, usable_runs
-from perf.runs.judges import Judge, NoBaseline, case_of_item, make_gate
-from perf.runs.schema import RunContext, StoredRun
+from perf.runs.judges import Judge, NoBaseline, make_gate
+from perf.runs.schema import RunContext, StoredRun, case_of_item
 from perf.runs.store import check_inside, find_run_files
 from perf.runs.tolerances import Tolerances
 from perf.runs.verdict import JudgedRun
@@ -121,6 +121,10 @@ def take_over(config: pytest.Config, options: Options) -> Storage:
     save = option.benchmark_save or option.benchmark_autosave
     if (options.drop or options.reason) and not save:
         raise pytest.UsageError("--perf-drop and --perf-reason are about a stored run: add --benchmark-save=NAME")
+    if options.shard and save:
+        raise pytest.UsageError(
+            "--perf-shard runs a part of a night: store the whole with mxperf merge, mxperf refresh"
+        )
     compare = option.benchmark_compare
     if isinstance(compare, str) and Path(compare).is_dir():
         raise pytest.UsageError(f"--benchmark-compare took {compare} for a stored run: name folders before this option")
@@ -132,6 +136,15 @@ def take_over(config: pytest.Config, options: Options) -> Storage:
     )
     option.benchmark_save = option.benchmark_autosave = option.benchmark_compare = None
     return storage
+
+
+def latest_stored(storage: Storage, machine_class: str) -> Path | None:
+    """Return the file of the latest stored run, whatever the session compares with; None when there is none that can be
+    used.
+    """
+    with suppress(PerfError):
+        return find_run_files(storage.folder, machine_class).latest
+    return None
 
 
 def find_baseline(storage: Storage, machine_class: str) -> Baseline | None:
@@ -186,7 +199,7 @@ def choose_judge(storage: Storage, context: RunContext, selected: Sequence[Case]
         baseline.name,
         baseline.run,
         context,
-        [case.id for case in selected],
+        [*(case.id for case in selected), *context.elsewhere],
         list(dict.fromkeys(case.family.name for case in selected)),
         tolerances,
         usable_runs(storage.folder, context.machine_class),

@@ -33,8 +33,9 @@ from perf.report.training import TRAINING_FAMILY
 from perf.report.verdicts import print_verdicts
 from perf.runs.acceptance import encoded
 from perf.runs.groups import RunVerdicts
-from perf.runs.judges import NoBaseline, case_of_item
+from perf.runs.judges import NoBaseline
 from perf.runs.record import CaseRecord
+from perf.runs.schema import case_of_item
 from perf.wording import counted, uv
 
 # The results of checks of answers, in the order of the items.
@@ -68,7 +69,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     )
     terminalreporter.ensure_newline()
     terminalreporter.section("performance")
-    console, selected = session_console(config), [case.id for case in session.selected] if session else []
+    console = session_console(config)
+    selected = [*(case.id for case in session.selected), *session.context.elsewhere] if session else []
     if everything:
         print_summary(summary, console)
         if session and session.judge.compares:

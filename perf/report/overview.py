@@ -11,8 +11,8 @@ from typing import Literal
 
 from perf.judge.judgement import Judgement, VerdictKind
 from perf.runs.groups import RunVerdicts
-from perf.runs.judges import Judge, case_of_item
-from perf.runs.schema import RunContext, StoredRun
+from perf.runs.judges import Judge
+from perf.runs.schema import RunContext, StoredRun, case_of_item
 from perf.runs.tolerances import Tolerances
 from perf.runs.verdict import FAILING, GRAVITY, Verdict
 from perf.wording import change_text, uv
@@ -152,7 +152,7 @@ def overview_of(
     cases = {case.name: case for case in selected}
     verdicts = {name: v for name, v in judged.verdicts.items() if not v.reason.startswith(NOT_RUN)}
     missing = {name: why for name, why in not_run.items() if name not in verdicts}
-    vanished = tuple(judge.only_then(list(cases)))
+    vanished = tuple(judge.only_then([*cases, *context.elsewhere]))
     counted = Counter(verdict.kind for verdict in verdicts.values())
     counts: dict[str, int] = {kind: counted[kind] for kind in reversed(GRAVITY) if counted[kind]}
     counts |= {name: number for name, number in (("not run", len(missing)), ("vanished", len(vanished))) if number}
@@ -187,9 +187,12 @@ def overview_of_run(run: StoredRun, judge: Judge, judged: RunVerdicts, tolerance
 
 
 def rerun_command(item: str, run: StoredRun, baseline: str) -> str:
-    """Return the command that runs an item alone as a stored run did, as far as the run's file says how: its tier, the
-    wheels that uv.lock does not pin, what was slowed down on purpose, and the baseline.
+    """Return the command that runs an item alone as a stored run did: with its arguments or, where an older file does
+    not hold them, as far as it says how: its tier, the wheels that uv.lock does not pin, what was slowed down on
+    purpose, and the baseline.
     """
+    if run.perf.arguments:
+        return shlex.join([uv(), "run", "pytest", item, *run.perf.arguments])
     cases = [benchmark.extra_info for benchmark in run.benchmarks]
     wheels = {case.build: case.stack.requirement for case in cases if not case.wheel_locked}
     arguments = [f"--perf-tier={run.perf.tier}"] if run.perf.tier else []
@@ -201,6 +204,8 @@ def rerun_command(item: str, run: StoredRun, baseline: str) -> str:
 
 def doubts_of(context: RunContext) -> Iterator[str]:
     """Yield why a run as a whole says less than its cases."""
+    if context.shard:
+        yield f"The run is {context.shard.text} of a night: mxperf merge joins them."
     if not context.complete:
         yield "The run is unfinished."
     if context.injected:

@@ -235,19 +235,27 @@ def sound(document: Mapping[str, Any], subject: Path) -> dict[str, Any]:
     if not perf["complete"]:
         message, step = f"{REFUSED}: it is unfinished", "repeat the command with --perf-resume to finish it"
         raise PerfError(message, subject=str(subject), next_step=step)
+    if perf.get("shard"):
+        message = f"{REFUSED}: it is shard {perf['shard']['number']} of a night"
+        step = "join all shards: mxperf merge SHARD.json... -o RUN.json"
+        raise PerfError(message, subject=str(subject), next_step=step)
     if perf["injected"]:
         message, step = f"{REFUSED}: it was slowed down on purpose", "measure again without --perf-inject"
         raise PerfError(message, subject=str(subject), next_step=step)
     kept = [benchmark for benchmark in document["benchmarks"] if benchmark["fullname"] not in left_out]
-    stripped = [{**benchmark, "stats": _without_samples(benchmark["stats"])} for benchmark in kept]
-    if not stripped:
+    if not kept:
         message = f"{REFUSED}: no case is left: {next(iter(left_out.values()), 'it contains none')}"
         raise PerfError(message, subject=str(subject), next_step="fix what failed, then measure again")
-    return {**document, "benchmarks": stripped, "perf": {**perf, "left_out": left_out}}
+    return without_samples({**document, "benchmarks": kept, "perf": {**perf, "left_out": left_out}})
 
 
-def _without_samples(stats: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in stats.items() if name != "data"}
+def without_samples(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run without the durations of its passes."""
+    benchmarks = [
+        {**benchmark, "stats": {name: value for name, value in benchmark["stats"].items() if name != "data"}}
+        for benchmark in document["benchmarks"]
+    ]
+    return {**document, "benchmarks": benchmarks}
 
 
 def _disturbed(document: Mapping[str, Any]) -> dict[str, str]:

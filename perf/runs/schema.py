@@ -135,6 +135,24 @@ class AcceptedLosses(msgspec.Struct, frozen=True):
     dropped: tuple[str, ...]
 
 
+class Shard(msgspec.Struct, frozen=True):
+    """The part of a night that a run measured: shard `number` of `of`. `items` holds the shard of every measured item
+    of the night, by its pytest id. `balanced_by` says what the shards' times were estimated from. `night` is the name
+    of the night (--perf-session), None when it has none.
+    """
+
+    number: int
+    of: int
+    items: dict[str, int]
+    balanced_by: str
+    night: str | None = None
+
+    @property
+    def text(self) -> str:
+        """How messages call it."""
+        return f"shard {self.number} of {self.of}"
+
+
 class RunContext(msgspec.Struct, frozen=True):
     """Everything in a run that is not about one case.
 
@@ -144,7 +162,8 @@ class RunContext(msgspec.Struct, frozen=True):
     fractions of a pass. `complete` says whether every selected item was run. `accepted` is what a user accepted, if the
     run is worse than the one stored before it. `tolerances` are those that items were marked with, by case. `sources`
     are the sessions that a refreshed baseline was built from, and `drift` is how far it moved from the anchor when it
-    was stored. `tier` is the run's tier; "" in files that do not say it.
+    was stored. `shard` is the part of a night that was run, None for a whole run. `arguments` are the options of the
+    command that measured it, as far as they reproduce a case. `tier` is the run's tier; "" in files that do not say it.
     """
 
     schema: int
@@ -158,6 +177,8 @@ class RunContext(msgspec.Struct, frozen=True):
     tolerances: dict[str, ToleranceEntry] = {}
     sources: tuple[SourceSession, ...] = ()
     drift: AnchorDrift | None = None
+    shard: Shard | None = None
+    arguments: tuple[str, ...] = ()
     tier: str = ""
 
     @property
@@ -165,6 +186,12 @@ class RunContext(msgspec.Struct, frozen=True):
         """The sessions that it was built from and its drift since the anchor, as sentences; none for most runs."""
         sources = ", ".join(source.text for source in self.sources)
         return [f"built from {sources}."] * bool(sources) + ([self.drift.text] if self.drift else [])
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """The names of the cases that other shards of the same night measure."""
+        items = self.shard.items.items() if self.shard else ()
+        return tuple(case_of_item(item) for item, number in items if self.shard and number != self.shard.number)
 
 
 class StoredRun(msgspec.Struct, frozen=True):
@@ -178,6 +205,11 @@ class StoredRun(msgspec.Struct, frozen=True):
     def cases(self) -> dict[str, StoredCase]:
         """The cases by name."""
         return {benchmark.extra_info.name: benchmark.extra_info for benchmark in self.benchmarks}
+
+
+def case_of_item(item: str) -> str:
+    """Return the case in a pytest id, such as "perf/cnn/test_inference.py::test_inference[resnet50_v1-b1-mkl-fp32]"."""
+    return item.rpartition("[")[2].removesuffix("]")
 
 
 class _Version(msgspec.Struct):

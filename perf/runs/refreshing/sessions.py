@@ -18,9 +18,8 @@ from perf.errors import PerfError
 from perf.files import decoded, read_bytes
 from perf.judge.statistics import median
 from perf.runs.acceptance import REFUSED, sound
-from perf.runs.judges import case_of_item
 from perf.runs.refreshing.records import SourceSession
-from perf.runs.schema import SideBySide, StoredCase, StoredRun, read_run
+from perf.runs.schema import SideBySide, StoredCase, StoredRun, case_of_item, read_run
 from perf.stack import OF_THE_SUITE, Stack, differences, differing
 from perf.wording import counted
 

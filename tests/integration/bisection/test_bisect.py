@@ -24,11 +24,10 @@ from tests.support.inline import Finished
 from tests.support.wheels import repacked, wheel
 
 pytestmark = pytest.mark.alone
-# The plain build: its wheel is half as large, and its case needs no other build.
-CASE = "lstm-16-16-l2-n2-t5-native-fp32"
-FIRST = "mxnet==1.5.0"
-NAME = "mxnet-1.5.0-py2.py3-none-manylinux1_x86_64.whl"
-# Half as much time again for every pass.
+CASE = "lstm-16-16-l2-n2-t5-mkl-fp32"
+FIRST = "mxnet-mkl==1.5.0"
+NAME = "mxnet_mkl-1.5.0-py2.py3-none-manylinux1_x86_64.whl"
+# Five times the time for every pass, which shows on a busy machine too.
 SLOWER = """
 
 _own_forward = Executor.forward
@@ -41,7 +40,7 @@ def _slow_forward(self, *args, **kwargs):
     outputs = _own_forward(self, *args, **kwargs)
     for output in outputs:
         output.wait_to_read()
-    end_s = began_s + 1.5 * (time.perf_counter() - began_s)
+    end_s = began_s + 5 * (time.perf_counter() - began_s)
     while time.perf_counter() < end_s:
         pass
     return outputs
@@ -58,7 +57,7 @@ class Command:
     def __init__(self, folder: Path, cache: Path, second: Path) -> None:
         self.folder = folder
         self._cache = cache
-        self._arguments = [FIRST, str(second), f"--case={CASE}", "--role=native", "--tier=smoke", f"--folder={folder}"]
+        self._arguments = [FIRST, str(second), f"--case={CASE}", "--tier=smoke", f"--folder={folder}"]
 
     def start(self) -> "subprocess.Popen[str]":
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "MXNET_PERF"))}
@@ -97,8 +96,8 @@ class Command:
 
 
 @pytest.fixture(scope="module")
-def native() -> Build:
-    return provision("native", override=None, cache=cache_folder(None), say=print)
+def mkl() -> Build:
+    return provision("mkl", override=None, cache=cache_folder(None), say=print)
 
 
 @pytest.fixture(scope="module")
@@ -111,10 +110,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def located(tmp_path_factory: pytest.TempPathFactory, cache: Path, native: Build) -> tuple[Command, Finished]:
+def located(tmp_path_factory: pytest.TempPathFactory, cache: Path, mkl: Build) -> tuple[Command, Finished]:
     """A bisection that was killed and resumed."""
     folder = tmp_path_factory.mktemp("wheels")
-    (packages,) = native.folder.glob("lib/python*/site-packages")
+    (packages,) = mkl.folder.glob("lib/python*/site-packages")
     slower = repacked(packages, folder / NAME, {"mxnet/executor.py": SLOWER})
     command = Command(folder / "bisection", cache, slower)
     started = command.killed_while_measuring()
@@ -134,9 +133,7 @@ def test_the_slower_wheel_is_named_with_its_change_and_a_command(located: tuple[
     assert step.change_high < 0.98
     assert len(step.values) >= 3
     assert f"{NAME} (after {FIRST})\nreproduce: " in finished.output
-    assert (
-        f"perf/rnn/test_inference.py::test_inference[{CASE}]' --perf-tier=smoke --perf-build=native=" in finished.output
-    )
+    assert f"perf/rnn/test_inference.py::test_inference[{CASE}]' --perf-tier=smoke --perf-build=mkl=" in finished.output
 
 
 def test_what_was_measured_before_the_kill_is_not_measured_again(located: tuple[Command, Finished]) -> None:
@@ -155,12 +152,12 @@ def test_a_finished_bisection_measures_nothing_and_says_the_same(located: tuple[
 def test_a_wheel_that_does_not_import_is_undecided(
     located: tuple[Command, Finished], tmp_path: Path, cache: Path
 ) -> None:
-    broken = wheel(tmp_path / "mxnet-9.9-py3-none-any.whl", {"mxnet/__init__.py": "raise ImportError('broken')\n"})
+    broken = wheel(tmp_path / "mxnet_mkl-9.9-py3-none-any.whl", {"mxnet/__init__.py": "raise ImportError('broken')\n"})
     command = Command(tmp_path / "bisection", cache, broken)
     shutil.copytree(located[0].folder / "first", command.folder / "first")
     finished = command.finish()
     assert finished.code == 3, finished.output
-    assert f"{broken} is undecided: build native ({broken}): " in finished.output
+    assert f"{broken} is undecided: build mkl ({broken}): " in finished.output
     assert f"nothing to bisect: {broken} could not be compared with {FIRST} in {CASE}." in finished.output
     assert [step.answer for step in command.steps()] == ["undecided"]
 

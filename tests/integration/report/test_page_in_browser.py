@@ -43,7 +43,7 @@ def opened(page: Path, folder: Path, **address: str) -> tuple[str, str]:
     """Return a page's document after its script ran, and what the browser's console said."""
     assert BROWSER
     where = f"{page.as_uri()}#{urlencode(address)}" if address else page.as_uri()
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}"]
+    command = [BROWSER, "--headless", "--no-sandbox", "--window-size=1400,900", f"--user-data-dir={folder}"]
     logged = ["--enable-logging=stderr", "--log-level=0", "--dump-dom", where]
     done = subprocess.run([*command, *logged], capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
     return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)

@@ -44,7 +44,7 @@ def session(values: Sequence[float] | None, **fields: Any) -> Measured:
 
 
 def judge(wheels: int = 7) -> WheelJudge:
-    return WheelJudge("0001_first.json", FIRST, TOLERANCES, wheels)
+    return WheelJudge(FIRST, TOLERANCES, wheels)
 
 
 class Machine:

@@ -13,6 +13,7 @@ from perf.bisection.state import (
     Wheel,
     add_step,
     begin,
+    known_item,
     opened,
     read_bisection,
     read_steps,
@@ -72,6 +73,16 @@ def test_a_damaged_plan_or_one_of_another_version_is_named(tmp_path: Path, conte
     (tmp_path / FILE).write_bytes(content)
     with pytest.raises(PerfError, match=rf"{FILE}: (is damaged|has version 2)"):
         begin(tmp_path, BASE)
+
+
+def test_the_item_of_the_same_case_is_known(tmp_path: Path) -> None:
+    assert known_item(tmp_path, BASE.case, "quick", BASE.options) is None
+    begin(tmp_path, BASE)
+    for case in (BASE.case, BASE.item):
+        assert known_item(tmp_path, case, "quick", BASE.options) == BASE.item
+    assert known_item(tmp_path, "x-b1-mkl-fp32", "quick", BASE.options) is None
+    assert known_item(tmp_path, BASE.case, "nightly", BASE.options) is None
+    assert known_item(tmp_path, BASE.case, "quick", []) is None
 
 
 def test_steps_keep_their_order(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,32 @@ def test_the_exit_code_shows_doubt(
     monkeypatch: pytest.MonkeyPatch, findings: tuple[Finding, ...], code: int, form: list[str]
 ) -> None:
     assert run(monkeypatch, "doctor", "--window", "0.1", *form, findings=findings) == code
+
+
+BUSY = Finding("load_average", "0.5 per CPU", "doubtful", "Other programs.", "stop them")
+ABSENT = Finding("governor", None, "unknown", "the host decides", None)
+
+
+@pytest.mark.parametrize(
+    ("findings", "code", "said"),
+    [
+        ((FINE, BUSY, ABSENT), 0, "Fit for measuring.\n"),
+        ((FINE, BUSY, DOUBTFUL), 1, "Not fit for measuring: swapping.\n"),
+        ((FINE, replace(FINE, verdict="doubtful"), DOUBTFUL), 1, "Not fit for measuring: governor, swapping.\n"),
+    ],
+)
+def test_only_what_spoils_a_measurement_keeps_a_night_from_starting(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    findings: tuple[Finding, ...],
+    code: int,
+    said: str,
+) -> None:
+    doctor_of = ("doctor", "--window", "0.1", "--fit")
+    assert run(monkeypatch, *doctor_of, findings=findings, slowest_ns=200) == code
+    assert capsys.readouterr().out.endswith(said)
+    assert run(monkeypatch, *doctor_of, "--json", findings=findings) == code
+    assert json.loads(capsys.readouterr().out)["findings"]
 
 
 @pytest.mark.parametrize(("slowest_ns", "code"), [(101, 0), (200, 1)])

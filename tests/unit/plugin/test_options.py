@@ -257,7 +257,8 @@ def test_what_is_for_one_session_is_no_setting() -> None:
     flags = {option.flag for _, option, _ in declared(Options) if not option.setting}
     of_stored_runs = {"--perf-store-answers", "--perf-drop", "--perf-reason"}
     of_training = {"--perf-train-rec", "--perf-train-epochs"}
-    assert flags == {"--perf-resume", "--perf-rerun", "--perf-inject", *of_training, *of_stored_runs}
+    of_sessions = {"--perf-resume", "--perf-rerun", "--perf-inject", "--perf-shard", "--perf-session"}
+    assert flags == of_sessions | of_training | of_stored_runs
 
 
 def test_text_that_is_not_utf_8_is_refused(read: Read) -> None:
