@@ -9,9 +9,11 @@ from rich.console import Console
 from perf.machine import (
     Finding,
     findings,
+    numactl_finding,
     pace_finding,
     read_machine,
     read_state,
+    read_topology,
     reasons_not_to_measure,
     settings,
     watch_pace,
@@ -87,6 +89,6 @@ def _diagnose(window_s: float) -> Diagnosis:
     return Diagnosis(
         machine_class=machine_class,
         window_s=(after.time_ns - before.time_ns) / 1e9,
-        findings=[pace_finding(paces), *findings(before, after)],
+        findings=[pace_finding(paces), numactl_finding(read_topology()), *findings(before, after)],
         settings=settings(after),
     )

@@ -10,6 +10,7 @@ from perf.cli.bisect import bisect
 from perf.cli.check_baselines import check_baselines
 from perf.cli.comment import comment
 from perf.cli.doctor import doctor
+from perf.cli.export import export
 from perf.cli.history import HISTORY_SUBCOMMANDS
 from perf.cli.judge import judge
 from perf.cli.nights.issue import issue
@@ -18,10 +19,12 @@ from perf.cli.nights.night import night
 from perf.cli.pages.commands import commands_page
 from perf.cli.pages.fields import fields_page
 from perf.cli.pages.options import options_page
+from perf.cli.pages.schemas import schema_files
 from perf.cli.pages.tiers import tiers_page
 from perf.cli.pages.verdicts import verdicts_page
 from perf.cli.refresh import refresh
 from perf.cli.report import report
+from perf.cli.runner import runner
 from perf.errors import PerfError
 from perf.files import write_whole
 
@@ -29,13 +32,14 @@ from perf.files import write_whole
 def reference(
     folder: Annotated[Path, typer.Argument(help="The folder to write the pages to.")] = Path("docs/reference"),
 ) -> None:
-    """Write the reference pages: options, result fields, tiers, verdicts and mxperf itself.
+    """Write the reference pages: options, result fields, tiers, verdicts and mxperf itself; and the JSON Schemas of the
+    stored files.
 
     Exit code 0: written; 4: the folder cannot be written to.
     """
     for name, text in pages().items():
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             write_whole(folder / name, text.encode())
         except OSError as error:
             what, step = f"cannot be written: {error.strerror}", "name another folder"
@@ -43,21 +47,23 @@ def reference(
 
 
 def pages() -> dict[str, str]:
-    """Return the text of each page by its file name."""
-    return {name: "\n".join(page()).rstrip() + "\n" for name, page in PAGES.items()}
+    """Return the text of each page and schema by its file name."""
+    return {name: "\n".join(page()).rstrip() + "\n" for name, page in PAGES.items()} | schema_files()
 
 
 SUBCOMMANDS = (
     doctor,
+    runner,
     judge,
+    report,
     comment,
+    export,
     night,
     merge,
     issue,
     refresh,
     check_baselines,
     bisect,
-    report,
     reference,
 )
 # Subcommands with a name of two parts, such as `history add`, by the first one; and what each group is for.

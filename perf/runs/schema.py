@@ -108,11 +108,11 @@ class StoredCase(msgspec.Struct, frozen=True, rename={"side_by_side": "beside"})
 
 
 class Statistics(msgspec.Struct, frozen=True):
-    """pytest-benchmark's statistics of the counted passes, in seconds: `min`, `median` and `max`."""
+    """pytest-benchmark's statistics of the counted passes, in seconds."""
 
-    min: float
-    median: float
-    max: float
+    min: Annotated[float, Meta(description="shortest pass, in seconds")]
+    median: Annotated[float, Meta(description="median pass, in seconds")]
+    max: Annotated[float, Meta(description="longest pass, in seconds")]
 
 
 class Benchmark(msgspec.Struct, frozen=True):
@@ -124,28 +124,25 @@ class Benchmark(msgspec.Struct, frozen=True):
 
 
 class AcceptedLosses(msgspec.Struct, frozen=True):
-    """What a user accepted when a run was stored: `verdicts` holds the cases that were worse than, or undecided
-    against, the run before it (`baseline`), with their verdicts; `dropped` the cases that the run no longer contains;
-    `reason` is the user's reason.
-    """
+    """What a user accepted when a run was stored."""
 
-    baseline: str
-    reason: str
-    verdicts: dict[str, str]
-    dropped: tuple[str, ...]
+    baseline: Annotated[str, Meta(description="file of the run that was stored before it")]
+    reason: Annotated[str, Meta(description="the user's reason")]
+    verdicts: Annotated[
+        dict[str, str],
+        Meta(description="verdicts on the cases that were worse than, or undecided against, that run, by case"),
+    ]
+    dropped: Annotated[tuple[str, ...], Meta(description="cases that the run no longer contains")]
 
 
 class Shard(msgspec.Struct, frozen=True):
-    """The part of a night that a run measured: shard `number` of `of`. `items` holds the shard of every measured item
-    of the night, by its pytest id. `balanced_by` says what the shards' times were estimated from. `night` is the name
-    of the night (--perf-session), None when it has none.
-    """
+    """The part of a night that a run measured."""
 
-    number: int
-    of: int
-    items: dict[str, int]
-    balanced_by: str
-    night: str | None = None
+    number: Annotated[int, Meta(description="number of the part, from 1")]
+    of: Annotated[int, Meta(description="number of parts")]
+    items: Annotated[dict[str, int], Meta(description="shard of every measured item of the night, by its pytest id")]
+    balanced_by: Annotated[str, Meta(description="what the parts' times were estimated from")]
+    night: Annotated[str | None, Meta(description="name of the night (--perf-session); null if it has none")] = None
 
     @property
     def text(self) -> str:
@@ -154,32 +151,39 @@ class Shard(msgspec.Struct, frozen=True):
 
 
 class RunContext(msgspec.Struct, frozen=True):
-    """Everything in a run that is not about one case.
+    """Everything in a run that is not about one case."""
 
-    `schema` is the version of the format, `machine_class` the class of the machine, and `host_id` identifies the
-    machine itself. `settings` are the machine's settings, which are reported if they differ. `left_out` holds the
-    reason for each selected item that is not in the file. `injected` holds deliberate slowdowns by variant, as
-    fractions of a pass. `complete` says whether every selected item was run. `accepted` is what a user accepted, if the
-    run is worse than the one stored before it. `tolerances` are those that items were marked with, by case. `sources`
-    are the sessions that a refreshed baseline was built from, and `drift` is how far it moved from the anchor when it
-    was stored. `shard` is the part of a night that was run, None for a whole run. `arguments` are the options of the
-    command that measured it, as far as they reproduce a case. `tier` is the run's tier; "" in files that do not say it.
-    """
-
-    schema: int
-    machine_class: str
-    host_id: str | None
-    settings: dict[str, Value]
-    left_out: dict[str, str]
-    injected: dict[str, float]
-    complete: bool
-    accepted: AcceptedLosses | None = None
-    tolerances: dict[str, ToleranceEntry] = {}
-    sources: tuple[SourceSession, ...] = ()
-    drift: AnchorDrift | None = None
-    shard: Shard | None = None
-    arguments: tuple[str, ...] = ()
-    tier: str = ""
+    schema: Annotated[int, Meta(description="version of the format")]
+    machine_class: Annotated[str, Meta(description="machine class: the name under which runs are comparable")]
+    host_id: Annotated[str | None, Meta(description="identifies the machine; null if it has no machine ID")]
+    settings: Annotated[
+        dict[str, Value], Meta(description="the machine's settings, reported if they differ; null if unknown")
+    ]
+    left_out: Annotated[
+        dict[str, str], Meta(description="reason for each selected item that is not in the file, by pytest id")
+    ]
+    injected: Annotated[
+        dict[str, float], Meta(description="slowdowns injected on purpose, as fractions of a pass, by variant")
+    ]
+    complete: Annotated[bool, Meta(description="whether every selected item was run")]
+    accepted: Annotated[
+        AcceptedLosses | None,
+        Meta(description="what a user accepted when it was stored; null if it is no worse than the run before it"),
+    ] = None
+    tolerances: Annotated[
+        dict[str, ToleranceEntry], Meta(description="tolerances that items were marked with, by case")
+    ] = {}
+    sources: Annotated[
+        tuple[SourceSession, ...], Meta(description="sessions that a refreshed baseline was built from")
+    ] = ()
+    drift: Annotated[
+        AnchorDrift | None, Meta(description="how far it had moved from the anchor when it was stored")
+    ] = None
+    shard: Annotated[Shard | None, Meta(description="part of a night that was run; null for a whole run")] = None
+    arguments: Annotated[
+        tuple[str, ...], Meta(description="options of the command that measured it, as far as they reproduce a case")
+    ] = ()
+    tier: Annotated[str, Meta(description="tier of the run; empty in files that do not say it")] = ""
 
     @property
     def origin(self) -> list[str]:

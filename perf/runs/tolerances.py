@@ -3,8 +3,10 @@
 import math
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from perf.errors import PerfError
 from perf.files import read_toml
@@ -13,12 +15,12 @@ from perf.judge.variance_prior import VariancePrior
 
 
 class ToleranceEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The tolerance of some cases, as in `perf.judge.judgement.Tolerance`: `change` and `resolution` are fractions of a
-    speedup between 0 and 1. What is None is taken from the next wider entry.
+    """The tolerance of some cases, as fractions of a speedup between 0 and 1. What is null is taken from the next wider
+    entry.
     """
 
-    change: float | None = None
-    resolution: float | None = None
+    change: Annotated[float | None, Meta(description="loss that raises no alarm")] = None
+    resolution: Annotated[float | None, Meta(description="change that `ok` excludes")] = None
 
     @property
     def text(self) -> str:

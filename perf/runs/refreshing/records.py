@@ -1,6 +1,9 @@
 """What a stored run says about where it comes from: its sessions, and its drift since the anchor."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from perf.judge.statistics import median
 from perf.wording import counted
@@ -10,14 +13,12 @@ SHOWN_LOSSES = 3
 
 
 class SourceSession(msgspec.Struct, frozen=True):
-    """A session that a refreshed baseline was built from: the name of its `file`, its `datetime` (ISO 8601, when it
-    ended) and the `sha256` of the file's content. `cases` are the names of those that were taken from it.
-    """
+    """A session that a refreshed baseline was built from."""
 
-    file: str
-    datetime: str
-    sha256: str
-    cases: tuple[str, ...]
+    file: Annotated[str, Meta(description="name of its file")]
+    datetime: Annotated[str, Meta(description="when it ended (ISO 8601)")]
+    sha256: Annotated[str, Meta(description="sha256 of the file's content")]
+    cases: Annotated[tuple[str, ...], Meta(description="names of the cases that were taken from it")]
 
     @property
     def text(self) -> str:
@@ -26,27 +27,27 @@ class SourceSession(msgspec.Struct, frozen=True):
 
 
 class CaseDrift(msgspec.Struct, frozen=True):
-    """How far a case moved from the anchor: `since` names the stored run that the sum starts with (the anchor, or the
-    first run that contains the case). `change` is the product of all ratios now over then (below 1 is slower), and
-    `low` and `high` are its 95 % interval; None when a part of it was never measured. `unaccepted` is the part of it
-    since a change of the case was last accepted, which is bounded.
-    """
+    """How far a case moved from the anchor; null where a part of it was never measured."""
 
-    since: str
-    change: float | None
-    low: float | None
-    high: float | None
-    unaccepted: float | None
+    since: Annotated[
+        str, Meta(description="stored run that the sum starts with: the anchor, or the first that contains the case")
+    ]
+    change: Annotated[
+        float | None, Meta(description="product of all ratios now, divided by the ratio then; below 1 is slower")
+    ]
+    low: Annotated[float | None, Meta(description="lower end of the 95 % interval")]
+    high: Annotated[float | None, Meta(description="upper end of the 95 % interval")]
+    unaccepted: Annotated[
+        float | None, Meta(description="the part since a change of the case was last accepted, which is bounded")
+    ]
 
 
 class AnchorDrift(msgspec.Struct, frozen=True):
-    """The drift of a run since the anchor of its machine class: the anchor's file name (`anchor`) and the `sha256` of
-    its content, and the drift of each of the `cases` that has a ratio.
-    """
+    """The drift of a run since the anchor of its machine class."""
 
-    anchor: str
-    sha256: str
-    cases: dict[str, CaseDrift]
+    anchor: Annotated[str, Meta(description="file name of the anchor")]
+    sha256: Annotated[str, Meta(description="sha256 of the anchor's content")]
+    cases: Annotated[dict[str, CaseDrift], Meta(description="drift of each case that has a ratio")]
 
     @property
     def text(self) -> str:

@@ -28,6 +28,7 @@ def run(
     """The exit code of the command, whose machine has these `findings`, and loops of 100 ns to `slowest_ns`."""
     monkeypatch.setattr(sys, "argv", ["mxperf", *arguments])
     monkeypatch.setattr(doctor, "findings", lambda _before, _after: list(findings))
+    monkeypatch.setattr(doctor, "numactl_finding", lambda _topology: FINE)
     monkeypatch.setattr(doctor, "watch_pace", lambda _window_s: {"computing": Pace((100, slowest_ns))})
     with pytest.raises(SystemExit) as caught:
         main.main()
@@ -39,7 +40,8 @@ def test_the_installed_command_reports_every_check_once() -> None:
     command = [str(MXPERF), "doctor", "--json", "--window", "0.2"]
     finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     diagnosis = json.loads(finished.stdout)
-    assert [finding["check"] for finding in diagnosis["findings"]] == ["steady_pace", *(check.name for check in CHECKS)]
+    names = ["steady_pace", "numactl", *(check.name for check in CHECKS)]
+    assert [finding["check"] for finding in diagnosis["findings"]] == names
     assert finished.returncode == any(finding["verdict"] == "doubtful" for finding in diagnosis["findings"])
     assert diagnosis["window_s"] >= 0.2
     assert diagnosis["machine_class"]
