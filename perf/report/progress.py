@@ -48,7 +48,9 @@ class ProgressLine:
         say(self._console, text)
 
     def show(self, text: str, left_s: float) -> None:
-        """Show what is being done now, and how many seconds everything still takes."""
+        """Show what is being done now, and how many seconds everything still takes: 0 at the end, which is always
+        shown.
+        """
         now_s = time.monotonic()
         if self._started_s is None:
             self._started_s = now_s
@@ -58,7 +60,7 @@ class ProgressLine:
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, description=text)
             self._bar.refresh()
-        elif self._printed_s is None or now_s - self._printed_s >= self._every_s:
+        elif not left_s or self._printed_s is None or now_s - self._printed_s >= self._every_s:
             self._printed_s = now_s
             self.say(f"[{self._done:4.0%}] {text}")
 

@@ -66,8 +66,9 @@ def test_without_a_terminal_there_is_a_line_a_minute(out: StringIO, clock: Clock
     for second in range(0, 600, 5):
         clock.now = 1000.0 + second
         line.show(f"step {second}", 600 - second)
+    line.show("step 595", 0)
     shown = [text.partition("step ")[2].partition(";")[0] for text in out.getvalue().splitlines()]
-    assert shown == [str(second) for second in range(0, 600, 60)]
+    assert shown == [*(str(second) for second in range(0, 600, 60)), "595"], "and one at the end"
 
 
 def test_a_live_line_shows_every_step_however_rare_plain_lines_are(out: StringIO, terminal: Console) -> None:
