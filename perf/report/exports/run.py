@@ -43,8 +43,8 @@ class MeasuredContext(RunContext, frozen=True, kw_only=True):
         default_factory=dict
     )
     curves: Annotated[
-        dict[str, dict[int, list[float]]],
-        Meta(description="mean accuracy by epoch of trainings, by title and number of ranks"),
+        dict[str, dict[int, list[tuple[float, float]]]],
+        Meta(description="mean accuracy by epoch, in training and held out, by title of a training and ranks"),
     ] = msgspec.field(default_factory=dict)
     compared_with: Annotated[
         str | None, Meta(description="the stored run that it was compared with; null for none")

@@ -60,6 +60,16 @@ def test_the_exported_schema_describes_the_run(export: Export, tmp_path: Path) -
     Draft202012Validator(schema).validate(json.loads(STORED.read_text()))
 
 
+def test_a_run_with_all_that_a_session_adds_is_exported(export: Export, tmp_path: Path) -> None:
+    run = json.loads(STORED.read_text())
+    run["perf"] |= {
+        "wall_time_s": {"measuring": 12.5},
+        "curves": {"digits": {"1": [[0.5, 0.4], [0.9, 0.8]], "2": [[0.5, 0.4]]}},
+    }
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    assert export("openmetrics", tmp_path / "out", tmp_path / "run.json") == 0
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
