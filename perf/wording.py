@@ -13,6 +13,14 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def change_text(ratio: float | None, low: float | None, high: float | None) -> str:
+    """Return a ratio now over then as a change with its interval, such as "-6.4% [-7.8%, -5.0%]"; "-" for None."""
+    if ratio is None:
+        return "-"
+    interval = f" [{low - 1:+.1%}, {high - 1:+.1%}]" if low is not None and high is not None else ""
+    return f"{ratio - 1:+.1%}{interval}"
+
+
 def uv() -> str:
     """Return how the user calls uv, for commands that messages print: `uv` where PATH has it, else the file that
     started this process (`.uv/bin/uv`), relative to the checkout.

@@ -9,7 +9,7 @@ from benchmarks.gate.recording import RecordedInvocation
 from benchmarks.gate.samples import BASELINE_ARM, Recordings, log_ratio, observed, reference_of, variants_of
 from perf.judge.judgement import MAX_EVALUATIONS, Judgement, VerdictKind, judge_drift, judge_side_by_side
 from perf.judge.variance_prior import prior_of, variance_of
-from perf.measure.engine import SIDE_BY_SIDE_BUDGET
+from perf.measure.forecast import SIDE_BY_SIDE_BUDGET
 from perf.measure.tiers import Effort
 from perf.runs.tolerances import Tolerances
 

@@ -15,6 +15,7 @@ from perf.builds.mpi import Mpi, read_mpi
 from perf.builds.process import run_uv, worker_variables
 from perf.builds.spec import BuildSpec, group_options, spec_for, spec_with_content
 from perf.builds.trust import content_written, is_release, marks, wheel_with
+from perf.builds.wheel_url import downloaded
 from perf.cache import locked, remove, remove_leftovers, unfinished, unusable
 from perf.errors import PerfError
 from perf.files import ROOT, put_in_place, read_json, write_whole
@@ -218,9 +219,7 @@ def _reuse(builds: Path, spec: BuildSpec, say: Say) -> Build | None:
             return _build(folder, spec, facts, blas_kernels)
     say(f"{spec.subject}: rebuilding, because the cached environment is broken: {broken}")
     # Renamed first: a partly removed environment must never look like a finished one.
-    doomed = unfinished(builds, spec.folder)
-    folder.rename(doomed)
-    remove(doomed)
+    remove(folder.rename(unfinished(builds, spec.folder)))
     return None
 
 
@@ -228,11 +227,10 @@ def _make(builds: Path, spec: BuildSpec, say: Say) -> Build:
     say(f"{spec.subject}: installing")
     started = time.monotonic()
     folder = unfinished(builds, spec.folder)
-    final = builds / spec.folder
     try:
         if spec.role.compiles is not None:
             check_programs(spec.role.compiles, spec.subject)  # before hundreds of megabytes are downloaded in vain
-        _install(folder, spec)
+        _install(folder, spec, say)
         if spec.role.compiles is not None:
             mpi = _mpi(folder, spec)
             wheel = compiled_wheel(spec.role.compiles, folder, mpi, builds.parent, spec.subject, say)
@@ -241,20 +239,21 @@ def _make(builds: Path, spec: BuildSpec, say: Say) -> Build:
         facts, blas_kernels = probe(folder, spec)
         check(facts, spec, example=group_requirements(spec.role.group)[0])
         write_whole(folder / MARKER, msgspec.json.encode(Marker(spec.requirement, spec.wheel_sha256, facts)))
-        put_in_place(folder, final)
+        put_in_place(folder, builds / spec.folder)
     except BaseException:  # KeyboardInterrupt too
         remove(folder)
         raise
     say(f"{spec.subject}: ready after {time.monotonic() - started:.1f} s, {facts.wheel}")
-    return _build(final, spec, facts, blas_kernels)
+    return _build(builds / spec.folder, spec, facts, blas_kernels)
 
 
-def _install(folder: Path, spec: BuildSpec) -> None:
+def _install(folder: Path, spec: BuildSpec, say: Say) -> None:
     python = load().python
     pip = ["pip", "install", "--python", str(folder / "bin" / "python")]
     if not spec.locked and spec.content is None:
         _uv(spec, "venv", "--python", python, str(folder))
-        _uv(spec, *pip, *spec.installs)
+        with downloaded(spec.remote, folder / "wheel", say) as wheels:
+            _uv(spec, *pip, *wheels, *spec.installs)
         return
     sync = ["sync", "--frozen", "--python", python, "--project", str(ROOT)]
     sync += group_options(spec.role, mpi=spec.mpi is None)

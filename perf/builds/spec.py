@@ -19,6 +19,7 @@ from perf.builds.data import (
     role_named,
 )
 from perf.builds.process import run_uv
+from perf.builds.wheel_url import WheelUrl, read_wheel_url
 from perf.errors import PerfError
 
 # Exporting takes less than a second, unless uv must first download metadata.
@@ -38,6 +39,7 @@ class BuildSpec:
     key: a hash of all that determines it.
     mpi: the folder of the MPI for what is compiled into it; None for the bundled one.
     content: the content (perf.worker.probe) that MXNet must have; all other packages then come from uv.lock.
+    remote: where MXNet's wheel is downloaded from; `installs` then holds the rest.
     """
 
     name: str
@@ -48,11 +50,12 @@ class BuildSpec:
     key: str
     mpi: Path | None = None
     content: str | None = None
+    remote: WheelUrl | None = None
 
     @property
     def locked(self) -> bool:
         """Return whether uv.lock decides every package and hash."""
-        return not self.installs
+        return not self.installs and self.remote is None
 
     @property
     def folder(self) -> str:
@@ -132,8 +135,12 @@ def _locked(name: str, role: Role) -> BuildSpec:
 
 def _overridden(name: str, role: Role, requirement: str) -> BuildSpec:
     own, rest = _requirements(role)
-    if not requirement.endswith(".whl") or "://" in requirement:
-        if not distribution(requirement) or ("/" in requirement and "://" not in requirement):
+    if "://" in requirement:
+        remote = read_wheel_url(requirement, f"{OPTION} {name}={requirement}")
+        key = _key(role, [remote.name, remote.sha256, *rest])  # that of the same file on the disk
+        return BuildSpec(name, role, requirement, rest, remote.sha256, key, remote=remote)
+    if not requirement.endswith(".whl"):
+        if not distribution(requirement) or "/" in requirement:
             step = f"write for example {OPTION} {name}={own} or {OPTION} {name}=./some.whl"
             raise PerfError(
                 f"{requirement!r} is neither a requirement nor a .whl file", subject=f"build {name}", next_step=step

@@ -14,7 +14,7 @@ from perf.bisection.state import Bisection, answers_of, begin, known_item, opene
 from perf.machine import read_machine
 from perf.report.console import say, widened
 from perf.runs.baseline import TOLERANCES
-from perf.runs.judges import case_of_item
+from perf.runs.schema import case_of_item
 from perf.runs.tolerances import read_tolerances
 
 # The exit code when the last wheel is not slower than the first one.

@@ -6,7 +6,18 @@ import msgspec
 import typer
 from rich.console import Console
 
-from perf.machine import Finding, findings, pace_finding, read_machine, read_state, settings, watch_pace
+from perf.machine import (
+    Finding,
+    findings,
+    numactl_finding,
+    pace_finding,
+    read_machine,
+    read_state,
+    read_topology,
+    reasons_not_to_measure,
+    settings,
+    watch_pace,
+)
 from perf.machine.state import Value
 from perf.report.console import say, widened
 from perf.report.doctor import print_findings
@@ -39,10 +50,19 @@ class Diagnosis(msgspec.Struct, frozen=True):
 def doctor(
     window: Annotated[float, WINDOW] = 2.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    fit: Annotated[
+        bool,
+        typer.Option(
+            "--fit",
+            help="Decide whether to measure at all: the exit code is 1 only for what spoils a measurement and can be "
+            "removed, as perf/machine/state/checks.toml says.",
+        ),
+    ] = False,
 ) -> None:
     """Report what makes measurements on this machine doubtful.
 
-    Exit code 0: nothing is doubtful; 1: something is; 4: the machine cannot be read.
+    Exit code 0: nothing is doubtful or, with --fit, the machine is fit for measuring; 1: something is, or it is not; 4:
+    the machine cannot be read.
     """
     diagnosis = _diagnose(window)
     if as_json:
@@ -52,7 +72,12 @@ def doctor(
         header = f"machine class {diagnosis.machine_class}, watched for {diagnosis.window_s:.1f} s"
         say(console, header)
         print_findings(diagnosis.findings, console)
-    if any(finding.verdict == "doubtful" for finding in diagnosis.findings):
+    doubtful = [finding for finding in diagnosis.findings if finding.verdict == "doubtful"]
+    reasons = reasons_not_to_measure(diagnosis.findings)
+    if fit and not as_json:
+        names = ", ".join(finding.check.replace("_", " ") for finding in reasons)
+        say(console, f"Not fit for measuring: {names}." if reasons else "Fit for measuring.")
+    if reasons if fit else doubtful:
         raise typer.Exit(DOUBTFUL)
 
 
@@ -64,6 +89,6 @@ def _diagnose(window_s: float) -> Diagnosis:
     return Diagnosis(
         machine_class=machine_class,
         window_s=(after.time_ns - before.time_ns) / 1e9,
-        findings=[pace_finding(paces), *findings(before, after)],
+        findings=[pace_finding(paces), numactl_finding(read_topology()), *findings(before, after)],
         settings=settings(after),
     )

@@ -1,17 +1,20 @@
 """The subcommand judge: verdicts from two stored runs, without measuring."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from perf.published import published_classes
 from perf.report.console import say, widened
+from perf.report.overview import doubts_of
 from perf.report.verdicts import print_verdicts
-from perf.runs.baseline import TOLERANCES, usable_baseline
-from perf.runs.judges import judge_run
+from perf.runs.baseline import BASELINES, PUBLISHED, TOLERANCES, usable_baseline
+from perf.runs.groups import RunVerdicts
+from perf.runs.judges import Judge, NoBaseline, judge_run
 from perf.runs.schema import StoredRun, read_run
+from perf.runs.store import find_run_files
 from perf.runs.tolerances import read_tolerances
 from perf.runs.verdict import fails
 
@@ -23,7 +26,10 @@ NOT_JUDGED = 3
 
 def judge(
     run: Annotated[Path, typer.Argument(help="The run to judge: a JSON file that a session wrote.")],
-    baseline: Annotated[Path, typer.Argument(help="The stored run to judge it against.")],
+    baseline: Annotated[
+        Path | None,
+        typer.Argument(help="The stored run to judge it against.", show_default="the latest of its machine class"),
+    ] = None,
     strict: Annotated[
         bool,
         typer.Option(
@@ -41,13 +47,12 @@ def judge(
     Exit code 0: nothing failed; 1: a case regressed or drifted; 3: with --strict, something was not judged; 4: a file
     cannot be used.
     """
-    now = read_run(run)
-    then = usable_baseline(baseline, now.perf.machine_class)
-    gate, judged = judge_run(now, baseline.name, then, baseline.parent, read_tolerances(TOLERANCES), but=run)
+    now, gate, judged = judge_files(run, baseline)
     console = widened(Console())
-    print_verdicts(judged, gate, list(now.cases), console)
+    print_verdicts(judged, gate, [*now.cases, *now.perf.elsewhere], console)
     verdicts = judged.verdicts.values()
-    doubts = list(doubts_of(now))
+    left_out = [f"Left out of the run: {name}: {why}" for name, why in now.perf.left_out.items()]
+    doubts = [*doubts_of(now.perf), *left_out]
     for doubt in doubts:
         say(console, doubt)
     if any(fails(verdict.kind, strict=False) for verdict in verdicts):
@@ -57,11 +62,18 @@ def judge(
         raise typer.Exit(NOT_JUDGED)
 
 
-def doubts_of(run: StoredRun) -> Iterator[str]:
-    """Yield why a run as a whole says less than its cases."""
-    if not run.perf.complete:
-        yield "The run is unfinished."
-    if run.perf.injected:
-        slowed = ", ".join(f"{name} by {fraction:.1%}" for name, fraction in run.perf.injected.items())
-        yield f"The run was slowed down on purpose (--perf-inject): {slowed}."
-    yield from (f"Left out of the run: {name}: {why}" for name, why in run.perf.left_out.items())
+def judge_files(run: Path, baseline: Path | None) -> tuple[StoredRun, Judge, RunVerdicts]:
+    """Return the run in a file, what judges it, and its verdicts. Without a named `baseline`, the latest stored run of
+    its machine class judges it; if there is none, the announcement's tables, for the classes that they hold for; else
+    no case is judged. Raises PerfError when a file cannot be used.
+    """
+    now, tolerances = read_run(run), read_tolerances(TOLERANCES)
+    machine_class = now.perf.machine_class
+    path = baseline or find_run_files(BASELINES / machine_class, machine_class).latest
+    if path is not None:
+        then = usable_baseline(path, machine_class)
+        return now, *judge_run(now, path.name, then, path.parent, tolerances, but=run)
+    if machine_class in published_classes():
+        return now, *judge_run(now, PUBLISHED, None, BASELINES / machine_class, tolerances)
+    none = NoBaseline(f"there is no stored run of machine class {machine_class}")
+    return now, none, none.judged(list(now.cases.values()))

@@ -5,7 +5,7 @@ import traceback
 
 import typer
 
-from perf.cli.reference import SUBCOMMANDS
+from perf.cli.reference import GROUPS, PURPOSES, SUBCOMMANDS
 from perf.errors import PerfError
 
 # The exit code for what the user can fix; pytest's is the same.
@@ -16,6 +16,11 @@ DEFECT = 70
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 for subcommand in SUBCOMMANDS:
     app.command()(subcommand)
+for name, subcommands in GROUPS.items():
+    group = typer.Typer(help=PURPOSES[name], no_args_is_help=True, rich_markup_mode=None)
+    for subcommand in subcommands:
+        group.command()(subcommand)
+    app.add_typer(group, name=name)
 
 
 @app.callback()

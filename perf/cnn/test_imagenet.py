@@ -35,5 +35,5 @@ def test_imagenet(network: str, setup: Setup, answered: Callable[[CheckResult], 
         predictions = []
         for variant in fp32_and_int8(artifacts, resources):
             progress.restart()
-            predictions.append(evaluate(variant, network, records, resources, progress.show))
+            predictions.append(evaluate(variant, network, records, resources, progress.show_fraction))
     answered(check_accuracy(network, *predictions))

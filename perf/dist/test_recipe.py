@@ -35,6 +35,7 @@ def test_recipe(network: str, setup: Setup, answered: Callable[[CheckResult], No
     with setup.uncaptured():
         result = train(task, resources.build(ROLE), resources)
         page = resources.cache / f"recipe-{network}.html"
+        setup.curves[network] = {result.ranks: result.curve}
         write_accuracy_curves(page, network, {result.ranks: [result.curve]})
         resources.say(f"{network}: trained from epoch {result.resumed_epochs + 1}; accuracy by epoch: {page}")
     answered(check_top1(task, result))

@@ -131,6 +131,24 @@ def change_between_sessions(
     return Change(now.log_ratio - then.log_ratio, tuple(known for part in parts for known in _known(part)))
 
 
+def sum_of_changes(changes: Sequence[Change]) -> Change:
+    """Return the sum of changes whose measurements are independent. Those between sessions have two parts of error, of
+    which the first is the variance between sessions: estimated once, so it keeps its degrees of freedom. The rest is
+    pooled with the least of their degrees. The error is unknown when one of them is.
+    """
+    log_ratio = math.fsum(change.log_ratio for change in changes)
+    if not all(change.known for change in changes):
+        return Change(log_ratio, ())
+    sessions = [change.parts[0] for change in changes if len(change.parts) > 1]
+    rest = [change.parts[-1] for change in changes]
+    parts = [
+        VariancePrior(sum(p.variance for p in group), min(p.degrees for p in group))
+        for group in (sessions, rest)
+        if group
+    ]
+    return Change(log_ratio, tuple(parts))
+
+
 def _known(part: VariancePrior) -> tuple[VariancePrior, ...]:
     return (part,) if part.degrees else ()
 

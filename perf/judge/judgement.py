@@ -163,6 +163,16 @@ def judge_group(changes: Sequence[Change], sessions: VariancePrior, tolerance: T
     return Judgement("ok", "", change)
 
 
+def judge_sum(change: Change, tolerance: Tolerance, comparisons: int) -> Judgement:
+    """Judge the sum of a case's changes since a fixed run, as one of a run's `comparisons`: `regressed` when it is a
+    loss that is significant at the level of the run, and exceeds the tolerance with 95 % confidence, else `ok`.
+    """
+    changed, beyond = change.confidence_beyond(0), change.confidence_beyond(tolerance.log_change)
+    if change.log_ratio < 0 and changed > 1 - RUN_ERROR / comparisons and beyond >= CONFIDENCE:
+        return Judgement("regressed", _confidence_text(changed, beyond), change)
+    return Judgement("ok", "", change)
+
+
 def _smaller(one: float | None, other: float | None) -> float | None:
     """Return the smaller number; None when either is None."""
     return None if one is None or other is None else min(one, other)

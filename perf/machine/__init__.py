@@ -2,11 +2,11 @@
 
 from perf.machine.identity import Machine, read_host_id, read_machine
 from perf.machine.memory import free_bytes, shortage
-from perf.machine.numactl import Numactl, find_numactl
+from perf.machine.numactl import Numactl, find_numactl, numactl_finding
 from perf.machine.pace import pace_finding, watch_pace
 from perf.machine.placement import Placement, place_instances, ranks_per_host
 from perf.machine.proof import check_pinning
-from perf.machine.state import CHECKS, Finding, State, findings, read_state, settings
+from perf.machine.state import CHECKS, Finding, State, findings, read_state, reasons_not_to_measure, settings
 from perf.machine.topology import Node, Topology, format_cpulist, parse_cpulist, read_topology
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "findings",
     "format_cpulist",
     "free_bytes",
+    "numactl_finding",
     "pace_finding",
     "parse_cpulist",
     "place_instances",
@@ -31,6 +32,7 @@ __all__ = [
     "read_machine",
     "read_state",
     "read_topology",
+    "reasons_not_to_measure",
     "settings",
     "shortage",
     "watch_pace",

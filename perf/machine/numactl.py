@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
+from perf.machine.state.model import Finding, explanation_of
 from perf.machine.topology import Topology, format_cpulist
 
 _INSTALL = "apt-get install numactl (Debian, Ubuntu) or yum install numactl (Amazon Linux, Red Hat)"
@@ -57,3 +58,20 @@ def find_numactl(topology: Topology, *, timeout_s: float = 10.0) -> Numactl:
         listed = ", ".join(sorted(policies)) or "nothing"
         return Numactl(None, f"numactl had no effect (memory policy: {listed})", _ALLOW)
     return Numactl(path)
+
+
+def numactl_finding(topology: Topology) -> Finding:
+    """Try numactl, and return the result as one of the findings of `mxperf doctor`. Without it, a machine with several
+    nodes is doubtful.
+    """
+    numactl = find_numactl(topology)
+    one_node = len(topology.nodes) == 1
+    reading = "binds CPUs and memory" if numactl.path else f"{numactl.problem}{', one node' if one_node else ''}"
+    doubtful = numactl.path is None and not one_node
+    return Finding(
+        check="numactl",
+        reading=reading,
+        verdict="doubtful" if doubtful else "fine",
+        explanation=explanation_of("numactl"),
+        advice=numactl.remedy if doubtful else None,
+    )

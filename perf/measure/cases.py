@@ -10,10 +10,11 @@ from perf.errors import PerfError
 from perf.facts import CheckFacts
 from perf.judge.judgement import MAX_EVALUATIONS
 from perf.machine import free_bytes, shortage
-from perf.measure.engine import Conditions, measure
+from perf.measure.engine import Conditions, Show, measure
 from perf.measure.family import Case, Checked, Resources, subject_of, workload_of
+from perf.measure.forecast import Forecast, check_s, confirming_s
 from perf.measure.ledger import Ledger
-from perf.measure.outcome import Outcome
+from perf.measure.outcome import SMALLER, Outcome, as_errors
 from perf.measure.peak import measure_peaks
 from perf.measure.plan import Plan, SubjectKey, Variant, WorkloadKey
 from perf.measure.results import WorkloadResult
@@ -21,8 +22,6 @@ from perf.measure.stacks import BaselineArm, stacks_of
 from perf.wording import counted
 
 NOTHING = WorkloadResult((), {})
-# What to do about a case that needs too much memory.
-SMALLER = "choose a smaller batch or shape, fewer instances or ranks, or a machine with more memory"
 Checks = Mapping[SubjectKey, Mapping[str, Checked[CheckFacts]]]
 BaselineArms = Mapping[str, BaselineArm | str]
 
@@ -33,11 +32,8 @@ class Progress(Protocol):
     def say(self, line: str) -> None:
         """Print a line that stays."""
 
-    def show(self, text: str, done: float) -> None:
-        """Show what is being done now, and which fraction of everything is `done`."""
-
-    def restart(self) -> None:
-        """Start over with estimating the remaining time."""
+    def show(self, text: str, left_s: float) -> None:
+        """Show what is being done now, and how many seconds everything still takes."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +60,7 @@ class Measuring:
     baseline_arm: returns the baseline arm of a variant for its cases, or why it cannot have one; None where the stack
         is the baseline's.
     undecided: returns the outcomes that need confirmation, the most important first.
+    afterwards_s: the seconds that the session takes after measuring; used only to estimate remaining time.
     """
 
     resources: Resources
@@ -73,19 +70,26 @@ class Measuring:
     ledger: Ledger
     baseline_arm: Callable[[Plan[Any], Variant[Any], Sequence[Case]], BaselineArm | str | None]
     undecided: Callable[[Sequence[Outcome]], Sequence[Outcome]]
+    afterwards_s: float = 0.0
 
     def measured(self, selected: Sequence[Case]) -> Measured:
         """Measure the cases. Raises PerfError when `injected` names a variant that none of them has."""
-        errors, plans, checks = self._prepared(selected)
+        errors, planned = self._planned(selected)
         selected = [case for case in selected if case.id not in errors]
+        slowed = _slowed(planned, self.injected)
         with self.ledger.stage("preparing"):
-            baseline_arms = {plan.key: self._baseline_arms(plan, selected) for plan in plans}
-        plans = [_side_by_side(plan, baseline_arms[plan.key]) for plan in plans]
+            baseline_arms = {plan.key: self._baseline_arms(plan, selected) for plan in slowed}
+        plans = [_side_by_side(plan, baseline_arms[plan.key]) for plan in slowed]
+        checks, unchecked = self._checked(planned, selected, self._left_s(plans))
+        errors |= unchecked
+        selected = [case for case in selected if case.id not in errors]
+        plans = [plan for plan in plans if plan.key in checks]
         # The same wheel in two environments has the same peak.
         variants = [variant for plan in plans for variant in plan.variants if not variant.baseline_arm_of]
         builds = {variant.build.content_sha256: variant.build for variant in variants}
-        peaks = measure_peaks(list(builds.values()), self.conditions, self.progress.show, self.ledger)
-        results = self._measure(plans, checks, self.conditions)
+        show = self._showing(later_s=self._left_s(plans))
+        peaks = measure_peaks(list(builds.values()), self.conditions, show, self.ledger)
+        results = self._measure(plans, checks, self.conditions, later_s=confirming_s(plans, self.conditions.effort))
         outcomes = {
             case.id: Outcome(
                 plan,
@@ -101,28 +105,40 @@ class Measuring:
         }
         return Measured({**errors, **self._confirmed(outcomes, checks)}, peaks)
 
-    def _prepared(self, selected: Sequence[Case]) -> tuple[dict[str, PerfError], list[Plan[Any]], Checks]:
-        """Plan and check every subject. Return the errors by case, the plans, and the checks by subject."""
+    def _planned(self, selected: Sequence[Case]) -> tuple[dict[str, PerfError], list[Plan[Any]]]:
+        """Plan every subject. Return the errors by case, and the plans."""
         errors: dict[str, PerfError] = {}
         plans: list[Plan[Any]] = []
-        checks: dict[SubjectKey, Mapping[str, Checked[CheckFacts]]] = {}
-        subjects: dict[SubjectKey, list[Case]] = {}
-        for case in selected:
-            subjects.setdefault(subject_of(case), []).append(case)
-        for key, cases in subjects.items():
-            try:
-                with self.ledger.stage("preparing"):
-                    plan = cases[0].family.plan(key.subject, cases, self.resources)
-                    plan, short = self._fitting(plan, cases)
+        for key, cases in _by_subject(selected).items():
+            with self.ledger.stage("preparing"), as_errors(errors, key, cases):
+                plan = cases[0].family.plan(key.subject, cases, self.resources)
+                plan, short = self._fitting(plan, cases)
                 errors |= short
-                if not plan.workloads:
-                    continue
-                with self.ledger.stage("checking answers"):
-                    checks[key] = self._checks(plan, cases[0])
-                plans.append(plan)
-            except (PerfError, OSError, MemoryError) as error:
-                errors |= dict.fromkeys((case.id for case in cases), _preparation_error(key, error))
-        return errors, _slowed(plans, self.injected), checks
+                plans += [plan] if plan.workloads else []
+        return errors, plans
+
+    def _checked(
+        self, plans: Sequence[Plan[Any]], selected: Sequence[Case], later_s: float
+    ) -> tuple[Checks, dict[str, PerfError]]:
+        """Check every plan. Return the checks by subject, and the errors by case. What follows takes `later_s`."""
+        errors: dict[str, PerfError] = {}
+        checks: dict[SubjectKey, Mapping[str, Checked[CheckFacts]]] = {}
+        cases = _by_subject(selected)
+        for number, plan in enumerate(plans):
+            left_s = later_s + sum(map(check_s, plans[number:]))
+            with self.ledger.stage("checking answers"), as_errors(errors, plan.key, cases[plan.key]):
+                checks[plan.key] = self._checks(plan, cases[plan.key][0], left_s)
+        return checks, errors
+
+    def _left_s(self, plans: Sequence[Plan[Any]]) -> float:
+        """How many seconds screening and confirming these plans takes."""
+        effort, latencies, placements = self.conditions.effort, self.conditions.latencies, self.conditions.placements
+        forecast = Forecast(plans, effort, latencies, placements[0].threads)
+        return forecast.whole_s + confirming_s(plans, effort)
+
+    def _showing(self, *, later_s: float) -> Show:
+        """What shows the progress of work after which everything else that is measured takes `later_s`."""
+        return lambda text, left_s: self.progress.show(text, left_s + later_s + self.afterwards_s)
 
     def _fitting(self, plan: Plan[Any], cases: Sequence[Case]) -> tuple[Plan[Any], dict[str, PerfError]]:
         """Return the plan without the workloads that need more memory than is free, and the errors of their cases."""
@@ -161,8 +177,9 @@ class Measuring:
                     names = ", ".join(outcome.case.id for outcome in suspects)
                     self.progress.say(f"The time for confirmations is spent; undecided: {names}")
                     return confirmed
+                others_s = min(deadline_s - time.monotonic(), sum(map(self._confirmation_s, suspects[1:])))
                 with self.ledger.within("confirmations"):
-                    confirmed[suspect] = self._confirm(confirmation, confirmed[suspect], checks)
+                    confirmed[suspect] = self._confirm(confirmation, confirmed[suspect], checks, others_s)
                 if not any(outcome.case.id == suspect for outcome in self._suspects(confirmed, finished)):
                     break
             finished.add(suspect)
@@ -172,8 +189,15 @@ class Measuring:
         sound = [outcome for outcome in outcomes.values() if not outcome.failure and not outcome.baseline_arm_failure]
         return [outcome for outcome in self.undecided(sound) if outcome.case.id not in finished]
 
-    def _confirm(self, confirmation: int, suspect: Outcome, checks: Checks) -> Outcome:
-        """Measure a case in further invocations, side by side with its baseline arm and nothing else."""
+    def _confirmation_s(self, suspect: Outcome) -> float:
+        """How many seconds the first confirmation of a case takes: that many invocations like those of screening."""
+        elapsed_s = [invocation.elapsed_s for invocation in suspect.result.invocations]
+        return self.conditions.effort.confirm_invocations * sum(elapsed_s) / max(1, len(elapsed_s))
+
+    def _confirm(self, confirmation: int, suspect: Outcome, checks: Checks, later_s: float) -> Outcome:
+        """Measure a case in further invocations, side by side with its baseline arm and nothing else. What follows
+        takes `later_s`.
+        """
         if not isinstance(suspect.baseline_arm, BaselineArm):
             raise TypeError(f"{suspect.case.id} has no baseline arm")
         effort = suspect.plan.effort or self.conditions.effort
@@ -186,10 +210,11 @@ class Measuring:
             effort=replace(effort, min_invocations=count, max_invocations=count),
         )
         conditions = replace(self.conditions, confirming=suspect.case.variant)
-        return replace(suspect, confirmation=self._measure([plan], checks, conditions)[workload_of(suspect.case)])
+        results = self._measure([plan], checks, conditions, later_s=later_s)
+        return replace(suspect, confirmation=results[workload_of(suspect.case)])
 
     def _measure(
-        self, plans: Sequence[Plan[Any]], checks: Checks, conditions: Conditions
+        self, plans: Sequence[Plan[Any]], checks: Checks, conditions: Conditions, *, later_s: float
     ) -> dict[WorkloadKey, WorkloadResult]:
         problems = {
             key: {name: check.problem for name, check in by_variant.items() if check.problem}
@@ -197,29 +222,24 @@ class Measuring:
         }
         for line in reuse_of(plans, conditions):
             self.progress.say(line)
-        self.progress.restart()
-        return measure(plans, problems, conditions, self.progress.show, self.ledger)
+        return measure(plans, problems, conditions, self._showing(later_s=later_s), self.ledger)
 
-    def _checks(self, plan: Plan[Any], case: Case) -> Mapping[str, Checked[CheckFacts]]:
+    def _checks(self, plan: Plan[Any], case: Case, left_s: float) -> Mapping[str, Checked[CheckFacts]]:
         journal = self.conditions.journal
         stacks = stacks_of(plan, self.conditions.placements)
         checks = journal.checks(plan.key, stacks)
         if checks is None:
-            self.progress.show(f"{plan.subject}: checking answers", 0.0)
+            self._showing(later_s=0.0)(f"{plan.subject}: checking answers", left_s)
             checks = case.family.check(plan, self.resources)
             journal.record_checks(plan.key, stacks, checks)
         return checks
 
 
-def _preparation_error(subject: SubjectKey, error: Exception) -> PerfError:
-    """Return why a subject could not be prepared or checked, as the error of its cases."""
-    if isinstance(error, PerfError):
-        return error
-    if isinstance(error, MemoryError):
-        what = f"there is not enough memory to prepare and check it: {error}".rstrip(": ")
-        return PerfError(what, subject=subject.subject, next_step=SMALLER)
-    step = "fix the file or program named above, then run again"
-    return PerfError(f"it could not be prepared or checked: {error}", subject=subject.subject, next_step=step)
+def _by_subject(selected: Sequence[Case]) -> dict[SubjectKey, list[Case]]:
+    subjects: dict[SubjectKey, list[Case]] = {}
+    for case in selected:
+        subjects.setdefault(subject_of(case), []).append(case)
+    return subjects
 
 
 def _side_by_side(plan: Plan[Any], baseline_arms: BaselineArms) -> Plan[Any]:

@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from perf.errors import WorkerError
 from perf.judge.speedup import estimate_speedup, observe
 from perf.machine import Placement
+from perf.measure.forecast import SIDE_BY_SIDE_BUDGET, Forecast
 from perf.measure.journal import InvocationLine, Journal
 from perf.measure.ledger import Ledger
 from perf.measure.plan import Plan, Runner, SubjectKey, Workload, WorkloadKey
@@ -21,9 +22,7 @@ from perf.measure.tiers import Effort
 from perf.measure.workers.turns import turn
 from perf.measure.workers.worker_group import WorkerGroup
 
-# Blocks that variants share with their baseline arms may take this many times as long.
-SIDE_BY_SIDE_BUDGET = 1.5
-# Shows what is being done, and which fraction of the plans is done.
+# Shows what is being done, and how many seconds the plans still take.
 Show = Callable[[str, float], None]
 
 
@@ -37,6 +36,7 @@ class Conditions:
     scratch: a folder for temporary files.
     journal: where each invocation is recorded.
     confirming: the variant that is remeasured because screening left it undecided; None while screening.
+    latencies: seconds of a pass by case, from a stored run; used only to estimate remaining time.
     """
 
     placements: tuple[Placement, ...]
@@ -45,6 +45,7 @@ class Conditions:
     scratch: Path
     journal: Journal
     confirming: str | None = None
+    latencies: Mapping[str, float] = field(default_factory=dict)
 
     def invocation_label(self, workload: Workload) -> str:
         """Return how progress calls an invocation: "invocation" or "confirming resnet50_v1-b8-mkl-int8"."""
@@ -65,10 +66,12 @@ def measure(
     in the result. `problems` are variants that failed before, by subject and name: they are not timed, and fail in
     every workload.
     """
-    total = sum(workload.weight for plan in plans for workload in plan.workloads)
+    forecast = Forecast(plans, conditions.effort, conditions.latencies, conditions.placements[0].threads)
 
     def show_progress(text: str) -> None:
-        show(text, sum(measurement.weight_done() for measurement in measurements) / total)
+        measured = {m.key_of(w): m.result(w).invocations for m in measurements for w in m.workloads}
+        elapsed_s = {key: [invocation.elapsed_s for invocation in done] for key, done in measured.items()}
+        show(text, forecast.left_s(elapsed_s, {m.key_of(w) for m in measurements for w in m.open_workloads()}))
 
     measurements = [_Measurement(plan, problems.get(plan.key, {}), conditions, show_progress, ledger) for plan in plans]
     while any(measurement.open_workloads() for measurement in measurements):
@@ -117,11 +120,6 @@ class _Measurement:
     def open_workloads(self) -> list[Workload]:
         """Return the workloads that need another invocation."""
         return [workload for workload in self.workloads if not self._is_done(workload)]
-
-    def weight_done(self) -> float:
-        """Return the weight of what has been measured, up to the least number of invocations."""
-        least = self._effort.min_invocations
-        return sum(w.weight * min(1.0, len(self._invocations[w.name]) / least) for w in self.workloads)
 
     def invoke(self, workloads: Sequence[Workload]) -> None:
         """Run one invocation: fresh workers for every variant, and all `workloads`, each in blocks of its own."""

@@ -105,7 +105,11 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class NotResumableError(PerfError):
-    """A journal that another command wrote, or that cannot be read."""
+    """A journal that another command wrote, or that cannot be read, or of a complete session."""
+
+
+class CompleteError(NotResumableError):
+    """The journal of a complete session."""
 
 
 class Journal:
@@ -189,7 +193,7 @@ class Journal:
         header = _same_conditions(self._path, lines[0].header, conditions) if lines else None
         if header and any(line.finished for line in lines):
             message = f"there is no unfinished session to resume: the session of {header.began} is complete"
-            raise PerfError(message, subject=str(self._path), next_step=AFRESH)
+            raise CompleteError(message, subject=str(self._path), next_step=AFRESH)
         if self._path.exists():
             os.truncate(self._path, length)  # the next line must not continue a partial one
         if header is None:
@@ -233,10 +237,10 @@ def resume_journal(runs: Path, conditions: Mapping[str, Any]) -> Journal:
             return Journal(folder, conditions)
         except PerfError as error:
             refusals.append(error)
-    refusals.sort(key=lambda error: isinstance(error, NotResumableError))
+    refusals.sort(key=lambda error: (isinstance(error, NotResumableError), type(error) is NotResumableError))
     if refusals:
         raise refusals[0]
-    raise PerfError("there is no unfinished session to resume", subject=str(runs), next_step=AFRESH)
+    raise NotResumableError("there is no unfinished session to resume", subject=str(runs), next_step=AFRESH)
 
 
 def _has_measured(folder: Path) -> bool:

@@ -1,13 +1,19 @@
-"""The outcome of one case."""
+"""The outcome of one case, or the error that kept it from being measured."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from perf.errors import PerfError
 from perf.facts import CheckFacts
 from perf.measure.family import Case, Checked
-from perf.measure.plan import Plan, Variant
+from perf.measure.plan import Plan, SubjectKey, Variant
 from perf.measure.results import Failure, WorkloadResult
 from perf.measure.stacks import OF_BASELINE, BaselineArm
+
+# What to do about a case that needs too much memory.
+SMALLER = "choose a smaller batch or shape, fewer instances or ranks, or a machine with more memory"
 
 
 @dataclass(frozen=True)
@@ -50,3 +56,22 @@ class Outcome:
     def baseline_arm_failure(self) -> Failure | None:
         """Return why its baseline arm has no result; None when it has one."""
         return self.whole.failures.get(self.case.variant + OF_BASELINE)
+
+
+@contextmanager
+def as_errors(errors: dict[str, PerfError], subject: SubjectKey, cases: Sequence[Case]) -> Iterator[None]:
+    """Let what keeps a subject from being prepared or checked become the error of its cases, in `errors` by case."""
+    try:
+        yield
+    except (PerfError, OSError, MemoryError) as error:
+        errors |= dict.fromkeys((case.id for case in cases), _preparation_error(subject, error))
+
+
+def _preparation_error(subject: SubjectKey, error: Exception) -> PerfError:
+    if isinstance(error, PerfError):
+        return error
+    if isinstance(error, MemoryError):
+        what = f"there is not enough memory to prepare and check it: {error}".rstrip(": ")
+        return PerfError(what, subject=subject.subject, next_step=SMALLER)
+    step = "fix the file or program named above, then run again"
+    return PerfError(f"it could not be prepared or checked: {error}", subject=subject.subject, next_step=step)

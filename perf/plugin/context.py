@@ -1,23 +1,41 @@
 """What is the same for all cases of a session: what its run stores, and what a resumed session must share."""
 
 import hashlib
+import os
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from perf.builds import Build
+from perf.cache import unusable
 from perf.machine import Machine, State, findings, read_host_id, settings
 from perf.measure.family import Case
+from perf.measure.journal import Journal, NotResumableError, resume_journal
 from perf.measure.stacks import deciding_code, measuring_code
 from perf.measure.tiers import Effort
 from perf.plugin.options import Options
-from perf.runs.schema import SCHEMA, RunContext
+from perf.plugin.storage import forget_old_sessions
+from perf.runs.judges import Judge
+from perf.runs.schema import SCHEMA, RunContext, Shard
+from perf.runs.tolerances import ToleranceEntry
 
 
-def context_of(options: Options, machine: Machine, state: State) -> RunContext:
-    """Return the `perf` part of the session's run before anything is measured; `state` is the machine's state then."""
+def context_of(
+    options: Options,
+    machine: Machine,
+    state: State,
+    tolerances: Mapping[str, ToleranceEntry],
+    shard: Shard | None,
+    arguments: tuple[str, ...],
+) -> RunContext:
+    """Return the `perf` part of the session's run before anything is measured; `state` is the machine's state then,
+    `tolerances` are those that items are marked with, and `arguments` the options that reproduce a case.
+    """
     return RunContext(
         schema=SCHEMA,
         machine_class=machine.machine_class,
@@ -26,6 +44,10 @@ def context_of(options: Options, machine: Machine, state: State) -> RunContext:
         left_out={},
         injected=dict(options.injected),
         complete=False,
+        tolerances=dict(tolerances),
+        shard=shard,
+        arguments=arguments,
+        tier=options.tier,
     )
 
 
@@ -67,3 +89,25 @@ def state_report(before: State, after: State) -> dict[str, Any]:
         "after": dict(after.values),
         "findings": [msgspec.to_builtins(finding) for finding in doubtful],
     }
+
+
+def compared_with(judge: Judge) -> str | None:
+    """Return what identifies the stored run that a session is judged by; None without one."""
+    return f"{judge.name}, {judge.baseline.datetime}" if judge.baseline else None
+
+
+def open_journal(runs: Path, conditions: Mapping[str, Any], options: Options) -> Journal:
+    """Return the journal of the unfinished session or, unless the user insists on one, that of a new session. The name
+    of a session is among the conditions.
+
+    Raises PerfError when there is nothing to resume, or the journal cannot be written.
+    """
+    with suppress(NotResumableError) if options.session and not options.resume else nullcontext():
+        if options.resume or options.session:
+            return resume_journal(runs, conditions)
+    try:
+        runs.mkdir(exist_ok=True)
+        forget_old_sessions(runs)
+        return Journal(runs / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}", conditions)
+    except OSError as error:
+        raise unusable(runs, error) from error

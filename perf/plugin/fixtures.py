@@ -1,6 +1,5 @@
 """The fixtures that measured tests use."""
 
-import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,12 +16,10 @@ from perf.plugin.hooks import not_run
 from perf.plugin.options import OPTIONS
 from perf.plugin.session import SESSION, PerfSession
 from perf.plugin.setup import SETUP, Setup
-from perf.plugin.storage import STORAGE
-from perf.plugin.terminal import CHECKS
+from perf.plugin.terminal import CHECKS, reproduction
 from perf.report.verdicts import verdict_lines
 from perf.runs.record import passes_of
 from perf.runs.verdict import Verdict, fails
-from perf.wording import uv
 
 # What the passes of workers are counted in.
 NS_PER_S = 1e9
@@ -108,10 +105,16 @@ def record(
     request: pytest.FixtureRequest,
 ) -> Callable[[], None]:
     """Call it to hand the case's samples and its record (`extra_info`) to pytest-benchmark. It fails the test of a case
-    that failed, in a few lines.
+    that failed, in a few lines. However it ends, the item's properties say what is known of the case.
     """
 
     def hand_over() -> None:
+        try:
+            hand_over_outcome()
+        finally:
+            request.node.user_properties.extend(perf_session.properties(case))
+
+    def hand_over_outcome() -> None:
         try:
             outcome = perf_session.outcome(case)
         except UnavailableError as error:
@@ -139,12 +142,15 @@ def record(
 
 
 def _fail_as_judged(outcome: Outcome, verdict: Verdict | None, session: PerfSession, item: str, command: str) -> None:
-    """Fail the test because of its verdict and, with --perf-strict, because its answers were not judged."""
+    """Fail the test because of its verdict and, with --perf-strict, because its answers were not judged. The verdict of
+    a case in a shard fails nothing: the merged run is judged as a whole.
+    """
     options = session.setup.options
     if outcome.check.unjudged and options.strict:
         reason = f"{outcome.case.id}: its answers were not judged: {outcome.check.unjudged}"
         pytest.fail(f"{reason}\nalone: {command}", pytrace=False)
-    if verdict is not None and not options.advisory and fails(verdict.kind, strict=options.strict):
+    judged_here = not options.advisory and options.shard is None
+    if verdict is not None and judged_here and fails(verdict.kind, strict=options.strict):
         session.contested.add(item)
         pytest.fail("\n".join(verdict_lines(verdict, session.judge, command)), pytrace=False)
 
@@ -154,13 +160,3 @@ def _failure_text(case: Case, failure: Failure, command: str) -> str:
     if failure.last_lines:
         lines += ["last lines of the worker:", failure.last_lines]
     return "\n".join([*lines, f"alone: {command}"])
-
-
-def reproduction(config: pytest.Config, nodeid: str) -> str:
-    """Return the command that runs one item alone, with the options of this pytest run that change what is measured or
-    judged.
-    """
-    file = config.option.inifilename
-    arguments = ["-c", file] if file else []
-    arguments += [*config.stash[OPTIONS].arguments(), *config.stash[STORAGE].arguments]
-    return shlex.join([uv(), "run", "pytest", nodeid, *arguments])

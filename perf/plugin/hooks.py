@@ -12,7 +12,9 @@ from perf.errors import PerfError, UnavailableError, WorkerError
 from perf.machine import read_machine
 from perf.plugin.collection import (
     ACCURACY,
+    SHARD,
     case_of_item,
+    marked_tolerances,
     may_collect_suite,
     measured_cases,
     roles_of_checks,
@@ -21,14 +23,11 @@ from perf.plugin.collection import (
 from perf.plugin.declaration import add_options
 from perf.plugin.options import OPTIONS, Options, read_options
 from perf.plugin.refusals import check_combinations
-from perf.plugin.session import PASSED, SESSION, start_session
+from perf.plugin.session import ENDED, PASSED, SESSION, start_session
 from perf.plugin.setup import SETUP, set_up
 from perf.plugin.storage import STORAGE, STORED, StorageOutcome, document_of, store_run, take_over
-from perf.plugin.terminal import CHECKS, header_lines, session_console, uncaptured
+from perf.plugin.terminal import CHECKS, failure_reason, header_lines, session_console, uncaptured
 from perf.report.progress import ProgressLine
-
-# How each measured item ended, by its id: `PASSED`, why it failed, or None while it has not.
-ENDED = pytest.StashKey[dict[str, str | None]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -76,13 +75,15 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     # An xdist worker only waits for the controller to refuse the run.
     if not roles or config.option.collectonly or hasattr(config, "workerinput"):
         return
-    progress = ProgressLine(session_console(config))
+    progress = ProgressLine(session_console(config), options.progress_s)
     scratch = Path(tempfile.mkdtemp(prefix="mxnet-perf-"))
     config.add_cleanup(lambda: shutil.rmtree(scratch, ignore_errors=True))
+    checks = sum(item.get_closest_marker(ACCURACY) is not None for item in session.items)
     try:
         setup = config.stash[SETUP] = set_up(options, roles, scratch, progress, lambda: uncaptured(config))
         if selected:
-            config.stash[SESSION] = start_session(setup, storage, selected)
+            marked, shard = marked_tolerances(session.items), config.stash.get(SHARD, None)
+            config.stash[SESSION] = start_session(setup, storage, selected, marked, checks, shard)
             config.add_cleanup(config.stash[SESSION].journal.close)
             config.stash[ENDED] = dict.fromkeys(item.nodeid for item in session.items if case_of_item(item))
     except PerfError as error:
@@ -90,7 +91,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     with uncaptured(config):
         for line in header_lines(config):
             progress.say(line)
-        if any(item.get_closest_marker(ACCURACY) for item in session.items):
+        if checks:
             progress.say(f"random checks of answers: seed {options.seed} (--perf-seed)")
     if SESSION in config.stash:
         config.stash[SESSION].measure()
@@ -126,17 +127,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     ended = item.config.stash.get(ENDED, {})
     if item.nodeid in ended:
         if report.failed:
-            ended[item.nodeid] = _failure_reason(report)
+            ended[item.nodeid] = failure_reason(report)
         elif report.skipped:
             ended[item.nodeid] = _skip_reason(report)
         elif report.when == "teardown":
             ended[item.nodeid] = ended[item.nodeid] or PASSED
     return report
-
-
-def _failure_reason(report: pytest.TestReport) -> str:
-    """The first line of a failed item's report."""
-    return (report.longreprtext.strip().splitlines() or [f"failed in {report.when}"])[0]
 
 
 def _skip_reason(report: pytest.TestReport) -> str:

@@ -15,8 +15,10 @@ import pytest
 
 from perf.builds import parse_overrides
 from perf.cache import VARIABLE
+from perf.judge.judgement import VerdictKind
 from perf.plugin import declaration, values
 from perf.plugin.declaration import declared, option, several, switch
+from perf.runs.verdict import GRAVITY
 
 # What each tier is for, by name; the first is the default.
 TIERS = {
@@ -30,6 +32,8 @@ TIMEOUT_S = 300.0
 SEED = 20190713
 # What neither changes what is measured nor how a case is judged again.
 REPORTING = {"repeat": False, "same": False}
+# What makes a session a part of a night, and does not matter to a case alone.
+OF_A_NIGHT = {"setting": False, "repeat": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +77,20 @@ class Options:
     shapes: tuple[tuple[int, int, int, int], ...] = several(
         "--perf-rnn-shape",
         kind=values.SHAPE,
-        help="measure recurrent networks at this batch size, number of steps, input size and hidden size instead of "
-        "the tier's",
+        help="measure recurrent networks at this batch size, steps, input size and hidden size instead of the tier's",
+    )
+    rerun: tuple[VerdictKind, ...] = several(
+        "--perf-rerun",
+        kind=values.one_of(GRAVITY),
+        setting=False,
+        **REPORTING,
+        help="measure only cases with this last verdict in the sessions that the cache keeps, such as inconclusive",
+    )
+    shard: tuple[int, int] | None = option(
+        "--perf-shard",
+        kind=values.SHARD,
+        **OF_A_NIGHT,
+        help="measure one of several parts; mxperf merge joins them",
     )
     invocations: int | None = option(
         "--perf-invocations",
@@ -96,7 +112,8 @@ class Options:
         kind=values.ROLE,
         gather=parse_overrides,
         default={},
-        help="put another wheel in a role: mkl=mxnet-mkl==1.5.1, mkl=./some.whl",
+        help="put another wheel in a role: mkl=mxnet-mkl==1.5.1, mkl=./some.whl, "
+        "mkl=https://SERVER/some.whl#sha256=HEX",
     )
     blas_kernels: str | None = option(
         "--perf-blas-kernels",
@@ -183,8 +200,7 @@ class Options:
         "--perf-store-answers",
         setting=False,
         **REPORTING,
-        help="store the observations of checks of answers in baselines/answers, and judge nothing by those stored "
-        "before",
+        help="store what checks of answers observe in baselines/answers, and judge nothing by what was stored before",
     )
     strict: bool = switch(
         "--perf-strict",
@@ -235,12 +251,17 @@ class Options:
         **REPORTING,
         help="resume the latest unfinished session of the same command",
     )
+    progress_s: float = option(
+        "--perf-progress", kind=values.SECONDS, default=60.0, **REPORTING, help="seconds between two lines in a log"
+    )
+    session: str | None = option(
+        "--perf-session", kind=values.TEXT, **OF_A_NIGHT, help="resume the session of this name, or start it"
+    )
     summary: Path | None = option(
-        "--perf-summary",
-        kind=values.NEW_FILE,
-        metavar="FILE.md",
-        **REPORTING,
-        help="write the summary as Markdown to this file",
+        "--perf-summary", kind=values.NEW_FILE, metavar="FILE.md", **REPORTING, help="write the summary as Markdown"
+    )
+    report: Path | None = option(
+        "--perf-report", kind=values.NEW_FILE, metavar="FILE.html", **REPORTING, help="write the run as one HTML page"
     )
 
     @property
@@ -273,8 +294,5 @@ OPTIONS = pytest.StashKey[Options]()
 
 
 def read_options(config: pytest.Config) -> Options:
-    """Return the options of a session.
-
-    Raises UsageError for a value that cannot be used, PerfError for a malformed --perf-build.
-    """
+    """Return a session's options. Raises UsageError for an unusable value, PerfError for a malformed --perf-build."""
     return declaration.read_options(config, Options, markers=config.getoption("markexpr"))

@@ -65,6 +65,7 @@ class BenchmarkOption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     effect: what it does here; empty when it is always refused.
     reason: why it is refused, as the rest of a sentence that begins with the option; empty when it never is.
+    about_table: whether it is about pytest-benchmark's table, which is then printed.
     instead: what to do instead; a command of several words stands in backticks, for the reference page.
     unless_installed: the module whose absence alone is the reason.
     """
@@ -73,6 +74,7 @@ class BenchmarkOption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str = ""
     instead: str = ""
     unless_installed: str | None = None
+    about_table: bool = False
 
     @property
     def refused(self) -> bool:
@@ -100,6 +102,12 @@ def check_benchmark_options(config: pytest.Config) -> None:
         if flag in used and option.refused:
             instead = option.instead.replace("`", "")
             raise pytest.UsageError(f"{flag} {option.reason}\nnext: {instead}")
+
+
+def shows_benchmark_table(config: pytest.Config) -> bool:
+    """Return whether an option of this session is about pytest-benchmark's table."""
+    used = {argument.partition("=")[0] for argument in _all_arguments(config)}
+    return any(option.about_table for flag, option in benchmark_options().items() if flag in used)
 
 
 def check_injected(injected: Mapping[str, float], variants: Collection[str]) -> None:

@@ -1,44 +1,41 @@
 """One pytest session's measuring: what is measured, the outcomes, and the verdicts on them."""
 
-import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from perf.builds import Build, build_with_content
-from perf.cache import unusable
 from perf.errors import PerfError
 from perf.machine import read_state
 from perf.measure.cases import Measured, Measuring
 from perf.measure.engine import Conditions
 from perf.measure.family import Case
-from perf.measure.journal import Journal, resume_journal
+from perf.measure.forecast import ITEM_S
+from perf.measure.journal import Journal
 from perf.measure.outcome import Outcome
 from perf.measure.plan import Plan, Variant
 from perf.measure.stacks import BaselineArm, baseline_arm_of, stack_of
 from perf.measure.tiers import Effort, effort_of
-from perf.plugin.context import context_of, journal_conditions, state_report
+from perf.plugin.context import compared_with, context_of, journal_conditions, open_journal, state_report
 from perf.plugin.setup import Setup
-from perf.plugin.storage import Storage, choose_judge, forget_old_sessions
+from perf.plugin.storage import RUNS, Storage, choose_judge, known_latencies
+from perf.report.properties import Property, properties_of
 from perf.runs import schema
 from perf.runs.baseline import TOLERANCES
 from perf.runs.groups import RunVerdicts
 from perf.runs.judges import Judge
 from perf.runs.record import CaseRecord, case_of, record_of
-from perf.runs.schema import RunContext
-from perf.runs.tolerances import Tolerances, read_tolerances
+from perf.runs.schema import RunContext, Shard
+from perf.runs.tolerances import ToleranceEntry, Tolerances, read_tolerances
 from perf.runs.variances import Priors, priors_of
 from perf.runs.verdict import Verdict
 from perf.stack import OF_THE_SUITE, Stack, differing
+from perf.wording import counted
 
-# The folder of the cache that holds a folder for each session.
-RUNS = "runs"
 # How an item ended that did not fail.
 PASSED = "passed"
 
@@ -54,6 +51,8 @@ class PerfSession:
     journal: what has been measured so far, on the disk.
     judge: what judges the cases.
     tolerances: which losses matter.
+    latencies: seconds of a pass by case, from stored runs; used only to estimate remaining time.
+    afterwards_s: the seconds that checks of answers take after measuring; used only for that too.
     records: the record of each case, in the order of the items.
     refused: the verdicts on cases that could not be measured, by case.
     contested: the items, by id, that failed only because of their verdict.
@@ -67,6 +66,8 @@ class PerfSession:
     journal: Journal
     judge: Judge
     tolerances: Tolerances
+    latencies: Mapping[str, float] = field(default_factory=dict)
+    afterwards_s: float = 0.0
     records: list[CaseRecord] = field(default_factory=list)
     refused: dict[str, Verdict] = field(default_factory=dict)
     contested: set[str] = field(default_factory=set)
@@ -81,15 +82,22 @@ class PerfSession:
 
     def header(self) -> list[str]:
         """Return what is measured, on what and where, a line each."""
-        lines = self.setup.header()
+        return [*self.setup.header(), *self.warnings]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What keeps the figures or the verdicts from meaning what they say, a line each."""
+        lines = []
+        shard = self.context.shard
+        if shard:
+            cases = f"{len(self.selected)} of {counted(len(shard.items), 'case')}"
+            lines.append(f"{shard.text}: {cases}, balanced by {shard.balanced_by}; verdicts count once it is merged")
         lines += [
             f"INJECTED: {variant} does {fraction * 100:g} % more work in every pass, on purpose (--perf-inject). "
             "This is a test of the gate, not a measurement of MXNet."
             for variant, fraction in self.setup.options.injected.items()
         ]
-        if self.judge.problem:
-            lines.append(f"NO CASE WILL BE JUDGED: {self.judge.problem}")
-        return lines
+        return [*lines, f"NO CASE WILL BE JUDGED: {self.judge.problem}"] if self.judge.problem else lines
 
     def measure(self) -> None:
         """Measure all selected cases. An error that keeps all of them from being measured becomes the error of each."""
@@ -136,6 +144,11 @@ class PerfSession:
         if self.judge.compares:
             self.refused[case.id] = Verdict(case.id, "invalid", reason)
 
+    def properties(self, case: Case) -> list[Property]:
+        """Return the properties of a case's item, which has run."""
+        record = next((record for record in self.records if record.name == case.id), None)
+        return properties_of(record, self.verdicts.verdicts.get(case.id), self.judge)
+
     @property
     def verdicts(self) -> RunVerdicts:
         """The verdicts on cases whose items have run."""
@@ -168,19 +181,23 @@ class PerfSession:
         undecided = [(loss, outcome) for loss, outcome in zip(losses, outcomes, strict=True) if loss is not None]
         return [outcome for _, outcome in sorted(undecided, key=lambda pair: -pair[0])]
 
+    def context_at_end(self, ended: Mapping[str, str | None]) -> RunContext:
+        """Return the run's context with what became of the measured items (`ended`, as for `document`)."""
+        unsound = {name: why for name, why in ended.items() if why not in {PASSED, None} and name not in self.contested}
+        return msgspec.structs.replace(self.context, complete=None not in ended.values(), left_out=unsound)
+
     def document(self, ended: Mapping[str, str | None]) -> dict[str, Any]:
         """Return the session's own part of the stored run.
 
         `ended` holds for each measured item, by its id, `PASSED`, why it failed, or None while it has not ended.
         """
-        unsound = {name: why for name, why in ended.items() if why not in {PASSED, None} and name not in self.contested}
         return {
-            **msgspec.to_builtins(
-                msgspec.structs.replace(self.context, complete=None not in ended.values(), left_out=unsound)
-            ),
-            "tier": self.setup.options.tier,
+            **msgspec.to_builtins(self.context_at_end(ended)),
+            "compared_with": compared_with(self.judge),
             "state": state_report(self.setup.state, read_state()),
             "limits_gflop_per_s": dict(self.peaks),
+            "wall_time_s": {**self.setup.ledger.seconds, "the whole session": self.setup.wall_s},
+            "curves": self.setup.curves,
         }
 
     def _measuring(self) -> Measuring:
@@ -193,12 +210,14 @@ class PerfSession:
                 timeout_s=setup.options.timeout_s,
                 scratch=setup.scratch,
                 journal=self.journal,
+                latencies=self.latencies,
             ),
             injected=setup.options.injected,
             progress=setup.progress,
             ledger=setup.ledger,
             baseline_arm=self._baseline_arm,
             undecided=self._undecided,
+            afterwards_s=self.afterwards_s,
         )
 
     def _baseline_arm(self, plan: Plan[Any], variant: Variant[Any], cases: Sequence[Case]) -> BaselineArm | str | None:
@@ -237,38 +256,39 @@ class PerfSession:
 
 
 SESSION = pytest.StashKey[PerfSession]()
+# How each measured item ended, by its id: `PASSED`, why it failed, or None while it has not.
+ENDED = pytest.StashKey[dict[str, str | None]]()
 
 
-def start_session(setup: Setup, storage: Storage, selected: Sequence[Case]) -> PerfSession:
-    """Return a session that is ready to measure.
+def start_session(
+    setup: Setup,
+    storage: Storage,
+    selected: Sequence[Case],
+    marked: Mapping[str, ToleranceEntry],
+    checks: int,
+    shard: Shard | None,
+) -> PerfSession:
+    """Return a session that is ready to measure the `selected` cases, which are a `shard` of a night or all, with the
+    tolerances that they are `marked` with. This number of `checks` of answers follows.
 
     Raises PerfError when there is nothing to resume, or the journal cannot be written.
     """
     options = setup.options
-    context = context_of(options, setup.machine, setup.state)
+    arguments = (*options.arguments(), *storage.arguments)
+    context = context_of(options, setup.machine, setup.state, marked, shard, arguments)
     effort = effort_of(options.tier, options.invocations)
     # Before the journal: a baseline that the user named wrongly must not leave an empty one behind.
     tolerances = read_tolerances(TOLERANCES)
     judge = choose_judge(storage, context, selected, tolerances)
-    compared = f"{judge.name}, {judge.baseline.datetime}" if judge.baseline else None
-    conditions = journal_conditions(context, options, setup.builds, selected, effort, compared)
+    conditions = journal_conditions(context, options, setup.builds, selected, effort, compared_with(judge))
     return PerfSession(
         setup=setup,
         selected=selected,
         effort=effort,
         context=context,
-        journal=_open_journal(setup.cache / RUNS, conditions, resume=options.resume),
+        journal=open_journal(setup.cache / RUNS, conditions, options),
         judge=judge,
         tolerances=tolerances,
+        latencies=known_latencies(storage, context.machine_class),
+        afterwards_s=checks * ITEM_S,
     )
-
-
-def _open_journal(runs: Path, conditions: Mapping[str, Any], *, resume: bool) -> Journal:
-    if resume:
-        return resume_journal(runs, conditions)
-    try:
-        runs.mkdir(exist_ok=True)
-        forget_old_sessions(runs)
-        return Journal(runs / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}", conditions)
-    except OSError as error:
-        raise unusable(runs, error) from error

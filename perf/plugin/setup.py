@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,9 @@ from perf.machine import (
 from perf.measure.family import Resources
 from perf.measure.ledger import Ledger
 from perf.plugin.options import Options
+from perf.report.charts import Curve
 from perf.report.progress import ProgressLine
-from perf.wording import uv
+from perf.wording import counted, uv
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,7 @@ class Setup:
     uncaptured: lets output inside its block reach the user.
     ledger: where the time goes.
     started_s: the monotonic time, in seconds, when setting up began.
+    curves: the mean accuracy by epoch of trainings, by title and number of ranks; checks of answers add theirs.
     """
 
     options: Options
@@ -65,6 +67,7 @@ class Setup:
     uncaptured: Callable[[], AbstractContextManager[None]]
     ledger: Ledger
     started_s: float
+    curves: dict[str, dict[int, Curve]] = field(default_factory=dict)
 
     @property
     def resources(self) -> Resources:
@@ -94,27 +97,49 @@ class Setup:
 
     def header(self) -> list[str]:
         """Return what runs, on what and where, a line each, and warnings about what makes its numbers misleading."""
-        machine = self.machine
         lines = [
-            f"machine class {machine.machine_class}: {machine.cpu_model}, {machine.physical_cores} cores, "
-            f"{machine.nodes} NUMA nodes, kernel {machine.kernel}",
+            self.machine_line,
             *(placement.describe() for placement in self.placements),
-            *(_describe(build) for build in self.builds.values()),
+            *(f"build {build.role}: {_describe(build)}" for build in self.builds.values()),
         ]
         lines += [
             f"{build.requirement}: OpenBLAS does not recognise this CPU and fell back to {build.blas_kernels} (no "
             "AVX2); expect different speedups on a recognised CPU (docs/explanation/native-blas.md). Override the "
             "choice with --perf-blas-kernels=Haswell"
             for build in self.builds.values()
-            if build.blas_without_avx2 and machine.has_isa("avx2")
+            if build.blas_without_avx2 and self.machine.has_isa("avx2")
         ]
         ignored = scrubbed_shell_variables(os.environ)
         if ignored:
             lines.append(f"ignored, though the shell sets them: {', '.join(ignored)} (perf/builds/builds.toml)")
+        return [*lines, *self.doubts]
+
+    @property
+    def machine_line(self) -> str:
+        """The machine, in one line."""
+        machine = self.machine
+        return (
+            f"machine class {machine.machine_class}: {machine.cpu_model}, {machine.physical_cores} cores, "
+            f"{counted(machine.nodes, 'NUMA node')}, kernel {machine.kernel}"
+        )
+
+    @property
+    def doubts(self) -> list[str]:
+        """What made the machine doubtful before anything ran, in a line; nothing when it was quiet."""
         doubtful = [f"{f.check} {f.reading}" for f in findings(self.state) if f.verdict == "doubtful"]
-        if doubtful:
-            lines.append(f"doubtful before the start: {'; '.join(doubtful)} ({uv()} run mxperf doctor)")
-        return lines
+        return [f"doubtful before the start: {'; '.join(doubtful)} ({uv()} run mxperf doctor)"] if doubtful else []
+
+    def in_three_lines(self) -> list[str]:
+        """Return the machine, where instances run, and the builds, a line each."""
+        first, number = self.placements[0].describe(), len(self.placements)
+        instances = first if number == 1 else f"{number} instances, the first of them {first}"
+        builds: dict[str, list[str]] = {}
+        for build in self.builds.values():
+            blas = f", OpenBLAS for {build.blas_kernels}" if build.blas_kernels else ""
+            origin = "" if build.locked else ", not locked"
+            builds.setdefault(f"{build.requirement}{blas}{origin}", []).append(build.role)
+        described = "; ".join(f"{', '.join(roles)}: {text}" for text, roles in builds.items())
+        return [self.machine_line.removeprefix("machine class "), instances, f"builds {described}"]
 
 
 SETUP = pytest.StashKey[Setup]()
@@ -127,7 +152,7 @@ def _describe(build: Build) -> str:
     if build.mpi:
         features += f", {build.mpi.label}"
     origin = "locked" if build.locked else "not locked"
-    return f"build {build.role}: {build.requirement} ({features}, {origin})"
+    return f"{build.requirement} ({features}, {origin})"
 
 
 def set_up(

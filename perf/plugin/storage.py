@@ -17,7 +17,8 @@ from pytest_benchmark.storage.file import FileStorage
 
 from perf.cache import if_free, remove
 from perf.errors import PerfError
-from perf.files import write_whole
+from perf.files import decoded, read_bytes, write_whole
+from perf.judge.judgement import VerdictKind
 from perf.machine import read_machine
 from perf.measure.family import Case
 from perf.measure.journal import LOCK
@@ -27,12 +28,15 @@ from perf.published import published_classes
 from perf.runs.acceptance import Waiver, encoded, store
 from perf.runs.baseline import BASELINES, PUBLISHED, usable_baseline, usable_runs
 from perf.runs.judges import Judge, NoBaseline, make_gate
-from perf.runs.schema import RunContext, StoredRun
+from perf.runs.schema import RunContext, StoredRun, case_of_item
 from perf.runs.store import check_inside, find_run_files
 from perf.runs.tolerances import Tolerances
+from perf.runs.verdict import JudgedRun
 from perf.wording import uv
 
-# The run of a session, in its folder of the cache.
+# The folder of the cache that holds a folder for each session.
+RUNS = "runs"
+# The run of a session, in its folder.
 RUN = "run.json"
 # Sessions whose journals and runs stay in the cache: a nightly one takes 40 MB.
 KEPT_SESSIONS = 20
@@ -117,6 +121,10 @@ def take_over(config: pytest.Config, options: Options) -> Storage:
     save = option.benchmark_save or option.benchmark_autosave
     if (options.drop or options.reason) and not save:
         raise pytest.UsageError("--perf-drop and --perf-reason are about a stored run: add --benchmark-save=NAME")
+    if options.shard and save:
+        raise pytest.UsageError(
+            "--perf-shard runs a part of a night: store the whole with mxperf merge, mxperf refresh"
+        )
     compare = option.benchmark_compare
     if isinstance(compare, str) and Path(compare).is_dir():
         raise pytest.UsageError(f"--benchmark-compare took {compare} for a stored run: name folders before this option")
@@ -128,6 +136,15 @@ def take_over(config: pytest.Config, options: Options) -> Storage:
     )
     option.benchmark_save = option.benchmark_autosave = option.benchmark_compare = None
     return storage
+
+
+def latest_stored(storage: Storage, machine_class: str) -> Path | None:
+    """Return the file of the latest stored run, whatever the session compares with; None when there is none that can be
+    used.
+    """
+    with suppress(PerfError):
+        return find_run_files(storage.folder, machine_class).latest
+    return None
 
 
 def find_baseline(storage: Storage, machine_class: str) -> Baseline | None:
@@ -182,12 +199,18 @@ def choose_judge(storage: Storage, context: RunContext, selected: Sequence[Case]
         baseline.name,
         baseline.run,
         context,
-        [case.id for case in selected],
+        [*(case.id for case in selected), *context.elsewhere],
         list(dict.fromkeys(case.family.name for case in selected)),
         tolerances,
         usable_runs(storage.folder, context.machine_class),
         ignored=baseline.ignored,
     )
+
+
+def known_latencies(storage: Storage, machine_class: str) -> dict[str, float]:
+    """Return the seconds of a pass by case, each from the newest stored run of the class that has it."""
+    runs = usable_runs(storage.folder, machine_class)
+    return {name: case.latency_s for run in runs for name, case in run.cases.items()}
 
 
 def store_run(document: Mapping[str, Any], storage: Storage, folder: Path, tolerances: Tolerances) -> StorageOutcome:
@@ -223,6 +246,21 @@ def document_of(config: pytest.Config) -> dict[str, Any]:
     )
     config.hook.pytest_benchmark_update_json(config=config, benchmarks=session.benchmarks, output_json=document)
     return document
+
+
+def last_verdicts(runs: Path, machine_class: str) -> dict[str, VerdictKind]:
+    """Return the last verdict on each case, by its name, in the runs of a machine class that sessions have kept in the
+    cache. What was left out of a run counts as `invalid`. Unfinished sessions do not count: resumed, they must select
+    the cases that they selected before.
+    """
+    verdicts: dict[str, VerdictKind] = {}
+    for path in sorted(runs.glob(f"*/{RUN}")):
+        with suppress(PerfError):  # another schema, or damaged
+            run = decoded(read_bytes(path), JudgedRun, path)
+            if run.perf.complete and run.perf.machine_class == machine_class and any(run.kinds.values()):
+                verdicts |= dict.fromkeys(map(case_of_item, run.perf.left_out), "invalid")
+                verdicts |= {name: kind for name, kind in run.kinds.items() if kind is not None}
+    return verdicts
 
 
 def forget_old_sessions(runs: Path) -> None:

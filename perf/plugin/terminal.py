@@ -1,7 +1,10 @@
 """What a session prints: its header, and the summary with verdicts, charts and where the time went."""
 
+import os
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -11,16 +14,28 @@ from perf.errors import PerfError
 from perf.machine import findings, read_state
 from perf.measure.ledger import Ledger
 from perf.plugin.options import OPTIONS
-from perf.plugin.session import SESSION, PerfSession
+from perf.plugin.refusals import shows_benchmark_table
+from perf.plugin.session import ENDED, PASSED, SESSION, PerfSession
 from perf.plugin.setup import SETUP
-from perf.plugin.storage import STORED, StorageOutcome
+from perf.plugin.storage import STORAGE, STORED, Storage, StorageOutcome, document_of
 from perf.published import published_scaling
+from perf.report.brief import Brief, print_brief
 from perf.report.charts import write_training_charts
 from perf.report.console import widened
-from perf.report.summary import Summary, print_summary, write_markdown
+from perf.report.github.annotations import annotation_lines
+from perf.report.github.markdown import RunLabel, result_lines, write_markdown
+from perf.report.overview import Overview, SelectedCase, overview_of
+from perf.report.page.build import Judged, page_of
+from perf.report.page.source import Compared, Readable, read_reported, reported
+from perf.report.page.write import write_page
+from perf.report.summary import Summary, print_summary
 from perf.report.training import TRAINING_FAMILY
 from perf.report.verdicts import print_verdicts
+from perf.runs.acceptance import encoded
+from perf.runs.groups import RunVerdicts
+from perf.runs.judges import NoBaseline
 from perf.runs.record import CaseRecord
+from perf.runs.schema import case_of_item
 from perf.wording import counted, uv
 
 # The results of checks of answers, in the order of the items.
@@ -34,39 +49,150 @@ def header_lines(config: pytest.Config) -> list[str]:
     return config.stash[SESSION].header() if SESSION in config.stash else config.stash[SETUP].header()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-benchmark, whose table it may leave out
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if SETUP not in config.stash:
         return
     session, checks = config.stash.get(SESSION, None), config.stash[CHECKS]
+    everything = config.option.verbose > 0
+    if session and not everything and not shows_benchmark_table(config):
+        config._benchmarksession.quiet = True  # type: ignore[attr-defined]  # noqa: SLF001 - its option hides warnings
+    charts = _charts(session) if session else []
+    late = _late_doubts(session) if session else []
+    closing = [*charts, *late, *_closing(session, config.stash.get(STORED, StorageOutcome([])))] if session else []
     summary = Summary(
         records=session.records if session else [],
         answers=checks,
         header=header_lines(config),
-        footer=_footer(session, config.stash.get(STORED, StorageOutcome([]))) if session else [],
+        footer=[*_details(session), *closing] if session else [],
         published_scaling=published_scaling(),
     )
     terminalreporter.ensure_newline()
-    print_summary(summary, session_console(config))
-    if session and session.judge.compares:
-        selected = [case.id for case in session.selected]
-        print_verdicts(session.verdicts, session.judge, selected, session_console(config))
-    options = config.stash[OPTIONS]
-    if options.summary is not None:
-        try:
-            write_markdown(summary, options.summary, f"Speedup over native, {options.tier} tier")
-        except PerfError as error:
-            terminalreporter.line(str(error), red=True)
-        else:
-            terminalreporter.line(f"Summary written to {options.summary}")
+    terminalreporter.section("performance")
+    console = session_console(config)
+    selected = [*(case.id for case in session.selected), *session.context.elsewhere] if session else []
+    if everything:
+        print_summary(summary, console)
+        if session and session.judge.compares:
+            print_verdicts(session.verdicts, session.judge, selected, console)
+    else:
+        setup = config.stash[SETUP]
+        brief = Brief(
+            machine=setup.in_three_lines(),
+            warnings=[*setup.doubts, *(session.warnings if session else [])],
+            records=summary.records,
+            answers=checks,
+            judge=session.judge if session else NoBaseline(),
+            judged=session.verdicts if session else RunVerdicts({}),
+            selected=selected,
+            closing=closing,
+        )
+        print_brief(brief, console)
+    overview = _overview(config, session) if session else None
+    path = config.stash[OPTIONS].summary
+    if path is not None:
+        compared = overview if session and session.judge.compares else None
+        _write_summary(terminalreporter, path, summary, compared)
+    if page := config.stash[OPTIONS].report:
+        _write_report(terminalreporter, page, overview)
+    if overview and os.environ.get("GITHUB_ACTIONS") == "true":
+        reports = [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]
+        for line in annotation_lines(overview, {report.nodeid: failure_reason(report) for report in reports}):
+            terminalreporter.line(line)
 
 
-def _footer(session: PerfSession, stored: StorageOutcome) -> list[str]:
-    """The lines below the tables of measured cases."""
+def _write_summary(
+    terminalreporter: pytest.TerminalReporter, path: Path, summary: Summary, overview: Overview | None
+) -> None:
+    """Write the summary as Markdown, with what the run says on top if it was compared, and say where it is."""
+    config = terminalreporter.config
+    tier = config.stash[OPTIONS].tier
+    label = RunLabel(config.stash[SETUP].machine.machine_class, tier)
+    result = result_lines(overview, label) if overview else []
+    try:
+        write_markdown(summary, path, f"Speedup over native, {tier} tier", result)
+    except PerfError as error:
+        terminalreporter.line(str(error), red=True)
+    else:
+        terminalreporter.line(f"Summary written to {path}")
+
+
+def _write_report(terminalreporter: pytest.TerminalReporter, path: Path, overview: Overview | None) -> None:
+    """Write the run as a page, and say where it is."""
+    config = terminalreporter.config
+    if overview is None:
+        terminalreporter.line(f"No case was measured, so there is no report: {path} was not written.", yellow=True)
+        return
+    session = config.stash[SESSION]
+    judged = Judged(
+        verdicts=session.verdicts,
+        records={name: verdict.record for name, verdict in session.verdicts.verdicts.items()},
+        judge=session.judge,
+        overview=overview,
+        tolerances=session.tolerances,
+        command=lambda item: reproduction(config, item),
+    )
+    try:
+        now = Readable(reported(encoded(document_of(config))))
+        then = _baseline(config.stash[STORAGE], session)
+        write_page(page_of(Compared.of(now, f"session {session.journal.folder.name}", then), judged), path)
+    except PerfError as error:
+        terminalreporter.line(str(error), red=True)
+    else:
+        terminalreporter.line(f"Report written to {path}")
+
+
+def _baseline(storage: Storage, session: PerfSession) -> Readable | None:
+    """Return the session's baseline with its answers; None without a stored run."""
+    if session.judge.baseline is None:
+        return None
+    paths = [storage.folder / session.judge.name, Path(storage.compare or session.judge.name)]
+    return read_reported(next((path for path in paths if path.is_file()), paths[0]), session.judge.baseline)
+
+
+def _overview(config: pytest.Config, session: PerfSession) -> Overview:
+    """Return what the session's run says as a whole."""
+    ended = config.stash[ENDED]
+    items = {case_of_item(item): item for item in ended}
+    selected = [SelectedCase(case.id, case.family.name, items[case.id]) for case in session.selected]
+    not_run = {case_of_item(item): why or "not finished" for item, why in ended.items() if why != PASSED}
+    return overview_of(
+        session.verdicts,
+        session.judge,
+        session.tolerances,
+        selected,
+        not_run,
+        lambda item: reproduction(config, item),
+        session.context_at_end(ended),
+    )
+
+
+def reproduction(config: pytest.Config, nodeid: str) -> str:
+    """Return the command that runs one item alone, with the options of this pytest run that change what is measured or
+    judged.
+    """
+    file = config.option.inifilename
+    arguments = ["-c", file] if file else []
+    arguments += [*config.stash[OPTIONS].arguments(), *config.stash[STORAGE].arguments]
+    return shlex.join([uv(), "run", "pytest", nodeid, *arguments])
+
+
+def _details(session: PerfSession) -> list[str]:
+    """The lines below the tables that only the full summary has."""
+    return [
+        *_wall_time(session.setup.ledger),
+        *_pace(session.records),
+        *_peaks(session),
+    ]
+
+
+def _closing(session: PerfSession, stored: StorageOutcome) -> list[str]:
+    """How long it took, what was disturbed, what is unfinished, and where the run is."""
+    blocks = {record.workload: (record.blocks, record.blocks_disturbed) for record in session.records}
+    whole, disturbed = (sum(counts) for counts in zip(*blocks.values(), strict=True)) if blocks else (0, 0)
     lines = [
-        *_charts(session),
-        *_wall_time(session.setup.ledger, session.setup.wall_s),
-        *_disturbance(session.records),
-        *_machine(session),
+        f"{session.setup.wall_s:.0f} s in all. {disturbed} of {counted(whole, 'block')} were disturbed by other "
+        "programs or the hypervisor and do not count."
     ]
     if session.journal.problem:
         lines.append(f"The journal could not be written, so --perf-resume will lack cases: {session.journal.problem}")
@@ -91,12 +217,12 @@ def _charts(session: PerfSession) -> list[str]:
     return [f"Charts of training: {path}"]
 
 
-def _wall_time(ledger: Ledger, wall_s: float) -> list[str]:
+def _wall_time(ledger: Ledger) -> list[str]:
     """The session's wall time by stage, and how much of measuring and of the timed part are passes."""
     seconds = ledger.seconds
     stages = [f"{name} {spent_s:.0f} s" for name, spent_s in seconds.items()]
     stages += [f"(of these, {name} {spent_s:.0f} s)" for name, spent_s in ledger.parts.items()]
-    lines = [f"Wall time: {wall_s:.0f} s: {', '.join(stages)}, the rest {wall_s - sum(seconds.values()):.0f} s."]
+    lines = [f"Wall time: {', '.join(stages)}."]
     counted_s = seconds.get("counted passes", 0.0)
     timed_s = counted_s + seconds.get("between passes", 0.0)
     warm_up_s = seconds.get("warm-up", 0.0)
@@ -109,36 +235,36 @@ def _wall_time(ledger: Ledger, wall_s: float) -> list[str]:
     return lines
 
 
-def _disturbance(records: Sequence[CaseRecord]) -> list[str]:
-    """How many blocks do not count because other programs took the CPUs."""
-    blocks = {record.workload: (record.blocks, record.blocks_disturbed) for record in records}
-    whole, disturbed = (sum(counts) for counts in zip(*blocks.values(), strict=True)) if blocks else (0, 0)
+def _pace(records: Sequence[CaseRecord]) -> list[str]:
+    """How many slots came close to the fastest of their case."""
+    if not records:
+        return []
     near = [record.slots_near_fastest for record in records]
-    lines = [f"{disturbed} of {whole} blocks were disturbed by other programs or the hypervisor and do not count."]
-    if near:
-        lines.append(
-            f"{sum(near) / len(near):.0%} of slots took at most 1.1 times the fastest of their case; if this is low, "
-            f"neighbours that no counter shows slowed the rest ({uv()} run mxperf doctor)."
-        )
-    return lines
+    return [
+        f"{sum(near) / len(near):.0%} of slots took at most 1.1 times the fastest of their case; if this is low, "
+        f"neighbours that no counter shows slowed the rest ({uv()} run mxperf doctor)."
+    ]
 
 
-def _machine(session: PerfSession) -> list[str]:
-    """The machine's peak, and what became doubtful while the session ran."""
-    lines = []
-    if session.peaks:
-        rates = ", ".join(f"{role} {rate:.0f} GFLOP/s" for role, rate in session.peaks.items())
-        size = session.effort.peak_size
-        lines.append(f"The machine's peak, a {size} x {size} FP32 matrix product with each build: {rates}.")
+def _peaks(session: PerfSession) -> list[str]:
+    """The machine's peak."""
+    if not session.peaks:
+        return []
+    rates = ", ".join(f"{role} {rate:.0f} GFLOP/s" for role, rate in session.peaks.items())
+    size = session.effort.peak_size
+    return [f"The machine's peak, a {size} x {size} FP32 matrix product with each build: {rates}."]
+
+
+def _late_doubts(session: PerfSession) -> list[str]:
+    """What became doubtful while the session ran."""
     before = session.setup.state
     early = OWN_DOING | {finding.check for finding in findings(before) if finding.verdict == "doubtful"}
     late = [finding for finding in findings(before, read_state()) if finding.verdict == "doubtful"]
-    lines += [f"doubtful while it ran: {f.check} {f.reading}: {f.advice}" for f in late if f.check not in early]
-    return lines
+    return [f"doubtful while it ran: {f.check} {f.reading}: {f.advice}" for f in late if f.check not in early]
 
 
 def session_console(config: pytest.Config) -> Console:
-    """Return a console on pytest's own output, even while it captures; wide where no terminal sets a width."""
+    """Return a console on pytest's own output, even while it captures."""
     return widened(Console(file=config.get_terminal_writer()._file))  # noqa: SLF001 - pytest has no public way
 
 
@@ -151,3 +277,8 @@ def uncaptured(config: pytest.Config) -> Iterator[None]:
         if terminal:
             terminal.ensure_newline()
         yield
+
+
+def failure_reason(report: pytest.TestReport) -> str:
+    """Return the first line of a failed item's report."""
+    return (report.longreprtext.strip().splitlines() or [f"failed in {report.when}"])[0]

@@ -23,6 +23,9 @@ DECIMAL = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORE
 # The largest slowdown on purpose, as a fraction of a pass: ten times the work is seen on any machine.
 MAX_INJECTED = 10.0
 SHAPE_SIZES = 4
+# More machines than a night has subjects.
+MOST_SHARDS = 99
+A_SHARD = f"NUMBER/SHARDS, such as 2/4, with a number from 1 to that of the shards, at most {MOST_SHARDS}"
 NOT_UTF8 = "this is not UTF-8, and neither files nor messages of the suite can hold it; write it in UTF-8"
 
 
@@ -100,6 +103,13 @@ def _shape(text: str) -> tuple[int, ...]:
     return sizes
 
 
+def _shard(text: str) -> tuple[int, int]:
+    number, of = map(_size, text.split("/")) if text.count("/") == 1 else (0, 0)
+    if not 0 < number <= of <= MOST_SHARDS:
+        raise ValueError(f"write {A_SHARD}")
+    return number, of
+
+
 def _injection(text: str) -> tuple[str, float]:
     variant, _, percent = text.partition("=")
     # Not divided as a float: `_injection_text` must find the same digits again.
@@ -160,6 +170,7 @@ SHAPE = Kind(
     parse=_shape,
     write=lambda shape: ",".join(map(str, shape)),
 )
+SHARD = Kind(metavar="NUMBER/SHARDS", expected=A_SHARD, parse=_shard, write=lambda shard: "/".join(map(str, shard)))
 ROLE = Kind(metavar="ROLE=WHEEL", expected="ROLE=WHEEL", parse=str, write="=".join)
 INJECTION = Kind(
     metavar="VARIANT=PERCENT",

@@ -23,11 +23,11 @@ def write_accuracy_curves(path: Path, title: str, curves: Mapping[int, Sequence[
     """
     chart = go.Figure()
     for (ranks, trainings), colour in zip(curves.items(), COLOURS * len(curves), strict=False):
+        means = mean_curve(trainings)
         for which, dash, name in ((0, "dot", "training"), (1, "solid", "held out")):
-            means = [100 * sum(point[which] for point in epoch) / len(epoch) for epoch in zip(*trainings, strict=True)]
             chart.add_scatter(
                 x=list(range(1, len(means) + 1)),
-                y=means,
+                y=[100 * point[which] for point in means],
                 name=f"{counted(ranks, 'rank')}, {name}",
                 line={"dash": dash, "color": colour},
             )
@@ -40,6 +40,12 @@ def write_accuracy_curves(path: Path, title: str, curves: Mapping[int, Sequence[
         height=700,
     )
     write_whole(path, chart.to_html(include_plotlyjs=True).encode())
+
+
+def mean_curve(trainings: Sequence[Curve]) -> Curve:
+    """Return the mean of the curves of several trainings with the same number of epochs."""
+    epochs = zip(*trainings, strict=True)
+    return [(sum(a for a, _ in epoch) / len(epoch), sum(b for _, b in epoch) / len(epoch)) for epoch in epochs]
 
 
 def write_layer_chart(path: Path, title: str, now: Mapping[str, float], stored: Mapping[str, float]) -> None:

@@ -1,14 +1,16 @@
 """Consoles that cut nothing from tables and lines."""
 
+import os
+
 from rich.console import Console
 
-# Columns of a console that is not a terminal, such as a log: the widest table of the summary fits.
-PLAIN_WIDTH = 160
+# Columns of a console that is not a terminal, such as a log, where the variable COLUMNS does not set them.
+PLAIN_WIDTH = 100
 
 
 def widened(console: Console) -> Console:
-    """Return the console, made `PLAIN_WIDTH` wide if it is not a terminal."""
-    if not console.is_terminal:
+    """Return the console, made `PLAIN_WIDTH` wide if neither a terminal nor the variable COLUMNS sets a width."""
+    if not console.is_terminal and not os.environ.get("COLUMNS"):
         console.width = PLAIN_WIDTH
     return console
 

@@ -1,7 +1,8 @@
 """Progress of a session: what is measured now, how much is done, and the remaining time. A live line on a terminal,
-plain lines elsewhere.
+elsewhere a plain line from time to time.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +21,13 @@ class ProgressLine:
     spinner would run on the cores that are measured.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, every_s: float = 0.0) -> None:
+        """`every_s`: the fewest seconds between two lines of progress where there is no live line."""
         self._console = console
+        self._every_s = every_s
         self._done = 0.0
-        self._started: float | None = None
+        self._started_s: float | None = None
+        self._printed_s: float | None = None
         self._bar: Progress | None = None
 
     @contextmanager
@@ -43,31 +47,35 @@ class ProgressLine:
         """Print a line that stays."""
         say(self._console, text)
 
-    def restart(self) -> None:
-        """Restart the estimate of the remaining time, for work that follows."""
-        self._done = 0.0
-        self._started = None
-
-    def show(self, text: str, done: float) -> None:
-        """Show what is measured now, and which fraction of the work is `done` (0 to 1)."""
-        self._done = done
-        if self._started is None:
-            self._started = time.monotonic()
-        text = f"{text}; {remaining_time(time.monotonic() - self._started, done)}"
+    def show(self, text: str, left_s: float) -> None:
+        """Show what is being done now, and how many seconds everything still takes: 0 at the end, which is always
+        shown.
+        """
+        now_s = time.monotonic()
+        if self._started_s is None:
+            self._started_s = now_s
+        elapsed_s = now_s - self._started_s
+        self._done = elapsed_s / (elapsed_s + left_s) if elapsed_s + left_s else 1.0
+        text = f"{text}; {remaining_time(left_s)}"
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, description=text)
+            self._bar.update(self._task, completed=self._done, description=text)
             self._bar.refresh()
-        else:
-            self.say(f"[{done:4.0%}] {text}")
+        elif not left_s or self._printed_s is None or now_s - self._printed_s >= self._every_s:
+            self._printed_s = now_s
+            self.say(f"[{self._done:4.0%}] {text}")
+
+    def restart(self) -> None:
+        """Begin work whose remaining time follows from how long its parts took."""
+        self._started_s = time.monotonic()
+
+    def show_fraction(self, text: str, done: float) -> None:
+        """Show what is being done now, of which the fraction `done` (above 0) is done since the last restart."""
+        elapsed_s = time.monotonic() - (self._started_s or math.inf)
+        self.show(text, max(0.0, elapsed_s * (1 - done) / done))
 
 
-def remaining_time(elapsed_s: float, done: float) -> str:
-    """Return an estimate of the remaining time, such as "8 min left", from the seconds so far and the fraction of the
-    work that is `done`.
-    """
-    if done <= 0:
-        return "remaining time unknown"
-    left_s = elapsed_s * (1 - done) / done
+def remaining_time(left_s: float) -> str:
+    """Return the remaining time, such as "8 min left"."""
     if left_s < SHOWN_IN_SECONDS_S:
         return f"{left_s:.0f} s left"
     return f"{left_s / 60:.0f} min left"

@@ -6,17 +6,15 @@ from functools import cache
 from pathlib import Path
 
 import msgspec
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from perf.checks import CheckResult
 from perf.columns import NONE, Column, Label, cell, marked
-from perf.errors import PerfError
 from perf.facts import CnnFacts
-from perf.files import read_toml, write_whole
+from perf.files import read_toml
 from perf.judge.projection import Projection
 from perf.report.console import say
+from perf.report.tables import TextTable, rendered
 from perf.report.training import projections
 from perf.runs.record import CaseRecord
 from perf.runs.schema import FEW
@@ -32,18 +30,6 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     title: str
     items: str
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """A table as text: its `title`, the `names` of its columns, and its `rows`. `figures` says whether all columns but
-    the first hold numbers, which are right-justified.
-    """
-
-    title: str
-    names: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    figures: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,42 +56,13 @@ def print_summary(summary: Summary, console: Console) -> None:
     """Print the tables of the summary. On a console of 60 columns or more, nothing is cut."""
     for line in summary.header:
         say(console, line)
-    for text in tables_of(summary):
-        table = Table(title=text.title, box=box.SIMPLE_HEAD)
-        for number, name in enumerate(text.names):
-            # Units go on a line of their own: numbers are narrower than their headings.
-            table.add_column(
-                name.replace(" ", "\n", 1), justify="right" if text.figures and number else "left", overflow="fold"
-            )
-        for row in text.rows:
-            table.add_row(*row)
-        console.print(table)
-    for line in _footer(summary):
+    for table in tables_of(summary):
+        console.print(rendered(table))
+    for line in footer_of(summary):
         say(console, line)
 
 
-def write_markdown(summary: Summary, path: Path, title: str) -> None:
-    """Write the summary as Markdown, whole or not at all. Raises PerfError when the file cannot be written."""
-    lines = [f"# {title}", "", *(f"- {line}" for line in summary.header), ""]
-    for table in tables_of(summary):
-        lines += [
-            f"## {table.title}",
-            "",
-            "| " + " | ".join(table.names) + " |",
-            "| :-- |" + (" --: |" if table.figures else " :-- |") * (len(table.names) - 1),
-            *("| " + " | ".join(row) + " |" for row in table.rows),
-            "",
-        ]
-    lines += [*(f"- {line}" for line in _footer(summary)), ""]
-    try:
-        write_whole(path, "\n".join(lines).encode())
-    except OSError as error:
-        raise PerfError(
-            f"the summary could not be written: {error}", subject=str(path), next_step="name another file"
-        ) from error
-
-
-def _footer(summary: Summary) -> list[str]:
+def footer_of(summary: Summary) -> list[str]:
     """Return the lines below the tables: what the marks mean, answers that were not judged, and the summary's own."""
     ratios = [record.ratio for record in summary.records if record.ratio]
     uncertain = any(ratio.uncertain for ratio in ratios)
@@ -126,19 +83,27 @@ def _unjudged(records: Sequence[CaseRecord]) -> Iterator[tuple[str, str]]:
 
 
 def tables_of(summary: Summary) -> list[TextTable]:
-    """Return a table for each family (the labels of a workload, the figures of the reference, those of each other
-    variant), the projection of training, and the checks of answers.
+    """Return the tables of all families, the projection of training, and the checks of answers."""
+    tables = family_tables(summary.records)
+    projected = _projection(summary)
+    answers = [answers_table(summary.answers)] if summary.answers else []
+    return [*tables, *([projected] if projected.rows else []), *answers]
+
+
+def answers_table(answers: Sequence[CheckResult]) -> TextTable:
+    """Return a table of checks of answers."""
+    rows = [[a.check, a.subject, a.observed, a.allowed or "-", a.verdict] for a in answers]
+    return TextTable("Checks of answers", ["Check", "Subject", "Observed", "Allowed", "Verdict"], rows, figures=False)
+
+
+def family_tables(records: Sequence[CaseRecord]) -> list[TextTable]:
+    """Return a table for each family: the labels of a workload, the figures of the reference, those of each other
+    variant.
     """
     families: dict[str, list[CaseRecord]] = {}
-    for record in summary.records:
+    for record in records:
         families.setdefault(record.family, []).append(record)
-    tables = [_table(records, layouts()[family]) for family, records in families.items()]
-    rows = [[a.check, a.subject, a.observed, a.allowed or "-", a.verdict] for a in summary.answers]
-    answers = TextTable(
-        "Checks of answers", ["Check", "Subject", "Observed", "Allowed", "Verdict"], rows, figures=False
-    )
-    projected = _projection(summary)
-    return [*tables, *([projected] if projected.rows else []), *([answers] if rows else [])]
+    return [_table(of_family, layouts()[family]) for family, of_family in families.items()]
 
 
 def _projection(summary: Summary) -> TextTable:
@@ -179,7 +144,8 @@ def _table(records: Sequence[CaseRecord], layout: Layout) -> TextTable:
         names = [str(value) for _, value in marked(next(iter(by_variant.values())), Label)]
         figures = {variant: dict(marked(record, Column)) for variant, record in by_variant.items()}
         rows.append([*names, *(cell(figures[v].get(c), c) if v in figures else NONE for v, c in columns)])
-    return TextTable(layout.title, [*labels, *headings], rows)
+    places = [*(0 for _ in labels), *(column.place for _, column in columns)]
+    return TextTable(layout.title, [*labels, *headings], rows, places=places)
 
 
 def _columns(records: Sequence[CaseRecord], variant: str) -> list[Column]:

@@ -14,6 +14,9 @@ from perf.files import MAX_BYTES
 from perf.published import published_classes
 from perf.runs.baseline import PUBLISHED, usable_baseline
 from perf.runs.judges import judge_run, make_gate
+from perf.runs.refreshing.drift import Creep, creep_of
+from perf.runs.refreshing.outliers import slow_sessions
+from perf.runs.refreshing.records import AnchorDrift
 from perf.runs.schema import FEW, AcceptedLosses, StoredCase, StoredRun
 from perf.runs.store import RunFiles, find_run_files, locked, save
 from perf.runs.tolerances import Tolerances
@@ -49,13 +52,14 @@ class Waiver:
 @dataclass(frozen=True)
 class StoredBaseline:
     """A run that was stored: the `path` of its file, the number of its `cases`, the items that were `left_out` with the
-    reasons, and the losses that were `accepted`, if any.
+    reasons, the losses that were `accepted`, if any, and the `drift` since the anchor, if there was one.
     """
 
     path: Path
     cases: int
     left_out: Mapping[str, str]
     accepted: AcceptedLosses | None
+    drift: AnchorDrift | None = None
 
     @property
     def lines(self) -> list[str]:
@@ -67,6 +71,8 @@ class StoredBaseline:
                 lines.append(f"Accepted for the reason '{self.accepted.reason}': {', '.join(contested)}")
             if self.accepted.dropped:
                 lines.append(f"Dropped from {self.accepted.baseline}: {', '.join(self.accepted.dropped)}")
+        if self.drift:
+            lines.append(self.drift.text)
         return [*lines, f"Stored as a baseline: {self.path} ({counted(self.cases, 'case')})"]
 
 
@@ -82,19 +88,19 @@ def store(
     if not NAME.fullmatch(name):
         step = "use letters, digits and . _ + - in the name"
         raise PerfError(f"{REFUSED}: {name[:60]!r} is not a valid name", subject=str(folder), next_step=step)
-    sound = _sound(document, folder)
+    kept = sound(document, folder)
     try:
         with locked(folder):
-            run = msgspec.convert(sound, StoredRun)
+            run = msgspec.convert(kept, StoredRun)
             files = find_run_files(folder, run.perf.machine_class)
-            accepted = _accepted(run, files, folder, waiver, tolerances)
-            sound["perf"]["accepted"] = msgspec.to_builtins(accepted)
-            content = encoded(sound)
+            accepted, drift = accept(run, files, folder, waiver, tolerances)
+            kept["perf"] |= {"accepted": msgspec.to_builtins(accepted), "drift": msgspec.to_builtins(drift)}
+            content = encoded(kept)
             if len(content) > MAX_BYTES:
                 message = f"{REFUSED}: at {len(content) / 1e6:.0f} MB it would be too large to be read again"
                 raise PerfError(message, subject=str(folder), next_step="store a run that a session wrote")
             path = save(folder, name, content)
-            return StoredBaseline(path, len(run.cases), sound["perf"]["left_out"], accepted)
+            return StoredBaseline(path, len(run.cases), kept["perf"]["left_out"], accepted, drift)
     except OSError as error:
         step = "free some space or name another folder; then add --perf-resume, or run mxperf refresh again"
         raise PerfError(f"the run cannot be stored: {error.strerror}", subject=str(folder), next_step=step) from error
@@ -105,17 +111,14 @@ def encoded(document: Mapping[str, Any]) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
 
-def _accepted(
+def accept(
     run: StoredRun, files: RunFiles, folder: Path, waiver: Waiver, tolerances: Tolerances
-) -> AcceptedLosses | None:
-    """Return what is accepted of a run, compared with the stored ones; None when nothing needs to be. Raises PerfError
-    for what the waiver does not permit.
+) -> tuple[AcceptedLosses | None, AnchorDrift | None]:
+    """Return what is accepted of a run, compared with the stored ones (None when nothing needs to be), and its drift
+    since the anchor (None for the first run of a class). Raises PerfError for what the waiver does not permit.
     """
-    runs = _usable(files, run.perf.machine_class)
-    for path, stored in runs.items():
-        if (stored.datetime, stored.cases) == (run.datetime, run.cases):
-            message = f"the run is stored already: {path.name}"
-            raise PerfError(message, subject=str(path.parent), next_step="measure again")
+    runs = readable_runs(files, run.perf.machine_class)
+    _check_new(run, runs)
     latest = files.latest
     lacking = [name for name in (runs[latest].cases if latest else ()) if name not in run.cases]
     unnamed = [name for name in lacking if not any(fnmatchcase(name, pattern) for pattern in waiver.dropped)]
@@ -123,28 +126,46 @@ def _accepted(
         message = f"{REFUSED}: it lacks {counted(len(unnamed), 'case')} of {latest.name}: {_listed(unnamed)}"
         step = "run the whole tier, or name the cases to drop: --perf-drop=PATTERN (mxperf refresh: --drop=PATTERN)"
         raise PerfError(message, subject=str(folder), next_step=step)
-    contested = _contested(run, files, tolerances)
+    creep = creep_of(run, folder, runs, tolerances)
+    contested = _contested(run, runs, creep, tolerances)
     if contested and not waiver.reason:
         listed = _listed([f"{name} ({kind})" for name, kind in contested.items()])
-        message = f"{REFUSED}: {counted(len(contested), 'case')} cannot replace the stored ones: {listed}"
+        sums = f". {creep.drift.text}" if creep else ""
+        message = f"{REFUSED}: {counted(len(contested), 'case')} cannot replace the stored ones: {listed}{sums}"
         step = (
             "fix the loss; or measure side by side with the baseline (--benchmark-compare); or accept it with "
             "--perf-reason=TEXT (mxperf refresh: --reason=TEXT)"
         )
         raise PerfError(message, subject=str(folder), next_step=step)
+    drift = creep.drift if creep else None
     if not contested and not lacking:
-        return None
-    return AcceptedLosses(latest.name if latest else PUBLISHED, waiver.reason, contested, tuple(lacking))
+        return None, drift
+    return AcceptedLosses(latest.name if latest else PUBLISHED, waiver.reason, contested, tuple(lacking)), drift
 
 
-def _contested(run: StoredRun, files: RunFiles, tolerances: Tolerances) -> dict[str, str]:
+def _check_new(run: StoredRun, runs: Mapping[Path, StoredRun]) -> None:
+    """Raise PerfError when a run, or a session that it was built from, is stored already."""
+    own = {source.datetime for source in run.perf.sources} or {run.datetime}
+    for path, stored in runs.items():
+        used = {source.datetime for source in stored.perf.sources}
+        again = own & (used | {stored.datetime} if run.perf.sources else used)
+        if again or (stored.datetime, stored.cases) == (run.datetime, run.cases):
+            what = f"a session of the run (ended {min(again)})" if again else "the run"
+            message = f"{what} is stored already: {path.name}"
+            raise PerfError(message, subject=str(path.parent), next_step="measure again")
+
+
+def _contested(
+    run: StoredRun, runs: Mapping[Path, StoredRun], creep: Creep | None, tolerances: Tolerances
+) -> dict[str, str]:
     """Return the cases of a run that may not replace stored ones without a reason, and why.
 
     Each case is compared with the newest stored run that contains it, so that one that was dropped for a while does not
-    come back slower; and with the oldest run of its history, so that losses do not creep in. Without a stored run, the
-    announcement's tables are the baseline of their machine classes.
+    come back slower; and with the oldest run of its history, so that losses do not creep in. The sum of its changes
+    since the anchor is judged too (`creep`): it sees losses of one wheel after another. And so is the slowest of the
+    sessions that a run was built from. Without a stored run, the announcement's tables are the baseline of their
+    machine classes.
     """
-    runs = _usable(files, run.perf.machine_class)
     contested: dict[str, str] = {}
     for path, names in _compared_with(run, runs).items():
         _, judged = judge_run(run, path.name, runs[path], path.parent, tolerances)
@@ -154,6 +175,7 @@ def _contested(run: StoredRun, files: RunFiles, tolerances: Tolerances) -> dict[
             if verdict.case in names and verdict.kind in CONTESTED
         }
         contested |= {name: why for name in names if (why := _thinner(run.cases[name], runs[path].cases[name], path))}
+    contested = {**slow_sessions(run, runs, tolerances), **(creep.losses if creep else {}), **contested}
     if not runs and run.perf.machine_class in published_classes():
         families = list(dict.fromkeys(case.family for case in run.cases.values()))
         gate = make_gate(PUBLISHED, None, run.perf, list(run.cases), families, tolerances, [])
@@ -162,7 +184,7 @@ def _contested(run: StoredRun, files: RunFiles, tolerances: Tolerances) -> dict[
     return contested
 
 
-def _usable(files: RunFiles, machine_class: str) -> dict[Path, StoredRun]:
+def readable_runs(files: RunFiles, machine_class: str) -> dict[Path, StoredRun]:
     """Return the stored runs that can be baselines, oldest first. Raises PerfError when the latest cannot."""
     runs = {}
     for path in files.paths:
@@ -175,8 +197,8 @@ def _usable(files: RunFiles, machine_class: str) -> dict[Path, StoredRun]:
 
 
 def _compared_with(run: StoredRun, runs: Mapping[Path, StoredRun]) -> dict[Path, set[str]]:
-    """Return the stored runs that a run is compared with, and for which cases: for each case the newest run that
-    contains it, and the oldest since which it ran the same stack and nothing was accepted of it.
+    """Return the stored runs that a run is compared with, oldest first, and for which cases: for each case the newest
+    run that contains it, and the oldest since which it ran the same stack and nothing was accepted of it.
     """
     compared: dict[Path, set[str]] = {}
     for name in run.cases:
@@ -191,9 +213,9 @@ def _compared_with(run: StoredRun, runs: Mapping[Path, StoredRun]) -> dict[Path,
             history.append(path)
             if stored.perf.accepted and name in stored.perf.accepted.verdicts:
                 break
-        for path in {history[0], history[-1]}:
+        for path in (history[0], history[-1]):
             compared.setdefault(path, set()).add(name)
-    return compared
+    return {path: compared[path] for path in runs if path in compared}
 
 
 def _thinner(now: StoredCase, then: StoredCase, path: Path) -> str | None:
@@ -204,26 +226,36 @@ def _thinner(now: StoredCase, then: StoredCase, path: Path) -> str | None:
     return f"{counted(counts[0], 'undisturbed invocation')}, {path.name} has {counts[1]}"
 
 
-def _sound(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the run without the items that must not be stored. Raises PerfError when nothing may be stored."""
+def sound(document: Mapping[str, Any], subject: Path) -> dict[str, Any]:
+    """Return the run without the items that must not be stored. Raises PerfError, naming the `subject`, when nothing
+    may be stored.
+    """
     perf = document["perf"]
     left_out = {**_disturbed(document), **perf["left_out"]}
     if not perf["complete"]:
         message, step = f"{REFUSED}: it is unfinished", "repeat the command with --perf-resume to finish it"
-        raise PerfError(message, subject=str(folder), next_step=step)
+        raise PerfError(message, subject=str(subject), next_step=step)
+    if perf.get("shard"):
+        message = f"{REFUSED}: it is shard {perf['shard']['number']} of a night"
+        step = "join all shards: mxperf merge SHARD.json... -o RUN.json"
+        raise PerfError(message, subject=str(subject), next_step=step)
     if perf["injected"]:
         message, step = f"{REFUSED}: it was slowed down on purpose", "measure again without --perf-inject"
-        raise PerfError(message, subject=str(folder), next_step=step)
-    sound = [benchmark for benchmark in document["benchmarks"] if benchmark["fullname"] not in left_out]
-    stripped = [{**benchmark, "stats": _without_samples(benchmark["stats"])} for benchmark in sound]
-    if not stripped:
+        raise PerfError(message, subject=str(subject), next_step=step)
+    kept = [benchmark for benchmark in document["benchmarks"] if benchmark["fullname"] not in left_out]
+    if not kept:
         message = f"{REFUSED}: no case is left: {next(iter(left_out.values()), 'it contains none')}"
-        raise PerfError(message, subject=str(folder), next_step="fix what failed, then measure again")
-    return {**document, "benchmarks": stripped, "perf": {**perf, "left_out": left_out}}
+        raise PerfError(message, subject=str(subject), next_step="fix what failed, then measure again")
+    return without_samples({**document, "benchmarks": kept, "perf": {**perf, "left_out": left_out}})
 
 
-def _without_samples(stats: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in stats.items() if name != "data"}
+def without_samples(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run without the durations of its passes."""
+    benchmarks = [
+        {**benchmark, "stats": {name: value for name, value in benchmark["stats"].items() if name != "data"}}
+        for benchmark in document["benchmarks"]
+    ]
+    return {**document, "benchmarks": benchmarks}
 
 
 def _disturbed(document: Mapping[str, Any]) -> dict[str, str]:

@@ -25,6 +25,8 @@ def usable_baseline(path: Path, machine_class: str) -> StoredRun:
         raise PerfError(message, subject=str(path), next_step=step)
     if not run.perf.complete:
         raise PerfError("is an unfinished run", subject=str(path), next_step=step)
+    if run.perf.shard:
+        raise PerfError(f"is {run.perf.shard.text} of a night", subject=str(path), next_step=step)
     if run.perf.injected:
         raise PerfError("was slowed down on purpose (--perf-inject)", subject=str(path), next_step=step)
     return run

@@ -1,6 +1,7 @@
 """The gate: compare a run with its baseline, case by case, and note what else differs between the two."""
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,7 +10,7 @@ from perf.judge.judgement import Judgement, Tolerance, judge_drift, judge_side_b
 from perf.judge.speedup import Estimate, ObservedRatio, estimate_speedup
 from perf.runs.groups import RunVerdicts, judge_groups
 from perf.runs.schema import RunContext, StoredCase, StoredRun
-from perf.runs.tolerances import Tolerances
+from perf.runs.tolerances import ToleranceEntry, Tolerances
 from perf.runs.variances import Priors, SessionVariances, priors_of
 from perf.runs.verdict import GRAVITY, Ratio, Verdict
 from perf.stack import DECISIVE, OF_THE_SUITE, differences, differing
@@ -42,13 +43,26 @@ class Gate:
         return True
 
     def lines(self) -> list[str]:
-        """Return lines with the baseline, the variances between sessions, and the settings that changed since."""
+        """Return lines with the baseline, the variances between sessions, the marked tolerances, and the settings that
+        changed since.
+        """
         stored = f", stored {self.baseline.datetime[:16]}" if self.baseline else ""
         return [
             f"Compared with {self._source}{stored}. {self.sessions.text}",
+            *(f"{self.name}: {line}" for line in (self.baseline.perf.origin if self.baseline else [])),
             *([f"Ignored in the baseline's folder: {', '.join(self.ignored)}."] if self.ignored else []),
+            *(f"Tolerance by the marker perf: {text} ({counted(n, 'case')})." for text, n in self._marks.items()),
             *(f"Machine setting changed since the baseline: {change}" for change in self.settings_changed),
         ]
+
+    @property
+    def marked(self) -> Mapping[str, ToleranceEntry]:
+        """The tolerances that items of this run were marked with, by case."""
+        return self.context.tolerances
+
+    @property
+    def _marks(self) -> Counter[str]:
+        return Counter(entry.text for entry in self.marked.values())
 
     @cached_property
     def settings_changed(self) -> list[str]:
@@ -221,7 +235,7 @@ class Gate:
             yield Ratio(reference, judgement, _estimate(now, priors), _estimate(before, priors))
 
     def _tolerance(self, case: StoredCase) -> Tolerance:
-        return self.tolerances.of(case.family, case.name)
+        return self.tolerances.of(case.family, case.name, self.marked.get(case.name))
 
 
 def comparisons_of(selected: Collection[str], baseline: StoredRun | None) -> int:

@@ -10,7 +10,7 @@ from perf.runs.schema import StoredCase
 from perf.runs.tolerances import Tolerances
 from perf.runs.variances import SessionVariances
 from perf.runs.verdict import Verdict
-from perf.wording import counted
+from perf.wording import change_text, counted
 
 # With fewer cases there is no group: the median of two says no more than each of them.
 LEAST_CASES = 3
@@ -36,8 +36,7 @@ class CaseGroup:
         text = f"median change of {counted(len(self.cases), 'case')} of {self.name}: "
         if change is None:
             return text + "unknown"
-        low, high = change.interval()
-        return f"{text}{change.ratio - 1:+.1%} [{low - 1:+.1%}, {high - 1:+.1%}]"
+        return text + change_text(change.ratio, *change.interval())
 
 
 @dataclass(frozen=True)

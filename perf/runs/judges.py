@@ -9,8 +9,8 @@ from perf.errors import PerfError
 from perf.runs.baseline import usable_runs
 from perf.runs.gate import Gate, comparisons_of
 from perf.runs.groups import RunVerdicts
-from perf.runs.schema import RunContext, StoredCase, StoredRun
-from perf.runs.tolerances import Tolerances
+from perf.runs.schema import RunContext, StoredCase, StoredRun, case_of_item
+from perf.runs.tolerances import ToleranceEntry, Tolerances
 from perf.runs.variances import Priors, session_variances
 from perf.runs.verdict import Verdict
 
@@ -33,6 +33,10 @@ class Judge(Protocol):
     @property
     def settings_changed(self) -> list[str]:
         """The settings of the machine that differ from the baseline's, each as "name: then -> now"."""
+
+    @property
+    def marked(self) -> Mapping[str, ToleranceEntry]:
+        """The tolerances that items of the run were marked with, by case."""
 
     @property
     def problem(self) -> PerfError | None:
@@ -74,6 +78,11 @@ class NoBaseline:
     def settings_changed(self) -> list[str]:
         """Nothing."""
         return []
+
+    @property
+    def marked(self) -> Mapping[str, ToleranceEntry]:
+        """Nothing: there is nothing to tolerate."""
+        return {}
 
     @property
     def compares(self) -> bool:
@@ -124,18 +133,20 @@ def make_gate(
 
 
 def judge_run(
-    run: StoredRun, name: str, baseline: StoredRun, folder: Path, tolerances: Tolerances, *, but: Path | None = None
+    run: StoredRun,
+    name: str,
+    baseline: StoredRun | None,
+    folder: Path,
+    tolerances: Tolerances,
+    *,
+    but: Path | None = None,
 ) -> tuple[Gate, RunVerdicts]:
-    """Judge a whole run by a stored one, as the session that measured it would have: by the same rules, with the same
-    error rates. The variance between sessions is estimated from the runs in `folder`, without the run itself (`but`).
+    """Judge a whole run by a stored one, or by the published tables for None, as the session that measured it would
+    have: by the same rules, with the same error rates. The variance between sessions is estimated from the runs in
+    `folder`, without the run itself (`but`).
     """
-    names = [*run.cases, *map(case_of_item, run.perf.left_out)]
+    names = [*run.cases, *map(case_of_item, run.perf.left_out), *run.perf.elsewhere]
     families = list(dict.fromkeys(case.family for case in run.cases.values()))
     stored = usable_runs(folder, run.perf.machine_class, but=but)
     gate = make_gate(name, baseline, run.perf, names, families, tolerances, stored)
     return gate, gate.judged(list(run.cases.values()))
-
-
-def case_of_item(item: str) -> str:
-    """Return the case in a pytest id, such as "perf/cnn/test_inference.py::test_inference[resnet50_v1-b1-mkl-fp32]"."""
-    return item.rpartition("[")[2].removesuffix("]")

@@ -80,8 +80,6 @@ class CaseRecord(StoredCase, frozen=True, kw_only=True):
 
     facts: Annotated[CaseFacts, Meta(description="labels of the case, and what its check observed")]
     machine_class: Annotated[str, Meta(description="machine class")]
-    build: Annotated[str, Meta(description="role of its build: native, mkl, native-dist or mkl-dist")]
-    wheel_locked: Annotated[bool, Meta(description="whether uv.lock pins the build's wheel")]
     wheel_sha256: Annotated[str | None, Meta(description="sha256 of the wheel file; null if there is none")]
     instances: Annotated[int, Meta(description="processes that ran at the same time: instances or ranks")]
     launch_prefixes: Annotated[
@@ -158,8 +156,6 @@ def record_of(
         **{name: getattr(case, name) for name in StoredCase.__struct_fields__},
         facts=facts,
         machine_class=machine_class,
-        build=build.role,
-        wheel_locked=build.locked,
         wheel_sha256=build.wheel_sha256,
         instances=instances,
         launch_prefixes=tuple(shlex.join(prefix) for prefix in prefixes),
@@ -208,6 +204,8 @@ def case_of(outcome: Outcome, placements: tuple[Placement, ...]) -> StoredCase:
         published=outcome.case.family.published(outcome.case),
         samples={name: _sample(result, name, outcome.case.variant, stacks[name]) for name in over},
         side_by_side=_side_by_side(outcome, stacks[outcome.case.variant]),
+        build=outcome.variant.build.role,
+        wheel_locked=outcome.variant.build.locked,
     )
 
 

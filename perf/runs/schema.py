@@ -17,6 +17,8 @@ from perf.columns import FAMILIES, Column
 from perf.errors import PerfError
 from perf.files import decoded, read_bytes
 from perf.judge.speedup import Floors, ObservedRatio, observe
+from perf.runs.refreshing.records import AnchorDrift, SourceSession
+from perf.runs.tolerances import ToleranceEntry
 from perf.stack import Stack
 
 # The version of the format. A change that old code cannot read gets the next number.
@@ -44,6 +46,13 @@ class RatioSample(msgspec.Struct, frozen=True):
         list[float], Meta(description="interquartile mean of the blocks' log(reference latency / latency)")
     ]
     over: Annotated[Stack, Meta(description="stack of the reference")]
+    sessions: Annotated[
+        tuple[float, ...],
+        Meta(
+            description="log speedup of each session that a refreshed baseline was built from, oldest first; empty if "
+            "the run is one session"
+        ),
+    ] = ()
 
     @property
     def observed(self) -> ObservedRatio | None:
@@ -89,6 +98,8 @@ class StoredCase(msgspec.Struct, frozen=True, rename={"side_by_side": "beside"})
         Column(heading="published", place=2, variants=("cnn", "rnn")),
         Column(heading="published", place=2, variants=("dist",), percent=True),
     ] = None
+    build: Annotated[str, Meta(description="role of its build: native, mkl, native-dist or mkl-dist")] = ""
+    wheel_locked: Annotated[bool, Meta(description="whether uv.lock pins the build's wheel")] = True
 
     @property
     def name(self) -> str:
@@ -97,11 +108,11 @@ class StoredCase(msgspec.Struct, frozen=True, rename={"side_by_side": "beside"})
 
 
 class Statistics(msgspec.Struct, frozen=True):
-    """pytest-benchmark's statistics of the counted passes, in seconds: `min`, `median` and `max`."""
+    """pytest-benchmark's statistics of the counted passes, in seconds."""
 
-    min: float
-    median: float
-    max: float
+    min: Annotated[float, Meta(description="shortest pass, in seconds")]
+    median: Annotated[float, Meta(description="median pass, in seconds")]
+    max: Annotated[float, Meta(description="longest pass, in seconds")]
 
 
 class Benchmark(msgspec.Struct, frozen=True):
@@ -113,35 +124,78 @@ class Benchmark(msgspec.Struct, frozen=True):
 
 
 class AcceptedLosses(msgspec.Struct, frozen=True):
-    """What a user accepted when a run was stored: `verdicts` holds the cases that were worse than, or undecided
-    against, the run before it (`baseline`), with their verdicts; `dropped` the cases that the run no longer contains;
-    `reason` is the user's reason.
-    """
+    """What a user accepted when a run was stored."""
 
-    baseline: str
-    reason: str
-    verdicts: dict[str, str]
-    dropped: tuple[str, ...]
+    baseline: Annotated[str, Meta(description="file of the run that was stored before it")]
+    reason: Annotated[str, Meta(description="the user's reason")]
+    verdicts: Annotated[
+        dict[str, str],
+        Meta(description="verdicts on the cases that were worse than, or undecided against, that run, by case"),
+    ]
+    dropped: Annotated[tuple[str, ...], Meta(description="cases that the run no longer contains")]
+
+
+class Shard(msgspec.Struct, frozen=True):
+    """The part of a night that a run measured."""
+
+    number: Annotated[int, Meta(description="number of the part, from 1")]
+    of: Annotated[int, Meta(description="number of parts")]
+    items: Annotated[dict[str, int], Meta(description="shard of every measured item of the night, by its pytest id")]
+    balanced_by: Annotated[str, Meta(description="what the parts' times were estimated from")]
+    night: Annotated[str | None, Meta(description="name of the night (--perf-session); null if it has none")] = None
+
+    @property
+    def text(self) -> str:
+        """How messages call it."""
+        return f"shard {self.number} of {self.of}"
 
 
 class RunContext(msgspec.Struct, frozen=True):
-    """Everything in a run that is not about one case.
+    """Everything in a run that is not about one case."""
 
-    `schema` is the version of the format, `machine_class` the class of the machine, and `host_id` identifies the
-    machine itself. `settings` are the machine's settings, which are reported if they differ. `left_out` holds the
-    reason for each selected item that is not in the file. `injected` holds deliberate slowdowns by variant, as
-    fractions of a pass. `complete` says whether every selected item was run. `accepted` is what a user accepted, if the
-    run is worse than the one stored before it.
-    """
+    schema: Annotated[int, Meta(description="version of the format")]
+    machine_class: Annotated[str, Meta(description="machine class: the name under which runs are comparable")]
+    host_id: Annotated[str | None, Meta(description="identifies the machine; null if it has no machine ID")]
+    settings: Annotated[
+        dict[str, Value], Meta(description="the machine's settings, reported if they differ; null if unknown")
+    ]
+    left_out: Annotated[
+        dict[str, str], Meta(description="reason for each selected item that is not in the file, by pytest id")
+    ]
+    injected: Annotated[
+        dict[str, float], Meta(description="slowdowns injected on purpose, as fractions of a pass, by variant")
+    ]
+    complete: Annotated[bool, Meta(description="whether every selected item was run")]
+    accepted: Annotated[
+        AcceptedLosses | None,
+        Meta(description="what a user accepted when it was stored; null if it is no worse than the run before it"),
+    ] = None
+    tolerances: Annotated[
+        dict[str, ToleranceEntry], Meta(description="tolerances that items were marked with, by case")
+    ] = {}
+    sources: Annotated[
+        tuple[SourceSession, ...], Meta(description="sessions that a refreshed baseline was built from")
+    ] = ()
+    drift: Annotated[
+        AnchorDrift | None, Meta(description="how far it had moved from the anchor when it was stored")
+    ] = None
+    shard: Annotated[Shard | None, Meta(description="part of a night that was run; null for a whole run")] = None
+    arguments: Annotated[
+        tuple[str, ...], Meta(description="options of the command that measured it, as far as they reproduce a case")
+    ] = ()
+    tier: Annotated[str, Meta(description="tier of the run; empty in files that do not say it")] = ""
 
-    schema: int
-    machine_class: str
-    host_id: str | None
-    settings: dict[str, Value]
-    left_out: dict[str, str]
-    injected: dict[str, float]
-    complete: bool
-    accepted: AcceptedLosses | None = None
+    @property
+    def origin(self) -> list[str]:
+        """The sessions that it was built from and its drift since the anchor, as sentences; none for most runs."""
+        sources = ", ".join(source.text for source in self.sources)
+        return [f"built from {sources}."] * bool(sources) + ([self.drift.text] if self.drift else [])
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """The names of the cases that other shards of the same night measure."""
+        items = self.shard.items.items() if self.shard else ()
+        return tuple(case_of_item(item) for item, number in items if self.shard and number != self.shard.number)
 
 
 class StoredRun(msgspec.Struct, frozen=True):
@@ -155,6 +209,11 @@ class StoredRun(msgspec.Struct, frozen=True):
     def cases(self) -> dict[str, StoredCase]:
         """The cases by name."""
         return {benchmark.extra_info.name: benchmark.extra_info for benchmark in self.benchmarks}
+
+
+def case_of_item(item: str) -> str:
+    """Return the case in a pytest id, such as "perf/cnn/test_inference.py::test_inference[resnet50_v1-b1-mkl-fp32]"."""
+    return item.rpartition("[")[2].removesuffix("]")
 
 
 class _Version(msgspec.Struct):
@@ -220,5 +279,8 @@ def _impossible(run: StoredRun) -> Iterator[str]:
                 yield f"contains an impossible speedup of {case.name} over {reference}"
         if case.side_by_side and not all(abs(value) < MOST_LOG_RATIO for value in case.side_by_side.values):
             yield f"contains an impossible ratio of {case.name} and its baseline arm"
+    for name, entry in run.perf.tolerances.items():
+        if not entry.possible:
+            yield f"contains an impossible tolerance of {name}: {entry.text}"
     if not CLASS.fullmatch(run.perf.machine_class):
         yield f"has an invalid machine class: {run.perf.machine_class!r}"

@@ -3,8 +3,10 @@
 import math
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from perf.errors import PerfError
 from perf.files import read_toml
@@ -13,12 +15,23 @@ from perf.judge.variance_prior import VariancePrior
 
 
 class ToleranceEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The tolerance of some cases, as in `perf.judge.judgement.Tolerance`: `change` and `resolution` are fractions of a
-    speedup between 0 and 1. What is None is taken from the next wider entry.
+    """The tolerance of some cases, as fractions of a speedup between 0 and 1. What is null is taken from the next wider
+    entry.
     """
 
-    change: float | None = None
-    resolution: float | None = None
+    change: Annotated[float | None, Meta(description="loss that raises no alarm")] = None
+    resolution: Annotated[float | None, Meta(description="change that `ok` excludes")] = None
+
+    @property
+    def text(self) -> str:
+        """What it sets, such as "change 3.0%, resolution 8.0%"."""
+        parts = {"change": self.change, "resolution": self.resolution}
+        return ", ".join(f"{name} {value:.1%}" for name, value in parts.items() if value is not None)
+
+    @property
+    def possible(self) -> bool:
+        """Whether all that it sets lies between 0 and 1."""
+        return all(0 < number < 1 for number in (self.change, self.resolution) if number is not None)
 
 
 class AssumedDeviations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,13 +67,29 @@ class Tolerances(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the assumed deviations of a family."""
         return self.assumed.get(family) or self.assumed["default"]
 
-    def of(self, family: str, case: str) -> Tolerance:
-        """Return the tolerance of a case, such as "resnet50_v1-b8-mkl-int8" of the family "cnn"."""
-        entries = [entry for pattern, entry in self.cases.items() if fnmatchcase(case, pattern)][:1]
+    def of(self, family: str, case: str, marked: ToleranceEntry | None = None) -> Tolerance:
+        """Return the tolerance of a case, such as "resnet50_v1-b8-mkl-int8" of the family "cnn": from what its item is
+        `marked` with, else from the first pattern that matches its name, else from its family, else the default.
+        """
+        entries = [marked] if marked else []
+        entries += [entry for pattern, entry in self.cases.items() if fnmatchcase(case, pattern)][:1]
         entries += [self.families.get(family, ToleranceEntry())]
         changes = [entry.change for entry in entries if entry.change is not None]
         resolutions = [entry.resolution for entry in entries if entry.resolution is not None]
         return Tolerance(next(iter(changes), self.default.change), next(iter(resolutions), self.default.resolution))
+
+
+def check_marked(marked: ToleranceEntry, tolerance: Tolerance, item: str) -> None:
+    """Raise PerfError when what an item is marked with is no tolerance, or makes `ok` impossible for changes that raise
+    no alarm. `tolerance` is what applies to the item with it.
+    """
+    if not marked.possible:
+        step = "write fractions, such as perf(tolerance=0.03) for 3 %"
+        raise PerfError("its marker perf has a value that is not between 0 and 1", subject=item, next_step=step)
+    if tolerance.resolution <= tolerance.change:
+        message = f"its marker perf allows a change of {tolerance.change:g}, but `ok` excludes {tolerance.resolution:g}"
+        step = f"add a larger resolution: perf(tolerance={tolerance.change:g}, resolution={2.5 * tolerance.change:g})"
+        raise PerfError(message, subject=item, next_step=step)
 
 
 def read_tolerances(path: Path) -> Tolerances:

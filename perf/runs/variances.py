@@ -114,11 +114,17 @@ def _since_accepted(runs: Sequence[StoredRun], name: str) -> Sequence[StoredRun]
 
 
 def _log_speedup(run: StoredRun, name: str, reference: str, like: StoredCase) -> float | None:
-    """Return a run's log speedup of a case; None unless the run measured it with the stacks of `like`."""
+    """Return a run's log speedup of a case; None unless the run measured it with the stacks of `like`.
+
+    Of a refreshed baseline, its newest session counts and no other. The session in the middle, whose samples it holds,
+    varies less than a session does. And sessions of one night vary less than those of different nights.
+    """
     case = run.cases.get(name)
     sample = case.samples.get(reference) if case else None
     if case is None or sample is None or sample.observed is None:
         return None
     pairs = (case.stack, like.stack), (sample.over, like.samples[reference].over)
     changed = set().union(*(differing(one, another) for one, another in pairs)) - OF_THE_SUITE
-    return None if changed else sample.observed.log_ratio
+    if changed:
+        return None
+    return sample.sessions[-1] if sample.sessions else sample.observed.log_ratio

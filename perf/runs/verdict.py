@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from perf.judge.judgement import Judgement, VerdictKind
 from perf.judge.speedup import Estimate
+from perf.runs.schema import RunContext
 
 # The verdicts in the order of their gravity: a case has the gravest verdict of its ratios.
 GRAVITY: tuple[VerdictKind, ...] = ("ok", "improved", "no-baseline", "inconclusive", "invalid", "drifted", "regressed")
@@ -90,6 +91,31 @@ class VerdictRecord(msgspec.Struct, frozen=True, rename={"side_by_side": "beside
         Meta(description="change measured side by side with the baseline's stack; null without such a measurement"),
     ]
     ratios: Annotated[tuple[RatioRecord, ...], Meta(description="the judged ratios")]
+
+
+class _Judged(msgspec.Struct, frozen=True):
+    """The part of a stored case that says how it was judged."""
+
+    workload: str
+    variant: str
+    verdict: VerdictRecord | None = None
+
+
+class _JudgedBenchmark(msgspec.Struct, frozen=True):
+    extra_info: _Judged
+
+
+class JudgedRun(msgspec.Struct, frozen=True):
+    """A run as far as it says how its cases were judged: `perf` is its context, and `benchmarks` are its cases."""
+
+    perf: RunContext
+    benchmarks: list[_JudgedBenchmark]
+
+    @property
+    def kinds(self) -> dict[str, VerdictKind | None]:
+        """The verdict on each case by its name, such as "resnet50_v1-b8-mkl-int8"; None when it was not judged."""
+        cases = [benchmark.extra_info for benchmark in self.benchmarks]
+        return {f"{case.workload}-{case.variant}": case.verdict.kind if case.verdict else None for case in cases}
 
 
 @dataclass(frozen=True)

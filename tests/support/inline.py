@@ -16,7 +16,7 @@ from perf.machine.topology import Node, Topology
 from tests.support.fakes import build
 
 # What a session of a user does not inherit from the tests' own.
-OWN = ("PYTEST_", "MXNET_PERF")
+OWN = ("PYTEST_", "MXNET_PERF", "GITHUB_ACTIONS")
 # Several nodes need it; where one is enough, nothing depends on whether it is installed.
 NUMACTL, WITHOUT = Numactl("/usr/bin/numactl"), Numactl(None, "numactl is not installed")
 # pytest's own that a session within a session has no use for: a cache, and the collecting of garbage after each one.
@@ -48,9 +48,10 @@ def run_inline(
     *options: str,
     provide: Callable[..., Build] = made_by_hand,
     topology: Topology | None = ONE_NODE,
+    workflow: bool = False,
 ) -> Finished:
     """Run `pytest OPTIONS` with this cache; `provide` stands in for the making of builds, and `topology` for that of
-    this machine unless it is None.
+    this machine unless it is None. With `workflow` it runs as in a workflow of GitHub Actions.
     """
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(printed), chdir(ROOT):
@@ -58,6 +59,9 @@ def run_inline(
             if name.startswith(OWN):
                 patch.delenv(name)
         patch.setenv("MXNET_PERF_CACHE", str(cache))
+        patch.setenv("COLUMNS", "1000")  # no line is wrapped
+        if workflow:
+            patch.setenv("GITHUB_ACTIONS", "true")
         patch.setattr("perf.plugin.setup.provision", provide)
         patch.setattr("perf.plugin.setup.cached_build", lambda _role, **_: None)
         if topology:

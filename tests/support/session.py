@@ -15,12 +15,16 @@ import psutil
 
 from perf.cache import cache_folder
 from perf.files import ROOT
-from tests.support.inline import Finished
+from tests.support.inline import OWN, Finished
 
-SMOKE = ("perf/cnn/test_inference.py", "--perf-tier=smoke")
+# Tests wait for each step.
+EVERY_STEP = "--perf-progress=0.001"
+SMOKE = ("perf/cnn/test_inference.py", "--perf-tier=smoke", EVERY_STEP)
 # Two cases without a network to prepare.
-RECURRENT = ("perf/rnn/test_inference.py", "--perf-tier=smoke")
+RECURRENT = ("perf/rnn/test_inference.py", "--perf-tier=smoke", EVERY_STEP)
 HANG_S = 120.0
+# Wide enough for every line and column that tests look for; tests/unit/report tries the widths of terminals.
+COLUMNS = 1000
 
 
 class Session:
@@ -33,12 +37,12 @@ class Session:
     def __init__(self, temporary: Path, *options: str, before: Sequence[str] = (), program: str = "pytest") -> None:
         self._temporary = temporary
         self._printed: list[str] = []
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "MXNET_PERF"))}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
         environment["MXNET_PERF_CACHE"] = str(cache_of(temporary))
         self.process = subprocess.Popen(
             [*before, sys.executable, "-m", program, *options],
             cwd=ROOT,
-            env={**environment, "TMPDIR": str(temporary)},
+            env={**environment, "TMPDIR": str(temporary), "COLUMNS": str(COLUMNS)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,6 +1,6 @@
 """The page of the command mxperf, from the functions of its subcommands."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from inspect import Parameter, cleandoc, signature
 from typing import Any, get_type_hints
 
@@ -9,16 +9,20 @@ from typer.models import ArgumentInfo, ParameterInfo
 from perf.cli.pages.markdown import code, heading, section, table, with_code
 
 
-def commands_page(subcommands: Sequence[Callable[..., None]]) -> Iterator[str]:
-    """Yield the lines of the page: a section for each subcommand."""
+def commands_page(
+    subcommands: Sequence[Callable[..., None]], groups: Mapping[str, Sequence[Callable[..., None]]]
+) -> Iterator[str]:
+    """Yield the lines of the page: a section for each subcommand, those of `groups` after the rest."""
     yield from heading(
         "mxperf",
         "`uv run mxperf SUBCOMMAND` works with machines and stored runs; only `bisect` measures. Every subcommand also "
         "ends with exit code 2 when its arguments cannot be parsed, and with 70 and a traceback for its own defects.",
     )
-    for subcommand in subcommands:
+    named = [(subcommand.__name__, subcommand) for subcommand in subcommands]
+    named += [(f"{group} {member.__name__}", member) for group, members in groups.items() for member in members]
+    for name, subcommand in named:
         parameters = _parameters(subcommand)
-        yield from section(f"mxperf {subcommand.__name__}", code(_usage(subcommand.__name__, parameters)))
+        yield from section(f"mxperf {name}", code(_usage(name, parameters)))
         for paragraph in cleandoc(subcommand.__doc__ or "").split("\n\n"):
             yield from (paragraph.replace("\n", " "), "")
         yield from table(["Argument", "Default", "Meaning"], [_row(*parameter) for parameter in parameters])

@@ -1,4 +1,4 @@
-"""The page of the fields that a run's JSON holds for each case."""
+"""The page of the fields that a run's JSON holds, for each case and for the run as a whole."""
 
 from collections.abc import Iterator
 from inspect import getdoc
@@ -8,7 +8,7 @@ import msgspec
 
 from perf.cli.pages.markdown import code, heading, section, table
 from perf.columns import fields_of, structures_of
-from perf.runs.record import CaseRecord
+from perf.report.exports.run import MeasuredRun
 
 # What JSON calls the types of Python.
 NAMES = {str: "string", int: "integer", float: "number", bool: "true or false", type(None): "null"}
@@ -18,10 +18,11 @@ def fields_page() -> Iterator[str]:
     """Yield the lines of the page: a table for each structure."""
     yield from heading(
         "Result fields",
-        "Each case of a run's JSON (`--benchmark-json=FILE`, or a stored run) has a record under `extra_info`: a "
-        "`CaseRecord`. Units are part of the names.",
+        "A run's JSON (`--benchmark-json=FILE`, or a stored run) is a `MeasuredRun`: the suite's part is in `perf`, "
+        "and each case has a record under `extra_info`: a `CaseRecord`. Units are part of the names. The JSON Schema "
+        "of all this is [run.json](schemas/run.json).",
     )
-    for structure in structures_of(CaseRecord):
+    for structure in structures_of(MeasuredRun):
         yield from section(structure.__name__, (getdoc(structure) or "").partition("\n\n")[0].replace("\n", " "))
         yield from table(
             ["Field", "Type", "Meaning"],

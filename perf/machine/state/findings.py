@@ -1,7 +1,9 @@
 """What a state, or two states around a measurement, mean for its figures. Pure: reads nothing."""
 
+from collections.abc import Sequence
+
 from perf.machine.state.checks import CHECKS
-from perf.machine.state.model import Assessment, Check, Finding, Severity, State, StateChange, Value
+from perf.machine.state.model import Assessment, Check, Finding, Severity, State, StateChange, Value, spoils
 
 _LEAVE_ALONE = "do not change the machine's settings while measuring, then measure again"
 
@@ -14,6 +16,11 @@ def findings(state: State, later: State | None = None) -> list[Finding]:
     itself.
     """
     return [_find(check, state, later) for check in CHECKS]
+
+
+def reasons_not_to_measure(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings for which a long session is not worth its time."""
+    return [finding for finding in findings if finding.verdict == "doubtful" and spoils(finding.check)]
 
 
 def settings(state: State) -> dict[str, Value]:

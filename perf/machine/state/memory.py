@@ -30,18 +30,25 @@ def _assess_balancing(value: str) -> Assessment:
     return Assessment(value, "echo 0 | sudo tee /proc/sys/kernel/numa_balancing" if value == "on" else None)
 
 
-def _read_swap(source: Source) -> int | None:
-    """Return the used KiB of all swap areas."""
+def _read_swap(source: Source) -> str | None:
+    """Return the used and the whole size of all swap areas in KiB, as "1024/8192"; "off" without one."""
     header, *areas = [line.split() for line in (source.proc("swaps") or "").splitlines()] or [[]]
     if header[:1] != ["Filename"]:
         return None
-    used = [number(area[3]) if len(area) == _SWAPS_COLUMNS else None for area in areas]
-    known = [kib for kib in used if kib is not None]
-    return sum(known) if len(known) == len(used) else None
+    if not areas:
+        return "off"
+    sizes = [tuple(map(number, area[2:4])) for area in areas if len(area) == _SWAPS_COLUMNS]
+    known = [(size, used) for size, used in sizes if size is not None and used is not None]
+    if len(known) < len(areas):
+        return None
+    return f"{sum(used for _, used in known)}/{sum(size for size, _ in known)}"
 
 
-def _assess_swap(used_kib: int) -> Assessment:
-    return Assessment(f"{used_kib / 1024:.0f} MiB in use")
+def _assess_swap(value: str) -> Assessment:
+    if value == "off":
+        return Assessment(value)
+    used, size = (int(kib) / 1024 for kib in value.split("/"))
+    return Assessment(f"{used:.0f} of {size:.0f} MiB in use")
 
 
 def _read_swapping(source: Source) -> int | None:

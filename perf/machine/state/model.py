@@ -49,12 +49,14 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     explanation: how it affects a measurement.
     absent: why a machine may not provide its reading.
     threshold: the value above which a reading is doubtful; None when another rule applies.
+    spoils: whether a doubtful reading is a reason not to measure at all.
     """
 
     kind: Kind
     explanation: str
     absent: str
     threshold: float | None = None
+    spoils: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,11 @@ def _descriptions() -> Mapping[str, Description]:
 def explanation_of(name: str) -> str:
     """Return how the check's reading affects a measurement."""
     return _descriptions()[name].explanation
+
+
+def spoils(name: str) -> bool:
+    """Return whether a doubtful reading of the check is a reason not to measure at all."""
+    return _descriptions()[name].spoils
 
 
 def exceeds(name: str, reading: float) -> bool:

@@ -92,8 +92,8 @@ def test_a_build_that_stays_broken_is_an_error_and_not_kept(
 ) -> None:
     install = environment._install
 
-    def install_badly(folder: Path, spec: BuildSpec) -> None:
-        install(folder, spec)
+    def install_badly(folder: Path, spec: BuildSpec, say: environment.Say) -> None:
+        install(folder, spec, say)
         os.truncate(next(folder.rglob("libmxnet.so")), 10_000)
 
     monkeypatch.setattr(environment, "_install", install_badly)

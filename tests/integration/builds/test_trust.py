@@ -1,13 +1,15 @@
-"""Whatever a stored run and a wheel are made up to say: nothing runs that is not what was measured."""
+"""Whatever a stored run, a server and a wheel are made up to say: nothing runs that is not what was measured."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
-from perf.builds import build_with_content
+from perf.builds import build_with_content, provision
 from perf.builds.process import run_uv
 from perf.builds.trust import content_of_wheel, content_written, marks
 from perf.errors import PerfError
+from tests.support.services.server import serving
 from tests.support.wheels import wheel
 
 NAME = "mxnet-9.9.9-py3-none-any.whl"
@@ -80,3 +82,25 @@ def test_a_release_whose_content_is_the_stored_one_becomes_a_build(
     assert (made.content_sha256, made.requirement, made.facts.numpy) == (content, "mxnet==9.9.9", "1.23.5")
     again = build_with_content("native", content=content, requirement="lost", cache=empty_cache, say=said.append)
     assert again == made
+
+
+def test_a_wheel_from_a_server_runs_only_with_the_right_hash(
+    empty_cache: Path, marker: Path, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_NO_CACHE", "1")
+    made = wheel(tmp_path / "served" / NAME, {**HONEST, "evil.pth": marking(marker)})
+    good = hashlib.sha256(made.read_bytes()).hexdigest()
+    with serving(made.parent) as server:
+        for sha256, ran in (("0" * 64, False), (good, True)):
+            address = f"{server}/{NAME}#sha256={sha256}"
+            if ran:
+                build = provision("native", override=address, cache=empty_cache, say=said.append)
+                assert (build.wheel_sha256, build.facts.mxnet, build.locked) == (good, "9.9.9", False)
+            else:
+                with pytest.raises(PerfError, match=f"another sha256, {good}; nothing in it was run"):
+                    provision("native", override=address, cache=empty_cache, say=said.append)
+                assert [path.suffix for path in (empty_cache / "builds").iterdir()] == [".lock"]
+            assert marker.exists() == ran
+    # The same file on the disk is the same build, which is there already.
+    assert provision("native", override=str(made), cache=empty_cache, say=said.append).folder == build.folder
+    assert not list(build.folder.rglob(NAME))

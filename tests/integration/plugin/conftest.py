@@ -8,11 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import psutil
 import pytest
 
 from perf.machine import read_machine
+from perf.report.properties import PREFIX
 from tests.support.inline import Finished
 from tests.support.session import SMOKE, Session, run
 
@@ -45,6 +47,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory, store: Path, written: Path) 
         "--perf-invocations=3",
         f"--benchmark-json={written / 'run.json'}",
         f"--perf-summary={written / 'summary.md'}",
+        f"--junit-xml={written / 'junit.xml'}",
+        f"--perf-report={written / 'report.html'}",
         f"--benchmark-storage=file://{store}",
         "--benchmark-compare",
         "--benchmark-save=first",
@@ -133,14 +137,28 @@ def doctored(tmp_path_factory: pytest.TempPathFactory, sound: Finished, store: P
     return store_in(folder, content)
 
 
+def properties(junit_xml: Path) -> dict[str, dict[str, str]]:
+    """The suite's own properties of each item in JUnit XML, by the item's name."""
+    return {
+        item.attrib["name"]: {
+            entry.attrib["name"]: entry.attrib["value"]
+            for entry in item.iter("property")
+            if entry.attrib["name"].startswith(PREFIX)
+        }
+        for item in ET.parse(junit_xml).iter("testcase")  # noqa: S314 - a file of our own
+    }
+
+
 @dataclass(frozen=True)
 class Slowed:
-    """A session that was slowed down on purpose, the run that it left in its cache, and the environment variables of
-    two workers: of a case and of its baseline arm.
+    """A session that was slowed down on purpose, the run that it left in its cache, its JUnit XML, its `summary` as
+    Markdown, and the environment variables of two workers: of a case and of its baseline arm.
     """
 
     finished: Finished
     kept: Path
+    junit_xml: Path
+    summary: Path
     variables: dict[str, str]
     variables_of_baseline_arm: dict[str, str]
 
@@ -148,7 +166,7 @@ class Slowed:
 @pytest.fixture(scope="session")
 def slowed(tmp_path_factory: pytest.TempPathFactory, doctored: Path) -> Slowed:
     """One batch size, mkl-fp32 slowed down to a fifth on purpose, compared with `doctored` and not to be stored; and a
-    network that cannot be prepared.
+    network that cannot be prepared. It runs as in a workflow of GitHub Actions.
     """
     temporary = tmp_path_factory.mktemp("slowed")
     with Session(
@@ -160,15 +178,18 @@ def slowed(tmp_path_factory: pytest.TempPathFactory, doctored: Path) -> Slowed:
         "--perf-batch=1",
         "--perf-invocations=3",
         "--perf-inject=mkl-fp32=400",
+        f"--perf-summary={temporary / 'slowed.md'}",
         f"--benchmark-storage=file://{doctored}",
         "--benchmark-compare=0001",
+        f"--junit-xml={temporary / 'junit.xml'}",
+        before=("env", "GITHUB_ACTIONS=true"),
     ) as session:
         session.wait_for(f"{NETWORK}-b1, invocation 1")
         variables = [session.worker(name).environ() for name in ("mkl-fp32", "mkl-fp32@baseline")]
         finished = session.finish()
         assert not session.workers()
     (kept,) = temporary.glob("cache/runs/*/run.json")
-    return Slowed(finished, kept, *variables)
+    return Slowed(finished, kept, temporary / "junit.xml", temporary / "slowed.md", *variables)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import pytest
 from perf.cli.main import main
 from perf.runs.schema import read_run
 from perf.wording import uv
-from tests.integration.plugin.conftest import IGNORED, NETWORK, OTHER_VARIABLE, Slowed
+from tests.integration.plugin.conftest import IGNORED, NETWORK, OTHER_VARIABLE, Slowed, properties
 from tests.support.inline import Finished
 
 pytestmark = pytest.mark.alone
@@ -119,6 +119,33 @@ def test_a_regression_fails_its_own_case_with_figures_changes_and_command(slowed
     assert "Traceback" not in finished.output
 
 
+def test_a_regression_has_its_change_in_junit_xml_and_what_was_not_run_is_not_judged(slowed: Slowed) -> None:
+    items = properties(slowed.junit_xml)
+    shown = items[f"test_inference[{LSTM_IN_MKL}]"]
+    assert (shown["perf_verdict"], shown["perf_baseline"]) == ("regressed", "0001_first.json")
+    assert float(shown["perf_change_low"]) < float(shown["perf_change"]) < float(shown["perf_change_high"]) < 1
+    assert float(shown["perf_speedup"]) < float(shown["perf_baseline_speedup"])
+    unprepared = [shown for name, shown in items.items() if "mobilenet1.0_int8" in name]
+    assert [shown["perf_verdict"] for shown in unprepared] == ["not judged"] * 3
+
+
+def test_a_regression_is_an_error_of_the_workflow_and_the_summarys_first_word(slowed: Slowed) -> None:
+    lines = slowed.finished.output.splitlines()
+    errors = [line for line in lines if line.startswith("::error ")]
+    assert any(
+        line.startswith(f"::error file=perf/rnn/test_inference.py,title={LSTM_IN_MKL}%3A regressed::-")
+        for line in errors
+    )
+    assert any("alone: " in line and "%0A" in line for line in errors)
+    summary = slowed.summary.read_text().splitlines()
+    assert summary[2] == "## regressed (unconfirmed)"
+    assert any(
+        re.match(rf"\| <code>{LSTM_IN_MKL}</code> \| regressed \(unconfirmed\) \| -\d\d\.\d% \[", line)
+        for line in summary
+    )
+    assert "\n## " in slowed.summary.read_text(), "the tables follow"
+
+
 def test_a_baseline_arm_runs_with_the_variables_of_the_baseline(slowed: Slowed) -> None:
     (name, value) = next(iter(OTHER_VARIABLE.items()))
     assert name not in slowed.variables
@@ -154,8 +181,10 @@ def test_a_wheel_that_a_stored_run_names_is_not_installed_from_a_file(slowed: Sl
     why = slowed.finished.part(
         "inconclusive: the stack changed, and the baseline's stack was not measured side by side"
     )
-    assert f"changed: wheel: {evil} (000000000000) -> mxnet-mkl==1.5.0 (" in why
     assert why.endswith(f"1 case: {case}.")
+    kept_cases = [benchmark["extra_info"] for benchmark in json.loads(slowed.kept.read_text())["benchmarks"]]
+    (verdict,) = [info["verdict"] for info in kept_cases if f"{info['workload']}-{info['variant']}" == case]
+    assert verdict["changes"][0].startswith(f"wheel: {evil} (000000000000) -> mxnet-mkl==1.5.0 (")
     kept = read_run(slowed.kept).cases[case]
     assert kept.side_by_side is not None
     assert (kept.side_by_side.values, kept.side_by_side.problem) == (
@@ -179,7 +208,7 @@ def test_cases_that_only_the_baseline_holds_are_listed(slowed: Slowed) -> None:
 
 def test_a_network_that_cannot_be_prepared_stops_no_other(slowed: Slowed) -> None:
     output = slowed.finished.output
-    before = output.partition("short test summary info")[0]  # which repeats it whole under CI
+    before = output.partition("= performance =")[0]  # annotations and pytest's own summary repeat it
     assert before.count("mobilenet1.0_int8: it is quantised already") == 3, "once for each of its cases"
     assert "name the network in FP32: --perf-model=mobilenet1.0" in output
     assert "another exception occurred" not in output

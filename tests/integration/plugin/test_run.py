@@ -10,6 +10,7 @@ import pytest
 
 from perf.machine import read_topology
 from perf.runs.record import CaseRecord
+from tests.integration.plugin.conftest import properties
 from tests.support.inline import Finished
 
 pytestmark = pytest.mark.alone
@@ -102,13 +103,21 @@ def test_each_case_has_its_stack_and_that_of_what_it_is_compared_with(benchmarks
         assert [info["beside"] for info in (native, fp32, int8)] == [None] * 3
 
 
-def test_the_wall_time_is_printed_by_stage(sound: Finished) -> None:
-    stages = sound.part("Wall time: ")
+def test_the_wall_time_is_in_the_markdown_by_stage(sound: Finished, written: Path) -> None:
+    assert re.search(r"^\d+ s in all\. 0 of \d+ blocks were disturbed", sound.output, re.MULTILINE)
+    markdown = Finished(sound.code, (written / "summary.md").read_text())
+    stages = markdown.part("Wall time: ")
     order = ("preparing", "checking answers", "starting workers", "warm-up", "counted passes", "between passes")
     places = [stages.find(f"{stage} ") for stage in ("installing", *order)]
     assert -1 not in places, stages
     assert places == sorted(places)
-    assert re.match(r"\d+% of the timed part, \d+% of all measuring with warm-up\.", sound.part("In passes: "))
+    assert re.match(r"\d+% of the timed part, \d+% of all measuring with warm-up\.", markdown.part("In passes: "))
+
+
+def test_the_summary_is_one_headed_section_without_pytest_benchmarks_table(sound: Finished) -> None:
+    headings = re.findall(r"^=+ (.+?) =+$", sound.output, re.MULTILINE)
+    assert headings.count("performance") == 1
+    assert "Name (time in" not in sound.output
 
 
 def test_the_tables_hold_every_workload(sound: Finished) -> None:
@@ -124,6 +133,13 @@ def test_the_summary_is_written_in_markdown(sound: Finished, written: Path) -> N
     assert f"Summary written to {written / 'summary.md'}" in sound.output
     assert text.startswith("# Speedup over native, smoke tier\n")
     assert [path.name for path in written.iterdir() if path.name.startswith(".")] == [], "no half-written file"
+
+
+def test_the_report_is_one_page(sound: Finished, benchmarks: Benchmarks, written: Path) -> None:
+    text = (written / "report.html").read_text()
+    assert f"Report written to {written / 'report.html'}" in sound.output
+    assert all(f'aria-label="{name.replace(" ", "-")}"' in text for name in benchmarks)
+    assert "counted passes: " in text, "where the time went"
 
 
 def test_printed_figures_are_the_stored_ones(benchmarks: Benchmarks, written: Path) -> None:
@@ -189,6 +205,25 @@ def speedup(info: dict[str, Any]) -> str:
 def drift(info: dict[str, Any]) -> str:
     observed = info["facts"]["check"]["drift"]
     return f"{observed['sqnr_db']:.1f} dB, {100 * observed['top1_agreement']:.0f} %"
+
+
+def test_every_item_has_its_figures_and_its_verdict_in_junit_xml(
+    benchmarks: Benchmarks, written: Path, store: Path
+) -> None:
+    items = properties(written / "junit.xml")
+    assert len(items) == len(benchmarks) == 8
+    for stored in benchmarks.values():
+        shown, estimate = items[stored["name"]], stored["extra_info"]["speedup"]
+        if estimate is None:
+            assert shown == {"perf_verdict": "not judged"}
+            continue
+        assert shown.pop("perf_reason").startswith(f"no run is stored for machine class {store.name}")
+        assert shown == {
+            "perf_verdict": "no-baseline",
+            "perf_speedup": str(estimate["value"]),
+            "perf_speedup_low": str(estimate["low"]),
+            "perf_speedup_high": str(estimate["high"]),
+        }
 
 
 def test_the_stored_machine_has_its_class_and_no_momentary_readings(

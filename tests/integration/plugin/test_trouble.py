@@ -28,7 +28,9 @@ def report_of(finished: Finished, case: str) -> str:
     """What a session says about a case under the heading of its failure."""
     heading = re.search(rf"^_+ .*{re.escape(case)} _+$", finished.output, re.MULTILINE)
     assert heading, finished.output
-    return re.split(r"^(?:_{3,} |machine class )", finished.output[heading.end() :], maxsplit=1, flags=re.MULTILINE)[0]
+    return re.split(r"^(?:_{3,} |=+ performance =)", finished.output[heading.end() :], maxsplit=1, flags=re.MULTILINE)[
+        0
+    ]
 
 
 def test_a_killed_worker_is_reported_with_its_last_lines_and_a_command(wounded: Finished) -> None:

@@ -3,17 +3,19 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from perf.cli import doctor, main
+from perf.cli.reference import GROUPS, SUBCOMMANDS
 from perf.errors import PerfError
 from perf.machine import CHECKS, Finding
 from perf.machine.pace import Pace
 from perf.report.console import PLAIN_WIDTH
 
-COMMANDS = ["doctor", "judge", "refresh", "reference"]
+COMMANDS = [*(command.__name__.replace("_", "-") for command in SUBCOMMANDS), *GROUPS]
 MXPERF = Path(sys.executable).with_name("mxperf")
 DOUBTFUL = Finding("swapping", "7 pages moved", "doubtful", "A thread waits.", "sudo swapoff -a")
 FINE = Finding("governor", "performance", "fine", "Governors differ.", None)
@@ -26,6 +28,7 @@ def run(
     """The exit code of the command, whose machine has these `findings`, and loops of 100 ns to `slowest_ns`."""
     monkeypatch.setattr(sys, "argv", ["mxperf", *arguments])
     monkeypatch.setattr(doctor, "findings", lambda _before, _after: list(findings))
+    monkeypatch.setattr(doctor, "numactl_finding", lambda _topology: FINE)
     monkeypatch.setattr(doctor, "watch_pace", lambda _window_s: {"computing": Pace((100, slowest_ns))})
     with pytest.raises(SystemExit) as caught:
         main.main()
@@ -37,7 +40,8 @@ def test_the_installed_command_reports_every_check_once() -> None:
     command = [str(MXPERF), "doctor", "--json", "--window", "0.2"]
     finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     diagnosis = json.loads(finished.stdout)
-    assert [finding["check"] for finding in diagnosis["findings"]] == ["steady_pace", *(check.name for check in CHECKS)]
+    names = ["steady_pace", "numactl", *(check.name for check in CHECKS)]
+    assert [finding["check"] for finding in diagnosis["findings"]] == names
     assert finished.returncode == any(finding["verdict"] == "doubtful" for finding in diagnosis["findings"])
     assert diagnosis["window_s"] >= 0.2
     assert diagnosis["machine_class"]
@@ -51,6 +55,32 @@ def test_the_exit_code_shows_doubt(
     monkeypatch: pytest.MonkeyPatch, findings: tuple[Finding, ...], code: int, form: list[str]
 ) -> None:
     assert run(monkeypatch, "doctor", "--window", "0.1", *form, findings=findings) == code
+
+
+BUSY = Finding("load_average", "0.5 per CPU", "doubtful", "Other programs.", "stop them")
+ABSENT = Finding("governor", None, "unknown", "the host decides", None)
+
+
+@pytest.mark.parametrize(
+    ("findings", "code", "said"),
+    [
+        ((FINE, BUSY, ABSENT), 0, "Fit for measuring.\n"),
+        ((FINE, BUSY, DOUBTFUL), 1, "Not fit for measuring: swapping.\n"),
+        ((FINE, replace(FINE, verdict="doubtful"), DOUBTFUL), 1, "Not fit for measuring: governor, swapping.\n"),
+    ],
+)
+def test_only_what_spoils_a_measurement_keeps_a_night_from_starting(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    findings: tuple[Finding, ...],
+    code: int,
+    said: str,
+) -> None:
+    doctor_of = ("doctor", "--window", "0.1", "--fit")
+    assert run(monkeypatch, *doctor_of, findings=findings, slowest_ns=200) == code
+    assert capsys.readouterr().out.endswith(said)
+    assert run(monkeypatch, *doctor_of, "--json", findings=findings) == code
+    assert json.loads(capsys.readouterr().out)["findings"]
 
 
 @pytest.mark.parametrize(("slowest_ns", "code"), [(101, 0), (200, 1)])

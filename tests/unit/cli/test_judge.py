@@ -210,3 +210,31 @@ def test_the_name_of_a_case_that_drifted_is_shown(
 ) -> None:
     judge(written(tmp_path / "now.json", native(), moved(-0.6)))
     assert f". 1 case: {CASE}.\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("machine_class", "said"),
+    [
+        ("made-2c-1n-avx2", "Compared with 0002_b.json, stored 2026-11-23T15:00."),
+        ("c5.metal", "Compared with the published tables."),
+        ("m5-2c", "there is no stored run of machine class m5-2c. 6 cases: "),
+    ],
+)
+def test_without_a_named_baseline_the_latest_of_the_class_judges(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    machine_class: str,
+    said: str,
+) -> None:
+    shelf = tmp_path / "baselines" / "made-2c-1n-avx2"
+    shelf.mkdir(parents=True)
+    for name in ("0001_a.json", "0002_b.json"):
+        written(shelf / name)
+    monkeypatch.setattr("perf.cli.judge.BASELINES", shelf.parent)
+    monkeypatch.setattr(
+        sys, "argv", ["mxperf", "judge", str(written(tmp_path / "now.json", machine_class=machine_class))]
+    )
+    with pytest.raises(SystemExit):
+        main.main()
+    assert said in capsys.readouterr().out

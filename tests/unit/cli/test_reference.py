@@ -7,7 +7,7 @@ import pytest
 
 from perf.cli import main
 from perf.cli.pages.markdown import meanings, with_code
-from perf.cli.reference import SUBCOMMANDS, pages
+from perf.cli.reference import GROUPS, SUBCOMMANDS, pages
 from perf.cnn import networks
 from perf.columns import fields_of, structures_of
 from perf.dist import data as jobs
@@ -16,8 +16,8 @@ from perf.measure.tiers import Effort
 from perf.plugin.declaration import declared
 from perf.plugin.options import TIERS, Options
 from perf.plugin.refusals import benchmark_options
+from perf.report.exports.run import MeasuredRun
 from perf.rnn import shapes
-from perf.runs.record import CaseRecord
 from perf.runs.verdict import GRAVITY
 from perf.stack import Stack
 
@@ -30,10 +30,13 @@ def written() -> dict[str, str]:
     return pages()
 
 
+def same(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text() == text
+
+
 def test_committed_pages_are_current(written: dict[str, str]) -> None:
     folder = ROOT / "docs" / "reference"
-    committed = {path.name: path.read_text() for path in folder.glob("*.md") if path.name in written}
-    stale = [name for name, text in written.items() if committed.get(name) != text]
+    stale = [name for name, text in written.items() if not same(folder / name, text)]
     assert not stale, f"not current: {', '.join(stale)}; write them with: {COMMAND}"
 
 
@@ -42,7 +45,9 @@ def test_the_command_writes_all_pages(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(SystemExit) as caught:
         main.main()
     assert caught.value.code == 0
-    assert {path.name: path.read_text() for path in (tmp_path / "new" / "folder").iterdir()} == written
+    folder = tmp_path / "new" / "folder"
+    files = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert files == written
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_error(
@@ -66,21 +71,21 @@ def test_every_option_has_a_row(written: dict[str, str]) -> None:
     assert all(f"| `{flag}` | " in written["options.md"] for flag in benchmark_options())
 
 
-def test_every_field_of_a_record_is_described() -> None:
+def test_every_field_of_a_run_is_described() -> None:
     undescribed = [
         f"{kind.__name__}.{field.name}"
-        for kind in structures_of(CaseRecord)
+        for kind in structures_of(MeasuredRun)
         for field in fields_of(kind)
         if not field.meaning
     ]
     assert undescribed == []
 
 
-def test_every_structure_of_a_record_has_a_table_with_its_stored_names(written: dict[str, str]) -> None:
+def test_every_structure_of_a_run_has_a_table_with_its_stored_names(written: dict[str, str]) -> None:
     sections = {section.partition("\n")[0]: section for section in written["fields.md"].split("\n## ")[1:]}
-    assert list(sections) == [kind.__name__ for kind in structures_of(CaseRecord)]
-    assert Stack in structures_of(CaseRecord)
-    for kind in structures_of(CaseRecord):
+    assert list(sections) == [kind.__name__ for kind in structures_of(MeasuredRun)]
+    assert Stack in structures_of(MeasuredRun)
+    for kind in structures_of(MeasuredRun):
         assert all(f"| `{name}` |" in sections[kind.__name__] for name in kind.__struct_encode_fields__)
     assert "side_by_side" not in written["fields.md"]
 
@@ -123,8 +128,10 @@ def test_every_tier_and_its_effort_are_described(written: dict[str, str]) -> Non
 
 def test_every_verdict_and_subcommand_is_described(written: dict[str, str]) -> None:
     assert all(f"| `{kind}` | " in written["verdicts.md"] for kind in GRAVITY)
-    assert all(f"\n## mxperf {command.__name__}\n" in written["mxperf.md"] for command in SUBCOMMANDS)
-    assert written["mxperf.md"].count("\nExit code 0: ") == len(SUBCOMMANDS)
+    names = [command.__name__ for command in SUBCOMMANDS]
+    names += [f"{group} {command.__name__}" for group, members in GROUPS.items() for command in members]
+    assert all(f"\n## mxperf {name}\n" in written["mxperf.md"] for name in names)
+    assert written["mxperf.md"].count("\nExit code 0: ") == len(names)
 
 
 @pytest.mark.parametrize(

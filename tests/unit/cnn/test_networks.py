@@ -30,7 +30,9 @@ FAMILY = CnnFamily(pretrained=False, calibration="naive")
 
 def test_the_nightly_tier_is_all_of_table_2() -> None:
     nightly = catalogue().tiers["nightly"]
-    assert set(nightly.networks) == set(catalogue().multiply_adds) == TABLE_2
+    assert set(nightly.networks) == TABLE_2
+    # The remaining time of every tier's networks is estimated from these.
+    assert set(catalogue().multiply_adds) == {name for tier in catalogue().tiers.values() for name in tier.networks}
     assert nightly.batches == [1, 2, 4, 8, 16, 32, 64]
     assert len(FAMILY.cases("nightly")) == 8 * 7 * 3
 

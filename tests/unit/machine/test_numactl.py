@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from perf.machine.numactl import Numactl, find_numactl
+from perf.machine.numactl import Numactl, find_numactl, numactl_finding
 from perf.machine.placement import place_instances
 from perf.machine.topology import Node, Topology, format_cpulist, read_topology
 
@@ -52,6 +52,28 @@ def test_a_numactl_that_does_not_bind_is_explained(fake_numactl: Path, script: s
 def test_a_numactl_that_does_not_run_is_explained(fake_numactl: Path, script: str) -> None:
     fake_numactl.write_text(script)
     assert "does not run" in find_numactl(ONE_NODE, timeout_s=0.1).problem
+
+
+TWO_NODES = Topology((*ONE_NODE.nodes, Node(1, (1,), ((1,),))))
+
+
+@pytest.mark.parametrize(
+    ("topology", "verdict", "reading"),
+    [(ONE_NODE, "fine", "numactl is not installed, one node"), (TWO_NODES, "doubtful", "numactl is not installed")],
+)
+def test_a_missing_numactl_is_doubtful_on_several_nodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, topology: Topology, verdict: str, reading: str
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    finding = numactl_finding(topology)
+    assert (finding.verdict, finding.reading) == (verdict, reading)
+    assert bool(finding.advice) == (verdict == "doubtful")
+
+
+def test_a_numactl_that_binds_is_fine(fake_numactl: Path) -> None:
+    fake_numactl.write_text("#!/bin/sh\necho 7f00 bind:0 heap\n")
+    finding = numactl_finding(TWO_NODES)
+    assert (finding.verdict, finding.reading, finding.advice) == ("fine", "binds CPUs and memory", None)
 
 
 def test_a_numactl_that_binds_is_used(fake_numactl: Path) -> None:

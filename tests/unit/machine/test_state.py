@@ -55,7 +55,7 @@ def test_a_quiet_machine_is_fine_in_every_check(tree: Tree) -> None:
         "turbo": "off (intel_pstate)",
         "frequency": "3000 MHz",
         "numa_balancing": "off",
-        "swap": "1 MiB in use",
+        "swap": "1 of 4 MiB in use",
         "swapping": "0 pages moved",
         "huge_pages": "madvise, defrag madvise",
         "microcode": "0x5003604",

@@ -1,5 +1,8 @@
 """Collecting: which items are measured, and what is refused although nothing is started."""
 
+import json
+import re
+import sys
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -7,7 +10,9 @@ from unittest.mock import Mock
 import pytest
 
 from perf.files import ROOT
+from perf.machine import read_machine
 from perf.plugin.collection import may_collect_suite
+from tests.support.factories import benchmark, document
 from tests.support.inline import Finished, run_inline
 
 
@@ -41,6 +46,87 @@ def test_what_cannot_work_is_refused_while_collecting(tmp_path: Path, options: t
     assert REFUSED[options] in finished.part("ERROR: ", "\n\n")
     assert "Traceback" not in finished.output
     assert "INTERNALERROR" not in finished.output
+
+
+def test_a_rerun_needs_a_verdict(tmp_path: Path) -> None:
+    finished = run_inline(tmp_path, "--collect-only", "perf/cnn", "--perf-tier=smoke", "--perf-rerun=inconclusive")
+    assert finished.code == pytest.ExitCode.USAGE_ERROR
+    assert "no finished session has judged a case\nnext: judge the cases first: " in finished.part("ERROR: ", "\n\n")
+
+
+def test_a_rerun_selects_cases_by_their_last_verdict_and_no_checks_of_answers(tmp_path: Path) -> None:
+    nothing = dict.fromkeys(("latency_ratio", "smallest_loss", "beside"))
+    verdict: dict[str, Any] = {"kind": "inconclusive", "reason": "", "changes": [], "missing": [], "ratios": []}
+    verdict |= nothing
+    content = document(
+        benchmark("cifar_resnet20_v1-b1", "mkl-int8", verdict=verdict),
+        benchmark("cifar_resnet20_v1-b4", "mkl-int8", verdict={**verdict, "kind": "ok"}),
+        machine_class=read_machine().machine_class,
+    )
+    run = tmp_path / "runs" / "1" / "run.json"
+    run.parent.mkdir(parents=True)
+    run.write_text(json.dumps(content))
+    options = ("--collect-only", "-q", "perf", "--perf-tier=smoke", "--perf-rerun=inconclusive", "--perf-rerun=invalid")
+    finished = run_inline(tmp_path, *options)
+    assert finished.code == pytest.ExitCode.OK
+    assert re.findall(r"^perf/.*$", finished.output, re.MULTILINE) == [
+        "perf/cnn/test_inference.py::test_inference[cifar_resnet20_v1-b1-mkl-int8]"
+    ]
+    assert "1 case with the last verdict inconclusive or invalid" in finished.output
+
+
+MARKS = """
+import pytest
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if {condition}:
+            item.add_marker(pytest.mark.perf({arguments}))
+"""
+
+
+def marked(folder: Path, condition: str, arguments: str) -> Finished:
+    """What a session says whose user marks items in a plugin."""
+    (folder / "marks.py").write_text(MARKS.format(condition=condition, arguments=arguments))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.delitem(sys.modules, "marks", raising=False)
+        return collect(folder, "perf/cnn", "-p", "marks")
+
+
+@pytest.mark.parametrize("arguments", ["tolerance=0.03", "tolerance=0.1, resolution=0.3", "resolution=0.2"])
+def test_cases_may_be_marked_with_a_tolerance(tmp_path: Path, arguments: str) -> None:
+    assert marked(tmp_path, '"test_inference" in item.name', arguments).code == pytest.ExitCode.OK
+
+
+REFUSED_MARKS = {
+    "0.03": "its marker perf: perf(0.03)\nnext: write perf(tolerance=0.03), ",
+    "": "its marker perf: perf()",
+    "tolerence=0.03": "its marker perf: perf(tolerence=0.03)",
+    "tolerance='3%'": "its marker perf: Expected `float | null`, got `str` - at `$.change`",
+    "tolerance=True": "its marker perf: Expected `float | null`, got `bool`",
+    "tolerance=3": "its marker perf has a value that is not between 0 and 1",
+    "tolerance=0.3": "its marker perf allows a change of 0.3, but `ok` excludes 0.05",
+}
+
+
+@pytest.mark.parametrize("arguments", REFUSED_MARKS)
+def test_a_mark_that_sets_no_tolerance_is_refused_with_its_item(tmp_path: Path, arguments: str) -> None:
+    finished = marked(tmp_path, '"b4-mkl-int8" in item.name', arguments)
+    assert finished.code == pytest.ExitCode.USAGE_ERROR
+    message = finished.part("ERROR: ", "\n\n")
+    item = "perf/cnn/test_inference.py::test_inference[cifar_resnet20_v1-b4-mkl-int8]"
+    assert message.startswith(f"{item}: {REFUSED_MARKS[arguments]}")
+    assert "Traceback" not in finished.output
+
+
+def test_a_mark_on_a_check_of_answers_is_refused(tmp_path: Path) -> None:
+    finished = marked(tmp_path, '"test_fusion" in item.name', "tolerance=0.03")
+    assert finished.code == pytest.ExitCode.USAGE_ERROR
+    assert (
+        "its marker perf has no effect, since it does not measure a case\nnext: mark items of cases only"
+        in finished.output
+    )
 
 
 ACCEPTED = {

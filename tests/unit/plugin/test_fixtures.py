@@ -1,19 +1,23 @@
 """Answers that nothing shows to be right or wrong: they pass, and fail under --perf-strict. The command of one item."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from perf.measure.family import Checked
-from perf.plugin.fixtures import _fail_as_judged, reproduction
+from perf.plugin.fixtures import _fail_as_judged
 from perf.plugin.options import OPTIONS, Options
 from perf.plugin.storage import STORAGE
+from perf.plugin.terminal import reproduction
+from perf.runs.judges import NoBaseline
+from perf.runs.verdict import Verdict
 
 
 def fail_as_judged(unjudged: str | None, *, strict: bool) -> None:
     outcome: Any = SimpleNamespace(case=SimpleNamespace(id="net-b1-mkl-int8"), check=Checked(None, None, unjudged))
-    options = SimpleNamespace(strict=strict, advisory=False)
+    options = SimpleNamespace(strict=strict, advisory=False, shard=None)
     session: Any = SimpleNamespace(setup=SimpleNamespace(options=options), judge=None)
     _fail_as_judged(outcome, None, session, "net", "uv run pytest net")
 
@@ -36,3 +40,15 @@ def test_the_command_of_one_item_names_the_configuration_file(file: str | None, 
     stash = {OPTIONS: Options(), STORAGE: SimpleNamespace(arguments=[])}
     config: Any = SimpleNamespace(option=SimpleNamespace(inifilename=file), stash=stash)
     assert reproduction(config, "perf/test_a.py::test_b").endswith(f"run pytest perf/test_a.py::test_b{arguments}")
+
+
+@pytest.mark.parametrize(("shard", "fails"), [(None, True), ((1, 2), False)])
+def test_the_verdict_of_a_shard_fails_nothing(shard: tuple[int, int] | None, *, fails: bool) -> None:
+    case: Any = SimpleNamespace(id="net-b1-mkl-int8")
+    outcome: Any = SimpleNamespace(case=case, check=Checked(None, None, None))
+    options = Options(strict=True, shard=shard)
+    session: Any = SimpleNamespace(setup=SimpleNamespace(options=options), judge=NoBaseline(), contested=set())
+    verdict = Verdict("net-b1-mkl-int8", "regressed", "slower")
+    with pytest.raises(pytest.fail.Exception, match="regressed") if fails else nullcontext():
+        _fail_as_judged(outcome, verdict, session, "net", "uv run pytest net")
+    assert session.contested == ({"net"} if fails else set())

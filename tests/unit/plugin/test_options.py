@@ -201,6 +201,7 @@ def test_the_variable_goes_before_the_setting_of_the_cache(read: Read, monkeypat
         ("--perf-imagenet-rec=/no/where.rec", "this is not a file that can be read"),
         (f"--perf-train-rec={__file__}", f"there is no {__file__.removesuffix('.py')}.idx"),
         ("--perf-summary=/no/where/s.md", "there is no folder /no/where"),
+        ("--perf-report=/no/where/r.html", "there is no folder /no/where"),
         ("--perf-summary=/usr", "this is a folder; write the name of a file"),
         ("--perf-summary=", "write a file in an existing folder"),
         ("--perf-weights=", "write a folder"),
@@ -255,7 +256,9 @@ def test_a_wrong_override_is_no_fault_of_the_file(read: Read) -> None:
 def test_what_is_for_one_session_is_no_setting() -> None:
     flags = {option.flag for _, option, _ in declared(Options) if not option.setting}
     of_stored_runs = {"--perf-store-answers", "--perf-drop", "--perf-reason"}
-    assert flags == {"--perf-resume", "--perf-inject", "--perf-train-rec", "--perf-train-epochs", *of_stored_runs}
+    of_training = {"--perf-train-rec", "--perf-train-epochs"}
+    of_sessions = {"--perf-resume", "--perf-rerun", "--perf-inject", "--perf-shard", "--perf-session"}
+    assert flags == of_sessions | of_training | of_stored_runs
 
 
 def test_text_that_is_not_utf_8_is_refused(read: Read) -> None:

@@ -1,12 +1,19 @@
-"""Which sessions' folders stay in the cache."""
+"""Which sessions' folders stay in the cache, and what the runs in them say of each case."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from perf.files import ROOT
+from perf.judge.judgement import VerdictKind
 from perf.measure.journal import Journal
-from perf.plugin.storage import KEPT_SESSIONS, forget_old_sessions
+from perf.plugin.storage import KEPT_SESSIONS, forget_old_sessions, last_verdicts
+from perf.runs.verdict import Verdict
+from tests.support.factories import MACHINE_CLASS, benchmark, document, native
 
 HOLD = """
 import sys
@@ -31,3 +38,42 @@ def test_a_running_session_outlives_all_newer_ones(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["00", *newest]
     forget_old_sessions(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == newest
+
+
+FP32 = "{}-mkl-fp32"
+
+
+def keep(runs: Path, session: str, verdicts: dict[str, VerdictKind], **context: Any) -> Path:
+    """Keep the run of a session with these verdicts on mkl-fp32, by workload."""
+    judged = [
+        benchmark(name, verdict=msgspec.to_builtins(Verdict(FP32.format(name), kind, "why").record))
+        for name, kind in verdicts.items()
+    ]
+    path = runs / session / "run.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(document(native("a-b1"), *judged, **context)))
+    return path
+
+
+def test_the_last_verdict_on_each_case_counts(tmp_path: Path) -> None:
+    keep(tmp_path, "1", {"a-b1": "inconclusive", "b-b1": "inconclusive"})
+    keep(tmp_path, "2", {"a-b1": "ok"})
+    assert last_verdicts(tmp_path, MACHINE_CLASS) == {"a-b1-mkl-fp32": "ok", "b-b1-mkl-fp32": "inconclusive"}
+
+
+def test_what_was_left_out_of_a_run_is_invalid(tmp_path: Path) -> None:
+    item = "perf/cnn/test_inference.py::test_inference[b-b1-mkl-int8]"
+    keep(tmp_path, "1", {"a-b1": "ok"}, left_out={item: "wrong answers"})
+    assert last_verdicts(tmp_path, MACHINE_CLASS) == {"a-b1-mkl-fp32": "ok", "b-b1-mkl-int8": "invalid"}
+
+
+def test_unfinished_runs_those_of_other_classes_and_damaged_ones_do_not_count(tmp_path: Path) -> None:
+    """A resumed session must select the cases that it selected before it was interrupted."""
+    keep(tmp_path, "1", {"a-b1": "inconclusive"})
+    keep(tmp_path, "2", {"a-b1": "ok"}, complete=False)
+    keep(tmp_path, "3", {"a-b1": "ok"}, machine_class="other-2c")
+    whole = keep(tmp_path, "4", {"a-b1": "ok"})
+    whole.write_bytes(whole.read_bytes()[:-100])
+    keep(tmp_path, "5", {})
+    assert last_verdicts(tmp_path, MACHINE_CLASS) == {"a-b1-mkl-fp32": "inconclusive"}
+    assert last_verdicts(tmp_path / "none", MACHINE_CLASS) == {}

@@ -81,7 +81,7 @@ def test_every_way_to_import_is_seen(source: str, name: str) -> None:
 
 
 def test_the_rooms_are_there() -> None:
-    assert {"builds", "cli", "cnn", "judge", "machine", "measure", "plugin", "report", "worker"} <= ROOMS
+    assert {"builds", "cli", "cnn", "history", "judge", "machine", "measure", "plugin", "report", "worker"} <= ROOMS
     assert GRAPH["measure"] >= {"builds", "machine", "judge"}, "the graph is empty: nothing was read"
 
 
@@ -112,7 +112,8 @@ def test_the_command_reads_judges_and_shows_but_never_measures() -> None:
     imports = {
         name for path, names in MODULES.items() if path.parts[1] == "cli" for name in names if pages not in path.parents
     }
-    assert {room_of(name) for name in imports} - {None, "cli"} <= {"bisection", "machine", "report", "runs"}
+    rooms = {"bisection", "history", "machine", "report", "runs"}
+    assert {room_of(name) for name in imports} - {None, "cli"} <= rooms
 
 
 def test_nothing_needs_the_command() -> None:

@@ -3,12 +3,15 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from ruamel.yaml import YAML
 
+from perf.cli.reference import SUBCOMMANDS
 from perf.files import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
@@ -84,6 +87,48 @@ def test_each_step_runs_one_line(path: Path) -> None:
     assert [command for command in commands if "\n" in command.strip()] == []
 
 
-def test_nightly_runs_on_the_announcements_machine() -> None:
-    measuring = jobs(FOLDER / "nightly.yml")
-    assert {name: job["runs-on"] for name, job in measuring.items()} == dict.fromkeys(measuring, NIGHTLY_RUNNER)
+def test_only_the_measuring_job_of_a_night_runs_on_the_announcements_machine() -> None:
+    runners = {name: job["runs-on"] for name, job in jobs(FOLDER / "nightly.yml").items()}
+    assert {name for name, labels in runners.items() if labels == NIGHTLY_RUNNER} == {"measure"}
+    assert {labels for name, labels in runners.items() if name != "measure"} == {"ubuntu-latest"}
+
+
+def test_only_the_job_that_writes_the_issue_may_write() -> None:
+    rights = {name: job["permissions"] for name, job in jobs(FOLDER / "nightly.yml").items()}
+    assert rights.pop("issue") == {"contents": "read", "issues": "write"}
+    assert {right for by_scope in rights.values() for right in by_scope.values()} == {"read"}
+
+
+def commands(path: Path) -> list[str]:
+    return [step["run"] for job in jobs(path).values() for step in job["steps"] if "run" in step]
+
+
+def test_one_policy_decides_whether_a_machine_may_measure() -> None:
+    decisions = [line for path in WORKFLOWS for line in commands(path) if "mxperf doctor" in line]
+    assert len(decisions) == 2
+    assert set(decisions) == {".uv/bin/uv run mxperf doctor --fit --window 10"}
+
+
+def test_the_options_of_the_workflows_commands_exist() -> None:
+    known = {f"--{name}" for command in SUBCOMMANDS for name in names_of(command)}
+    for path in WORKFLOWS:
+        for line in commands(path):
+            if "mxperf" in line:
+                assert set(re.findall(r" (--[a-z-]+)", line)) <= known, line
+
+
+def names_of(command: Callable[..., Any]) -> Iterator[str]:
+    app = typer.Typer()
+    app.command()(command)
+    for parameter in typer.main.get_command(app).params:
+        yield from (option.removeprefix("--") for option in parameter.opts)
+
+
+def test_only_the_comment_may_write_to_a_pull_request_and_it_runs_reviewed_code() -> None:
+    workflow = YAML(typ="safe").load(FOLDER / "pull-request.yml")
+    assert workflow["permissions"] == {"contents": "read"}
+    comment = workflow["jobs"].pop("comment")
+    assert comment["permissions"] == {"contents": "read", "pull-requests": "write"}
+    assert comment["if"] == "github.event.pull_request.head.repo.full_name == github.repository"
+    assert comment["steps"][0]["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+    assert [job for job in workflow["jobs"].values() if "permissions" in job] == []

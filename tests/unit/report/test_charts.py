@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from perf.report.charts import write_accuracy_curves, write_layer_chart, write_training_charts
+from perf.report.charts import mean_curve, write_accuracy_curves, write_layer_chart, write_training_charts
 from perf.report.training import projections
 from tests.unit.report.records import ratio, record, trained
 
@@ -26,6 +26,10 @@ def test_accuracy_curves_are_means_by_number_of_ranks(tmp_path: Path) -> None:
     assert "Digits: accuracy by epoch, mean of 2 trainings" in page
     for name in ("1 rank, training", "1 rank, held out", "2 ranks, training", "2 ranks, held out"):
         assert name in page
+
+
+def test_a_mean_curve_is_the_mean_of_each_epoch() -> None:
+    assert mean_curve([[(0.5, 0.25), (1.0, 0.5)], [(0.75, 0.5), (1.0, 1.0)]]) == [(0.625, 0.375), (1.0, 0.75)]
 
 
 def test_layers_are_shown_next_to_the_stored_ones(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The summary shows the figures of the records, in Markdown and on consoles of any width."""
 
+import html
 import re
 import tempfile
 from collections import Counter
@@ -18,7 +19,9 @@ from rich.console import Console
 from perf.columns import Column
 from perf.errors import PerfError
 from perf.facts import Drift
-from perf.report.summary import MARKED, TYPICAL, Summary, TextTable, print_summary, tables_of, write_markdown
+from perf.report.github.markdown import write_markdown
+from perf.report.summary import MARKED, TYPICAL, Summary, print_summary, tables_of
+from perf.report.tables import TextTable
 from perf.runs.record import CaseRecord, RatioEstimate
 from perf.runs.schema import FEW
 from tests.unit.report.records import (
@@ -47,6 +50,12 @@ def table_of(records: list[CaseRecord]) -> TextTable:
     """Return the table of records of one family."""
     (table,) = tables_of(Summary(records, [], [], []))
     return table
+
+
+def written(summary: Summary, path: Path, title: str = "") -> str:
+    """Return the summary's Markdown as it is read: without its escapes."""
+    write_markdown(summary, path, title)
+    return re.sub(r"\\(.)", r"\1", html.unescape(path.read_text()))
 
 
 def cells(line: str) -> list[str]:
@@ -148,20 +157,17 @@ def test_the_mark_is_explained_once_below_the_tables(tmp_path: Path, shaky: dict
     lines = printed(marked, 200).splitlines()
     assert lines[-2:] == [MARKED, *SUMMARY.footer]
     assert sum(line.count(" ?") for line in lines) == 2
-    path = tmp_path / "summary.md"
-    write_markdown(marked, path, "")
-    text = path.read_text()
+    text = written(marked, tmp_path / "summary.md")
     assert text.count(" ? |") == 2
     assert f"\n- {MARKED}\n- {SUMMARY.footer[0]}\n" in text
 
 
 def test_a_typical_speedup_outside_the_interval_is_shown_and_explained(tmp_path: Path) -> None:
     busy = replace(SUMMARY, records=[NATIVE, record("mkl-fp32", ratio(15.554, typical=13.99)), INT8])
-    path = tmp_path / "summary.md"
-    write_markdown(busy, path, "")
+    markdown = written(busy, tmp_path / "summary.md")
     lines = printed(busy, 200).splitlines()
     assert lines[-2:] == [TYPICAL, *SUMMARY.footer]
-    for text in ("\n".join(lines[:-2]), path.read_text().replace(TYPICAL, "")):
+    for text in ("\n".join(lines[:-2]), markdown.replace(TYPICAL, "")):
         assert text.count("15.55 [14.00, 17.11] ~13.99") == text.count("~") == 1
 
 
@@ -218,9 +224,7 @@ def test_markdown_has_the_figures_of_the_records_to_the_printed_digit(
 
 
 def test_markdown_is_one_table_between_two_lists(tmp_path: Path) -> None:
-    path = tmp_path / "summary.md"
-    write_markdown(SUMMARY, path, "CNN inference, quick tier")
-    lines = path.read_text().splitlines()
+    lines = written(SUMMARY, tmp_path / "summary.md", "CNN inference, quick tier").splitlines()
     table = table_of(RECORDS)
     assert lines[:3] == ["# CNN inference, quick tier", "", "- machine class c5.metal: 48 cores"]
     assert f"## {table.title}" in lines

@@ -14,6 +14,7 @@ from perf.report.verdicts import (
     MOST_INVOCATIONS,
     SHOWN_NAMES,
     print_verdicts,
+    reason_lines,
 )
 from perf.runs.groups import RunVerdicts
 from perf.runs.judges import Judge, NoBaseline
@@ -22,6 +23,7 @@ from perf.runs.verdict import GRAVITY, Verdict
 from tests.support.factories import (
     CASE,
     benchmark,
+    document,
     gate,
     judged,
     measured_side_by_side,
@@ -82,8 +84,8 @@ def test_what_the_baseline_arm_lacked_is_printed_and_stored_for_every_verdict() 
         assert verdict.kind == kind
         assert verdict.record.missing == ("threads: 2 -> 1",)
     ok = printed([judged_side_by_side(0, threads=1)], at=gate())
-    reason = f"changed since the baseline: {WHEEL_CHANGE}; the baseline arm differs in threads: 2 -> 1"
-    assert f"ok: {reason}. 1 case: {CASE}.\n" in ok
+    assert f"\nchanged since the baseline: {WHEEL_CHANGE}. 1 case: {CASE}.\n" in ok
+    assert f"\nthe baseline arm differs from the baseline: threads: 2 -> 1. 1 case: {CASE}.\n" in ok
 
 
 def test_cases_without_a_baseline_and_without_a_run_are_listed() -> None:
@@ -103,19 +105,19 @@ def test_long_lists_of_cases_state_how_many_more_there_are() -> None:
     assert f"n{SHOWN_NAMES}," not in text
 
 
-def test_the_differences_of_cases_that_are_ok_are_listed_once_with_their_cases() -> None:
+def test_differences_are_listed_once_with_their_cases_whatever_the_verdict() -> None:
     verdicts = [
         judged_side_by_side(0, "resnet18_v1-b1"),
-        judged_side_by_side(0),
+        judged_side_by_side(-0.1),
         drifted(0, stack=stack(measuring="ba9876543210")),
     ]
-    assert {verdict.kind for verdict in verdicts} == {"ok"}
+    assert [verdict.kind for verdict in verdicts] == ["ok", "regressed", "ok"]
     text = printed(verdicts, at=gate())
     for change, cases in (
         (WHEEL_CHANGE, f"2 cases: resnet18_v1-b1-mkl-fp32, {CASE}"),
         ("measuring: 0123456789ab -> ba9876543210", f"1 case: {CASE}"),
     ):
-        assert text.count(f"ok: changed since the baseline: {change}. {cases}.\n") == 1
+        assert text.count(f"\nchanged since the baseline: {change}. {cases}.\n") == 1
 
 
 def test_an_undecided_case_states_how_many_invocations_would_decide_it() -> None:
@@ -126,12 +128,38 @@ def test_an_undecided_case_states_how_many_invocations_would_decide_it() -> None
     assert f"; --perf-invocations={needed} would decide it. 1 case: {CASE}." in printed([verdict])
 
 
+def test_an_identical_reason_is_printed_once_with_its_cases() -> None:
+    """The cases differ in what changed, in the change that would have been detected, and in what would decide them."""
+    names = [f"net{number}-b1" for number in range(5)]
+    verdicts = [
+        judged(
+            benchmark(name, stack=stack(wheel="d" * 64, program=f"{name}-0123/fp32")),
+            gate(document(*map(benchmark, names))),
+        )
+        for name in names
+    ]
+    assert {verdict.kind for verdict in verdicts} == {"inconclusive"}
+    assert len({verdict.reason for verdict in verdicts}) == 5
+    lines = [line for line in printed(verdicts).splitlines() if line.startswith("inconclusive: ")]
+    assert len(lines) == 1
+    assert lines[0].endswith(
+        "would have been detected. 5 cases: " + ", ".join(f"{name}-mkl-fp32" for name in names) + "."
+    )
+
+
+@pytest.mark.parametrize(("losses", "text"), [((3.1, 12.0, 3.1), "3.1 to 12.0%"), ((3.1, 3.1), "3.1%")])
+def test_reasons_that_differ_in_percentages_are_one_with_a_range(losses: tuple[float, ...], text: str) -> None:
+    verdicts = [Verdict(f"n{n}", "inconclusive", f"a loss of {loss}% or more") for n, loss in enumerate(losses)]
+    names = ", ".join(verdict.case for verdict in verdicts)
+    assert reason_lines(verdicts) == [f"inconclusive: a loss of {text} or more. {len(losses)} cases: {names}."]
+
+
 def test_no_impractical_number_of_invocations_is_recommended() -> None:
     undecided = Judgement(
         "inconclusive", "why", Change(-0.1, (VariancePrior(0.09, 4),)), 0.9, 0.8, MOST_INVOCATIONS + 1
     )
     text = printed([Verdict(CASE, "inconclusive", "why", side_by_side=undecided)])
-    assert "why; this machine is too noisy to decide it with a practical number of invocations. 1 case" in text
+    assert "why; this machine is too noisy to decide that with a practical number of invocations. 1 case" in text
     assert "--perf-invocations" not in text
 
 

@@ -26,6 +26,7 @@ from tests.support.factories import (
     stack,
 )
 from tests.unit.runs.made_runs import ITEM, WORKLOADS, ended_later
+from tests.unit.runs.refreshing.made_sessions import built
 
 # How fast each wheel is, on the log scale: the result of a side-by-side measurement.
 QUALITY = {"b": 0.0, "c": -0.5, "d": 0.1}
@@ -112,6 +113,20 @@ class Sequences(RuleBasedStateMachine):
         """An earlier stored run is proposed again, as by `mxperf refresh`."""
         for path in sorted(self.folder.glob("*.json"))[:1]:
             self._save(json.loads(path.read_text()), waiver)
+
+    @rule(paces=paces, wheel=wheels, compared=st.booleans(), waiver=waivers)
+    def refresh_from_sessions(self, paces: dict[str, float], wheel: str, compared: bool, waiver: Waiver) -> None:
+        """Three sessions become one run, as by `mxperf refresh --from`."""
+        with tempfile.TemporaryDirectory() as folder:
+            sessions = [self._session(paces, wheel, compared=compared) for _ in range(3)]
+            self._save(built(Path(folder), *sessions), waiver)
+
+    @invariant()
+    def the_anchor_stays(self) -> None:
+        paths = sorted(self.folder.glob("*.json"))
+        drifts = [read_run(path).perf.drift for path in paths]
+        assert drifts[:1] in ([], [None])
+        assert {drift.anchor if drift else None for drift in drifts[1:]} <= {path.name for path in paths[:1]}
 
     @invariant()
     def nothing_is_hidden(self) -> None:

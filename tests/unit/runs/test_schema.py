@@ -125,6 +125,10 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda c: c["benchmarks"].append(benchmark()),
         "contains the case resnet50_v1-b1-mkl-fp32 2 times",
     ),
+    "a tolerance of everything": (
+        lambda c: c["perf"].update(tolerances={"a-b1": {"change": 1.5}}),
+        "contains an impossible tolerance of a-b1: change 150.0%",
+    ),
     "no class": (lambda c: c["perf"].update(machine_class=""), "has an invalid machine class"),
 }
 

@@ -1,7 +1,9 @@
 """Tolerances: the narrowest entry counts, and an invalid file is refused by name."""
 
+import math
 import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,9 +11,12 @@ import pytest
 from perf.errors import PerfError
 from perf.judge.judgement import Tolerance
 from perf.judge.variance_prior import VariancePrior
+from perf.report.properties import properties_of
+from perf.report.verdicts import verdict_lines
 from perf.runs.baseline import TOLERANCES as FILE
-from perf.runs.tolerances import AssumedDeviations, ToleranceEntry, read_tolerances
-from tests.support.factories import CASE, TOLERANCES
+from perf.runs.tolerances import AssumedDeviations, ToleranceEntry, check_marked, read_tolerances
+from tests.support.factories import CASE, TOLERANCES, benchmark, gate, judged, measured_side_by_side, stack
+from tests.unit.report.records import FP32
 
 GOOD = """
 [default]
@@ -35,6 +40,29 @@ def test_the_narrowest_tolerance_counts() -> None:
     assert tolerances.of("cnn", "mobilenet1.0-b1-mkl-fp32") == Tolerance(0.02, 0.05)
     assert tolerances.of("cnn", "resnet152_v2-b1-mkl-int8") == Tolerance(0.03, 0.1)
     assert tolerances.of("cnn", "resnet50_v1-b1-mkl-int8") == Tolerance(0.9, 0.05)
+
+
+def test_what_an_item_is_marked_with_counts_first_and_the_rest_is_from_the_next_wider_entry() -> None:
+    entries = {"resnet152_v2-*": ToleranceEntry(change=0.03, resolution=0.1)}
+    tolerances = msgspec.structs.replace(TOLERANCES, cases=entries)
+    case = "resnet152_v2-b1-mkl-int8"
+    assert tolerances.of("cnn", case, ToleranceEntry(change=0.04)) == Tolerance(0.04, 0.1)
+    assert tolerances.of("cnn", case, ToleranceEntry(resolution=0.2)) == Tolerance(0.03, 0.2)
+    assert tolerances.of("cnn", "resnet18_v1-b1-mkl-int8", ToleranceEntry(change=0.04)) == Tolerance(0.04, 0.05)
+
+
+@pytest.mark.parametrize("change", [0.0, 1.0, -0.1, 3.0, math.nan, math.inf])
+def test_a_mark_outside_of_0_to_1_is_refused(change: float) -> None:
+    with pytest.raises(PerfError, match="a value that is not between 0 and 1") as caught:
+        check_marked(ToleranceEntry(change=change), Tolerance(change, 0.05), "test_a[b]")
+    assert caught.value.subject == "test_a[b]"
+
+
+def test_a_mark_that_leaves_no_room_for_ok_is_refused_with_what_to_write() -> None:
+    with pytest.raises(PerfError, match=r"allows a change of 0.1, but `ok` excludes 0.05") as caught:
+        check_marked(ToleranceEntry(change=0.1), Tolerance(0.1, 0.05), "test_a[b]")
+    assert caught.value.next_step == "add a larger resolution: perf(tolerance=0.1, resolution=0.25)"
+    check_marked(ToleranceEntry(0.1, 0.25), Tolerance(0.1, 0.25), "test_a[b]")
 
 
 def test_an_assumed_deviation_is_a_prior() -> None:
@@ -93,3 +121,26 @@ def test_unusable_tolerances_are_refused_by_name(tmp_path: Path, content: str) -
     path.write_text(content)
     with pytest.raises(PerfError, match=r"tolerances\.toml"):
         read_tolerances(path)
+
+
+SLOWER_BY_TEN_PERCENT: dict[str, Any] = {
+    "beside": measured_side_by_side(-0.105, -0.104, -0.106, -0.105),
+    "stack": stack(wheel="d" * 64),
+}
+
+
+def test_a_run_is_judged_by_the_tolerances_that_it_holds_and_says_so() -> None:
+    entry = benchmark(**SLOWER_BY_TEN_PERCENT)
+    assert judged(entry, gate()).kind == "regressed"
+    marked = gate(tolerances={CASE: {"change": 0.2, "resolution": 0.4}})
+    verdict = judged(entry, marked)
+    assert verdict.kind == "ok"
+    assert "Tolerance by the marker perf: change 20.0%, resolution 40.0% (1 case)." in marked.lines()
+    assert "  tolerance by the marker perf: change 20.0%, resolution 40.0%" in verdict_lines(verdict, marked, "uv run")
+    properties = dict(properties_of(msgspec.structs.replace(FP32, workload="resnet50_v1-b1"), verdict, marked))
+    assert properties["perf_tolerance"] == "change 20.0%, resolution 40.0%"
+
+
+def test_a_mark_on_another_case_changes_nothing() -> None:
+    marked = gate(tolerances={"resnet18_v1-b1-mkl-fp32": {"change": 0.2, "resolution": 0.4}})
+    assert judged(benchmark(**SLOWER_BY_TEN_PERCENT), marked).kind == "regressed"

@@ -1,0 +1,243 @@
+"""How often the history raises a false alarm, and after how many nights it notices a step or a creep.
+
+    uv run python -m benchmarks.steps [HISTORIES]
+
+Nights of `SERIES` series are drawn at the noise that was recorded on two machine classes, and judged by the code of
+`mxperf history check`. HISTORIES is the number of flat histories of each noise. Nights are independent of each other
+here. On a real machine they need not be.
+"""
+
+import math
+import random
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import chi2
+
+from benchmarks.gate.samples import BASELINE_ARM, load, log_ratio, variants_of
+from perf.files import ROOT
+from perf.history.findings import from_anchor
+from perf.history.schema import SIDE_BY_SIDE, Comparison, RunHeader, columns_of
+from perf.history.series import Night, Series, noise_of
+from perf.judge.steps import LEAST_BEFORE, NIGHT_ERROR, WINDOW, raises_alarm
+from perf.judge.variance_prior import variance_of
+from perf.runs.baseline import BASELINES, TOLERANCES, usable_runs
+from perf.runs.tolerances import read_tolerances
+
+SEED = 20261127
+# The comparisons of the nightly tier, and of these one in eight changes when a change is drawn.
+SERIES = 168
+CHANGED = 8
+# Nights of a flat history; and flat nights before a change, with those that are waited for it to be noticed.
+FLAT = 60
+BEFORE, WAITED = (5, 10, 30), 30
+# Histories with a change, of each kind, noise and number of nights before.
+HISTORIES = 6
+# The changes that are wanted; and larger steps, for noisier nights. Each maps nights, the first changed one is 1.
+CHANGES: dict[str, Callable[[int], float]] = {
+    "step of 5 %": lambda night: math.log1p(-0.05) if night > 0 else 0.0,
+    "creep of 0.5 %": lambda night: math.log1p(-0.005) * max(0, night),
+}
+LARGER: dict[str, Callable[[int], float]] = {
+    "step of 10 %": lambda night: math.log1p(-0.1) if night > 0 else 0.0,
+    "step of 20 %": lambda night: math.log1p(-0.2) if night > 0 else 0.0,
+}
+# The nights within which a step and a creep are to be noticed.
+WANTED = {"step": 3, "creep": 14}
+# Standard deviations of a night: up to which one does it hold?
+DEVIATIONS = (0.005, 0.01, 0.0125, 0.015, 0.02, 0.03, 0.04)
+# Invocations of a night in the nightly tier.
+INVOCATIONS = 4
+STORED = "intel-xeon-6.207-2c-1n-amx"
+RECORDINGS = ROOT / "benchmarks" / "gate" / "recordings"
+QUIET, ALL = ("quiet", "injected"), ("quiet", "injected", "loaded")
+START = datetime(2026, 11, 27, tzinfo=UTC)
+# What draws one night of a series: the log ratio, the variance between its invocations, and their number.
+Draw = Callable[[random.Random], tuple[float, float, int]]
+
+
+def side_by_side(folder: Path, kinds: Sequence[str]) -> list[Draw]:
+    """Return a draw for each variant of a recording: invocations over the equal baseline arm, without their mean."""
+    draws = []
+    for every in load(folder).values():
+        for variant in variants_of(every):
+            ratios = [log_ratio(i, variant + BASELINE_ARM, variant) for i in every if i.kind in kinds]
+            known = [ratio for ratio in ratios if ratio is not None]
+            draws.append(_invocations([ratio - statistics.fmean(known) for ratio in known]))
+    return draws
+
+
+def _invocations(pool: Sequence[float]) -> Draw:
+    def draw(source: random.Random) -> tuple[float, float, int]:
+        drawn = source.choices(pool, k=INVOCATIONS)
+        return statistics.fmean(drawn), variance_of(drawn)[0], INVOCATIONS
+
+    return draw
+
+
+def stored(machine_class: str) -> list[Draw]:
+    """Return a draw for each ratio of the stored runs of a machine class: normal, as much as its sessions vary."""
+    runs = usable_runs(BASELINES / machine_class, machine_class)
+    draws = []
+    for name, case in runs[-1].cases.items():
+        for over in case.samples:
+            samples = [run.cases[name].samples.get(over) for run in runs if name in run.cases]
+            observed = [sample.observed for sample in samples if sample and sample.observed]
+            if len(observed) == len(runs):
+                sd = math.sqrt(variance_of([one.log_ratio for one in observed])[0])
+                draws.append(_session(sd, [(one.variance, one.invocations) for one in observed]))
+    return draws
+
+
+def _session(sd: float, within: Sequence[tuple[float, int]]) -> Draw:
+    return lambda source: (source.gauss(0.0, sd), *source.choice(within))
+
+
+def history(
+    draws: Sequence[Draw], nights: int, over: str, source: random.Random, change: Callable[[int], float] | None = None
+) -> list[Series]:
+    """Return drawn series. `change` is what every eighth of them changes by, by night."""
+    return [
+        Series(
+            f"case-{number}",
+            over,
+            tuple(
+                Night(_header(night), _line(number, draws[number % len(draws)](source), over, by))
+                for night in range(nights)
+                for by in [change(night) if change and number % CHANGED == 0 else 0.0]
+            ),
+            anchored=over == SIDE_BY_SIDE,
+        )
+        for number in range(SERIES)
+    ]
+
+
+def _header(night: int) -> RunHeader:
+    return RunHeader(
+        machine_class="drawn",
+        ended=START + timedelta(days=night),
+        run=str(night),
+        host_id=None,
+        commit=None,
+        settings={},
+        not_measured={},
+        references=[],
+        fields=FIELDS,
+        stacks=STACKS,
+        comparisons=SERIES,
+    )
+
+
+def _line(number: int, drawn: tuple[float, float, int], over: str, by: float) -> Comparison:
+    value, variance, invocations = drawn
+    return Comparison(
+        case=f"case-{number}",
+        over=over,
+        family="cnn",
+        verdict=None,
+        log_ratio=value + by,
+        variance=variance,
+        invocations=invocations,
+        stack="drawn",
+        over_stack="drawn",
+    )
+
+
+def flat_histories(draws: Sequence[Draw], over: str, count: int) -> tuple[int, int]:
+    """Return the nights of flat histories after which a series raised its first alarm, and all nights."""
+    alarms = 0
+    for number in range(count):
+        noticed = first_alarms(history(draws, FLAT, over, random.Random(SEED + number)))
+        alarms += len({night for night in noticed if math.isfinite(night)})
+    return alarms, count * FLAT
+
+
+def delays(draws: Sequence[Draw], over: str, before: int, change: Callable[[int], float]) -> list[float]:
+    """Return the nights until each change was noticed, infinite for those that were not: the first night that changes
+    is 1. A series with a false alarm before its change counts as one that was not noticed.
+    """
+    result = []
+    for number in range(HISTORIES):
+        drawn = history(draws, before + WAITED, over, random.Random(SEED - 1 - number), change)
+        after = [night - before for night in first_alarms(drawn)[::CHANGED]]
+        result += [night if night > 0 else math.inf for night in after]
+    return result
+
+
+def first_alarms(every: Sequence[Series]) -> list[float]:
+    """Return after which night (the first is 1) each series raises its first alarm: as `find_changes` does, but for all
+    series at once, which is ten times as fast. Infinite for a series without an alarm.
+    """
+    noise = noise_of(every, read_tolerances(TOLERANCES))
+    columns = [from_anchor(series, own) for series, own in zip(every, noise, strict=True)]
+    values, variances = (np.array(rows) for rows in zip(*columns, strict=True))
+    anchors = int(every[0].anchored)
+    noticed = np.full(len(every), math.inf)
+    for last in range(2, values.shape[1] + 1):
+        part = slice(max(0, last - WINDOW), last)
+        before = 1 if anchors and last <= WINDOW else LEAST_BEFORE
+        level = NIGHT_ERROR / len(every)
+        alarms = raises_alarm(values[:, part], variances[:, part], noise[0].scale, level, before)
+        noticed[alarms & np.isinf(noticed)] = last - anchors
+    return list(noticed)
+
+
+def main(count: int, console: Console) -> None:
+    """Print false alarms and delays for each recorded noise, then delays by the standard deviation of a night."""
+    recordings = {folder.name: folder for folder in sorted(RECORDINGS.iterdir())}
+    noises = {
+        f"side by side, {name}, {kind}": (SIDE_BY_SIDE, side_by_side(folder, kinds))
+        for name, folder in recordings.items()
+        for kind, kinds in (("quiet", QUIET), ("with load", ALL))
+    }
+    noises[f"stored ratios, {STORED}"] = ("native-fp32", stored(STORED))
+    false = Table("noise", "sd of a night", "nights", "nights with an alarm", "95 % interval of the rate")
+    for name, (over, draws) in noises.items():
+        alarms, nights = flat_histories(draws, over, count)
+        low = chi2.ppf(0.025, 2 * alarms) / 2 if alarms else 0.0
+        high = chi2.ppf(0.975, 2 * alarms + 2) / 2
+        interval = f"{low / nights:.2%} to {high / nights:.2%}"
+        false.add_row(name, _deviations(draws), str(nights), str(alarms), interval)
+    console.print(false)
+    table = Table("noise", "flat nights before", "change", "noticed in time", "median nights", "95 % noticed after")
+    for name, (over, draws) in noises.items():
+        for before in BEFORE:
+            for what, change in (CHANGES if over == SIDE_BY_SIDE else CHANGES | LARGER).items():
+                table.add_row(name, str(before), what, *_delay(draws, over, before, what, change))
+    for sd in DEVIATIONS:
+        for what, change in CHANGES.items():
+            normal = [_session(sd, [(sd**2, INVOCATIONS)])]
+            cells = _delay(normal, "native-fp32", BEFORE[-1], what, change)
+            table.add_row(f"normal, sd of a night {sd:.2%}", str(BEFORE[-1]), what, *cells)
+    console.print(table)
+
+
+def _delay(
+    draws: Sequence[Draw], over: str, before: int, what: str, change: Callable[[int], float]
+) -> tuple[str, str, str]:
+    """Return cells: which fraction was noticed in time, and after how many nights half and 95 % were noticed."""
+    after = sorted(delays(draws, over, before, lambda night: change(night - before + 1)))
+    wanted = WANTED[what.partition(" ")[0]]
+    in_time = sum(night <= wanted for night in after) / len(after)
+    quantiles = (statistics.median_low(after), after[math.ceil(0.95 * len(after)) - 1])
+    shown = [f"{night:.0f}" if math.isfinite(night) else f"over {WAITED}" for night in quantiles]
+    return f"{in_time:.1%} within {wanted} nights", shown[0], shown[1]
+
+
+def _deviations(draws: Sequence[Draw]) -> str:
+    source = random.Random(SEED)
+    deviations = [statistics.stdev(draw(source)[0] for _ in range(200)) for draw in draws]
+    return f"{min(deviations):.1%} to {max(deviations):.1%}, median {statistics.median(deviations):.1%}"
+
+
+_RUN = usable_runs(BASELINES / STORED, STORED)[-1]
+FIELDS, STACKS = columns_of({"drawn": next(iter(_RUN.cases.values())).stack})
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100, Console(width=200))

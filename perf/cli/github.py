@@ -1,0 +1,86 @@
+"""GitHub's API, through the command gh: the comments of a pull request."""
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from perf.errors import PerfError
+
+# A call takes a second; gh itself has no limit.
+TIMEOUT_S = 60.0
+# What GitHub Actions checks out for a pull request.
+REF = re.compile(r"refs/pull/([1-9][0-9]*)/merge")
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+# One comment a line, as a JSON object.
+LINES = ".[] | {id, body, type: .user.type} | tojson"
+
+
+class Comment(msgspec.Struct, frozen=True):
+    """A comment: its `id`, its `body`, and the `type` of the account that wrote it, "Bot" or "User"."""
+
+    id: int
+    body: str
+    type: str
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """A pull request: the `repository` ("owner/name") and its `number`."""
+
+    repository: str
+    number: int
+
+    def comments(self) -> Iterator[Comment]:
+        """Yield its comments, oldest first. Raises PerfError when gh fails."""
+        listed = gh(f"repos/{self.repository}/issues/{self.number}/comments", "--paginate", "--jq", LINES)
+        for line in filter(None, listed.split("\n")):
+            try:
+                yield msgspec.json.decode(line, type=Comment)
+            except msgspec.MsgspecError as error:
+                raise PerfError(f"gh listed a comment that cannot be read: {error}", subject=line[:100]) from error
+
+    def write(self, body: str, comment: int | None) -> None:
+        """Write a comment: edit the one with this id, or add one. Raises PerfError when gh fails."""
+        method, path = ("POST", f"{self.number}/comments") if comment is None else ("PATCH", f"comments/{comment}")
+        with tempfile.NamedTemporaryFile(suffix=".md") as file:
+            Path(file.name).write_bytes(body.encode())
+            gh(f"repos/{self.repository}/issues/{path}", "--method", method, "-F", f"body=@{file.name}", "--silent")
+
+
+def pull_request_of_workflow() -> PullRequest:
+    """Return the pull request that this GitHub workflow runs for. Raises PerfError anywhere else."""
+    repository = REPOSITORY.fullmatch(os.environ.get("GITHUB_REPOSITORY", ""))
+    number = REF.fullmatch(os.environ.get("GITHUB_REF", ""))
+    if repository is None or number is None:
+        raise PerfError(
+            "--post comments on the pull request of a GitHub workflow, and this is none: GITHUB_REPOSITORY or "
+            "GITHUB_REF does not name one",
+            next_step="leave out --post to print the comment",
+        )
+    return PullRequest(repository[0], int(number[1]))
+
+
+def gh(endpoint: str, *arguments: str) -> str:
+    """Return what `gh api ENDPOINT` prints. Raises PerfError when gh is missing, fails or hangs."""
+    step = "set GH_TOKEN to a token that may write to pull requests; without one, print the comment without --post"
+    try:
+        done = subprocess.run(
+            ["gh", "api", endpoint, *arguments],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=TIMEOUT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PerfError(f"cannot be run: {error}", subject="gh api", next_step=step) from error
+    if done.returncode:
+        what = done.stderr.strip() or f"ended with exit code {done.returncode}"
+        raise PerfError(f"failed: {what}", subject=f"gh api {endpoint}", next_step=step)
+    return done.stdout

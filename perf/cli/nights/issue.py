@@ -1,0 +1,108 @@
+"""The subcommand issue: open, update or close the issue about a confirmed regression."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from perf.cli.judge import judge_files
+from perf.errors import PerfError
+from perf.report.console import say, widened
+from perf.report.issue import body_of, closing_text, title_of
+from perf.runs.gate import Gate
+from perf.runs.night.issue import Decision, OpenIssue, decide
+
+# Only who may triage the repository can set a label: the text of an issue, which anybody may write, decides nothing.
+LABEL = "performance-regression"
+# More open issues of the label than this are not looked at: there is one for each machine class and candidate.
+MOST_ISSUES = 200
+GH_TIMEOUT_S = 120.0
+
+
+def issue(
+    run: Annotated[Path, typer.Argument(help="The run: a JSON file that a session or mxperf merge wrote.")],
+    baseline: Annotated[
+        Path | None,
+        typer.Argument(help="The stored run to judge it against.", show_default="the latest of its machine class"),
+    ] = None,
+    *,
+    repository: Annotated[str, typer.Option(help="The repository on GitHub, as OWNER/NAME.")],
+    address: Annotated[str | None, typer.Option(help="The page of the workflow's run, to link to.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be done, and the issue's text, and change nothing.")
+    ] = False,
+) -> None:
+    """Open or update one issue for a confirmed regression, and close it when the regression is gone.
+
+    There is one for each machine class, and one for its candidate wheels. A regression is confirmed when the gate calls
+    a case regressed, measured side by side with the baseline's stack. Noise, a machine that drifted and a night that
+    could not judge a case open nothing and close nothing. It uses the program gh.
+
+    Exit code 0: done, or nothing to do; 4: a file cannot be used, or gh failed.
+    """
+    now, judge, judged = judge_files(run, baseline)
+    decision = decide(now.perf, judged, _open_issues(repository))
+    console = widened(Console())
+    number = f" {decision.number}" if decision.number is not None else ""
+    say(console, f"{decision.action}{f' issue{number}' if decision.action != 'nothing' else ''}: {decision.why}")
+    if decision.action == "nothing":
+        return
+    if decision.action == "close":
+        text = closing_text(decision, now, address)
+    elif isinstance(judge, Gate):
+        text = body_of(decision, now, judge, judged, address)
+    if dry_run:
+        typer.echo(text)
+        return
+    _carry_out(decision, text, repository)
+
+
+def _open_issues(repository: str) -> list[OpenIssue]:
+    listed = _gh("issue", "list", "--state=open", f"--label={LABEL}", f"--limit={MOST_ISSUES}", "--json=number,body",
+                 f"--repo={repository}")  # fmt: skip
+    try:
+        return msgspec.json.decode(listed, type=list[OpenIssue])
+    except msgspec.MsgspecError as error:
+        what = f"gh issue list answered what is no list of issues: {error}"
+        raise PerfError(what, subject=repository, next_step="update gh") from error
+
+
+def _carry_out(decision: Decision, text: str, repository: str) -> None:
+    where = f"--repo={repository}"
+    with tempfile.TemporaryDirectory() as folder:
+        body = Path(folder) / "issue.md"
+        body.write_text(text)
+        if decision.action == "open":
+            _gh("label", "create", LABEL, "--force", "--description=Opened and closed by mxperf issue", where)
+            _gh("issue", "create", f"--title={title_of(decision)}", f"--label={LABEL}", f"--body-file={body}", where)
+        elif decision.action == "update":
+            _gh("issue", "edit", str(decision.number), f"--body-file={body}", where)
+        else:
+            _gh("issue", "close", str(decision.number), "--reason=completed", f"--comment={text}", where)
+
+
+def _gh(*arguments: str) -> str:
+    """Run gh and return what it printed. Raises PerfError when it is missing, fails or does not end."""
+    program, subject = shutil.which("gh"), f"gh {' '.join(arguments[:2])}"
+    if program is None:
+        step = "install it from https://cli.github.com, or use --dry-run where it is"
+        raise PerfError("the program gh is not installed", subject=subject, next_step=step)
+    try:
+        done = _ran([program, *arguments])
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PerfError(f"could not be run: {error}", subject=subject, next_step="run it by hand") from error
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        step = "check the repository's name, and that the variable GH_TOKEN may write issues"
+        raise PerfError(f"failed: {last}", subject=subject, next_step=step)
+    return done.stdout
+
+
+def _ran(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=GH_TIMEOUT_S)

@@ -1,0 +1,1 @@
+"""The subcommands of reports of a run."""

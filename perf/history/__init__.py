@@ -1,0 +1,1 @@
+"""History: one immutable file a run, and what changed over the nights."""

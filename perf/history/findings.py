@@ -1,0 +1,105 @@
+"""Findings: what changed in each series, judged together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from perf.history.accepted import AcceptedLevels
+from perf.history.nights import Nights
+from perf.history.series import ANCHOR_NIGHTS, Series, SeriesNoise, noise_of, series_of
+from perf.judge.steps import NIGHT_ERROR, ChangePoint, SeriesChanges, find_changes
+from perf.runs.tolerances import Tolerances
+
+# A series of fewer nights cannot show a step: two nights before it, and two that it affects.
+LEAST_NIGHTS = 4
+
+
+@dataclass(frozen=True)
+class DatedChange:
+    """A change of a series: the change `point`, the time of the `first` night that it affects and of the one after
+    which it was `noticed`, and what else `changed` then.
+    """
+
+    point: ChangePoint
+    first: datetime
+    noticed: datetime
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class JudgedSeries:
+    """A `series` with its `changes` and their `dated` places. `lost` says whether it is a finding: the level now lies
+    below the first, or accepted, one by more than the tolerance of the case.
+    """
+
+    series: Series
+    changes: SeriesChanges
+    dated: tuple[DatedChange, ...]
+    lost: bool
+
+    @property
+    def too_short(self) -> bool:
+        """Whether it has too few nights to show anything."""
+        return len(self.series.nights) + self.series.anchored < LEAST_NIGHTS
+
+
+@dataclass(frozen=True)
+class HistoryFindings:
+    """What a history shows. `nights` are its files, and `judged` are all series. `unmatched` are patterns of accepted
+    levels that match no case. `gone` are the cases that the last night does not hold.
+    """
+
+    nights: Nights
+    judged: tuple[JudgedSeries, ...]
+    unmatched: tuple[str, ...]
+    gone: tuple[str, ...]
+
+    @property
+    def lost(self) -> list[JudgedSeries]:
+        """The findings, the least likely by chance first."""
+        lost = [judged for judged in self.judged if judged.lost]
+        return sorted(lost, key=lambda judged: min(point.chance for point in judged.changes.points))
+
+    @property
+    def changed(self) -> list[JudgedSeries]:
+        """The series that changed and are no findings: gains, and losses that were made up for."""
+        return [judged for judged in self.judged if judged.changes.points and not judged.lost]
+
+
+def findings_of(nights: Nights, accepted: AcceptedLevels, tolerances: Tolerances) -> HistoryFindings:
+    """Return what a history shows: what changed in its series, and what could not be judged."""
+    judged = judge_series(series_of(nights.files, accepted), tolerances)
+    cases = set().union(*(file.cases for file in nights.files))
+    last = nights.files[-1].cases if nights.files else set()
+    return HistoryFindings(nights, judged, tuple(accepted.unmatched(cases)), tuple(sorted(cases - last)))
+
+
+def judge_series(every: Sequence[Series], tolerances: Tolerances) -> tuple[JudgedSeries, ...]:
+    """Return what changed in each series. The chance of any alarm after a night in which nothing changed is
+    `NIGHT_ERROR`, divided among all of them.
+    """
+    level = NIGHT_ERROR / max(1, len(every))
+    noise = noise_of(every, tolerances)
+    return tuple(_judged(series, own, level, tolerances) for series, own in zip(every, noise, strict=True))
+
+
+def from_anchor(series: Series, noise: SeriesNoise) -> tuple[list[float], list[float]]:
+    """Return the nights' log ratios and their variances; those of an anchored series begin with the anchor."""
+    values, variances = series.values, list(noise.variances)
+    if series.anchored:
+        return [0.0, *values], [sum(variances) / len(variances) / ANCHOR_NIGHTS, *variances]
+    return values, variances
+
+
+def _judged(series: Series, noise: SeriesNoise, level: float, tolerances: Tolerances) -> JudgedSeries:
+    values, variances = from_anchor(series, noise)
+    changes = find_changes(values, variances, noise.scale, level, anchored=series.anchored)
+    dated = tuple(_dated(series, point) for point in changes.points)
+    allowed = tolerances.of(series.family, series.case).log_change
+    return JudgedSeries(series, changes, dated, bool(dated) and changes.net.log_ratio < -allowed)
+
+
+def _dated(series: Series, point: ChangePoint) -> DatedChange:
+    first, noticed = (max(0, index - series.anchored) for index in (point.first, point.noticed))
+    changed = series.changed(first - 1, first if point.kind == "step" else noticed)
+    return DatedChange(point, series.nights[first].ended, series.nights[noticed].ended, tuple(changed))

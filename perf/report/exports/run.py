@@ -1,0 +1,85 @@
+"""A stored run with all that its session wrote: complete records of its cases, and the run's own part."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from perf.errors import PerfError
+from perf.files import read_bytes
+from perf.runs.record import CaseRecord
+from perf.runs.schema import STEP, RunContext, Statistics, Value, read_run
+from perf.wording import uv
+
+
+class StateFinding(msgspec.Struct, frozen=True):
+    """What is doubtful, or unknown, about the machine's state around a run."""
+
+    check: Annotated[str, Meta(description="name of the check, as in `mxperf doctor`")]
+    reading: Annotated[str | None, Meta(description="its reading with units; null if unknown")]
+    verdict: Annotated[str, Meta(description="doubtful or unknown")]
+    explanation: Annotated[str, Meta(description="how it affects a measurement, or why it is unknown")]
+    advice: Annotated[str | None, Meta(description="what to do when it is doubtful")]
+
+
+class StateReport(msgspec.Struct, frozen=True):
+    """The machine's state around a run, by check."""
+
+    before: Annotated[dict[str, Value], Meta(description="readings before the first case")]
+    after: Annotated[dict[str, Value], Meta(description="readings after the last case")]
+    findings: Annotated[list[StateFinding], Meta(description="readings that are doubtful or unknown")]
+
+
+class MeasuredContext(RunContext, frozen=True, kw_only=True):
+    """Everything in a run that is not about one case, stored as its `perf` part."""
+
+    state: Annotated[StateReport | None, Meta(description="the machine's state around the run")] = None
+    limits_gflop_per_s: Annotated[
+        dict[str, float],
+        Meta(description="peak of each build in a large matrix product, in 10^9 floating-point operations per second"),
+    ] = msgspec.field(default_factory=dict)
+    wall_time_s: Annotated[dict[str, float], Meta(description="wall time by stage, in seconds")] = msgspec.field(
+        default_factory=dict
+    )
+    curves: Annotated[
+        dict[str, dict[int, list[tuple[float, float]]]],
+        Meta(description="mean accuracy by epoch, in training and held out, by title of a training and ranks"),
+    ] = msgspec.field(default_factory=dict)
+    compared_with: Annotated[
+        str | None, Meta(description="the stored run that it was compared with; null for none")
+    ] = None
+
+
+class MeasuredCase(msgspec.Struct, frozen=True):
+    """A case as pytest-benchmark stores it."""
+
+    fullname: Annotated[str, Meta(description="the case's pytest id")]
+    extra_info: Annotated[CaseRecord, Meta(description="the case's record")]
+    stats: Annotated[Statistics, Meta(description="pytest-benchmark's statistics of the counted passes")]
+
+
+class MeasuredRun(msgspec.Struct, frozen=True):
+    """A run's JSON. What is not listed here belongs to pytest-benchmark."""
+
+    datetime: Annotated[str, Meta(description="when it ended (ISO 8601)")]
+    perf: Annotated[MeasuredContext, Meta(description="the suite's part of the run")]
+    benchmarks: Annotated[list[MeasuredCase], Meta(description="its cases")]
+
+    @property
+    def records(self) -> list[CaseRecord]:
+        """The records of its cases, in the order of the file."""
+        return [case.extra_info for case in self.benchmarks]
+
+
+def read_measured(path: Path) -> MeasuredRun:
+    """Return the whole run in a file. Raises PerfError, naming the file, if `read_run` does, or when a record lacks
+    what this version of the suite writes.
+    """
+    read_run(path)
+    try:
+        return msgspec.json.decode(read_bytes(path, next_step=STEP), type=MeasuredRun)
+    except msgspec.ValidationError as error:
+        message = f"holds no complete records, since another version of the suite measured it: {error}"
+        step = f"export a run of this version: {uv()} run pytest perf/ --benchmark-json=RUN.json writes one"
+        raise PerfError(message, subject=str(path), next_step=step) from error

@@ -1,0 +1,1 @@
+"""What GitHub shows of a run: Markdown in step summaries and comments, and annotations."""

@@ -1,0 +1,186 @@
+"""Build what the page shows, from a run, its verdicts and the baseline."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scipy.stats import binomtest
+
+from perf.files import read_toml
+from perf.published import published_scaling
+from perf.report.overview import Finding, Overview
+from perf.report.page.cases import CaseSource, absent_rows, row_of, significance
+from perf.report.page.data import PAGE_SCHEMA, Accepted, CaseRow, Difference, Page, Rates, Worst
+from perf.report.page.figures import figures_of
+from perf.report.page.source import Compared
+from perf.report.page.svg import interval_text
+from perf.runs.groups import RunVerdicts
+from perf.runs.judges import Judge, NoBaseline
+from perf.runs.schema import AcceptedLosses
+from perf.runs.tolerances import Tolerances
+from perf.runs.verdict import GRAVITY, Verdict, VerdictRecord
+from perf.wording import counted
+
+# The measured error rates of machine classes.
+RATES = Path(__file__).with_name("rates.toml")
+SHOWN_WORST = 3
+# The probability (sign test) that independent changes lie so far on one side by chance, below which there is a warning.
+ONE_SIDED = 0.01
+# The fewest changes of which any number on one side is so improbable: 2 / 2^8 < 0.01 < 2 / 2^7.
+LEAST_CHANGES = 8
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The verdicts on a run.
+
+    verdicts: those of this judge, with the groups of cases.
+    records: each case's verdict as it is stored.
+    judge: what judged.
+    overview: what the whole run says.
+    tolerances: which losses matter.
+    command: returns the command that runs an item alone, by its pytest id.
+    """
+
+    verdicts: RunVerdicts
+    records: Mapping[str, VerdictRecord]
+    judge: Judge
+    overview: Overview
+    tolerances: Tolerances
+    command: Callable[[str], str]
+
+
+def stored_verdicts(compared: Compared) -> tuple[RunVerdicts, Mapping[str, VerdictRecord]]:
+    """Return the verdicts that a run holds: those of the session that measured it."""
+    records = {name: case.verdict for name, case in compared.run.cases.items() if case.verdict is not None}
+    verdicts = {
+        name: Verdict(name, record.kind, record.reason, changes=record.changes, missing=record.missing)
+        for name, record in records.items()
+    }
+    return RunVerdicts(verdicts), records
+
+
+def page_of(compared: Compared, judged: Judged) -> Page:
+    """Return everything that the page shows of a run."""
+    context, overview = compared.run.perf, judged.overview
+    measured = list(_rows(compared, judged))
+    absent = absent_rows(overview, {row.name for row in measured}, compared.cases_then)
+    rows = [*measured, *absent]
+    doubtful = [finding for finding in context.state.findings if finding.verdict == "doubtful"]
+    return Page(
+        schema=PAGE_SCHEMA,
+        run=compared.name,
+        datetime=compared.run.datetime,
+        machine_class=context.machine_class,
+        tier=context.tier,
+        compared=_compared(judged),
+        word=overview.result,
+        counts=dict(overview.counts),
+        worst=_worst(rows, overview.findings),
+        warnings=[
+            *overview.doubts,
+            *compared.doubts,
+            *_one_sided(rows),
+            *(f"Doubtful while it ran: {f.check.replace('_', ' ')} {f.reading}." for f in doubtful),
+        ],
+        cases=rows,
+        figures=figures_of(list(compared.run.cases.values()), published_scaling(), context.curves),
+        rates=read_toml(RATES, dict[str, Rates]).get(context.machine_class),
+        groups=[f"{group.text}: {group.judgement.kind}" for group in judged.verdicts.groups],
+        undecided=[f"{row.name}: {row.decision}" for row in rows if row.verdict == "inconclusive"],
+        wall_time_s=context.wall_time_s,
+        accepted=[
+            *_accepted(compared.name, context.accepted),
+            *(_accepted(judged.judge.name, judged.judge.baseline.perf.accepted) if judged.judge.baseline else ()),
+        ],
+        origin=[
+            *(f"{compared.name}: {line}" for line in context.origin),
+            *(f"{judged.judge.name}: {line}" for line in (compared.then.perf.origin if compared.then else [])),
+        ],
+        environment=_environment(compared),
+        settings=context.settings,
+    )
+
+
+def _rows(compared: Compared, judged: Judged) -> Iterator[CaseRow]:
+    findings = {finding.case: finding for finding in judged.overview.findings}
+    by_tables = judged.judge.compares and judged.judge.baseline is None
+    for benchmark in compared.run.benchmarks:
+        case = benchmark.extra_info
+        verdict = judged.verdicts.verdicts.get(case.name)
+        own = judged.tolerances.of(case.family, case.name, judged.judge.marked.get(case.name))
+        yield row_of(
+            CaseSource(
+                now=case,
+                then=compared.cases_then.get(case.name),
+                verdict=judged.records.get(case.name),
+                finding=findings.get(case.name),
+                tolerance=judged.tolerances.published if by_tables else own,
+                needed=verdict.side_by_side.needed if verdict and verdict.side_by_side else None,
+                command=judged.command(benchmark.fullname),
+            )
+        )
+
+
+def _compared(judged: Judged) -> str:
+    if judged.judge.baseline is not None:
+        return f"{judged.judge.name}, stored {judged.judge.baseline.datetime[:16]}"
+    if isinstance(judged.judge, NoBaseline):
+        return "judged when it was measured" if judged.records else "nothing"
+    return "the published tables"
+
+
+def _worst(rows: Sequence[CaseRow], findings: Sequence[Finding]) -> list[Worst]:
+    """Return the gravest findings, among equals the most significant; `improved` is none of them."""
+    named = {row.name: row for row in rows}
+    bad = [(f, named[f.case]) for f in findings if f.kind not in {"improved", "no-baseline"}]
+    # The overview has sorted them, but a stored verdict alone has no significance.
+    bad.sort(key=lambda pair: (-GRAVITY.index(pair[0].kind), -(pair[0].significance or significance(pair[1].change))))
+    return [
+        Worst(
+            case=row.name,
+            verdict=row.verdict,
+            change=interval_text(row.change, percent=True) if row.change else "not measured",
+            change_over=row.change_over,
+            tolerance=row.tolerance,
+            cause=row.cause,
+            reason=row.reason,
+            changes=row.changes,
+            missing=row.missing,
+            answers=row.answers_then,
+            command=row.command,
+        )
+        for _, row in bad[:SHOWN_WORST]
+    ]
+
+
+def _one_sided(rows: Sequence[CaseRow]) -> list[str]:
+    """Warn when most changes point in one direction: many cases seldom become slower, or faster, at the same time."""
+    changes = [row.change.value for row in rows if row.change is not None and row.change.value != 1]
+    losses = sum(change < 1 for change in changes)
+    if len(changes) < LEAST_CHANGES or binomtest(losses, len(changes)).pvalue >= ONE_SIDED:
+        return []
+    side, number = ("slower", losses) if losses > len(changes) / 2 else ("faster", len(changes) - losses)
+    return [
+        f"{number} of {counted(len(changes), 'change')} point in one direction ({side}): a sign of the machine, the "
+        "reference or the measuring code rather than of separate changes."
+    ]
+
+
+def _accepted(name: str, accepted: AcceptedLosses | None) -> list[Accepted]:
+    if accepted is None:
+        return []
+    dropped = [f"{case}: dropped" for case in accepted.dropped]
+    judged = [f"{case}: {kind}" for case, kind in accepted.verdicts.items()]
+    return [Accepted(name, accepted.reason, [*judged, *dropped])]
+
+
+def _environment(compared: Compared) -> list[Difference]:
+    if compared.then is None:
+        return []
+    then, now = compared.then.perf.settings, compared.run.perf.settings
+    return [
+        Difference(name, str(then.get(name, "not recorded")), str(now.get(name, "not recorded")))
+        for name in dict.fromkeys([*then, *now])
+        if then.get(name) != now.get(name)
+    ]

@@ -1,0 +1,200 @@
+"""Charts as SVG, made of elements, so that every text in them is escaped. Colours come from the page's style sheet."""
+
+import math
+from collections.abc import Mapping, Sequence
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from markupsafe import Markup
+
+from perf.report.page.data import Figure, Interval, Series
+
+WIDTH, ROW, TOP = 640, 22, 8
+# Space for the labels of categories, and below the axis for its numbers and its title.
+LEFT, RIGHT, BOTTOM = 150, 16, 40
+LINES_HEIGHT, STRIP_HEIGHT = 320, 110
+# Widths that mark shapes and gaps take, in pixels.
+RADIUS, GAP = 4, 3
+# Characters of a category's label that fit.
+LABEL = 26
+# Log axes that span less have more ticks than 1, 2 and 5.
+LOG_RANGE = 8
+# Figure 5 doubles its instances from point to point.
+SCALING_FIGURE = 5
+
+
+class Axis:
+    """Maps figures to pixels: from `low` to `high` on `start` to `end`, on a log scale if `log`."""
+
+    def __init__(self, figures: Sequence[float], start: float, end: float, *, log: bool = False) -> None:
+        usable = [figure for figure in figures if math.isfinite(figure) and (figure > 0 or not log)] or [1.0]
+        low, high = min(usable), max(usable)
+        if log:
+            self.low, self.high = low / 1.15, high * 1.15
+        else:
+            margin = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
+            self.low, self.high = low - margin, high + margin
+        self.start, self.end, self.log = start, end, log
+
+    def __call__(self, figure: float) -> float:
+        """Return the pixel of a figure; those beyond an end lie on it."""
+        figure = min(max(figure, self.low), self.high)
+        if self.log:
+            part = math.log(figure / self.low) / math.log(self.high / self.low)
+        else:
+            part = (figure - self.low) / (self.high - self.low)
+        return round(self.start + part * (self.end - self.start), 1)
+
+    @property
+    def ticks(self) -> list[float]:
+        """Round figures on the axis, some five of them."""
+        if self.log:
+            wide = self.high / self.low > LOG_RANGE
+            steps = [
+                m * 10.0**e for e in range(-3, 7) for m in ((1, 2, 5) if wide else (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9))
+            ]
+            return [step for step in steps if self.low <= step <= self.high]
+        rough = (self.high - self.low) / 5
+        size = 10.0 ** math.floor(math.log10(rough))
+        step = next(size * m for m in (1, 2, 5, 10) if size * m >= rough)
+        first = math.ceil(self.low / step)
+        return [number * step for number in range(first, math.floor(self.high / step) + 1)]
+
+
+def figure_svg(figure: Figure) -> Markup:
+    """Return a figure as SVG: lines over a number, or a row of marks for each category."""
+    return _lines(figure) if figure.lines else _rows(figure)
+
+
+def _rows(figure: Figure) -> Markup:
+    categories = list(dict.fromkeys(name for curve in figure.curves for name in curve.points))
+    height = TOP + ROW * len(categories) + BOTTOM
+    axis = Axis(_figures(figure), LEFT, WIDTH - RIGHT, log=True)
+    svg = _svg(WIDTH, height, figure.title)
+    floor = height - BOTTOM
+    for tick in axis.ticks:
+        _line(svg, "grid", axis(tick), TOP, axis(tick), floor)
+        _text(svg, f"{tick:g}", axis(tick), floor + 15, "middle")
+    _text(svg, figure.unit, (LEFT + WIDTH - RIGHT) / 2, height - 6, "middle")
+    lanes = 1 + max((n for n, _ in enumerate(figure.curves)), default=0)
+    for number, category in enumerate(categories):
+        top = TOP + ROW * number
+        _text(
+            svg, category if len(category) <= LABEL else category[: LABEL - 1] + "…", LEFT - 8, top + ROW / 2 + 4, "end"
+        )
+        _line(svg, "lane", LEFT, top + ROW, WIDTH - RIGHT, top + ROW)
+        for lane, curve in enumerate(figure.curves):
+            if category in curve.points:
+                y = round(top + GAP + (lane + 0.5) * (ROW - 2 * GAP) / lanes, 1)
+                _mark(svg, curve.style, f"{category}, {curve.name}", curve.points[category], axis, y)
+    return _markup(svg)
+
+
+def _mark(svg: Element, style: str, name: str, point: Interval, axis: Axis, y: float) -> None:
+    group = SubElement(svg, "g", {"class": style})
+    SubElement(group, "title").text = f"{name}: {interval_text(point)}"
+    if point.low is not None and point.high is not None:
+        _line(group, "interval", axis(point.low), y, axis(point.high), y)
+    x = axis(point.value)
+    if style.startswith("published"):
+        size = RADIUS - 0.5
+        corners = f"{x},{y - size} {x + size},{y} {x},{y + size} {x - size},{y}"
+        SubElement(group, "polygon", {"class": "mark", "points": corners})
+    else:
+        SubElement(group, "circle", {"class": "mark", "cx": str(x), "cy": str(y), "r": str(RADIUS - 0.5)})
+
+
+def _lines(figure: Figure) -> Markup:
+    left = 56
+    numbers = sorted({float(key) for curve in figure.curves for key in curve.points})
+    across = Axis(numbers, left, WIDTH - RIGHT, log=figure.number == SCALING_FIGURE)
+    floor = LINES_HEIGHT - BOTTOM
+    up = Axis(_figures(figure), floor, TOP)
+    svg = _svg(WIDTH, LINES_HEIGHT, figure.title)
+    for tick in up.ticks:
+        _line(svg, "grid", left, up(tick), WIDTH - RIGHT, up(tick))
+        _text(svg, f"{tick:g}", left - 6, up(tick) + 4, "end")
+    every = max(1, math.ceil(len(numbers) / 12))
+    for number in numbers[::every]:
+        _text(svg, f"{number:g}", across(number), floor + 15, "middle")
+    _text(svg, f"{figure.axis}; vertical: {figure.unit}", (left + WIDTH) / 2, LINES_HEIGHT - 6, "middle")
+    for curve in figure.curves:
+        group = SubElement(svg, "g", {"class": curve.style})
+        points = sorted((float(key), point) for key, point in curve.points.items())
+        path = " ".join(f"{across(number)},{up(point.value)}" for number, point in points)
+        SubElement(group, "polyline", {"class": "line", "points": path})
+        for number, point in points:
+            dot = SubElement(group, "g")
+            SubElement(dot, "title").text = f"{curve.name}, {number:g}: {interval_text(point)}"
+            if point.low is not None and point.high is not None:
+                _line(dot, "interval", across(number), up(point.low), across(number), up(point.high))
+            place = {"cx": str(across(number)), "cy": str(up(point.value)), "r": str(RADIUS - 1)}
+            SubElement(dot, "circle", {"class": "mark", **place})
+    return _markup(svg)
+
+
+def samples_svg(series: Series) -> Markup:
+    """Return the samples of a case by invocation, the baseline's first, so that drift shows."""
+    width, left = 420, 48
+    floor = STRIP_HEIGHT - 20
+    up = Axis([*series.typical, *series.fastest, *series.then], floor, TOP)
+    count = len(series.then) + max(len(series.typical), len(series.fastest))
+    step = (width - left - RIGHT) / max(1, count)
+    svg = _svg(width, STRIP_HEIGHT, f"samples over {series.name}, by invocation")
+    for tick in up.ticks:
+        _line(svg, "grid", left, up(tick), width - RIGHT, up(tick))
+        _text(svg, f"{tick:.4g}", left - 6, up(tick) + 4, "end")
+    kinds: Mapping[str, tuple[Sequence[float], int]] = {
+        "then": (series.then, 0),
+        "fastest": (series.fastest, len(series.then)),
+        "typical": (series.typical, len(series.then)),
+    }
+    for kind, (values, first) in kinds.items():
+        for number, value in enumerate(values):
+            x = round(left + (first + number + 0.5) * step, 1)
+            dot = SubElement(svg, "circle", {"class": kind, "cx": str(x), "cy": str(up(value)), "r": str(RADIUS - 1)})
+            SubElement(dot, "title").text = f"{kind}, invocation {number + 1}: {value:.4g}"
+    if series.then:
+        border = round(left + len(series.then) * step, 1)
+        _line(svg, "border", border, TOP, border, floor)
+        _text(svg, "baseline", border - 6, STRIP_HEIGHT - 5, "end")
+        _text(svg, "this run", border + 6, STRIP_HEIGHT - 5, "start")
+    else:
+        _text(svg, "this run, by invocation", left, STRIP_HEIGHT - 5, "start")
+    return _markup(svg)
+
+
+def interval_text(point: Interval, *, percent: bool = False) -> str:
+    """Return a figure with its interval, such as "6.27 [6.09, 6.45]"; with `percent`, a change, such as
+    "-6.4% [-7.8%, -5.0%]".
+    """
+
+    def text(value: float) -> str:
+        return f"{value - 1:+.1%}" if percent else f"{value:.2f}"
+
+    if point.low is None or point.high is None:
+        return text(point.value)
+    return f"{text(point.value)} [{text(point.low)}, {text(point.high)}]"
+
+
+def _figures(figure: Figure) -> list[float]:
+    points = [point for curve in figure.curves for point in curve.points.values()]
+    return [value for p in points for value in (p.value, p.low, p.high) if value is not None]
+
+
+def _svg(width: int, height: int, title: str) -> Element:
+    svg = Element("svg", {"viewBox": f"0 0 {width} {height}", "role": "img", "aria-label": title})
+    svg.set("style", f"max-width:{width}px")
+    return svg
+
+
+def _line(parent: Element, style: str, *ends: float) -> None:
+    places = dict(zip(("x1", "y1", "x2", "y2"), map(str, ends), strict=True))
+    SubElement(parent, "line", {"class": style, **places})
+
+
+def _text(parent: Element, text: str, x: float, y: float, anchor: str) -> None:
+    SubElement(parent, "text", {"x": str(x), "y": str(y), "text-anchor": anchor}).text = text
+
+
+def _markup(svg: Element) -> Markup:
+    return Markup(tostring(svg, encoding="unicode"))  # noqa: S704 - ElementTree has escaped every text

@@ -1,0 +1,1 @@
+"""Refreshing a baseline: building it from sessions, and how far it moved from the anchor."""

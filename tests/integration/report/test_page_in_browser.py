@@ -1,0 +1,125 @@
+"""The report page in a browser: no console error, and filters, sorting and unfolding work."""
+
+import json
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.unit.report.page.made_pages import HOSTILE, SLOWED, many, regressed, renamed, stored, write_report
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER = next((path for name in NAMES if (path := shutil.which(name))), None)
+TIMEOUT_S = 60
+# Runs in a copy of the page after its own script; what it returns becomes the text of the last element.
+ACTING = (
+    "<pre id='acted'></pre><script>document.getElementById('acted').textContent=JSON.stringify((()=>{%s})())</script>"
+)
+# The cases that are shown, in their order.
+SHOWN = "return [...document.querySelectorAll('#table tbody:not([hidden])')].map(b => b.dataset.name)"
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here")
+
+
+class Acted(HTMLParser):
+    """The text that `ACTING` left in a page."""
+
+    text = ""
+    _inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._inside = tag == "pre" and ("id", "acted") in attrs
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.text += data
+
+
+def opened(page: Path, folder: Path, **address: str) -> tuple[str, str]:
+    """Return a page's document after its script ran, and what the browser's console said."""
+    assert BROWSER
+    where = f"{page.as_uri()}#{urlencode(address)}" if address else page.as_uri()
+    command = [BROWSER, "--headless", "--no-sandbox", "--window-size=1400,900", f"--user-data-dir={folder}"]
+    logged = ["--enable-logging=stderr", "--log-level=0", "--dump-dom", where]
+    done = subprocess.run([*command, *logged], capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
+    return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+
+
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The page of a run with one regression, one case with markup in its name and one that was not run."""
+    run = renamed(regressed(stored()), "squeezenet1.0-b4-mkl-int8", HOSTILE)
+    run["perf"]["left_out"] = {run["benchmarks"].pop(0)["fullname"]: "worker died"}
+    return write_report(monkeypatch, tmp_path / "report.html", run)
+
+
+def acted(page: Path, script: str, **address: str) -> Any:
+    """Return what a script returns that acts on the open page. Nothing may be said on the console."""
+    copy = page.with_name("acting.html")
+    copy.write_text(page.read_text().replace("</body>", ACTING % script + "</body>"))
+    document, console = opened(copy, page.parent / "profile", **address)
+    assert console == ""
+    parser = Acted()
+    parser.feed(document)
+    return json.loads(parser.text)
+
+
+def test_an_error_on_the_console_would_be_seen(page: Path) -> None:
+    page.write_text(page.read_text().replace("</body>", "<script>console.error('seen')</script></body>"))
+    assert "seen" in opened(page, page.parent / "profile")[1]
+
+
+def test_nothing_is_said_and_no_name_becomes_markup(page: Path) -> None:
+    title, scripts = acted(page, "return [document.title, document.scripts.length]")
+    assert title == "regressed: run.json"
+    assert scripts == 4, "schema, data, the page's own and this one"
+
+
+def test_filters_live_in_the_address(page: Path) -> None:
+    assert acted(page, SHOWN, verdict="regressed") == [SLOWED]
+    names = acted(page, SHOWN, network="resnet50_v1", size="4")
+    assert names == [f"resnet50_v1-b4-{variant}" for variant in ("native-fp32", "mkl-fp32", "mkl-int8")]
+    choose = (
+        "const one = document.querySelector('select[name=variant]'); one.value = 'r2';"
+        "one.dispatchEvent(new Event('input', { bubbles: true }));"
+        f"return [location.hash, (() => {{ {SHOWN} }})()]"
+    )
+    assert acted(page, choose, family="dist") == ["#family=dist&variant=r2", ["train-resnet18_v1-b1-mkl-r2"]]
+
+
+def test_the_table_sorts_in_both_directions_with_empty_cells_last(page: Path) -> None:
+    click = "document.querySelector('[data-sort=ratio]').click();"
+    values = (
+        "return [...document.querySelectorAll('#table tbody')].map(b => b.dataset.ratio).filter(Boolean).map(Number)"
+    )
+    up, down = acted(page, click + values), acted(page, click + click + values)
+    assert len(up) == 18
+    assert up == sorted(up)
+    assert down == sorted(up, reverse=True)
+    empty = "return [...document.querySelectorAll('#table tbody')].slice(0, 18).some(b => !b.dataset.ratio)"
+    assert not acted(page, empty, sort="ratio", order="down")
+    assert acted(page, SHOWN, sort="verdict")[0] == SLOWED
+    name = "return document.querySelector('[aria-sort=descending] button').dataset.sort"
+    assert acted(page, name, sort="change", order="down") == "change"
+
+
+def test_a_row_unfolds_and_keys_move_between_rows(page: Path) -> None:
+    script = """
+      const toggles = [...document.querySelectorAll('#table tbody:not([hidden]) .toggle')];
+      toggles[0].click(); toggles[0].focus();
+      toggles[0].dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowDown', bubbles: true }));
+      const detail = document.getElementById(toggles[0].getAttribute('aria-controls'));
+      return [toggles[0].ariaExpanded, getComputedStyle(detail).display, document.activeElement === toggles[1],
+        new URLSearchParams(location.hash.slice(1)).get('open') === toggles[0].ariaLabel]"""
+    assert acted(page, script) == ["true", "table-row", True, True]
+
+
+def test_200_cases_open_within_two_seconds(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = write_report(monkeypatch, page.with_name("large.html"), many(stored(), 200))
+    # From the start of loading until the next frame after the script.
+    milliseconds = acted(large, "document.body.offsetHeight; return performance.now()")
+    assert milliseconds < 2000, f"{large.stat().st_size / 1e6:.1f} MB"

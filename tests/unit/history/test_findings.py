@@ -1,0 +1,165 @@
+"""Findings: losses against a fixed anchor or by stored ratios, with what changed that night, unless accepted."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perf.errors import PerfError
+from perf.history.accepted import AcceptedLevels, read_accepted
+from perf.history.findings import HistoryFindings, findings_of
+from perf.history.nights import ACCEPTED, read_nights
+from perf.history.schema import SIDE_BY_SIDE
+from tests.support.factories import TOLERANCES, measured_side_by_side
+from tests.unit.history.made_history import CASE, CASES, fill, made_run
+
+LOSS = {"resnet50_v1-b1": -0.06}
+ENTRY = '[[accepted]]\ncases = "resnet50_v1-*"\nsince = {since}\nby = "a maintainer"\nwhy = "a security fix"\n'
+
+
+def findings(folder: Path) -> HistoryFindings:
+    return findings_of(read_nights(folder), read_accepted(folder / ACCEPTED), TOLERANCES)
+
+
+def nights(count: int, changed: int, loss: dict[str, float] = LOSS, **figures: Any) -> list[dict[str, Any]]:
+    return [made_run(night, loss if night >= changed else None, **figures) for night in range(count)]
+
+
+def test_a_loss_side_by_side_is_dated_and_names_what_changed(folder: Path) -> None:
+    before = [made_run(night, side_by_side=True, wheel="c") for night in range(12)]
+    after = [made_run(night, LOSS, side_by_side=True, wheel="d") for night in range(12, 15)]
+    fill(folder, [*before, *after])
+    (lost,) = findings(folder).lost
+    assert (lost.series.case, lost.series.over, lost.series.anchored) == (CASE, SIDE_BY_SIDE, True)
+    (change,) = lost.dated
+    assert (change.point.kind, change.first.day) == ("step", 13)
+    assert change.noticed.day <= 15
+    assert change.changed == ("wheel: mxnet-mkl-c (cccccccccccc) -> mxnet-mkl-d (dddddddddddd)",)
+    low, high = lost.changes.net.interval()
+    assert low < 0.942 < high
+
+
+def test_a_loss_since_the_first_night_shows_against_the_anchor(folder: Path) -> None:
+    fill(folder, [made_run(night, LOSS, side_by_side=True, wheel="c") for night in range(6)])
+    (lost,) = findings(folder).lost
+    assert lost.dated[0].first.day == 1
+    assert lost.dated[0].changed == ("wheel: mxnet-mkl==1.5.0 (bbbbbbbbbbbb) -> mxnet-mkl-c (cccccccccccc)",)
+
+
+def test_a_new_anchor_starts_a_new_series(folder: Path) -> None:
+    fill(folder, nights(12, 6, side_by_side=True, wheel="c"))
+    assert findings(folder).lost
+    for night in range(12, 15):
+        run = made_run(night, side_by_side=True, wheel="c")
+        for entry in run["benchmarks"]:
+            if entry["extra_info"]["beside"]:
+                entry["extra_info"]["beside"]["stack"]["wheel"] = "c" * 64
+        fill(folder, [run])
+    judged = findings(folder)
+    assert judged.lost == []
+    assert {len(one.series.nights) for one in judged.judged} == {3}
+
+
+def test_a_creep_of_stored_ratios_is_a_finding(folder: Path) -> None:
+    runs = [made_run(night, {"resnet50_v1-b1": -0.01 * max(0, night - 12)}) for night in range(30)]
+    fill(folder, runs)
+    (lost,) = findings(folder).lost
+    assert (lost.series.over, lost.series.anchored) == ("native-fp32", False)
+    assert lost.changes.net.log_ratio < -0.05
+
+
+def test_a_changed_setting_or_machine_is_named(folder: Path) -> None:
+    context: dict[str, Any] = {"settings": {"kernel": "6.2.0", "governor": "performance"}, "host_id": "x"}
+    after = [made_run(night, {"resnet50_v1-b1": -0.3}, **context) for night in range(16, 19)]
+    fill(folder, [*nights(16, 16), *after])
+    (lost,) = findings(folder).lost
+    assert lost.dated[0].changed == ("kernel: 6.1.0 -> 6.2.0", "machine: 0123456789abcdef -> x")
+
+
+def test_flat_nights_and_gains_are_no_findings(folder: Path) -> None:
+    fill(folder, nights(16, 10, {"resnet50_v1-b1": 0.3}))
+    judged = findings(folder)
+    assert judged.lost == []
+    assert [one.series.case for one in judged.changed] == [CASE]
+
+
+def test_a_loss_within_the_tolerance_is_no_finding(folder: Path) -> None:
+    fill(folder, nights(40, 10, {"resnet50_v1-b1": -0.008}, side_by_side=True, wheel="c"))
+    assert findings(folder).lost == []
+
+
+def test_an_accepted_level_starts_the_series_there(folder: Path) -> None:
+    fill(folder, nights(16, 10, {"resnet50_v1-b1": -0.3}))
+    assert [one.series.case for one in findings(folder).lost] == [CASE]
+    (folder / ACCEPTED).write_text(ENTRY.format(since="2026-11-11"))
+    judged = findings(folder)
+    assert judged.lost == []
+    (series,) = [one.series for one in judged.judged if one.series.case == CASE]
+    assert series.accepted is not None
+    assert series.accepted.by == "a maintainer"
+    assert [night.ended.day for night in series.nights] == [11, 12, 13, 14, 15, 16]
+    fill(folder, [made_run(night, {"resnet50_v1-b1": -0.9}) for night in range(16, 20)])
+    assert [one.series.case for one in findings(folder).lost] == [CASE]
+
+
+def test_a_level_accepted_side_by_side_is_no_longer_the_anchors(folder: Path) -> None:
+    fill(folder, nights(12, 6, side_by_side=True, wheel="c"))
+    (folder / ACCEPTED).write_text(ENTRY.format(since="2026-11-07"))
+    assert findings(folder).lost == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (ENTRY.format(since='"2026-11-07"') + 'who = "a"', "unknown field `who`"),
+        (ENTRY.format(since="7"), "Expected `date`"),
+        (ENTRY.format(since="2026-11-07").replace("a maintainer", " "), "entry 1 has no by in one line"),
+        (ENTRY.format(since="2026-11-07").replace("a security fix", ""), "entry 1 has no why in one line"),
+        ('[[accepted]]\ncases = "*"\nsince = 2026-11-07\nwhy = "because"\n', "missing required field `by`"),
+        ("[[accepted]\n", "is damaged"),
+        ("accepted = 1\n", "Expected `array`"),
+    ],
+)
+def test_accepted_levels_without_who_when_or_why_are_refused(
+    folder: Path, history: Callable[..., int], capsys: pytest.CaptureFixture[str], content: str, message: str
+) -> None:
+    fill(folder, nights(5, 5))
+    (folder / ACCEPTED).write_text(content)
+    with pytest.raises(PerfError, match=message):
+        read_accepted(folder / ACCEPTED)
+    assert history("check", "--folder", folder) == 4
+    error = capsys.readouterr().err
+    assert error.startswith(f"{folder / ACCEPTED}: ")
+    assert "next: write each as: [[accepted]]" in error
+
+
+def test_a_pattern_that_matches_no_case_is_named(folder: Path) -> None:
+    fill(folder, nights(5, 5))
+    (folder / ACCEPTED).write_text(ENTRY.format(since="2026-11-07").replace("resnet50", "vgg16"))
+    assert findings(folder).unmatched == ("vgg16_v1-*",)
+
+
+def test_the_latest_entry_of_a_case_counts(tmp_path: Path) -> None:
+    path = tmp_path / ACCEPTED
+    path.write_text(ENTRY.format(since="2026-11-09") + ENTRY.format(since="2026-11-07"))
+    entry = read_accepted(path).of(CASE)
+    assert entry is not None
+    assert entry.since.day == 9
+    assert read_accepted(tmp_path / "none.toml") == AcceptedLevels()
+
+
+def test_a_case_that_is_gone_is_named_and_still_judged(folder: Path) -> None:
+    fill(folder, [*nights(16, 10, {"resnet50_v1-b1": -0.3}), made_run(16, cases=CASES[:1])])
+    judged = findings(folder)
+    workloads = ("resnet50_v1-b1", "squeezenet1.0-b1")
+    assert judged.gone == tuple(f"{name}-{variant}" for name in workloads for variant in ("mkl-fp32", "native-fp32"))
+    assert [one.series.case for one in judged.lost] == [CASE]
+
+
+def test_a_reference_that_was_compared_once_is_not_gone(folder: Path) -> None:
+    compared = made_run(0)
+    compared["benchmarks"][0]["extra_info"]["beside"] = measured_side_by_side(0.0, 0.01, variant="native-fp32")
+    fill(folder, [compared, made_run(1)])
+    assert read_nights(folder).files[0].comparisons != read_nights(folder).files[1].comparisons
+    assert findings(folder).gone == ()

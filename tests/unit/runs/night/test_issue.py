@@ -1,0 +1,135 @@
+"""What becomes of the issue about a regression: opened for a confirmed one only, closed when all of it is gone."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perf.cli.judge import judge_files
+from perf.runs.night.issue import Decision, OpenIssue, Subject, decide
+from tests.unit.runs.night.made_nights import BASELINE, slowed, tonight
+
+SLOW, OTHER = "resnet50_v1-b4-mkl-int8", "mobilenet1.0-b1-mkl-fp32"
+
+
+def decided(folder: Path, document: dict[str, Any], *issues: OpenIssue) -> Decision:
+    path = folder / "run.json"
+    path.write_text(json.dumps(document))
+    run, _, judged = judge_files(path, BASELINE)
+    return decide(run.perf, judged, issues)
+
+
+def about(*cases: str, number: int = 7, **fields: Any) -> OpenIssue:
+    subject = Subject(**{"machine_class": BASELINE.parent.name, "roles": (), "cases": cases, **fields})
+    return OpenIssue(number, f"{subject.mark}\nSlower.\n")
+
+
+@pytest.fixture
+def regressed() -> dict[str, Any]:
+    return slowed(tonight(), SLOW, 0.2)
+
+
+@pytest.fixture
+def quiet() -> dict[str, Any]:
+    return slowed(tonight(), SLOW, 0.0)
+
+
+def test_a_confirmed_regression_opens_an_issue(tmp_path: Path, regressed: dict[str, Any]) -> None:
+    decision = decided(tmp_path, regressed)
+    assert (decision.action, decision.number, decision.subject.cases) == ("open", None, (SLOW,))
+
+
+@pytest.mark.parametrize("name", ["quiet", "same stack"])
+def test_a_quiet_night_opens_nothing(tmp_path: Path, quiet: dict[str, Any], name: str) -> None:
+    assert decided(tmp_path, quiet if name == "quiet" else tonight()).action == "nothing"
+
+
+def test_an_undecided_case_opens_nothing(tmp_path: Path, quiet: dict[str, Any]) -> None:
+    for benchmark in quiet["benchmarks"]:
+        if benchmark["extra_info"]["beside"]:
+            benchmark["extra_info"]["beside"]["values"] = [-0.5, 0.4, -0.3, 0.2]
+    assert decided(tmp_path, quiet).action == "nothing"
+
+
+def test_a_machine_that_drifted_opens_nothing(tmp_path: Path) -> None:
+    document = tonight()
+    for benchmark in document["benchmarks"]:
+        for sample in benchmark["extra_info"]["samples"].values():
+            sample["floors"] = [[then, now * 3] for then, now in sample["floors"]]
+    decision = decided(tmp_path, document)
+    assert decision.action == "nothing"
+
+
+def test_a_slowdown_on_purpose_changes_no_issue(tmp_path: Path, regressed: dict[str, Any]) -> None:
+    regressed["perf"]["injected"] = {"mkl-int8": 0.2}
+    assert decided(tmp_path, regressed).action == "nothing"
+    assert decided(tmp_path, regressed, about(SLOW)).action == "nothing"
+
+
+def test_the_same_regression_updates_the_oldest_issue(tmp_path: Path, regressed: dict[str, Any]) -> None:
+    issues = (about(SLOW, number=9), about(SLOW, number=4), OpenIssue(1, "Slower!"))
+    decision = decided(tmp_path, regressed, *issues)
+    assert (decision.action, decision.number) == ("update", 4)
+
+
+def test_an_issue_is_closed_when_all_its_cases_are_judged_and_none_is_slower(
+    tmp_path: Path, quiet: dict[str, Any]
+) -> None:
+    decision = decided(tmp_path, quiet, about(SLOW, OTHER))
+    assert (decision.action, decision.number) == ("close", 7)
+
+
+@pytest.mark.parametrize("why", ["not run", "undecided", "disturbed"])
+def test_an_issue_stays_open_while_one_of_its_cases_is_not_judged(
+    tmp_path: Path, quiet: dict[str, Any], why: str
+) -> None:
+    for benchmark in quiet["benchmarks"]:
+        info = benchmark["extra_info"]
+        if f"{info['workload']}-{info['variant']}" == OTHER:
+            info["beside"]["values"] = {"undecided": [-0.5, 0.4, -0.3], "disturbed": []}.get(why, [])
+            unwanted = benchmark
+    if why == "not run":
+        quiet["benchmarks"].remove(unwanted)
+    decision = decided(tmp_path, quiet, about(SLOW, OTHER))
+    assert (decision.action, decision.open_cases) == ("nothing", (OTHER,))
+
+
+def test_what_was_slower_and_is_not_judged_stays_in_the_issue(tmp_path: Path, regressed: dict[str, Any]) -> None:
+    decision = decided(tmp_path, regressed, about(OTHER, "gone-b1-mkl-fp32"))
+    assert decision.action == "update"
+    assert decision.subject.cases == ("gone-b1-mkl-fp32", SLOW)
+    assert decision.open_cases == ("gone-b1-mkl-fp32",)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        about(SLOW, machine_class="c5.metal"),
+        about(SLOW, roles=("mkl",)),
+        OpenIssue(1, "<!-- mxperf-regression {} -->"),
+        OpenIssue(1, "<!-- mxperf-regression { -->"),
+        OpenIssue(1, f"I saw this:\n{about(SLOW).body}"),
+    ],
+)
+def test_issues_about_something_else_are_left_alone(
+    tmp_path: Path, quiet: dict[str, Any], regressed: dict[str, Any], other: OpenIssue
+) -> None:
+    assert decided(tmp_path, quiet, other).action == "nothing"
+    assert decided(tmp_path, regressed, other).action == "open"
+
+
+def test_candidates_have_an_issue_of_their_own(tmp_path: Path, quiet: dict[str, Any]) -> None:
+    quiet["perf"]["arguments"] += ["--perf-build=mkl=mxnet-mkl==1.5.1", "--perf-build=mkl-dist=mxnet-mkl==1.5.1"]
+    assert decided(tmp_path, quiet, about(SLOW)).action == "nothing"
+    assert decided(tmp_path, quiet, about(SLOW, roles=("mkl", "mkl-dist"))).action == "close"
+
+
+@given(st.lists(st.text(), max_size=4), st.lists(st.text(), max_size=3))
+def test_any_name_survives_the_mark_and_ends_no_comment(cases: list[str], roles: list[str]) -> None:
+    subject = Subject("made", tuple(roles), tuple(cases))
+    assert subject.mark.count("-->") == 1
+    assert "\n" not in subject.mark
+    assert OpenIssue(1, f"{subject.mark}\ntext").subject == subject

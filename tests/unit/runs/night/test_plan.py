@@ -1,0 +1,112 @@
+"""A night's plan: candidates are checked, arguments are read by no shell, and the summary says what is guarded."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from perf.cli import main
+from tests.support.inline import run_inline
+
+HEX = hashlib.sha256(b"a wheel").hexdigest()
+NAME = "mxnet_mkl-1.6.0-py2.py3-none-any.whl"
+ADDRESS = f"https://example.org/{NAME}#sha256={HEX}"
+Plan = Callable[..., int]
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """Runs `mxperf night -o night` in a folder of its own, and returns the exit code."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*options: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["mxperf", "night", "-o", "night", *options])
+        with pytest.raises(SystemExit) as caught:
+            main.main()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code
+
+    return run
+
+
+def test_a_scheduled_night_measures_the_locked_wheels_and_says_so(
+    tmp_path: Path, plan: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert plan("--tier", "nightly", "--shards", "1", "--builds", "", "--wheels", "", "--roles", "") == 0
+    assert capsys.readouterr().out == 'shards=["1/1"]\n'
+    assert (tmp_path / "night" / "arguments.txt").read_text() == "--perf-tier=nightly\n"
+    summary = (tmp_path / "night" / "night.md").read_text()
+    assert "guards the machine, the lock and the suite only" in summary
+
+
+def test_candidates_stand_in_the_arguments_and_in_the_summary(
+    tmp_path: Path, plan: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert plan("--shards", "2", "--builds", f"native=mxnet==1.5.1  mkl={ADDRESS}") == 0
+    assert json.loads(capsys.readouterr().out.removeprefix("shards=")) == ["1/2", "2/2"]
+    assert (tmp_path / "night" / "arguments.txt").read_text().splitlines() == [
+        "--perf-tier=nightly",
+        "--perf-build=native=mxnet==1.5.1",
+        f"--perf-build=mkl={ADDRESS}",
+    ]
+    summary = (tmp_path / "night" / "night.md").read_text()
+    assert f"    mkl: {ADDRESS}\n" in summary
+    assert "guards" not in summary
+
+
+def test_the_wheel_of_an_artifact_goes_with_the_plan(tmp_path: Path, plan: Plan) -> None:
+    wheel = tmp_path / "candidate" / "dist" / NAME
+    wheel.parent.mkdir(parents=True)
+    wheel.write_bytes(b"a wheel")
+    assert plan("--wheels", "candidate", "--roles", "mkl mkl-dist") == 0
+    assert (tmp_path / "night" / "wheels" / NAME).read_bytes() == b"a wheel"
+    arguments = (tmp_path / "night" / "arguments.txt").read_text().splitlines()
+    assert arguments[1:] == [f"--perf-build={role}=night/wheels/{NAME}" for role in ("mkl", "mkl-dist")]
+
+
+REFUSED = {
+    ("--builds", "gpu=mxnet"): "there is no build 'gpu'",
+    ("--builds", "mkl"): "no requirement or wheel file is named",
+    ("--builds", f"mkl=https://example.org/{NAME}"): "a wheel at an address needs its sha256",
+    ("--builds", "mkl=./gone.whl"): "the wheel cannot be read",
+    ("--builds", "mkl=a mkl=b"): "the build mkl is named twice",
+    ("--wheels", "empty", "--roles", "mkl"): "empty: holds no wheel",
+    ("--wheels", "two", "--roles", "mkl"): "two: holds 2 wheels",
+    ("--wheels", "one"): "no role is named for the wheel",
+    ("--builds", "mkl=mxnet-mkl==1.6.0", "--wheels", "one", "--roles", "mkl"): "the build mkl is named twice",
+}
+
+
+@pytest.mark.parametrize("options", REFUSED)
+def test_a_candidate_that_no_session_would_take_ends_the_night_at_once(
+    tmp_path: Path, plan: Plan, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    for folder, names in {"empty": (), "one": (NAME,), "two": (NAME, f"x{NAME}")}.items():
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / name).write_bytes(b"a wheel")
+    assert plan(*options) == 4
+    output = capsys.readouterr()
+    assert REFUSED[options] in output.err
+    assert output.out == ""
+    assert not (tmp_path / "night").exists()
+
+
+def test_pytest_reads_the_arguments(tmp_path: Path, plan: Plan) -> None:
+    assert plan("--tier", "smoke", "--builds", "mkl=mxnet-mkl==1.5.1;$(touch${IFS}pwned)`x`") in {0, 4}
+    assert plan("--tier", "smoke", "--builds", f"mkl={ADDRESS}") == 0
+    arguments = tmp_path / "night" / "arguments.txt"
+    finished = run_inline(tmp_path / "cache", "--collect-only", "-q", "perf/cnn", f"@{arguments}", "--perf-shard=1/2")
+    assert finished.code == 0, finished.output
+    assert "cifar_resnet20_v1-b1-mkl-int8" in finished.output
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error(
+    tmp_path: Path, plan: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "night").write_text("a file")
+    assert plan() == 4
+    assert capsys.readouterr().err.startswith("night: cannot be written: File exists")
