@@ -62,6 +62,11 @@ def judge(
         raise typer.Exit(NOT_JUDGED)
 
 
+def latest_stored(machine_class: str) -> Path | None:
+    """Return the file of the latest stored run of a machine class; None when there is none."""
+    return find_run_files(BASELINES / machine_class, machine_class).latest
+
+
 def judge_files(run: Path, baseline: Path | None) -> tuple[StoredRun, Judge, RunVerdicts]:
     """Return the run in a file, what judges it, and its verdicts. Without a named `baseline`, the latest stored run of
     its machine class judges it; if there is none, the announcement's tables, for the classes that they hold for; else
@@ -69,7 +74,7 @@ def judge_files(run: Path, baseline: Path | None) -> tuple[StoredRun, Judge, Run
     """
     now, tolerances = read_run(run), read_tolerances(TOLERANCES)
     machine_class = now.perf.machine_class
-    path = baseline or find_run_files(BASELINES / machine_class, machine_class).latest
+    path = baseline or latest_stored(machine_class)
     if path is not None:
         then = usable_baseline(path, machine_class)
         return now, *judge_run(now, path.name, then, path.parent, tolerances, but=run)

@@ -18,7 +18,7 @@ def commands_page(
         "`uv run mxperf SUBCOMMAND` works with machines and stored runs; only `bisect` measures. Every subcommand also "
         "ends with exit code 2 when its arguments cannot be parsed, and with 70 and a traceback for its own defects.",
     )
-    named = [(subcommand.__name__, subcommand) for subcommand in subcommands]
+    named = [(subcommand.__name__.replace("_", "-"), subcommand) for subcommand in subcommands]
     named += [(f"{group} {member.__name__}", member) for group, members in groups.items() for member in members]
     for name, subcommand in named:
         parameters = _parameters(subcommand)

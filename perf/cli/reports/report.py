@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from perf.cli.judge import latest_stored
 from perf.report.overview import overview_of_run, rerun_command
 from perf.report.page.build import Judged, page_of, stored_verdicts
 from perf.report.page.source import Compared, read_reported
@@ -19,7 +20,10 @@ def report(
     run: Annotated[Path, typer.Argument(help="The run to show: a JSON file that a session wrote.")],
     baseline: Annotated[
         Path | None,
-        typer.Argument(help="The stored run to judge it against. Without one, the page shows the run's own verdicts."),
+        typer.Argument(
+            help="The stored run to judge it against. Where there is none, the page shows the run's own verdicts.",
+            show_default="the latest of its machine class",
+        ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("report.html"),
 ) -> None:
@@ -33,7 +37,8 @@ def report(
     judge: Judge
     stored, tolerances = read_run(run), read_tolerances(TOLERANCES)
     shown = read_reported(run, stored)
-    if baseline is None:
+    baseline = baseline or latest_stored(stored.perf.machine_class)
+    if baseline is None or baseline.samefile(run):
         compared = Compared.of(shown, run.name, None)
         judge, (verdicts, records) = NoBaseline(), stored_verdicts(compared)
     else:

@@ -1,5 +1,7 @@
 """A whole night on stored runs, by the workflow's own commands: shards, merge, judge and issue; and a regression."""
 
+import json
+import math
 import re
 import shlex
 import sys
@@ -13,6 +15,13 @@ from ruamel.yaml import YAML
 from perf.cli import judge as judge_module
 from perf.cli import main
 from perf.files import ROOT
+from perf.report.github.annotations import annotation_lines
+from perf.report.overview import overview_of_run
+from perf.runs.baseline import TOLERANCES
+from perf.runs.groups import RunVerdicts
+from perf.runs.judges import Judge
+from perf.runs.schema import StoredRun
+from perf.runs.tolerances import Tolerances, read_tolerances
 from tests.support.services.fake_gh import FakeGh, gh
 from tests.unit.runs.night.made_nights import BASELINE, slowed, split, tonight, written
 
@@ -49,6 +58,24 @@ def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gh: FakeGh) -> Step:
         return caught.value.code
 
     return run
+
+
+@pytest.fixture
+def mxperf(monkeypatch: pytest.MonkeyPatch) -> Step:
+    """Runs a command, and returns its exit code."""
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["mxperf", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            main.main()
+        return int(caught.value.code or 0)
+
+    return run
+
+
+def judged_night(run: str) -> tuple[StoredRun, Judge, RunVerdicts, Tolerances]:
+    """A night with its verdicts, as the commands judge it."""
+    return *judge_module.judge_files(Path(run), None), read_tolerances(TOLERANCES)
 
 
 def measured(folder: Path, document: dict[str, Any], *, lost: int | None = None) -> None:
@@ -111,6 +138,51 @@ def test_without_any_shard_nothing_is_judged(tmp_path: Path, step: Step, capsys:
     (tmp_path / "shards").mkdir()
     assert step("merge") in {2, 4}
     assert "SHARDS" in capsys.readouterr().err or not (tmp_path / "nightly.json").exists()
+
+
+def test_a_regression_is_in_every_report_and_no_refresh_hides_it(
+    tmp_path: Path, step: Step, mxperf: Step, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured(tmp_path, slowed(tonight(), SLOW, 0.1))
+    assert step("merge") == 0
+    capsys.readouterr()
+    assert mxperf("comment", "nightly.json") == 0
+    comment = capsys.readouterr().out
+    assert "\n## regressed (unconfirmed)\n" in comment
+    assert SLOW in comment
+    assert mxperf("report", "nightly.json", "-o", "page.html") == 0
+    assert capsys.readouterr().out == "page.html: regressed: 1 regressed, 17 ok\n"
+    assert SLOW in (tmp_path / "page.html").read_text()
+    assert mxperf("history", "add", "nightly.json", "--folder", "history") == 0
+    (night,) = (tmp_path / "history").glob("*.jsonl")
+    (line,) = (line for line in night.read_text().splitlines() if SLOW in line and '"over":"side-by-side"' in line)
+    assert json.loads(line)["log_ratio"] == pytest.approx(math.log(0.9), abs=1e-3)
+    overview = overview_of_run(*judged_night("nightly.json"))
+    (finding,) = overview.findings
+    (annotation,) = annotation_lines(overview, {finding.item: "regressed"})
+    assert annotation.startswith("::error file=perf/cnn/test_inference.py,title=" + SLOW)
+    before = sorted(tmp_path.glob("baselines/*/*.json"))
+    assert mxperf("refresh", "nightly.json", "--folder", str(before[0].parent)) == 4
+    refusal = capsys.readouterr().err
+    assert "the run was not stored" in refusal
+    assert f"{SLOW} (regressed" in refusal
+    assert sorted(tmp_path.glob("baselines/*/*.json")) == before
+
+
+def test_the_same_night_without_it_is_silent_and_may_be_stored(
+    tmp_path: Path, step: Step, mxperf: Step, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured(tmp_path, slowed(tonight(), SLOW, 0.0))
+    assert step("merge") == 0
+    capsys.readouterr()
+    assert mxperf("comment", "nightly.json") == 0
+    assert capsys.readouterr().out == ""
+    assert mxperf("report", "nightly.json", "-o", "page.html") == 0
+    assert capsys.readouterr().out == "page.html: ok: 18 ok\n"
+    assert list(annotation_lines(overview_of_run(*judged_night("nightly.json")), {})) == []
+    (shelf,) = tmp_path.glob("baselines/*")
+    assert mxperf("refresh", "nightly.json", "--folder", str(shelf)) == 0
+    assert len(list(shelf.glob("*.json"))) == 2
 
 
 def test_the_merged_night_can_be_summed_up(
