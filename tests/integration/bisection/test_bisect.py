@@ -23,7 +23,7 @@ from perf.runs.schema import read_run
 from tests.support.inline import Finished
 from tests.support.wheels import repacked, wheel
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 CASE = "lstm-16-16-l2-n2-t5-mkl-fp32"
 FIRST = "mxnet-mkl==1.5.0"
 NAME = "mxnet_mkl-1.5.0-py2.py3-none-manylinux1_x86_64.whl"

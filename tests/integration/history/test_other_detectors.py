@@ -23,6 +23,7 @@ from perf.judge.variance_prior import VariancePrior
 from tests.support.factories import TOLERANCES
 from tests.unit.history.made_history import fill, made_run
 
+pytestmark = pytest.mark.slow
 SD, NIGHTS = 0.01, 40
 RUPTURES, OTAVA = "ruptures==1.1.10", "apache-otava==0.8.0"
 # PELT (Killick et al., 2012) with the penalty of the BIC, in units of the variance.
