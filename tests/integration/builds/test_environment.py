@@ -156,7 +156,7 @@ def test_a_full_disk_leaves_no_build(small_disk: SmallDisk, said: list[str]) -> 
 def test_an_interrupted_installation_leaves_nothing(
     empty_cache: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
-    def interrupted(folder: Path, _: object) -> None:
+    def interrupted(folder: Path, *_: object) -> None:
         (folder / "lib").mkdir(parents=True)
         raise KeyboardInterrupt
 

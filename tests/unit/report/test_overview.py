@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from perf.report.overview import RESULT_MEANINGS, RESULTS, Overview, overview_of_run
 from perf.runs.judges import Judge, NoBaseline
 from perf.runs.verdict import GRAVITY
+from perf.wording import uv
 from tests.support.factories import (
     LOG_SPEEDUPS,
     TOLERANCES,
@@ -83,7 +84,7 @@ def test_a_regression_side_by_side_shows_that_change_and_the_build() -> None:
     assert worst.tolerance == TOLERANCES.default.change
     assert worst.smallest_loss is not None
     assert worst.item == ITEM.format("resnet18_v1-b1-mkl-fp32")
-    assert worst.command == f"uv run pytest '{worst.item}' --benchmark-compare=0001_a.json"
+    assert worst.command == f"{uv()} run pytest '{worst.item}' --benchmark-compare=0001_a.json"
 
 
 def test_a_drift_shows_the_machines_settings() -> None:

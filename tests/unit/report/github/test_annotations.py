@@ -91,5 +91,5 @@ def test_no_text_leaves_its_line_or_its_property(text: str) -> None:
     level, properties, message = parsed(line)
     assert (level, properties["title"]) == ("error", f"{text}: regressed")
     assert set(properties) == {"file", "title"}
-    assert properties["file"] == f"perf/{text}".partition("::")[0]
+    assert properties["file"] == seen.item.partition("::")[0]
     assert message.endswith(f": {text}\nalone: {text}")
