@@ -12,7 +12,7 @@ from tests.integration.plugin.conftest import NETWORK, store_in, stored, widen
 from tests.support.inline import Finished
 from tests.support.session import SMOKE, run
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 INT8 = f"{NETWORK}-b1-mkl-int8"
 # A network of which all variants are compared, and nothing else.
 BATCH = "--perf-batch=1"

@@ -128,7 +128,7 @@ def test_every_tier_and_its_effort_are_described(written: dict[str, str]) -> Non
 
 def test_every_verdict_and_subcommand_is_described(written: dict[str, str]) -> None:
     assert all(f"| `{kind}` | " in written["verdicts.md"] for kind in GRAVITY)
-    names = [command.__name__ for command in SUBCOMMANDS]
+    names = [command.__name__.replace("_", "-") for command in SUBCOMMANDS]
     names += [f"{group} {command.__name__}" for group, members in GROUPS.items() for command in members]
     assert all(f"\n## mxperf {name}\n" in written["mxperf.md"] for name in names)
     assert written["mxperf.md"].count("\nExit code 0: ") == len(names)

@@ -23,6 +23,7 @@ from perf.judge.speedup import ObservedRatio, observe
 from perf.judge.variance_prior import VariancePrior
 from tests.unit.judge.samples import MAYBE_PRIORS, OBSERVED, PRIORS, SAMPLE, SESSIONS, USUAL, of_values
 
+pytestmark = pytest.mark.slow
 TOLERANCE = Tolerance(change=0.01, resolution=0.05)
 # So narrow that only the level of the run decides about an alarm.
 NONE = Tolerance(change=1e-9, resolution=0.05)

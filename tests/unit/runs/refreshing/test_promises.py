@@ -22,6 +22,7 @@ from perf.runs.variances import session_variances
 from tests.support.factories import as_run, benchmark, document, sample
 from tests.unit.judge.test_promises import at_most, unstated
 
+pytestmark = pytest.mark.slow
 # So narrow that only the level of the run decides about an alarm.
 TOLERANCE = Tolerance(change=1e-9, resolution=0.05)
 ASSUMED = AssumedDeviations(invocations=0.02, side_by_side=0.01, sessions=0.02, degrees=4)
