@@ -138,11 +138,13 @@ def test_a_loss_of_the_resolution_must_be_excluded_at_the_level_of_the_whole_bis
     assert kinds == ["ok", "inconclusive"]
 
 
+@pytest.mark.slow
 def test_bisections_of_equal_wheels_call_none_slower() -> None:
     wrong = [judge().step(1, Machine({1: 0.0}, seed)).answer for seed in range(300)]
     assert wrong.count("slower") == 0
 
 
+@pytest.mark.slow
 def test_losses_of_the_resolution_are_not_called_ok() -> None:
     answers = [judge().step(1, Machine({1: math.log(0.95)}, seed)).answer for seed in range(300)]
     assert answers.count("not slower") == 0
