@@ -13,7 +13,7 @@ import msgspec
 from perf.errors import PerfError
 
 # A call takes a second; gh itself has no limit.
-TIMEOUT_S = 60.0
+TIMEOUT_S = 120.0
 # What GitHub Actions checks out for a pull request.
 REF = re.compile(r"refs/pull/([1-9][0-9]*)/merge")
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
@@ -38,7 +38,7 @@ class PullRequest:
 
     def comments(self) -> Iterator[Comment]:
         """Yield its comments, oldest first. Raises PerfError when gh fails."""
-        listed = gh(f"repos/{self.repository}/issues/{self.number}/comments", "--paginate", "--jq", LINES)
+        listed = _api(f"repos/{self.repository}/issues/{self.number}/comments", "--paginate", "--jq", LINES)
         for line in filter(None, listed.split("\n")):
             try:
                 yield msgspec.json.decode(line, type=Comment)
@@ -50,7 +50,7 @@ class PullRequest:
         method, path = ("POST", f"{self.number}/comments") if comment is None else ("PATCH", f"comments/{comment}")
         with tempfile.NamedTemporaryFile(suffix=".md") as file:
             Path(file.name).write_bytes(body.encode())
-            gh(f"repos/{self.repository}/issues/{path}", "--method", method, "-F", f"body=@{file.name}", "--silent")
+            _api(f"repos/{self.repository}/issues/{path}", "--method", method, "-F", f"body=@{file.name}", "--silent")
 
 
 def pull_request_of_workflow() -> PullRequest:
@@ -66,21 +66,25 @@ def pull_request_of_workflow() -> PullRequest:
     return PullRequest(repository[0], int(number[1]))
 
 
-def gh(endpoint: str, *arguments: str) -> str:
-    """Return what `gh api ENDPOINT` prints. Raises PerfError when gh is missing, fails or hangs."""
-    step = "set GH_TOKEN to a token that may write to pull requests; without one, print the comment without --post"
+def gh(*arguments: str, subject: str, next_step: str) -> str:
+    """Run gh and return what it prints. Raises PerfError, with this subject and next step, when it is missing, fails or
+    hangs.
+    """
     try:
         done = subprocess.run(
-            ["gh", "api", endpoint, *arguments],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            timeout=TIMEOUT_S,
+            ["gh", *arguments], capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=TIMEOUT_S
         )
+    except FileNotFoundError as error:
+        step = "install it from https://cli.github.com"
+        raise PerfError("the program gh is not installed", subject=subject, next_step=step) from error
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise PerfError(f"cannot be run: {error}", subject="gh api", next_step=step) from error
+        raise PerfError(f"cannot be run: {error}", subject=subject, next_step=next_step) from error
     if done.returncode:
         what = done.stderr.strip() or f"ended with exit code {done.returncode}"
-        raise PerfError(f"failed: {what}", subject=f"gh api {endpoint}", next_step=step)
+        raise PerfError(f"failed: {what}", subject=subject, next_step=next_step)
     return done.stdout
+
+
+def _api(endpoint: str, *arguments: str) -> str:
+    step = "set GH_TOKEN to a token that may write to pull requests; without one, print the comment without --post"
+    return gh("api", endpoint, *arguments, subject=f"gh api {endpoint}", next_step=step)

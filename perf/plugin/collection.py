@@ -27,7 +27,7 @@ CASES = pytest.StashKey[list[Case]]()
 RERUN = pytest.StashKey[str]()
 # Why modules could not be collected.
 PROBLEMS = pytest.StashKey[list[PerfError]]()
-# The part of the night that this session runs; set only with --perf-shard.
+# The shard that is measured; set only with --perf-shard.
 SHARD = pytest.StashKey[Shard]()
 # The fixture that every measured item uses; other tests do not.
 FIXTURE = "record"

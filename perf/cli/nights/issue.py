@@ -1,9 +1,6 @@
 """The subcommand issue: open, update or close the issue about a confirmed regression."""
 
-import shutil
-import subprocess
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +8,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from perf.cli.github import gh
 from perf.cli.judge import judge_files
 from perf.errors import PerfError
 from perf.report.console import say, widened
@@ -22,7 +20,6 @@ from perf.runs.night.issue import Decision, OpenIssue, decide
 LABEL = "performance-regression"
 # More open issues of the label than this are not looked at: there is one for each machine class and candidate.
 MOST_ISSUES = 200
-GH_TIMEOUT_S = 120.0
 
 
 def issue(
@@ -88,21 +85,5 @@ def _carry_out(decision: Decision, text: str, repository: str) -> None:
 
 
 def _gh(*arguments: str) -> str:
-    """Run gh and return what it printed. Raises PerfError when it is missing, fails or does not end."""
-    program, subject = shutil.which("gh"), f"gh {' '.join(arguments[:2])}"
-    if program is None:
-        step = "install it from https://cli.github.com, or use --dry-run where it is"
-        raise PerfError("the program gh is not installed", subject=subject, next_step=step)
-    try:
-        done = _ran([program, *arguments])
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise PerfError(f"could not be run: {error}", subject=subject, next_step="run it by hand") from error
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        step = "check the repository's name, and that the variable GH_TOKEN may write issues"
-        raise PerfError(f"failed: {last}", subject=subject, next_step=step)
-    return done.stdout
-
-
-def _ran(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=GH_TIMEOUT_S)
+    step = "check the repository's name, and that the variable GH_TOKEN may write issues"
+    return gh(*arguments, subject=f"gh {' '.join(arguments[:2])}", next_step=step)

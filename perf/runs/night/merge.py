@@ -33,11 +33,10 @@ class MachineState(msgspec.Struct, frozen=True):
 
 
 class SessionContext(msgspec.Struct, frozen=True):
-    """What a session adds to a run's context: its `tier`, the baseline that it was `compared_with`, the machine's
-    `state`, and the peak of each build in `limits_gflop_per_s`.
+    """What a session adds to a run's context: the baseline that it was `compared_with`, the machine's `state`, and the
+    peak of each build in `limits_gflop_per_s`.
     """
 
-    tier: str | None = None
     compared_with: str | None = None
     state: MachineState | None = None
     limits_gflop_per_s: dict[str, float] = {}
@@ -157,7 +156,7 @@ def _conditions(one: ShardFile, another: ShardFile) -> dict[str, tuple[Any, Any]
         "the number of shards": (one.shard.of, another.shard.of),
         "the night (--perf-session)": (one.shard.night, another.shard.night),
         "the commit": (one.commit, another.commit),
-        "the tier": (one.session.tier, another.session.tier),
+        "the tier": (one.run.perf.tier, another.run.perf.tier),
         "the baseline": (one.session.compared_with, another.session.compared_with),
         "the options": (one.run.perf.arguments, another.run.perf.arguments),
         "slowdowns on purpose": (one.run.perf.injected, another.run.perf.injected),

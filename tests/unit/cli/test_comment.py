@@ -240,7 +240,7 @@ def test_without_gh_there_is_a_message(
     monkeypatch.setenv("PATH", str(tmp_path))
     printed = comment(spoiled(tmp_path / "now.json"), BASELINE, "--post")
     assert (printed.code, printed.out) == (4, "")
-    assert printed.err.startswith("gh api: cannot be run: ")
+    assert printed.err.startswith("gh api repos/apache/mxnet-perf/issues/12/comments: the program gh is not installed")
 
 
 @pytest.mark.parametrize(
