@@ -1,0 +1,97 @@
+"""Which kernels ran in each release: one untimed pass of every cell, traced, and kept in the ladder's folder."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from perf.errors import PerfError, WorkerError
+from perf.files import read_json, write_whole
+from perf.ladder.cells import Cell
+from perf.measure.family import Resources
+from perf.measure.workers.inspection import inspect
+from perf.stack import Stack
+
+# A primitive that ran: `mkldnn_verbose,exec,PRIMITIVE,KERNEL,...` up to 1.5, `dnnl_verbose,exec,cpu,PRIMITIVE,KERNEL,...`
+# from 1.6 on (MKL-DNN's and oneDNN's "Verbose mode").
+EXECUTED = re.compile(r"^(?:mkldnn|dnnl|onednn)_verbose,exec,(?:cpu,)?(\w+),([^,]+),", re.MULTILINE)
+VERBOSE = {"MKLDNN_VERBOSE": "1", "DNNL_VERBOSE": "1"}
+FOLDER = "traces"
+# The first pass may also reorder weights, so a trace counts the kernels of that pass.
+NEXT_STEP = "free some space there, or name another folder with --folder"
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """What one traced pass showed: the `stack` that ran, as a hash, and how often each of its `kernels` ran."""
+
+    stack: str
+    kernels: dict[str, int]
+
+
+Traces = Mapping[tuple[str, str], Trace]
+
+
+def kernels_in(log: str) -> dict[str, int]:
+    """Return how often each kernel ran, from a worker's log: "convolution jit:avx512_core" by its primitive and name."""
+    return dict(sorted(Counter(f"{primitive} {kernel}" for primitive, kernel in EXECUTED.findall(log)).items()))
+
+
+def traced(
+    cells: Sequence[Cell], resources: Resources, folder: Path, show: Callable[[str, int], None]
+) -> tuple[list[Cell], Traces]:
+    """Run one traced pass of every cell that will be measured, unless the folder holds the trace of its stack. Return the
+    cells, with the problem of those whose release cannot run the workload, and the traces by release and workload.
+
+    show: shows what is being done, and how many cells are left.
+
+    Raises PerfError when the folder cannot be written to.
+    """
+    traces: dict[tuple[str, str], Trace] = {}
+    results: list[Cell] = []
+    for number, cell in enumerate(cells):
+        if cell.plan is None:
+            results.append(cell)
+            continue
+        key = cell.rung.release, cell.workload.name
+        path = folder / FOLDER / f"{'-'.join(key).replace('/', '_')}.json"
+        stack = _hash(cell.stack(resources.placements))
+        trace = _stored(path, stack)
+        if trace is None:
+            show(f"{' '.join(key)}: tracing its kernels", len(cells) - number)
+            try:
+                observation = inspect(cell.variant, cell.plan.workloads, resources, variables=VERBOSE)
+            except WorkerError as error:
+                results.append(replace(cell, plan=None, problem=f"it fails: {error.what}"))
+                continue
+            trace = Trace(stack, kernels_in(observation.log))
+            _store(path, trace)
+        traces[key] = trace
+        results.append(cell)
+    return results, traces
+
+
+def _hash(stack: Stack) -> str:
+    """A hash of what a stack runs: not of the suite's own code, and not of the requirement that installed it."""
+    content = {**msgspec.to_builtins(stack), "requirement": None, "measuring": None}
+    return sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
+
+
+def _stored(path: Path, stack: str) -> Trace | None:
+    """The trace in a file; None unless it is whole and of this stack."""
+    try:
+        trace = read_json(path, Trace)
+    except PerfError:
+        return None
+    return trace if trace.stack == stack else None
+
+
+def _store(path: Path, trace: Trace) -> None:
+    try:
+        path.parent.mkdir(exist_ok=True)
+        write_whole(path, msgspec.json.encode(trace))
+    except OSError as error:
+        raise PerfError(f"cannot be written to: {error.strerror}", subject=str(path), next_step=NEXT_STEP) from error
