@@ -11,7 +11,7 @@ from perf.ladder.programs import LadderWorkload
 from perf.machine import Placement
 from perf.measure.plan import Plan, Variant
 from perf.measure.stacks import stack_of
-from perf.stack import OF_THE_SUITE, Stack, differing
+from perf.stack import Stack, build_changes
 
 # The family under which a ladder's measurements are recorded, and its variants.
 FAMILY = "ladder"
@@ -90,19 +90,20 @@ def _cell(
     build = builds.releases[rung.release]
     if isinstance(build, PerfError):
         return Cell(rung, workload, problem=build.what)
-    if workload.problem is not None:
-        return Cell(rung, workload, problem=workload.problem)
-    release = Variant(RELEASE, build, workload.program)
-    anchor = Variant(ANCHOR, builds.anchor, workload.program, baseline_arm_of=RELEASE)
-    control = Variant(CONTROL, builds.control, workload.control_program)
+    try:
+        release = Variant(RELEASE, build, workload.program(build))
+        anchor = Variant(ANCHOR, builds.anchor, workload.program(builds.anchor), baseline_arm_of=RELEASE)
+    except PerfError as error:
+        return Cell(rung, workload, problem=error.what)
+    control = Variant(CONTROL, builds.control, workload.control)
     # The release is in the name too: progress shows nothing else of a plan.
     measured = replace(workload.measured, name=f"{rung.release} {workload.name}")
     plan = Plan(rung.release, (control, anchor, release), (measured,), CONTROL, family=FAMILY)
     stack = stack_of(plan, release, placements)
     for cell in earlier:
-        if not differing(stack, cell.stack(placements)) - OF_THE_SUITE:
+        if not build_changes(stack, cell.stack(placements)):
             return Cell(rung, workload, same_as=cell.rung.release)
-    if differing(stack, stack_of(plan, anchor, placements)) - OF_THE_SUITE:
+    if build_changes(stack, stack_of(plan, anchor, placements)):
         return Cell(rung, workload, plan=plan)
     alone = (control, replace(anchor, baseline_arm_of=None))
     return Cell(rung, workload, plan=replace(plan, variants=alone), is_anchor=True)

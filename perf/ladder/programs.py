@@ -1,14 +1,17 @@
 """What the workloads of a ladder run."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any, Literal
 
 import msgspec
 
+from perf.builds import Build
+from perf.builds.releases import Feature, release_of
 from perf.cnn.artifacts.prepare import Artifacts, prepare
-from perf.cnn.networks import INPUT, REFERENCE, catalogue
+from perf.cnn.networks import INPUT, REFERENCE, NetworkVariant, catalogue
+from perf.errors import PerfError
 from perf.ladder.data import LadderTier, OperatorNode, ladder_data, matching
 from perf.measure.family import SLOT_WEIGHT, Resources
 from perf.measure.plan import Loadable, Program, Workload
@@ -75,16 +78,14 @@ class LadderWorkload:
 
     kind: what it is: a network in FP32 or INT8, a recurrent network, an operator, or a training step.
     measured: its name, inputs and cost.
-    program: what builds with MKL-DNN run.
-    control_program: what the control, a plain build, runs.
-    problem: why no release can run it; None when nothing is known to keep them from it.
+    program: returns what a build with MKL-DNN runs; raises PerfError if its release cannot run it.
+    control: what the control, a plain build, runs.
     """
 
     kind: Kind
     measured: Workload
-    program: Loadable
-    control_program: Loadable
-    problem: str | None = None
+    program: Callable[[Build], Loadable]
+    control: Loadable
 
     @property
     def name(self) -> str:
@@ -124,25 +125,40 @@ def prepared_workloads(tier: LadderTier, names: Collection[str], resources: Reso
 def _prepared(named: Named, tier: LadderTier, artifacts: Callable[[str], Artifacts]) -> LadderWorkload:
     if named.kind == "recurrent":
         case = next(case for case in _recurrent_cases(tier.recurrent) if case.workload == named.subject)
-        operator = operator_of(case.sizes)
-        return LadderWorkload(named.kind, workload_of(case), operator, operator)
+        return _same_everywhere(named.kind, workload_of(case), operator_of(case.sizes))
     if named.kind == "operator":
         data = ladder_data().operators[named.subject]
-        composed = Composition(data.nodes)
-        return LadderWorkload(named.kind, Workload(named.name, data.shapes, 1, SLOT_WEIGHT, data.scales), composed, composed)
-    files, variants = artifacts(named.subject), catalogue().variants
-    reference = files.program(variants[REFERENCE])
+        workload = Workload(named.name, data.shapes, 1, SLOT_WEIGHT, data.scales)
+        return _same_everywhere(named.kind, workload, Composition(data.nodes))
+    files = artifacts(named.subject)
+    reference = files.program(catalogue().variants[REFERENCE])
     size, gflop = files.image_size, 2 * catalogue().gmacs(named.subject)
     if named.kind == "training":
         batch = tier.training_batch
         inputs = {INPUT: (batch, 3, size, size), LABEL: (batch,)}
         # All labels are class 0: the time of a step does not depend on them.
-        measured = Workload(named.name, inputs, batch, STEP_COST * gflop * batch + SLOT_WEIGHT, {LABEL: 0.0})
-        step = TrainingProgram(reference)
-        return LadderWorkload(named.kind, measured, step, step)
-    measured = Workload(named.name, {INPUT: (tier.batch, 3, size, size)}, tier.batch, gflop * tier.batch + SLOT_WEIGHT)
-    program = files.program(variants[f"mkl-{named.kind}"])
-    return LadderWorkload(named.kind, measured, program, reference, program.problem)
+        workload = Workload(named.name, inputs, batch, STEP_COST * gflop * batch + SLOT_WEIGHT, {LABEL: 0.0})
+        return _same_everywhere(named.kind, workload, TrainingProgram(reference))
+    workload = Workload(named.name, {INPUT: (tier.batch, 3, size, size)}, tier.batch, gflop * tier.batch + SLOT_WEIGHT)
+    program = partial(network_program, files, catalogue().variants[f"mkl-{named.kind}"])
+    return LadderWorkload(named.kind, workload, program, reference)
+
+
+def network_program(files: Artifacts, variant: NetworkVariant, build: Build) -> Program:
+    """Return the program of a network that a build runs. Raises PerfError when its release cannot run it."""
+    release, _ = release_of(build.facts.mxnet)
+    feature: Feature = "int8" if variant.artifact == "int8" else "fusion"
+    missing = release.missing.get(feature)
+    if feature == "int8" and missing:
+        raise PerfError(missing, subject=build.requirement)
+    program = files.program(variant)
+    if program.problem is not None:
+        raise PerfError(program.problem, subject=build.requirement)
+    return replace(program, subgraph=None) if missing else program
+
+
+def _same_everywhere(kind: Kind, workload: Workload, program: Loadable) -> LadderWorkload:
+    return LadderWorkload(kind, workload, lambda _: program, program)
 
 
 def _recurrent_cases(tier: str) -> list[RnnCase]:

@@ -11,7 +11,7 @@ from perf.ladder.programs import Kind
 # The version of the structure. A change that readers of older files cannot read gets the next number.
 SCHEMA = 1
 
-CellStatus = Literal["measured", "same stack", "not available", "not measured"]
+CellStatus = Literal["measured", "same stack", "not available"]
 # What the ladder says of a public report.
 Seen = Literal["seen", "opposite", "not seen", "not measured"]
 
@@ -40,11 +40,15 @@ class StoredCell(msgspec.Struct, frozen=True, kw_only=True):
     status: Annotated[CellStatus, Meta(description="whether it was measured")]
     reason: Annotated[str, Meta(description="why it was not; for the same stack, the release that runs it too")] = ""
     values: Annotated[
-        list[float], Meta(description="log(anchor latency / latency) of each undisturbed invocation; none for the anchor")
+        list[float],
+        Meta(description="log(anchor latency / latency) of each undisturbed invocation; none for the anchor"),
     ] = []
     control: Annotated[
         list[float], Meta(description="log(control latency / anchor latency) of each undisturbed invocation")
     ] = []
+    speed: Annotated[float | None, Meta(description="speed over the anchor's; null if not measured")] = None
+    low: Annotated[float | None, Meta(description="lower end of its 95 % interval; null if unknown")] = None
+    high: Annotated[float | None, Meta(description="upper end of its 95 % interval; null if unknown")] = None
     latency_s: Annotated[float | None, Meta(description="median latency in seconds; null if not measured")] = None
     disturbed: Annotated[int, Meta(description="invocations that were disturbed and do not count")] = 0
     is_anchor: Annotated[bool, Meta(description="whether it runs the anchor's own stack")] = False
@@ -62,7 +66,9 @@ class StoredStep(msgspec.Struct, frozen=True, kw_only=True):
     change: Annotated[float | None, Meta(description="speed after over before; below 1 is slower; null if unknown")]
     low: Annotated[float | None, Meta(description="lower end of its 95 % interval; null if unknown")] = None
     high: Annotated[float | None, Meta(description="upper end of its 95 % interval; null if unknown")] = None
-    p_value: Annotated[float | None, Meta(description="Holm's adjusted p-value over the whole ladder; null if unknown")] = None
+    p_value: Annotated[
+        float | None, Meta(description="Holm's adjusted p-value over the whole ladder; null if unknown")
+    ] = None
     significant: Annotated[bool, Meta(description="whether it is significant over the whole ladder")] = False
     reason: Annotated[str, Meta(description="why there is no figure, or why there can be no change")] = ""
 

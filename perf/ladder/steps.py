@@ -61,9 +61,21 @@ class Cells:
 
 
 def cells_in(releases: Sequence[str], cells: Sequence[StoredCell], default: VariancePrior) -> Cells:
-    """Return the cells of a ladder, with the prior of their ratios; `default` holds while they are few."""
+    """Return the cells of a ladder, each with its speed over the anchor's, and the prior of their ratios; `default` holds
+    while they are few.
+    """
     prior = prior_of((variance_of(cell.values) for cell in cells), default)
-    return Cells(releases, {(cell.release, cell.workload): cell for cell in cells}, prior)
+    return Cells(releases, {(cell.release, cell.workload): _with_speed(cell, prior) for cell in cells}, prior)
+
+
+def _with_speed(cell: StoredCell, prior: VariancePrior) -> StoredCell:
+    if cell.is_anchor:
+        return msgspec.structs.replace(cell, speed=1.0, low=1.0, high=1.0)
+    if not cell.values:
+        return cell
+    change = change_over_anchor(cell.values, [], prior)
+    low, high = change.interval() if change.known else (None, None)
+    return msgspec.structs.replace(cell, speed=change.ratio, low=low, high=high)
 
 
 def steps_of(cells: Cells, workloads: Sequence[str]) -> list[StoredStep]:
@@ -137,7 +149,7 @@ def _seen(report: Report, low: float | None, high: float | None) -> Seen:
     if low is None or high is None:
         return "not measured"
     if report.direction == "same":
-        within, beyond = 1 - NOTHING < low and high < 1 + NOTHING, high < 1 - NOTHING or low > 1 + NOTHING
+        within, beyond = low > 1 - NOTHING and high < 1 + NOTHING, high < 1 - NOTHING or low > 1 + NOTHING
         return "seen" if within else "opposite" if beyond else "not seen"
     slower, faster = high < 1, low > 1
     if report.direction == "faster":

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -12,16 +12,18 @@ import msgspec
 from perf.errors import PerfError, WorkerError
 from perf.files import read_json, write_whole
 from perf.ladder.cells import Cell
+from perf.measure.engine import Show
 from perf.measure.family import Resources
 from perf.measure.workers.inspection import inspect
-from perf.stack import Stack
+from perf.stack import Stack, identity
 
 # A primitive that ran: `mkldnn_verbose,exec,PRIMITIVE,KERNEL,...` up to 1.5, `dnnl_verbose,exec,cpu,PRIMITIVE,KERNEL,...`
 # from 1.6 on (MKL-DNN's and oneDNN's "Verbose mode").
 EXECUTED = re.compile(r"^(?:mkldnn|dnnl|onednn)_verbose,exec,(?:cpu,)?(\w+),([^,]+),", re.MULTILINE)
 VERBOSE = {"MKLDNN_VERBOSE": "1", "DNNL_VERBOSE": "1"}
 FOLDER = "traces"
-# The first pass may also reorder weights, so a trace counts the kernels of that pass.
+# Seconds for a worker to start, load and run one pass, for most cells.
+TRACE_S = 1.5
 NEXT_STEP = "free some space there, or name another folder with --folder"
 
 
@@ -41,12 +43,13 @@ def kernels_in(log: str) -> dict[str, int]:
 
 
 def traced(
-    cells: Sequence[Cell], resources: Resources, folder: Path, show: Callable[[str, int], None]
+    cells: Sequence[Cell], resources: Resources, folder: Path, later_s: float, show: Show
 ) -> tuple[list[Cell], Traces]:
     """Run one traced pass of every cell that will be measured, unless the folder holds the trace of its stack. Return the
     cells, with the problem of those whose release cannot run the workload, and the traces by release and workload.
 
-    show: shows what is being done, and how many cells are left.
+    later_s: the seconds that everything takes after it.
+    show: shows what is being done, and how many seconds it still takes.
 
     Raises PerfError when the folder cannot be written to.
     """
@@ -61,7 +64,7 @@ def traced(
         stack = _hash(cell.stack(resources.placements))
         trace = _stored(path, stack)
         if trace is None:
-            show(f"{' '.join(key)}: tracing its kernels", len(cells) - number)
+            show(f"{' '.join(key)}: tracing its kernels", later_s + TRACE_S * (len(cells) - number))
             try:
                 observation = inspect(cell.variant, cell.plan.workloads, resources, variables=VERBOSE)
             except WorkerError as error:
@@ -75,9 +78,7 @@ def traced(
 
 
 def _hash(stack: Stack) -> str:
-    """A hash of what a stack runs: not of the suite's own code, and not of the requirement that installed it."""
-    content = {**msgspec.to_builtins(stack), "requirement": None, "measuring": None}
-    return sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
+    return sha256(msgspec.json.encode(identity(stack), order="sorted")).hexdigest()
 
 
 def _stored(path: Path, stack: str) -> Trace | None:

@@ -31,9 +31,7 @@ class TrainingStep:
         gradients = {name: mx.nd.zeros(array.shape) for name, array in self._parameters.items()}
         self._momenta = {name: mx.nd.zeros(array.shape) for name, array in self._parameters.items()}
         requests = {name: "write" if name in gradients else "null" for name in arguments}
-        self._executor = symbol.bind(
-            mx.cpu(), arguments, args_grad=gradients, grad_req=requests, aux_states=auxiliary
-        )
+        self._executor = symbol.bind(mx.cpu(), arguments, args_grad=gradients, grad_req=requests, aux_states=auxiliary)
         self._gradients = gradients
 
     @property
