@@ -1,7 +1,7 @@
 """Which of many results are significant when all of them are looked at. Pure: no I/O, no other room.
 
-Holm, "A simple sequentially rejective multiple test procedure", 1979: the smallest of n p-values is multiplied by n, the
-next one by n - 1, and so on. It keeps the probability of one or more false results below the level, whatever the
+Holm, "A simple sequentially rejective multiple test procedure", 1979: the smallest of n p-values is multiplied by n,
+the next one by n - 1, and so on. It keeps the probability of one or more false results below the level, whatever the
 dependence between them; steps of a ladder that share a release are dependent.
 """
 

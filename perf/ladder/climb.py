@@ -26,8 +26,8 @@ TIMEOUT_S = 600.0
 
 @dataclass(frozen=True)
 class Climb:
-    """What a command measures: `rungs`, and the workloads of these `names` from the tier `tier_name`, in `minutes`, at a
-    `place`.
+    """What a command measures: `rungs`, and the workloads of these `names` from the tier `tier_name`, in `minutes`, at
+    a `place`.
     """
 
     rungs: Sequence[Rung]

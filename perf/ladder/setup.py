@@ -46,7 +46,7 @@ class Place:
 
 
 def read_place() -> Place:
-    """Return this machine with the placements that the suite uses by default. Raises PerfError when none is possible."""
+    """Return this machine with the suite's default placements. Raises PerfError when none is possible."""
     topology = read_topology()
     placements = place_instances(topology, numactl=find_numactl(topology))
     return Place(read_machine(topology=topology), settings(read_state()), placements)
@@ -85,7 +85,8 @@ def effort_for(tier: LadderTier, minutes: float, cells: int) -> Effort:
 
 
 def installed(rungs: Sequence[Rung], cache: Path, say: Callable[[str], None]) -> tuple[Builds, Build]:
-    """Return the builds of a ladder, and `zoo`, which prepares networks. A release that cannot be installed is reported.
+    """Return the builds of a ladder, and `zoo`, which prepares networks. For a release that cannot be installed, there
+    is the error instead, which is also reported.
 
     Raises PerfError when the anchor, the control or `zoo` cannot be installed.
     """

@@ -61,8 +61,8 @@ class Cells:
 
 
 def cells_in(releases: Sequence[str], cells: Sequence[StoredCell], default: VariancePrior) -> Cells:
-    """Return the cells of a ladder, each with its speed over the anchor's, and the prior of their ratios; `default` holds
-    while they are few.
+    """Return the cells of a ladder, each with its speed over the anchor's, and the prior of their ratios; `default`
+    holds while they are few.
     """
     prior = prior_of((variance_of(cell.values) for cell in cells), default)
     return Cells(releases, {(cell.release, cell.workload): _with_speed(cell, prior) for cell in cells}, prior)

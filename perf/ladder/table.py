@@ -20,8 +20,8 @@ NOT_AVAILABLE, SAME, FIRST, UNKNOWN = "n/a", "same", "first", "?"
 # Marks a change that is significant over the whole ladder.
 MARK = "*"
 LEGEND = (
-    f"{MARK}: significant over the whole ladder (Holm's method, level {LEVEL:g}). {SAME}: the same stack as the release "
-    f"before. {FIRST}: there is no release before. {NOT_AVAILABLE}: not available. {UNKNOWN}: not decided."
+    f"{MARK}: significant over the whole ladder (Holm's method, level {LEVEL:g}). {SAME}: the same stack as the "
+    f"release before. {FIRST}: there is no release before. {NOT_AVAILABLE}: not available. {UNKNOWN}: not decided."
 )
 _STYLES = {True: "bold red", False: "bold green"}
 

@@ -17,8 +17,8 @@ from perf.measure.family import Resources
 from perf.measure.workers.inspection import inspect
 from perf.stack import Stack, identity
 
-# A primitive that ran: `mkldnn_verbose,exec,PRIMITIVE,KERNEL,...` up to 1.5, `dnnl_verbose,exec,cpu,PRIMITIVE,KERNEL,...`
-# from 1.6 on (MKL-DNN's and oneDNN's "Verbose mode").
+# A primitive that ran: `mkldnn_verbose,exec,PRIMITIVE,KERNEL,...` up to 1.5, and from 1.6 on
+# `dnnl_verbose,exec,cpu,PRIMITIVE,KERNEL,...` ("Verbose mode" in the documentation of MKL-DNN and oneDNN).
 EXECUTED = re.compile(r"^(?:mkldnn|dnnl|onednn)_verbose,exec,(?:cpu,)?(\w+),([^,]+),", re.MULTILINE)
 VERBOSE = {"MKLDNN_VERBOSE": "1", "DNNL_VERBOSE": "1"}
 FOLDER = "traces"
@@ -38,15 +38,17 @@ Traces = Mapping[tuple[str, str], Trace]
 
 
 def kernels_in(log: str) -> dict[str, int]:
-    """Return how often each kernel ran, from a worker's log: "convolution jit:avx512_core" by its primitive and name."""
+    """Return how often each kernel ran, from a worker's log, by primitive and name: "convolution jit:avx512_core"."""
     return dict(sorted(Counter(f"{primitive} {kernel}" for primitive, kernel in EXECUTED.findall(log)).items()))
 
 
 def traced(
     cells: Sequence[Cell], resources: Resources, folder: Path, later_s: float, show: Show
 ) -> tuple[list[Cell], Traces]:
-    """Run one traced pass of every cell that will be measured, unless the folder holds the trace of its stack. Return the
-    cells, with the problem of those whose release cannot run the workload, and the traces by release and workload.
+    """Run one traced pass of every cell that will be measured, unless the folder holds the trace of its stack.
+
+    Returns the cells, with the problem of those whose release cannot run the workload, and the traces by release and
+    workload.
 
     later_s: the seconds that everything takes after it.
     show: shows what is being done, and how many seconds it still takes.
