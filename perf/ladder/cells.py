@@ -57,8 +57,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Builds:
-    """The builds of a ladder: the `control`, the `anchor`, and that of each release by its name; why there is none of a
-    release, where it could not be installed.
+    """The builds of a ladder: the `control`, the `anchor`, and `releases` by their names; an error in place of a build
+    that could not be installed.
     """
 
     control: Build

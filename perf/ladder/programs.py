@@ -20,7 +20,7 @@ from perf.rnn.shapes import operator_of
 
 # A training step costs about three passes: forward, and the gradients of inputs and of weights.
 STEP_COST = 3
-# The input of a training step that holds the classes (perf/worker/training_step.py).
+# The input of a training step that holds the classes (perf/worker/passes/training_step.py).
 LABEL = "label"
 Kind = Literal["fp32", "int8", "recurrent", "operator", "training"]
 NETWORK_KINDS: tuple[Kind, ...] = ("fp32", "int8")
@@ -65,7 +65,7 @@ class TrainingProgram(Loadable):
 
 @dataclass(frozen=True)
 class Named:
-    """A workload before its program is prepared: its `name`, its `kind`, and the network or operator that it is of."""
+    """A workload before its program is prepared: its `name`, its `kind`, and its `subject`, a network or operator."""
 
     name: str
     kind: Kind

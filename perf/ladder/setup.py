@@ -54,7 +54,7 @@ def read_place() -> Place:
 
 def conditions_of(place: Place, tier: LadderTier) -> dict[str, Any]:
     """Return what two commands must agree in to measure one ladder: the machine and its settings, the workloads, the
-    length of slots, and the code that times them. Releases and workloads may be chosen anew, and the time may differ.
+    length of slots, and the code that times them. They may choose other releases and workloads, and another time.
     """
     workloads = msgspec.json.encode([ladder_data().operators, replace(tier.effort, workload_budget_s=0.0)])
     return {

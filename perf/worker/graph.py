@@ -9,11 +9,11 @@ import numpy as np
 from perf.worker import disturbance
 from perf.worker.count import count_multiply_adds, operators_of
 from perf.worker.graph_surgery import SUBSTITUTE, cut
-from perf.worker.injection import with_extra_work
+from perf.worker.passes.injection import with_extra_work
+from perf.worker.passes.training_step import TrainingStep, with_loss
 from perf.worker.proof import peak_memory_bytes, restart_peak_memory
 from perf.worker.records import Records, best_of
 from perf.worker.timing import Hold, timed_passes, warm_up
-from perf.worker.training_step import TrainingStep, with_loss
 
 
 class Graph:
