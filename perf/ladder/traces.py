@@ -63,7 +63,7 @@ def traced(
             continue
         key = cell.rung.release, cell.workload.name
         path = folder / FOLDER / f"{'-'.join(key).replace('/', '_')}.json"
-        stack = _hash(cell.stack(resources.placements))
+        stack = stack_hash(cell.stack(resources.placements))
         trace = _stored(path, stack)
         if trace is None:
             show(f"{' '.join(key)}: tracing its kernels", later_s + TRACE_S * (len(cells) - number))
@@ -73,13 +73,14 @@ def traced(
                 results.append(replace(cell, plan=None, problem=f"it fails: {error.what}"))
                 continue
             trace = Trace(stack, kernels_in(observation.log))
-            _store(path, trace)
+            store(path, trace)
         traces[key] = trace
         results.append(cell)
     return results, traces
 
 
-def _hash(stack: Stack) -> str:
+def stack_hash(stack: Stack) -> str:
+    """Return a hash of what a stack runs."""
     return sha256(msgspec.json.encode(identity(stack), order="sorted")).hexdigest()
 
 
@@ -92,7 +93,8 @@ def _stored(path: Path, stack: str) -> Trace | None:
     return trace if trace.stack == stack else None
 
 
-def _store(path: Path, trace: Trace) -> None:
+def store(path: Path, trace: Trace) -> None:
+    """Write a trace, whole. Raises PerfError when that fails."""
     try:
         path.parent.mkdir(exist_ok=True)
         write_whole(path, msgspec.json.encode(trace))
