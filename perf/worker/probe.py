@@ -5,11 +5,14 @@ non-zero exit code, so success means that the import really works. Output on std
 from MXNet's libraries, not from numpy's.
 """
 
+import ctypes
 import hashlib
 import importlib
 import json
+import mmap
 import os
 import platform
+import re
 import sys
 from collections.abc import Callable, Iterable
 from importlib import metadata
@@ -17,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 File = TypeVar("File", bound=PurePosixPath)
+LIBRARIES = {"OpenMP": re.compile(r"lib(iomp5|gomp|omp)\b"), "BLAS": re.compile(r"lib(mklml|mkl_rt|openblas|blas)")}
 NUMPY_LOADED = "perf.worker.probe: numpy is loaded"
 
 
@@ -41,7 +45,7 @@ def facts(modules: list[str]) -> dict[str, Any]:
         raise RuntimeError(f"the package mxnet must come from one distribution, but comes from {owners}")
     return {
         "mxnet": mxnet.__version__,
-        "mkldnn": has_mkldnn(),
+        "mkldnn": has_mkldnn(library),
         "numpy": numpy.__version__,
         "python": platform.python_version(),
         "library": str(library.relative_to(prefix)),
@@ -52,14 +56,30 @@ def facts(modules: list[str]) -> dict[str, Any]:
     }
 
 
-def has_mkldnn() -> bool:
-    """Return whether MXNet was compiled with MKL-DNN, which 2.0 calls oneDNN.
-
-    Raises ImportError on releases before 1.5.0, which do not report it.
-    """
-    # Not `mx.runtime`: `import mxnet` alone does not load that module in 1.5.0.
-    features = importlib.import_module("mxnet.runtime").Features()
+def has_mkldnn(library: Path) -> bool:
+    """Return whether this libmxnet.so, which is loaded, was compiled with MKL-DNN, which 2.0 calls oneDNN."""
+    try:
+        # Not `mx.runtime`: `import mxnet` alone does not load that module in 1.5.0.
+        features = importlib.import_module("mxnet.runtime").Features()
+    except ModuleNotFoundError:  # releases before 1.5.0, which are linked with libmkldnn.so or have nothing of it
+        return hasattr(ctypes.CDLL(str(library)), "mkldnn_engine_create")
     return any(features.is_enabled(name) for name in ("MKLDNN", "ONEDNN") if name in features)
+
+
+def libraries(library: Path) -> dict[str, str]:
+    """Return the libraries that this libmxnet.so, which is loaded, computes with: "OpenMP" and "BLAS", by file name.
+
+    Those of other packages are left out. A BLAS without a file of its own is "OpenBLAS in libmxnet.so".
+    """
+    prefix = Path(sys.prefix).resolve()
+    paths = {Path(line.split(maxsplit=5)[-1]) for line in Path("/proc/self/maps").read_text().splitlines()}
+    # Beside libmxnet.so, or of the system.
+    own = sorted(path.name for path in paths if path.parent == library.parent or not path.is_relative_to(prefix))
+    loaded = {kind: next(filter(pattern.match, own), None) for kind, pattern in LIBRARIES.items()}
+    with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if loaded["BLAS"] is None and content.find(b"OPENBLAS_CORETYPE") >= 0:
+            loaded["BLAS"] = f"OpenBLAS in {library.name}"
+    return {kind: name for kind, name in loaded.items() if name}
 
 
 def content_sha256(distribution: str) -> str:
@@ -103,11 +123,13 @@ def openmp(prefix: Path) -> str | None:
 
 
 def main(modules: list[str]) -> None:
-    """Print the facts as one line of JSON on stdout, and nothing else. Raises whatever importing raises."""
+    """Print facts and libraries as one line of JSON on stdout, and nothing else. Raises whatever importing raises."""
     # MXNet and its libraries may print on file descriptor 1 at any time: redirect that to stderr.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as stdout:
         os.dup2(2, 1)
-        stdout.write(json.dumps(facts(modules)) + "\n")
+        facts_ = facts(modules)
+        library = Path(sys.prefix).resolve() / facts_["library"]
+        stdout.write(json.dumps({"facts": facts_, "libraries": libraries(library)}) + "\n")
 
 
 if __name__ == "__main__":
