@@ -11,7 +11,7 @@ from perf.builds.process import run, worker_variables
 from perf.builds.releases import instead
 from perf.builds.spec import OPTION, BuildSpec
 from perf.errors import PerfError
-from perf.worker.probe import NUMPY_LOADED
+from perf.worker.probe import MXNET_LOADED, NUMPY_LOADED
 
 # Importing takes one second from a warm disk; a cold or shared one may need minutes.
 PROBE_TIMEOUT_S = 300.0
@@ -102,16 +102,16 @@ def probe(folder: Path, spec: BuildSpec) -> Probed:
     except msgspec.MsgspecError as error:
         message = f"the probe's output cannot be decoded: {error}"
         raise PerfError(message, subject=spec.subject, next_step=step) from error
-    # Without an OpenBLAS of MXNet, only other packages have one.
-    kernels = blas_kernels(finished.stderr) if "openblas" in reply.libraries.get("BLAS", "").lower() else None
-    return Probed(reply.facts, reply.libraries, kernels)
+    kernels = blas_kernels(finished.stderr)
+    within = {"BLAS": f"OpenBLAS in {Path(reply.facts.library).name}"} if kernels else {}
+    return Probed(reply.facts, {**within, **reply.libraries}, kernels)
 
 
 def blas_kernels(stderr: str) -> str | None:
     """Return the kernels that MXNet's OpenBLAS chose, by OpenBLAS's name ("Haswell"), from the probe's stderr; None
-    when it printed none. numpy's own OpenBLAS prints before NUMPY_LOADED, those of other packages after MXNet's.
+    when it has no OpenBLAS. numpy's own OpenBLAS prints before NUMPY_LOADED, those of other packages after MXNET_LOADED.
     """
-    chosen = CHOSEN.search(stderr.partition(NUMPY_LOADED)[2])
+    chosen = CHOSEN.search(stderr.partition(NUMPY_LOADED)[2].partition(MXNET_LOADED)[0])
     return chosen and chosen[1]
 
 

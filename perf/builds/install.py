@@ -34,8 +34,9 @@ def install(folder: Path, spec: BuildSpec, say: Say) -> None:
     target = ("--python", str(folder / "bin" / "python"))
     if not spec.locked and spec.content is None:
         _uv(spec, "venv", "--python", python, str(folder))
+        # All other packages are those of the lock, whatever the wheel's pins are.
         overrides = folder / "overrides.txt"
-        overrides.write_text("\n".join(load_releases().overrides))
+        overrides.write_text("\n".join([_locked_packages(spec), *load_releases().overrides]))
         with downloaded(spec.remote, folder / "wheel", say) as wheels:
             run_pip(spec, *target, "--override", str(overrides), *wheels, *spec.installs)
         return
@@ -52,6 +53,13 @@ def install(folder: Path, spec: BuildSpec, say: Say) -> None:
         if content_written(folder, before) != spec.content:
             message = "its content differs from the one in the stored run; nothing in it was run"
             raise PerfError(message, subject=spec.subject, next_step="compare with a run whose wheel is available")
+
+
+def _locked_packages(spec: BuildSpec) -> str:
+    """Return the versions in uv.lock of all packages of a role's group except MXNet."""
+    own = distribution(group_requirements(spec.role.group)[0])
+    listing = ("--no-hashes", "--no-header", "--no-annotate", "--no-emit-package", own)
+    return _uv(spec, "export", "--frozen", *group_options(spec.role, mpi=False), *listing)
 
 
 def run_pip(spec: BuildSpec, *arguments: str) -> None:
@@ -75,12 +83,13 @@ def overridden_pins(folder: Path, name: str) -> tuple[str, ...]:
     )
 
 
-def _uv(spec: BuildSpec, *arguments: str, project_environment: str | None = None) -> None:
+def _uv(spec: BuildSpec, *arguments: str, project_environment: str | None = None) -> str:
     finished = run_uv(
         *arguments, timeout_s=INSTALL_TIMEOUT_S, subject=spec.subject, project_environment=project_environment
     )
     if finished.code:
         raise failure(spec, arguments[0], finished)
+    return finished.stdout
 
 
 def failure(spec: BuildSpec, command: str, finished: Finished) -> PerfError:

@@ -100,12 +100,12 @@ def ladder() -> list[Release]:
 
 def release_of(version: str) -> tuple[Release, bool]:
     """Return the release with a version such as "1.5.1.post0" and True; for a version that `releases.toml` does not
-    have, the nearest older entry (the oldest if there is none) and False.
+    have, the nearest entry (of the same minor release if there is one, and not newer if possible) and False.
     """
-    releases = ladder()
     wanted = numbers_of(version)
-    older = [release for release in releases if release.key <= wanted]
-    nearest = older[-1] if older else releases[0]
+    related = [release for release in ladder() if release.key[:2] == wanted[:2]] or ladder()
+    older = [release for release in related if release.key <= wanted]
+    nearest = older[-1] if older else related[0]
     return nearest, nearest.key == wanted
 
 

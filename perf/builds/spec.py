@@ -163,7 +163,7 @@ def _overridden(name: str, role: Role, requirement: str) -> BuildSpec:
     except OSError as error:
         message = f"the wheel cannot be read: {error.strerror} ({wheel})"
         raise PerfError(message, subject=f"{OPTION} {name}={requirement}", next_step="check the path") from error
-    key = _key(role, [wheel.name, digest, *determining])  # without its folder: the same file elsewhere is the same build
+    key = _key(role, [wheel.name, digest, *determining])  # without its folder: the same wheel
     return BuildSpec(name, role, requirement, (str(wheel), *rest), digest, key)
 
 

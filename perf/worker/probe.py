@@ -1,15 +1,14 @@
 """Describe an MXNet installation: `python -m perf.worker.probe [module ...]` inside a build.
 
 Imports MXNet and every named module, and prints one line of JSON. Any failure leaves its traceback on stderr and a
-non-zero exit code, so success means that the import really works. Output on stderr after the line NUMPY_LOADED comes
-from MXNet's libraries, not from numpy's.
+non-zero exit code, so success means that the import really works. Output on stderr between the lines NUMPY_LOADED and
+MXNET_LOADED comes from MXNet's libraries, not from those of other packages.
 """
 
 import ctypes
 import hashlib
 import importlib
 import json
-import mmap
 import os
 import platform
 import re
@@ -22,6 +21,7 @@ from typing import Any, TypeVar
 File = TypeVar("File", bound=PurePosixPath)
 LIBRARIES = {"OpenMP": re.compile(r"lib(iomp5|gomp|omp)\b"), "BLAS": re.compile(r"lib(mklml|mkl_rt|openblas|blas)")}
 NUMPY_LOADED = "perf.worker.probe: numpy is loaded"
+MXNET_LOADED = "perf.worker.probe: mxnet is loaded"
 
 
 def facts(modules: list[str]) -> dict[str, Any]:
@@ -34,6 +34,7 @@ def facts(modules: list[str]) -> dict[str, Any]:
     numpy = importlib.import_module("numpy")
     print(NUMPY_LOADED, file=sys.stderr, flush=True)
     mxnet, libinfo = (importlib.import_module(name) for name in ("mxnet", "mxnet.libinfo"))
+    print(MXNET_LOADED, file=sys.stderr, flush=True)
     for module in modules:
         importlib.import_module(module)
     library = Path(libinfo.find_lib_path()[0]).resolve()
@@ -69,16 +70,13 @@ def has_mkldnn(library: Path) -> bool:
 def libraries(library: Path) -> dict[str, str]:
     """Return the libraries that this libmxnet.so, which is loaded, computes with: "OpenMP" and "BLAS", by file name.
 
-    Those of other packages are left out. A BLAS without a file of its own is "OpenBLAS in libmxnet.so".
+    Those of other packages are left out, and a BLAS inside of libmxnet.so, which has no file of its own.
     """
     prefix = Path(sys.prefix).resolve()
     paths = {Path(line.split(maxsplit=5)[-1]) for line in Path("/proc/self/maps").read_text().splitlines()}
     # Beside libmxnet.so, or of the system.
     own = sorted(path.name for path in paths if path.parent == library.parent or not path.is_relative_to(prefix))
     loaded = {kind: next(filter(pattern.match, own), None) for kind, pattern in LIBRARIES.items()}
-    with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        if loaded["BLAS"] is None and content.find(b"OPENBLAS_CORETYPE") >= 0:
-            loaded["BLAS"] = f"OpenBLAS in {library.name}"
     return {kind: name for kind, name in loaded.items() if name}
 
 
