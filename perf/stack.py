@@ -33,6 +33,10 @@ class Stack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     job: Annotated[dict[str, Any], Meta(description="settings of a training job")]
     measuring: Annotated[str, Meta(description="content of the measuring code")]
     injected: Annotated[float, Meta(description="slowdown injected on purpose, as a fraction of each pass")] = 0.0
+    libraries: Annotated[
+        dict[str, str],
+        Meta(description="OpenMP and BLAS library that MXNet loads, by file name; empty in older runs"),
+    ] = {}
 
 
 # The folder in the label of a program that is read from files (perf.measure.plan).
@@ -82,6 +86,8 @@ def _differing(then: Stack, now: Stack) -> Iterator[tuple[str, str, str]]:
     for name in Stack.__struct_fields__:
         before, after = getattr(then, name), getattr(now, name)
         if name == "requirement" or _compared(name, before) == _compared(name, after):
+            continue
+        if name == "libraries" and not (before and after):
             continue
         if isinstance(before, dict):
             for key in sorted({*before, *after}):
