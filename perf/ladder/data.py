@@ -1,6 +1,7 @@
 """The content of `ladder.toml`, and what of it a command measures."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
@@ -9,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from perf.builds.releases import ladder
 from perf.errors import PerfError
 from perf.files import read_toml
 from perf.measure.tiers import Effort
@@ -19,7 +21,8 @@ COMMAND = "mxperf releases"
 Direction = Literal["slower", "faster", "same"]
 
 
-class Rung(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+@dataclass(frozen=True)
+class Rung:
     """A release of the ladder: its number `release`, and the `requirement` of its build with MKL-DNN."""
 
     release: str
@@ -94,7 +97,6 @@ class LadderData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     anchor: the requirement of the build that every release is compared with, side by side.
     control: the requirement of the plain build that runs in all blocks.
-    rungs: the releases, the oldest first.
     tiers: what is measured, by the name of the tier.
     operators: the operators that are measured alone, by name.
     reports: what public reports said.
@@ -102,7 +104,6 @@ class LadderData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     anchor: str
     control: str
-    rungs: tuple[Rung, ...]
     tiers: dict[str, LadderTier]
     operators: dict[str, OperatorData]
     reports: tuple[Report, ...]
@@ -112,6 +113,11 @@ class LadderData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def ladder_data() -> LadderData:
     """Return the content of `ladder.toml`, read once. Raises PerfError when it is missing or damaged."""
     return read_toml(DATA, LadderData)
+
+
+def all_rungs() -> tuple[Rung, ...]:
+    """Return every release that has a build with MKL-DNN, the oldest first, with the preferred wheel."""
+    return tuple(Rung(release.version, release.mkldnn[0]) for release in ladder() if release.mkldnn)
 
 
 def tier_named(name: str) -> LadderTier:
@@ -129,7 +135,7 @@ def selected_rungs(first: str | None, last: str | None, candidates: Sequence[str
 
     Raises PerfError for a release that is not on the ladder, for an empty selection, and for two rungs of one name.
     """
-    rungs = ladder_data().rungs
+    rungs = all_rungs()
     names = [rung.release for rung in rungs]
     start = _place(names, first, "--from") if first is not None else 0
     end = _place(names, last, "--to") if last is not None else len(names) - 1
