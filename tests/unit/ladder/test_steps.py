@@ -25,11 +25,11 @@ def steps(**figures: Figures) -> dict[str, StoredStep]:
 
 
 def test_a_loss_and_a_gain_are_significant_and_noise_is_not() -> None:
-    found = steps(a=QUIET, b=shifted(-0.1), c=shifted(-0.1), d=shifted(0.1))
-    assert [(step.before, step.significant) for step in found.values()] == [("a", True), ("b", False), ("c", True)]
-    assert found["b"].change == pytest.approx(0.9048, abs=1e-3)
-    assert found["d"].change == pytest.approx(1.2214, abs=1e-3)
-    for step in found.values():
+    by_release = steps(a=QUIET, b=shifted(-0.1), c=shifted(-0.1), d=shifted(0.1))
+    assert [(step.before, step.significant) for step in by_release.values()] == [("a", True), ("b", False), ("c", True)]
+    assert by_release["b"].change == pytest.approx(0.9048, abs=1e-3)
+    assert by_release["d"].change == pytest.approx(1.2214, abs=1e-3)
+    for step in by_release.values():
         assert step.low is not None
         assert step.high is not None
         assert step.change is not None
@@ -37,9 +37,9 @@ def test_a_loss_and_a_gain_are_significant_and_noise_is_not() -> None:
 
 
 def test_what_a_release_lacks_is_not_judged_and_the_next_one_is_compared_with_the_last_that_has_it() -> None:
-    found = steps(a=QUIET, b="it fails", c=shifted(-0.1))
-    assert (found["b"].change, found["b"].p_value, found["b"].reason) == (None, None, "not available in b: it fails")
-    assert (found["c"].before, found["c"].significant) == ("a", True)
+    by_release = steps(a=QUIET, b="it fails", c=shifted(-0.1))
+    assert (by_release["b"].change, by_release["b"].p_value, by_release["b"].reason) == (None, None, "not available in b: it fails")
+    assert (by_release["c"].before, by_release["c"].significant) == ("a", True)
 
 
 def test_before_the_first_release_that_has_a_workload_there_is_no_step() -> None:
