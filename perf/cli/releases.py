@@ -1,5 +1,6 @@
 """The subcommand releases: the change of each workload from one release of MXNet to the next."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +20,9 @@ from perf.report.progress import ProgressLine
 from perf.runs.baseline import TOLERANCES
 from perf.runs.tolerances import read_tolerances
 
-# The exit code when a candidate is significantly slower than the release before it.
-SLOWER = 1
+# The exit codes when a candidate is significantly slower than the release before it, and when a workload of a candidate
+# could not be compared.
+SLOWER, UNDECIDED = 1, 3
 # Seconds between two lines of progress in a log.
 PROGRESS_S = 30.0
 
@@ -52,8 +54,8 @@ def releases(
     command resumes an interrupted ladder; with more --minutes it measures longer, with other releases or workloads it
     measures what is missing.
 
-    Exit code 0: the ladder is measured; 1: a candidate is significantly slower than the release before it; 4: an
-    argument cannot be used, or a build, a network or the folder.
+    Exit code 0: the ladder is measured; 1: a candidate is significantly slower than the release before it; 3: a
+    workload of a candidate could not be compared; 4: an argument cannot be used, or a build, a network or the folder.
     """
     chosen = tier_named(tier)
     rungs = selected_rungs(first, last, candidates or ())
@@ -66,6 +68,12 @@ def releases(
     print_ladder(grid, console)
     for path in write_files(ladder, folder):
         say(console, f"written: {path}")
-    added = {rung.release for rung in rungs if rung.requirement in (candidates or ())}
-    if any(step.after in added and step.change is not None and step.change < 1 for step in grid.significant):
-        raise typer.Exit(SLOWER)
+    raise typer.Exit(exit_code(grid, {rung.release for rung in rungs if rung.requirement in (candidates or ())}))
+
+
+def exit_code(grid: Grid, candidates: Collection[str]) -> int:
+    """Return the exit code of a ladder with these candidates."""
+    if any(step.after in candidates and step.change is not None and step.change < 1 for step in grid.significant):
+        return SLOWER
+    lacking = [cell.release for cell in grid.unavailable] + [step.after for step in grid.undecided]
+    return UNDECIDED if set(lacking) & set(candidates) else 0

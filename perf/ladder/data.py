@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from perf.builds import check_overrides, parse_overrides
 from perf.builds.releases import ladder
 from perf.errors import PerfError
 from perf.files import read_toml
@@ -133,7 +134,8 @@ def selected_rungs(first: str | None, last: str | None, candidates: Sequence[str
     """Return the releases from `first` to `last`, all by default, and after them the `candidates`: requirements or
     wheel files, which are named by their file.
 
-    Raises PerfError for a release that is not on the ladder, for an empty selection, and for two rungs of one name.
+    Raises PerfError for a release that is not on the ladder, for an empty selection, for two rungs of one name, and for
+    a candidate that is neither a requirement nor a wheel that can be read.
     """
     rungs = all_rungs()
     names = [rung.release for rung in rungs]
@@ -143,6 +145,11 @@ def selected_rungs(first: str | None, last: str | None, candidates: Sequence[str
         step = f"choose --from and --to in this order: {', '.join(names)}"
         raise PerfError(f"no release lies from {first} to {last}", subject=COMMAND, next_step=step)
     chosen = [*rungs[start : end + 1], *(Rung(_name_of(wheel), wheel) for wheel in candidates)]
+    for wheel in candidates:
+        try:
+            check_overrides(parse_overrides([f"mkl={wheel}"]))
+        except PerfError as error:
+            raise PerfError(error.what, subject=f"--with {wheel}", next_step=error.next_step) from error
     for rung in chosen:
         if sum(other.release == rung.release for other in chosen) > 1:
             step = "name every wheel once, by a file name or requirement of its own"

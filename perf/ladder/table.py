@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 
 from rich import box
@@ -9,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from perf.judge.statistics import median
+from perf.judge.variance_prior import variance_of
 from perf.ladder.schema import StoredCell, StoredLadder, StoredStep
 from perf.ladder.steps import LEVEL
 from perf.report.console import say
@@ -62,6 +65,22 @@ class Grid:
         return sorted(steps, key=lambda step: step.change or 1.0)
 
     @property
+    def control_deviation(self) -> float | None:
+        """How much the anchor over the control varies between releases, although both are the same in all of them: the
+        standard deviation of the log ratio, the median over workloads. None with fewer than two releases.
+        """
+        means = [
+            [math.fsum(cell.control) / len(cell.control) for cell in self.ladder.cells if self._counts(cell, workload)]
+            for workload in self.workloads
+        ]
+        deviations = [math.sqrt(variance_of(values)[0]) for values in means if len(values) > 1]
+        return median(deviations) if deviations else None
+
+    @staticmethod
+    def _counts(cell: StoredCell, workload: str) -> bool:
+        return cell.workload == workload and bool(cell.control)
+
+    @property
     def unavailable(self) -> list[StoredCell]:
         """The cells that are not available."""
         return [cell for cell in self.ladder.cells if cell.status == "not available"]
@@ -97,6 +116,12 @@ def lines_of(grid: Grid) -> list[str]:
         f"  {step.workload}, {step.before} to {step.after}: {change_text(step.change, step.low, step.high)}"
         for step in significant
     ]
+    deviation = grid.control_deviation
+    if deviation is not None:
+        lines.append(
+            f"The anchor over the control, which no release changes, varied by {deviation:.1%} between releases "
+            "(standard deviation, median over workloads)."
+        )
     reasons: dict[tuple[str, str], list[str]] = {}
     for cell in grid.unavailable:
         reasons.setdefault((cell.release, cell.reason), []).append(cell.workload)

@@ -132,7 +132,7 @@ def test_a_ladder_that_was_killed_is_resumed_and_keeps_every_whole_invocation(
     resumed: tuple[Command, Sequence[str], Finished],
 ) -> None:
     command, before, finished = resumed
-    assert finished.code in {0, 1}, finished.output
+    assert finished.code == 0, finished.output
     assert list(command.invocations()[: len(before)]) == list(before)
     ladder = read_json(command.folder / "ladder.json", StoredLadder)
     assert [(cell.release, cell.status) for cell in ladder.cells] == [("1.5.0", "measured"), ("1.5.1", "measured")]
@@ -163,7 +163,7 @@ def test_a_release_that_cannot_be_installed_is_not_available_and_the_rest_is_mea
     broken = tmp_path / "mxnet_mkl-9.9-py3-none-any.whl"
     broken.write_bytes(b"no wheel")
     finished = resumed[0].finish(f"--with={broken}")
-    assert finished.code in {0, 1}, finished.output
+    assert finished.code == 3, finished.output
     assert f"Not available in {broken.name}: softmax (" in finished.output
     cells = json.loads((resumed[0].folder / "ladder.json").read_bytes())["cells"]
     assert [cell["status"] for cell in cells] == ["measured", "measured", "not available"]

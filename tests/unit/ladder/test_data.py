@@ -2,6 +2,7 @@
 
 from fnmatch import fnmatchcase
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -50,11 +51,13 @@ def test_releases_are_selected_from_one_to_another() -> None:
     assert selected_rungs(None, None) == all_rungs()
 
 
-def test_a_candidate_follows_the_last_release_under_the_name_of_its_file() -> None:
-    address = f"https://example.org/wheels/mxnet-1.10-py3.whl#sha256={'a' * 64}"
-    *_, first, second = selected_rungs("1.9.1", None, ["./out/mxnet-1.9.2-py3.whl", address])
-    assert [first.release, second.release] == ["mxnet-1.9.2-py3.whl", "mxnet-1.10-py3.whl"]
-    assert [first.requirement, second.requirement] == ["./out/mxnet-1.9.2-py3.whl", address]
+def test_a_candidate_follows_the_last_release_under_the_name_of_its_file(tmp_path: Path) -> None:
+    address = f"https://example.org/wheels/mxnet-1.10-py3-none-any.whl#sha256={'a' * 64}"
+    wheel = tmp_path / "mxnet-1.9.2-py3.whl"
+    wheel.touch()
+    *_, first, second = selected_rungs("1.9.1", None, [str(wheel), address])
+    assert [first.release, second.release] == ["mxnet-1.9.2-py3.whl", "mxnet-1.10-py3-none-any.whl"]
+    assert [first.requirement, second.requirement] == [str(wheel), address]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +66,9 @@ def test_a_candidate_follows_the_last_release_under_the_name_of_its_file() -> No
         ("1.5.2", None, [], "--from 1.5.2: the ladder has no such release"),
         (None, "2.0", [], "--to 2.0: the ladder has no such release"),
         ("1.6.0", "1.5.0", [], "no release lies from 1.6.0 to 1.5.0"),
-        (None, None, ["a/x.whl", "b/x.whl"], "--with a/x.whl: is named twice"),
+        (None, None, ["mxnet==2.0", "mxnet==2.0"], "--with mxnet==2.0: is named twice"),
+        (None, None, ["./missing.whl"], "--with ./missing.whl: the wheel cannot be read: No such file or directory"),
+        (None, None, ["--yes"], "--with --yes: no requirement or wheel file is named"),
     ],
 )
 def test_what_cannot_be_climbed_is_refused_with_a_next_step(

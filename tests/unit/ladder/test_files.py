@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from perf.cli.pages.schemas import SCHEMAS
+from perf.cli.releases import exit_code
 from perf.errors import PerfError
 from perf.ladder.data import Report
 from perf.ladder.files import markdown_of, write_files
@@ -60,6 +61,13 @@ def test_below_the_table_stands_every_gap_and_every_significant_change() -> None
     assert "Not available in 1.3.1: softmax (it <fails> | here)" in text
     assert "Not decided: relu, 1.4.1 to 1.5.0: 1.5.0 has 1 undisturbed invocation; 2 are needed" in text
     assert "Reported of 1.4.1 to 1.5.0, softmax: slower; seen here, -9.5% [" in text
+
+
+def test_how_much_the_control_varied_is_said() -> None:
+    cells = [cell(name, QUIET, control=[value, value]) for name, value in (("a", 1.0), ("b", 1.02), ("c", 1.04))]
+    made = ladder({"softmax": dict.fromkeys("abc", QUIET)}, *cells)
+    assert "which no release changes, varied by 2.0% between releases" in printed(made)
+    assert "varied by" not in printed(MADE)
 
 
 def test_a_release_that_lacks_everything_is_one_line() -> None:
@@ -116,3 +124,12 @@ def test_a_full_disk_is_a_message_and_leaves_no_part_of_a_file(small_disk: tuple
     with pytest.raises(PerfError, match=r"ladder\.html: cannot be written: No space left"):
         write_files(MADE, folder)
     assert {path.name for path in folder.iterdir()} == {"filler", "ladder.json", "ladder.csv", "ladder.md"}
+
+
+@pytest.mark.parametrize(
+    ("figures", "code"), [(SLOWER, 1), (FASTER, 0), (QUIET, 0), ([0.1], 3), ("it cannot be installed", 3)]
+)
+def test_a_candidate_that_is_slower_or_was_not_compared_does_not_pass(figures: list[float] | str, code: int) -> None:
+    grid = Grid(ladder({"softmax": {"1.9.1": QUIET, "new.whl": figures}}))
+    assert exit_code(grid, {"new.whl"}) == code
+    assert exit_code(grid, set()) == 0

@@ -38,7 +38,11 @@ def test_a_loss_and_a_gain_are_significant_and_noise_is_not() -> None:
 
 def test_what_a_release_lacks_is_not_judged_and_the_next_one_is_compared_with_the_last_that_has_it() -> None:
     by_release = steps(a=QUIET, b="it fails", c=shifted(-0.1))
-    assert (by_release["b"].change, by_release["b"].p_value, by_release["b"].reason) == (None, None, "not available in b: it fails")
+    assert (by_release["b"].change, by_release["b"].p_value, by_release["b"].reason) == (
+        None,
+        None,
+        "not available in b: it fails",
+    )
     assert (by_release["c"].before, by_release["c"].significant) == ("a", True)
 
 
