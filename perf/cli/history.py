@@ -1,4 +1,4 @@
-"""The subcommands of history: add runs, show the nights, check for steps and creep, export."""
+"""The subcommands of history: add and publish runs, show the nights, check for steps and creep, export."""
 
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -8,8 +8,9 @@ import typer
 from rich.console import Console
 
 from perf.errors import PerfError
-from perf.files import write_whole
+from perf.files import ROOT, write_whole
 from perf.history.accepted import read_accepted
+from perf.history.branch import HistoryBranch
 from perf.history.findings import HistoryFindings, findings_of
 from perf.history.nights import ACCEPTED, HISTORY, folder_of, keep, night_of, read_nights
 from perf.history.otava import CONFIGURATION, otava_files
@@ -45,6 +46,32 @@ def add(
         night = night_of(run)
         path = keep(night, folder or HISTORY / night.header.machine_class)
         say(console, f"{run}: added as {path}" if path else f"{run}: is in the history already")
+
+
+def publish(
+    run: Annotated[Path, typer.Argument(help="The run: a JSON file that a session or mxperf merge wrote.")],
+    branch: Annotated[str, typer.Option(help="The branch that holds the history and nothing else.")] = "history",
+    remote: Annotated[str, typer.Option(help="The remote to push to: its name or its address.")] = "origin",
+    repository: Annotated[Path, typer.Option(help="The git checkout.", show_default="this one")] = ROOT,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write the class's history into FOLDER/CLASS.")
+    ] = None,
+) -> None:
+    """Add a run to the history on a branch, and push it: a commit with one new file.
+
+    A missing branch is created. When another job pushes first, its files are kept, and this one is added to them;
+    nothing is ever forced. The checkout's files, index and branches stay as they are. An unfinished run, one that was
+    slowed down on purpose, and one of candidate wheels is refused.
+
+    Exit code 0: the branch holds the run; 4: it does not; the message says why.
+    """
+    night, target = night_of(run, locked=True), HistoryBranch(repository, remote, branch)
+    done = target.publish(night, output)
+    how = f"added as {done.file} to" if done.file else "is already on"
+    notes = ["which was created"] * done.created
+    notes += [f"after {counted(done.overtaken, 'commit')} of other jobs"] * bool(done.overtaken)
+    notes += [f"{counted(done.unusable, 'file')} of which cannot be used (mxperf history check)"] * bool(done.unusable)
+    say(widened(Console()), f"{run}: {', '.join([f'{how} {target.text}', *notes])}")
 
 
 def show(
@@ -129,4 +156,4 @@ def _findings(folder: Path | None, machine_class: str | None) -> HistoryFindings
     return findings_of(nights, read_accepted(chosen / ACCEPTED), read_tolerances(TOLERANCES))
 
 
-HISTORY_SUBCOMMANDS = (add, show, check, export)
+HISTORY_SUBCOMMANDS = (add, publish, show, check, export)
