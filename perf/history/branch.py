@@ -1,7 +1,7 @@
 """A history on a branch of its own, to which several jobs push: each adds its file, and none overwrites another's.
 
 Everything happens in git's object store and in a temporary folder. The checkout's working tree, index and branches stay
-as they are.
+as they are; a remote-tracking branch may move.
 """
 
 import random
@@ -69,7 +69,7 @@ class HistoryBranch:
         Raises PerfError when the remote cannot be reached or refuses, when the branch is not that of a history, or when
         a file cannot be written.
         """
-        self._git("check-ref-format", self._ref, step="name another branch, such as history")
+        self._git("check-ref-format", "--branch", self.name, step="name another branch, such as history")
         tips: list[str | None] = []
         while True:
             tips.append(self._tip())
