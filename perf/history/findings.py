@@ -29,7 +29,7 @@ class DatedChange:
 @dataclass(frozen=True)
 class JudgedSeries:
     """A `series` with its `changes` and their `dated` places. `lost` says whether it is a finding: the level now lies
-    below the first, or accepted, one by more than the tolerance of the case.
+    below the first, or accepted, one by more than the tolerance by which the last night judged the case.
     """
 
     series: Series
@@ -95,7 +95,7 @@ def _judged(series: Series, noise: SeriesNoise, level: float, tolerances: Tolera
     values, variances = from_anchor(series, noise)
     changes = find_changes(values, variances, noise.scale, level, anchored=series.anchored)
     dated = tuple(_dated(series, point) for point in changes.points)
-    allowed = tolerances.of(series.family, series.case).log_change
+    allowed = tolerances.of(series.family, series.case, series.marked).log_change
     return JudgedSeries(series, changes, dated, bool(dated) and changes.net.log_ratio < -allowed)
 
 

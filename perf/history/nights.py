@@ -109,6 +109,7 @@ def night_of(path: Path, *, locked: bool = False) -> NightFile:
         host_id=run.perf.host_id,
         commit=rest.commit_info.id,
         settings=run.perf.settings,
+        tolerances=run.perf.tolerances,
         not_measured=dict(sorted(missing.items())),
         references=sorted(run.cases.keys() - {line.case for line in comparisons}),
         fields=fields,

@@ -83,7 +83,7 @@ def _plain(text: str, most: int = MOST_NAME) -> str:
 
 
 def _row(verdict: Verdict, run: StoredRun, gate: Gate) -> str:
-    tolerance = gate.tolerances.of(run.cases[verdict.case].family, verdict.case)
+    tolerance = gate.tolerance_of(run.cases[verdict.case])
     return f"| {code(verdict.case)} | {_interval(verdict.side_by_side)} | {tolerance.change:.1%} |"
 
 

@@ -130,6 +130,8 @@ def _outcome(run: StoredRun, latest: Path | None) -> str:
     if accepted:
         names = [*accepted.verdicts, *accepted.dropped]
         text = f"{by}: accepted for the reason '{accepted.reason}': {_listed(names)}"
+    marked = [f"{name} ({entry.text})" for name, entry in run.perf.tolerances.items()]
+    text += f". Tolerance by the marker perf: {_listed(marked)}" if marked else ""
     return f"{text}. {run.perf.drift.text}" if run.perf.drift else f"{text}."
 
 
