@@ -9,14 +9,15 @@ from rich.console import Console
 
 from perf.errors import PerfError
 from perf.files import ROOT, write_whole
-from perf.history.accepted import read_accepted
 from perf.history.branch import HistoryBranch
-from perf.history.findings import HistoryFindings, findings_of
-from perf.history.nights import ACCEPTED, HISTORY, folder_of, keep, night_of, read_nights
+from perf.history.findings import HistoryFindings, read_findings
+from perf.history.nights import HISTORY, folder_of, keep, night_of
 from perf.history.otava import CONFIGURATION, otava_files
 from perf.history.schema import add_command
 from perf.history.tables import coverage_lines, finding_lines, history_table
+from perf.history.warnings import warnings_of
 from perf.report.console import say, widened
+from perf.report.github.history import history_lines
 from perf.runs.baseline import TOLERANCES
 from perf.runs.tolerances import read_tolerances
 from perf.wording import counted
@@ -102,6 +103,10 @@ def check(
         bool,
         typer.Option("--strict", help="Also fail when a file cannot be used, or the last run lacks cases."),
     ] = False,
+    markdown: Annotated[
+        bool,
+        typer.Option("--markdown", help="Print Markdown, for the page of a workflow; nothing when all is as it was."),
+    ] = False,
 ) -> None:
     """Look for steps and slow creep in the history, and name what changed in the stack then.
 
@@ -112,9 +117,13 @@ def check(
     accepted.toml is not valid.
     """
     findings = _findings(folder, machine_class)
-    console = widened(Console())
-    for line in (*coverage_lines(findings.nights), *finding_lines(findings)):
-        say(console, line)
+    if markdown:
+        typer.echo("".join(f"{line}\n" for line in history_lines(findings)), nl=False)
+    else:
+        console = widened(Console())
+        warnings = [f"Warning: {warning}" for warning in warnings_of(findings)]
+        for line in (*coverage_lines(findings.nights), *warnings, *finding_lines(findings)):
+            say(console, line)
     if findings.lost:
         raise typer.Exit(LOST)
     if strict and (findings.nights.unusable or findings.gone):
@@ -145,15 +154,8 @@ def export(
 
 
 def _findings(folder: Path | None, machine_class: str | None) -> HistoryFindings:
-    """Return what the history in a folder shows. Raises PerfError when no file of it can be used."""
-    chosen = folder_of(folder, machine_class)
-    nights = read_nights(chosen, machine_class)
-    if not nights.files:
-        count = len(nights.unusable)
-        why = f"none of {count}, such as {str(nights.unusable[0]).partition(chr(10))[0]}" if count else "it is empty"
-        step = f"add a run: {add_command()}"
-        raise PerfError(f"holds no file that can be used: {why}", subject=str(chosen), next_step=step)
-    return findings_of(nights, read_accepted(chosen / ACCEPTED), read_tolerances(TOLERANCES))
+    """Return what the history shows that a user means. Raises PerfError when no file of it can be used."""
+    return read_findings(folder_of(folder, machine_class), machine_class, read_tolerances(TOLERANCES))
 
 
 HISTORY_SUBCOMMANDS = (add, publish, show, check, export)

@@ -66,7 +66,7 @@ def finding_lines(findings: HistoryFindings) -> Iterator[str]:
     """Yield the findings, the least likely by chance first, and the counts of everything that was looked at."""
     lost, changed = findings.lost, findings.changed
     for one in lost[:SHOWN_FINDINGS]:
-        yield f"{one.series.name}: {_with_interval(one.changes.net)} since {_start(one)}"
+        yield f"{one.series.name}: {_with_interval(one.changes.net)} since {since_text(one)}"
         for change in one.dated:
             yield f"  {_described(change)}"
             yield from (f"    changed: {difference}" for difference in change.changed or ["nothing that is recorded"])
@@ -96,7 +96,8 @@ def _described(change: DatedChange) -> str:
     return f"{point.kind} of {_with_interval(point.change)} {when}, noticed {change.noticed:%Y-%m-%d %H:%M}"
 
 
-def _start(one: JudgedSeries) -> str:
+def since_text(one: JudgedSeries) -> str:
+    """Return what the level of a series is compared with."""
     if one.series.accepted:
         return f"the level accepted by {one.series.accepted.by} on {one.series.accepted.since}"
     if one.series.anchored:
