@@ -158,4 +158,16 @@ def _findings(folder: Path | None, machine_class: str | None) -> HistoryFindings
     return read_findings(folder_of(folder, machine_class), machine_class, read_tolerances(TOLERANCES))
 
 
+def history_of(folder: Path | None, machine_class: str) -> tuple[HistoryFindings | None, str]:
+    """Return what the history of a machine class shows, in the folder of all histories; None, and why, if it could not
+    be judged. Without a folder there is nothing to say.
+    """
+    if folder is None:
+        return None, ""
+    try:
+        return read_findings(folder / machine_class, machine_class, read_tolerances(TOLERANCES)), ""
+    except PerfError as error:
+        return None, f"The history was not judged: {str(error).partition(chr(10))[0]}"
+
+
 HISTORY_SUBCOMMANDS = (add, publish, show, check, export)

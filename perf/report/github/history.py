@@ -34,14 +34,14 @@ def history_lines(findings: HistoryFindings) -> list[str]:
     ]
 
 
-def loss_lines(findings: HistoryFindings) -> list[str]:
-    """Return a table of the losses, the least likely by chance first, and how to see and to accept them."""
+def loss_lines(findings: HistoryFindings, most: int = MOST_FINDINGS) -> list[str]:
+    """Return a table of the losses, the least likely by chance first, at most `most`, and how to see and accept them."""
     lost = findings.lost
     if not lost:
         return []
-    more = len(lost) - MOST_FINDINGS
+    more = len(lost) - most
     return [
-        *table(HEADINGS, (_cells(one) for one in lost[:MOST_FINDINGS])),
+        *table(HEADINGS, (_cells(one) for one in lost[:most])),
         "",
         *([f"And {counted(more, 'more loss', 'more losses')}.", ""] if more > 0 else []),
         f"Show them: `{uv()} run mxperf history show`. To keep a level, record it in `accepted.toml` next to the files "
