@@ -35,7 +35,7 @@ def history_lines(findings: HistoryFindings) -> list[str]:
 
 
 def loss_lines(findings: HistoryFindings, most: int = MOST_FINDINGS) -> list[str]:
-    """Return a table of the losses, the least likely by chance first, at most `most`, and how to see and accept them."""
+    """Return a table of at most `most` losses, the least likely by chance first, and how to see and to accept them."""
     lost = findings.lost
     if not lost:
         return []
