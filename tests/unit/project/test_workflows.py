@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def test_one_policy_decides_whether_a_machine_may_measure() -> None:
 
 
 def test_the_options_of_the_workflows_commands_exist() -> None:
-    every = [*SUBCOMMANDS, *(command for group in GROUPS.values() for command in group)]
+    every: list[Callable[..., None]] = [*SUBCOMMANDS, *chain.from_iterable(GROUPS.values())]
     known = {f"--{name}" for command in every for name in names_of(command)}
     for path in WORKFLOWS:
         for line in commands(path):
