@@ -45,8 +45,9 @@ FOLDER = re.compile(r"^[^/ ]+/(?=\S+ [0-9a-f]{12} )")
 # nothing was lost.
 DECISIVE = frozenset({"wheel", "program", "injected", "job", "variables"})
 # Fields that are not of the build. A difference in these alone is reported, and the case is judged as the same stack:
-# the suite brings the measuring code; the machine brings Python's patch release and libgomp, as it does its settings.
-REPORTED_ONLY = frozenset({"measuring", "python", "openmp"})
+# the suite brings the measuring code; the machine brings Python's patch release and libgomp, as it does its settings;
+# and which libraries MXNet loads follows from its wheel and from these.
+REPORTED_ONLY = frozenset({"measuring", "python", "openmp", "libraries"})
 # What pinned an instance, at the end of its placement. Without numactl there is one usable node, so memory comes from
 # there either way, and the proof of pinning shows that the CPUs are the same.
 PINNED_BY = re.compile(r", (?:numactl|affinity; memory is not bound because .*)$")
@@ -64,7 +65,7 @@ def differing(then: Stack, now: Stack) -> set[str]:
 
 def build_changes(then: Stack, now: Stack) -> set[str]:
     """Return the names of the fields, as `differing` does, that make `now` another stack; empty for the same stack."""
-    return differing(then, now) - REPORTED_ONLY
+    return {name for name in differing(then, now) if name.partition(" ")[0] not in REPORTED_ONLY}
 
 
 def identity(stack: Stack) -> dict[str, Any]:
