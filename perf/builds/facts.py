@@ -109,7 +109,7 @@ def probe(folder: Path, spec: BuildSpec) -> Probed:
 
 def blas_kernels(stderr: str) -> str | None:
     """Return the kernels that MXNet's OpenBLAS chose, by OpenBLAS's name ("Haswell"), from the probe's stderr; None
-    when it has no OpenBLAS. numpy's own OpenBLAS prints before NUMPY_LOADED, those of other packages after MXNET_LOADED.
+    when it has no OpenBLAS. numpy's own prints before NUMPY_LOADED, and those of other packages after MXNET_LOADED.
     """
     chosen = CHOSEN.search(stderr.partition(NUMPY_LOADED)[2].partition(MXNET_LOADED)[0])
     return chosen and chosen[1]

@@ -31,6 +31,7 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     missing: why the release cannot run something, by feature.
     plain: the wheels without MKL-DNN, the preferred one first; none where there are none.
     mkldnn: the wheels with MKL-DNN, in the same order.
+    gluoncv: the GluonCV for it in zoo; None for the one in uv.lock.
     """
 
     version: str
@@ -41,6 +42,7 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dumps: str
     quantiser: Literal["calib_layer", "quantize_mode"] | None = None
     missing: dict[Feature, str] = {}
+    gluoncv: str | None = None
 
     @property
     def key(self) -> tuple[int, ...]:
@@ -143,3 +145,10 @@ def instead(version: str, *, mkldnn: bool) -> str:
     own, _ = release_of(version)
     usable = [release for release in ladder() if release.wheels(mkldnn=mkldnn) and release.key <= own.key]
     return usable[-1].wheels(mkldnn=mkldnn)[0]
+
+
+def with_gluoncv_for(requirement: str, requirements: tuple[str, ...]) -> tuple[str, ...]:
+    """Return requirements with the GluonCV for the release NAME==VERSION of MXNet, if they have a GluonCV."""
+    match = EXACT.fullmatch(requirement)
+    gluoncv = match and release_of(match[2])[0].gluoncv
+    return tuple(gluoncv if gluoncv and distribution(own) == "gluoncv" else own for own in requirements)
