@@ -103,8 +103,10 @@ def probe(folder: Path, spec: BuildSpec) -> Probed:
         message = f"the probe's output cannot be decoded: {error}"
         raise PerfError(message, subject=spec.subject, next_step=step) from error
     kernels = blas_kernels(finished.stderr)
-    within = {"BLAS": f"OpenBLAS in {Path(reply.facts.library).name}"} if kernels else {}
-    return Probed(reply.facts, {**within, **reply.libraries}, kernels)
+    libraries = dict(reply.libraries)
+    if kernels:
+        libraries.setdefault("BLAS", f"OpenBLAS in {Path(reply.facts.library).name}")
+    return Probed(reply.facts, libraries, kernels)
 
 
 def blas_kernels(stderr: str) -> str | None:
