@@ -9,7 +9,7 @@ from perf.cnn.operators.base import OperatorCase, OperatorNode, operator_node
 class Joined(OperatorCase, frozen=True, tag="concat", kw_only=True):
     """A concat along the channels of 1x1 convolutions of one image with one weight.
 
-    `signs`: whether each convolution keeps its signs; if not, a ReLU follows.
+    `batch`: images of a pass. `signs`: whether each convolution keeps its signs; if not, a ReLU follows.
     """
 
     signs: tuple[bool, ...]
