@@ -106,7 +106,8 @@ def probe(folder: Path, spec: BuildSpec) -> Probed:
     libraries = dict(reply.libraries)
     if kernels:
         libraries.setdefault("BLAS", f"OpenBLAS in {Path(reply.facts.library).name}")
-    return Probed(reply.facts, libraries, kernels)
+    # With another BLAS, it is SciPy's OpenBLAS that printed: MXNet imports SciPy where there is one.
+    return Probed(reply.facts, libraries, kernels if "openblas" in libraries.get("BLAS", "").lower() else None)
 
 
 def blas_kernels(stderr: str) -> str | None:

@@ -32,7 +32,7 @@ def build(role: str, release: Release, resources: Resources) -> Build:
     return provision(role, override=wheel, cache=resources.cache, say=resources.say)
 
 
-@pytest.mark.accuracy
+@pytest.mark.accuracy(*KINDS)
 def test_release(
     name: str,
     role: str,
