@@ -288,7 +288,7 @@ def _build(folder: Path, spec: BuildSpec, facts: BuildFacts, blas_kernels: str |
     return Build(
         role=spec.name,
         folder=folder,
-        variables=spec.role.variables,
+        variables={**facts.release.variables, **spec.role.variables},
         requirement=spec.requirement,
         locked=spec.locked,
         facts=facts,

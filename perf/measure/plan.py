@@ -235,6 +235,7 @@ class Plan(Generic[ProgramT]):
     reference: the name of the reference variant.
     start: starts what runs a variant; None for a worker group.
     effort: how hard to measure; None for the tier's effort.
+    unavailable: why a release cannot run a variant, which the plan then lacks, by variant.
     family: the name of the subject's family.
     """
 
@@ -244,6 +245,7 @@ class Plan(Generic[ProgramT]):
     reference: str
     start: "Start[ProgramT] | None" = None
     effort: Effort | None = None
+    unavailable: Mapping[str, str] = field(default_factory=dict)
     family: str = field(kw_only=True)
 
     @property

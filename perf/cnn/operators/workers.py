@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from perf.builds import quantiser_of
 from perf.cnn.operators.base import Arrays, OperatorCase
 from perf.errors import WorkerError
 from perf.measure.family import Resources
@@ -61,6 +62,7 @@ class OperatorWorkers:
         the next case then gets a new worker.
         """
         settings = VARIANTS[variant]
+        facts = self._resources.build(settings.role).facts
         data = case.data()
         arrays = {"parameters": parameters or case.parameters(), "data": data, "calibration": calibration or data}
         paths = {kind: self._written(kind, values) for kind, values in arrays.items()}
@@ -70,7 +72,12 @@ class OperatorWorkers:
             worker.ask(Loaded, "compose", nodes=case.nodes)
             calibrated = paths["calibration"] if settings.quantised else None
             loaded = worker.ask(
-                Loaded, "rebuild", parameters=paths["parameters"], subgraph=settings.subgraph, calibration=calibrated
+                Loaded,
+                "rebuild",
+                parameters=paths["parameters"],
+                subgraph=settings.subgraph if facts.release.fuses else None,
+                calibration=calibrated,
+                quantiser=quantiser_of(facts.mxnet),
             )
             worker.ask(Done, "bind", inputs={}, scales={}, seed=0, arrays=paths["data"])
             worker.ask(Done, "save_outputs", path=str(output))

@@ -3,7 +3,7 @@
 import pytest
 
 from perf.cnn.checks.fusion import layer_differences, layers_by_kind, operator_counts
-from perf.cnn.checks.golden import GoldenAnswers
+from perf.cnn.checks.golden import ReleaseAnswers
 from perf.cnn.checks.verify import layer_problems
 from perf.measure.workers.replies import GraphNode
 
@@ -20,7 +20,7 @@ FLATTEN = GraphNode("flatten0", "Flatten", quantized=False, inside=())
 FULLY_CONNECTED = GraphNode(
     "fc", "_sg_mkldnn_fully_connected", quantized=False, inside=(("FullyConnected", "dense0_fwd"),)
 )
-STORED = GoldenAnswers(layers={"mkl-fp32": {"conv+bn+relu": ("relu0_fwd",), "fc": ("dense0_fwd",)}})
+STORED = ReleaseAnswers(layers={"mkl-fp32": {"conv+bn+relu": ("relu0_fwd",), "fc": ("dense0_fwd",)}})
 
 
 def test_layers_are_named_by_the_operator_whose_output_they_compute() -> None:
@@ -68,7 +68,7 @@ def test_layers_must_be_as_stored() -> None:
 def test_a_network_without_stored_layers_must_have_a_fused_or_quantised_one(
     variant: str, nodes: list[GraphNode], problems: list[str]
 ) -> None:
-    assert layer_problems(variant, nodes, GoldenAnswers()) == problems
+    assert layer_problems(variant, nodes, ReleaseAnswers()) == problems
 
 
 def test_the_native_build_fuses_and_quantises_nothing() -> None:
