@@ -20,6 +20,7 @@ class Quantiser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     before: the subgraph backend that fuses the FP32 network.
     after: the subgraph backend that fuses the quantised network.
     arguments: arguments of `quantize_model` besides those of every release.
+    alone: further arguments for a single operator.
     chooses_layers: whether `quantize_model` takes a function that chooses the layers to calibrate.
     excluded: operators that stay in FP32 in every network.
     first_convolution: whether the first convolution is quantised.
@@ -29,6 +30,7 @@ class Quantiser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after: str
     arguments: dict[str, bool | str]
     chooses_layers: bool
+    alone: dict[str, bool | str] = {}
     excluded: tuple[str, ...] = ()
     first_convolution: bool = True
 

@@ -92,7 +92,7 @@ def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict
                     result = replace(result, problem=_with_defects(result.problem, variant, plan, resources))
                 elif result.drift and not result.problem and not by_golden:
                     result = _by_floors(result, plan, outputs, resources)
-                result = _with_unjudged_layers(result, variant, stored)
+                result = with_unjudged_layers(result, variant, stored)
                 verified[variant.name] = replace(result, multiply_adds_per_image=multiply_adds)
             except WorkerError as error:
                 problem = Failure(f"while its answers were checked: {error.what}", error.last_lines)
@@ -129,7 +129,7 @@ def _by_floors(
     return replace(result, problem=problem, unjudged=judgement.unjudged)
 
 
-def _with_unjudged_layers(result: VerifiedVariant, variant: Variant[Program], stored: GoldenAnswers) -> VerifiedVariant:
+def with_unjudged_layers(result: VerifiedVariant, variant: Variant[Program], stored: GoldenAnswers) -> VerifiedVariant:
     """Return a result that says so if layers are stored for another release, but not for the variant's own."""
     facts = variant.build.facts
     if variant.name not in stored.layers or variant.name in stored.of(facts).layers:

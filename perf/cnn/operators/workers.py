@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from perf.builds import quantiser_of
+from perf.builds import Quantiser, quantiser_of
 from perf.cnn.operators.base import Arrays, OperatorCase
 from perf.errors import WorkerError
 from perf.measure.family import Resources
@@ -34,6 +35,13 @@ VARIANTS = {
     "mkl-fp32": OperatorVariant("mkl", subgraph="MKLDNN"),
     "mkl-int8": OperatorVariant("mkl", quantised=True),
 }
+
+
+def _for_single_operators(quantiser: Quantiser | None) -> Quantiser | None:
+    """Return how a release quantises an operator that is alone."""
+    if quantiser is None:
+        return None
+    return msgspec.structs.replace(quantiser, arguments={**quantiser.arguments, **quantiser.alone})
 
 
 class OperatorWorkers:
@@ -77,7 +85,7 @@ class OperatorWorkers:
                 parameters=paths["parameters"],
                 subgraph=settings.subgraph if facts.release.fuses else None,
                 calibration=calibrated,
-                quantiser=quantiser_of(facts.mxnet),
+                quantiser=_for_single_operators(quantiser_of(facts.mxnet)),
             )
             worker.ask(Done, "bind", inputs={}, scales={}, seed=0, arrays=paths["data"])
             worker.ask(Done, "save_outputs", path=str(output))
