@@ -45,7 +45,7 @@ class GoldenAnswers(ReleaseAnswers, frozen=True, forbid_unknown_fields=True, omi
         return self if version == RELEASE else self.releases.get(version, ReleaseAnswers())
 
     def replaced(self, facts: BuildFacts, answers: ReleaseAnswers) -> "GoldenAnswers":
-        """Return these answers with others for an installation's release."""
+        """Return these answers, with `answers` for the release of an installation."""
         version = release_with_answers(facts)
         if version == RELEASE:
             return GoldenAnswers(answers.layers, answers.drift, self.releases)
