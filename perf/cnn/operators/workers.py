@@ -38,10 +38,11 @@ VARIANTS = {
 
 
 def _for_single_operators(quantiser: Quantiser | None) -> Quantiser | None:
-    """Return how a release quantises an operator that is alone."""
+    """Return how a release quantises an operator that is alone: whatever it leaves in FP32 in networks."""
     if quantiser is None:
         return None
-    return msgspec.structs.replace(quantiser, arguments={**quantiser.arguments, **quantiser.alone})
+    arguments = {**quantiser.arguments, **quantiser.alone}
+    return msgspec.structs.replace(quantiser, arguments=arguments, excluded=(), first_convolution=True)
 
 
 class OperatorWorkers:
