@@ -277,7 +277,7 @@ def _build(folder: Path, spec: BuildSpec, probed: Probed) -> Build:
     return Build(
         role=spec.name,
         folder=folder,
-        variables=spec.role.variables,
+        variables={**facts.release.variables, **spec.role.variables},
         requirement=spec.requirement,
         locked=spec.locked,
         facts=facts,

@@ -8,7 +8,7 @@ import msgspec
 
 from perf.builds.data import load
 from perf.builds.process import run, worker_variables
-from perf.builds.releases import instead
+from perf.builds.releases import Release, instead, release_of
 from perf.builds.spec import OPTION, BuildSpec
 from perf.errors import PerfError
 from perf.worker.probe import MXNET_LOADED, NUMPY_LOADED
@@ -49,6 +49,11 @@ class BuildFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def wheel(self) -> str:
         """Return distribution and version: "mxnet-mkl 1.5.0"."""
         return f"{self.distribution} {self.mxnet}"
+
+    @property
+    def release(self) -> Release:
+        """Return what its release needs; that of the nearest older release when `releases.toml` does not have it."""
+        return release_of(self.mxnet)[0]
 
     def differences(self, other: "BuildFacts") -> str:
         """Return the facts in which `other` differs, as text; "" when it does not."""

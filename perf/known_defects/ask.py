@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from perf.builds import Build
-from perf.builds.releases import release_of
+from perf.builds.releases import quantiser_of, release_of
 from perf.cnn.checks.defects import NETWORKS
 from perf.cnn.operators.base import OperatorCase
 from perf.cnn.operators.check import compare_output, expected_output
@@ -55,8 +55,11 @@ def why_not(name: str, defect: Defect, build: Build) -> str | None:
         return None
     if not build.facts.mkldnn:
         return "INT8 needs MKL-DNN"
-    if release.quantiser is None:
+    quantiser = quantiser_of(build.facts.mxnet)
+    if quantiser is None:
         return release.missing["int8"]
+    if quantiser.arguments.get("quantized_dtype") == "uint8" and any(signs_of(_case(defect)).values()):
+        return "its INT8 takes only data that are not negative"
     return None if read_machine().has_isa(ISA) else "this CPU lacks AVX512-VNNI"
 
 
