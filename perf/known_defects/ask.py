@@ -58,7 +58,7 @@ def why_not(name: str, defect: Defect, build: Build) -> str | None:
     quantiser = quantiser_of(build.facts.mxnet)
     if quantiser is None:
         return release.missing["int8"]
-    if quantiser.arguments.get("quantized_dtype") == "uint8" and any(signs_of(_case(defect)).values()):
+    if quantiser.arguments.get("quantized_dtype") == "uint8" and any(signs_of(case_of(defect)).values()):
         return "its INT8 takes only data that are not negative"
     return None if read_machine().has_isa(ISA) else "this CPU lacks AVX512-VNNI"
 
@@ -70,7 +70,7 @@ def _ask_rnn(defect: Defect, resources: Resources) -> Answer:
 
 
 def _ask_operator(name: str, defect: Defect, resources: Resources) -> Answer:
-    case, facts = _case(defect), resources.build("mkl").facts
+    case, facts = case_of(defect), resources.build("mkl").facts
     variants = _affected(name, case) if facts.mkldnn else ["native-fp32"]
     # In new workers: some defects read foreign memory, whose content is then the same every time.
     with OperatorWorkers(resources) as workers:
@@ -80,21 +80,21 @@ def _ask_operator(name: str, defect: Defect, resources: Resources) -> Answer:
                 return Answer("cannot be asked", "the release leaves the operator in FP32")
             known = facts.mxnet in RELEASES and not isinstance(case, Joined)
             known |= not VARIANTS[variant].quantised
-            expected = expected_output(case, variant) if known else _roughly(case)
+            expected = expected_output(case, variant) if known else roughly(case)
             problem = compare_output(variant, output, expected).problem
             if problem:
                 return Answer("fails", problem)
     return Answer("passes")
 
 
-def _roughly(case: OperatorCase) -> ExactOutput:
+def roughly(case: OperatorCase) -> ExactOutput:
     """Return the FP32 output with the error that any release's quantisation steps allow."""
     values = case.output() if isinstance(case, Joined) else expected_output(case, "native-fp32").values
     return ExactOutput(values, np.full_like(values, ROUGHLY * np.abs(values).max()))
 
 
 def _quantised(name: str, defect: Defect) -> bool:
-    return any(VARIANTS[variant].quantised for variant in _affected(name, _case(defect)))
+    return any(VARIANTS[variant].quantised for variant in _affected(name, case_of(defect)))
 
 
 def _affected(name: str, case: OperatorCase) -> list[str]:
@@ -103,6 +103,7 @@ def _affected(name: str, case: OperatorCase) -> list[str]:
     return [variant for variant in VARIANTS if REGIONS[name](case, variant, signs_of(case))]
 
 
-def _case(defect: Defect) -> OperatorCase:
+def case_of(defect: Defect) -> OperatorCase:
+    """Return the example of a defect that is not of recurrent networks."""
     case: OperatorCase = msgspec.convert(defect.example, Joined if defect.check == NETWORKS else AnyCase)
     return case
