@@ -90,7 +90,7 @@ def test_two_processes_at_once_prepare_a_truncated_file_once(
 def test_a_release_that_quantises_itself_does_so_on_the_images_of_the_zoo(
     tiny: Artifacts, resources: Resources
 ) -> None:
-    """The same release in another build makes the very files of `zoo`, so it had the same network and the same images."""
+    """The same release in another build makes the files of `zoo` again: it had the same network and images."""
     exported_elsewhere = {**tiny.manifest.settings, "mxnet": "1.6.0"}
     artifacts = replace(tiny, manifest=msgspec.structs.replace(tiny.manifest, settings=exported_elsewhere))
     own = replace(resources, cache=tiny.folder.parents[1])
