@@ -8,9 +8,9 @@ from typing import Any, Literal
 import msgspec
 
 from perf.builds import Build
-from perf.builds.releases import Feature, release_of
 from perf.cnn.artifacts.prepare import Artifacts, prepare
-from perf.cnn.networks import INPUT, REFERENCE, NetworkVariant, catalogue
+from perf.cnn.artifacts.releases import program_for, unavailable_variants
+from perf.cnn.networks import INPUT, REFERENCE, catalogue
 from perf.errors import PerfError
 from perf.ladder.data import LadderTier, OperatorNode, ladder_data, matching
 from perf.measure.family import SLOT_WEIGHT, Resources
@@ -119,10 +119,12 @@ def prepared_workloads(tier: LadderTier, names: Collection[str], resources: Reso
             say=resources.say,
         )
 
-    return [_prepared(named, tier, artifacts) for named in named_workloads(tier) if named.name in names]
+    return [_prepared(named, tier, artifacts, resources) for named in named_workloads(tier) if named.name in names]
 
 
-def _prepared(named: Named, tier: LadderTier, artifacts: Callable[[str], Artifacts]) -> LadderWorkload:
+def _prepared(
+    named: Named, tier: LadderTier, artifacts: Callable[[str], Artifacts], resources: Resources
+) -> LadderWorkload:
     if named.kind == "recurrent":
         case = next(case for case in _recurrent_cases(tier.recurrent) if case.workload == named.subject)
         return _same_everywhere(named.kind, workload_of(case), operator_of(case.sizes))
@@ -140,21 +142,21 @@ def _prepared(named: Named, tier: LadderTier, artifacts: Callable[[str], Artifac
         workload = Workload(named.name, inputs, batch, STEP_COST * gflop * batch + SLOT_WEIGHT, {LABEL: 0.0})
         return _same_everywhere(named.kind, workload, TrainingProgram(reference))
     workload = Workload(named.name, {INPUT: (tier.batch, 3, size, size)}, tier.batch, gflop * tier.batch + SLOT_WEIGHT)
-    program = partial(network_program, files, catalogue().variants[f"mkl-{named.kind}"])
+    program = partial(network_program, files, f"mkl-{named.kind}", resources)
     return LadderWorkload(named.kind, workload, program, reference)
 
 
-def network_program(files: Artifacts, variant: NetworkVariant, build: Build) -> Program:
-    """Return the program of a network that a build runs. Raises PerfError when its release cannot run it."""
-    release, _ = release_of(build.facts.mxnet)
-    feature: Feature = "int8" if variant.artifact == "int8" else "fusion"
-    missing = release.missing.get(feature)
-    if feature == "int8" and missing:
-        raise PerfError(missing, subject=build.requirement)
-    program = files.program(variant)
-    if program.problem is not None:
-        raise PerfError(program.problem, subject=build.requirement)
-    return replace(program, subgraph=None) if missing else program
+def network_program(files: Artifacts, variant: str, resources: Resources, build: Build) -> Program:
+    """Return the program of a network that a build runs in a variant: FP32 files unchanged, and INT8 files that its own
+    release makes. Raises PerfError when its release cannot run it.
+    """
+    own = replace(resources, build=lambda _: build)
+    missing = unavailable_variants([variant], own).get(variant)
+    program = None if missing else program_for(catalogue().variants[variant], files, own)
+    problem = missing or (program and program.problem)
+    if program is None or problem:
+        raise PerfError(problem or "", subject=build.requirement)
+    return program
 
 
 def _same_everywhere(kind: Kind, workload: Workload, program: Loadable) -> LadderWorkload:

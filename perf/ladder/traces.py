@@ -20,7 +20,6 @@ from perf.stack import Stack, identity
 # A primitive that ran: `mkldnn_verbose,exec,PRIMITIVE,KERNEL,...` up to 1.5, and from 1.6 on
 # `dnnl_verbose,exec,cpu,PRIMITIVE,KERNEL,...` ("Verbose mode" in the documentation of MKL-DNN and oneDNN).
 EXECUTED = re.compile(r"^(?:mkldnn|dnnl|onednn)_verbose,exec,(?:cpu,)?(\w+),([^,]+),", re.MULTILINE)
-VERBOSE = {"MKLDNN_VERBOSE": "1", "DNNL_VERBOSE": "1"}
 FOLDER = "traces"
 # Seconds for a worker to start, load and run one pass, for most cells.
 TRACE_S = 1.5
@@ -68,7 +67,7 @@ def traced(
         if trace is None:
             show(f"{' '.join(key)}: tracing its kernels", later_s + TRACE_S * (len(cells) - number))
             try:
-                observation = inspect(cell.variant, cell.plan.workloads, resources, variables=VERBOSE)
+                observation = inspect(cell.variant, cell.plan.workloads, resources)
             except WorkerError as error:
                 results.append(replace(cell, plan=None, problem=f"it fails: {error.what}"))
                 continue

@@ -20,9 +20,10 @@ from perf.files import ROOT, read_json
 from perf.ladder.data import ladder_data, tier_named
 from perf.ladder.programs import prepared_workloads
 from perf.ladder.schema import StoredLadder
-from perf.ladder.traces import VERBOSE, kernels_in
+from perf.ladder.traces import kernels_in
 from perf.measure.family import Resources
 from perf.measure.plan import Variant
+from perf.measure.workers.inspection import tracing
 from perf.measure.workers.instance import Instance
 from perf.measure.workers.replies import Done, Loaded, Ready
 from perf.measure.workers.worker_group import WorkerGroup
@@ -53,7 +54,7 @@ def test_a_training_step_runs_forward_and_backward_and_updates_weights_and_stati
     build = resources.build("mkl")
     variant = Variant("release", build, workload.program(build))
     before, after, outputs = (resources.scratch / f"training-{n}.npz" for n in ("before", "after", "outputs"))
-    group = WorkerGroup(variant, resources.placements, resources.scratch, timeout_s=60, variables=VERBOSE)
+    group = WorkerGroup(variant, resources.placements, resources.scratch, timeout_s=60, variables=tracing(build))
     with closing(group):
         group.prepare(workload.measured)
         group.save_parameters(before)

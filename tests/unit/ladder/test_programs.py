@@ -24,7 +24,7 @@ def artifacts(tmp_path: Path) -> Artifacts:
     for stem in ("fp32", "int8"):
         (tmp_path / f"{stem}.json").write_text(stem)
         (tmp_path / f"{stem}.params").write_text(stem)
-    return Artifacts(tmp_path, Manifest({"image_size": 32}, {}, {}))
+    return Artifacts(tmp_path, Manifest({"network": "made", "mxnet": "1.5.0", "image_size": 32}, {}, {}))
 
 
 def test_operators_are_composed_in_their_order_by_their_names() -> None:
@@ -55,21 +55,21 @@ def test_a_network_is_trained_from_the_files_that_it_is_measured_from(artifacts:
 
 @pytest.mark.parametrize(("version", "subgraph"), [("1.3.1", None), ("1.4.1", "MKLDNN"), ("1.9.1", "MKLDNN")])
 def test_a_network_in_fp32_is_fused_where_the_release_can(
-    artifacts: Artifacts, version: str, subgraph: str | None
+    artifacts: Artifacts, tmp_path: Path, version: str, subgraph: str | None
 ) -> None:
-    program = network_program(artifacts, catalogue().variants["mkl-fp32"], release(version, "c"))
+    program = network_program(artifacts, "mkl-fp32", resources(tmp_path), release(version, "c"))
     assert (program.symbol.name, program.subgraph) == ("fp32.json", subgraph)
 
 
-def test_a_release_without_int8_refuses_a_quantised_network(artifacts: Artifacts) -> None:
+def test_a_release_without_int8_refuses_a_quantised_network(artifacts: Artifacts, tmp_path: Path) -> None:
     with pytest.raises(PerfError, match="quantisation with MKL-DNN came with"):
-        network_program(artifacts, catalogue().variants["mkl-int8"], release("1.3.1", "c"))
+        network_program(artifacts, "mkl-int8", resources(tmp_path), release("1.3.1", "c"))
 
 
-def test_a_network_that_could_not_be_quantised_is_refused(artifacts: Artifacts) -> None:
+def test_a_network_that_could_not_be_quantised_is_refused(artifacts: Artifacts, tmp_path: Path) -> None:
     without = Artifacts(artifacts.folder, artifacts.manifest, no_int8="it overflowed")
     with pytest.raises(PerfError, match="the network could not be quantised: it overflowed"):
-        network_program(without, catalogue().variants["mkl-int8"], release("1.5.0", "b"))
+        network_program(without, "mkl-int8", resources(tmp_path), release("1.5.0", "b"))
 
 
 def test_operators_and_recurrent_networks_need_no_zoo(tmp_path: Path) -> None:
