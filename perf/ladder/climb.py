@@ -61,6 +61,8 @@ def climbed(climb: Climb, folder: Path, cache: Path, progress: ProgressLine) -> 
     Raises PerfError when the folder holds another ladder or cannot be written to, when a network cannot be prepared, or
     when the time is too short.
     """
+    # Before anything is installed or written: no cell may turn out to be unavailable.
+    effort_for(climb.tier, climb.minutes, len(climb.rungs) * len(climb.names))
     ledger = Ledger()
     placements = climb.place.placements
     with _journal(folder, climb) as journal, tempfile.TemporaryDirectory(prefix="mxnet-perf-") as scratch:
