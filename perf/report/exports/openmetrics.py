@@ -13,8 +13,8 @@ import msgspec
 
 from perf.columns import FAMILIES
 from perf.report.exports.leaves import leaves_of
-from perf.report.exports.run import MeasuredRun
 from perf.runs.record import CaseRecord
+from perf.runs.session.run import MeasuredRun
 from perf.runs.verdict import GRAVITY
 
 # The units that end a field's name, as OpenMetrics names them. It asks for base units, and these are: a rate such as

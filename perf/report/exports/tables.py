@@ -13,9 +13,9 @@ from perf.columns import FAMILIES
 from perf.files import read_toml
 from perf.published import published_scaling
 from perf.report.exports.leaves import leaves_of
-from perf.report.exports.run import MeasuredRun
 from perf.report.training import projections
 from perf.runs.record import CaseRecord
+from perf.runs.session.run import MeasuredRun
 
 DATA = Path(__file__).with_name("tables.toml")
 # A row by column.

@@ -66,7 +66,8 @@ def page_of(compared: Compared, judged: Judged) -> Page:
     measured = list(_rows(compared, judged))
     absent = absent_rows(overview, {row.name for row in measured}, compared.cases_then)
     rows = [*measured, *absent]
-    doubtful = [finding for finding in context.state.findings if finding.verdict == "doubtful"]
+    findings = context.state.findings if context.state else []
+    doubtful = [finding for finding in findings if finding.verdict == "doubtful"]
     return Page(
         schema=PAGE_SCHEMA,
         run=compared.name,

@@ -12,6 +12,7 @@ import msgspec
 from perf.errors import PerfError
 from perf.files import read_json
 from perf.runs.schema import Shard, StoredRun, read_run
+from perf.runs.session.run import MeasuredContext, StateFinding, StateReport
 from perf.stack import Stack, differing
 from perf.wording import counted
 
@@ -24,30 +25,12 @@ OF_A_SUBJECT = frozenset({"program", "job", "injected"})
 STEP = "merge the shards of one night: the same commit, options, baseline and machine class"
 
 
-class MachineState(msgspec.Struct, frozen=True):
-    """The machine's readings `before` and `after` a run, and the doubtful or unknown `findings`."""
-
-    before: dict[str, Any]
-    after: dict[str, Any]
-    findings: list[dict[str, Any]]
-
-
-class SessionContext(msgspec.Struct, frozen=True):
-    """What a session adds to a run's context: the baseline that it was `compared_with`, the machine's `state`, and the
-    peak of each build in `limits_gflop_per_s`.
-    """
-
-    compared_with: str | None = None
-    state: MachineState | None = None
-    limits_gflop_per_s: dict[str, float] = {}
-
-
 class _Commit(msgspec.Struct, frozen=True):
     id: str | None = None
 
 
 class _Session(msgspec.Struct, frozen=True):
-    perf: SessionContext
+    perf: MeasuredContext
     commit_info: _Commit | None = None
 
 
@@ -61,7 +44,7 @@ class ShardFile:
     run: StoredRun
     document: Mapping[str, Any]
     shard: Shard
-    session: SessionContext
+    session: MeasuredContext
     commit: str | None
     ended: datetime
 
@@ -200,17 +183,17 @@ def _origin(each: ShardFile) -> dict[str, Any]:
     }
 
 
-def _state(states: Sequence[MachineState]) -> MachineState | None:
+def _state(states: Sequence[StateReport]) -> StateReport | None:
     """The machine's state before the first and after the last shard, with the findings of all."""
     if not states:
         return None
-    findings: list[dict[str, Any]] = []
+    findings: list[StateFinding] = []
     for state in states:
         findings += [finding for finding in state.findings if finding not in findings]
-    return MachineState(states[0].before, states[-1].after, findings)
+    return StateReport(states[0].before, states[-1].after, findings)
 
 
-def _fastest(sessions: Sequence[SessionContext]) -> dict[str, float]:
+def _fastest(sessions: Sequence[MeasuredContext]) -> dict[str, float]:
     """The largest peak of each build in any shard."""
     peaks: dict[str, float] = {}
     for session in sessions:
