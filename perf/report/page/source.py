@@ -9,9 +9,11 @@ import msgspec
 from perf.errors import PerfError
 from perf.facts import CaseFacts
 from perf.files import read_json
+from perf.measure.results import StopReason
 from perf.runs.record import RatioEstimate
 from perf.runs.schema import STEP, StoredCase, StoredRun
 from perf.runs.session.run import MeasuredContext
+from perf.runs.session.slots import InvocationSlots
 from perf.runs.verdict import VerdictRecord
 
 
@@ -19,8 +21,8 @@ class ReportedCase(StoredCase, frozen=True, kw_only=True):
     """A case as the page needs it: the judged part, and those fields of its record (perf.runs.record.CaseRecord) that
     the page shows. Runs of earlier versions may lack them.
 
-    `facts`, `speedup`, `efficiency`, `throughput_items_per_s`, `invocations`, `blocks`, `blocks_disturbed` and
-    `verdict` are as in the record.
+    `facts`, `speedup`, `efficiency`, `throughput_items_per_s`, `invocations`, `blocks`, `blocks_disturbed`, `verdict`,
+    `confirmations`, `stopped` and `slots` are as in the record.
     """
 
     facts: CaseFacts | None = None
@@ -31,6 +33,9 @@ class ReportedCase(StoredCase, frozen=True, kw_only=True):
     blocks: int | None = None
     blocks_disturbed: int | None = None
     verdict: VerdictRecord | None = None
+    confirmations: int | None = None
+    stopped: StopReason | None = None
+    slots: tuple[InvocationSlots, ...] = ()
 
 
 class ReportedBenchmark(msgspec.Struct, frozen=True):
