@@ -80,7 +80,7 @@ def row_of(source: CaseSource) -> CaseRow:
         changes=list(verdict.changes) if verdict else [],
         missing=list(verdict.missing) if verdict else [],
         answers=answers,
-        answers_then=list(_differing_answers(_answers(then), answers)) if then and then.facts else [],
+        answers_then=list(_differing_answers(_answers(then), answers)) if then and then.facts else None,
         latency_ms=now.latency_s * 1e3,
         latency_then_ms=then.latency_s * 1e3 if then else None,
         throughput=now.throughput_items_per_s,
@@ -197,7 +197,7 @@ def _decision(now: ReportedCase, verdict: VerdictRecord, needed: int | None) -> 
         text = f"{count} side by side with the baseline's stack"
         if verdict.kind != "inconclusive":
             return text
-        return f"{text}, and undecided" + (f"; --perf-invocations={needed} would decide it" if needed else "")
+        return f"{text}, and undecided{_needs(now, needed)}"
     if now.side_by_side is not None and now.side_by_side.problem:
         return f"not measured side by side: {now.side_by_side.problem}"
     if verdict.kind == "no-baseline":
@@ -205,6 +205,15 @@ def _decision(now: ReportedCase, verdict: VerdictRecord, needed: int | None) -> 
     sample = now.samples.get(now.reference)
     measured = counted(len(sample.floors) if sample else 0, "undisturbed invocation")
     return f"one comparison with the stored speedup, from {measured}"
+
+
+def _needs(now: ReportedCase, needed: int | None) -> str:
+    """Return what would decide an undecided case, with its time where the time of an invocation is recorded."""
+    if not needed:
+        return ""
+    elapsed_s = [one.elapsed_s for one in now.slots if not one.confirmation]
+    time = f", in about {math.ceil(needed * sum(elapsed_s) / len(elapsed_s) / 60)} min" if elapsed_s else ""
+    return f"; --perf-invocations={needed} would decide it{time}"
 
 
 def _answers(case: ReportedCase) -> Answers:

@@ -108,7 +108,10 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
     changes: Annotated[list[str], Meta(description="differences from the baseline's stack")] = []
     missing: Annotated[list[str], Meta(description="differences of the baseline arm from the baseline's stack")] = []
     answers: Annotated[Answers, Meta(description="what its checks of answers observed")] = Answers()
-    answers_then: Annotated[list[Difference], Meta(description="answers that differ from the baseline's")] = []
+    answers_then: Annotated[
+        list[Difference] | None,
+        Meta(description="answers that differ from the baseline's; null if the baseline's are not recorded"),
+    ] = None
     latency_ms: Annotated[float | None, Meta(description="median latency in ms")] = None
     latency_then_ms: Annotated[float | None, Meta(description="median latency in the baseline in ms")] = None
     throughput: Annotated[float | None, Meta(description="items per second, summed over instances")] = None
@@ -205,11 +208,15 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     warnings: Annotated[list[str], Meta(description="what makes this run say less than it seems to")]
     cases: Annotated[list[CaseRow], Meta(description="all cases")]
     figures: Annotated[list[Figure], Meta(description="the announcement's figures")]
+    rates_text: Annotated[str, Meta(description="how often the gate is wrong on the class, as a sentence")]
     rates: Annotated[Rates | None, Meta(description="measured error rates of the class; null if there are none")]
     groups: Annotated[list[str], Meta(description="judgements on groups of cases of the same stack")]
     undecided: Annotated[list[str], Meta(description="undecided cases, and what would decide each")]
     wall_time_s: Annotated[dict[str, float], Meta(description="wall time by stage in seconds; empty if not recorded")]
     accepted: Annotated[list[Accepted], Meta(description="losses that were accepted")]
     origin: Annotated[list[str], Meta(description="sessions behind run and baseline, and their drift since the anchor")]
-    environment: Annotated[list[Difference], Meta(description="machine settings that differ from the baseline's")]
+    environment: Annotated[
+        list[Difference] | None,
+        Meta(description="machine settings that differ from the baseline's; null without a baseline"),
+    ]
     settings: Annotated[dict[str, Any], Meta(description="machine settings of this run")]
