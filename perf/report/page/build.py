@@ -218,7 +218,7 @@ def _rates_text(rates: Rates | None) -> str:
     sure_5, sure_3 = (sum(getattr(one, loss) >= SURE for one in rates.detected) for loss in ("loss_5", "loss_3"))
     return (
         f"Measured on this machine class: an alarm in at most {alarms} of {counted(runs, 'run')} in which nothing "
-        f"changed. In at least {SURE:.0%} of runs a loss of 5 % was detected in {sure_5} of "
+        f"changed. In at least {100 * SURE:.0f} % of runs a loss of 5 % was detected in {sure_5} of "
         f"{counted(len(rates.detected), 'case')}, and one of 3 % in {sure_3}."
     )
 

@@ -183,8 +183,10 @@ def samples_svg(series: Series) -> Markup:
 
 
 def _usual(blocks: Sequence[Blocks]) -> list[float]:
-    """Return the ends of an axis that shows all but the most extreme blocks, which lie on its ends."""
-    values = [value for one in blocks for value in one.values if value is not None]
+    """Return the ends of an axis that shows the blocks that count, or all if none does, without the most extreme."""
+    every = [(value, one.counts and number not in one.disturbed) for one in blocks
+             for number, value in enumerate(one.values, start=1) if value is not None]  # fmt: skip
+    values = [value for value, counts in every if counts] or [value for value, _ in every]
     return [quantile(values, 1 - USUAL), quantile(values, USUAL)] if values else []
 
 
