@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 # The version of the embedded data. A change that a reader of the old ones cannot read gets the next number.
-PAGE_SCHEMA = 1
+PAGE_SCHEMA = 2
 
 
 class Interval(msgspec.Struct, frozen=True):
