@@ -102,7 +102,7 @@ def page_of(compared: Compared, judged: Judged) -> Page:
         rates_text=_rates_text(rates),
         rates=rates,
         groups=[f"{group.text}: {group.judgement.kind}" for group in judged.verdicts.groups],
-        undecided=[f"{row.name}: {row.decision}; {row.looks}" for row in rows if row.verdict == "inconclusive"],
+        undecided=[f"{row.name}: {row.decision}; {row.evaluations}" for row in rows if row.verdict == "inconclusive"],
         wall_time_s=context.wall_time_s,
         accepted=[
             *_accepted(compared.name, context.accepted),

@@ -74,7 +74,7 @@ def row_of(source: CaseSource) -> CaseRow:
         cause=CAUSES.get(source.finding.cause, "") if source.finding else "",
         controls=list(_controls(verdict, over)) if verdict else [],
         decision=_decision(now, verdict, source.needed) if verdict else "",
-        looks=_looks(now),
+        evaluations=_evaluations(now),
         since_anchor=source.since_anchor,
         accepted=list(source.accepted),
         changes=list(verdict.changes) if verdict else [],
@@ -179,16 +179,16 @@ def _stored(reference: str) -> str:
     return f"stored speedup over {reference}"
 
 
-def _looks(now: ReportedCase) -> str:
-    """Return how often a case was looked at, and why measuring it stopped."""
-    looks, why = "screening", "not recorded"
+def _evaluations(now: ReportedCase) -> str:
+    """Return how often a case was evaluated, and why measuring it stopped."""
+    evaluations, why = "screening", "not recorded"
     if now.confirmations is None:
-        looks = "number not recorded"
+        evaluations = "number not recorded"
     elif now.confirmations:
-        looks = f"screening and {counted(now.confirmations, 'confirmation')}"
+        evaluations = f"screening and {counted(now.confirmations, 'confirmation')}"
     if now.stopped is not None:
         why = STOP_MEANINGS[now.stopped]
-    return f"{looks}; why measuring stopped: {why}"
+    return f"{evaluations}; why measuring stopped: {why}"
 
 
 def _decision(now: ReportedCase, verdict: VerdictRecord, needed: int | None) -> str:

@@ -102,7 +102,7 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
     cause: Annotated[str, Meta(description="build or machine: where the verdict puts the change")] = ""
     controls: Annotated[list[str], Meta(description="ratios and times that did not decide, for comparison")] = []
     decision: Annotated[str, Meta(description="what the verdict was reached from")] = ""
-    looks: Annotated[str, Meta(description="how often it was looked at, and why measuring stopped")] = ""
+    evaluations: Annotated[str, Meta(description="screening and confirmations, and why measuring stopped")] = ""
     since_anchor: Annotated[SinceAnchor | None, Meta(description="drift since the anchor; null if not recorded")] = None
     accepted: Annotated[list[str], Meta(description="losses of the case that were accepted, with the reasons")] = []
     changes: Annotated[list[str], Meta(description="differences from the baseline's stack")] = []

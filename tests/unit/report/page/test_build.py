@@ -175,18 +175,22 @@ def test_each_case_shows_its_own_drift_and_what_was_accepted_of_it() -> None:
     assert (other.since_anchor, other.accepted) == (None, [])
 
 
-def test_the_looks_at_a_case_and_why_measuring_stopped_are_shown() -> None:
-    def looks(**record: Any) -> str:
+def test_the_evaluations_of_a_case_and_why_measuring_stopped_are_shown() -> None:
+    def evaluations(**record: Any) -> str:
         page = shown(document(native(), benchmark(**record)))
-        return next(row.looks for row in page.cases if row.variant == "mkl-fp32")
+        return next(row.evaluations for row in page.cases if row.variant == "mkl-fp32")
 
-    assert looks(confirmations=2, stopped="decided") == (
+    assert evaluations(confirmations=2, stopped="decided") == (
         "screening and 2 confirmations; why measuring stopped: a confirmation decided it"
     )
-    assert looks(confirmations=0, stopped="budget").startswith("screening; why measuring stopped: the tier's time")
-    assert looks() == "number not recorded; why measuring stopped: not recorded"
+    assert evaluations(confirmations=0, stopped="budget").startswith(
+        "screening; why measuring stopped: the tier's time"
+    )
+    assert evaluations() == "number not recorded; why measuring stopped: not recorded"
+    documented = Path(ROOT, "docs/report-page.md").read_text()
     for reason, meaning in STOP_MEANINGS.items():
-        assert looks(confirmations=0, stopped=reason).endswith(meaning)
+        assert evaluations(confirmations=0, stopped=reason).endswith(meaning)
+        assert f"| `{reason}` | {meaning} |" in documented
 
 
 def test_an_undecided_case_says_how_long_deciding_it_takes() -> None:
