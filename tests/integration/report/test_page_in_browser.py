@@ -13,6 +13,7 @@ import pytest
 from tests.unit.report.page.made_pages import (
     HOSTILE,
     SLOWED,
+    drifted,
     many,
     regressed,
     renamed,
@@ -63,7 +64,7 @@ def opened(page: Path, folder: Path, **address: str) -> tuple[str, str]:
 @pytest.fixture
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The page of a run with one regression, one case with markup in its name and one that was not run."""
-    run = with_slots(renamed(regressed(stored()), "squeezenet1.0-b4-mkl-int8", HOSTILE))
+    run = drifted(with_slots(renamed(regressed(stored()), "squeezenet1.0-b4-mkl-int8", HOSTILE)))
     run["perf"]["left_out"] = {run["benchmarks"].pop(0)["fullname"]: "worker died"}
     return write_report(monkeypatch, tmp_path / "report.html", run)
 

@@ -66,6 +66,16 @@ def with_slots(content: dict[str, Any], blocks: int = 30) -> dict[str, Any]:
     return changed
 
 
+def drifted(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of a run that states a drift of each case since an anchor."""
+    changed = copy.deepcopy(content)
+    records = [entry["extra_info"] for entry in changed["benchmarks"] if entry["extra_info"]["samples"]]
+    one = {"since": EARLIER.name, "change": 0.97, "low": 0.95, "high": 0.99, "unaccepted": None}
+    cases = {f"{record['workload']}-{record['variant']}": one for record in records}
+    changed["perf"]["drift"] = {"anchor": EARLIER.name, "sha256": "0" * 64, "cases": cases}
+    return changed
+
+
 def renamed(content: dict[str, Any], name: str, to: str) -> dict[str, Any]:
     """Return a copy of a run in which one case belongs to a network of another name."""
     changed = copy.deepcopy(content)
