@@ -202,7 +202,7 @@ class Options:
         metavar="FILE.toml",
         setting=False,
         **REPORTING,
-        help="run the example of every known defect on every release and keep the answers in this file, as far as missing",
+        help="run the example of every known defect on every release, and keep missing answers in this file",
     )
     strict: bool = switch(
         "--perf-strict",

@@ -15,6 +15,7 @@ from perf.report.page.data import (
     Accepted,
     CaseRow,
     Difference,
+    HistoryView,
     Interval,
     Page,
     Rates,
@@ -72,8 +73,8 @@ def stored_verdicts(compared: Compared) -> tuple[RunVerdicts, Mapping[str, Verdi
     return RunVerdicts(verdicts), records
 
 
-def page_of(compared: Compared, judged: Judged) -> Page:
-    """Return everything that the page shows of a run."""
+def page_of(compared: Compared, judged: Judged, history: HistoryView | None = None) -> Page:
+    """Return everything that the page shows of a run, and of the `history` of its class, if that was looked at."""
     context, overview = compared.run.perf, judged.overview
     rates = read_toml(RATES, dict[str, Rates]).get(context.machine_class)
     measured = list(_rows(compared, judged))
@@ -95,6 +96,7 @@ def page_of(compared: Compared, judged: Judged) -> Page:
             *overview.doubts,
             *compared.doubts,
             *_one_sided(rows),
+            *(history.warnings if history else ()),
             *(f"Doubtful while it ran: {f.check.replace('_', ' ')} {f.reading}." for f in doubtful),
         ],
         cases=rows,
@@ -114,6 +116,7 @@ def page_of(compared: Compared, judged: Judged) -> Page:
         ],
         environment=_environment(compared),
         settings=context.settings,
+        history=history,
     )
 
 
