@@ -192,13 +192,13 @@ def _evaluations(now: ReportedCase) -> str:
 
 
 def _decision(now: ReportedCase, verdict: VerdictRecord, needed: int | None) -> str:
-    if now.side_by_side is not None and now.side_by_side.values:
+    if now.side_by_side is not None and not now.side_by_side.problem:
         count = counted(len(now.side_by_side.values), "undisturbed invocation")
         text = f"{count} side by side with the baseline's stack"
         if verdict.kind != "inconclusive":
             return text
         return f"{text}, and undecided{_needs(now, needed)}"
-    if now.side_by_side is not None and now.side_by_side.problem:
+    if now.side_by_side is not None:
         return f"not measured side by side: {now.side_by_side.problem}"
     if verdict.kind == "no-baseline":
         return ""

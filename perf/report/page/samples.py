@@ -17,8 +17,10 @@ DIGITS = 4
 
 def samples_of(now: ReportedCase, then: ReportedCase | None) -> Iterator[Series]:
     """Yield the samples of a case by what it is compared with; `then` is the case in the baseline."""
-    if now.side_by_side is not None and now.side_by_side.values:
-        yield Series(ARM, _ratios(now.side_by_side.values), [], [], _blocks(now, now.variant + OF_BASELINE))
+    values = now.side_by_side.values if now.side_by_side else []
+    blocks = _blocks(now, now.variant + OF_BASELINE)
+    if values or blocks:
+        yield Series(ARM, _ratios(values), [], [], blocks)
     for reference, sample in now.samples.items():
         before = then.samples.get(reference) if then else None
         yield Series(

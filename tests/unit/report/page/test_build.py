@@ -16,7 +16,7 @@ from perf.measure.outcome import STOP_MEANINGS
 from perf.report.overview import overview_of_run, rerun_command
 from perf.report.page.build import LEAST_CHANGES, RATES, Judged, _rates_text, page_of
 from perf.report.page.cases import significance
-from perf.report.page.data import FalseAlarms, Interval, Page, Rates, SinceAnchor
+from perf.report.page.data import Blocks, FalseAlarms, Interval, Page, Rates, SinceAnchor
 from perf.report.page.source import Compared, ReportedRun
 from perf.runs.judges import Judge, NoBaseline
 from perf.runs.refreshing.records import AnchorDrift, CaseDrift, SourceSession
@@ -191,6 +191,20 @@ def test_the_evaluations_of_a_case_and_why_measuring_stopped_are_shown() -> None
     for reason, meaning in STOP_MEANINGS.items():
         assert evaluations(confirmations=0, stopped=reason).endswith(meaning)
         assert f"| `{reason}` | {meaning} |" in documented
+
+
+def test_blocks_side_by_side_are_shown_although_all_are_disturbed() -> None:
+    latencies = {"mkl-fp32": [0.01, 0.02], "mkl-fp32@baseline": [0.02, 0.02], "native-fp32": [0.1, None]}
+    slots = [{"confirmation": False, "disturbed": True, "elapsed_s": 4.0, "disturbed_blocks": [1, 2]}]
+    slots[0]["latencies_s"] = latencies
+    entry = benchmark(stack=NEW_WHEEL, beside=measured_side_by_side(), slots=slots)
+    rows = shown(document(native(), entry), document()).cases
+    (row,) = (row for row in rows if row.verdict == "invalid")
+    assert row.decision == "0 undisturbed invocations side by side with the baseline's stack"
+    arm, native_fp32 = row.samples
+    assert arm.name.startswith("the baseline's stack")
+    assert (arm.typical, arm.blocks) == ([], [Blocks(False, False, [2.0, 1.0], [1, 2])])
+    assert native_fp32.blocks == [Blocks(False, False, [10.0, None], [1, 2])]
 
 
 def test_an_undecided_case_says_how_long_deciding_it_takes() -> None:
