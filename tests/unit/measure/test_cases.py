@@ -9,7 +9,7 @@ from unittest.mock import MagicMock, Mock
 import pytest
 from rich.console import Console
 
-from perf.errors import PerfError
+from perf.errors import PerfError, UnavailableError
 from perf.facts import CheckFacts, RnnCheck
 from perf.judge.judgement import MAX_EVALUATIONS
 from perf.measure import cases as measuring
@@ -242,3 +242,14 @@ def test_an_outcome_says_how_often_it_was_confirmed_and_why_no_more(
     (outcome,) = Session(monkeypatch, decided_after=decided_after, budget_s=budget_s).measured().values()
     assert (outcome.confirmations, outcome.confirmed_until) == (confirmations, stopped)
     assert outcome.ended("decided").stopped == "decided"
+
+
+def test_what_a_release_cannot_run_is_unavailable_and_all_other_cases_are_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = Session(monkeypatch, losses={"lacks": 0.0, "b": 0.0}, baseline_arm=lambda *_: None)
+    assert list(session.measured()) == ["b"]
+    error = session.errors["lacks"]
+    assert isinstance(error, UnavailableError)
+    assert str(error).startswith("lacks: not available\nnext: ")
+    assert [asked.workloads for asked in session.engine.asked] == [["b"]], "a reference alone is not measured"
