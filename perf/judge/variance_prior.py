@@ -47,13 +47,15 @@ NO_PRIOR = VariancePrior(0.0, 0.0)
 FEW = 6
 
 
-def prior_of(variances: Iterable[tuple[float, float]], default: VariancePrior) -> VariancePrior:
+def prior_of(
+    variances: Iterable[tuple[float, float]], default: VariancePrior, most: float = MAX_DEGREES
+) -> VariancePrior:
     """Return the prior from variances of one kind of measurement, each with its degrees of freedom. With fewer than
     `FEW` of them it has the larger variance of theirs and `default`: few variances widen the default, and never narrow
-    it.
+    it. It counts for `most` degrees of freedom at most.
     """
     known = [(variance, degrees) for variance, degrees in variances if variance > _SMALLEST_VARIANCE and degrees > 0]
-    fitted = fit_variances(known)
+    fitted = fit_variances(known, most)
     if len(known) >= FEW and fitted.degrees:
         return fitted
     return VariancePrior(max(fitted.variance, default.variance), default.degrees)
@@ -73,16 +75,17 @@ def sum_of_squares(values: Sequence[float]) -> float:
     return sum((value - mean) ** 2 for value in values)
 
 
-def fit_variances(variances: Iterable[tuple[float, float]]) -> VariancePrior:
+def fit_variances(variances: Iterable[tuple[float, float]], most: float = MAX_DEGREES) -> VariancePrior:
     """Return the prior from the variances of cases, each with its degrees of freedom. Cases without variance, such as
-    those of a single invocation, are ignored. NO_PRIOR with fewer than two others.
+    those of a single invocation, are ignored. It counts for `most` degrees of freedom at most. NO_PRIOR with fewer
+    than two others.
     """
     groups = [(variance, degrees) for variance, degrees in variances if variance > _SMALLEST_VARIANCE and degrees > 0]
     if len(groups) < 2:  # noqa: PLR2004 - one group does not show how groups differ
         return NO_PRIOR
     logs = _logs(groups)
     degrees = _degrees_of(sum_of_squares(logs) / (len(logs) - 1) - _noise(groups))
-    return VariancePrior(_common(groups, degrees), min(max(degrees, MIN_DEGREES), MAX_DEGREES))
+    return VariancePrior(_common(groups, degrees), min(max(degrees, MIN_DEGREES), most))
 
 
 def fit_common(variances: Iterable[tuple[float, float]], alike: float) -> VariancePrior:
