@@ -11,7 +11,7 @@ import math
 import random
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -202,35 +202,59 @@ def most_noticed(sd: float, before: int, shape: Sequence[float]) -> float:
     return float(ndtr(distance + ndtri(len(shape) * NIGHT_ERROR / SERIES)))
 
 
-def main(count: int, console: Console) -> None:
-    """Print false alarms and delays for each recorded noise, then delays by the standard deviation of a night."""
-    recordings = {folder.name: folder for folder in sorted(RECORDINGS.iterdir())}
+# The noises by name: what a ratio is over, and a draw for each recorded ratio.
+Noises = Mapping[str, tuple[str, Sequence[Draw]]]
+
+
+def recorded_noises() -> Noises:
+    """Return the noises that were recorded, and that of stored ratios."""
     noises = {
-        f"side by side, {name}, {kind}": (SIDE_BY_SIDE, side_by_side(folder, kinds))
-        for name, folder in recordings.items()
+        f"side by side, {folder.name}, {kind}": (SIDE_BY_SIDE, side_by_side(folder, kinds))
+        for folder in sorted(RECORDINGS.iterdir())
         for kind, kinds in (("quiet", QUIET), ("with load", ALL))
     }
-    noises[f"stored ratios, {STORED}"] = ("native-fp32", stored(STORED))
-    false = Table("noise", "sd of a night", "nights", "nights with an alarm", "95 % interval of the rate")
+    return {**noises, f"stored ratios, {STORED}": ("native-fp32", stored(STORED))}
+
+
+def print_false_alarms(noises: Noises, count: int, console: Console) -> None:
+    """Print the nights of flat histories after which an alarm is raised."""
+    table = Table("noise", "sd of a night", "nights", "nights with an alarm", "95 % interval of the rate")
     for name, (over, draws) in noises.items():
         alarms, nights = flat_histories(draws, over, count)
         low = chi2.ppf(0.025, 2 * alarms) / 2 if alarms else 0.0
         high = chi2.ppf(0.975, 2 * alarms + 2) / 2
         interval = f"{low / nights:.2%} to {high / nights:.2%}"
-        false.add_row(name, _deviations(draws), str(nights), str(alarms), interval)
-    console.print(false)
+        table.add_row(name, _deviations(draws), str(nights), str(alarms), interval)
+    console.print(table)
+
+
+def print_delays(noises: Noises, console: Console) -> None:
+    """Print how soon changes are noticed at each noise."""
     columns = ("noticed in time", "at most possible", "median nights", "95 % noticed after")
     table = Table("noise", "flat nights before", "change", *columns)
     for name, (over, draws) in noises.items():
         for before in BEFORE:
             for what, change in (CHANGES if over == SIDE_BY_SIDE else CHANGES | LARGER).items():
                 table.add_row(name, str(before), what, *_delay(draws, over, before, what, change))
+    console.print(table)
+
+
+def print_delays_by_deviation(console: Console) -> None:
+    """Print how soon changes are noticed by the standard deviation of a night, when it is normal."""
+    table = Table("standard deviation", "change", "noticed in time", "at most possible", "median", "95 % noticed after")
     for sd in DEVIATIONS:
         for what, change in CHANGES.items():
             normal = [_session(sd, [(sd**2, INVOCATIONS)])]
-            cells = _delay(normal, "native-fp32", BEFORE[-1], what, change)
-            table.add_row(f"normal, sd of a night {sd:.2%}", str(BEFORE[-1]), what, *cells)
+            table.add_row(f"{sd:.2%}", what, *_delay(normal, "native-fp32", BEFORE[-1], what, change))
     console.print(table)
+
+
+def main(count: int, console: Console) -> None:
+    """Print false alarms and delays for each recorded noise, then delays by the standard deviation of a night."""
+    noises = recorded_noises()
+    print_false_alarms(noises, count, console)
+    print_delays(noises, console)
+    print_delays_by_deviation(console)
 
 
 def _delay(
