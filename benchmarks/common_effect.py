@@ -4,7 +4,7 @@
 
 Of the stored runs of a machine class: the mean correlation of speedups over native between sessions, with what
 independent ones would show; and the standard deviation of each one between sessions, as it is and without the median
-move of the others in the same session.
+move of the other speedups in that session.
 """
 
 import sys
@@ -40,7 +40,7 @@ def mean_correlation(rows: Matrix) -> float:
     return float(every[np.triu_indices(len(rows), 1)].mean())
 
 
-def without_the_median_of_others(rows: Matrix) -> Matrix:
+def without_the_median_of_the_rest(rows: Matrix) -> Matrix:
     """Return the rows without the median of the other rows in each column."""
     rest = [np.median(np.delete(rows, row, axis=0), axis=0) for row in range(len(rows))]
     return rows - np.array(rest)
@@ -54,8 +54,8 @@ def main(machine_class: str, console: Console) -> None:
     low, high = np.quantile(drawn, [0.025, 0.975])
     console.print(f"{len(names)} speedups in {rows.shape[1]} sessions: mean correlation {mean_correlation(rows):.2f}")
     console.print(f"Of independent ones: {low:.2f} to {high:.2f} in 95 of 100 permutations")
-    table = Table("case", "sd between sessions", "without the median of the others", "ratio")
-    before, after = (np.std(one, axis=1, ddof=1) for one in (rows, without_the_median_of_others(rows)))
+    table = Table("case", "sd between sessions", "without the median of the rest", "ratio")
+    before, after = (np.std(one, axis=1, ddof=1) for one in (rows, without_the_median_of_the_rest(rows)))
     for name, one, other in zip(names, before, after, strict=True):
         table.add_row(name, f"{one:.1%}", f"{other:.1%}", f"{other / one:.2f}")
     console.print(table)

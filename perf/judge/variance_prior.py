@@ -78,7 +78,7 @@ def sum_of_squares(values: Sequence[float]) -> float:
 def fit_variances(variances: Iterable[tuple[float, float]], most: float = MAX_DEGREES) -> VariancePrior:
     """Return the prior from the variances of cases, each with its degrees of freedom. Cases without variance, such as
     those of a single invocation, are ignored. It counts for `most` degrees of freedom at most. NO_PRIOR with fewer
-    than two others.
+    than two cases left.
     """
     groups = [(variance, degrees) for variance, degrees in variances if variance > _SMALLEST_VARIANCE and degrees > 0]
     if len(groups) < 2:  # noqa: PLR2004 - one group does not show how groups differ

@@ -101,8 +101,8 @@ def test_a_loss_within_the_tolerance_is_no_finding(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("noisier", [1.0, 10.0])
-def test_series_that_vary_alike_know_each_others_noise_better(folder: Path, noisier: float) -> None:
-    """A series with more noise than its invocations say is no reason to trust the rest less, but many are."""
+def test_series_that_vary_alike_know_their_noise_better(folder: Path, noisier: float) -> None:
+    """Four of eight series that are ten times as noisy show that they are not alike."""
     cases = [f"net{number}-b1" for number in range(8)]
     draw = np.random.default_rng(1)
     for night in range(16):
