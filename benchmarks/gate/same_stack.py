@@ -33,6 +33,8 @@ CLASS = "intel-xeon-6.207-2c-1n-amx"
 RECORDINGS = ROOT / "benchmarks" / "gate" / "recordings" / f"2026-11-26-{CLASS}"
 # Losses of one case whose detection is counted.
 LOSSES = (0.1, 0.2, 0.3)
+# Where sessions come from.
+NOISES = ("recorded", "assumed")
 # Baselines: their number, and the sessions that each is built from.
 HISTORIES = {"3 of one session": (3, 1), "3 of three sessions": (3, 3)}
 
@@ -89,7 +91,7 @@ def main(runs: int, seed: int, console: Console) -> None:
         "by a case, a group",
         *(f"loss of {loss:.0%}" for loss in LOSSES),
     )
-    for noise in ("recorded", "assumed"):
+    for noise in NOISES:
         for name, history in HISTORIES.items():
             for shared in (False, True) if history[1] > 1 else (False,):
                 draw, counts = random.Random(seed), Counter[str]()
