@@ -20,7 +20,7 @@ from perf.errors import PerfError
 from perf.files import decoded, read_bytes
 from perf.judge.judgement import VerdictKind
 from perf.runs.schema import CLASS, MOST_LOG_RATIO, Value
-from perf.stack import FOLDER, OF_THE_SUITE, Stack
+from perf.stack import Stack, identity
 from perf.wording import uv
 
 # The version of the format. A change that old code cannot read gets the next number.
@@ -113,15 +113,8 @@ def digest(content: bytes) -> str:
 
 
 def stack_digest(stack: Stack) -> str:
-    """Return the digest of what a stack runs: stacks that differ only in the measuring code, or in how their wheel and
-    their program were named, have the same one.
-    """
-    fields = {name: value for name, value in msgspec.to_builtins(stack).items() if name not in _NOT_RUN}
-    fields["program"] = FOLDER.sub("", stack.program)
-    return digest(msgspec.json.encode(fields, order="sorted"))
-
-
-_NOT_RUN = OF_THE_SUITE | {"requirement"}
+    """Return the digest of what makes a stack the same as another one (`perf.stack.identity`)."""
+    return digest(msgspec.json.encode(identity(stack), order="sorted"))
 
 
 def columns_of(stacks: Mapping[str, Stack]) -> tuple[dict[str, list[Any]], dict[str, list[int]]]:

@@ -87,10 +87,7 @@ class Options:
         help="measure only cases with this last verdict in the sessions that the cache keeps, such as inconclusive",
     )
     shard: tuple[int, int] | None = option(
-        "--perf-shard",
-        kind=values.SHARD,
-        **OF_A_NIGHT,
-        help="measure one of several parts; mxperf merge joins them",
+        "--perf-shard", kind=values.SHARD, **OF_A_NIGHT, help="measure one of several parts; mxperf merge joins them"
     )
     invocations: int | None = option(
         "--perf-invocations",
@@ -137,10 +134,7 @@ class Options:
         help="run N instances at a time",
     )
     threads: int | None = option(
-        "--perf-threads",
-        kind=values.COUNT,
-        default_text="its physical cores",
-        help="run N OpenMP threads per instance",
+        "--perf-threads", kind=values.COUNT, default_text="its physical cores", help="run N OpenMP threads per instance"
     )
     ranks: int | None = option(
         "--perf-ranks",
@@ -201,6 +195,14 @@ class Options:
         setting=False,
         **REPORTING,
         help="store what checks of answers observe in baselines/answers, and judge nothing by what was stored before",
+    )
+    defects: Path | None = option(
+        "--perf-defects",
+        kind=values.PATH,
+        metavar="FILE.toml",
+        setting=False,
+        **REPORTING,
+        help="run the example of every known defect on every release and keep the answers in this file, as far as missing",
     )
     strict: bool = switch(
         "--perf-strict",

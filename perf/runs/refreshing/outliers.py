@@ -8,7 +8,7 @@ from perf.judge.judgement import judge_drift
 from perf.runs.schema import RatioSample, StoredCase, StoredRun
 from perf.runs.tolerances import Tolerances
 from perf.runs.variances import Priors, SessionVariances, priors_of, session_variances
-from perf.stack import OF_THE_SUITE, differing
+from perf.stack import build_changes
 
 
 def slow_sessions(run: StoredRun, runs: Mapping[Path, StoredRun], tolerances: Tolerances) -> dict[str, str]:
@@ -45,8 +45,8 @@ def _comparable(case: StoredCase, reference: str, sample: RatioSample, then: Sto
     stored = then.samples.get(reference) if then else None
     if then is None or stored is None or not sample.sessions:
         return None
-    changed = differing(then.stack, case.stack) | differing(stored.over, sample.over)
-    return None if changed - OF_THE_SUITE else stored
+    changed = build_changes(then.stack, case.stack) or build_changes(stored.over, sample.over)
+    return None if changed else stored
 
 
 def _slowest(
