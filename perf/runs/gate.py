@@ -173,7 +173,7 @@ class Gate:
 
     def _side_by_side(self, case: StoredCase, priors: Priors) -> Judgement:
         values = case.side_by_side.values if case.side_by_side else []
-        return judge_side_by_side(values, priors.side_by_side, self._tolerance(case), self.comparisons)
+        return judge_side_by_side(values, priors.side_by_side, self.tolerance_of(case), self.comparisons)
 
     def _same_stack(
         self, case: StoredCase, then: StoredCase, ratios: tuple[Ratio, ...], changes: tuple[str, ...]
@@ -229,12 +229,13 @@ class Gate:
             if stored is None or build_changes(stored.over, sample.over):
                 continue
             sessions = self.sessions.of(case.family, case.name, reference)
-            tolerance = self._tolerance(case)
+            tolerance = self.tolerance_of(case)
             now, before = sample.observed, stored.observed
             judgement = judge_drift(now, before, priors.within, sessions, tolerance, self.comparisons)
             yield Ratio(reference, judgement, _estimate(now, priors), _estimate(before, priors))
 
-    def _tolerance(self, case: StoredCase) -> Tolerance:
+    def tolerance_of(self, case: StoredCase) -> Tolerance:
+        """Return the tolerance by which a case is judged."""
         return self.tolerances.of(case.family, case.name, self.marked.get(case.name))
 
 

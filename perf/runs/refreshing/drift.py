@@ -76,7 +76,8 @@ def creep_of(run: StoredRun, folder: Path, runs: Mapping[Path, StoredRun], toler
         total, unaccepted = errors.sum(cases), errors.sum(cases[_accepted_at(name, list(containing.values())) :])
         drifts[name] = _case_drift(next(iter(containing)), total, unaccepted)
         if unaccepted is not None:
-            judgement = judge_sum(unaccepted, tolerances.of(case.family, name), len(judged))
+            tolerance = tolerances.of(case.family, name, run.perf.tolerances.get(name))
+            judgement = judge_sum(unaccepted, tolerance, len(judged))
             if judgement.kind == "regressed":
                 losses[name] = f"{unaccepted.ratio - 1:+.1%} since the anchor {path.name}, {judgement.reason}"
     return Creep(AnchorDrift(path.name, sha256, drifts), losses)
