@@ -144,7 +144,7 @@ def state(*lost: str, cleared: tuple[str, ...] = ()) -> HistoryState:
     return HistoryState(frozenset(lost), frozenset(cleared))
 
 
-# What decides about a run beside the history.
+# The context and the verdicts of a run, whatever its history shows.
 CONTEXT = as_run(document(native(), machine_class=BASELINE.parent.name)).perf
 QUIET = RunVerdicts({name: Verdict(name, "ok", "") for name in (SLOW, OTHER)})
 SIDE_BY_SIDE = Judgement("regressed", "")
