@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -22,7 +21,7 @@ from perf.history.schema import (
 )
 from perf.judge.judgement import VerdictKind
 from perf.judge.variance_prior import variance_of
-from perf.runs.schema import StoredCase, StoredRun, read_run
+from perf.runs.schema import StoredCase, StoredRun, ended_at, read_run
 from perf.stack import Stack
 
 # The folder of the repository's history, a folder for each machine class.
@@ -83,11 +82,6 @@ def night_of(path: Path) -> NightFile:
     if run.perf.injected:
         message = "was slowed down on purpose (--perf-inject)"
         raise PerfError(message, subject=str(path), next_step="add another run")
-    try:
-        ended = datetime.fromisoformat(run.datetime).astimezone(UTC)
-    except ValueError as error:
-        message = f"does not say when it ended: {run.datetime[:60]!r}"
-        raise PerfError(message, subject=str(path), next_step="add another run") from error
     infos = [benchmark.extra_info for benchmark in rest.benchmarks]
     verdicts = {f"{info.workload}-{info.variant}": info.verdict.kind for info in infos if info.verdict}
     stacks: dict[str, Stack] = {}
@@ -98,7 +92,7 @@ def night_of(path: Path) -> NightFile:
     fields, places = columns_of(stacks)
     header = RunHeader(
         machine_class=run.perf.machine_class,
-        ended=ended,
+        ended=ended_at(run.datetime),
         run=_identity(run),
         host_id=run.perf.host_id,
         commit=rest.commit_info.id,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import msgspec
 
 from perf.errors import PerfError
 from perf.files import read_json
-from perf.runs.schema import Shard, StoredRun, read_run
+from perf.runs.schema import Shard, StoredRun, ended_at, read_run
 from perf.stack import Stack, differing
 from perf.wording import counted
 
@@ -79,7 +79,8 @@ def read_shards(paths: Sequence[Path]) -> list[ShardFile]:
         if foreign:
             raise PerfError(f"holds what is not in {shard.text}: {_listed(foreign)}", subject=str(path), next_step=STEP)
         commit = session.commit_info.id if session.commit_info else None
-        shards.append(ShardFile(path, run, read_json(path, dict), shard, session.perf, commit, _ended(path, run)))
+        document, ended = read_json(path, dict), ended_at(run.datetime)
+        shards.append(ShardFile(path, run, document, shard, session.perf, commit, ended))
     return sorted(shards, key=lambda each: each.shard.number)
 
 
@@ -217,15 +218,6 @@ def _fastest(sessions: Sequence[SessionContext]) -> dict[str, float]:
         for role, rate in session.limits_gflop_per_s.items():
             peaks[role] = max(rate, peaks.get(role, 0.0))
     return peaks
-
-
-def _ended(path: Path, run: StoredRun) -> datetime:
-    """When a run ended. Raises PerfError when its file does not say so."""
-    try:
-        ended = datetime.fromisoformat(run.datetime)
-    except ValueError as error:
-        raise PerfError(f"has no valid end time: {run.datetime!r}", subject=str(path), next_step=STEP) from error
-    return ended if ended.tzinfo else ended.replace(tzinfo=UTC)
 
 
 def _listed(names: Sequence[str]) -> str:

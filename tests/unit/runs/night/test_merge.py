@@ -167,13 +167,6 @@ def test_a_shard_with_foreign_cases_is_refused(tmp_path: Path) -> None:
         read_shards(written(tmp_path, [one, another]))
 
 
-@pytest.mark.parametrize("ended", ["", "yesterday"])
-def test_a_shard_without_an_end_is_refused(tmp_path: Path, ended: str) -> None:
-    one, another = split(tonight())
-    with pytest.raises(PerfError, match="has no valid end time"):
-        read_shards(written(tmp_path, [{**one, "datetime": ended}, another]))
-
-
 def test_a_missing_shard_is_an_error_unless_it_is_allowed(
     tmp_path: Path, merge: Merge, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
