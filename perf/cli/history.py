@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from perf.errors import PerfError
 from perf.files import write_whole
@@ -15,7 +14,7 @@ from perf.history.nights import ACCEPTED, HISTORY, folder_of, keep, night_of, re
 from perf.history.otava import CONFIGURATION, otava_files
 from perf.history.schema import add_command
 from perf.history.tables import coverage_lines, finding_lines, history_table
-from perf.report.console import say, widened
+from perf.report.console import PlainConsole, say, widened
 from perf.runs.baseline import TOLERANCES
 from perf.runs.tolerances import read_tolerances
 from perf.wording import counted
@@ -40,7 +39,7 @@ def add(
 
     Exit code 0: all runs are in the history; 4: one cannot be used or written; those before it are in the history.
     """
-    console = widened(Console())
+    console = widened(PlainConsole())
     for run in runs:
         night = night_of(run)
         path = keep(night, folder or HISTORY / night.header.machine_class)
@@ -62,7 +61,7 @@ def show(
         names = sorted({judged.series.case for judged in findings.judged})
         step = f"name one of them or a pattern, such as '{names[0]}'" if names else f"add a run: {add_command()}"
         raise PerfError("no case of the history matches", subject=pattern, next_step=step)
-    console = widened(Console())
+    console = widened(PlainConsole())
     for line in coverage_lines(findings.nights):
         say(console, line)
     console.print(history_table(chosen))
@@ -85,7 +84,7 @@ def check(
     accepted.toml is not valid.
     """
     findings = _findings(folder, machine_class)
-    console = widened(Console())
+    console = widened(PlainConsole())
     for line in (*coverage_lines(findings.nights), *finding_lines(findings)):
         say(console, line)
     if findings.lost:
@@ -114,7 +113,7 @@ def export(
     except OSError as error:
         message = f"cannot be written to: {error.strerror}"
         raise PerfError(message, subject=str(output), next_step="name another folder with --output") from error
-    say(widened(Console()), f"Written: {output / CONFIGURATION} and {counted(len(files) - 1, 'series', 'series')}")
+    say(widened(PlainConsole()), f"Written: {output / CONFIGURATION} and {counted(len(files) - 1, 'series', 'series')}")
 
 
 def _findings(folder: Path | None, machine_class: str | None) -> HistoryFindings:

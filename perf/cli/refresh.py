@@ -7,11 +7,10 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 
 from perf.errors import PerfError
 from perf.files import read_json, write_whole
-from perf.report.console import say, widened
+from perf.report.console import PlainConsole, say, widened
 from perf.report.github.refresh import Refresh, body_of
 from perf.report.verdicts import print_verdicts
 from perf.runs.acceptance import Waiver, readable_runs, store
@@ -62,7 +61,7 @@ def refresh(
     chosen = folder or BASELINES / now.perf.machine_class
     files = find_run_files(chosen, now.perf.machine_class)
     stored_runs = readable_runs(files, now.perf.machine_class)
-    console = widened(Console())
+    console = widened(PlainConsole())
     for source in now.perf.sources:
         say(console, f"Built from {source.text}: {counted(len(source.cases), 'case')}")
     judged = RunVerdicts({})

@@ -6,12 +6,11 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 
 from perf.cli.github import gh
 from perf.cli.judge import judge_files
 from perf.errors import PerfError
-from perf.report.console import say, widened
+from perf.report.console import PlainConsole, emit, say, widened
 from perf.report.issue import body_of, closing_text, title_of
 from perf.runs.gate import Gate
 from perf.runs.night.issue import Decision, OpenIssue, decide
@@ -45,7 +44,7 @@ def issue(
     """
     now, judge, judged = judge_files(run, baseline)
     decision = decide(now.perf, judged, _open_issues(repository))
-    console = widened(Console())
+    console = widened(PlainConsole())
     number = f" {decision.number}" if decision.number is not None else ""
     say(console, f"{decision.action}{f' issue{number}' if decision.action != 'nothing' else ''}: {decision.why}")
     if decision.action == "nothing":
@@ -55,7 +54,7 @@ def issue(
     elif isinstance(judge, Gate):
         text = body_of(decision, now, judge, judged, address)
     if dry_run:
-        typer.echo(text)
+        emit(text + "\n")
         return
     _carry_out(decision, text, repository)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from perf.cli.judge import latest_stored
+from perf.report.console import PlainConsole, say, widened
 from perf.report.overview import overview_of_run, rerun_command
 from perf.report.page.build import Judged, page_of, stored_verdicts
 from perf.report.page.source import Compared, read_reported
@@ -53,4 +54,4 @@ def report(
 
     page = page_of(compared, Judged(verdicts, records, judge, overview, tolerances, command))
     write_page(page, output)
-    print(f"{output}: {overview.result}: {overview.counts_text}")
+    say(widened(PlainConsole()), f"{output}: {overview.result}: {overview.counts_text}")
