@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.measure import Measurement
 
 from perf.errors import PerfError
 from perf.files import write_whole
@@ -15,6 +16,7 @@ from perf.history.otava import CONFIGURATION, otava_files
 from perf.history.schema import add_command
 from perf.history.tables import coverage_lines, finding_lines, history_table
 from perf.report.console import PlainConsole, say, widened
+from perf.report.tables import UNLIMITED
 from perf.runs.baseline import TOLERANCES
 from perf.runs.tolerances import read_tolerances
 from perf.wording import counted
@@ -64,7 +66,10 @@ def show(
     console = widened(PlainConsole())
     for line in coverage_lines(findings.nights):
         say(console, line)
-    console.print(history_table(chosen))
+    table = history_table(chosen)
+    # Names and figures stay whole: on a terminal that is narrower, lines wrap.
+    console.width = max(console.width, Measurement.get(console, console.options.update(width=UNLIMITED), table).minimum)
+    console.print(table)
 
 
 def check(
@@ -72,7 +77,11 @@ def check(
     folder: Annotated[Path | None, FOLDER] = None,
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Also fail when a file cannot be used, or the last run lacks cases."),
+        typer.Option(
+            "--strict",
+            help="Also fail when a file cannot be used, the last run lacks cases, or a level is accepted from a "
+            "later day on.",
+        ),
     ] = False,
 ) -> None:
     """Look for steps and slow creep in the history, and name what changed in the stack then.
@@ -89,7 +98,7 @@ def check(
         say(console, line)
     if findings.lost:
         raise typer.Exit(LOST)
-    if strict and (findings.nights.unusable or findings.gone):
+    if strict and (findings.nights.unusable or findings.gone or findings.waiting):
         raise typer.Exit(NOT_JUDGED)
 
 

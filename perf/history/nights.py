@@ -175,8 +175,15 @@ def folder_of(folder: Path | None, machine_class: str | None) -> Path:
 
 
 def _paths(folder: Path) -> Iterator[Path]:
-    """Yield the files of a history's folder; whatever does not belong there is one of them, so that it is named."""
-    for path in sorted(folder.iterdir()):
+    """Yield the files of a history's folder; whatever does not belong there is one of them, so that it is named. Raises
+    PerfError when it is not a folder that can be read.
+    """
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        message, step = f"cannot be read as a folder: {error.strerror}", "name another folder: --folder"
+        raise PerfError(message, subject=str(folder), next_step=step) from error
+    for path in paths:
         if path.name.startswith(".") or path.name in _OF_PEOPLE or path.is_dir():
             continue
         yield path

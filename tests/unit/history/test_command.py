@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,6 +98,27 @@ def test_no_history_is_an_error_that_says_what_to_do(
     (folder / "run.json").write_text("{}")
     assert history(command, *options, "--folder", folder) == 4
     assert "is not a history file of this suite\nnext: " in capsys.readouterr().err
+
+
+def test_a_file_where_the_folder_should_be_is_an_error(
+    folder: Path, history: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder.parent.mkdir(parents=True)
+    folder.touch()
+    assert history("add", RUNS[0], "--folder", folder) == 4
+    assert capsys.readouterr().err.startswith(f"{folder}: cannot be read as a folder: Not a directory\nnext: ")
+
+
+def test_names_and_figures_are_whole_on_a_narrow_terminal(
+    folder: Path, history: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(folder, [made_run(night) for night in range(5)])
+    monkeypatch.setenv("COLUMNS", "40")
+    assert history("show", CASE, "--folder", folder) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if CASE in line)
+    case, over, count, ratio, _ = row.split()
+    assert (case, over, count) == (CASE, "native-fp32", "5")
+    assert re.fullmatch(r"\d+\.\d\d", ratio)
 
 
 def test_a_class_without_a_history_is_an_error(history: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
