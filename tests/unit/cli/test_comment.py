@@ -198,6 +198,45 @@ def test_without_gh_there_is_a_message(
     assert printed.err.startswith("gh api repos/apache/mxnet-perf/issues/12/comments: the program gh is not installed")
 
 
+def test_comments_of_deleted_accounts_do_not_matter(
+    comment: Callable[..., Printed], github: FakeGh, tmp_path: Path
+) -> None:
+    now = spoiled(tmp_path / "now.json")
+    github.keep({"id": 1, "body": comment(now, BASELINE).out, "type": None}, {"id": 2, "body": "", "type": "User"})
+    assert comment(now, BASELINE, "--post").err == "Added the comment on pull request 12.\n"
+    assert len(github.comments) == 3
+
+
+@pytest.mark.parametrize("listed", ["null", "{}", "<html>502</html>", '{"id": "1"}'])
+def test_an_odd_list_of_comments_is_a_message(
+    comment: Callable[..., Printed], github: FakeGh, tmp_path: Path, listed: str
+) -> None:
+    (github.folder / "gh").write_text(f"#!/bin/sh\necho '{listed}'\n")
+    printed = comment(spoiled(tmp_path / "now.json"), BASELINE, "--post")
+    assert printed.code == 4
+    assert printed.err.startswith("pull request 12 of apache/mxnet-perf: gh listed a comment that cannot be read: ")
+    assert printed.err.endswith("\nnext: update gh\n")
+
+
+@pytest.mark.parametrize(
+    ("program", "problem"),
+    [
+        ("#!/bin/sh\nexec sleep 60\n", "no answer within 0 s\nnext: try again; "),
+        ("not a program", "cannot be run: Exec format error\nnext: make sure that "),
+        ("#!/bin/sh\nexit 7\n", "failed: ended with exit code 7\nnext: set GH_TOKEN "),
+    ],
+    ids=["hangs", "cannot run", "is silent"],
+)
+def test_a_gh_that_does_not_work_is_a_message(
+    comment: Callable[..., Printed], github: FakeGh, monkeypatch: pytest.MonkeyPatch, program: str, problem: str
+) -> None:
+    monkeypatch.setattr("perf.cli.github.TIMEOUT_S", 0.1)
+    (github.folder / "gh").write_text(program)
+    printed = comment(RUN, BASELINE, "--post")
+    assert printed.code == 4
+    assert printed.err.startswith(f"gh api repos/apache/mxnet-perf/issues/12/comments: {problem}")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("GITHUB_REF", "refs/heads/main"), ("GITHUB_REF", "refs/pull/../merge"), ("GITHUB_REPOSITORY", "../x y")],
