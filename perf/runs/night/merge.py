@@ -11,6 +11,7 @@ import msgspec
 
 from perf.errors import PerfError
 from perf.files import read_json
+from perf.runs.night.shards import MOST_SHARDS
 from perf.runs.schema import Shard, StoredRun, ended_at, read_run
 from perf.stack import Stack, differing
 from perf.wording import counted
@@ -75,6 +76,8 @@ def read_shards(paths: Sequence[Path]) -> list[ShardFile]:
         if shard is None:
             what = "is no shard of a night: it was measured without --perf-shard"
             raise PerfError(what, subject=str(path), next_step=STEP)
+        if not 0 < shard.number <= shard.of <= MOST_SHARDS:
+            raise PerfError(f"cannot be {shard.text} of a night", subject=str(path), next_step=STEP)
         foreign = [each.fullname for each in run.benchmarks if shard.items.get(each.fullname) != shard.number]
         if foreign:
             raise PerfError(f"holds what is not in {shard.text}: {_listed(foreign)}", subject=str(path), next_step=STEP)
