@@ -1,6 +1,7 @@
 """The entry point of mxperf and the list of its subcommands."""
 
 import errno
+import io
 import sys
 import traceback
 
@@ -32,6 +33,8 @@ def mxperf() -> None:
 
 def main() -> None:
     """Run the command. A PerfError ends it with its message and exit code 4, another error with a traceback and 70."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a locale of the terminal that lacks a character ends nothing
+        sys.stdout.reconfigure(errors="replace")
     try:
         app()
     except PerfError as error:

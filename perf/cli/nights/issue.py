@@ -73,7 +73,7 @@ def _carry_out(decision: Decision, text: str, repository: str) -> None:
     where = f"--repo={repository}"
     with tempfile.TemporaryDirectory() as folder:
         body = Path(folder) / "issue.md"
-        body.write_text(text)
+        body.write_bytes(text.encode())
         if decision.action == "open":
             _gh("label", "create", LABEL, "--force", "--description=Opened and closed by mxperf issue", where)
             _gh("issue", "create", f"--title={title_of(decision)}", f"--label={LABEL}", f"--body-file={body}", where)
