@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from perf.cnn.artifacts.prepare import CalibrationMode, prepare
+from perf.cnn.artifacts.releases import program_for, unavailable_variants
 from perf.cnn.checks.verify import verify
 from perf.cnn.networks import INPUT, REFERENCE, catalogue
 from perf.facts import CnnCheck, CnnFacts
@@ -101,18 +102,20 @@ class CnnFamily:
             say=resources.say,
         )
         size = artifacts.image_size
+        wanted = {case.variant for case in cases} | {REFERENCE}
+        unavailable = unavailable_variants(wanted, resources)
         variants = variants_of(
             catalogue().variants,
-            {case.variant for case in cases} | {REFERENCE},
+            wanted - unavailable.keys(),
             resources.build,
-            artifacts.program,
+            lambda data: program_for(data, artifacts, resources),
         )
         batches = {case.batch: case for case in sorted(cases, key=lambda case: case.batch)}
         workloads = tuple(
             Workload(case.workload, {INPUT: (batch, 3, size, size)}, items=batch, weight=case.weight)
             for batch, case in batches.items()
         )
-        return Plan(subject, variants, workloads, REFERENCE, family=self.name)
+        return Plan(subject, variants, workloads, REFERENCE, unavailable=unavailable, family=self.name)
 
     def memory_bytes(self, plan: Plan[Program], resources: Resources) -> dict[str, int]:
         """Return the bytes of each workload: parameters, images and activations in every instance of every variant."""

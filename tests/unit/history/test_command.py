@@ -102,15 +102,6 @@ def test_no_history_is_an_error_that_says_what_to_do(
     assert "is not a history file of this suite\nnext: " in capsys.readouterr().err
 
 
-def test_a_file_where_the_folder_should_be_is_an_error(
-    folder: Path, history: Callable[..., int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder.parent.mkdir(parents=True)
-    folder.touch()
-    assert history("add", RUNS[0], "--folder", folder) == 4
-    assert capsys.readouterr().err.startswith(f"{folder}: cannot be read as a folder: Not a directory\nnext: ")
-
-
 def test_names_and_figures_are_whole_on_a_narrow_terminal(
     folder: Path, history: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,3 +174,26 @@ def test_a_reference_that_was_compared_once_is_not_gone(folder: Path) -> None:
     fill(folder, [compared, made_run(1)])
     assert read_nights(folder).files[0].comparisons != read_nights(folder).files[1].comparisons
     assert findings(folder).gone == ()
+
+
+@pytest.mark.parametrize(("marked", "lost"), [(15, []), (0, [CASE])])
+def test_the_tolerance_that_the_last_night_was_marked_with_counts(folder: Path, marked: int, lost: list[str]) -> None:
+    runs = nights(16, 10, {"resnet50_v1-b1": -0.3})
+    runs[marked]["perf"]["tolerances"] = {CASE: {"change": 0.4}}
+    fill(folder, runs)
+    assert [one.series.case for one in findings(folder).lost] == lost
+
+
+def test_a_case_is_cleared_when_it_was_judged_without_a_loss_or_accepted(folder: Path) -> None:
+    fill(folder, nights(16, 10, {"resnet50_v1-b1": -0.3}))
+    flat = "resnet18_v1-b1-mkl-fp32"
+    assert [findings(folder).cleared(case) for case in (CASE, flat, "never-b1-mkl-fp32")] == [False, True, False]
+    (folder / ACCEPTED).write_text(ENTRY.format(since="2026-11-16"))
+    assert findings(folder).cleared(CASE)
+    (folder / ACCEPTED).write_text(ENTRY.format(since="2027-01-01"))
+    assert findings(folder).cleared(CASE), "accepted from the next night on"
+
+
+def test_a_case_with_too_few_nights_is_not_cleared(folder: Path) -> None:
+    fill(folder, nights(3, 3))
+    assert not findings(folder).cleared(CASE)
