@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ import msgspec
 
 from perf.errors import PerfError
 from perf.files import read_json
-from perf.runs.schema import Shard, StoredRun, read_run
+from perf.runs.night.shards import MOST_SHARDS
+from perf.runs.schema import Shard, StoredRun, ended_at, read_run
 from perf.runs.session.run import MeasuredContext, StateFinding, StateReport
 from perf.stack import Stack, differing
 from perf.wording import counted
@@ -58,11 +59,14 @@ def read_shards(paths: Sequence[Path]) -> list[ShardFile]:
         if shard is None:
             what = "is no shard of a night: it was measured without --perf-shard"
             raise PerfError(what, subject=str(path), next_step=STEP)
+        if not 0 < shard.number <= shard.of <= MOST_SHARDS:
+            raise PerfError(f"cannot be {shard.text} of a night", subject=str(path), next_step=STEP)
         foreign = [each.fullname for each in run.benchmarks if shard.items.get(each.fullname) != shard.number]
         if foreign:
             raise PerfError(f"holds what is not in {shard.text}: {_listed(foreign)}", subject=str(path), next_step=STEP)
         commit = session.commit_info.id if session.commit_info else None
-        shards.append(ShardFile(path, run, read_json(path, dict), shard, session.perf, commit, _ended(path, run)))
+        document, ended = read_json(path, dict), ended_at(run.datetime)
+        shards.append(ShardFile(path, run, document, shard, session.perf, commit, ended))
     return sorted(shards, key=lambda each: each.shard.number)
 
 
@@ -207,15 +211,6 @@ def _fastest(sessions: Sequence[MeasuredContext]) -> dict[str, float]:
         for role, rate in session.limits_gflop_per_s.items():
             peaks[role] = max(rate, peaks.get(role, 0.0))
     return peaks
-
-
-def _ended(path: Path, run: StoredRun) -> datetime:
-    """When a run ended. Raises PerfError when its file does not say so."""
-    try:
-        ended = datetime.fromisoformat(run.datetime)
-    except ValueError as error:
-        raise PerfError(f"has no valid end time: {run.datetime!r}", subject=str(path), next_step=STEP) from error
-    return ended if ended.tzinfo else ended.replace(tzinfo=UTC)
 
 
 def _listed(names: Sequence[str]) -> str:

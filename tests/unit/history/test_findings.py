@@ -166,6 +166,17 @@ def test_a_pattern_that_matches_no_case_is_named(folder: Path) -> None:
     assert findings(folder).unmatched == ("vgg16_v1-*",)
 
 
+def test_a_level_accepted_from_a_later_day_on_does_not_hide_its_cases(
+    folder: Path, history: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(folder, nights(10, 5, {"resnet50_v1-b1": -0.3}))
+    (folder / ACCEPTED).write_text(ENTRY.format(since="2062-11-07"))
+    assert findings(folder).waiting == (CASE,)
+    assert history("check", "--folder", folder) == 0
+    assert f"from a day on that has no run yet: 1 case: {CASE}\n" in capsys.readouterr().out
+    assert history("check", "--strict", "--folder", folder) == 3
+
+
 def test_the_latest_entry_of_a_case_counts(tmp_path: Path) -> None:
     path = tmp_path / ACCEPTED
     path.write_text(ENTRY.format(since="2026-11-09") + ENTRY.format(since="2026-11-07"))
