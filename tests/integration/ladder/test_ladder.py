@@ -163,7 +163,7 @@ def test_a_release_that_cannot_be_installed_is_not_available_and_the_rest_is_mea
 ) -> None:
     broken = tmp_path / "mxnet_mkl-9.9-py3-none-any.whl"
     broken.write_bytes(b"no wheel")
-    finished = resumed[0].finish(f"--with={broken}")
+    finished = resumed[0].finish(f"--with={broken}", "--minutes=0.2")
     assert finished.code == 3, finished.output
     assert f"Not available in {broken.name}: softmax (" in finished.output
     cells = json.loads((resumed[0].folder / "ladder.json").read_bytes())["cells"]
