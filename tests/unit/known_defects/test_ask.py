@@ -5,7 +5,9 @@ import pytest
 
 from perf.cnn.operators.check import compare_output
 from perf.defects import all_defects
-from perf.known_defects.ask import case_of, roughly, why_not
+from perf.errors import WorkerError
+from perf.known_defects.answers import Answer
+from perf.known_defects.ask import answer_of, case_of, roughly, why_not
 from perf.known_defects.joined import Joined
 from tests.support.fakes import build
 
@@ -23,6 +25,24 @@ from tests.support.fakes import build
 def test_what_a_build_cannot_run_is_not_asked(name: str, distribution: str, version: str, reason: str | None) -> None:
     made = build(mxnet=version, distribution=distribution, mkldnn=distribution != "mxnet")
     assert why_not(name, all_defects()[name], made) == reason
+
+
+@pytest.mark.parametrize(
+    ("error", "answer"),
+    [
+        (
+            "MXNetError: [05:38:54] src/x.cc:398: Unknown format\ntrace",
+            Answer("fails", "MXNetError: src/x.cc:398: Unknown format"),
+        ),
+        (
+            "TypeError: Only accept list of NDArrays",
+            Answer("cannot be asked", "TypeError: Only accept list of NDArrays"),
+        ),
+        ("the worker ended by SIGSEGV", Answer("fails", "the worker ended by SIGSEGV")),
+    ],
+)
+def test_errors_of_python_around_an_example_are_no_failures_of_it(error: str, answer: Answer) -> None:
+    assert answer_of(WorkerError(error, "")) == answer
 
 
 def test_joined_convolutions_keep_their_signs_or_lose_them() -> None:
