@@ -103,7 +103,7 @@ class CnnFamily:
         )
         size = artifacts.image_size
         wanted = {case.variant for case in cases} | {REFERENCE}
-        unavailable = {name: why for name, why in unavailable_variants(resources).items() if name in wanted}
+        unavailable = unavailable_variants(wanted, resources)
         variants = variants_of(
             catalogue().variants,
             wanted - unavailable.keys(),

@@ -1,6 +1,6 @@
 """What each release runs of a network: the FP32 files of `zoo` unchanged, and INT8 files of its own quantiser."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import msgspec
@@ -29,10 +29,11 @@ def program_for(data: NetworkVariant, artifacts: Artifacts, resources: Resources
     return program if build.facts.release.fuses else replace(program, subgraph=None)
 
 
-def unavailable_variants(resources: Resources) -> Mapping[str, str]:
+def unavailable_variants(wanted: Collection[str], resources: Resources) -> Mapping[str, str]:
     """Return why the release of a variant's build cannot run it, by variant; nothing of the variants that can run."""
     reasons = {}
-    for name, data in catalogue().variants.items():
+    for name in wanted:
+        data = catalogue().variants[name]
         facts = resources.build(data.build).facts
         if data.artifact == "int8" and (reason := facts.release.missing.get("int8")):
             reasons[name] = f"not available in {facts.wheel}: {reason}"
@@ -41,7 +42,7 @@ def unavailable_variants(resources: Resources) -> Mapping[str, str]:
 
 def fp32_and_int8(artifacts: Artifacts, resources: Resources) -> tuple[Variant[Program], Variant[Program]]:
     """Return the two variants of the MKL-DNN build. Raises UnavailableError when its release has no INT8."""
-    if reason := unavailable_variants(resources).get(INT8):
+    if reason := unavailable_variants([INT8], resources).get(INT8):
         raise UnavailableError(reason, subject=artifacts.network, next_step=NEXT_RELEASE)
     build, variants = resources.build("mkl"), catalogue().variants
     fp32, int8 = (
