@@ -71,8 +71,8 @@ def why_not(name: str, defect: Defect, build: Build) -> str | None:
     quantiser = quantiser_of(build.facts.mxnet)
     if quantiser is None:
         return release.missing["int8"]
-    if quantiser.arguments.get("quantized_dtype") == "uint8" and any(signs_of(case_of(defect)).values()):
-        return "its INT8 takes only data that are not negative"
+    if quantiser.arguments.get("quantized_dtype") == "uint8":  # 1.4
+        return "it quantises an input only if the range is fed as two more inputs, and takes no negative data"
     return None if read_machine().has_isa(ISA) else "this CPU lacks AVX512-VNNI"
 
 

@@ -12,6 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
+from perf.runs.night.shards import MOST_SHARDS
+
 # Digits of a size: nothing larger can be meant, and no product of such sizes overflows a float.
 DIGITS = 9
 # Digits of any other whole number: 64 bits hold them.
@@ -23,8 +25,6 @@ DECIMAL = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORE
 # The largest slowdown on purpose, as a fraction of a pass: ten times the work is seen on any machine.
 MAX_INJECTED = 10.0
 SHAPE_SIZES = 4
-# More machines than a night has subjects.
-MOST_SHARDS = 99
 A_SHARD = f"NUMBER/SHARDS, such as 2/4, with a number from 1 to that of the shards, at most {MOST_SHARDS}"
 NOT_UTF8 = "this is not UTF-8, and neither files nor messages of the suite can hold it; write it in UTF-8"
 
