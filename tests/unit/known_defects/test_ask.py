@@ -11,7 +11,6 @@ from perf.known_defects.ask import answer_of, case_of, roughly, why_not
 from perf.known_defects.joined import Joined
 from tests.support.fakes import build
 
-
 FED_RANGES = "it quantises an input only if the range is fed as two more inputs, and takes no negative data"
 
 
