@@ -79,6 +79,9 @@ class Options:
         kind=values.SHAPE,
         help="measure recurrent networks at this batch size, steps, input size and hidden size instead of the tier's",
     )
+    layers: tuple[int, ...] = several(
+        "--perf-rnn-layers", kind=values.COUNT, help="measure recurrent networks of N layers instead of the tier's"
+    )
     rerun: tuple[VerdictKind, ...] = several(
         "--perf-rerun",
         kind=values.one_of(GRAVITY),
@@ -87,10 +90,7 @@ class Options:
         help="measure only cases with this last verdict in the sessions that the cache keeps, such as inconclusive",
     )
     shard: tuple[int, int] | None = option(
-        "--perf-shard",
-        kind=values.SHARD,
-        **OF_A_NIGHT,
-        help="measure one of several parts; mxperf merge joins them",
+        "--perf-shard", kind=values.SHARD, **OF_A_NIGHT, help="measure one of several parts; mxperf merge joins them"
     )
     invocations: int | None = option(
         "--perf-invocations",
@@ -137,10 +137,7 @@ class Options:
         help="run N instances at a time",
     )
     threads: int | None = option(
-        "--perf-threads",
-        kind=values.COUNT,
-        default_text="its physical cores",
-        help="run N OpenMP threads per instance",
+        "--perf-threads", kind=values.COUNT, default_text="its physical cores", help="run N OpenMP threads per instance"
     )
     ranks: int | None = option(
         "--perf-ranks",

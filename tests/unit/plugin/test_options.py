@@ -20,6 +20,7 @@ NOT_DEFAULT = {
     "--perf-batch": "8",
     "--perf-cell": "gru",
     "--perf-rnn-shape": "1,2,3,4",
+    "--perf-rnn-layers": "2",
     "--perf-invocations": "9",
     "--perf-inject": "mkl-fp32=2.5",
     "--perf-build": "mkl=./some.whl",
