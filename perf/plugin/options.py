@@ -62,6 +62,9 @@ class Options:
         kind=values.NAME,
         help="measure this GluonCV classification network instead of the tier's, in any capitals",
     )
+    symbols: tuple[tuple[str, Path, Path, tuple[int, int, int]], ...] = several(
+        "--perf-symbol", kind=values.SYMBOL, help="measure this network of your own instead of the tier's"
+    )
     batches: tuple[int, ...] = several(
         "--perf-batch",
         kind=values.COUNT,

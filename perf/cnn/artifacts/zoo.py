@@ -52,7 +52,7 @@ def make_artifacts(request: dict[str, Any], folder: Path) -> dict[str, Any]:
         exclusions=request["exclusions"],
         batch_size=calibration["batch_size"],
     )
-    _save(folder / "int8", *quantised)
+    save(folder / "int8", *quantised)
     return activations
 
 
@@ -155,7 +155,7 @@ def _export(network: Any, folder: Path) -> tuple[Any, dict[str, Any], dict[str, 
     symbol, arguments, auxiliary = mx.model.load_checkpoint(str(folder / "exported"), 0)
     for exported in folder.glob("exported-*"):
         exported.unlink()
-    _save(folder / "fp32", symbol, arguments, auxiliary)
+    save(folder / "fp32", symbol, arguments, auxiliary)
     return symbol, arguments, auxiliary
 
 
@@ -186,7 +186,7 @@ def _check_activations(symbol: Any, arguments: Any, auxiliary: Any, data: Any) -
     return {"layers": len(names), "smallest_spread": min(deviations), "largest_spread": max(deviations)}
 
 
-def _save(prefix: Path, symbol: Any, arguments: Any, auxiliary: Any) -> None:
+def save(prefix: Path, symbol: Any, arguments: Any, auxiliary: Any) -> None:
     """Write PREFIX.json and PREFIX.params, and flush them to the disk.
 
     Both are read back, because MXNet ignores a full disk. Raises OSError when they are not as written.

@@ -17,6 +17,7 @@ Read = Callable[..., Options]
 NOT_DEFAULT = {
     "--perf-tier": "smoke",
     "--perf-model": "resnet18_v1",
+    "--perf-symbol": "mynet=/etc/net.json,/etc/net.params,3x224x224",
     "--perf-batch": "8",
     "--perf-cell": "gru",
     "--perf-rnn-shape": "1,2,3,4",
