@@ -42,6 +42,11 @@ class UserNetwork(NamedTuple):
     params: Path
     shape: tuple[int, int, int]
 
+    @property
+    def content(self) -> str:
+        """A digest of its files and shape. Raises OSError when a file cannot be read."""
+        return f"{sha256(self.symbol, self.params)[:12]} {'x'.join(map(str, self.shape))}"
+
 
 def user_networks(written: Sequence[Written]) -> tuple[UserNetwork, ...]:
     """Return the networks of the values of --perf-symbol."""

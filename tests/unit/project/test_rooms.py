@@ -112,7 +112,7 @@ def test_the_command_reads_judges_and_shows_but_never_measures() -> None:
     imports = {
         name for path, names in MODULES.items() if path.parts[1] == "cli" for name in names if pages not in path.parents
     }
-    rooms = {"bisection", "history", "machine", "report", "runs"}
+    rooms = {"bisection", "census", "history", "machine", "report", "runs"}
     assert {room_of(name) for name in imports} - {None, "cli"} <= rooms
 
 
