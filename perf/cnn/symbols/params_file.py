@@ -4,7 +4,6 @@ The format is that of NDArray::Save (src/ndarray/ndarray.cc, releases up to 1.9)
 """
 
 import math
-import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -82,8 +81,10 @@ def _array(stream: BinaryIO, size: int) -> StoredArray:
     *_, kind = _numbers(stream, "<iii")
     if kind not in TYPES or min(shape) < 0:
         raise _DamagedError("one of its arrays has an unknown type")
-    if stream.seek(math.prod(shape) * TYPES[kind], os.SEEK_CUR) > size:
+    end = stream.tell() + math.prod(shape) * TYPES[kind]
+    if end > size:
         raise _DamagedError("it is incomplete")
+    stream.seek(end)
     return StoredArray(shape, kind == FLOAT32)
 
 

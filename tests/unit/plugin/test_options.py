@@ -191,6 +191,13 @@ def test_the_variable_goes_before_the_setting_of_the_cache(read: Read, monkeypat
         ("--perf-timeout=nan", "write a number of seconds above 0"),
         ("--perf-timeout=soon", "write a number of seconds above 0"),
         ("--perf-rnn-shape=1,50,512", "write N,T,C,H, such as 16,100,256,512"),
+        ("--perf-rnn-layers=0", "write a whole number from 1 to"),
+        ("--perf-symbol=mynet", "write NAME=SYMBOL.json,FILE.params,CxHxW, such as mynet="),
+        ("--perf-symbol=my net=a,b,3x8x8", "write NAME=SYMBOL.json,"),
+        ("--perf-symbol=mynet=a,,3x8x8", "write NAME=SYMBOL.json,"),
+        ("--perf-symbol=mynet=a,b,c,3x8x8", "write NAME=SYMBOL.json,"),
+        ("--perf-symbol=mynet=a,b,8x8", "write the shape of an image as CxHxW"),
+        ("--perf-symbol=mynet=a,b,3x0x8", "write the shape of an image as CxHxW"),
         ("--perf-rnn-shape=1,50,0,512", "write N,T,C,H"),
         ("--perf-rnn-shape=1,50,512,\uff14", "write N,T,C,H"),
         ("--perf-inject=mkl-fp32", "write VARIANT=PERCENT, such as mkl-fp32=5"),
@@ -283,6 +290,7 @@ def test_all_checks_of_answers_run_by_night_or_on_request(tier: str, markers: st
         ({"train_rec": Path("a"), "imagenet_rec": Path("b"), "batches": (1, 2)}, "--perf-train-rec trains with one"),
         ({"train_epochs": 3}, "--perf-train-epochs has no effect without --perf-train-rec"),
         ({"imagenet_rec": Path("b")}, "--perf-imagenet-rec needs trained networks: add --perf-weights"),
+        ({"store_answers": True, "symbols": (("n", Path("a"), Path("b"), (3, 8, 8)),)}, "--perf-store-answers stores"),
     ],
 )
 def test_combinations_that_cannot_work_are_refused(fields: dict[str, Any], message: str) -> None:
@@ -294,7 +302,7 @@ def test_combinations_that_work() -> None:
     check_combinations(Options())
     check_combinations(Options(train_rec=Path("a"), imagenet_rec=Path("b"), batches=(64,), train_epochs=3))
     check_combinations(Options(imagenet_rec=Path("b"), pretrained=True))
-    assert len(RULES) == 5, "each needs a line above"
+    assert len(RULES) == 6, "each needs a line above"
 
 
 def test_fields_that_are_no_options() -> None:
