@@ -16,18 +16,20 @@ from perf.census.examine import examine
 from perf.census.report import Census, census_of, markdown_of
 from perf.census.settings import divided, modules_by_network, settings
 from perf.census.state import CensusFile, Header, unwritable
+from perf.cnn.artifacts.store import sha256
 from perf.cnn.symbols.networks import UserNetwork, check_user_networks
 from perf.errors import PerfError
-from perf.files import write_whole
+from perf.files import ROOT, write_whole
 from perf.machine import find_numactl, place_instances, read_machine, read_topology
 from perf.measure.family import Resources
-from perf.measure.stacks import deciding_code
 from perf.plugin.values import SYMBOL
 
 ROLES = ("native", "mkl", "zoo")
 # Where networks are prepared, inside the census's folder: each takes up to half a GB, and is removed once examined.
 WORK = "work"
 TIMEOUT_S = 300.0
+# The rooms whose code and data decide what a result says. Stored answers are not asked.
+ROOMS = ("census", "cnn", "worker")
 
 Say = Callable[[str], None]
 
@@ -69,10 +71,16 @@ def header_of(builds: dict[str, Build]) -> Header:
         "machine class": read_machine().machine_class,
         **{f"build {role}": f"{build.requirement} ({build.content_sha256[:12]})" for role, build in builds.items()},
         "zoo environment": builds["zoo"].folder.name,
-        "code": deciding_code(),
+        "code": _code(),
         "settings": str(settings().effort),
     }
     return Header(conditions=conditions, networks=examined, left_out=left_out)
+
+
+def _code() -> str:
+    """Return a hash of the code and data that examine networks: 12 hex digits."""
+    files = (path for room in ROOMS for path in sorted((ROOT / "perf" / room).rglob("*")))
+    return sha256(*(path for path in files if path.suffix in {".py", ".toml"}))[:12]
 
 
 def wanted_networks(header: Header, brought: Sequence[UserNetwork], only: Sequence[str]) -> list[Wanted]:

@@ -72,10 +72,10 @@ def input_name(network: UserNetwork) -> str:
     if arrays and not any(name.startswith(PREFIXES) for name in arrays):
         what = f"its names do not begin with {' or '.join(PREFIXES)}, as those of save_parameters do not"
         raise PerfError(what, subject=str(network.params), next_step=EXPORT)
-    others = [name for name, array in arrays.items() if not array.float32]
-    if others:
+    not_float32 = [name for name, array in arrays.items() if not array.float32]
+    if not_float32:
         step = "save the parameters in float32; the suite quantises networks itself"
-        raise PerfError(f"{quoted(others)}: not of type float32", subject=str(network.params), next_step=step)
+        raise PerfError(f"{quoted(not_float32)}: not of type float32", subject=str(network.params), next_step=step)
     return input_of(symbol, {name[len(PREFIXES[0]) :] for name in arrays}, network.symbol)
 
 
@@ -114,6 +114,6 @@ def prepare_user_network(
         files=FILES,
         inputs={"symbol_file": str(network.symbol), "params_file": str(network.params)},
         progress=f"preparing {network.name}: calibration ({calibration}), quantisation",
-        next_step="run both files with MXNet by themselves, and correct what fails there",
+        next_step="load and run both files with MXNet alone, and correct what fails there",
     )
     return with_int8_if_possible(task, zoo, threads, cache, say)
