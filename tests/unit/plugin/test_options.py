@@ -78,9 +78,6 @@ def test_the_help_of_a_setting_says_what_it_does() -> None:
     add_options(parser, Options)
     help_of = {call.args[0]: call.args[1] for call in parser.addini.call_args_list}
     assert help_of["perf_tier"] == "how much to run (--perf-tier)"
-
-
-def test_the_first_option_has_a_heading() -> None:
     assert next(declared(Options))[1].heading
 
 
@@ -191,13 +188,6 @@ def test_the_variable_goes_before_the_setting_of_the_cache(read: Read, monkeypat
         ("--perf-timeout=nan", "write a number of seconds above 0"),
         ("--perf-timeout=soon", "write a number of seconds above 0"),
         ("--perf-rnn-shape=1,50,512", "write N,T,C,H, such as 16,100,256,512"),
-        ("--perf-rnn-layers=0", "write a whole number from 1 to"),
-        ("--perf-symbol=mynet", "write NAME=SYMBOL.json,FILE.params,CxHxW, such as mynet="),
-        ("--perf-symbol=my net=a,b,3x8x8", "write NAME=SYMBOL.json,"),
-        ("--perf-symbol=mynet=a,,3x8x8", "write NAME=SYMBOL.json,"),
-        ("--perf-symbol=mynet=a,b,c,3x8x8", "write NAME=SYMBOL.json,"),
-        ("--perf-symbol=mynet=a,b,8x8", "write the shape of an image as CxHxW"),
-        ("--perf-symbol=mynet=a,b,3x0x8", "write the shape of an image as CxHxW"),
         ("--perf-rnn-shape=1,50,0,512", "write N,T,C,H"),
         ("--perf-rnn-shape=1,50,512,\uff14", "write N,T,C,H"),
         ("--perf-inject=mkl-fp32", "write VARIANT=PERCENT, such as mkl-fp32=5"),

@@ -2,16 +2,20 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perf.cnn.artifacts.images import images_of_shape, synthetic_images
 from perf.cnn.symbols.networks import UserNetwork, check_user_networks, input_name, user_networks
 from perf.cnn.symbols.params_file import read_params
 from perf.errors import PerfError
 from perf.plugin.values import SYMBOL
+from tests.support.inline import run_inline
 from tests.unit.cnn.symbols.made_networks import NODES, PARAMS, MadeNode, params_bytes, symbol_text, written
 
 
@@ -67,6 +71,40 @@ def test_what_cannot_be_measured_is_refused(tmp_path: Path, case: str) -> None:
         check_user_networks([network(tmp_path, symbol, params)], label=str)
     assert message in str(caught.value)
     assert caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("mynet", "write NAME=SYMBOL.json,FILE.params,CxHxW, such as mynet="),
+        ("my net=a,b,3x8x8", "write NAME=SYMBOL.json,"),
+        ("mynet=a,,3x8x8", "write NAME=SYMBOL.json,"),
+        ("mynet=a,b,c,3x8x8", "write NAME=SYMBOL.json,"),
+        ("mynet=a,b,8x8", "write the shape of an image as CxHxW"),
+        ("mynet=a,b,3x0x8", "write the shape of an image as CxHxW"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        SYMBOL.parse(text)
+
+
+def test_a_users_network_has_cases_like_the_suites_own(tmp_path: Path) -> None:
+    options = (f"--perf-symbol={written(tmp_path)}", "--perf-batch=2", "--perf-model=cifar_resnet20_v1")
+    finished = run_inline(tmp_path / "cache", "--collect-only", "-q", "perf/cnn/test_inference.py", *options)
+    collected = [line.partition("[")[2] for line in finished.output.splitlines() if "::" in line]
+    variants = ("native-fp32", "mkl-fp32", "mkl-int8")
+    assert collected == [f"{name}-b2-{v}]" for name in ("cifar_resnet20_v1", "mynet") for v in variants]
+
+
+def test_images_have_the_shape_of_the_input() -> None:
+    draw = partial(np.random.RandomState, 1)
+    square = images_of_shape(draw(), 2, (3, 9, 9))
+    assert np.array_equal(square, synthetic_images(draw(), 2, 9)), "GluonCV's networks get the images they always got"
+    wide = images_of_shape(draw(), 2, (4, 5, 9))
+    assert wide.shape == (2, 4, 5, 9)
+    assert np.array_equal(wide[:, :3], square[:, :, :5])
+    assert np.array_equal(wide[:, 3], square[:, 0, :5])
 
 
 def test_a_name_that_exists_is_refused(tmp_path: Path) -> None:
