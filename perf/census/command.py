@@ -85,11 +85,17 @@ def _code() -> str:
 
 def wanted_networks(header: Header, brought: Sequence[UserNetwork], only: Sequence[str]) -> list[Wanted]:
     """Return the networks whose names match one of the patterns `only`, or all. Raises PerfError when none does."""
+
+    def is_selected(name: str) -> bool:
+        return not only or any(fnmatchcase(name, pattern.lower()) for pattern in only)
+
     networks = [*(Wanted(network.name, network) for network in brought), *map(Wanted, header.networks)]
-    selected = [one for one in networks if not only or any(fnmatchcase(one.name, pattern) for pattern in only)]
+    selected = [one for one in networks if is_selected(one.name)]
     if not selected:
+        reasons = [f"{name} is left out: {reason}" for name, reason in header.left_out.items() if is_selected(name)]
         step = "name one of GluonCV's classification networks (perf/cnn/gluoncv.toml), or a pattern of names"
-        raise PerfError("no network has such a name", subject=f"--only {' '.join(only)}", next_step=step)
+        what = reasons[0] if reasons else "no network has such a name"
+        raise PerfError(what, subject=f"--only {' '.join(only)}", next_step=step)
     return selected
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from perf.census.result import FP32, NetworkResult, status_of, weakest_layers
 from perf.census.settings import settings
+from perf.cnn.artifacts.store import ZooFailedError
 from perf.cnn.checks.verify import VerifiedVariant, verify
 from perf.cnn.family import CnnFamily
 from perf.cnn.networks import INPUT, INT8
@@ -47,7 +48,8 @@ def _examined(network: str, resources: Resources, brought: UserNetwork | None) -
     except PerfError as error:
         if error.subject not in {network, f"size-{network}"}:
             raise
-        return NetworkResult(network=network, content=content, status="could not be prepared", reason=error.what)
+        reason = error.cause if isinstance(error, ZooFailedError) else error.what
+        return NetworkResult(network=network, content=content, status="could not be prepared", reason=reason)
     _, *shape = plan.workloads[0].inputs[INPUT]
     if short:
         return NetworkResult(
