@@ -65,10 +65,11 @@ class Defect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @cache
-def _known_defects() -> Mapping[str, Defect]:
+def all_defects() -> Mapping[str, Defect]:
+    """Return all known defects, by name. Raises PerfError when the file is missing or damaged."""
     return read_toml(DATA, dict[str, Defect])
 
 
 def defects_of(check: str) -> Mapping[str, Defect]:
     """Return the defects whose example is for this check, by name."""
-    return {name: defect for name, defect in _known_defects().items() if defect.check == check}
+    return {name: defect for name, defect in all_defects().items() if defect.check == check}

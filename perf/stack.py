@@ -33,6 +33,10 @@ class Stack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     job: Annotated[dict[str, Any], Meta(description="settings of a training job")]
     measuring: Annotated[str, Meta(description="content of the measuring code")]
     injected: Annotated[float, Meta(description="slowdown injected on purpose, as a fraction of each pass")] = 0.0
+    libraries: Annotated[
+        dict[str, str],
+        Meta(description="OpenMP and BLAS library that MXNet loads, by file name; empty in older runs"),
+    ] = {}
 
 
 # The folder in the label of a program that is read from files (perf.measure.plan).
@@ -40,8 +44,13 @@ FOLDER = re.compile(r"^[^/ ]+/(?=\S+ [0-9a-f]{12} )")
 # Fields that make a case faster or slower and can be restored: a baseline arm that lacks one of them cannot show that
 # nothing was lost.
 DECISIVE = frozenset({"wheel", "program", "injected", "job", "variables"})
-# Fields that no build runs: a difference in these alone is reported, and the case is judged as the same stack.
-OF_THE_SUITE = frozenset({"measuring"})
+# Fields that are not of the build. A difference in these alone is reported, and the case is judged as the same stack:
+# the suite brings the measuring code; the machine brings Python's patch release and libgomp, as it does its settings;
+# and which libraries MXNet loads follows from its wheel and from these.
+REPORTED_ONLY = frozenset({"measuring", "python", "openmp", "libraries"})
+# What pinned an instance, at the end of its placement. Without numactl there is one usable node, so memory comes from
+# there either way, and the proof of pinning shows that the CPUs are the same.
+PINNED_BY = re.compile(r", (?:numactl|affinity; memory is not bound because .*)$")
 
 
 def differences(then: Stack, now: Stack) -> list[str]:
@@ -54,15 +63,32 @@ def differing(then: Stack, now: Stack) -> set[str]:
     return {name for name, _, _ in _differing(then, now)}
 
 
-def _content(program: str) -> str:
-    """Return a program's label without its folder, which depends on how the files were made, not on their content."""
-    return FOLDER.sub("", program)
+def build_changes(then: Stack, now: Stack) -> set[str]:
+    """Return the names of the fields, as `differing` does, that make `now` another stack; empty for the same stack."""
+    return {name for name in differing(then, now) if name.partition(" ")[0] not in REPORTED_ONLY}
+
+
+def identity(stack: Stack) -> dict[str, Any]:
+    """Return what makes a stack the same as another one, by field: equal for two stacks without `build_changes`."""
+    fields = msgspec.to_builtins(stack).items()
+    return {name: _compared(name, value) for name, value in fields if name not in REPORTED_ONLY | {"requirement"}}
+
+
+def _compared(name: str, value: Any) -> Any:
+    """Return what is compared of a field: a program by its content, without the folder, which depends on how its files
+    were made; a placement by where it is, not by what pinned it.
+    """
+    if name == "program":
+        return FOLDER.sub("", value)
+    return [PINNED_BY.sub("", place) for place in value] if name == "placement" else value
 
 
 def _differing(then: Stack, now: Stack) -> Iterator[tuple[str, str, str]]:
     for name in Stack.__struct_fields__:
         before, after = getattr(then, name), getattr(now, name)
-        if name == "requirement" or before == after or (name == "program" and _content(before) == _content(after)):
+        if name == "requirement" or _compared(name, before) == _compared(name, after):
+            continue
+        if name == "libraries" and not (before and after):
             continue
         if isinstance(before, dict):
             for key in sorted({*before, *after}):

@@ -19,7 +19,7 @@ TURNS = pytest.StashKey[str]()
 SmallDisk = tuple[Path, Callable[[], object]]
 
 # How long an example takes says how busy the machine is, and nothing about the code.
-settings.register_profile("suite", deadline=None, max_examples=50)
+settings.register_profile("suite", deadline=None, max_examples=30)
 settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("suite")
 

@@ -48,7 +48,7 @@ class WheelJudge:
         if verdict.kind != "ok" or change is None:
             return verdict
         low, _ = change.interval(1 - (1 - CONFIDENCE) / self.wheels)
-        resolution = self.tolerances.of(case.family, case.name).resolution
+        resolution = gate.tolerance_of(case).resolution
         if low > 1 - resolution:
             return verdict
         reason = f"a loss of {resolution:.0%} cannot be excluded at the level of the whole bisection"

@@ -3,25 +3,25 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 
 from perf.builds.compiled import check_programs, compiled_label, compiled_wheel
-from perf.builds.data import distribution, group_requirements, load
-from perf.builds.facts import BuildFacts, check, probe
+from perf.builds.data import load
+from perf.builds.facts import BuildFacts, Probed, check, probe
+from perf.builds.install import install, overridden_pins, run_pip
 from perf.builds.mpi import Mpi, read_mpi
-from perf.builds.process import run_uv, worker_variables
-from perf.builds.spec import BuildSpec, group_options, spec_for, spec_with_content
-from perf.builds.trust import content_written, is_release, marks, wheel_with
-from perf.builds.wheel_url import downloaded
+from perf.builds.process import worker_variables
+from perf.builds.releases import SHOWN as RELEASES
+from perf.builds.releases import release_of
+from perf.builds.spec import BuildSpec, spec_for, spec_with_content
+from perf.builds.trust import is_release, wheel_with
 from perf.cache import locked, remove, remove_leftovers, unfinished, unusable
 from perf.errors import PerfError
-from perf.files import ROOT, put_in_place, read_json, write_whole
+from perf.files import put_in_place, read_json, write_whole
 
-# Installing takes seconds from uv's cache, and minutes over a slow network.
-INSTALL_TIMEOUT_S = 20 * 60.0
 # The last file that is written into a finished environment.
 MARKER = "mxnet-perf.json"
 # The variable that selects OpenBLAS's kernels.
@@ -43,6 +43,8 @@ class Build:
     blas_kernels: the kernels that its OpenBLAS chose on this CPU, such as "Haswell"; None without OpenBLAS.
     mpi: the MPI that Horovod was compiled with; None without Horovod.
     compiled: Horovod's source, variables and patches, by content; None without Horovod.
+    libraries: the OpenMP and the BLAS library that MXNet really loads, by "OpenMP" and "BLAS".
+    overridden: the pins of MXNet's wheel that what is installed does not follow.
     """
 
     role: str
@@ -55,6 +57,8 @@ class Build:
     blas_kernels: str | None = None
     mpi: Mpi | None = None
     compiled: str | None = None
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    overridden: tuple[str, ...] = ()
 
     @property
     def python(self) -> Path:
@@ -76,6 +80,20 @@ class Build:
         """Return whether its OpenBLAS, without an override, chose kernels that do not use AVX2."""
         chosen = self.blas_kernels is not None and BLAS_KERNELS not in self.variables
         return chosen and self.blas_kernels not in load().avx2_kernels
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what a user should know of a wheel that the lock does not have, a sentence each."""
+        openmp = self.libraries.get("OpenMP", "")
+        release, known = release_of(self.facts.mxnet)
+        notes = {
+            f"it is not in {RELEASES}, and treated like {release.version}": not known,
+            f"its pins were overridden: {'; '.join(self.overridden)}": bool(self.overridden),
+            f"it loads {openmp}, on which KMP_AFFINITY has no effect": "KMP_AFFINITY" in self.variables
+            and bool(openmp)
+            and not openmp.startswith("libiomp"),
+        }
+        return [f"{self.facts.wheel}: {note}" for note, holds in notes.items() if holds]
 
 
 class Marker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -184,13 +202,13 @@ def build_with_content(
                 if marker.requirement != spec.requirement:
                     spec = replace(spec, requirement=marker.requirement, installs=(marker.requirement,))
                 spec = replace(spec, wheel_sha256=marker.wheel_sha256)
-                facts, blas_kernels = probe(marker_file.parent, spec)
-                if facts == marker.facts:
-                    return _build(marker_file.parent, spec, facts, blas_kernels)
-    install = requirement if is_release(requirement) else wheel_with(content, requirement)
-    if install is None:
+                probed = probe(marker_file.parent, spec)
+                if probed.facts == marker.facts:
+                    return _build(marker_file.parent, spec, probed)
+    wheel = requirement if is_release(requirement) else wheel_with(content, requirement)
+    if wheel is None:
         return None
-    return _provided(spec_with_content(role, requirement, str(install), content, mpi), cache, say)
+    return _provided(spec_with_content(role, requirement, str(wheel), content, mpi), cache, say)
 
 
 def _provided(spec: BuildSpec, cache: Path, say: Say) -> Build:
@@ -210,13 +228,13 @@ def _reuse(builds: Path, spec: BuildSpec, say: Say) -> Build | None:
         return None
     try:
         marker = read_json(folder / MARKER, Marker)
-        facts, blas_kernels = probe(folder, spec)
-        broken = marker.facts.differences(facts)
+        probed = probe(folder, spec)
+        broken = marker.facts.differences(probed.facts)
     except PerfError as error:
         broken = error.what.splitlines()[-1].strip()
     else:
         if not broken:
-            return _build(folder, spec, facts, blas_kernels)
+            return _build(folder, spec, probed)
     say(f"{spec.subject}: rebuilding, because the cached environment is broken: {broken}")
     # Renamed first: a partly removed environment must never look like a finished one.
     remove(folder.rename(unfinished(builds, spec.folder)))
@@ -230,61 +248,29 @@ def _make(builds: Path, spec: BuildSpec, say: Say) -> Build:
     try:
         if spec.role.compiles is not None:
             check_programs(spec.role.compiles, spec.subject)  # before hundreds of megabytes are downloaded in vain
-        _install(folder, spec, say)
+        install(folder, spec, say)
         if spec.role.compiles is not None:
             mpi = _mpi(folder, spec)
             wheel = compiled_wheel(spec.role.compiles, folder, mpi, builds.parent, spec.subject, say)
             python = str(folder / "bin" / "python")
-            _uv(spec, "pip", "install", "--python", python, "--no-deps", str(wheel))
-        facts, blas_kernels = probe(folder, spec)
-        check(facts, spec, example=group_requirements(spec.role.group)[0])
-        write_whole(folder / MARKER, msgspec.json.encode(Marker(spec.requirement, spec.wheel_sha256, facts)))
+            run_pip(spec, "--python", python, "--no-deps", str(wheel))
+        probed = probe(folder, spec)
+        check(probed.facts, spec)
+        write_whole(folder / MARKER, msgspec.json.encode(Marker(spec.requirement, spec.wheel_sha256, probed.facts)))
         put_in_place(folder, builds / spec.folder)
     except BaseException:  # KeyboardInterrupt too
         remove(folder)
         raise
-    say(f"{spec.subject}: ready after {time.monotonic() - started:.1f} s, {facts.wheel}")
-    return _build(builds / spec.folder, spec, facts, blas_kernels)
-
-
-def _install(folder: Path, spec: BuildSpec, say: Say) -> None:
-    python = load().python
-    pip = ["pip", "install", "--python", str(folder / "bin" / "python")]
-    if not spec.locked and spec.content is None:
-        _uv(spec, "venv", "--python", python, str(folder))
-        with downloaded(spec.remote, folder / "wheel", say) as wheels:
-            _uv(spec, *pip, *wheels, *spec.installs)
-        return
-    sync = ["sync", "--frozen", "--python", python, "--project", str(ROOT)]
-    sync += group_options(spec.role, mpi=spec.mpi is None)
-    own = () if spec.locked else (distribution(group_requirements(spec.role.group)[0]),)
-    for package in (*own, *([spec.role.compiles] if spec.role.compiles else [])):
-        sync += ["--no-install-package", package]
-    _uv(spec, *sync, project_environment=str(folder))
-    if spec.content is not None:
-        before = marks(folder)
-        # Compiling bytecode would start the environment's Python, and with it whatever a .pth file names.
-        _uv(spec, *pip, "--no-deps", "--no-build", "--no-compile-bytecode", *spec.installs)
-        if content_written(folder, before) != spec.content:
-            message = "its content differs from the one in the stored run; nothing in it was run"
-            raise PerfError(message, subject=spec.subject, next_step="compare with a run whose wheel is available")
-
-
-def _uv(spec: BuildSpec, *arguments: str, project_environment: str | None = None) -> None:
-    finished = run_uv(
-        *arguments, timeout_s=INSTALL_TIMEOUT_S, subject=spec.subject, project_environment=project_environment
-    )
-    if finished.code:
-        message = f"uv {arguments[0]} failed: {finished.last_lines()}"
-        step = "check the requirement, the network and the free disk space, then run again"
-        raise PerfError(message, subject=spec.subject, next_step=step)
+    say(f"{spec.subject}: ready after {time.monotonic() - started:.1f} s, {probed.facts.wheel}")
+    return _build(builds / spec.folder, spec, probed)
 
 
 def _mpi(folder: Path, spec: BuildSpec) -> Mpi:
     return read_mpi(spec.mpi, bundled=False) if spec.mpi else read_mpi(folder, bundled=True)
 
 
-def _build(folder: Path, spec: BuildSpec, facts: BuildFacts, blas_kernels: str | None) -> Build:
+def _build(folder: Path, spec: BuildSpec, probed: Probed) -> Build:
+    facts = probed.facts
     return Build(
         role=spec.name,
         folder=folder,
@@ -293,7 +279,9 @@ def _build(folder: Path, spec: BuildSpec, facts: BuildFacts, blas_kernels: str |
         locked=spec.locked,
         facts=facts,
         wheel_sha256=spec.wheel_sha256,
-        blas_kernels=None if facts.mkldnn else blas_kernels,  # with MKL-DNN, only other packages have an OpenBLAS
+        blas_kernels=probed.blas_kernels,
+        libraries=probed.libraries,
+        overridden=() if spec.locked else overridden_pins(folder, facts.distribution),
         mpi=None if spec.role.compiles is None else _mpi(folder, spec),
         compiled=None if spec.role.compiles is None else compiled_label(spec.role.compiles),
     )

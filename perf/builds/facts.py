@@ -1,15 +1,17 @@
 """Probing an installed build: what it is, and whether it fits its role."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from perf.builds.data import load
 from perf.builds.process import run, worker_variables
+from perf.builds.releases import instead
 from perf.builds.spec import OPTION, BuildSpec
 from perf.errors import PerfError
-from perf.worker.probe import NUMPY_LOADED
+from perf.worker.probe import MXNET_LOADED, NUMPY_LOADED
 
 # Importing takes one second from a warm disk; a cold or shared one may need minutes.
 PROBE_TIMEOUT_S = 300.0
@@ -56,9 +58,29 @@ class BuildFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-def probe(folder: Path, spec: BuildSpec) -> tuple[BuildFacts, str | None]:
-    """Import MXNet, and whatever else the role needs, in the environment at `folder`. Return its facts, and the kernels
-    that its OpenBLAS chose on this CPU (None when it has no OpenBLAS).
+class _Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `perf.worker.probe` prints."""
+
+    facts: BuildFacts
+    libraries: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What a build shows when it is imported on this machine.
+
+    facts: what is installed.
+    libraries: the OpenMP and the BLAS library that MXNet loads, by "OpenMP" and "BLAS".
+    blas_kernels: the kernels that MXNet's OpenBLAS chose on this CPU; None when it has no OpenBLAS.
+    """
+
+    facts: BuildFacts
+    libraries: dict[str, str]
+    blas_kernels: str | None
+
+
+def probe(folder: Path, spec: BuildSpec) -> Probed:
+    """Import MXNet, and whatever else the role needs, in the environment at `folder`, and return what that shows.
 
     Raises PerfError, with the last lines of the output, when an import fails.
     """
@@ -76,32 +98,33 @@ def probe(folder: Path, spec: BuildSpec) -> tuple[BuildFacts, str | None]:
         message = f"MXNet cannot be imported: {finished.last_lines()}"
         raise PerfError(message, subject=spec.subject, next_step=step)
     try:
-        facts = msgspec.json.decode(finished.stdout.rstrip().rpartition("\n")[2], type=BuildFacts)
+        reply = msgspec.json.decode(finished.stdout.rstrip().rpartition("\n")[2], type=_Reply)
     except msgspec.MsgspecError as error:
         message = f"the probe's output cannot be decoded: {error}"
         raise PerfError(message, subject=spec.subject, next_step=step) from error
-    return facts, blas_kernels(finished.stderr)
+    kernels = blas_kernels(finished.stderr)
+    within = {"BLAS": f"OpenBLAS in {Path(reply.facts.library).name}"} if kernels else {}
+    return Probed(reply.facts, {**within, **reply.libraries}, kernels)
 
 
 def blas_kernels(stderr: str) -> str | None:
     """Return the kernels that MXNet's OpenBLAS chose, by OpenBLAS's name ("Haswell"), from the probe's stderr; None
-    when MXNet has no OpenBLAS. numpy's own OpenBLAS prints before NUMPY_LOADED.
+    when it has no OpenBLAS. numpy's own prints before NUMPY_LOADED, those of other packages after MXNET_LOADED.
     """
-    chosen = CHOSEN.findall(stderr.partition(NUMPY_LOADED)[2])
-    return chosen[-1] if chosen else None
+    chosen = CHOSEN.search(stderr.partition(NUMPY_LOADED)[2].partition(MXNET_LOADED)[0])
+    return chosen and chosen[1]
 
 
-def check(facts: BuildFacts, spec: BuildSpec, example: str) -> None:
-    """Refuse a build that does not fit its role; `example` is a requirement that does.
+def check(facts: BuildFacts, spec: BuildSpec) -> None:
+    """Refuse a build that does not fit its role.
 
     Raises PerfError, naming what is installed and what to do. An unexpected version is an error only for a locked
     build: users name wheels to measure other versions.
     """
     if facts.mkldnn != spec.role.mkldnn:
         has, must = ("has", "must not have") if facts.mkldnn else ("does not have", "must have")
-        step = f"name another wheel, such as {OPTION} {spec.name}={example}"
-        if facts.mkldnn:
-            step += " (from MXNet 1.7.0 on, the wheel without MKL-DNN is called mxnet-native)"
+        wheel = instead(facts.mxnet, mkldnn=spec.role.mkldnn)
+        step = f"name another wheel, such as {OPTION} {spec.name}={wheel}"
         message = f"{facts.wheel} {has} MKL-DNN compiled in, but this build {must} it"
         raise PerfError(message, subject=spec.subject, next_step=step)
     if spec.locked and facts.mxnet != spec.role.version:

@@ -19,6 +19,7 @@ from perf.builds.data import (
     role_named,
 )
 from perf.builds.process import run_uv
+from perf.builds.releases import EXACT, load_releases, published
 from perf.builds.wheel_url import WheelUrl, read_wheel_url
 from perf.errors import PerfError
 
@@ -51,6 +52,12 @@ class BuildSpec:
     mpi: Path | None = None
     content: str | None = None
     remote: WheelUrl | None = None
+
+    @property
+    def version(self) -> str:
+        """Return the version that its requirement names; the role's own if it names none."""
+        match = EXACT.fullmatch(self.requirement)
+        return match[2] if match else self.role.version
 
     @property
     def locked(self) -> bool:
@@ -135,9 +142,10 @@ def _locked(name: str, role: Role) -> BuildSpec:
 
 def _overridden(name: str, role: Role, requirement: str) -> BuildSpec:
     own, rest = _requirements(role)
+    determining = (*rest, *load_releases().overrides)
     if "://" in requirement:
         remote = read_wheel_url(requirement, f"{OPTION} {name}={requirement}")
-        key = _key(role, [remote.name, remote.sha256, *rest])  # that of the same file on the disk
+        key = _key(role, [remote.name, remote.sha256, *determining])  # that of the same file on the disk
         return BuildSpec(name, role, requirement, rest, remote.sha256, key, remote=remote)
     if not requirement.endswith(".whl"):
         if not distribution(requirement) or "/" in requirement:
@@ -145,7 +153,9 @@ def _overridden(name: str, role: Role, requirement: str) -> BuildSpec:
             raise PerfError(
                 f"{requirement!r} is neither a requirement nor a .whl file", subject=f"build {name}", next_step=step
             )
-        return BuildSpec(name, role, requirement, (requirement, *rest), None, _key(role, [requirement, *rest]))
+        requirement = published(requirement, mkldnn=role.mkldnn, option=f"{OPTION} {name}=")
+        key = _key(role, [requirement, *determining])
+        return BuildSpec(name, role, requirement, (requirement, *rest), None, key)
     wheel = Path(requirement).expanduser().resolve()
     try:
         with wheel.open("rb") as file:
@@ -153,7 +163,7 @@ def _overridden(name: str, role: Role, requirement: str) -> BuildSpec:
     except OSError as error:
         message = f"the wheel cannot be read: {error.strerror} ({wheel})"
         raise PerfError(message, subject=f"{OPTION} {name}={requirement}", next_step="check the path") from error
-    key = _key(role, [wheel.name, digest, *rest])  # without its folder: the same file elsewhere is the same build
+    key = _key(role, [wheel.name, digest, *determining])  # without its folder: the same wheel
     return BuildSpec(name, role, requirement, (str(wheel), *rest), digest, key)
 
 

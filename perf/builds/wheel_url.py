@@ -25,6 +25,7 @@ HASH = re.compile(r"sha256=([0-9A-Fa-f]{64})")
 # How long a server may be silent, and how long a download may take: the largest wheels in half an hour are 0.1 MB/s.
 SILENCE_S, DOWNLOAD_S = 60.0, 1800.0
 CHUNK_BYTES = 1 << 20
+Say = Callable[[str], None]
 EXAMPLE = "https://example.org/mxnet_mkl-1.6.0-py2.py3-none-any.whl#sha256=HEX"
 
 
@@ -61,7 +62,7 @@ def read_wheel_url(requirement: str, subject: str) -> WheelUrl:
 
 
 @contextmanager
-def downloaded(wheel: WheelUrl | None, folder: Path, say: Callable[[str], None]) -> Iterator[tuple[str, ...]]:
+def downloaded(wheel: WheelUrl | None, folder: Path, say: Say) -> Iterator[tuple[str, ...]]:
     """Yield the path of a wheel that was downloaded into a new folder, which is removed afterwards; nothing for None.
 
     Nothing in the wheel is run or unpacked. Raises PerfError when it cannot be downloaded, is too large, or differs

@@ -1,4 +1,4 @@
-"""The subcommands of history: add runs, show the nights, check for steps and creep, export."""
+"""The subcommands of history: add and publish runs, show the nights, check for steps and creep, export."""
 
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -8,14 +8,16 @@ import typer
 from rich.console import Console
 
 from perf.errors import PerfError
-from perf.files import write_whole
-from perf.history.accepted import read_accepted
-from perf.history.findings import HistoryFindings, findings_of
-from perf.history.nights import ACCEPTED, HISTORY, folder_of, keep, night_of, read_nights
+from perf.files import ROOT, write_whole
+from perf.history.branch import HistoryBranch
+from perf.history.findings import HistoryFindings, read_findings
+from perf.history.nights import HISTORY, folder_of, keep, night_of
 from perf.history.otava import CONFIGURATION, otava_files
 from perf.history.schema import add_command
 from perf.history.tables import coverage_lines, finding_lines, history_table
+from perf.history.warnings import warnings_of
 from perf.report.console import say, widened
+from perf.report.github.history import history_lines
 from perf.runs.baseline import TOLERANCES
 from perf.runs.tolerances import read_tolerances
 from perf.wording import counted
@@ -47,6 +49,32 @@ def add(
         say(console, f"{run}: added as {path}" if path else f"{run}: is in the history already")
 
 
+def publish(
+    run: Annotated[Path, typer.Argument(help="The run: a JSON file that a session or mxperf merge wrote.")],
+    branch: Annotated[str, typer.Option(help="The branch that holds the history and nothing else.")] = "history",
+    remote: Annotated[str, typer.Option(help="The remote to push to: its name or its address.")] = "origin",
+    repository: Annotated[Path, typer.Option(help="The git checkout.", show_default="this one")] = ROOT,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write the class's history into FOLDER/CLASS.")
+    ] = None,
+) -> None:
+    """Add a run to the history on a branch, and push it: a commit with one new file.
+
+    A missing branch is created. When another job pushes first, its files are kept, and this one is added to them;
+    nothing is ever forced. The checkout's files, index and branches stay as they are. An unfinished run, one that was
+    slowed down on purpose, and one of candidate wheels is refused.
+
+    Exit code 0: the branch holds the run; 4: it does not; the message says why.
+    """
+    night, target = night_of(run, locked=True), HistoryBranch(repository, remote, branch)
+    done = target.publish(night, output)
+    how = f"added as {done.file} to" if done.file else "is already on"
+    notes = ["which was created"] * done.created
+    notes += [f"after {counted(done.overtaken, 'commit')} of other jobs"] * bool(done.overtaken)
+    notes += [f"{counted(done.unusable, 'file')} of which cannot be used (mxperf history check)"] * bool(done.unusable)
+    say(widened(Console()), f"{run}: {', '.join([f'{how} {target.text}', *notes])}")
+
+
 def show(
     pattern: Annotated[str, typer.Argument(help="A case, or a pattern of names.")] = "*",
     machine_class: Annotated[str | None, CLASS] = None,
@@ -75,6 +103,10 @@ def check(
         bool,
         typer.Option("--strict", help="Also fail when a file cannot be used, or the last run lacks cases."),
     ] = False,
+    markdown: Annotated[
+        bool,
+        typer.Option("--markdown", help="Print Markdown, for the page of a workflow; nothing when all is as it was."),
+    ] = False,
 ) -> None:
     """Look for steps and slow creep in the history, and name what changed in the stack then.
 
@@ -85,9 +117,13 @@ def check(
     accepted.toml is not valid.
     """
     findings = _findings(folder, machine_class)
-    console = widened(Console())
-    for line in (*coverage_lines(findings.nights), *finding_lines(findings)):
-        say(console, line)
+    if markdown:
+        typer.echo("".join(f"{line}\n" for line in history_lines(findings)), nl=False)
+    else:
+        console = widened(Console())
+        warnings = [f"Warning: {warning}" for warning in warnings_of(findings)]
+        for line in (*coverage_lines(findings.nights), *warnings, *finding_lines(findings)):
+            say(console, line)
     if findings.lost:
         raise typer.Exit(LOST)
     if strict and (findings.nights.unusable or findings.gone):
@@ -118,15 +154,20 @@ def export(
 
 
 def _findings(folder: Path | None, machine_class: str | None) -> HistoryFindings:
-    """Return what the history in a folder shows. Raises PerfError when no file of it can be used."""
-    chosen = folder_of(folder, machine_class)
-    nights = read_nights(chosen, machine_class)
-    if not nights.files:
-        count = len(nights.unusable)
-        why = f"none of {count}, such as {str(nights.unusable[0]).partition(chr(10))[0]}" if count else "it is empty"
-        step = f"add a run: {add_command()}"
-        raise PerfError(f"holds no file that can be used: {why}", subject=str(chosen), next_step=step)
-    return findings_of(nights, read_accepted(chosen / ACCEPTED), read_tolerances(TOLERANCES))
+    """Return what the history shows that a user means. Raises PerfError when no file of it can be used."""
+    return read_findings(folder_of(folder, machine_class), machine_class, read_tolerances(TOLERANCES))
 
 
-HISTORY_SUBCOMMANDS = (add, show, check, export)
+def history_of(folder: Path | None, machine_class: str) -> tuple[HistoryFindings | None, str]:
+    """Return what the history of a machine class shows, in the folder of all histories; None, and why, if it could not
+    be judged. Without a folder there is nothing to say.
+    """
+    if folder is None:
+        return None, ""
+    try:
+        return read_findings(folder / machine_class, machine_class, read_tolerances(TOLERANCES)), ""
+    except PerfError as error:
+        return None, f"The history was not judged: {str(error).partition(chr(10))[0]}"
+
+
+HISTORY_SUBCOMMANDS = (add, publish, show, check, export)

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
-from perf.history.accepted import AcceptedLevels
-from perf.history.nights import Nights
+from perf.errors import PerfError
+from perf.history.accepted import AcceptedLevels, read_accepted
+from perf.history.nights import ACCEPTED, Nights, read_nights
+from perf.history.schema import add_command
 from perf.history.series import ANCHOR_NIGHTS, Series, SeriesNoise, noise_of, series_of
 from perf.judge.steps import NIGHT_ERROR, ChangePoint, SeriesChanges, find_changes
 from perf.runs.tolerances import Tolerances
@@ -28,11 +31,13 @@ class DatedChange:
 
 @dataclass(frozen=True)
 class JudgedSeries:
-    """A `series` with its `changes` and their `dated` places. `lost` says whether it is a finding: the level now lies
-    below the first, or accepted, one by more than the tolerance of the case.
+    """A `series` with the `variances` of its nights, its `changes` and their `dated` places. `lost` says whether it is
+    a finding: the level now lies below the first, or accepted, one by more than the tolerance by which the last night
+    judged the case.
     """
 
     series: Series
+    variances: tuple[float, ...]
     changes: SeriesChanges
     dated: tuple[DatedChange, ...]
     lost: bool
@@ -45,11 +50,13 @@ class JudgedSeries:
 
 @dataclass(frozen=True)
 class HistoryFindings:
-    """What a history shows. `nights` are its files, and `judged` are all series. `unmatched` are patterns of accepted
-    levels that match no case. `gone` are the cases that the last night does not hold.
+    """What a history shows. `nights` are its files, `accepted` its accepted levels, and `judged` are all series.
+    `unmatched` are patterns of accepted levels that match no case. `gone` are the cases that the last night does not
+    hold.
     """
 
     nights: Nights
+    accepted: AcceptedLevels
     judged: tuple[JudgedSeries, ...]
     unmatched: tuple[str, ...]
     gone: tuple[str, ...]
@@ -65,13 +72,38 @@ class HistoryFindings:
         """The series that changed and are no findings: gains, and losses that were made up for."""
         return [judged for judged in self.judged if judged.changes.points and not judged.lost]
 
+    def cleared(self, case: str) -> bool:
+        """Return whether a case has no loss: all its series were judged and none lost speed, or its level is accepted.
+        A case whose series have too few nights is not cleared.
+        """
+        series = [judged for judged in self.judged if judged.series.case == case]
+        if not series:
+            return self.accepted.of(case) is not None
+        return not any(one.lost or (one.too_short and one.series.accepted is None) for one in series)
+
+
+def read_findings(folder: Path, machine_class: str | None, tolerances: Tolerances) -> HistoryFindings:
+    """Return what the history in a folder shows, of this machine class (by default that of its files). Raises PerfError
+    when no file of it can be used, or its accepted levels are not valid.
+    """
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise PerfError(what, subject=str(folder), next_step=f"add a run: {add_command()}")
+    nights = read_nights(folder, machine_class)
+    if not nights.files:
+        count = len(nights.unusable)
+        why = f"none of {count}, such as {str(nights.unusable[0]).partition(chr(10))[0]}" if count else "it is empty"
+        step = f"add a run: {add_command()}"
+        raise PerfError(f"holds no file that can be used: {why}", subject=str(folder), next_step=step)
+    return findings_of(nights, read_accepted(folder / ACCEPTED), tolerances)
+
 
 def findings_of(nights: Nights, accepted: AcceptedLevels, tolerances: Tolerances) -> HistoryFindings:
     """Return what a history shows: what changed in its series, and what could not be judged."""
     judged = judge_series(series_of(nights.files, accepted), tolerances)
     cases = set().union(*(file.cases for file in nights.files))
     last = nights.files[-1].cases if nights.files else set()
-    return HistoryFindings(nights, judged, tuple(accepted.unmatched(cases)), tuple(sorted(cases - last)))
+    return HistoryFindings(nights, accepted, judged, tuple(accepted.unmatched(cases)), tuple(sorted(cases - last)))
 
 
 def judge_series(every: Sequence[Series], tolerances: Tolerances) -> tuple[JudgedSeries, ...]:
@@ -95,8 +127,8 @@ def _judged(series: Series, noise: SeriesNoise, level: float, tolerances: Tolera
     values, variances = from_anchor(series, noise)
     changes = find_changes(values, variances, noise.scale, level, anchored=series.anchored)
     dated = tuple(_dated(series, point) for point in changes.points)
-    allowed = tolerances.of(series.family, series.case).log_change
-    return JudgedSeries(series, changes, dated, bool(dated) and changes.net.log_ratio < -allowed)
+    allowed = tolerances.of(series.family, series.case, series.marked).log_change
+    return JudgedSeries(series, noise.variances, changes, dated, bool(dated) and changes.net.log_ratio < -allowed)
 
 
 def _dated(series: Series, point: ChangePoint) -> DatedChange:

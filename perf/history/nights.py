@@ -73,9 +73,10 @@ class Nights:
     repeated: tuple[str, ...] = ()
 
 
-def night_of(path: Path) -> NightFile:
+def night_of(path: Path, *, locked: bool = False) -> NightFile:
     """Return what the history keeps of the run in a file. Raises PerfError, naming the file, when it is not a stored
-    run, or is unfinished, was slowed down on purpose or holds no comparison.
+    run, or is unfinished, was slowed down on purpose or holds no comparison; and, if it must have run the `locked`
+    wheels, when a case of it ran another one.
     """
     run, rest = read_run(path), read_json(path, _Rest)
     if not run.perf.complete:
@@ -83,6 +84,11 @@ def night_of(path: Path) -> NightFile:
     if run.perf.injected:
         message = "was slowed down on purpose (--perf-inject)"
         raise PerfError(message, subject=str(path), next_step="add another run")
+    candidates = sorted({case.stack.requirement for case in run.cases.values() if not case.wheel_locked})
+    if locked and candidates:
+        message = f"ran {', '.join(candidates)}, and this history is that of the locked wheels"
+        step = "keep it in a history of its own: mxperf history add RUN.json --folder FOLDER"
+        raise PerfError(message, subject=str(path), next_step=step)
     try:
         ended = datetime.fromisoformat(run.datetime).astimezone(UTC)
     except ValueError as error:
@@ -103,6 +109,7 @@ def night_of(path: Path) -> NightFile:
         host_id=run.perf.host_id,
         commit=rest.commit_info.id,
         settings=run.perf.settings,
+        tolerances=run.perf.tolerances,
         not_measured=dict(sorted(missing.items())),
         references=sorted(run.cases.keys() - {line.case for line in comparisons}),
         fields=fields,

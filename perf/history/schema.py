@@ -20,7 +20,8 @@ from perf.errors import PerfError
 from perf.files import decoded, read_bytes
 from perf.judge.judgement import VerdictKind
 from perf.runs.schema import CLASS, MOST_LOG_RATIO, Value
-from perf.stack import FOLDER, OF_THE_SUITE, Stack
+from perf.runs.tolerances import ToleranceEntry
+from perf.stack import Stack, identity
 from perf.wording import uv
 
 # The version of the format. A change that old code cannot read gets the next number.
@@ -60,6 +61,9 @@ class RunHeader(msgspec.Struct, frozen=True, kw_only=True):
     host_id: Annotated[str | None, Meta(description="identifies the machine")]
     commit: Annotated[str | None, Meta(description="commit of the suite")]
     settings: Annotated[dict[str, Value], Meta(description="settings of the machine")]
+    tolerances: Annotated[
+        dict[str, ToleranceEntry], Meta(description="tolerances that items were marked with, by case")
+    ] = {}
     not_measured: Annotated[dict[str, str], Meta(description="items and comparisons without a figure, with the reason")]
     references: Annotated[list[str], Meta(description="measured cases without a comparison, such as references")]
     fields: Annotated[dict[str, list[Any]], Meta(description="distinct values of each field of the stacks")]
@@ -113,15 +117,8 @@ def digest(content: bytes) -> str:
 
 
 def stack_digest(stack: Stack) -> str:
-    """Return the digest of what a stack runs: stacks that differ only in the measuring code, or in how their wheel and
-    their program were named, have the same one.
-    """
-    fields = {name: value for name, value in msgspec.to_builtins(stack).items() if name not in _NOT_RUN}
-    fields["program"] = FOLDER.sub("", stack.program)
-    return digest(msgspec.json.encode(fields, order="sorted"))
-
-
-_NOT_RUN = OF_THE_SUITE | {"requirement"}
+    """Return the digest of what makes a stack the same as another one (`perf.stack.identity`)."""
+    return digest(msgspec.json.encode(identity(stack), order="sorted"))
 
 
 def columns_of(stacks: Mapping[str, Stack]) -> tuple[dict[str, list[Any]], dict[str, list[int]]]:
@@ -169,6 +166,18 @@ def read_night(path: Path) -> NightFile:
     return night
 
 
+def _unreadable(header: RunHeader) -> Iterator[str]:
+    """Yield the tolerances and the stacks of a first line that cannot be."""
+    for name, entry in header.tolerances.items():
+        if not entry.possible:
+            yield f"contains an impossible tolerance of {name}: {entry.text}"
+    for name in header.stacks:
+        try:
+            header.stack(name)
+        except (LookupError, ValueError):
+            yield f"holds a stack that cannot be read: {name}"
+
+
 def _impossible(night: NightFile) -> Iterator[str]:
     """Yield what cannot have been measured, and references to what the file does not hold."""
     header = night.header
@@ -176,11 +185,7 @@ def _impossible(night: NightFile) -> Iterator[str]:
         yield f"has an invalid machine class: {header.machine_class!r}"
     if header.ended.tzinfo is None:
         yield "does not say in which time zone its run ended"
-    for name in header.stacks:
-        try:
-            header.stack(name)
-        except (LookupError, ValueError):
-            yield f"holds a stack that cannot be read: {name}"
+    yield from _unreadable(header)
     seen: set[tuple[str, str]] = set()
     for line in night.comparisons:
         where = f"{line.case} over {line.over}"

@@ -8,7 +8,7 @@ from perf.history.accepted import AcceptedLevel, AcceptedLevels
 from perf.history.schema import SIDE_BY_SIDE, Comparison, NightFile, RunHeader
 from perf.judge.steps import scale_of
 from perf.judge.variance_prior import MAX_DEGREES, VariancePrior, prior_of
-from perf.runs.tolerances import Tolerances
+from perf.runs.tolerances import ToleranceEntry, Tolerances
 from perf.stack import differences
 
 # From this number of nights side by side with one stack on, a case is judged by them and not by its stored ratios.
@@ -48,6 +48,11 @@ class Series:
     def family(self) -> str:
         """The family of the case."""
         return self.nights[-1].line.family
+
+    @property
+    def marked(self) -> ToleranceEntry | None:
+        """The tolerance that the case's item was marked with in the last night, if any."""
+        return self.nights[-1].header.tolerances.get(self.case)
 
     @property
     def values(self) -> list[float]:

@@ -66,15 +66,15 @@ def finding_lines(findings: HistoryFindings) -> Iterator[str]:
     """Yield the findings, the least likely by chance first, and the counts of everything that was looked at."""
     lost, changed = findings.lost, findings.changed
     for one in lost[:SHOWN_FINDINGS]:
-        yield f"{one.series.name}: {_with_interval(one.changes.net)} since {_start(one)}"
+        yield f"{one.series.name}: {_with_interval(one.changes.net)} since {since_text(one)}"
         for change in one.dated:
-            yield f"  {_described(change)}"
+            yield f"  {described(change)}"
             yield from (f"    changed: {difference}" for difference in change.changed or ["nothing that is recorded"])
         yield f"  show: {uv()} run mxperf history show '{one.series.case}'"
     if len(lost) > SHOWN_FINDINGS:
         yield f"and {len(lost) - SHOWN_FINDINGS} more: {uv()} run mxperf history show"
     for one in changed[:SHOWN_FINDINGS]:
-        yield f"Not a loss: {one.series.name}: {'; '.join(map(_described, one.dated))}"
+        yield f"Not a loss: {one.series.name}: {'; '.join(map(described, one.dated))}"
     if len(changed) > SHOWN_FINDINGS:
         yield f"and {len(changed) - SHOWN_FINDINGS} more changes that are not losses."
     short = sum(one.too_short for one in findings.judged)
@@ -90,13 +90,15 @@ def finding_lines(findings: HistoryFindings) -> Iterator[str]:
     yield f"History: {counted(judged, 'series', 'series')} judged, {counted(len(lost), 'loss', 'losses')}."
 
 
-def _described(change: DatedChange) -> str:
+def described(change: DatedChange) -> str:
+    """Return a change as text: its kind, its size, and when."""
     point = change.point
     when = f"on {change.first:%Y-%m-%d %H:%M}" if point.kind == "step" else f"from {change.first:%Y-%m-%d %H:%M} on"
     return f"{point.kind} of {_with_interval(point.change)} {when}, noticed {change.noticed:%Y-%m-%d %H:%M}"
 
 
-def _start(one: JudgedSeries) -> str:
+def since_text(one: JudgedSeries) -> str:
+    """Return what the level of a series is compared with."""
     if one.series.accepted:
         return f"the level accepted by {one.series.accepted.by} on {one.series.accepted.since}"
     if one.series.anchored:

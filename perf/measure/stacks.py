@@ -66,6 +66,7 @@ def stack_of(plan: Plan[Any], variant: Variant[Any], placements: tuple[Placement
         job=dict(program.settings),
         measuring=measuring_code(),
         injected=variant.extra_work,
+        libraries=dict(build.libraries),
     )
 
 

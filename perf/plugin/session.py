@@ -33,7 +33,7 @@ from perf.runs.schema import RunContext, Shard
 from perf.runs.tolerances import ToleranceEntry, Tolerances, read_tolerances
 from perf.runs.variances import Priors, priors_of
 from perf.runs.verdict import Verdict
-from perf.stack import OF_THE_SUITE, Stack, differing
+from perf.stack import Stack, build_changes
 from perf.wording import counted
 
 # How an item ended that did not fail.
@@ -230,12 +230,12 @@ class PerfSession:
         now = stack_of(plan, variant, self.setup.placements)
         stored = self.judge.baseline.cases if self.judge.baseline else {}
         stacks = [stored[case.id].stack for case in cases if case.id in stored]
-        changed = [then for then in stacks if differing(then, now) - OF_THE_SUITE]
+        changed = [then for then in stacks if build_changes(then, now)]
         if not changed:
             return None
         then = changed[0]
         baseline_arm = baseline_arm_of(plan, variant, then, self.setup.placements, self._build_like)
-        names = sorted(differing(then, now) - OF_THE_SUITE)
+        names = sorted(build_changes(then, now))
         return baseline_arm or f"of what differs ({', '.join(names)}) nothing can be put back"
 
     def _build_like(self, build: Build, then: Stack) -> Build | None:

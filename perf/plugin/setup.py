@@ -109,6 +109,7 @@ class Setup:
             for build in self.builds.values()
             if build.blas_without_avx2 and self.machine.has_isa("avx2")
         ]
+        lines += [note for build in self.builds.values() for note in build.notes]
         ignored = scrubbed_shell_variables(os.environ)
         if ignored:
             lines.append(f"ignored, though the shell sets them: {', '.join(ignored)} (perf/builds/builds.toml)")
@@ -137,6 +138,8 @@ class Setup:
         for build in self.builds.values():
             blas = f", OpenBLAS for {build.blas_kernels}" if build.blas_kernels else ""
             origin = "" if build.locked else ", not locked"
+            if build.overridden:
+                origin += f", pins overridden: {'; '.join(build.overridden)}"
             builds.setdefault(f"{build.requirement}{blas}{origin}", []).append(build.role)
         described = "; ".join(f"{', '.join(roles)}: {text}" for text, roles in builds.items())
         return [self.machine_line.removeprefix("machine class "), instances, f"builds {described}"]
@@ -147,6 +150,7 @@ SETUP = pytest.StashKey[Setup]()
 
 def _describe(build: Build) -> str:
     features = "MKL-DNN" if build.facts.mkldnn else "no MKL-DNN"
+    features += "".join(f", {kind} from {library}" for kind, library in build.libraries.items())
     if build.blas_kernels:
         features += f", OpenBLAS for {build.blas_kernels}"
     if build.mpi:

@@ -6,6 +6,7 @@ same number, and let a case pass that its baseline does not hold. Its options ke
 work behind `--benchmark-save` and `--benchmark-compare` is done here, on its own JSON.
 """
 
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pytest_benchmark.storage.file import FileStorage
 
 from perf.cache import if_free, remove
 from perf.errors import PerfError
-from perf.files import decoded, read_bytes, write_whole
+from perf.files import ROOT, decoded, read_bytes, write_whole
 from perf.judge.judgement import VerdictKind
 from perf.machine import read_machine
 from perf.measure.family import Case
@@ -230,6 +231,19 @@ def store_run(document: Mapping[str, Any], storage: Storage, folder: Path, toler
     except PerfError as error:
         return StorageOutcome([*lines, str(error)], failed=True)
     return StorageOutcome([*lines, *stored.lines])
+
+
+def baseline_path(storage: Storage, judge: Judge) -> Path:
+    """Return the file of the stored run that judges a session."""
+    paths = [storage.folder / judge.name, Path(storage.compare or judge.name)]
+    return next((path for path in paths if path.is_file()), paths[0])
+
+
+def judge_command(storage: Storage, judge: Judge, folder: Path) -> str:
+    """Return the command that judges the run in a session's folder again; files of the checkout are named as in it."""
+    paths = [folder / RUN, *([baseline_path(storage, judge)] if judge.baseline else [])]
+    named = [str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path) for path in paths]
+    return shlex.join([uv(), "run", "mxperf", "judge", *named])
 
 
 def document_of(config: pytest.Config) -> dict[str, Any]:

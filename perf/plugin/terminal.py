@@ -17,7 +17,15 @@ from perf.plugin.options import OPTIONS
 from perf.plugin.refusals import shows_benchmark_table
 from perf.plugin.session import ENDED, PASSED, SESSION, PerfSession
 from perf.plugin.setup import SETUP
-from perf.plugin.storage import STORAGE, STORED, Storage, StorageOutcome, document_of
+from perf.plugin.storage import (
+    STORAGE,
+    STORED,
+    Storage,
+    StorageOutcome,
+    baseline_path,
+    document_of,
+    judge_command,
+)
 from perf.published import published_scaling
 from perf.report.brief import Brief, print_brief
 from perf.report.charts import write_training_charts
@@ -86,6 +94,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             judged=session.verdicts if session else RunVerdicts({}),
             selected=selected,
             closing=closing,
+            everything=judge_command(config.stash[STORAGE], session.judge, session.journal.folder) if session else "",
         )
         print_brief(brief, console)
     overview = _overview(config, session) if session else None
@@ -146,8 +155,7 @@ def _baseline(storage: Storage, session: PerfSession) -> Readable | None:
     """Return the session's baseline with its answers; None without a stored run."""
     if session.judge.baseline is None:
         return None
-    paths = [storage.folder / session.judge.name, Path(storage.compare or session.judge.name)]
-    return read_reported(next((path for path in paths if path.is_file()), paths[0]), session.judge.baseline)
+    return read_reported(baseline_path(storage, session.judge), session.judge.baseline)
 
 
 def _overview(config: pytest.Config, session: PerfSession) -> Overview:

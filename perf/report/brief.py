@@ -27,7 +27,7 @@ from perf.runs.groups import RunVerdicts
 from perf.runs.judges import Judge
 from perf.runs.record import CaseRecord
 from perf.runs.verdict import GRAVITY, Verdict
-from perf.wording import change_text, counted, uv
+from perf.wording import change_text, counted
 
 # The section shows at most this many cases that are not `ok`, the gravest first; then as many reasons, and differences.
 # With these, the quick tier fits 60 lines of 100 columns whatever its verdicts are.
@@ -50,6 +50,7 @@ class Brief:
     judged: the verdicts.
     selected: the names of the selected cases.
     closing: where the time went and where the run is, a line each.
+    everything: the command that prints all that the section leaves out.
     """
 
     machine: Sequence[str]
@@ -60,6 +61,7 @@ class Brief:
     judged: RunVerdicts
     selected: Sequence[str]
     closing: Sequence[str]
+    everything: str
 
 
 def print_brief(brief: Brief, console: Console) -> None:
@@ -118,25 +120,25 @@ def _print_verdicts(brief: Brief, console: Console) -> None:
         console.print(table)
     only_then = brief.judge.only_then(brief.selected)
     groups = [group for group in brief.judged.groups if group.judgement.kind != "ok"]
+    reasons, changes = reason_lines(verdicts, SHOWN_NAMES), change_lines(verdicts, 0)
+    about = brief.judge.lines()
+    left_out = {
+        "case": len(doubtful) - MOST_CASES,
+        "reason": len(reasons) - MOST_REASONS,
+        "difference": len(changes) - MOST_CHANGES,
+        "line": len(about) - MOST_REASONS,
+    }
+    more = [counted(number, f"more {noun}") for noun, number in left_out.items() if number > 0]
     lines = [
-        *([_more(len(doubtful) - MOST_CASES, "case")] if len(doubtful) > MOST_CASES else []),
-        *_most(reason_lines(verdicts, SHOWN_NAMES), MOST_REASONS, "reason"),
+        *reasons[:MOST_REASONS],
         *(f"{group.text[0].upper()}{group.text[1:]}: {group.judgement.kind}." for group in groups),
-        *_most(change_lines(verdicts, 0), MOST_CHANGES, "difference"),
+        *changes[:MOST_CHANGES],
         *([f"Only in the baseline: {listed(only_then, SHOWN_NAMES)}."] if only_then else []),
-        *_most(brief.judge.lines(), MOST_REASONS, "line"),
+        *about[:MOST_REASONS],
         *detectable_lines(verdicts),
+        *([f"and {', '.join(more)}: {brief.everything}"] if more else []),
     ]
     _print_lines(lines, console)
-
-
-def _most(lines: Sequence[str], most: int, noun: str) -> list[str]:
-    """Return the first lines and, if there are more, how many."""
-    return [*lines[:most], _more(len(lines) - most, noun)] if len(lines) > most else list(lines)
-
-
-def _more(number: int, noun: str) -> str:
-    return f"and {counted(number, f'more {noun}')}: {uv()} run mxperf judge RUN.json BASELINE.json"
 
 
 def _table(verdicts: Sequence[Verdict]) -> TextTable:

@@ -1,20 +1,23 @@
-"""The text of an issue about a confirmed regression: at most 60 lines, in which names do no harm."""
+"""The text of an issue about a regression or a loss in the history: at most 60 lines, in which names do no harm."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from perf.history.findings import HistoryFindings
 from perf.judge.judgement import Judgement
+from perf.report.github.history import loss_lines
 from perf.report.overview import rerun_command
 from perf.runs.gate import Gate
 from perf.runs.groups import RunVerdicts
+from perf.runs.judges import Judge
 from perf.runs.night.issue import Decision, confirmed
 from perf.runs.schema import StoredRun
 from perf.runs.verdict import Verdict
 from perf.wording import counted
 
-# Cases in the table, differences between the stacks, and cases that are not settled: with the rest of the text, fewer
-# than 60 lines.
-MOST_CASES, MOST_CHANGES, MOST_OPEN = 20, 10, 5
+# Cases in the table, differences between the stacks, cases that are not settled, and losses in the history: with the
+# rest of the text, fewer than 60 lines.
+MOST_CASES, MOST_CHANGES, MOST_OPEN, MOST_LOSSES = 15, 8, 5, 5
 # Characters of a name, and of a command: longer ones were not written by this suite.
 MOST_NAME, MOST_COMMAND = 200, 2000
 # What is not plain text everywhere: a character reference is never Markdown, HTML, a link or a mention.
@@ -28,14 +31,34 @@ def title_of(decision: Decision) -> str:
     return f"Performance regression on {_plain(decision.subject.machine_class)}{candidate}"
 
 
-def body_of(decision: Decision, run: StoredRun, gate: Gate, judged: RunVerdicts, address: str | None) -> str:
-    """Return the text of an issue, the worst case first. `address` is the page of the workflow's run, if there is one.
+def body_of(
+    decision: Decision,
+    run: StoredRun,
+    judge: Judge,
+    judged: RunVerdicts,
+    findings: HistoryFindings | None,
+    address: str | None,
+) -> str:
+    """Return the text of an issue, the worst case first. `findings` are those of the history, if it was looked at, and
+    `address` is the page of the workflow's run, if there is one.
 
     The command that reproduces the worst case is the run's own, for that case alone.
     """
     slower = sorted(confirmed(judged).values(), key=_change)
     lines = [
         decision.subject.mark,
+        *(_regressed(slower, run, judge, judged) if slower and isinstance(judge, Gate) else []),
+        *(_lost(findings, run) if findings and findings.lost else []),
+        *_open_cases(decision),
+        f"Run of {code(run.datetime[:16])}{f': {address}' if address else ''}. Every night edits this text, and closes "
+        "the issue when all of these cases were judged and none is slower.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _regressed(slower: Sequence[Verdict], run: StoredRun, gate: Gate, judged: RunVerdicts) -> list[str]:
+    return [
         f"**Regressed**: {len(slower)} of {counted(len(judged.verdicts), 'judged case')} on "
         f"{code(run.perf.machine_class)}, measured side by side with the stack of {code(gate.name)}.",
         "",
@@ -52,12 +75,17 @@ def body_of(decision: Decision, run: StoredRun, gate: Gate, judged: RunVerdicts,
         "",
         *fenced(_command(slower[0], run, gate)),
         "",
-        *_open_cases(decision),
-        f"Run of {code(run.datetime[:16])}{f': {address}' if address else ''}. Every night edits this text, and closes "
-        "the issue when all of these cases were judged and none is slower.",
-        "",
     ]
-    return "\n".join(lines)
+
+
+def _lost(findings: HistoryFindings, run: StoredRun) -> list[str]:
+    files = findings.nights.files
+    return [
+        f"**Lost over the nights**: {counted(len(findings.lost), 'ratio')} on {code(run.perf.machine_class)}, by a "
+        f"step or by creep in the {counted(len(files), 'run')} since {files[0].header.ended:%Y-%m-%d}.",
+        "",
+        *loss_lines(findings, MOST_LOSSES),
+    ]
 
 
 def closing_text(decision: Decision, run: StoredRun, address: str | None) -> str:
@@ -83,7 +111,7 @@ def _plain(text: str, most: int = MOST_NAME) -> str:
 
 
 def _row(verdict: Verdict, run: StoredRun, gate: Gate) -> str:
-    tolerance = gate.tolerances.of(run.cases[verdict.case].family, verdict.case)
+    tolerance = gate.tolerance_of(run.cases[verdict.case])
     return f"| {code(verdict.case)} | {_interval(verdict.side_by_side)} | {tolerance.change:.1%} |"
 
 
@@ -115,7 +143,7 @@ def _open_cases(decision: Decision) -> list[str]:
         return []
     more = f" and {len(names) - MOST_OPEN} more" if len(names) > MOST_OPEN else ""
     listed = ", ".join(map(code, names[:MOST_OPEN]))
-    return [f"Slower before, and neither slower nor cleared in this run: {listed}{more}.", ""]
+    return [f"A loss before, and neither a loss nor cleared in this run: {listed}{more}.", ""]
 
 
 def _command(verdict: Verdict, run: StoredRun, gate: Gate) -> str:

@@ -20,7 +20,7 @@ from perf.runs.refreshing.records import AnchorDrift
 from perf.runs.schema import FEW, AcceptedLosses, StoredCase, StoredRun
 from perf.runs.store import RunFiles, find_run_files, locked, save
 from perf.runs.tolerances import Tolerances
-from perf.stack import OF_THE_SUITE, differing
+from perf.stack import build_changes
 from perf.wording import counted
 
 # A case with one of these verdicts replaces the stored one only for a stated reason.
@@ -208,7 +208,7 @@ def _compared_with(run: StoredRun, runs: Mapping[Path, StoredRun]) -> dict[Path,
         newest = containing[-1][1].cases[name].stack
         history: list[Path] = []
         for path, stored in reversed(containing):
-            if differing(stored.cases[name].stack, newest) - OF_THE_SUITE:
+            if build_changes(stored.cases[name].stack, newest):
                 break
             history.append(path)
             if stored.perf.accepted and name in stored.perf.accepted.verdicts:

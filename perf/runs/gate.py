@@ -13,7 +13,7 @@ from perf.runs.schema import RunContext, StoredCase, StoredRun
 from perf.runs.tolerances import ToleranceEntry, Tolerances
 from perf.runs.variances import Priors, SessionVariances, priors_of
 from perf.runs.verdict import GRAVITY, Ratio, Verdict
-from perf.stack import DECISIVE, OF_THE_SUITE, differences, differing
+from perf.stack import DECISIVE, build_changes, differences, differing
 from perf.wording import counted
 
 
@@ -102,7 +102,7 @@ class Gate:
         latency_ratio = case.latency_s / then.latency_s if self.same_machine else None
         changes = (*differences(then.stack, case.stack), *_differences_over(then, case))
         ratios = tuple(self._ratios(case, then, priors))
-        changed = differing(then.stack, case.stack) - OF_THE_SUITE
+        changed = build_changes(then.stack, case.stack)
         missing: tuple[str, ...] = ()
         if case.side_by_side is not None and self._compares(case, then):
             judgement = self._side_by_side(case, priors)
@@ -166,14 +166,14 @@ class Gate:
         """
         if case.side_by_side is None or case.side_by_side.problem:
             return False
-        changed = differing(then.stack, case.stack) - OF_THE_SUITE
+        changed = build_changes(then.stack, case.stack)
         lacking = differing(then.stack, case.side_by_side.stack)
         foreign = lacking & differing(case.stack, case.side_by_side.stack)
         return not changed <= lacking and not _decisive(foreign)
 
     def _side_by_side(self, case: StoredCase, priors: Priors) -> Judgement:
         values = case.side_by_side.values if case.side_by_side else []
-        return judge_side_by_side(values, priors.side_by_side, self._tolerance(case), self.comparisons)
+        return judge_side_by_side(values, priors.side_by_side, self.tolerance_of(case), self.comparisons)
 
     def _same_stack(
         self, case: StoredCase, then: StoredCase, ratios: tuple[Ratio, ...], changes: tuple[str, ...]
@@ -226,15 +226,16 @@ class Gate:
         """Yield the ratios whose reference ran the same stack then and now."""
         for reference, sample in case.samples.items():
             stored = then.samples.get(reference)
-            if stored is None or differing(stored.over, sample.over) - OF_THE_SUITE:
+            if stored is None or build_changes(stored.over, sample.over):
                 continue
             sessions = self.sessions.of(case.family, case.name, reference)
-            tolerance = self._tolerance(case)
+            tolerance = self.tolerance_of(case)
             now, before = sample.observed, stored.observed
             judgement = judge_drift(now, before, priors.within, sessions, tolerance, self.comparisons)
             yield Ratio(reference, judgement, _estimate(now, priors), _estimate(before, priors))
 
-    def _tolerance(self, case: StoredCase) -> Tolerance:
+    def tolerance_of(self, case: StoredCase) -> Tolerance:
+        """Return the tolerance by which a case is judged."""
         return self.tolerances.of(case.family, case.name, self.marked.get(case.name))
 
 
@@ -246,13 +247,15 @@ def comparisons_of(selected: Collection[str], baseline: StoredRun | None) -> int
 
 
 def _differences_over(then: StoredCase, now: StoredCase) -> list[str]:
-    """Return what changed in the stacks of a case's references, if a reference is no longer the same."""
-    lines = []
-    for reference, sample in now.samples.items():
-        before = then.samples.get(reference)
-        if before is not None and differing(before.over, sample.over) - OF_THE_SUITE:
-            lines += [f"{reference}: {difference}" for difference in differences(before.over, sample.over)]
-    return lines
+    """Return what changed in the stacks of a case's references and not in its own."""
+    own = differences(then.stack, now.stack)
+    return [
+        f"{reference}: {difference}"
+        for reference, sample in now.samples.items()
+        if reference in then.samples
+        for difference in differences(then.samples[reference].over, sample.over)
+        if difference not in own
+    ]
 
 
 def _decisive(names: Collection[str]) -> set[str]:

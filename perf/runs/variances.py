@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from perf.judge.variance_prior import MAX_DEGREES, VariancePrior, fit_prior, prior_of, sum_of_squares, variance_of
 from perf.runs.schema import StoredCase, StoredRun
 from perf.runs.tolerances import Tolerances
-from perf.stack import OF_THE_SUITE, differing
+from perf.stack import build_changes
 from perf.wording import counted
 
 # With fewer stored runs, the variance between sessions is not estimated but assumed.
@@ -124,7 +124,6 @@ def _log_speedup(run: StoredRun, name: str, reference: str, like: StoredCase) ->
     if case is None or sample is None or sample.observed is None:
         return None
     pairs = (case.stack, like.stack), (sample.over, like.samples[reference].over)
-    changed = set().union(*(differing(one, another) for one, another in pairs)) - OF_THE_SUITE
-    if changed:
+    if any(build_changes(one, another) for one, another in pairs):
         return None
     return sample.sessions[-1] if sample.sessions else sample.observed.log_ratio

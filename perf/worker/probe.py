@@ -1,15 +1,17 @@
 """Describe an MXNet installation: `python -m perf.worker.probe [module ...]` inside a build.
 
 Imports MXNet and every named module, and prints one line of JSON. Any failure leaves its traceback on stderr and a
-non-zero exit code, so success means that the import really works. Output on stderr after the line NUMPY_LOADED comes
-from MXNet's libraries, not from numpy's.
+non-zero exit code, so success means that the import really works. Output on stderr between the lines NUMPY_LOADED and
+MXNET_LOADED comes from MXNet's libraries, not from those of other packages.
 """
 
+import ctypes
 import hashlib
 import importlib
 import json
 import os
 import platform
+import re
 import sys
 from collections.abc import Callable, Iterable
 from importlib import metadata
@@ -17,7 +19,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 File = TypeVar("File", bound=PurePosixPath)
+LIBRARIES = {"OpenMP": re.compile(r"lib(iomp5|gomp|omp)\b"), "BLAS": re.compile(r"lib(mklml|mkl_rt|openblas|blas)")}
 NUMPY_LOADED = "perf.worker.probe: numpy is loaded"
+MXNET_LOADED = "perf.worker.probe: mxnet is loaded"
 
 
 def facts(modules: list[str]) -> dict[str, Any]:
@@ -30,6 +34,7 @@ def facts(modules: list[str]) -> dict[str, Any]:
     numpy = importlib.import_module("numpy")
     print(NUMPY_LOADED, file=sys.stderr, flush=True)
     mxnet, libinfo = (importlib.import_module(name) for name in ("mxnet", "mxnet.libinfo"))
+    print(MXNET_LOADED, file=sys.stderr, flush=True)
     for module in modules:
         importlib.import_module(module)
     library = Path(libinfo.find_lib_path()[0]).resolve()
@@ -41,7 +46,7 @@ def facts(modules: list[str]) -> dict[str, Any]:
         raise RuntimeError(f"the package mxnet must come from one distribution, but comes from {owners}")
     return {
         "mxnet": mxnet.__version__,
-        "mkldnn": has_mkldnn(),
+        "mkldnn": has_mkldnn(library),
         "numpy": numpy.__version__,
         "python": platform.python_version(),
         "library": str(library.relative_to(prefix)),
@@ -52,14 +57,27 @@ def facts(modules: list[str]) -> dict[str, Any]:
     }
 
 
-def has_mkldnn() -> bool:
-    """Return whether MXNet was compiled with MKL-DNN, which 2.0 calls oneDNN.
-
-    Raises ImportError on releases before 1.5.0, which do not report it.
-    """
-    # Not `mx.runtime`: `import mxnet` alone does not load that module in 1.5.0.
-    features = importlib.import_module("mxnet.runtime").Features()
+def has_mkldnn(library: Path) -> bool:
+    """Return whether this libmxnet.so, which is loaded, was compiled with MKL-DNN, which 2.0 calls oneDNN."""
+    try:
+        # Not `mx.runtime`: `import mxnet` alone does not load that module in 1.5.0.
+        features = importlib.import_module("mxnet.runtime").Features()
+    except ModuleNotFoundError:  # releases before 1.5.0, which are linked with libmkldnn.so or have nothing of it
+        return hasattr(ctypes.CDLL(str(library)), "mkldnn_engine_create")
     return any(features.is_enabled(name) for name in ("MKLDNN", "ONEDNN") if name in features)
+
+
+def libraries(library: Path) -> dict[str, str]:
+    """Return the libraries that this libmxnet.so, which is loaded, computes with: "OpenMP" and "BLAS", by file name.
+
+    Those of other packages are left out, and a BLAS inside of libmxnet.so, which has no file of its own.
+    """
+    prefix = Path(sys.prefix).resolve()
+    paths = {Path(line.split(maxsplit=5)[-1]) for line in Path("/proc/self/maps").read_text().splitlines()}
+    # Beside libmxnet.so, or of the system.
+    own = sorted(path.name for path in paths if path.parent == library.parent or not path.is_relative_to(prefix))
+    loaded = {kind: next(filter(pattern.match, own), None) for kind, pattern in LIBRARIES.items()}
+    return {kind: name for kind, name in loaded.items() if name}
 
 
 def content_sha256(distribution: str) -> str:
@@ -103,11 +121,13 @@ def openmp(prefix: Path) -> str | None:
 
 
 def main(modules: list[str]) -> None:
-    """Print the facts as one line of JSON on stdout, and nothing else. Raises whatever importing raises."""
+    """Print facts and libraries as one line of JSON on stdout, and nothing else. Raises whatever importing raises."""
     # MXNet and its libraries may print on file descriptor 1 at any time: redirect that to stderr.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as stdout:
         os.dup2(2, 1)
-        stdout.write(json.dumps(facts(modules)) + "\n")
+        facts_ = facts(modules)
+        library = Path(sys.prefix).resolve() / facts_["library"]
+        stdout.write(json.dumps({"facts": facts_, "libraries": libraries(library)}) + "\n")
 
 
 if __name__ == "__main__":

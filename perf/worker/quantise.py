@@ -1,5 +1,6 @@
 """Quantisation with MXNet's own functions; needs a build with MKL-DNN."""
 
+import inspect
 import json
 import re
 from typing import Any
@@ -9,6 +10,12 @@ from mxnet.contrib.quantization import quantize_model
 
 # Names of the outputs to calibrate: those of layers, and the inputs.
 _LAYERS = re.compile(r"_output$|^data\d*$")
+# From 1.6.0 on, `quantize_model` calibrates what it quantises; by default it leaves a lone pooling in FP32.
+_OF_RELEASE: dict[str, Any] = (
+    {"quantize_mode": "full"}
+    if "quantize_mode" in inspect.signature(quantize_model).parameters
+    else {"calib_layer": lambda name: bool(_LAYERS.search(name))}
+)
 
 
 def quantise(
@@ -43,7 +50,7 @@ def quantise(
         calib_mode=mode,
         calib_data=mx.io.NDArrayIter(images, batch_size=min(batch_size, count)),
         num_calib_examples=count,
-        calib_layer=lambda name: bool(_LAYERS.search(name)),
         quantized_dtype="auto",
+        **_OF_RELEASE,
     )
     return quantised.get_backend_symbol("MKLDNN_QUANTIZE"), arguments, auxiliary

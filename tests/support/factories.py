@@ -42,6 +42,7 @@ CHANGED: dict[str, Any] = {
     "placement": ("0-1 on node 1",),
     "job": {"epochs": 2},
     "injected": 0.05,
+    "libraries": {"OpenMP": "libgomp.so.1"},
 }
 
 
@@ -65,6 +66,7 @@ def stack(variant: str = "mkl-fp32", **fields: Any) -> dict[str, Any]:
         "job": {},
         "measuring": "0123456789ab",
         "injected": 0.0,
+        "libraries": {"OpenMP": "libiomp5.so"},
         **fields,
     }
 

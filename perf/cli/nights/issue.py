@@ -1,6 +1,7 @@
 """The subcommand issue: open, update or close the issue about a confirmed regression."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +10,13 @@ import typer
 from rich.console import Console
 
 from perf.cli.github import gh
+from perf.cli.history import history_of
 from perf.cli.judge import judge_files
 from perf.errors import PerfError
+from perf.history.findings import HistoryFindings
 from perf.report.console import say, widened
 from perf.report.issue import body_of, closing_text, title_of
-from perf.runs.gate import Gate
-from perf.runs.night.issue import Decision, OpenIssue, decide
+from perf.runs.night.issue import Decision, HistoryState, OpenIssue, decide
 
 # Only who may triage the repository can set a label: the text of an issue, which anybody may write, decides nothing.
 LABEL = "performance-regression"
@@ -30,34 +32,49 @@ def issue(
     ] = None,
     *,
     repository: Annotated[str, typer.Option(help="The repository on GitHub, as OWNER/NAME.")],
+    history: Annotated[
+        Path | None, typer.Option(help="A folder with the histories of machine classes, in FOLDER/CLASS.")
+    ] = None,
     address: Annotated[str | None, typer.Option(help="The page of the workflow's run, to link to.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be done, and the issue's text, and change nothing.")
     ] = False,
 ) -> None:
-    """Open or update one issue for a confirmed regression, and close it when the regression is gone.
+    """Open or update one issue for a confirmed regression or a loss in the history, and close it when both are gone.
 
     There is one for each machine class, and one for its candidate wheels. A regression is confirmed when the gate calls
     a case regressed, measured side by side with the baseline's stack. Noise, a machine that drifted and a night that
-    could not judge a case open nothing and close nothing. It uses the program gh.
+    could not judge a case open nothing and close nothing. A loss in the history is one that `mxperf history check`
+    finds; it is gone when its level is accepted, too. It uses the program gh.
 
     Exit code 0: done, or nothing to do; 4: a file cannot be used, or gh failed.
     """
     now, judge, judged = judge_files(run, baseline)
-    decision = decide(now.perf, judged, _open_issues(repository))
     console = widened(Console())
+    findings, problem = history_of(history, now.perf.machine_class)
+    if problem:
+        say(console, problem)
+    issues = _open_issues(repository)
+    decision = decide(now.perf, judged, issues, _state(findings, issues) if findings else None)
     number = f" {decision.number}" if decision.number is not None else ""
     say(console, f"{decision.action}{f' issue{number}' if decision.action != 'nothing' else ''}: {decision.why}")
     if decision.action == "nothing":
         return
     if decision.action == "close":
         text = closing_text(decision, now, address)
-    elif isinstance(judge, Gate):
-        text = body_of(decision, now, judge, judged, address)
+    else:
+        text = body_of(decision, now, judge, judged, findings if decision.subject.history else None, address)
     if dry_run:
         typer.echo(text)
         return
     _carry_out(decision, text, repository)
+
+
+def _state(findings: HistoryFindings, issues: Sequence[OpenIssue]) -> HistoryState:
+    """Return what a history says of the cases that are lost, or that open issues name."""
+    named = {case for issue in issues if issue.subject for case in issue.subject.history}
+    lost = frozenset(one.series.case for one in findings.lost)
+    return HistoryState(lost, frozenset(case for case in named - lost if findings.cleared(case)))
 
 
 def _open_issues(repository: str) -> list[OpenIssue]:

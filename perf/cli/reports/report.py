@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from perf.cli.history import history_of
 from perf.cli.judge import latest_stored
 from perf.report.overview import overview_of_run, rerun_command
 from perf.report.page.build import Judged, page_of, stored_verdicts
+from perf.report.page.nights import view_of
 from perf.report.page.source import Compared, read_reported
 from perf.report.page.write import write_page
 from perf.runs.baseline import TOLERANCES, usable_baseline
@@ -26,8 +28,12 @@ def report(
         ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("report.html"),
+    history: Annotated[
+        Path | None, typer.Option(help="A folder with the histories of machine classes, in FOLDER/CLASS.")
+    ] = None,
 ) -> None:
-    """Write a run as one HTML page: its verdicts, cases and figures, and what the gate cannot see.
+    """Write a run as one HTML page: its verdicts, cases and figures, the nights before it, and what the gate cannot
+    see.
 
     The page needs no network and no other file. Whatever the verdicts are, the exit code says only whether it was
     written: judge by `mxperf judge`.
@@ -51,6 +57,7 @@ def report(
     def command(item: str) -> str:
         return rerun_command(item, stored, judge.name)
 
-    page = page_of(compared, Judged(verdicts, records, judge, overview, tolerances, command))
+    nights = view_of(*history_of(history, stored.perf.machine_class)) if history else None
+    page = page_of(compared, Judged(verdicts, records, judge, overview, tolerances, command), nights)
     write_page(page, output)
     print(f"{output}: {overview.result}: {overview.counts_text}")

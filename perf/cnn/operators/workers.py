@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from perf.builds.releases import release_of
 from perf.cnn.operators.base import Arrays, OperatorCase
 from perf.errors import WorkerError
 from perf.measure.family import Resources
@@ -69,8 +70,10 @@ class OperatorWorkers:
             worker = self._worker(settings.role)
             worker.ask(Loaded, "compose", nodes=case.nodes)
             calibrated = paths["calibration"] if settings.quantised else None
+            release, _ = release_of(self._resources.build(settings.role).facts.mxnet)
+            subgraph = None if "fusion" in release.missing else settings.subgraph
             loaded = worker.ask(
-                Loaded, "rebuild", parameters=paths["parameters"], subgraph=settings.subgraph, calibration=calibrated
+                Loaded, "rebuild", parameters=paths["parameters"], subgraph=subgraph, calibration=calibrated
             )
             worker.ask(Done, "bind", inputs={}, scales={}, seed=0, arrays=paths["data"])
             worker.ask(Done, "save_outputs", path=str(output))

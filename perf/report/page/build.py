@@ -10,7 +10,7 @@ from perf.files import read_toml
 from perf.published import published_scaling
 from perf.report.overview import Finding, Overview
 from perf.report.page.cases import CaseSource, absent_rows, row_of, significance
-from perf.report.page.data import PAGE_SCHEMA, Accepted, CaseRow, Difference, Page, Rates, Worst
+from perf.report.page.data import PAGE_SCHEMA, Accepted, CaseRow, Difference, HistoryView, Page, Rates, Worst
 from perf.report.page.figures import figures_of
 from perf.report.page.source import Compared
 from perf.report.page.svg import interval_text
@@ -60,8 +60,8 @@ def stored_verdicts(compared: Compared) -> tuple[RunVerdicts, Mapping[str, Verdi
     return RunVerdicts(verdicts), records
 
 
-def page_of(compared: Compared, judged: Judged) -> Page:
-    """Return everything that the page shows of a run."""
+def page_of(compared: Compared, judged: Judged, history: HistoryView | None = None) -> Page:
+    """Return everything that the page shows of a run, and of the `history` of its class, if that was looked at."""
     context, overview = compared.run.perf, judged.overview
     measured = list(_rows(compared, judged))
     absent = absent_rows(overview, {row.name for row in measured}, compared.cases_then)
@@ -81,6 +81,7 @@ def page_of(compared: Compared, judged: Judged) -> Page:
             *overview.doubts,
             *compared.doubts,
             *_one_sided(rows),
+            *(history.warnings if history else ()),
             *(f"Doubtful while it ran: {f.check.replace('_', ' ')} {f.reading}." for f in doubtful),
         ],
         cases=rows,
@@ -99,6 +100,7 @@ def page_of(compared: Compared, judged: Judged) -> Page:
         ],
         environment=_environment(compared),
         settings=context.settings,
+        history=history,
     )
 
 

@@ -163,6 +163,32 @@ class Accepted(msgspec.Struct, frozen=True):
     cases: Annotated[list[str], Meta(description="the cases, each with its verdict")]
 
 
+class HistorySeries(msgspec.Struct, frozen=True, kw_only=True):
+    """The last nights of one ratio of a case."""
+
+    name: Annotated[str, Meta(description="name of the case")]
+    over: Annotated[str, Meta(description="what it is compared with")]
+    lost: Annotated[bool, Meta(description="whether it lost speed by more than its tolerance")]
+    too_short: Annotated[bool, Meta(description="whether it has too few nights to show anything")]
+    since: Annotated[str, Meta(description="level that its change refers to")]
+    change: Annotated[Interval | None, Meta(description="level now over that level; null if it did not change")]
+    changes: Annotated[list[str], Meta(description="its steps and its creep, with what changed then")]
+    days: Annotated[list[str], Meta(description="when each night's run ended, in UTC")]
+    ratios: Annotated[list[Interval], Meta(description="ratio of each night, with its 95 % interval")]
+    failed: Annotated[list[bool], Meta(description="whether the case failed that night")]
+    firsts: Annotated[list[str], Meta(description="first nights of its changes")]
+
+
+class HistoryView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the history of the machine class shows."""
+
+    problem: Annotated[str, Meta(description="why it could not be judged; empty if it was")] = ""
+    coverage: Annotated[list[str], Meta(description="nights that it holds, and files that cannot be used")] = []
+    warnings: Annotated[list[str], Meta(description="signs of an artefact in the last nights")] = []
+    series: Annotated[list[HistorySeries], Meta(description="all series, losses first")] = []
+    gone: Annotated[list[str], Meta(description="cases that the last night does not hold")] = []
+
+
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the page shows."""
 
@@ -186,3 +212,6 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     origin: Annotated[list[str], Meta(description="sessions behind run and baseline, and their drift since the anchor")]
     environment: Annotated[list[Difference], Meta(description="machine settings that differ from the baseline's")]
     settings: Annotated[dict[str, Any], Meta(description="machine settings of this run")]
+    history: Annotated[HistoryView | None, Meta(description="history of the class; null if it was not looked at")] = (
+        None
+    )

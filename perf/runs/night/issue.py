@@ -1,7 +1,9 @@
-"""Decide what becomes of the issue about a regression: a confirmed one opens it, a night that judged all closes it."""
+"""Decide what becomes of the issue about a regression: a confirmed one, or a loss over the nights, opens it; a night
+that judged all closes it.
+"""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,13 +23,14 @@ CLEARED = frozenset({"ok", "improved"})
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """What an issue is about: the `machine_class`, the `roles` of candidate wheels, none for the locked wheels, and the
-    `cases` that are slower.
+    """What an issue is about: the `machine_class`, the `roles` of candidate wheels, none for the locked wheels, the
+    `cases` that are slower than the baseline's stack, and those that lost speed in the `history`.
     """
 
     machine_class: str
     roles: tuple[str, ...]
     cases: tuple[str, ...]
+    history: tuple[str, ...] = ()
 
     @property
     def mark(self) -> str:
@@ -53,6 +56,16 @@ class OpenIssue(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
+class HistoryState:
+    """What the history of the locked wheels says: the cases that `lost` speed by a step or by creep, and those of an
+    issue that are `cleared`: judged without a loss, or accepted.
+    """
+
+    lost: frozenset[str]
+    cleared: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Decision:
     """What to do: the `action`, on the issue of this `number`, None for a new one or none, and `why`. `subject` is what
     the issue is then about, and `open_cases` its cases that are not slower tonight and were not cleared either.
@@ -73,31 +86,38 @@ def confirmed(judged: RunVerdicts) -> dict[str, Verdict]:
     return {verdict.case: verdict for verdict in regressed if verdict.side_by_side is not None}
 
 
-def decide(context: RunContext, judged: RunVerdicts, issues: Sequence[OpenIssue]) -> Decision:
+def decide(
+    context: RunContext, judged: RunVerdicts, issues: Sequence[OpenIssue], history: HistoryState | None = None
+) -> Decision:
     """Return what becomes of the issue about a run's machine class and candidates, given the open issues.
 
-    It is opened or updated for a confirmed regression. It is closed when every case that it names was judged and is not
-    slower. A night that leaves one of them open changes nothing.
+    It is opened or updated for a confirmed regression, and for a loss in the history. It is closed when every case that
+    it names was judged and has neither, or its loss was accepted. A night that leaves one of them open changes nothing.
+    Without a `history`, what an issue says of it stays open. Candidates have no history.
     """
-    slower = confirmed(judged)
-    subject = Subject(context.machine_class, roles_of(context), tuple(sorted(slower)))
-    mine = sorted(
-        ((issue.number, about) for issue in issues if (about := _same(issue, subject))), key=lambda one: one[0]
-    )
-    number, about = mine[0] if mine else (None, None)
+    slower, roles = confirmed(judged), roles_of(context)
+    lost = history.lost if history and not roles else frozenset()
+    subject = Subject(context.machine_class, roles, tuple(sorted(slower)), tuple(sorted(lost)))
+    number, about = _mine(issues, subject)
     if context.injected:
         return Decision("nothing", "the run was slowed down on purpose", subject, number)
-    open_cases = _open_cases(about, slower, judged.verdicts)
-    if slower:
-        cases = f"{counted(len(slower), 'case is', 'cases are')} slower than the baseline's stack"
-        kept = msgspec.structs.replace(subject, cases=tuple(sorted({*slower, *open_cases})))
-        return Decision("update" if about else "open", cases, kept, number, open_cases)
+    cleared = {name for name, verdict in judged.verdicts.items() if verdict.kind in CLEARED}
+    open_cases = _open(about.cases if about else (), slower.keys(), cleared)
+    open_history = _open(about.history if about else (), lost, history.cleared if history else ())
+    still_open = tuple(dict.fromkeys([*open_cases, *open_history]))
+    if slower or lost:
+        kept = msgspec.structs.replace(
+            subject, cases=tuple(sorted({*slower, *open_cases})), history=tuple(sorted({*lost, *open_history}))
+        )
+        return Decision("update" if about else "open", _reasons(len(slower), len(lost)), kept, number, still_open)
     if about is None:
         return Decision("nothing", "no case has a confirmed regression", subject)
-    if open_cases:
-        cases = counted(len(open_cases), "case")
-        return Decision("nothing", f"{cases} of the issue cannot be called cured", about, number, open_cases)
-    return Decision("close", "every case of the issue was judged, and none is slower", about, number)
+    if still_open:
+        cases = counted(len(still_open), "case")
+        return Decision("nothing", f"{cases} of the issue cannot be called cured", about, number, still_open)
+    gone = ", and no loss in the history is left that was not accepted" if about.history else ""
+    why = "every case of the issue was judged, and none is slower"
+    return Decision("close", f"{why}{gone}", about, number)
 
 
 def roles_of(context: RunContext) -> tuple[str, ...]:
@@ -109,15 +129,19 @@ def _escaped(char: re.Match[str]) -> str:
     return f"\\u{ord(char[0]):04x}"
 
 
-def _same(issue: OpenIssue, subject: Subject) -> Subject | None:
-    about = issue.subject
-    same = about and (about.machine_class, about.roles) == (subject.machine_class, subject.roles)
-    return about if same else None
+def _mine(issues: Sequence[OpenIssue], subject: Subject) -> tuple[int | None, Subject | None]:
+    """Return the oldest open issue about the same machine class and candidates, and what it is about."""
+    named = [(issue.number, about) for issue in issues if (about := issue.subject)]
+    same = [(n, a) for n, a in named if (a.machine_class, a.roles) == (subject.machine_class, subject.roles)]
+    return min(same, key=lambda one: one[0], default=(None, None))
 
 
-def _open_cases(
-    about: Subject | None, slower: Mapping[str, Verdict], verdicts: Mapping[str, Verdict]
-) -> tuple[str, ...]:
-    """The cases of an issue that are not slower tonight, and of which nobody can say that they are not."""
-    cleared = {name for name, verdict in verdicts.items() if verdict.kind in CLEARED}
-    return tuple(name for name in (about.cases if about else ()) if name not in slower and name not in cleared)
+def _open(named: Sequence[str], lost: Collection[str], cleared: Collection[str]) -> tuple[str, ...]:
+    """Return the cases of an issue that have no loss now, and of which nobody can say that they have none."""
+    return tuple(name for name in named if name not in lost and name not in cleared)
+
+
+def _reasons(slower: int, lost: int) -> str:
+    reasons = [f"{counted(slower, 'case is', 'cases are')} slower than the baseline's stack"] * bool(slower)
+    reasons += [f"{counted(lost, 'case')} lost speed over the nights"] * bool(lost)
+    return " and ".join(reasons)

@@ -124,6 +124,7 @@ def merged(shards: Sequence[ShardFile], *, allow_missing: bool) -> dict[str, Any
         "left_out": {**left_out, **not_run},
         "complete": not missing and not not_run and all(each.run.perf.complete for each in shards),
         "state": msgspec.to_builtins(_state([each.session.state for each in shards if each.session.state])),
+        "tolerances": {name: entry for each in shards for name, entry in _marked(each).items()},
         "limits_gflop_per_s": _fastest([each.session for each in shards]),
     }
     benchmarks = [benchmark for each in shards for benchmark in each.document["benchmarks"]]
@@ -186,6 +187,12 @@ def _stacks(run: StoredRun) -> Iterator[tuple[tuple[str, str], Stack]]:
         yield from (((case.family, name), sample.over) for name, sample in case.samples.items())
         if case.side_by_side and not case.side_by_side.problem:
             yield (case.family, f"{case.variant}@baseline"), case.side_by_side.stack
+
+
+def _marked(each: ShardFile) -> dict[str, Any]:
+    """The tolerances that the items of a shard were marked with: a session knows those of its own items only."""
+    marked: dict[str, Any] = msgspec.to_builtins(each.run.perf.tolerances)
+    return marked
 
 
 def _origin(each: ShardFile) -> dict[str, Any]:

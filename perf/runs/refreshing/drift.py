@@ -19,7 +19,7 @@ from perf.runs.refreshing.records import AnchorDrift, CaseDrift
 from perf.runs.schema import StoredCase, StoredRun
 from perf.runs.tolerances import Tolerances
 from perf.runs.variances import Priors, SessionVariances, priors_of, session_variances
-from perf.stack import DECISIVE, OF_THE_SUITE, differing
+from perf.stack import DECISIVE, build_changes
 
 # The file that names the anchor, in the folder of a class; without it the first stored run is the anchor.
 ANCHOR = "anchor"
@@ -76,7 +76,8 @@ def creep_of(run: StoredRun, folder: Path, runs: Mapping[Path, StoredRun], toler
         total, unaccepted = errors.sum(cases), errors.sum(cases[_accepted_at(name, list(containing.values())) :])
         drifts[name] = _case_drift(next(iter(containing)), total, unaccepted)
         if unaccepted is not None:
-            judgement = judge_sum(unaccepted, tolerances.of(case.family, name), len(judged))
+            tolerance = tolerances.of(case.family, name, run.perf.tolerances.get(name))
+            judgement = judge_sum(unaccepted, tolerance, len(judged))
             if judgement.kind == "regressed":
                 losses[name] = f"{unaccepted.ratio - 1:+.1%} since the anchor {path.name}, {judgement.reason}"
     return Creep(AnchorDrift(path.name, sha256, drifts), losses)
@@ -122,7 +123,7 @@ def _measured_side_by_side(before: StoredCase, after: StoredCase) -> bool:
     arm = after.side_by_side
     if arm is None or arm.problem or not arm.values:
         return False
-    lacking = differing(before.stack, arm.stack) - OF_THE_SUITE
+    lacking = build_changes(before.stack, arm.stack)
     return not any(field.partition(" ")[0] in DECISIVE for field in lacking)
 
 
@@ -131,7 +132,7 @@ def _comparable(before: StoredCase, after: StoredCase) -> bool:
     then, now = before.samples.get(before.reference), after.samples.get(after.reference)
     if then is None or now is None or not then.floors or not now.floors or before.reference != after.reference:
         return False
-    return not differing(then.over, now.over) - OF_THE_SUITE
+    return not build_changes(then.over, now.over)
 
 
 def _containing(name: str, history: Mapping[str, StoredRun]) -> dict[str, StoredRun]:

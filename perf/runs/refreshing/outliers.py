@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from perf.judge.judgement import judge_drift
+from perf.judge.judgement import Tolerance, judge_drift
 from perf.runs.schema import RatioSample, StoredCase, StoredRun
 from perf.runs.tolerances import Tolerances
 from perf.runs.variances import Priors, SessionVariances, priors_of, session_variances
-from perf.stack import OF_THE_SUITE, differing
+from perf.stack import build_changes
 
 
 def slow_sessions(run: StoredRun, runs: Mapping[Path, StoredRun], tolerances: Tolerances) -> dict[str, str]:
@@ -33,7 +33,8 @@ def slow_sessions(run: StoredRun, runs: Mapping[Path, StoredRun], tolerances: To
     comparisons = len(ratios) * len(run.perf.sources)
     slow = {}
     for case, reference, sample, then in ratios:
-        change = _slowest(case, reference, sample, then, priors[case.family], variances, tolerances, comparisons)
+        tolerance = tolerances.of(case.family, case.name, run.perf.tolerances.get(case.name))
+        change = _slowest(case, reference, sample, then, priors[case.family], variances, tolerance, comparisons)
         if change is not None:
             source = run.perf.sources[sample.sessions.index(min(sample.sessions))].file
             slow[case.name] = f"drifted by {change - 1:+.1%} in {source}, over {reference}, against {path.name}"
@@ -45,8 +46,8 @@ def _comparable(case: StoredCase, reference: str, sample: RatioSample, then: Sto
     stored = then.samples.get(reference) if then else None
     if then is None or stored is None or not sample.sessions:
         return None
-    changed = differing(then.stack, case.stack) | differing(stored.over, sample.over)
-    return None if changed - OF_THE_SUITE else stored
+    changed = build_changes(then.stack, case.stack) or build_changes(stored.over, sample.over)
+    return None if changed else stored
 
 
 def _slowest(
@@ -56,7 +57,7 @@ def _slowest(
     then: RatioSample,
     priors: Priors,
     variances: SessionVariances,
-    tolerances: Tolerances,
+    tolerance: Tolerance,
     comparisons: int,
 ) -> float | None:
     """Return the change of the slowest session, now over then, if it is a drift; else None."""
@@ -64,7 +65,6 @@ def _slowest(
         return None
     now = replace(sample.observed, log_ratio=min(sample.sessions))
     between = variances.of(case.family, case.name, reference)
-    tolerance = tolerances.of(case.family, case.name)
     judgement = judge_drift(now, then.observed, priors.within, between, tolerance, comparisons)
     if judgement.kind != "drifted" or judgement.change is None or judgement.change.log_ratio >= 0:
         return None

@@ -6,7 +6,6 @@ before it must stay as they are.
 
 import math
 import re
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from perf.errors import PerfError
 from perf.files import MAX_BYTES
+from perf.git import git
 from perf.runs.acceptance import Waiver, accept
 from perf.runs.baseline import usable_baseline
 from perf.runs.refreshing.drift import ANCHOR
@@ -30,8 +30,6 @@ TOLERANCES = f"{BASELINES}/tolerances.toml"
 # A stored run: its class, and its number.
 STORED_RUN = re.compile(rf"{BASELINES}/(?P<folder>[^/]+)/(?:[^/]+/)?(?P<number>\d{{4,9}})_[^/\n]*\.json")
 REGULAR = "100644"
-# How long git may take for one of these commands, in seconds.
-TIMEOUT_S = 120.0
 # Figures that differ by less, as a fraction, are equal: machines round differently.
 ROUNDING = 1e-5
 # How many names a message holds.
@@ -132,6 +130,8 @@ def _outcome(run: StoredRun, latest: Path | None) -> str:
     if accepted:
         names = [*accepted.verdicts, *accepted.dropped]
         text = f"{by}: accepted for the reason '{accepted.reason}': {_listed(names)}"
+    marked = [f"{name} ({entry.text})" for name, entry in run.perf.tolerances.items()]
+    text += f". Tolerance by the marker perf: {_listed(marked)}" if marked else ""
     return f"{text}. {run.perf.drift.text}" if run.perf.drift else f"{text}."
 
 
@@ -164,7 +164,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _export(repository: Path, commit: str, folder: Path) -> None:
     """Write the runs and the tolerances of a commit into a folder."""
-    names = _git(repository, "ls-tree", "-r", "-z", "--name-only", commit, "--", f"{BASELINES}/").decode()
+    names = git(repository, "ls-tree", "-r", "-z", "--name-only", commit, "--", f"{BASELINES}/").decode()
     for name in names.split("\0"):
         if STORED_RUN.fullmatch(name) or name == TOLERANCES or PurePosixPath(name).name == ANCHOR:
             path = folder / name
@@ -174,8 +174,8 @@ def _export(repository: Path, commit: str, folder: Path) -> None:
 
 def _changed(repository: Path, base: str, head: str) -> list[ChangedFile]:
     """Return the files that `head` changed since it left `base`."""
-    fork = _git(repository, "merge-base", base, head, step="fetch the whole history (fetch-depth: 0)").decode().strip()
-    raw = _git(repository, "diff", "--raw", "-z", "--no-renames", "--no-abbrev", fork, head).decode(
+    fork = git(repository, "merge-base", base, head, step="fetch the whole history (fetch-depth: 0)").decode().strip()
+    raw = git(repository, "diff", "--raw", "-z", "--no-renames", "--no-abbrev", fork, head).decode(
         errors="surrogateescape"
     )
     fields = raw.split("\0")[:-1]
@@ -187,33 +187,14 @@ def _changed(repository: Path, base: str, head: str) -> list[ChangedFile]:
 
 def _content(repository: Path, commit: str, path: str) -> bytes:
     """Return a file's content in a commit. Raises PerfError when it is too large."""
-    size = int(_git(repository, "cat-file", "-s", f"{commit}:{path}"))
+    size = int(git(repository, "cat-file", "-s", f"{commit}:{path}"))
     if size > MAX_BYTES:
         raise PerfError(f"is too large: {size / 1e6:.0f} MB, and the limit is {MAX_BYTES / 1e6:.0f} MB", subject=path)
-    return _git(repository, "cat-file", "blob", f"{commit}:{path}")
+    return git(repository, "cat-file", "blob", f"{commit}:{path}")
 
 
 def _commit(repository: Path, name: str) -> str:
     """Return the id of a commit, so that no later command takes its name for an option."""
     arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     step = "name a commit or a branch that this repository has; git fetch gets those of a remote"
-    return _git(repository, *arguments, step=step, subject=name).decode().strip()
-
-
-def _git(
-    repository: Path, *arguments: str, step: str = "run it in a git checkout", subject: str | None = None
-) -> bytes:
-    """Return what a git command writes. Raises PerfError when it fails."""
-    command = ["git", "-C", str(repository), *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, check=False, timeout=TIMEOUT_S)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise PerfError(f"git cannot run: {error}", subject=str(repository), next_step=step) from error
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
-        raise PerfError(
-            f"git {arguments[0]} failed: {said}",
-            subject=str(repository) if subject is None else subject,
-            next_step=step,
-        )
-    return done.stdout
+    return git(repository, *arguments, step=step, subject=name).decode().strip()

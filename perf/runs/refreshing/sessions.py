@@ -20,7 +20,7 @@ from perf.judge.statistics import median
 from perf.runs.acceptance import REFUSED, sound
 from perf.runs.refreshing.records import SourceSession
 from perf.runs.schema import SideBySide, StoredCase, StoredRun, case_of_item, read_run
-from perf.stack import OF_THE_SUITE, Stack, differences, differing
+from perf.stack import build_changes, differences
 from perf.wording import counted
 
 # With two sessions, none is in the middle.
@@ -143,11 +143,7 @@ def _differences(one: StoredCase, another: StoredCase) -> list[str]:
         return [f"measured over {', '.join(one.samples) or 'nothing'} -> {', '.join(another.samples) or 'nothing'}"]
     pairs = [(one.stack, another.stack)]
     pairs += [(sample.over, another.samples[reference].over) for reference, sample in one.samples.items()]
-    return [text for pair in pairs if _ran_differently(*pair) for text in differences(*pair)]
-
-
-def _ran_differently(one: Stack, another: Stack) -> bool:
-    return bool(differing(one, another) - OF_THE_SUITE)
+    return [text for pair in pairs if build_changes(*pair) for text in differences(*pair)]
 
 
 def _why_lacking(name: str, ordered: Sequence[Session], lacking: Sequence[str]) -> str:
@@ -187,6 +183,6 @@ def _merged(entry: Mapping[str, Any], cases: Sequence[StoredCase]) -> dict[str, 
     side_by_side = info.get("beside")
     if measured:
         stack = measured[-1].stack
-        values = [v for one in measured if not _ran_differently(one.stack, stack) for v in one.values]
+        values = [v for one in measured if not build_changes(one.stack, stack) for v in one.values]
         side_by_side = msgspec.to_builtins(SideBySide(values, stack))
     return {**entry, "extra_info": {**info, "samples": samples, "beside": side_by_side}}

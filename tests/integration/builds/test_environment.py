@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from perf.builds import Build, build_with_content, environment, process_environment, provision
+from perf.builds.install import install
 from perf.builds.spec import BuildSpec
 from perf.errors import PerfError
 from perf.files import ROOT
@@ -69,7 +70,7 @@ def test_the_probe_prints_one_line_whatever_mxnet_prints(native: Build, tmp_path
     variables = process_environment(native, 1, {"PYTHONPATH": f"{ROOT}:{tmp_path}"})
     command = [str(native.python), "-m", "perf.worker.probe", "noisy"]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout)["library_bytes"] == native.facts.library_bytes
+    assert json.loads(done.stdout)["facts"]["library_bytes"] == native.facts.library_bytes
     assert "noise" in done.stderr
 
 
@@ -90,13 +91,11 @@ def test_a_damaged_build_is_rebuilt(native: Build, cache: Path, said: list[str],
 def test_a_build_that_stays_broken_is_an_error_and_not_kept(
     empty_cache: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
-    install = environment._install
-
     def install_badly(folder: Path, spec: BuildSpec, say: environment.Say) -> None:
         install(folder, spec, say)
         os.truncate(next(folder.rglob("libmxnet.so")), 10_000)
 
-    monkeypatch.setattr(environment, "_install", install_badly)
+    monkeypatch.setattr(environment, "install", install_badly)
     with pytest.raises(PerfError, match=r"(?s)MXNet cannot be imported: .*(libmxnet.so|SIGBUS).*next: uv cache clean"):
         provision("native", override=None, cache=empty_cache, say=said.append)
     assert kept(empty_cache) == []

@@ -58,7 +58,6 @@ def test_efficiency_is_of_steps_on_one_rank_and_on_two(cases: dict[str, dict[str
     assert two["samples"]["r1"]["over"] == one["stack"]
     assert (two["efficiency"]["invocations"], two["efficiency"]["disturbed"]) == (1, False)
     assert two["published"] == pytest.approx(0.9886)
-    assert two["throughput_items_per_s"] > one["throughput_items_per_s"] * 0.5
 
 
 def test_steps_of_every_rank_are_samples(cases: dict[str, dict[str, Any]]) -> None:

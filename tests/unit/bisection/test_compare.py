@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from perf.bisection.compare import WheelJudge, steps_of
 from perf.bisection.session import INVOCATIONS, Measured
 from perf.bisection.state import Bisection, Wheel, begin, opened, read_steps
 from perf.errors import PerfError
+from perf.runs.tolerances import ToleranceEntry
 from tests.support.factories import CASE, MACHINE_CLASS, TOLERANCES, as_run, benchmark, document, measured_side_by_side
 from tests.support.factories import stack as made_stack
 
@@ -202,3 +204,13 @@ def test_a_folder_has_one_bisection_at_a_time(tmp_path: Path) -> None:
         pass
     with opened(folder):
         pass
+
+
+@pytest.mark.parametrize(("marked", "answer"), [({}, "undecided"), ({CASE: ToleranceEntry(0.01, 0.3)}, "not slower")])
+def test_the_tolerance_that_the_case_was_marked_with_counts(marked: dict[str, ToleranceEntry], answer: str) -> None:
+    measured = session([-0.1, 0.1, -0.09, 0.09, -0.11, 0.11])
+    assert measured.run is not None
+    context = msgspec.structs.replace(measured.run.perf, tolerances=marked)
+    run = msgspec.structs.replace(measured.run, perf=context)
+    step = judge().step(1, lambda *_: Measured(run, run.cases[CASE]))
+    assert step.answer == answer

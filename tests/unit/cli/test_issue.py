@@ -156,3 +156,10 @@ def test_a_missing_gh_is_an_error(
     monkeypatch.setenv("PATH", "/nowhere")
     assert issue(tonight()) == 4
     assert "the program gh is not installed\nnext: install it" in capsys.readouterr().err
+
+
+def test_the_tolerance_is_the_one_that_the_case_was_marked_with(gh: FakeGh, issue: Issue) -> None:
+    document = slowed(tonight(), SLOW, 0.2)
+    document["perf"]["tolerances"] = {SLOW: {"change": 0.033, "resolution": None}}
+    assert issue(document) == 0
+    assert " | 3.3% |" in gh.asked()[-1][1]

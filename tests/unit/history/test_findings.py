@@ -163,3 +163,11 @@ def test_a_reference_that_was_compared_once_is_not_gone(folder: Path) -> None:
     fill(folder, [compared, made_run(1)])
     assert read_nights(folder).files[0].comparisons != read_nights(folder).files[1].comparisons
     assert findings(folder).gone == ()
+
+
+@pytest.mark.parametrize(("marked", "lost"), [(15, []), (0, [CASE])])
+def test_the_tolerance_that_the_last_night_was_marked_with_counts(folder: Path, marked: int, lost: list[str]) -> None:
+    runs = nights(16, 10, {"resnet50_v1-b1": -0.3})
+    runs[marked]["perf"]["tolerances"] = {CASE: {"change": 0.4}}
+    fill(folder, runs)
+    assert [one.series.case for one in findings(folder).lost] == lost

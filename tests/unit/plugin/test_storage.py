@@ -11,9 +11,12 @@ import msgspec
 from perf.files import ROOT
 from perf.judge.judgement import VerdictKind
 from perf.measure.journal import Journal
-from perf.plugin.storage import KEPT_SESSIONS, forget_old_sessions, last_verdicts
+from perf.plugin.storage import KEPT_SESSIONS, Storage, forget_old_sessions, judge_command, last_verdicts
+from perf.runs.acceptance import Waiver
+from perf.runs.baseline import BASELINES
+from perf.runs.judges import NoBaseline
 from perf.runs.verdict import Verdict
-from tests.support.factories import MACHINE_CLASS, benchmark, document, native
+from tests.support.factories import MACHINE_CLASS, benchmark, document, gate, native
 
 HOLD = """
 import sys
@@ -77,3 +80,16 @@ def test_unfinished_runs_those_of_other_classes_and_damaged_ones_do_not_count(tm
     keep(tmp_path, "5", {})
     assert last_verdicts(tmp_path, MACHINE_CLASS) == {"a-b1-mkl-fp32": "inconclusive"}
     assert last_verdicts(tmp_path / "none", MACHINE_CLASS) == {}
+
+
+def test_the_command_that_judges_again_names_the_files_of_the_run_and_of_its_baseline(tmp_path: Path) -> None:
+    judged_by = gate()
+    storage = Storage(BASELINES / MACHINE_CLASS, None, "", Waiver())
+    assert judge_command(storage, judged_by, tmp_path / "a b").endswith(
+        f"run mxperf judge '{tmp_path}/a b/run.json' baselines/{MACHINE_CLASS}/{judged_by.name}"
+    )
+    elsewhere = tmp_path / "night.json"
+    elsewhere.write_text("{}")
+    named = Storage(tmp_path / "stored", None, str(elsewhere), Waiver())
+    assert judge_command(named, judged_by, tmp_path).endswith(f" {tmp_path}/run.json {elsewhere}")
+    assert judge_command(storage, NoBaseline("none"), tmp_path).endswith(f" mxperf judge {tmp_path}/run.json")

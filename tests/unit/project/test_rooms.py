@@ -18,6 +18,7 @@ ROOMLESS = {
     "errors",
     "facts",
     "files",
+    "git",
     "property_testing",
     "published",
     "stack",

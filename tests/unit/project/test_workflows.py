@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import typer
 from ruamel.yaml import YAML
 
-from perf.cli.reference import SUBCOMMANDS
+from perf.cli.reference import GROUPS, SUBCOMMANDS
 from perf.files import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
@@ -93,10 +94,29 @@ def test_only_the_measuring_job_of_a_night_runs_on_the_announcements_machine() -
     assert {labels for name, labels in runners.items() if name != "measure"} == {"ubuntu-latest"}
 
 
-def test_only_the_job_that_writes_the_issue_may_write() -> None:
+def test_only_the_jobs_that_write_the_issue_and_the_history_may_write() -> None:
     rights = {name: job["permissions"] for name, job in jobs(FOLDER / "nightly.yml").items()}
     assert rights.pop("issue") == {"contents": "read", "issues": "write"}
+    assert rights.pop("history") == {"contents": "write"}
     assert {right for by_scope in rights.values() for right in by_scope.values()} == {"read"}
+
+
+def test_the_job_that_writes_the_history_measures_nothing_and_runs_on_the_default_branch_only() -> None:
+    history = jobs(FOLDER / "nightly.yml")["history"]
+    assert history["runs-on"] == "ubuntu-latest"
+    ran = [step["run"].partition("mxperf ")[2] for step in history["steps"] if "mxperf" in step.get("run", "")]
+    assert ran == ["history publish nightly.json --branch history -o history"]
+    for condition in ("!inputs.builds", "!inputs.artifact", "github.event.repository.default_branch"):
+        assert condition in history["if"]
+
+
+def test_no_workflow_of_pull_requests_may_write_to_the_repository() -> None:
+    workflows = {path.name: YAML(typ="safe").load(path) for path in WORKFLOWS}
+    of_requests = {name: flow for name, flow in workflows.items() if any("pull_request" in on for on in flow["on"])}
+    assert list(of_requests) == ["pull-request.yml"]
+    for workflow in of_requests.values():
+        scopes = [workflow["permissions"], *(job.get("permissions", {}) for job in workflow["jobs"].values())]
+        assert {rights.get("contents") for rights in scopes} <= {"read", None}
 
 
 def commands(path: Path) -> list[str]:
@@ -110,7 +130,8 @@ def test_one_policy_decides_whether_a_machine_may_measure() -> None:
 
 
 def test_the_options_of_the_workflows_commands_exist() -> None:
-    known = {f"--{name}" for command in SUBCOMMANDS for name in names_of(command)}
+    every: list[Callable[..., None]] = [*SUBCOMMANDS, *chain.from_iterable(GROUPS.values())]
+    known = {f"--{name}" for command in every for name in names_of(command)}
     for path in WORKFLOWS:
         for line in commands(path):
             if "mxperf" in line:

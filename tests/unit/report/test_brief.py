@@ -41,6 +41,11 @@ def quick_tier() -> list[CaseRecord]:
     return [*records, trained(1), trained(2, ratio(0.773)), *lstm]
 
 
+# The longest of its parts come from the user's home and the machine's class.
+JUDGE_AGAIN = (
+    "uv run mxperf judge /home/someone/.cache/mxnet-perf/runs/20261127T051818Z-123456/run.json "
+    "baselines/intel-xeon-6.207-2c-1n-amx/0005_quick-5.json"
+)
 RECORDS = quick_tier()
 NAMES = [record.name for record in RECORDS]
 JUDGED = [name for name in NAMES if "native" not in name]
@@ -53,7 +58,7 @@ def brief(**fields: Any) -> Brief:
                     "builds mkl, mkl-dist, zoo: mxnet-mkl==1.5.0; native: mxnet==1.5.0, OpenBLAS for Prescott"],
         "warnings": ["doubtful before the start: turbo unknown (uv run mxperf doctor)"],
         "records": RECORDS, "answers": [], "judge": NoBaseline(), "judged": RunVerdicts({}), "selected": NAMES,
-        "closing": CLOSING,
+        "closing": CLOSING, "everything": JUDGE_AGAIN,
     }  # fmt: skip
     return Brief(**{**described, **fields})
 
@@ -129,7 +134,12 @@ def test_the_gravest_cases_come_first_and_the_rest_are_counted() -> None:
     start = next(number for number, line in enumerate(lines) if line.startswith("Case "))
     rows = lines[start + 2 : start + 2 + MOST_CASES]
     assert [row.split()[1] for row in rows] == ["regressed"] * MOST_CASES
-    assert lines[start + 2 + MOST_CASES].startswith(f"and {len(JUDGED) - MOST_CASES} more cases: ")
+
+
+def test_what_is_left_out_is_counted_with_the_command_that_prints_it() -> None:
+    text = " ".join(" ".join(lines_of(bad_night(), 100)).split())
+    assert f"and {len(JUDGED) - MOST_CASES} more cases, 2 more reasons, 17 more differences: {JUDGE_AGAIN} " in text
+    assert "mxperf judge" not in " ".join(lines_of(QUIET, 100))
 
 
 def test_an_identical_reason_is_printed_once_with_its_cases() -> None:

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.stack import DECISIVE
+from perf.stack import DECISIVE, REPORTED_ONLY
 from tests.support.changed_cases import FASTER, FIELDS, NEW_WHEEL, SAME, SLOWER, VALUES, moved, new_wheel, undecided
 from tests.support.factories import (
     CHANGED,
+    LOG_SPEEDUPS,
     as_case,
     benchmark,
     document,
@@ -157,14 +158,31 @@ def test_another_stack_without_a_baseline_arm_is_never_ok(
     assert all(change in verdict.reason for change in verdict.changes)
 
 
-@pytest.mark.parametrize("field", sorted(CHANGED))
-def test_a_difference_in_any_field_makes_it_another_stack(field: str) -> None:
+@pytest.mark.parametrize("field", sorted(CHANGED.keys() - REPORTED_ONLY))
+def test_a_difference_in_a_field_of_the_build_makes_it_another_stack(field: str) -> None:
     verdict = judged(benchmark(stack=stack(**{field: CHANGED[field]})))
     assert verdict.kind == "inconclusive"
     assert verdict.reason.startswith(
         "the stack changed, and the baseline's stack was not measured side by side; a change of "
     )
     assert f"; changed: {field}" in verdict.reason
+
+
+@pytest.mark.parametrize("field", sorted(REPORTED_ONLY & CHANGED.keys()))
+def test_what_the_machine_brings_is_reported_and_makes_no_other_stack(field: str) -> None:
+    changed: dict[str, Any] = {field: CHANGED[field]}
+    verdict = judged(
+        benchmark(stack=stack(**changed), samples={"native-fp32": sample(LOG_SPEEDUPS, "native-fp32", **changed)})
+    )
+    assert verdict.kind == "ok"
+    assert verdict.reason.startswith("same stack; a drift of ")
+    assert f"; changed: {field}" in verdict.reason
+    over = judged(benchmark(samples={"native-fp32": sample(LOG_SPEEDUPS, "native-fp32", **changed)}))
+    assert over.kind == "ok"
+    assert f"; changed: native-fp32: {field}" in over.reason
+    drifted = judged(moved(-0.5, stack=stack(**changed)))
+    assert drifted.kind == "drifted"
+    assert f"; changed: {field}" in drifted.reason
 
 
 def test_another_stack_far_from_the_stored_speedup_is_drifted() -> None:

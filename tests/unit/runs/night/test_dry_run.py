@@ -34,7 +34,7 @@ def command_of(job: str) -> list[str]:
     """The command of the last step of a job of the nightly workflow."""
     jobs = YAML(typ="safe").load(ROOT / ".github" / "workflows" / "nightly.yml")["jobs"]
     lines = [step["run"] for step in jobs[job]["steps"] if "mxperf" in step.get("run", "")]
-    return shlex.split(lines[-1].partition("mxperf ")[2])
+    return shlex.split(lines[-1].partition("mxperf ")[2].partition(" >> ")[0])
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gh: FakeGh) -> Step:
     monkeypatch.setattr(judge_module, "BASELINES", shelf.parent)
     variables = {"$GITHUB_REPOSITORY": "apache/incubator-mxnet", "$PAGE": "https://github.com/a/b/actions/runs/1"}
 
-    def run(job: str) -> int:
-        arguments = [variables.get(each, each) for each in command_of(job)]
+    def run(job: str, *options: str) -> int:
+        arguments = [*(variables.get(each, each) for each in command_of(job)), *options]
         paths = [str(path) for each in arguments for path in (sorted(tmp_path.glob(each)) if "*" in each else [each])]
         monkeypatch.setattr(sys, "argv", ["mxperf", *paths])
         with pytest.raises(SystemExit) as caught:

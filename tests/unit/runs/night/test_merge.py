@@ -41,6 +41,7 @@ def merge(monkeypatch: pytest.MonkeyPatch) -> Merge:
 @pytest.mark.parametrize("shards", [1, 2, 4])
 def test_merged_shards_are_the_run_that_one_session_would_have_stored(tmp_path: Path, shards: int) -> None:
     document = tonight()
+    document["perf"]["tolerances"] = {}
     parts = written(tmp_path, split(document, shards))
     joined = merged(read_shards([*reversed(parts)]), allow_missing=False)
     assert joined["benchmarks"] == document["benchmarks"]
@@ -247,3 +248,15 @@ def test_the_durations_of_passes_stay_unless_the_run_becomes_too_large(
     assert merge(*parts, "-o", output) == 0
     assert '"data"' not in output.read_text()
     assert "Left out the durations of single passes" in capsys.readouterr().out
+
+
+def test_the_marked_tolerances_of_all_shards_are_kept(tmp_path: Path) -> None:
+    parts = split(tonight())
+    marked: dict[str, Any] = {}
+    for part in parts:
+        info = part["benchmarks"][-1]["extra_info"]
+        part["perf"]["tolerances"] = {f"{info['workload']}-{info['variant']}": {"change": 0.1, "resolution": None}}
+        marked |= part["perf"]["tolerances"]
+    joined = merged(read_shards(written(tmp_path, parts)), allow_missing=False)
+    assert joined["perf"]["tolerances"] == marked
+    assert len(marked) == len(parts)

@@ -160,3 +160,12 @@ def test_the_sum_of_wheels_is_the_sum_of_their_changes(steps: list[float]) -> No
             run = stored(folder, new_wheel(number, step, pace=0.001 * number), Waiver(reason="made"))
     change = drift_of(run).change
     assert change == pytest.approx(math.exp(sum(steps)))
+
+
+def test_the_sum_is_judged_by_the_tolerance_that_the_case_was_marked_with(tmp_path: Path) -> None:
+    for number in range(6):
+        content = new_wheel(number, -0.01)
+        content["perf"]["tolerances"] = {name: {"change": 0.2, "resolution": 0.5} for name in CASE_NAMES}
+        drift = stored(tmp_path, content).perf.drift
+    assert drift is not None
+    assert drift.cases[CASE].change == pytest.approx(math.exp(-0.05))

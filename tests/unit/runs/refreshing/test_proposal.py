@@ -279,3 +279,11 @@ def test_unrelated_histories_need_the_whole_history(repository: Repository) -> N
     with pytest.raises(PerfError, match="git merge-base failed") as caught:
         judge_proposal(repository.path, "main", "HEAD")
     assert caught.value.next_step == "fetch the whole history (fetch-depth: 0)"
+
+
+def test_tolerances_that_the_run_brings_are_named(repository: Repository) -> None:
+    content = run_of(EQUAL)
+    content["perf"]["tolerances"] = {CASE_NAMES[1]: {"change": 0.5, "resolution": 0.7}}
+    repository.store(content)
+    (line,) = repository.judged().judged
+    assert f"Tolerance by the marker perf: {CASE_NAMES[1]} (change 50.0%, resolution 70.0%)" in line

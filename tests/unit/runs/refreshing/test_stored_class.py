@@ -101,3 +101,13 @@ def test_a_wheel_that_lost_7_percent_in_one_session_only_is_undecided(folder: Pa
         spoiled(path, slower, **NEW_WHEEL)
     with pytest.raises(PerfError, match=rf"{CASE} \(inconclusive against 0003_quick-3\.json\)"):
         refreshed(sessions, folder)
+
+
+def test_a_slow_session_is_judged_by_the_tolerance_that_the_case_was_marked_with(
+    folder: Path, sessions: list[Path]
+) -> None:
+    spoiled(sessions[-1], 2.0)
+    document = json.loads(sessions[-1].read_text())
+    document["perf"]["tolerances"] = {CASE: {"change": 0.6, "resolution": 0.8}}
+    written(sessions[-1], document)
+    assert refreshed(sessions, folder).accepted is None

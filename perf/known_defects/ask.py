@@ -1,0 +1,102 @@
+"""Asking one build about one known defect."""
+
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+
+from perf.builds import Build
+from perf.builds.releases import release_of
+from perf.cnn.operators.base import OperatorCase
+from perf.cnn.operators.check import compare_output, expected_output
+from perf.cnn.operators.int8 import ISA, RELEASES
+from perf.cnn.operators.kinds import AnyCase
+from perf.cnn.operators.reference import ExactOutput
+from perf.cnn.operators.regions import REGIONS, signs_of
+from perf.cnn.operators.workers import VARIANTS, OperatorWorkers
+from perf.defects import Defect
+from perf.errors import WorkerError
+from perf.known_defects.answers import Answer
+from perf.machine import read_machine
+from perf.measure.family import Resources
+from perf.rnn.example import CHECK as RNN
+from perf.rnn.example import example_of
+from perf.rnn.runner import ExampleRunner
+
+# How far an INT8 output may be from FP32's where a release's quantisation steps are not known, as a fraction of the
+# largest output. Steps of data, weight and output are 1/127 of their range at most; the examples of INT8 defects are
+# wrong by a quarter and more.
+ROUGHLY = 0.04
+
+
+def ask(name: str, defect: Defect, build: Build, resources: Resources) -> Answer:
+    """Run the example of a defect in a build, and return the answer.
+
+    Raises PerfError when the machine does not let a worker start.
+    """
+    reason = why_not(name, defect, build)
+    if reason:
+        return Answer("cannot be asked", reason)
+    own = replace(resources, build=lambda _: build)
+    try:
+        return _ask_rnn(defect, own) if defect.check == RNN else _ask_operator(name, defect, own)
+    except WorkerError as error:
+        return Answer("fails", error.what.strip().splitlines()[0])
+
+
+def why_not(name: str, defect: Defect, build: Build) -> str | None:
+    """Return why the example of a defect cannot be run in a build; None if it can."""
+    release, _ = release_of(build.facts.mxnet)
+    if defect.check == RNN:
+        return release.missing.get("rnn")
+    if name not in REGIONS:
+        return "its example takes several operators, which the operator checks cannot run"
+    if not _quantised(name, defect):
+        return None
+    if not build.facts.mkldnn:
+        return "INT8 needs MKL-DNN"
+    if release.quantiser is None:
+        return release.missing["int8"]
+    return None if read_machine().has_isa(ISA) else "this CPU lacks AVX512-VNNI"
+
+
+def _ask_rnn(defect: Defect, resources: Resources) -> Answer:
+    with ExampleRunner(resources.build("mkl"), resources) as runner:
+        distance = runner.distance(example_of(defect))
+    return Answer("fails", f"the outputs {distance.problem}") if distance.too_large else Answer("passes")
+
+
+def _ask_operator(name: str, defect: Defect, resources: Resources) -> Answer:
+    case, facts = _case(defect), resources.build("mkl").facts
+    variants = _affected(name, case) if facts.mkldnn else ["native-fp32"]
+    # In new workers: some defects read foreign memory, whose content is then the same every time.
+    with OperatorWorkers(resources) as workers:
+        for variant in variants:
+            operators, output = workers.run(variant, case)
+            if VARIANTS[variant].quantised and not any(operator.quantized for operator in operators):
+                return Answer("cannot be asked", "the release leaves the operator in FP32")
+            known = facts.mxnet in RELEASES or not VARIANTS[variant].quantised
+            expected = expected_output(case, variant) if known else _roughly(case)
+            problem = compare_output(variant, output, expected).problem
+            if problem:
+                return Answer("fails", problem)
+    return Answer("passes")
+
+
+def _roughly(case: OperatorCase) -> ExactOutput:
+    """Return the FP32 output with the error that any release's quantisation steps allow."""
+    values = expected_output(case, "native-fp32").values
+    return ExactOutput(values, np.full_like(values, ROUGHLY * np.abs(values).max()))
+
+
+def _quantised(name: str, defect: Defect) -> bool:
+    return any(VARIANTS[variant].quantised for variant in _affected(name, _case(defect)))
+
+
+def _affected(name: str, case: OperatorCase) -> list[str]:
+    return [variant for variant in VARIANTS if REGIONS[name](case, variant, signs_of(case))]
+
+
+def _case(defect: Defect) -> OperatorCase:
+    case: OperatorCase = msgspec.convert(defect.example, AnyCase)
+    return case
