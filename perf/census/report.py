@@ -81,7 +81,7 @@ def store_command(results: Sequence[NetworkResult]) -> str | None:
     if not names:
         return None
     options = " ".join(f"--perf-model={name}" for name in names)
-    return f"{uv()} run pytest perf/cnn/test_int8_accuracy.py -k 'drift or fusion' --perf-store-answers {options}"
+    return f"{uv()} run pytest perf/cnn/test_int8_accuracy.py -k 'naive or fusion' --perf-store-answers {options}"
 
 
 def _row(result: NetworkResult) -> list[str]:

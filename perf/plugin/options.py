@@ -58,9 +58,7 @@ class Options:
         help="how much to run",
     )
     models: tuple[str, ...] = several(
-        "--perf-model",
-        kind=values.NAME,
-        help="measure this GluonCV classification network instead of the tier's, in any capitals",
+        "--perf-model", kind=values.NAME, help="measure this GluonCV network instead of the tier's, in any capitals"
     )
     symbols: tuple[tuple[str, Path, Path, tuple[int, int, int]], ...] = several(
         "--perf-symbol", kind=values.SYMBOL, help="measure this network of your own instead of the tier's"
@@ -217,9 +215,7 @@ class Options:
         help="also fail cases that are inconclusive, no-baseline or invalid, and checks that were not judged",
     )
     advisory: bool = switch(
-        "--perf-advisory",
-        **REPORTING,
-        help="report verdicts without failing any case, for machines that do not gate",
+        "--perf-advisory", **REPORTING, help="report verdicts without failing any case, for machines that do not gate"
     )
     drop: tuple[str, ...] = several(
         "--perf-drop",
@@ -254,10 +250,7 @@ class Options:
         help="kill a worker that does not answer for this time, in seconds",
     )
     resume: bool = switch(
-        "--perf-resume",
-        setting=False,
-        **REPORTING,
-        help="resume the latest unfinished session of the same command",
+        "--perf-resume", setting=False, **REPORTING, help="resume the latest unfinished session of the same command"
     )
     progress_s: float = option(
         "--perf-progress", kind=values.SECONDS, default=60.0, **REPORTING, help="seconds between two lines in a log"
