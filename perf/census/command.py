@@ -14,7 +14,7 @@ from perf.builds import Build, provision
 from perf.cache import cache_folder
 from perf.census.examine import examine
 from perf.census.report import Census, census_of, markdown_of
-from perf.census.settings import divided, modules_by_network, settings
+from perf.census.settings import divided, modules_by_network
 from perf.census.state import CensusFile, Header, unwritable
 from perf.cnn.artifacts.store import sha256
 from perf.cnn.symbols.networks import UserNetwork, check_user_networks
@@ -72,7 +72,6 @@ def header_of(builds: dict[str, Build]) -> Header:
         **{f"build {role}": f"{build.requirement} ({build.content_sha256[:12]})" for role, build in builds.items()},
         "zoo environment": builds["zoo"].folder.name,
         "code": _code(),
-        "settings": str(settings().effort),
     }
     return Header(conditions=conditions, networks=examined, left_out=left_out)
 

@@ -58,6 +58,7 @@ def _examined(network: str, resources: Resources, brought: UserNetwork | None) -
     verified = verify(plan, resources, BY_FLOORS)
     fp32, int8 = verified[FP32], verified[INT8]
     status, reason, defects = status_of(verified, _why_no_int8(plan))
+    speedups, disturbed = quick_speedups(plan, verified, resources)
     return NetworkResult(
         network=network,
         content=content,
@@ -69,7 +70,8 @@ def _examined(network: str, resources: Resources, brought: UserNetwork | None) -
         sqnr_db=int8.drift.sqnr_db if int8.drift else None,
         top1_agreement=int8.drift.top1_agreement if int8.drift else None,
         layers=weakest_layers(int8, settings().low_sqnr_db, settings().shown_layers),
-        speedups=quick_speedups(plan, verified, resources),
+        speedups=speedups,
+        disturbed=disturbed,
     )
 
 
@@ -79,8 +81,9 @@ def _why_no_int8(plan: Plan[Program]) -> str | None:
 
 def quick_speedups(
     plan: Plan[Program], verified: Mapping[str, VerifiedVariant], resources: Resources
-) -> dict[str, float]:
-    """Return the speedups over the reference, by variant, from the fastest of a few slots of one set of processes.
+) -> tuple[dict[str, float], bool]:
+    """Return the speedups over the reference, by variant, from the fastest of a few slots of one set of processes, and
+    whether other programs disturbed them.
 
     Variants with a problem are not timed, except for INT8 that a known defect makes inaccurate: it runs all the same.
     """
@@ -103,11 +106,13 @@ def quick_speedups(
             results = measure([plan], {plan.key: broken}, conditions, lambda *_: None, Ledger())
         finally:
             journal.close()
-    (result,) = results.values()
+    (measured,) = results.values()
+    disturbed = not measured.undisturbed.invocations
+    result = measured if disturbed else measured.undisturbed
     speedups = {}
     for variant in plan.variants:
         floors = result.floors(plan.reference, variant.name)
         if floors and variant.name != plan.reference and variant.name not in result.failures:
             reference_s, own_s = floors[0]
             speedups[variant.name] = round(reference_s / own_s, 2)
-    return speedups
+    return speedups, disturbed and bool(speedups)

@@ -55,7 +55,7 @@ def markdown_of(census: Census) -> Iterator[str]:
     yield from ("", *(f"- {name}: {escaped(text)}" for name, text in conditions.items()), "")
     yield "Weights are synthetic, except for networks in a user's files. INT8 is judged by floors that follow from its"
     yield "quantisation steps. Speedups are quick figures over `native-fp32` at batch size 1: one set of processes, a"
-    yield "few blocks, no interval. They show the order of magnitude only."
+    yield "few blocks, no interval. They show the order of magnitude only; `*` marks those that were disturbed."
     yield ""
     yield from (f"- **{status}**: {meaning}." for status, meaning in MEANINGS.items())
     yield ""
@@ -94,8 +94,14 @@ def _row(result: NetworkResult) -> list[str]:
         NONE if result.fp32_difference is None else f"{result.fp32_difference:.1e}",
         NONE if result.sqnr_db is None else f"{result.sqnr_db:.1f} dB",
         top1,
-        *(f"{result.speedups[name]:.1f}" if name in result.speedups else NONE for name in ("mkl-fp32", "mkl-int8")),
+        *(_speedup(result, name) for name in ("mkl-fp32", "mkl-int8")),
     ]
+
+
+def _speedup(result: NetworkResult, variant: str) -> str:
+    if variant not in result.speedups:
+        return NONE
+    return f"{result.speedups[variant]:.1f}" + r"\*" * result.disturbed
 
 
 def _layers(result: NetworkResult) -> str:

@@ -40,6 +40,7 @@ class NetworkResult(msgspec.Struct, frozen=True, kw_only=True):
     speedups: Annotated[
         dict[str, float], Meta(description="quick speedup over native-fp32 at batch size 1, by variant")
     ] = {}
+    disturbed: Annotated[bool, Meta(description="whether other programs disturbed the quick speedups")] = False
     seconds: Annotated[float, Meta(description="how long examining it took")] = 0.0
 
     @property
@@ -53,16 +54,16 @@ class NetworkResult(msgspec.Struct, frozen=True, kw_only=True):
 def status_of(verified: Mapping[str, VerifiedVariant], no_int8: str | None) -> tuple[Status, str, tuple[str, ...]]:
     """Return the status of a network that was prepared, the reason, and the known defects that explain it.
 
-    `no_int8` says why there is no quantised network. FP32 goes before INT8, and what is wrong before what could not be
-    judged.
+    `no_int8` says why there is no quantised network. A reason is one line, without MXNet's stack trace. FP32 goes
+    before INT8, and what is wrong before what could not be judged.
     """
     for name, variant in verified.items():
         if variant.problem is None:
             continue
-        reason = f"{name}: {variant.problem.what}"
+        reason = f"{name}: {_first_line(variant.problem.what)}"
         if variant.defects:
             return "defect", reason, variant.defects
-        return ("not quantised", no_int8, ()) if name == INT8 and no_int8 else ("differs", reason, ())
+        return ("not quantised", _first_line(no_int8), ()) if name == INT8 and no_int8 else ("differs", reason, ())
     for name, variant in verified.items():
         if variant.unjudged:
             return "defect" if variant.defects else "not judged", f"{name}: {variant.unjudged}", variant.defects
@@ -79,3 +80,7 @@ def weakest_layers(int8: VerifiedVariant | None, low_sqnr_db: float, count: int)
 def _layer(loss: LayerLoss) -> Layer:
     expected = None if loss.expected_db is None else round(loss.expected_db, 1)
     return Layer(loss.name, round(loss.sqnr_db, 1), expected)
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]

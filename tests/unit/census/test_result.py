@@ -32,10 +32,10 @@ def verified(**variants: VerifiedVariant) -> dict[str, VerifiedVariant]:
     ("observed", "no_int8", "status"),
     [
         (verified(), None, ("agrees", "", ())),
-        (verified(mkl_fp32=variant("off")), None, ("differs", "mkl-fp32: off", ())),
+        (verified(mkl_fp32=variant("off\nStack trace:")), None, ("differs", "mkl-fp32: off", ())),
         (verified(mkl_int8=variant("off", defects=("d",))), None, ("defect", "mkl-int8: off", ("d",))),
         (verified(mkl_fp32=variant("a"), mkl_int8=variant("b", defects=("d",))), None, ("differs", "mkl-fp32: a", ())),
-        (verified(mkl_int8=variant("no file")), "it threw", ("not quantised", "it threw", ())),
+        (verified(mkl_int8=variant("no file")), "it threw\nStack trace:", ("not quantised", "it threw", ())),
         (verified(mkl_int8=variant("no file", defects=("d",))), "it threw", ("defect", "mkl-int8: no file", ("d",))),
         (verified(mkl_fp32=variant("off"), mkl_int8=variant("no file")), "it threw", ("differs", "mkl-fp32: off", ())),
         (verified(mkl_int8=variant(unjudged="no floor")), None, ("not judged", "mkl-int8: no floor", ())),
