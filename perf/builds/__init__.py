@@ -12,6 +12,7 @@ from perf.builds.environment import (
 from perf.builds.facts import BuildFacts
 from perf.builds.mpi import Mpi
 from perf.builds.process import Finished, may_be_replayed, recorded_shell_variables, run, scrubbed_shell_variables
+from perf.builds.releases import Quantiser, Release, quantiser_of, release_of
 from perf.builds.spec import check_overrides, parse_overrides
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "BuildFacts",
     "Finished",
     "Mpi",
+    "Quantiser",
+    "Release",
     "build_with_content",
     "cached_build",
     "check_overrides",
@@ -28,7 +31,9 @@ __all__ = [
     "parse_overrides",
     "process_environment",
     "provision",
+    "quantiser_of",
     "recorded_shell_variables",
+    "release_of",
     "run",
     "scrubbed_shell_variables",
 ]

@@ -8,7 +8,7 @@ import msgspec
 
 from perf.builds.data import load
 from perf.builds.process import run, worker_variables
-from perf.builds.releases import instead
+from perf.builds.releases import Release, instead, release_of
 from perf.builds.spec import OPTION, BuildSpec
 from perf.errors import PerfError
 from perf.worker.probe import MXNET_LOADED, NUMPY_LOADED
@@ -49,6 +49,11 @@ class BuildFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def wheel(self) -> str:
         """Return distribution and version: "mxnet-mkl 1.5.0"."""
         return f"{self.distribution} {self.mxnet}"
+
+    @property
+    def release(self) -> Release:
+        """Return what its release needs; that of the nearest older release when `releases.toml` does not have it."""
+        return release_of(self.mxnet)[0]
 
     def differences(self, other: "BuildFacts") -> str:
         """Return the facts in which `other` differs, as text; "" when it does not."""
@@ -103,13 +108,16 @@ def probe(folder: Path, spec: BuildSpec) -> Probed:
         message = f"the probe's output cannot be decoded: {error}"
         raise PerfError(message, subject=spec.subject, next_step=step) from error
     kernels = blas_kernels(finished.stderr)
-    within = {"BLAS": f"OpenBLAS in {Path(reply.facts.library).name}"} if kernels else {}
-    return Probed(reply.facts, {**within, **reply.libraries}, kernels)
+    libraries = dict(reply.libraries)
+    if kernels:
+        libraries.setdefault("BLAS", f"OpenBLAS in {Path(reply.facts.library).name}")
+    # With another BLAS, it is SciPy's OpenBLAS that printed: MXNet imports SciPy where there is one.
+    return Probed(reply.facts, libraries, kernels if "openblas" in libraries.get("BLAS", "").lower() else None)
 
 
 def blas_kernels(stderr: str) -> str | None:
     """Return the kernels that MXNet's OpenBLAS chose, by OpenBLAS's name ("Haswell"), from the probe's stderr; None
-    when it has no OpenBLAS. numpy's own prints before NUMPY_LOADED, those of other packages after MXNET_LOADED.
+    when it has no OpenBLAS. numpy's own prints before NUMPY_LOADED, and those of other packages after MXNET_LOADED.
     """
     chosen = CHOSEN.search(stderr.partition(NUMPY_LOADED)[2].partition(MXNET_LOADED)[0])
     return chosen and chosen[1]

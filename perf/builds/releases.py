@@ -20,6 +20,27 @@ EXACT = re.compile(r"([A-Za-z0-9._-]+)==([0-9][0-9A-Za-z.]*)")
 Feature = Literal["fusion", "int8", "rnn"]
 
 
+class Quantiser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a release quantises a network (perf.worker.quantise).
+
+    before: the subgraph backend that fuses the FP32 network.
+    after: the subgraph backend that fuses the quantised network.
+    arguments: arguments of `quantize_model` besides those of every release.
+    alone: further arguments for a single operator.
+    chooses_layers: whether `quantize_model` takes a function that chooses the layers to calibrate.
+    excluded: operators that stay in FP32 in every network.
+    first_convolution: whether the first convolution is quantised.
+    """
+
+    before: str
+    after: str
+    arguments: dict[str, bool | str]
+    chooses_layers: bool
+    alone: dict[str, bool | str] = {}
+    excluded: tuple[str, ...] = ()
+    first_convolution: bool = True
+
+
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A release of MXNet.
 
@@ -27,10 +48,14 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trace: how the line of a primitive that ran begins in MKL-DNN's trace.
     verbose: the variable that switches the trace on.
     dumps: how the files of generated machine code begin.
-    quantiser: which arguments `quantize_model` takes; None without INT8.
+    quantiser: its entry of `quantisers`; None without INT8.
+    recurrent: the modes of the RNN operator that MKL-DNN's primitive runs.
     missing: why the release cannot run something, by feature.
     plain: the wheels without MKL-DNN, the preferred one first; none where there are none.
     mkldnn: the wheels with MKL-DNN, in the same order.
+    gluoncv: the GluonCV for it in zoo; None for the one in uv.lock.
+    variables: environment variables that all processes of its builds need.
+    answers: the release whose stored answers hold for it too; None for its own.
     """
 
     version: str
@@ -39,8 +64,17 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trace: str
     verbose: str
     dumps: str
-    quantiser: Literal["calib_layer", "quantize_mode"] | None = None
+    recurrent: tuple[str, ...]
+    quantiser: str | None = None
     missing: dict[Feature, str] = {}
+    gluoncv: str | None = None
+    variables: dict[str, str] = {}
+    answers: str | None = None
+
+    @property
+    def fuses(self) -> bool:
+        """Return whether it can fuse operators."""
+        return "fusion" not in self.missing
 
     @property
     def key(self) -> tuple[int, ...]:
@@ -79,11 +113,13 @@ class ReleasesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     overrides: what replaces requirements of old releases.
     distributions: which releases a distribution has, by name; those that are left out have all.
+    quantisers: the ways to quantise, by name.
     releases: the releases, in their order.
     """
 
     overrides: tuple[str, ...]
     distributions: dict[str, Range]
+    quantisers: dict[str, Quantiser]
     releases: tuple[Release, ...]
 
 
@@ -107,6 +143,12 @@ def release_of(version: str) -> tuple[Release, bool]:
     older = [release for release in related if release.key <= wanted]
     nearest = older[-1] if older else related[0]
     return nearest, nearest.key == wanted
+
+
+def quantiser_of(version: str) -> Quantiser | None:
+    """Return how the release with a version quantises; None if it cannot."""
+    name = release_of(version)[0].quantiser
+    return None if name is None else load_releases().quantisers[name]
 
 
 def numbers_of(version: str) -> tuple[int, ...]:
@@ -143,3 +185,10 @@ def instead(version: str, *, mkldnn: bool) -> str:
     own, _ = release_of(version)
     usable = [release for release in ladder() if release.wheels(mkldnn=mkldnn) and release.key <= own.key]
     return usable[-1].wheels(mkldnn=mkldnn)[0]
+
+
+def with_gluoncv_for(requirement: str, requirements: tuple[str, ...]) -> tuple[str, ...]:
+    """Return requirements with the GluonCV for the release NAME==VERSION of MXNet, if they have a GluonCV."""
+    match = EXACT.fullmatch(requirement)
+    gluoncv = match and release_of(match[2])[0].gluoncv
+    return tuple(gluoncv if gluoncv and distribution(own) == "gluoncv" else own for own in requirements)

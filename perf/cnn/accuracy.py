@@ -5,15 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from perf.builds import BuildFacts
 from perf.checks import CheckResult
+from perf.cnn.artifacts.releases import NEXT_RELEASE
 from perf.cnn.checks.drift import changed_layers, drift_bounds, drift_problems
 from perf.cnn.checks.fusion import LayersByKind, layers_by_kind
-from perf.cnn.checks.golden import GoldenAnswers, GoldenDrift, golden_answers, store_golden
+from perf.cnn.checks.golden import GoldenDrift, ReleaseAnswers, golden_answers, store_golden
 from perf.cnn.checks.layers import layers_sqnr_db
 from perf.cnn.checks.verify import VerifiedVariant, layer_problems, verify
 from perf.cnn.checks.vnni import DUMP, byte_products, products_text, vnni_problem
 from perf.cnn.family import CnnFamily
-from perf.cnn.networks import INPUT, catalogue, images_of
+from perf.cnn.networks import INPUT, INT8, catalogue, images_of
+from perf.errors import UnavailableError
 from perf.facts import Drift
 from perf.measure.family import Resources
 from perf.measure.plan import Plan, Program, Workload
@@ -37,10 +40,21 @@ class NetworkInspection:
     verified: Mapping[str, VerifiedVariant]
     quantisation: str
 
+    @property
+    def facts(self) -> BuildFacts:
+        """What is installed in the MKL-DNN build."""
+        (int8,) = (variant for variant in self.plan.variants if variant.name == INT8)
+        return int8.build.facts
+
 
 def inspect_network(family: CnnFamily, network: str, resources: Resources) -> NetworkInspection:
-    """Prepare a network and run all its variants once. Raises PerfError when it cannot be prepared."""
+    """Prepare a network and run all its variants once.
+
+    Raises PerfError when it cannot be prepared, and UnavailableError when a release cannot run one of its variants.
+    """
     plan = family.plan(network, family.cases("nightly", [network], [1]), resources)
+    for reason in plan.unavailable.values():
+        raise UnavailableError(reason, subject=network, next_step=NEXT_RELEASE)
     return NetworkInspection(plan, verify(plan, resources, family.quantisation), family.quantisation)
 
 
@@ -56,10 +70,11 @@ def check_drift(inspection: NetworkInspection, resources: Resources, *, store: b
     if int8.drift is None:
         return CheckResult("INT8 drift", subject, "-", "", int8.problem.what if int8.problem else "native-fp32 failed")
     layers = layers_sqnr_db(inspection.plan, resources)
-    answers = golden_answers(network)
+    stored, facts = golden_answers(network), inspection.facts
+    answers = stored.of(facts)
     if store:
         drift = {**answers.drift, inspection.quantisation: GoldenDrift(int8.drift, layers)}
-        store_golden(network, GoldenAnswers(answers.layers, drift))
+        store_golden(network, stored.replaced(facts, ReleaseAnswers(answers.layers, drift)))
         return CheckResult("INT8 drift", subject, drift_text(int8.drift), "")
     golden = answers.drift.get(inspection.quantisation)
     if golden is None:
@@ -106,13 +121,18 @@ def check_fusion(inspection: NetworkInspection, *, store: bool) -> CheckResult:
     With `store`, the stored answers are replaced instead.
     """
     network = inspection.plan.subject
-    answers = golden_answers(network)
+    stored, facts = golden_answers(network), inspection.facts
+    answers = stored.of(facts)
     operators = {name: verified.operators for name, verified in inspection.verified.items()}
     layers = {name: layers_by_kind(operators[name]) for name in ("mkl-fp32", "mkl-int8")}
     if store:
-        answers = GoldenAnswers({name: dict(kinds) for name, kinds in layers.items()}, answers.drift)
-        store_golden(network, answers)
-    problems = [f"{name}: {text}" for name in operators for text in layer_problems(name, operators[name], answers)]
+        answers = ReleaseAnswers({name: dict(kinds) for name, kinds in layers.items()}, answers.drift)
+        store_golden(network, stored.replaced(facts, answers))
+    problems = [
+        f"{name}: {text}"
+        for name in operators
+        for text in layer_problems(name, operators[name], answers, fuses=facts.release.fuses)
+    ]
     observed = "; ".join(f"{name}: {_layers_text(kinds)}" for name, kinds in layers.items())
     allowed = "as stored" if answers.layers and not store else ""
     return CheckResult("fusion", network, observed, allowed, "; ".join(problems) or None)
@@ -135,7 +155,7 @@ def check_vnni(inspection: NetworkInspection, resources: Resources, *, has_vnni:
     with tempfile.TemporaryDirectory(dir=resources.scratch) as folder:
         workload = Workload(variant.name, {}, 1, 0.0)
         inspect(variant, [workload], resources, arrays=arrays, variables=DUMP, folder=Path(folder))
-        kernels = byte_products(Path(folder)).values()
+        kernels = byte_products(Path(folder), variant.build.facts.release.dumps).values()
     observed = f"{counted(len(kernels), 'INT8 convolution')}: {products_text(kernels)}"
     allowed = "vpdpbusd in all" if has_vnni else "the CPU has no VNNI"
     return CheckResult("VNNI", inspection.plan.subject, observed, allowed, vnni_problem(kernels, has_vnni=has_vnni))

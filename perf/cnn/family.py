@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from perf.cnn.artifacts.prepare import Artifacts, CalibrationMode, prepare
+from perf.cnn.artifacts.releases import program_for, unavailable_variants
 from perf.cnn.checks.verify import verify
 from perf.cnn.networks import INPUT, REFERENCE, catalogue
 from perf.cnn.symbols.networks import UserNetwork, prepare_user_network
@@ -94,18 +95,20 @@ class CnnFamily:
         Raises PerfError when the network cannot be prepared.
         """
         artifacts = self._artifacts(subject, resources)
+        wanted = {case.variant for case in cases} | {REFERENCE}
+        unavailable = unavailable_variants(wanted, resources)
         variants = variants_of(
             catalogue().variants,
-            {case.variant for case in cases} | {REFERENCE},
+            wanted - unavailable.keys(),
             resources.build,
-            artifacts.program,
+            lambda data: program_for(data, artifacts, resources),
         )
         batches = {case.batch: case for case in sorted(cases, key=lambda case: case.batch)}
         workloads = tuple(
             Workload(case.workload, {INPUT: (batch, *artifacts.input_shape)}, items=batch, weight=case.weight)
             for batch, case in batches.items()
         )
-        return Plan(subject, variants, workloads, REFERENCE, family=self.name)
+        return Plan(subject, variants, workloads, REFERENCE, unavailable=unavailable, family=self.name)
 
     def _artifacts(self, network: str, resources: Resources) -> Artifacts:
         how: dict[str, Any] = {

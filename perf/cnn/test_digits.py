@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from perf.checks import CheckResult
-from perf.cnn.artifacts.prepare import CalibrationMode, fp32_and_int8
+from perf.cnn.artifacts.prepare import CalibrationMode
+from perf.cnn.artifacts.releases import fp32_and_int8
 from perf.cnn.digits.check import check_top1, classify, prepare_digits
 from perf.measure.family import Resources
 from perf.plugin.options import OPTIONS

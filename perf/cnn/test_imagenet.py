@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from perf.checks import CheckResult
-from perf.cnn.artifacts.prepare import fp32_and_int8
+from perf.cnn.artifacts.releases import fp32_and_int8
 from perf.cnn.imagenet.evaluate import evaluate, prepare_imagenet
 from perf.cnn.imagenet.protocol import check_accuracy
 from perf.cnn.networks import catalogue

@@ -14,7 +14,7 @@ from perf.measure.engine import Conditions, Show, measure
 from perf.measure.family import Case, Checked, Resources, subject_of, workload_of
 from perf.measure.forecast import Forecast, check_s, confirming_s
 from perf.measure.ledger import Ledger
-from perf.measure.outcome import SMALLER, Outcome, as_errors
+from perf.measure.outcome import SMALLER, Outcome, as_errors, unavailable_cases
 from perf.measure.peak import measure_peaks
 from perf.measure.plan import Plan, SubjectKey, Variant, WorkloadKey
 from perf.measure.results import WorkloadResult
@@ -113,8 +113,8 @@ class Measuring:
             with self.ledger.stage("preparing"), as_errors(errors, key, cases):
                 plan = cases[0].family.plan(key.subject, cases, self.resources)
                 plan, short = self._fitting(plan, cases)
-                errors |= short
-                plans += [plan] if plan.workloads else []
+                errors |= short | unavailable_cases(plan, cases)
+                plans += [plan] if any(case.id not in errors for case in cases) else []
         return errors, plans
 
     def _checked(

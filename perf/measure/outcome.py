@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from perf.errors import PerfError
+from perf.errors import PerfError, UnavailableError
 from perf.facts import CheckFacts
 from perf.measure.family import Case, Checked
 from perf.measure.plan import Plan, SubjectKey, Variant
@@ -65,6 +65,16 @@ def as_errors(errors: dict[str, PerfError], subject: SubjectKey, cases: Sequence
         yield
     except (PerfError, OSError, MemoryError) as error:
         errors |= dict.fromkeys((case.id for case in cases), _preparation_error(subject, error))
+
+
+def unavailable_cases(plan: Plan[Any], cases: Sequence[Case]) -> dict[str, PerfError]:
+    """Return the errors, by case, of a plan's cases in variants that a release cannot run."""
+    step = "measure it in a release that has it (docs/other-wheels.md)"
+    return {
+        case.id: UnavailableError(plan.unavailable[case.variant], subject=case.id, next_step=step)
+        for case in cases
+        if case.variant in plan.unavailable
+    }
 
 
 def _preparation_error(subject: SubjectKey, error: Exception) -> PerfError:

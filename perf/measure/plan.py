@@ -71,20 +71,19 @@ class Program(Loadable):
         return "load", {"symbol": str(self.symbol), "params": str(self.params), "subgraph": self.subgraph}
 
     def as_in(self, stored: Stack) -> "Program":
-        """Return the program of a stored stack, from the same folder of artifacts; this one when the stored one is gone
-        or has other content.
+        """Return the program of a stored stack: of that content, in the same folder of artifacts or another one of the
+        same network; this one when there is none.
         """
         parts = LABEL.fullmatch(stored.program)
         if parts is None or stored.program == self.label:
             return self
         folder, stem, content, subgraph = parts.groups()
-        symbol = self.symbol.parents[1] / folder / f"{stem}.json"
-        params = symbol.with_name(f"{stem}.params")
-        if not (symbol.is_file() and params.is_file()):
-            return self
-        backend = None if subgraph == "no subgraph" else subgraph
-        program = Program(symbol, params, backend, content_of(symbol, params))
-        return program if program.content.startswith(content) else self
+        artifacts, backend = self.symbol.parents[1], None if subgraph == "no subgraph" else subgraph
+        for own in (artifacts / folder, *sorted(artifacts.glob(f"{folder.rpartition('-')[0]}-*"))):
+            symbol, params = own / f"{stem}.json", own / f"{stem}.params"
+            if symbol.is_file() and params.is_file() and (whole := content_of(symbol, params)).startswith(content):
+                return Program(symbol, params, backend, whole)
+        return self
 
     @property
     def label(self) -> str:
@@ -235,6 +234,7 @@ class Plan(Generic[ProgramT]):
     reference: the name of the reference variant.
     start: starts what runs a variant; None for a worker group.
     effort: how hard to measure; None for the tier's effort.
+    unavailable: why a release cannot run a variant, which the plan then lacks, by variant.
     family: the name of the subject's family.
     """
 
@@ -244,6 +244,7 @@ class Plan(Generic[ProgramT]):
     reference: str
     start: "Start[ProgramT] | None" = None
     effort: Effort | None = None
+    unavailable: Mapping[str, str] = field(default_factory=dict)
     family: str = field(kw_only=True)
 
     @property

@@ -10,7 +10,6 @@ from perf.builds import BuildFacts
 from perf.defects import Defect, defects_of
 from perf.rnn.agreement import Inputs, draw_inputs
 from perf.rnn.reference import Sizes
-from perf.rnn.shapes import catalogue
 
 # Which of the arrays that the operator is bound to change after a first pass.
 ArrayChange = Literal["nothing", "data", "parameters", "everything"]
@@ -76,16 +75,12 @@ def _toml(value: str | int | bool) -> str:
 CHECK = "rnn"
 
 
-def _in_mkldnn(example: Example) -> bool:
-    return example.mode in catalogue().mkldnn_modes
-
-
-# By the name of a defect, whether it affects an example on the wheels that have the defect.
+# By the name of a defect, whether it affects an example that MKL-DNN's primitive runs on a wheel that has the defect.
 COVERS: Mapping[str, Callable[[Example], bool]] = {
     "rnn-input-width": lambda example: (
-        _in_mkldnn(example) and example.layers > 1 and example.directions == 1 and example.inputs != example.hidden
+        example.layers > 1 and example.directions == 1 and example.inputs != example.hidden
     ),
-    "rnn-kept-parameters": lambda example: _in_mkldnn(example) and example.change in {"parameters", "everything"},
+    "rnn-kept-parameters": lambda example: example.change in {"parameters", "everything"},
 }
 
 
@@ -97,6 +92,6 @@ def example_of(defect: Defect) -> Example:
 def known_defect(example: Example, facts: BuildFacts) -> str | None:
     """Return a description of a known defect of the installation that affects an example; None without one."""
     for name, defect in defects_of(CHECK).items():
-        if defect.is_in(facts) and COVERS[name](example):
+        if defect.is_in(facts) and example.mode in facts.release.recurrent and COVERS[name](example):
             return f"known defect {name} of {facts.wheel} ({defect.upstream}, docs/known-defects.md)"
     return None

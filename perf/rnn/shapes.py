@@ -62,7 +62,6 @@ class LargestSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ShapeCatalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of `shapes.toml`, whose comments give reasons for the values.
 
-    mkldnn_modes: the modes that a build with MKL-DNN must run with its RNN primitive.
     margin: how far a build may be from the equations in double precision, as a multiple of the distance of the same
         equations in FP32.
     cells: the recurrent cells, by name.
@@ -73,7 +72,6 @@ class ShapeCatalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     counterexamples: networks that once were wrong, as arguments of `Example`; they run before random ones.
     """
 
-    mkldnn_modes: list[str]
     margin: float
     cells: dict[str, Cell]
     tiers: dict[str, RnnTier]

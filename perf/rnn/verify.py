@@ -12,7 +12,7 @@ from perf.measure.workers.worker_group import SEED
 from perf.rnn.agreement import Distance, ExpectedOutputs, distance, draw_inputs, expected_outputs
 from perf.rnn.example import Example, known_defect
 from perf.rnn.reference import Sizes
-from perf.rnn.shapes import catalogue, sizes_of
+from perf.rnn.shapes import sizes_of
 
 # What runs if MKL-DNN does not: MXNet's own loops over BLAS products (src/operator/rnn_impl.h).
 OWN_KERNEL = "rnn_impl.h"
@@ -54,15 +54,16 @@ def judge_variant(
         for workload, distance in distances
         if distance.too_large
     ]
-    fused = variant.build.facts.mkldnn and variant.program.attributes["mode"] in catalogue().mkldnn_modes
+    facts = variant.build.facts
+    fused = facts.mkldnn and variant.program.attributes["mode"] in facts.release.recurrent
     if fused and not kernels:
         problems.append("MKL-DNN ran no RNN primitive")
-    facts = RnnCheck(
+    check = RnnCheck(
         isa=", ".join(kernels) or OWN_KERNEL,
         output_difference=max(distance.difference for _, distance in distances),
         output_difference_allowed=min(distance.allowed for _, distance in distances),
     )
-    return Checked(Failure("; ".join(problems), "") if problems else None, facts)
+    return Checked(Failure("; ".join(problems), "") if problems else None, check)
 
 
 def _defect(variant: Variant[Operator], workload: Workload) -> str:

@@ -54,18 +54,29 @@ class Graph:
         self._symbol = symbols[nodes[-1]["name"]]
         return self._ready(extra_work)
 
-    def rebuild(self, parameters: str, subgraph: str | None, calibration: str | None) -> dict[str, Any]:
+    def rebuild(
+        self, parameters: str, subgraph: str | None, calibration: str | None, quantiser: dict[str, Any] | None
+    ) -> dict[str, Any]:
         """Use the arrays of an .npz file as the composed symbol's parameters, and partition it for `subgraph` or
-        quantise it with the images in the .npz file `calibration`. Returns the `operators` that will run.
+        quantise it with the images in the .npz file `calibration`, as `quantiser` says (perf.worker.quantise). Returns
+        the `operators` that will run.
         """
         arrays = arrays_of(parameters)
         self._arguments = {name: arrays[name] for name in self._symbol.list_arguments() if name in arrays}
         self._auxiliary = {name: arrays[name] for name in self._symbol.list_auxiliary_states()}
         if calibration:
+            if quantiser is None:
+                raise ValueError(f"MXNet {mx.__version__} cannot quantise")
             from perf.worker.quantise import quantise  # noqa: PLC0415 - a native build cannot import it
 
             self._symbol, self._arguments, self._auxiliary = quantise(
-                self._symbol, self._arguments, self._auxiliary, arrays_of(calibration), mode="naive", exclusions=[]
+                self._symbol,
+                self._arguments,
+                self._auxiliary,
+                arrays_of(calibration),
+                mode="naive",
+                exclusions=[],
+                quantiser=quantiser,
             )
         elif subgraph:
             self._symbol = self._symbol.get_backend_symbol(subgraph)

@@ -1,6 +1,5 @@
-"""Quantisation with MXNet's own functions; needs a build with MKL-DNN."""
+"""Quantisation with the functions of the release that runs this; needs a build with MKL-DNN."""
 
-import inspect
 import json
 import re
 from typing import Any
@@ -10,12 +9,6 @@ from mxnet.contrib.quantization import quantize_model
 
 # Names of the outputs to calibrate: those of layers, and the inputs.
 _LAYERS = re.compile(r"_output$|^data\d*$")
-# From 1.6.0 on, `quantize_model` calibrates what it quantises; by default it leaves a lone pooling in FP32.
-_OF_RELEASE: dict[str, Any] = (
-    {"quantize_mode": "full"}
-    if "quantize_mode" in inspect.signature(quantize_model).parameters
-    else {"calib_layer": lambda name: bool(_LAYERS.search(name))}
-)
 
 
 def quantise(
@@ -26,19 +19,20 @@ def quantise(
     *,
     mode: str,
     exclusions: list[str],
+    quantiser: dict[str, Any],
     batch_size: int = 32,
 ) -> tuple[Any, Any, Any]:
-    """Fuse, quantise with calibrated thresholds, fuse again, as 1.5.0's own quantisation example does.
+    """Fuse, quantise with calibrated thresholds, fuse again, as the release's own quantisation example does.
 
     images: the calibration images, by input name.
     mode: MXNet's calibration mode, "naive" or "entropy".
     exclusions: operators whose nodes stay FP32.
+    quantiser: how this release quantises (perf.builds.releases.Quantiser).
     batch_size: images in a calibration batch, at most.
 
     Returns symbol, arguments and auxiliary states.
     """
-    fused = symbol.get_backend_symbol("MKLDNN_QUANTIZE")
-    nodes = json.loads(fused.tojson())["nodes"]
+    fused = symbol.get_backend_symbol(quantiser["before"])
     count = next(iter(images.values())).shape[0]
     quantised, arguments, auxiliary = quantize_model(
         fused,
@@ -46,11 +40,20 @@ def quantise(
         auxiliary,
         data_names=tuple(images),
         ctx=mx.cpu(),
-        excluded_sym_names=[node["name"] for node in nodes if node["op"] in exclusions],
+        excluded_sym_names=_excluded(fused, exclusions, quantiser),
         calib_mode=mode,
         calib_data=mx.io.NDArrayIter(images, batch_size=min(batch_size, count)),
         num_calib_examples=count,
-        quantized_dtype="auto",
-        **_OF_RELEASE,
+        **({"calib_layer": lambda name: bool(_LAYERS.search(name))} if quantiser["chooses_layers"] else {}),
+        **quantiser["arguments"],
     )
-    return quantised.get_backend_symbol("MKLDNN_QUANTIZE"), arguments, auxiliary
+    return quantised.get_backend_symbol(quantiser["after"]), arguments, auxiliary
+
+
+def _excluded(fused: Any, exclusions: list[str], quantiser: dict[str, Any]) -> list[str]:
+    """Return the names of the nodes that stay FP32."""
+    nodes = [node for node in json.loads(fused.tojson())["nodes"] if node["op"] != "null"]
+    operators = {*exclusions, *quantiser["excluded"]}
+    convolutions = [node["name"] for node in nodes if "conv" in node["op"].lower()]
+    first = [] if quantiser["first_convolution"] else convolutions[:1]
+    return first + [node["name"] for node in nodes if node["op"] in operators]

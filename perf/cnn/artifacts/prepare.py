@@ -6,21 +6,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 
-from perf.builds import Build
+from perf.builds import Build, quantiser_of
 from perf.cnn.artifacts.store import Manifest, ZooFailedError, ZooTask, obtain, sha256
 from perf.cnn.networks import INPUT, NetworkVariant, catalogue
 from perf.errors import PerfError
 from perf.files import ROOT
-from perf.measure.family import Resources
-from perf.measure.plan import Program, Variant, content_of
+from perf.measure.plan import Program, content_of
 
 # All modules of the project that make artifacts: when one changes, artifacts are made again.
 SCRIPTS = tuple(
     ROOT / "perf" / name
     for name in (
         "cnn/artifacts/zoo.py",
+        "cnn/artifacts/int8.py",
         "cnn/artifacts/images.py",
         "cnn/artifacts/zoo_protocol.py",
         "worker/process_lifetime.py",
@@ -28,7 +29,8 @@ SCRIPTS = tuple(
     )
 )
 FP32_FILES = ("fp32.json", "fp32.params")
-FILES = (*FP32_FILES, "int8.json", "int8.params")
+INT8_FILES = ("int8.json", "int8.params")
+FILES = (*FP32_FILES, *INT8_FILES)
 # The end of GluonCV's names of quantised networks.
 QUANTISED = "_int8"
 WITHOUT_MKLDNN = {"MXNET_MKLDNN_ENABLED": "0"}
@@ -46,12 +48,26 @@ CalibrationMode = Literal["naive", "entropy"]
 class Artifacts:
     """A network's files in a `folder`, verified against their `manifest`.
 
-    `no_int8` says why there is no quantised network; it is None where there is one.
+    `no_int8` says why there is no quantised network; it is None where there is one. `images` is the file of calibration
+    images; None for synthetic ones.
     """
 
     folder: Path
     manifest: Manifest
     no_int8: str | None = None
+    images: Path | None = None
+
+    @property
+    def network(self) -> str:
+        """GluonCV's name of the network."""
+        name: str = self.manifest.settings["network"]
+        return name
+
+    @property
+    def quantised_by(self) -> str:
+        """The version of MXNet that quantised it."""
+        version: str = self.manifest.settings["mxnet"]
+        return version
 
     @property
     def image_size(self) -> int:
@@ -108,6 +124,7 @@ def prepare(
         step = f"name the network in FP32: --perf-model={network.removesuffix(QUANTISED)}"
         raise PerfError("it is quantised already; the suite quantises networks itself", subject=network, next_step=step)
     file = weights_file(weights, network) if weights else None
+    quantiser = quantiser_of(zoo.facts.mxnet)
     inputs = {"downloads": str(cache / "weights"), "weights_file": str(file), "calibration_file": str(images)}
     settings = {
         "task": "artifacts",
@@ -121,28 +138,30 @@ def prepare(
             **(_calibration_content(images) if images else {"count": CALIBRATION_IMAGES, "sha256": None}),
         },
         "exclusions": catalogue().exclusions_of(network),
+        "mxnet": zoo.facts.mxnet,
+        "quantiser": msgspec.to_builtins(quantiser),
         "scripts_sha256": sha256(*SCRIPTS),
     }
     task = ZooTask(
         module="artifacts.zoo",
         name=network,
         settings=settings,
-        files=FILES,
+        files=FILES if quantiser else FP32_FILES,
         inputs=inputs,
         progress=f"preparing {network}: export, calibration ({calibration}), quantisation",
         next_step=NEXT_STEP,
     )
-    return with_int8_if_possible(task, zoo, threads, cache, say)
+    return with_int8_if_possible(task, zoo, threads, cache, say, images)
 
 
 def with_int8_if_possible(
-    task: ZooTask, zoo: Build, threads: int, cache: Path, say: Callable[[str], None]
+    task: ZooTask, zoo: Build, threads: int, cache: Path, say: Callable[[str], None], images: Path | None = None
 ) -> Artifacts:
-    """Return the artifacts that a task makes; in FP32 only, without MKL-DNN, if its process fails. Raises as `obtain`
-    does.
+    """Return the artifacts that a task makes; in FP32 only, without MKL-DNN, if its process fails. `images` are those
+    of calibration, None for synthetic ones. Raises as `obtain` does.
     """
     try:
-        return Artifacts(*obtain(task, zoo, threads, cache, say))
+        return Artifacts(*obtain(task, zoo, threads, cache, say), images=images)
     except ZooFailedError as error:
         say(f"{task.name}: quantising it failed: {error.cause}")
         plain = replace(
@@ -152,7 +171,7 @@ def with_int8_if_possible(
             progress=f"preparing {task.name} in FP32 only, without MKL-DNN",
             variables=WITHOUT_MKLDNN,
         )
-        return Artifacts(*obtain(plain, zoo, threads, cache, say), no_int8=error.cause)
+        return Artifacts(*obtain(plain, zoo, threads, cache, say), no_int8=error.cause, images=images)
 
 
 def image_size(network: str, *, zoo: Build, threads: int, cache: Path, say: Callable[[str], None]) -> int:
@@ -181,13 +200,6 @@ def weights_file(folder: Path, network: str) -> Path:
     """Return the file NETWORK.params in a folder, whatever the case of its letters. It need not exist."""
     files = (file for file in sorted(folder.glob("*.params")) if file.stem.lower() == network)
     return next(files, folder / f"{network}.params")
-
-
-def fp32_and_int8(artifacts: Artifacts, resources: Resources) -> tuple[Variant[Program], Variant[Program]]:
-    """Return the two variants of the MKL-DNN build."""
-    build, variants = resources.build("mkl"), catalogue().variants
-    fp32, int8 = (Variant(name, build, artifacts.program(variants[name])) for name in ("mkl-fp32", "mkl-int8"))
-    return fp32, int8
 
 
 def _sha256_of_weights(network: str, file: Path) -> str:

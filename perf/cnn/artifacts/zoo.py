@@ -13,8 +13,8 @@ import numpy as np
 from mxnet.gluon import nn
 
 from perf.cnn.artifacts.images import synthetic_images
-from perf.cnn.artifacts.zoo_protocol import RefusalError, answer_request, flush, last_line
-from perf.worker.quantise import quantise
+from perf.cnn.artifacts.int8 import make_int8, save, state_of
+from perf.cnn.artifacts.zoo_protocol import RefusalError, answer_request, last_line
 
 # Batch-norm statistics are taken from one training-mode pass over this many images.
 STATISTICS_IMAGES = 16
@@ -23,10 +23,11 @@ SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 
 
 def make_artifacts(request: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Write FP32 and INT8 symbols with parameters into the folder, and return statistics of the FP32 activations.
+    """Write FP32 and INT8 symbols with parameters into the folder. Return statistics of the FP32 activations, and the
+    state that calibration images are drawn from.
 
-    INT8 is left out when the request has "quantised": false. Raises RefusalError when the network or its weights cannot
-    be used.
+    INT8 is left out when the request has "quantised": false, or no quantiser. Raises RefusalError when the network or
+    its weights cannot be used.
     """
     mx.random.seed(request["seed"])
     rng = np.random.RandomState(request["seed"])
@@ -39,21 +40,11 @@ def make_artifacts(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     if isinstance(outputs, list | tuple) or outputs.ndim != 2:  # noqa: PLR2004 - images by classes
         raise RefusalError(f"{request['network']} is not a classification network: its output is not (images, classes)")
     symbol, arguments, auxiliary = _export(network, folder)
-    activations = _check_activations(symbol, arguments, auxiliary, mx.nd.array(synthetic_images(rng, 2, size)))
-    if not request.get("quantised", True):
-        return activations
-    calibration = request["calibration"]
-    quantised = quantise(
-        symbol,
-        arguments,
-        auxiliary,
-        {"data": mx.nd.array(_calibration_images(request, rng))},
-        mode=calibration["mode"],
-        exclusions=request["exclusions"],
-        batch_size=calibration["batch_size"],
-    )
-    save(folder / "int8", *quantised)
-    return activations
+    result = _check_activations(symbol, arguments, auxiliary, mx.nd.array(synthetic_images(rng, 2, size)))
+    result["draw"] = state_of(rng)
+    if request.get("quantised", True) and request["quantiser"]:
+        make_int8(request, folder, symbol, arguments, auxiliary, rng)
+    return result
 
 
 def read_image_size(request: dict[str, Any], _: Path) -> dict[str, Any]:
@@ -113,14 +104,6 @@ def _load(network: Any, file: str) -> None:
             f"the trained weights in {file} do not fit it ({str(error).strip().splitlines()[0]})",
             "save them with save_parameters of this very network, or leave out --perf-weights",
         ) from None
-
-
-def _calibration_images(request: dict[str, Any], rng: Any) -> Any:
-    """Return the images of the file that the request names, or synthetic ones: (count, 3, size, size)."""
-    if request["calibration"]["sha256"] is None:
-        return synthetic_images(rng, request["calibration"]["count"], request["image_size"])
-    with np.load(request["calibration_file"]) as file:
-        return file["data"]
 
 
 def _behave_as_trained(network: Any, rng: Any, data: Any) -> None:
@@ -184,22 +167,6 @@ def _check_activations(symbol: Any, arguments: Any, auxiliary: Any, data: Any) -
             raise RefusalError(f"layer {name} has denormal activations")
         deviations.append(float(values.std()))
     return {"layers": len(names), "smallest_spread": min(deviations), "largest_spread": max(deviations)}
-
-
-def save(prefix: Path, symbol: Any, arguments: Any, auxiliary: Any) -> None:
-    """Write PREFIX.json and PREFIX.params, and flush them to the disk.
-
-    Both are read back, because MXNet ignores a full disk. Raises OSError when they are not as written.
-    """
-    tensors = {f"arg:{name}": value for name, value in arguments.items()}
-    tensors.update({f"aux:{name}": value for name, value in auxiliary.items()})
-    symbol_file, params_file = f"{prefix}.json", f"{prefix}.params"
-    symbol.save(symbol_file)
-    mx.nd.save(params_file, tensors)
-    flush(symbol_file)
-    flush(params_file)
-    if mx.sym.load(symbol_file).tojson() != symbol.tojson() or mx.nd.load(params_file).keys() != tensors.keys():
-        raise OSError(f"{prefix} could not be read back as it was written")
 
 
 # By the request's "task".

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import msgspec
 
+from perf.builds import BuildFacts, release_of
 from perf.facts import Drift
 from perf.files import ROOT, read_json, write_whole
 
 FOLDER = ROOT / "baselines" / "answers"
+# The release whose answers are at the top of a file.
+RELEASE = "1.5.0"
 
 
 class GoldenDrift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,11 +24,38 @@ class GoldenDrift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     layers_sqnr_db: dict[str, float]
 
 
-class GoldenAnswers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A network's stored answers. `layers`: by variant, the layers of each kind. `drift`: by calibration mode."""
+class ReleaseAnswers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A network's stored answers in a release of MXNet.
+
+    `layers`: by variant, the layers of each kind. `drift`: by calibration mode.
+    """
 
     layers: dict[str, dict[str, tuple[str, ...]]] = {}
     drift: dict[str, GoldenDrift] = {}
+
+
+class GoldenAnswers(ReleaseAnswers, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A network's stored answers in `RELEASE`, and in other `releases` by their version."""
+
+    releases: dict[str, ReleaseAnswers] = {}
+
+    def of(self, facts: BuildFacts) -> ReleaseAnswers:
+        """Return the answers by which an installation is judged; empty ones if none are stored for its release."""
+        version = release_with_answers(facts)
+        return self if version == RELEASE else self.releases.get(version, ReleaseAnswers())
+
+    def replaced(self, facts: BuildFacts, answers: ReleaseAnswers) -> "GoldenAnswers":
+        """Return these answers, with `answers` for the release of an installation."""
+        version = release_with_answers(facts)
+        if version == RELEASE:
+            return GoldenAnswers(answers.layers, answers.drift, self.releases)
+        return GoldenAnswers(self.layers, self.drift, {**self.releases, version: answers})
+
+
+def release_with_answers(facts: BuildFacts) -> str:
+    """Return the version of the release whose stored answers hold for an installation: usually its own."""
+    release, known = release_of(facts.mxnet)
+    return (release.answers or release.version) if known else facts.mxnet
 
 
 def golden_answers(network: str, folder: Path = FOLDER) -> GoldenAnswers:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from perf.cnn.checks.defects import layer_defects
 from perf.cnn.checks.drift import energy, ratio_db, sqnr_db
@@ -11,7 +12,7 @@ from perf.cnn.checks.noise import expected_noise
 from perf.cnn.checks.symbol import read_layers
 from perf.cnn.networks import INPUT, catalogue, images_of
 from perf.measure.family import Resources
-from perf.measure.plan import Plan, Program, Variant, content_of
+from perf.measure.plan import Plan, Program, Variant
 from perf.measure.workers.inspection import Arrays, inspect_layers, parameters_of
 from perf.measure.workers.replies import GraphNode
 
@@ -67,13 +68,12 @@ def layer_losses(plan: Plan[Program], resources: Resources) -> list[LayerLoss]:
 
 
 def fp32_of(plan: Plan[Program]) -> Variant[Program]:
-    """Return the plan's `mkl-fp32`, or, if it is not selected, the same for the build and network of `mkl-int8`."""
+    """Return the plan's `mkl-fp32`, or, if it is not selected, the reference's files as `mkl-fp32` runs them."""
     variants = {variant.name: variant for variant in plan.variants}
     if "mkl-fp32" in variants:
         return variants["mkl-fp32"]
-    int8, data = variants["mkl-int8"], catalogue().variants["mkl-fp32"]
-    symbol, params = (int8.program.symbol.with_name(f"{data.artifact}.{kind}") for kind in ("json", "params"))
-    return Variant("mkl-fp32", int8.build, Program(symbol, params, data.subgraph, content_of(symbol, params)))
+    program = replace(variants[plan.reference].program, subgraph=catalogue().variants["mkl-fp32"].subgraph)
+    return Variant("mkl-fp32", variants["mkl-int8"].build, program)
 
 
 def _layers_in_fp32(variant: Variant[Program], arrays: Arrays, inputs: Arrays, resources: Resources) -> Arrays:

@@ -10,7 +10,7 @@ from perf.cnn.checks.defects import defects_text, layer_defects
 from perf.cnn.checks.drift import between_images_db, drift_bounds, drift_of, drift_problems, sqnr_db
 from perf.cnn.checks.floors import LayerLoss, judge_by_floors, why_unknown_steps
 from perf.cnn.checks.fusion import layer_differences, layers_by_kind, operator_counts
-from perf.cnn.checks.golden import GoldenAnswers, golden_answers
+from perf.cnn.checks.golden import RELEASE, GoldenAnswers, ReleaseAnswers, golden_answers
 from perf.cnn.checks.layers import fp32_of, layer_losses
 from perf.cnn.checks.symbol import read_layers
 from perf.cnn.networks import IMAGES, INPUT, INT8, REFERENCE, catalogue, images_of
@@ -69,7 +69,7 @@ def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict
     `quantisation` is the name under which the network's drift is stored. A problem of a variant is in its result, and
     does not keep the other variants from being judged. Raises PerfError when stored answers are damaged.
     """
-    golden = golden_answers(plan.subject)
+    stored = golden_answers(plan.subject)
     arrays = {INPUT: images_of(plan)}
     workload = Workload(plan.subject, {name: values.shape for name, values in arrays.items()}, IMAGES, 0.0)
     outputs: dict[str, NDArray[np.float32]] = {}
@@ -83,6 +83,7 @@ def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict
                 failed = VerifiedVariant([], "unknown", None, problem=Failure(reason, ""))
                 verified[variant.name] = _with_defects(failed, variant, plan, resources)
                 continue
+            golden = stored.of(variant.build.facts)
             try:
                 observed = inspect_one(variant)
                 outputs[variant.name] = observed.outputs[workload.name][0]
@@ -94,6 +95,7 @@ def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict
                     result = _with_defects(result, variant, plan, resources)
                 elif result.drift and not result.problem and not by_golden:
                     result = _by_floors(result, plan, outputs, resources)
+                result = with_unjudged_layers(result, variant, stored)
                 verified[variant.name] = replace(result, multiply_adds_per_image=multiply_adds)
             except WorkerError as error:
                 problem = Failure(f"while its answers were checked: {error.what}", error.last_lines)
@@ -132,7 +134,7 @@ def _by_floors(
     """Return the result of a quantised variant, judged by floors. Raises WorkerError when a worker fails."""
     (int8,) = (variant for variant in plan.variants if variant.name == INT8)
     if reason := why_unknown_steps(int8.build.facts, has_vnni=read_machine().has_isa(ISA)):
-        return replace(result, unjudged=f"no answers are stored for this network, and {reason}")
+        return replace(result, unjudged=f"no answers of this release are stored, and {reason}")
     reference, output = outputs[REFERENCE], outputs[int8.name]
     losses = layer_losses(plan, resources)
     judgement = judge_by_floors(losses, sqnr_db(reference, output), between_images_db(reference, output))
@@ -143,11 +145,20 @@ def _by_floors(
     return replace(result, problem=problem, unjudged=judgement.unjudged, defects=_names(affected), losses=losses)
 
 
+def with_unjudged_layers(result: VerifiedVariant, variant: Variant[Program], stored: GoldenAnswers) -> VerifiedVariant:
+    """Return a result that says so if layers are stored for another release, but not for the variant's own."""
+    facts = variant.build.facts
+    if variant.name not in stored.layers or variant.name in stored.of(facts).layers:
+        return result
+    reason = f"its layers are stored for MXNet {RELEASE}, not for {facts.mxnet}"
+    return replace(result, unjudged="; ".join(filter(None, (result.unjudged, reason))))
+
+
 def _check_variant(
     variant: Variant[Program],
     observed: Observation,
     outputs: Mapping[str, NDArray[np.float32]],
-    golden: GoldenAnswers,
+    golden: ReleaseAnswers,
     quantisation: str,
 ) -> VerifiedVariant:
     """Compare a variant's outputs with the reference's, and its drift and layers with stored answers."""
@@ -169,17 +180,19 @@ def _check_variant(
                 bounds = drift_bounds(golden.drift[quantisation].outputs, catalogue().drift_margins)
                 problems += drift_problems(drift, bounds)
     kernels = observed.kernels("convolution").most_common(1)
-    problems += layer_problems(variant.name, observed.operators, golden)
+    problems += layer_problems(variant.name, observed.operators, golden, fuses=variant.build.facts.release.fuses)
     problem = Failure("; ".join(problems), "") if problems else None
     isa = kernels[0][0] if kernels else "unknown"
     return VerifiedVariant(observed.operators, isa, difference, drift, problem=problem)
 
 
-def layer_problems(variant: str, operators: Sequence[GraphNode], golden: GoldenAnswers) -> list[str]:
+def layer_problems(
+    variant: str, operators: Sequence[GraphNode], golden: ReleaseAnswers, *, fuses: bool = True
+) -> list[str]:
     """Return a description of each layer that is not fused or quantised as it should be.
 
     A network with stored layers must have exactly these. Any other network must have at least one fused, or quantised,
-    operator. The native build must have neither.
+    operator; `fuses`: whether its release can fuse. The native build must have neither.
     """
     counts = operator_counts(operators)
     if variant == REFERENCE:
@@ -191,4 +204,4 @@ def layer_problems(variant: str, operators: Sequence[GraphNode], golden: GoldenA
     if variant in golden.layers:
         return layer_differences(layers_by_kind(operators), golden.layers[variant])
     kind = "quantized" if variant == INT8 else "fused"
-    return [] if counts[kind] else [f"no operator is {kind} in {variant}"]
+    return [] if counts[kind] or (kind == "fused" and not fuses) else [f"no operator is {kind} in {variant}"]

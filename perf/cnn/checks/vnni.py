@@ -7,21 +7,23 @@ import capstone
 
 from perf.wording import counted
 
-# Lets MKL-DNN 0.19 write each kernel's machine code to the working directory, as mkldnn_dump_KERNEL.NUMBER.bin
-# (src/cpu/jit_generator.hpp).
+# Lets MKL-DNN write each kernel's machine code to the working directory, as mkldnn_dump_KERNEL.NUMBER.bin or, in later
+# releases, with another beginning (src/cpu/jit_generator.hpp). These also accept the older variable.
 DUMP = {"MKLDNN_JIT_DUMP": "1"}
 # Kernels of INT8 convolutions. In MKL-DNN's names, x8s8s32x is u8 or s8 times s8, summed in s32, to any type.
-INT8_CONVOLUTIONS = "mkldnn_dump_*x8s8s32x*conv*.bin"
+INT8_CONVOLUTIONS = "*x8s8s32x*conv*.bin"
 VNNI = "vpdpbusd"
 # Instructions that multiply bytes. Those without VNNI first sum pairs of products in 16 bits.
 PRODUCTS = frozenset({VNNI, "vpdpbusds", "vpmaddubsw", "pmaddubsw"})
 
 
-def byte_products(folder: Path) -> Mapping[str, frozenset[str]]:
-    """Return the instructions that multiply bytes in each INT8 convolution's kernel in a folder, by the file's name."""
-    return {
-        path.name: frozenset(mnemonics(path.read_bytes())) & PRODUCTS for path in sorted(folder.glob(INT8_CONVOLUTIONS))
-    }
+def byte_products(folder: Path, dumps: str) -> Mapping[str, frozenset[str]]:
+    """Return the instructions that multiply bytes in each INT8 convolution's kernel in a folder, by the file's name.
+
+    `dumps` is how the names of such files begin.
+    """
+    kernels = sorted(folder.glob(dumps + INT8_CONVOLUTIONS))
+    return {path.name: frozenset(mnemonics(path.read_bytes())) & PRODUCTS for path in kernels}
 
 
 def mnemonics(code: bytes) -> Iterator[str]:

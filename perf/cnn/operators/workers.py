@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from perf.builds.releases import release_of
+from perf.builds import Quantiser, quantiser_of
 from perf.cnn.operators.base import Arrays, OperatorCase
 from perf.errors import WorkerError
 from perf.measure.family import Resources
@@ -34,6 +35,14 @@ VARIANTS = {
     "mkl-fp32": OperatorVariant("mkl", subgraph="MKLDNN"),
     "mkl-int8": OperatorVariant("mkl", quantised=True),
 }
+
+
+def _for_single_operators(quantiser: Quantiser | None) -> Quantiser | None:
+    """Return how a release quantises an operator that is alone: whatever it leaves in FP32 in networks."""
+    if quantiser is None:
+        return None
+    arguments = {**quantiser.arguments, **quantiser.alone}
+    return msgspec.structs.replace(quantiser, arguments=arguments, excluded=(), first_convolution=True)
 
 
 class OperatorWorkers:
@@ -62,6 +71,7 @@ class OperatorWorkers:
         the next case then gets a new worker.
         """
         settings = VARIANTS[variant]
+        facts = self._resources.build(settings.role).facts
         data = case.data()
         arrays = {"parameters": parameters or case.parameters(), "data": data, "calibration": calibration or data}
         paths = {kind: self._written(kind, values) for kind, values in arrays.items()}
@@ -70,10 +80,13 @@ class OperatorWorkers:
             worker = self._worker(settings.role)
             worker.ask(Loaded, "compose", nodes=case.nodes)
             calibrated = paths["calibration"] if settings.quantised else None
-            release, _ = release_of(self._resources.build(settings.role).facts.mxnet)
-            subgraph = None if "fusion" in release.missing else settings.subgraph
             loaded = worker.ask(
-                Loaded, "rebuild", parameters=paths["parameters"], subgraph=subgraph, calibration=calibrated
+                Loaded,
+                "rebuild",
+                parameters=paths["parameters"],
+                subgraph=settings.subgraph if facts.release.fuses else None,
+                calibration=calibrated,
+                quantiser=_for_single_operators(quantiser_of(facts.mxnet)),
             )
             worker.ask(Done, "bind", inputs={}, scales={}, seed=0, arrays=paths["data"])
             worker.ask(Done, "save_outputs", path=str(output))

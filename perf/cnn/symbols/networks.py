@@ -4,11 +4,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from perf.builds import Build
+import msgspec
+
+from perf.builds import Build, quantiser_of
 from perf.cnn.artifacts.prepare import (
     CALIBRATION_BATCH_SIZE,
     CALIBRATION_IMAGES,
     FILES,
+    FP32_FILES,
     SCRIPTS,
     SEED,
     Artifacts,
@@ -24,7 +27,7 @@ from perf.errors import PerfError
 from perf.files import ROOT
 
 # All modules that make artifacts of such a network.
-SYMBOL_SCRIPTS = (*SCRIPTS, ROOT / "perf/cnn/symbols/zoo_symbol.py")
+SYMBOL_SCRIPTS = (*(path for path in SCRIPTS if path.name != "zoo.py"), ROOT / "perf/cnn/symbols/zoo_symbol.py")
 # What precedes the name of a parameter and of an auxiliary state in a parameter file.
 PREFIXES = ("arg:", "aux:")
 # A value of --perf-symbol, as the plugin reads it: name, symbol file, parameter file, shape of an image.
@@ -93,6 +96,7 @@ def prepare_user_network(
     If MKL-DNN cannot run the network, only FP32 artifacts are made, without MKL-DNN. Raises PerfError when its files
     cannot be used, its parameters or the shape do not fit it, its output is not (images, classes), or the disk is full.
     """
+    quantiser = quantiser_of(zoo.facts.mxnet)
     task = ZooTask(
         module="symbols.zoo_symbol",
         name=network.name,
@@ -107,11 +111,14 @@ def prepare_user_network(
                 "mode": calibration,
                 "batch_size": CALIBRATION_BATCH_SIZE,
                 "count": CALIBRATION_IMAGES,
+                "sha256": None,
             },
             "exclusions": catalogue().exclusions_of(network.name),
+            "mxnet": zoo.facts.mxnet,
+            "quantiser": msgspec.to_builtins(quantiser),
             "scripts_sha256": sha256(*SYMBOL_SCRIPTS),
         },
-        files=FILES,
+        files=FILES if quantiser else FP32_FILES,
         inputs={"symbol_file": str(network.symbol), "params_file": str(network.params)},
         progress=f"preparing {network.name}: calibration ({calibration}), quantisation",
         next_step="load and run both files with MXNet alone, and correct what fails there",

@@ -8,9 +8,8 @@ import mxnet as mx
 import numpy as np
 
 from perf.cnn.artifacts.images import images_of_shape
-from perf.cnn.artifacts.zoo import save
+from perf.cnn.artifacts.int8 import make_int8, save, state_of
 from perf.cnn.artifacts.zoo_protocol import RefusalError, answer_request, last_line
-from perf.worker.quantise import quantise
 
 # The name of every network's input in artifacts.
 INPUT = "data"
@@ -26,22 +25,12 @@ def make_artifacts(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     draw = np.random.RandomState(request["seed"])
     symbol, arguments, auxiliary = _loaded(request)
     classes = _checked(symbol, arguments, auxiliary, request["input_shape"])
-    images = images_of_shape(draw, request["calibration"]["count"], request["input_shape"])
-    _run(symbol, arguments, auxiliary, images[:1])
+    _run(symbol, arguments, auxiliary, images_of_shape(draw, 1, request["input_shape"]))
     save(folder / "fp32", symbol, arguments, auxiliary)
-    if request.get("quantised", True):
-        calibration = request["calibration"]
-        quantised = quantise(
-            symbol,
-            arguments,
-            auxiliary,
-            {INPUT: mx.nd.array(images)},
-            mode=calibration["mode"],
-            exclusions=request["exclusions"],
-            batch_size=calibration["batch_size"],
-        )
-        save(folder / "int8", *quantised)
-    return {"classes": classes}
+    result = {"classes": classes, "draw": state_of(draw)}
+    if request.get("quantised", True) and request["quantiser"]:
+        make_int8(request, folder, symbol, arguments, auxiliary, draw)
+    return result
 
 
 def _loaded(request: dict[str, Any]) -> tuple[Any, dict[str, Any], dict[str, Any]]:

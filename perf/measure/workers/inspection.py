@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from perf.builds import Build
 from perf.errors import WorkerError
 from perf.measure.family import Resources
 from perf.measure.plan import Loadable, Variant, Workload
@@ -20,9 +21,6 @@ from perf.measure.workers.worker_group import WorkerGroup
 
 Outputs = Sequence[NDArray[Any]]
 Arrays = Mapping[str, NDArray[Any]]
-
-# Prints the kernel and its instruction set for every primitive that runs (MKL-DNN 0.19, "Performance profiling").
-VERBOSE = {"MKLDNN_VERBOSE": "1"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,16 +31,19 @@ class Observation:
     outputs: the outputs in their order, by the workload's name.
     multiply_adds: those of the first workload's pass; None when they were not counted.
     log: what the worker wrote.
+    trace: how the line of a primitive that ran begins in the log.
     """
 
     operators: Sequence[GraphNode]
     outputs: Mapping[str, Outputs]
     multiply_adds: int | None
     log: str
+    trace: str
 
     def kernels(self, primitive: str) -> Counter[str]:
         """Return how often each kernel of a primitive ("convolution", "rnn") ran, by name: "jit:avx512_core"."""
-        return Counter(re.findall(rf"^mkldnn_verbose,exec,{primitive},([^,]+),", self.log, re.MULTILINE))
+        line = f"^{re.escape(self.trace)}{primitive},([^,]+),"
+        return Counter(re.findall(line, self.log, re.MULTILINE))
 
 
 def inspect(
@@ -52,14 +53,14 @@ def inspect(
     *,
     count: bool = False,
     arrays: Arrays | None = None,
-    variables: Mapping[str, str] = VERBOSE,
+    variables: Mapping[str, str] | None = None,
     folder: Path = Path("/"),
 ) -> Observation:
     """Run one pass over each workload in one worker, pinned like the first instance.
 
     count: also count the multiply-adds of the first workload.
     arrays: inputs by name; None for the workloads' own random ones.
-    variables: environment variables of the worker.
+    variables: environment variables of the worker; None for those that let MKL-DNN print a trace.
     folder: the worker's current folder.
 
     Raises WorkerError when the worker fails.
@@ -100,7 +101,7 @@ def inspections(
 def _start(
     variant: Variant[Loadable],
     resources: Resources,
-    variables: Mapping[str, str] = VERBOSE,
+    variables: Mapping[str, str] | None = None,
     folder: Path = Path("/"),
 ) -> WorkerGroup:
     return WorkerGroup(
@@ -108,9 +109,16 @@ def _start(
         resources.placements[:1],
         resources.scratch,
         timeout_s=resources.timeout_s,
-        variables=variables,
+        variables=variables or tracing(variant.build),
         folder=folder,
     )
+
+
+def tracing(build: Build) -> dict[str, str]:
+    """Return the variable that lets MKL-DNN print kernel and instruction set of every primitive that runs ("Performance
+    profiling" in its documentation).
+    """
+    return {build.facts.release.verbose: "1"}
 
 
 def _observed(
@@ -119,7 +127,7 @@ def _observed(
     operators = group.load()
     multiply_adds = group.multiply_adds(workloads[0]) if count else None
     outputs = {workload.name: _outputs(group, workload, resources, inputs) for workload in workloads}
-    return Observation(operators, outputs, multiply_adds, group.log_text)
+    return Observation(operators, outputs, multiply_adds, group.log_text, group.variant.build.facts.release.trace)
 
 
 def inspect_layers(

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from perf.builds import Build, process_environment, run
-from perf.cnn.artifacts.prepare import Artifacts, fp32_and_int8
+from perf.cnn.artifacts.prepare import Artifacts
+from perf.cnn.artifacts.releases import fp32_and_int8
 from perf.cnn.artifacts.store import sha256
 from perf.cnn.digits.check import check_top1, classify, prepare_digits, train_network
 from perf.cnn.digits.dataset import settings

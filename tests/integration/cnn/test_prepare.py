@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -13,9 +14,11 @@ import pytest
 from perf.builds import Build
 from perf.cache import unfinished
 from perf.cnn.artifacts.prepare import FILES, Artifacts, prepare
+from perf.cnn.artifacts.releases import program_for
 from perf.cnn.artifacts.store import MANIFEST, Manifest
 from perf.cnn.digits.check import train_network
 from perf.cnn.digits.dataset import settings
+from perf.cnn.networks import catalogue
 from perf.errors import PerfError
 from perf.measure.family import Resources
 from tests.conftest import SmallDisk
@@ -82,6 +85,21 @@ def test_two_processes_at_once_prepare_a_truncated_file_once(
     assert [path.name for path in tiny.folder.parent.glob("*cifar_resnet20_v1-*") if path.suffix != ".lock"] == [
         tiny.folder.name
     ]
+
+
+def test_a_release_that_quantises_itself_does_so_on_the_images_of_the_zoo(
+    tiny: Artifacts, resources: Resources
+) -> None:
+    """The same release in another build makes the files of `zoo` again: it had the same network and images."""
+    exported_elsewhere = {**tiny.manifest.settings, "mxnet": "1.6.0"}
+    artifacts = replace(tiny, manifest=msgspec.structs.replace(tiny.manifest, settings=exported_elsewhere))
+    own = replace(resources, cache=tiny.folder.parents[1])
+    data = catalogue().variants["mkl-int8"]
+    program = program_for(data, artifacts, own)
+    assert program.problem is None
+    assert program.symbol.parent != tiny.folder
+    assert program.content == tiny.program(data).content
+    assert program.label.startswith(f"{NETWORK}-1.5.0-")
 
 
 @pytest.mark.parametrize(

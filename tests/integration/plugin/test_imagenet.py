@@ -9,7 +9,8 @@ import pytest
 
 from perf.builds import Build, process_environment
 from perf.builds import run as run_program
-from perf.cnn.artifacts.prepare import Artifacts, fp32_and_int8
+from perf.cnn.artifacts.prepare import Artifacts
+from perf.cnn.artifacts.releases import fp32_and_int8
 from perf.cnn.digits.check import classify, train_network
 from perf.cnn.digits.dataset import dataset, grey_images, settings, shuffled_order
 from perf.cnn.imagenet.evaluate import evaluate, prepare_imagenet, record_reading

@@ -7,12 +7,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from perf.builds import Finished
+from perf.builds import Build, Finished, quantiser_of
+from perf.cnn import family
+from perf.cnn.artifacts import releases
 from perf.cnn.artifacts.prepare import FILES, Artifacts, prepare, weights_file
-from perf.cnn.artifacts.store import MANIFEST, Manifest, cause_of, verified_manifest
+from perf.cnn.artifacts.releases import program_for
+from perf.cnn.artifacts.store import MANIFEST, Manifest, ZooFailedError, ZooTask, cause_of, verified_manifest
+from perf.cnn.checks.layers import fp32_of
+from perf.cnn.family import CnnFamily
 from perf.cnn.networks import catalogue
 from perf.errors import PerfError
-from tests.support.fakes import build
+from perf.measure.plan import Plan, Program
+from tests.support.fakes import build, resources
 
 
 def stamps(folder: Path) -> dict[str, tuple[int, int]]:
@@ -119,3 +125,52 @@ def test_the_program_of_a_missing_quantised_network_says_why_it_is_missing(whole
     fp32, int8 = (artifacts.program(catalogue().variants[name]) for name in ("mkl-fp32", "mkl-int8"))
     assert fp32.problem is None
     assert int8.problem == "the network could not be quantised: MXNetError: no"
+
+
+def plan_with(mkl: str, whole: Path, monkeypatch: pytest.MonkeyPatch) -> Plan[Program]:
+    """The plan of all variants of a network that 1.5.0 exported and quantised, where the MKL-DNN build is `mkl`."""
+    settings = {"mxnet": "1.5.0", "network": "tiny", "image_size": 32}
+    artifacts = Artifacts(whole, Manifest(settings, {}, {"draw": []}))
+    monkeypatch.setattr(family, "prepare", lambda *_, **__: artifacts)
+    versions = {"mkl": mkl}
+    lent = resources(whole.parent, lambda role: build(role, mxnet=versions.get(role, "1.5.0")))
+    own = CnnFamily(pretrained=False, calibration="naive")
+    return own.plan("tiny", own.cases("quick", ["tiny"], [1]), lent)
+
+
+def test_the_release_that_exported_a_network_runs_its_files(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    native, fp32, int8 = plan_with("1.5.0", whole, monkeypatch).variants
+    assert [variant.program.symbol.name for variant in (native, fp32, int8)] == ["fp32.json", "fp32.json", "int8.json"]
+    assert [variant.program.subgraph for variant in (native, fp32, int8)] == [None, "MKLDNN", None]
+    assert fp32_of(plan_with("1.5.0", whole, monkeypatch)).program == fp32.program
+
+
+def test_a_release_without_int8_and_fusion_runs_the_rest(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_with("1.3.1", whole, monkeypatch)
+    assert [(variant.name, variant.program.subgraph) for variant in plan.variants] == [
+        ("native-fp32", None),
+        ("mkl-fp32", None),
+    ]
+    assert plan.unavailable == {"mkl-int8": "not available in mxnet 1.3.1: quantisation with MKL-DNN came with 1.4"}
+
+
+@pytest.mark.parametrize("version", ["1.4.1", "1.5.1", "1.6.0", "1.9.1"])
+def test_every_other_release_quantises_the_network_itself(
+    version: str, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = []
+
+    def refuse(task: ZooTask, own: Build, *_: object) -> None:
+        tasks.append((task, own))
+        raise ZooFailedError("MXNetError: no", "", task)
+
+    manifest = {"mxnet": "1.5.0", "network": "tiny", "image_size": 32, "calibration": {"mode": "naive"}}
+    monkeypatch.setattr(releases, "obtain", refuse)
+    artifacts = Artifacts(whole, Manifest({**manifest, "exclusions": ["Flatten"]}, {}, {"draw": [1]}))
+    lent = resources(whole.parent, lambda role: build(role, mxnet=version))
+    program = program_for(catalogue().variants["mkl-int8"], artifacts, lent)
+    assert program.problem == f"the network could not be quantised by mxnet {version}: MXNetError: no"
+    ((task, own),) = tasks
+    assert own.role == "mkl", "the release that runs it makes it"
+    assert task.settings["draw"] == [1], "on the images that zoo drew"
+    assert task.settings["quantiser"] == msgspec.to_builtins(quantiser_of(version))

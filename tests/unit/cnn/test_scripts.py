@@ -43,3 +43,7 @@ def project_files(names: Iterable[str]) -> list[Path]:
 )
 def test_the_scripts_are_all_modules_that_the_program_imports(program: str, scripts: tuple[Path, ...]) -> None:
     assert set(scripts) == modules_of(program)
+
+
+def test_every_release_needs_no_more_modules_than_the_zoo() -> None:
+    assert modules_of("perf/cnn/artifacts/int8.py") < set(prepare.SCRIPTS)

@@ -23,7 +23,7 @@ def test_products_of_bytes_are_read_from_int8_convolutions_only(tmp_path: Path) 
     (tmp_path / f"{kernel}.1.bin").write_bytes(VPDPBUSD + RET)
     (tmp_path / f"{kernel}.2.bin").write_bytes(VPMADDUBSW + RET)
     (tmp_path / "mkldnn_dump_jit_uni_reorder_kernel_f32.3.bin").write_bytes(VPDPBUSD)
-    assert byte_products(tmp_path) == {f"{kernel}.1.bin": WITH, f"{kernel}.2.bin": WITHOUT}
+    assert byte_products(tmp_path, "mkldnn_dump_") == {f"{kernel}.1.bin": WITH, f"{kernel}.2.bin": WITHOUT}
 
 
 @pytest.mark.parametrize(

@@ -77,16 +77,21 @@ class Engine:
 
 
 class Family:
-    """Plans of two variants without preparing anything."""
+    """Plans of two variants without preparing anything. A subject that "lacks" one has no variant "fast"."""
 
     def __init__(self, name: str = "made") -> None:
         self.name = name
 
     def plan(self, subject: str, cases: Sequence[Any], _: object) -> Plan[Any]:
         program = Operator("relu", {}, ("data",))
-        variants = [Variant(name, build(), program, over) for name, over in (("native", ()), ("fast", ("native",)))]
+        lost = {"fast": "not available"} if subject.startswith("lacks") else {}
+        variants = [
+            Variant(name, build(), program, over)
+            for name, over in (("native", ()), ("fast", ("native",)))
+            if name not in lost
+        ]
         workloads = [Workload(name, {}, 1, 1.0) for name in dict.fromkeys(case.workload for case in cases)]
-        return Plan(subject, tuple(variants), tuple(workloads), "native", family=self.name)
+        return Plan(subject, tuple(variants), tuple(workloads), "native", unavailable=lost, family=self.name)
 
     def memory_bytes(self, plan: Plan[Any], _: object) -> dict[str, int]:
         return {workload.name: 10**15 if workload.name.startswith("large") else 1 for workload in plan.workloads}

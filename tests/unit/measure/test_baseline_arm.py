@@ -149,6 +149,18 @@ def test_a_stored_program_is_located_by_its_label(program: Program, tmp_path: Pa
         assert program_in(program, old.label) == old
 
 
+def test_a_stored_program_that_was_made_in_another_folder_is_located_by_its_content(
+    program: Program, tmp_path: Path
+) -> None:
+    """The files of a release's own quantiser are no stand-in for those of the baseline's release."""
+    own = stored_program(tmp_path / "networks" / "net-1.6.0-0123", "int8", "[1]")
+    old = stored_program(tmp_path / "networks" / "net-4567", "int8", "[]")
+    elsewhere = old.label.replace("net-4567", "net-89ab")
+    assert program_in(own, elsewhere) == old
+    assert program_in(own, elsewhere.replace("net-", "other-")) == own, "another network"
+    assert program_in(program, elsewhere.replace("int8 ", "fp32 ")) == program, "other files"
+
+
 @pytest.mark.parametrize("damage", ["symbol", "params"])
 def test_a_program_with_other_content_is_not_used(program: Program, tmp_path: Path, damage: str) -> None:
     old = stored_program(tmp_path / "networks" / "net-old")

@@ -9,7 +9,7 @@ from unittest.mock import MagicMock, Mock
 import pytest
 from rich.console import Console
 
-from perf.errors import PerfError
+from perf.errors import PerfError, UnavailableError
 from perf.facts import CheckFacts, RnnCheck
 from perf.judge.judgement import MAX_EVALUATIONS
 from perf.measure import cases as measuring
@@ -225,3 +225,14 @@ def test_a_slowdown_of_an_unknown_variant_is_refused(monkeypatch: pytest.MonkeyP
     with pytest.raises(PerfError, match="no selected case has a variant fats") as caught:
         Session(monkeypatch, injected={"fats": 0.6}).measured()
     assert caught.value.next_step == "name one of fast, native"
+
+
+def test_what_a_release_cannot_run_is_unavailable_and_all_other_cases_are_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = Session(monkeypatch, losses={"lacks": 0.0, "b": 0.0}, baseline_arm=lambda *_: None)
+    assert list(session.measured()) == ["b"]
+    error = session.errors["lacks"]
+    assert isinstance(error, UnavailableError)
+    assert str(error).startswith("lacks: not available\nnext: ")
+    assert [asked.workloads for asked in session.engine.asked] == [["b"]], "a reference alone is not measured"

@@ -31,6 +31,27 @@ def test_a_build_that_ran_no_primitive_has_a_problem(plan: Plan[Any]) -> None:
     assert problem.what == "MKL-DNN ran no RNN primitive"
 
 
+@pytest.mark.parametrize(
+    ("version", "mode", "problem"),
+    [
+        ("1.4.1", "lstm", None),
+        ("1.5.1", "gru", None),
+        ("1.6.0", "lstm", "MKL-DNN ran no RNN primitive"),
+        ("1.9.1", "lstm", "MKL-DNN ran no RNN primitive"),
+    ],
+)
+def test_a_release_must_run_the_primitive_for_the_modes_that_it_has(
+    version: str, mode: str, problem: str | None, tmp_path: Path
+) -> None:
+    made = resources(tmp_path, builds=lambda role: build(role, mxnet=version, mkldnn=role == "mkl"))
+    family = RnnFamily()
+    cases = family.cases("smoke", [mode])
+    plan = family.plan(cases[0].subject, cases, made)
+    (_, mkl) = plan.variants
+    failure = judge_variant(mkl, [(plan.workloads[0], Distance(0, 1))], []).problem
+    assert (failure and failure.what) == problem
+
+
 @pytest.mark.parametrize("spoiled", [2e-6, np.nan, np.inf])
 def test_a_wrong_value_in_any_output_is_a_problem(spoiled: float, plan: Plan[Any]) -> None:
     (native, _) = plan.variants

@@ -2,7 +2,9 @@
 
 import pytest
 
-from perf.measure.workers.inspection import Observation
+from perf.builds import release_of
+from perf.measure.workers.inspection import Observation, tracing
+from tests.support.fakes import build
 
 INT8 = (
     "mkldnn_verbose,exec,convolution,jit_int8:avx512_core,forward_inference,fsrc:nhwc fwei:OIhw4i16o4i fbia:x "
@@ -10,6 +12,24 @@ INT8 = (
 )
 FP32 = INT8.replace("jit_int8:avx512_core", "jit:avx512_common")
 REORDER = "mkldnn_verbose,exec,reorder,simple:any,undef,in:f32_nchw out:u8_nhwc,num:1,1x3x224x224,0.1\n"
+
+
+# Of 1.6.0; the engine stands before the primitive.
+LATER = "dnnl_verbose,exec,cpu,rnn,ref:any,forward_inference,src_f32::blocked:abc:f0,,alg:vanilla_lstm,l2,0.5\n"
+
+
+@pytest.mark.parametrize(
+    ("version", "log", "kernels"),
+    [("1.5.1", INT8, 0), ("1.6.0", LATER, 1), ("1.9.1", LATER, 1), ("1.5.1", LATER, 0), ("1.6.0", INT8, 0)],
+)
+def test_a_trace_is_read_as_its_release_writes_it(version: str, log: str, kernels: int) -> None:
+    trace = release_of(version)[0].trace
+    assert Observation([], {}, None, log, trace).kernels("rnn").total() == kernels
+
+
+@pytest.mark.parametrize(("version", "variable"), [("1.4.1", "MKLDNN_VERBOSE"), ("1.9.1", "DNNL_VERBOSE")])
+def test_the_variable_of_the_trace_is_that_of_the_release(version: str, variable: str) -> None:
+    assert tracing(build("mkl", mxnet=version)) == {variable: "1"}
 
 
 @pytest.mark.parametrize(
@@ -25,4 +45,4 @@ REORDER = "mkldnn_verbose,exec,reorder,simple:any,undef,in:f32_nchw out:u8_nhwc,
     ],
 )
 def test_kernels_are_those_of_the_primitive_that_ran(log: str, kernels: dict[str, int]) -> None:
-    assert Observation([], {}, None, log).kernels("convolution") == kernels
+    assert Observation([], {}, None, log, "mkldnn_verbose,exec,").kernels("convolution") == kernels
