@@ -107,6 +107,7 @@ def examine_all(
     """
     started = time.monotonic()
     work = folder / WORK
+    shutil.rmtree(work, ignore_errors=True)  # of a census that was killed
     topology = read_topology()
     placements = place_instances(topology, instances=None, threads=None, numactl=find_numactl(topology))
     for number, one in enumerate(wanted, 1):
@@ -114,7 +115,6 @@ def examine_all(
             continue
         if seconds is not None and time.monotonic() - started >= seconds:
             return
-        shutil.rmtree(work, ignore_errors=True)  # of a census that was killed, too
         try:
             work.mkdir()
         except OSError as error:
