@@ -77,8 +77,14 @@ def _understood(decode: Callable[[], T], path: Path, next_step: str) -> T:
 def write_whole(path: Path, content: bytes) -> None:
     """Write `content` atomically: to a temporary file in the same folder, flushed to the disk and renamed to `path`.
 
+    The file that a link names is replaced, and not the link. A device or a pipe, such as /dev/null, is written to.
+
     Raises OSError when the folder cannot be written to; `path` is then unchanged.
     """
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
+    path = Path(os.path.realpath(path))
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as stream:
         written = Path(stream.name)
         try:

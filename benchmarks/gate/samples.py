@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from benchmarks.gate.recording import RecordedInvocation, read
-from perf.judge.speedup import ObservedRatio, observe
+from perf.judge.speedup import Floors, ObservedRatio, observe
 from perf.judge.statistics import midmean
 
 Recordings = Mapping[str, Sequence[RecordedInvocation]]
@@ -47,13 +47,20 @@ def log_ratio(invocation: RecordedInvocation, over: str, variant: str) -> float 
 
 def observed(invocations: Sequence[RecordedInvocation], over: str, variant: str) -> ObservedRatio | None:
     """Return the log speedup that the suite stores of these invocations: the ratio of the fastest undisturbed slots."""
-    floors = []
-    for invocation in invocations:
-        slots = [b.slots for b in invocation.blocks if not b.disturbed and over in b.slots and variant in b.slots]
-        if slots:
-            first, second = (min(slot[name].latency_ns for slot in slots) / 1e9 for name in (over, variant))
-            floors.append((first, second))
+    floors = floors_s(invocations, over, variant)
     return observe(floors) if floors else None
+
+
+def floors_s(invocations: Sequence[RecordedInvocation], over: str, variant: str) -> list[Floors]:
+    """Return the fastest undisturbed slots of `over` and of `variant` in s, of each invocation that has some."""
+    return [floors for invocation in invocations if (floors := _floors_s(invocation, over, variant))]
+
+
+@cache
+def _floors_s(invocation: RecordedInvocation, over: str, variant: str) -> Floors | None:
+    slots = [b.slots for b in invocation.blocks if not b.disturbed and over in b.slots and variant in b.slots]
+    first, second = (min((slot[name].latency_ns / 1e9 for slot in slots), default=0.0) for name in (over, variant))
+    return (first, second) if slots else None
 
 
 def latencies_ns(invocations: Sequence[RecordedInvocation], variant: str) -> list[int]:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from perf.bisection.compare import WheelJudge, steps_of
 from perf.bisection.report import conclusion, heading, print_steps, progress_line, reproduction
@@ -12,7 +11,7 @@ from perf.bisection.search import bracket_of
 from perf.bisection.session import Sessions, find_item
 from perf.bisection.state import Bisection, answers_of, begin, known_item, opened, wheels_of
 from perf.machine import read_machine
-from perf.report.console import say, widened
+from perf.report.console import PlainConsole, say, widened
 from perf.runs.baseline import TOLERANCES
 from perf.runs.schema import case_of_item
 from perf.runs.tolerances import read_tolerances
@@ -56,7 +55,7 @@ def bisect(
         machine_class=read_machine().machine_class,
         wheels=checked,
     )
-    console = widened(Console())
+    console = widened(PlainConsole())
     sessions = Sessions(folder, bisection)
     with opened(folder):
         begin(folder, bisection)

@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from perf.files import ROOT
-from perf.report.console import say, widened
+from perf.report.console import PlainConsole, say, widened
 from perf.runs.refreshing.proposal import judge_proposal
 from perf.wording import counted
 
@@ -29,7 +28,7 @@ def check_baselines(
     Exit code 0: nothing is wrong, or no stored run changed; 1: it must not be merged; 4: git cannot read a commit.
     """
     proposal = judge_proposal(repository, base, head)
-    console = widened(Console())
+    console = widened(PlainConsole())
     for line in proposal.judged:
         say(console, line)
     for problem in proposal.problems:

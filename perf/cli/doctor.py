@@ -4,7 +4,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 
 from perf.machine import (
     Finding,
@@ -19,7 +18,7 @@ from perf.machine import (
     watch_pace,
 )
 from perf.machine.state import Value
-from perf.report.console import say, widened
+from perf.report.console import PlainConsole, emit, say, widened
 from perf.report.doctor import print_findings
 
 # Counters of the kernel move in steps of 10 ms: a shorter window would count nothing.
@@ -66,9 +65,9 @@ def doctor(
     """
     diagnosis = _diagnose(window)
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode(diagnosis)).decode())
+        emit(msgspec.json.format(msgspec.json.encode(diagnosis)).decode() + "\n")
     else:
-        console = widened(Console())
+        console = widened(PlainConsole())
         header = f"machine class {diagnosis.machine_class}, watched for {diagnosis.window_s:.1f} s"
         say(console, header)
         print_findings(diagnosis.findings, console)

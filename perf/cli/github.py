@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -18,15 +19,17 @@ TIMEOUT_S = 120.0
 REF = re.compile(r"refs/pull/([1-9][0-9]*)/merge")
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 # One comment a line, as a JSON object.
-LINES = ".[] | {id, body, type: .user.type} | tojson"
+LINES = '.[] | {id, body: (.body // ""), type: .user.type} | tojson'
 
 
 class Comment(msgspec.Struct, frozen=True):
-    """A comment: its `id`, its `body`, and the `type` of the account that wrote it, "Bot" or "User"."""
+    """A comment: its `id`, its `body`, and the `type` of the account that wrote it, "Bot" or "User"; None where the
+    account was deleted.
+    """
 
     id: int
     body: str
-    type: str
+    type: str | None
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,9 @@ class PullRequest:
             try:
                 yield msgspec.json.decode(line, type=Comment)
             except msgspec.MsgspecError as error:
-                raise PerfError(f"gh listed a comment that cannot be read: {error}", subject=line[:100]) from error
+                what = f"gh listed a comment that cannot be read: {error}: {line[:100]!r}"
+                where = f"pull request {self.number} of {self.repository}"
+                raise PerfError(what, subject=where, next_step="update gh") from error
 
     def write(self, body: str, comment: int | None) -> None:
         """Write a comment: edit the one with this id, or add one. Raises PerfError when gh fails."""
@@ -77,8 +82,13 @@ def gh(*arguments: str, subject: str, next_step: str) -> str:
     except FileNotFoundError as error:
         step = "install it from https://cli.github.com"
         raise PerfError("the program gh is not installed", subject=subject, next_step=step) from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise PerfError(f"cannot be run: {error}", subject=subject, next_step=next_step) from error
+    except OSError as error:
+        step = f"make sure that {shutil.which('gh') or 'gh'} is a program that you may run"
+        raise PerfError(f"cannot be run: {error.strerror}", subject=subject, next_step=step) from error
+    except subprocess.TimeoutExpired as error:
+        step = "try again; https://www.githubstatus.com says whether GitHub is available"
+        what = f"no answer within {TIMEOUT_S:.0f} s"
+        raise PerfError(what, subject=subject, next_step=step) from error
     if done.returncode:
         what = done.stderr.strip() or f"ended with exit code {done.returncode}"
         raise PerfError(f"failed: {what}", subject=subject, next_step=next_step)

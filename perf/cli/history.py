@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.measure import Measurement
 
 from perf.errors import PerfError
 from perf.files import ROOT, write_whole
@@ -16,8 +16,9 @@ from perf.history.otava import CONFIGURATION, otava_files
 from perf.history.schema import add_command
 from perf.history.tables import coverage_lines, finding_lines, history_table
 from perf.history.warnings import warnings_of
-from perf.report.console import say, widened
+from perf.report.console import PlainConsole, emit, say, widened
 from perf.report.github.history import history_lines
+from perf.report.tables import UNLIMITED
 from perf.runs.baseline import TOLERANCES
 from perf.runs.tolerances import read_tolerances
 from perf.wording import counted
@@ -42,7 +43,7 @@ def add(
 
     Exit code 0: all runs are in the history; 4: one cannot be used or written; those before it are in the history.
     """
-    console = widened(Console())
+    console = widened(PlainConsole())
     for run in runs:
         night = night_of(run)
         path = keep(night, folder or HISTORY / night.header.machine_class)
@@ -72,7 +73,7 @@ def publish(
     notes = ["which was created"] * done.created
     notes += [f"after {counted(done.overtaken, 'commit')} of other jobs"] * bool(done.overtaken)
     notes += [f"{counted(done.unusable, 'file')} of which cannot be used (mxperf history check)"] * bool(done.unusable)
-    say(widened(Console()), f"{run}: {', '.join([f'{how} {target.text}', *notes])}")
+    say(widened(PlainConsole()), f"{run}: {', '.join([f'{how} {target.text}', *notes])}")
 
 
 def show(
@@ -90,10 +91,13 @@ def show(
         names = sorted({judged.series.case for judged in findings.judged})
         step = f"name one of them or a pattern, such as '{names[0]}'" if names else f"add a run: {add_command()}"
         raise PerfError("no case of the history matches", subject=pattern, next_step=step)
-    console = widened(Console())
+    console = widened(PlainConsole())
     for line in coverage_lines(findings.nights):
         say(console, line)
-    console.print(history_table(chosen))
+    table = history_table(chosen)
+    # Names and figures stay whole: on a terminal that is narrower, lines wrap.
+    console.width = max(console.width, Measurement.get(console, console.options.update(width=UNLIMITED), table).minimum)
+    console.print(table)
 
 
 def check(
@@ -101,7 +105,11 @@ def check(
     folder: Annotated[Path | None, FOLDER] = None,
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Also fail when a file cannot be used, or the last run lacks cases."),
+        typer.Option(
+            "--strict",
+            help="Also fail when a file cannot be used, the last run lacks cases, or a level is accepted from a "
+            "later day on.",
+        ),
     ] = False,
     markdown: Annotated[
         bool,
@@ -118,15 +126,15 @@ def check(
     """
     findings = _findings(folder, machine_class)
     if markdown:
-        typer.echo("".join(f"{line}\n" for line in history_lines(findings)), nl=False)
+        emit("".join(f"{line}\n" for line in history_lines(findings)))
     else:
-        console = widened(Console())
+        console = widened(PlainConsole())
         warnings = [f"Warning: {warning}" for warning in warnings_of(findings)]
         for line in (*coverage_lines(findings.nights), *warnings, *finding_lines(findings)):
             say(console, line)
     if findings.lost:
         raise typer.Exit(LOST)
-    if strict and (findings.nights.unusable or findings.gone):
+    if strict and (findings.nights.unusable or findings.gone or findings.waiting):
         raise typer.Exit(NOT_JUDGED)
 
 
@@ -150,7 +158,7 @@ def export(
     except OSError as error:
         message = f"cannot be written to: {error.strerror}"
         raise PerfError(message, subject=str(output), next_step="name another folder with --output") from error
-    say(widened(Console()), f"Written: {output / CONFIGURATION} and {counted(len(files) - 1, 'series', 'series')}")
+    say(widened(PlainConsole()), f"Written: {output / CONFIGURATION} and {counted(len(files) - 1, 'series', 'series')}")
 
 
 def _findings(folder: Path | None, machine_class: str | None) -> HistoryFindings:

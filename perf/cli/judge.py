@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from perf.published import published_classes
-from perf.report.console import say, widened
+from perf.report.console import PlainConsole, say, widened
 from perf.report.overview import doubts_of
 from perf.report.verdicts import print_verdicts
 from perf.runs.baseline import BASELINES, PUBLISHED, TOLERANCES, usable_baseline
@@ -48,7 +47,7 @@ def judge(
     cannot be used.
     """
     now, gate, judged = judge_files(run, baseline)
-    console = widened(Console())
+    console = widened(PlainConsole())
     print_verdicts(judged, gate, [*now.cases, *now.perf.elsewhere], console)
     verdicts = judged.verdicts.values()
     left_out = [f"Left out of the run: {name}: {why}" for name, why in now.perf.left_out.items()]

@@ -1,5 +1,7 @@
 """The entry point of mxperf and the list of its subcommands."""
 
+import errno
+import io
 import sys
 import traceback
 
@@ -7,6 +9,7 @@ import typer
 
 from perf.cli.reference import GROUPS, PURPOSES, SUBCOMMANDS
 from perf.errors import PerfError
+from perf.report.console import printable
 
 # The exit code for what the user can fix; pytest's is the same.
 USAGE_ERROR = 4
@@ -30,11 +33,16 @@ def mxperf() -> None:
 
 def main() -> None:
     """Run the command. A PerfError ends it with its message and exit code 4, another error with a traceback and 70."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a locale of the terminal that lacks a character ends nothing
+        sys.stdout.reconfigure(errors="replace")
     try:
         app()
     except PerfError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         sys.exit(USAGE_ERROR)
-    except Exception:  # noqa: BLE001 - whatever it is, it must not look like a verdict
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not look like a verdict
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+            print("standard output: cannot be written: the disk is full\nnext: free some space", file=sys.stderr)
+            sys.exit(USAGE_ERROR)
         traceback.print_exc()
         sys.exit(DEFECT)

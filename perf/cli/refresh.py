@@ -1,17 +1,17 @@
 """The subcommand refresh: store a run, or several sessions as one, as the latest baseline, if it hides no loss."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 
 from perf.errors import PerfError
 from perf.files import read_json, write_whole
-from perf.report.console import say, widened
+from perf.report.console import PlainConsole, say, widened
 from perf.report.github.refresh import Refresh, body_of
 from perf.report.verdicts import print_verdicts
 from perf.runs.acceptance import Waiver, readable_runs, store
@@ -62,7 +62,7 @@ def refresh(
     chosen = folder or BASELINES / now.perf.machine_class
     files = find_run_files(chosen, now.perf.machine_class)
     stored_runs = readable_runs(files, now.perf.machine_class)
-    console = widened(Console())
+    console = widened(PlainConsole())
     for source in now.perf.sources:
         say(console, f"Built from {source.text}: {counted(len(source.cases), 'case')}")
     judged = RunVerdicts({})
@@ -91,15 +91,22 @@ def refresh(
 
 def _report(about: Refresh, body: Path | None, outputs: Path | None) -> None:
     """Write the text of the pull request and the step's outputs. Raises PerfError when a file cannot be written."""
-    try:
-        if body is not None:
+    if body is not None:
+        with _named(body):
             write_whole(body, body_of(about).encode())
-        if outputs is not None:
-            with outputs.open("a") as stream:
-                stream.write(f"machine-class={about.run.perf.machine_class}\n")
+    if outputs is not None:
+        with _named(outputs), outputs.open("a") as stream:
+            stream.write(f"machine-class={about.run.perf.machine_class}\n")
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Raise PerfError, naming the file, for an OSError in the context."""
+    try:
+        yield
     except OSError as error:
         step = "name another file; what was stored stays stored"
-        raise PerfError(f"cannot be written: {error.strerror}", subject=error.filename, next_step=step) from error
+        raise PerfError(f"cannot be written: {error.strerror}", subject=str(path), next_step=step) from error
 
 
 def _document(runs: Sequence[Path], *, from_sessions: bool) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from rich.text import Text
 from perf.errors import PerfError
 from perf.machine.runner import ROOT, Outcome, apply, planned_apply, planned_revert, read_settings, revert
 from perf.machine.runner.record import RECORD, read_record
-from perf.report.console import say, widened
+from perf.report.console import PlainConsole, say, widened
 from perf.wording import counted
 
 # The exit code when a setting is not as wanted, or could not be changed.
@@ -54,7 +54,7 @@ def runner(
     Exit code 0: everything available is as wanted, or restored; 1: something differs, or could not be changed; 4: not
     root, or the previous values cannot be recorded or read.
     """
-    console = widened(Console())
+    console = widened(PlainConsole())
     if action is not Action.STATUS and not dry_run:
         _need_root(action)
     if action is Action.REVERT and read_record(record) is None:

@@ -52,7 +52,7 @@ class JudgedSeries:
 class HistoryFindings:
     """What a history shows. `nights` are its files, `accepted` its accepted levels, and `judged` are all series.
     `unmatched` are patterns of accepted levels that match no case. `gone` are the cases that the last night does not
-    hold.
+    hold. `waiting` are those of which no night is judged, since a level is accepted from a later day on.
     """
 
     nights: Nights
@@ -60,6 +60,7 @@ class HistoryFindings:
     judged: tuple[JudgedSeries, ...]
     unmatched: tuple[str, ...]
     gone: tuple[str, ...]
+    waiting: tuple[str, ...]
 
     @property
     def lost(self) -> list[JudgedSeries]:
@@ -103,7 +104,15 @@ def findings_of(nights: Nights, accepted: AcceptedLevels, tolerances: Tolerances
     judged = judge_series(series_of(nights.files, accepted), tolerances)
     cases = set().union(*(file.cases for file in nights.files))
     last = nights.files[-1].cases if nights.files else set()
-    return HistoryFindings(nights, accepted, judged, tuple(accepted.unmatched(cases)), tuple(sorted(cases - last)))
+    compared = {line.case for file in nights.files for line in file.comparisons}
+    return HistoryFindings(
+        nights=nights,
+        accepted=accepted,
+        judged=judged,
+        unmatched=tuple(accepted.unmatched(cases)),
+        gone=tuple(sorted(cases - last)),
+        waiting=tuple(sorted(compared - {one.series.case for one in judged})),
+    )
 
 
 def judge_series(every: Sequence[Series], tolerances: Tolerances) -> tuple[JudgedSeries, ...]:

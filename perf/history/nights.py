@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -22,7 +21,7 @@ from perf.history.schema import (
 )
 from perf.judge.judgement import VerdictKind
 from perf.judge.variance_prior import variance_of
-from perf.runs.schema import StoredCase, StoredRun, read_run
+from perf.runs.schema import StoredCase, StoredRun, ended_at, read_run
 from perf.stack import Stack
 
 # The folder of the repository's history, a folder for each machine class.
@@ -89,11 +88,6 @@ def night_of(path: Path, *, locked: bool = False) -> NightFile:
         message = f"ran {', '.join(candidates)}, and this history is that of the locked wheels"
         step = "keep it in a history of its own: mxperf history add RUN.json --folder FOLDER"
         raise PerfError(message, subject=str(path), next_step=step)
-    try:
-        ended = datetime.fromisoformat(run.datetime).astimezone(UTC)
-    except ValueError as error:
-        message = f"does not say when it ended: {run.datetime[:60]!r}"
-        raise PerfError(message, subject=str(path), next_step="add another run") from error
     infos = [benchmark.extra_info for benchmark in rest.benchmarks]
     verdicts = {f"{info.workload}-{info.variant}": info.verdict.kind for info in infos if info.verdict}
     stacks: dict[str, Stack] = {}
@@ -104,7 +98,7 @@ def night_of(path: Path, *, locked: bool = False) -> NightFile:
     fields, places = columns_of(stacks)
     header = RunHeader(
         machine_class=run.perf.machine_class,
-        ended=ended,
+        ended=ended_at(run.datetime),
         run=_identity(run),
         host_id=run.perf.host_id,
         commit=rest.commit_info.id,
@@ -188,8 +182,15 @@ def folder_of(folder: Path | None, machine_class: str | None) -> Path:
 
 
 def _paths(folder: Path) -> Iterator[Path]:
-    """Yield the files of a history's folder; whatever does not belong there is one of them, so that it is named."""
-    for path in sorted(folder.iterdir()):
+    """Yield the files of a history's folder; whatever does not belong there is one of them, so that it is named. Raises
+    PerfError when it is not a folder that can be read.
+    """
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        message, step = f"cannot be read as a folder: {error.strerror}", "name another folder: --folder"
+        raise PerfError(message, subject=str(folder), next_step=step) from error
+    for path in paths:
         if path.name.startswith(".") or path.name in _OF_PEOPLE or path.is_dir():
             continue
         yield path

@@ -16,6 +16,10 @@ LEAST_SIDE_BY_SIDE = 2
 # The anchor is a level of 0 by definition. It counts as this number of nights and not as exact: side by side, two equal
 # stacks differed by 0.1 to 1.4 % in 10 invocations each (docs/results/2026-11-26-gate.md).
 ANCHOR_NIGHTS = 10
+# The most degrees of freedom that the scale of the other series counts for. A scale is known from many nights, so it
+# may count for more than a variance between invocations. With 20, three of 168 series that are twice as noisy as their
+# invocations say raise no more alarms than they may; with 30 they do (docs/explanation/history.md).
+SCALE_DEGREES = 20.0
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,7 @@ def noise_of(every: Sequence[Series], tolerances: Tolerances) -> list[SeriesNois
         sessions = 0.0 if side_by_side else assumed.sessions**2
         variances = {index: tuple(_variances(every[index], prior, sessions)) for index in members}
         scales = [scale_of(every[index].values, variances[index]) for index in members]
-        scale = prior_of(scales, VariancePrior(1.0, assumed.degrees))
+        scale = prior_of(scales, VariancePrior(1.0, assumed.degrees), SCALE_DEGREES)
         noise |= {index: SeriesNoise(variances[index], scale) for index in members}
     return [noise[index] for index in range(len(every))]
 

@@ -35,8 +35,8 @@ def history_table(judged: Sequence[JudgedSeries]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("Case", no_wrap=True)  # names are copied into commands
     table.add_column("Over", overflow="fold", min_width=len("native-fp32"))
-    table.add_column("Nights", justify="right")
-    table.add_column("Last", justify="right")
+    table.add_column("Nights", justify="right", no_wrap=True)
+    table.add_column("Last", justify="right", no_wrap=True)
     table.add_column(f"Last {SHOWN_NIGHTS} nights", overflow="fold")
     table.add_column("Changes", overflow="fold")
     for one in judged:
@@ -77,17 +77,24 @@ def finding_lines(findings: HistoryFindings) -> Iterator[str]:
         yield f"Not a loss: {one.series.name}: {'; '.join(map(described, one.dated))}"
     if len(changed) > SHOWN_FINDINGS:
         yield f"and {len(changed) - SHOWN_FINDINGS} more changes that are not losses."
-    short = sum(one.too_short for one in findings.judged)
-    if short:
-        yield f"Not judged: {counted(short, 'series', 'series')} with too few nights."
-    if findings.gone:
-        yield f"Not in the last run: {counted(len(findings.gone), 'case')}: {', '.join(findings.gone[:SHOWN_FINDINGS])}"
+    yield from _not_judged(findings)
     for pattern in findings.unmatched:
         yield f"{ACCEPTED}: '{pattern}' matches no case."
     if lost:
         yield f"To keep a level, record it in {ACCEPTED} next to the files (docs/history.md)."
-    judged = len(findings.judged) - short
+    judged = sum(not one.too_short for one in findings.judged)
     yield f"History: {counted(judged, 'series', 'series')} judged, {counted(len(lost), 'loss', 'losses')}."
+
+
+def _not_judged(findings: HistoryFindings) -> Iterator[str]:
+    short = sum(one.too_short for one in findings.judged)
+    if short:
+        yield f"Not judged: {counted(short, 'series', 'series')} with too few nights."
+    if findings.waiting:
+        waiting = f"{counted(len(findings.waiting), 'case')}: {', '.join(findings.waiting[:SHOWN_FINDINGS])}"
+        yield f"Not judged, since {ACCEPTED} accepts a level from a day on that has no run yet: {waiting}"
+    if findings.gone:
+        yield f"Not in the last run: {counted(len(findings.gone), 'case')}: {', '.join(findings.gone[:SHOWN_FINDINGS])}"
 
 
 def described(change: DatedChange) -> str:

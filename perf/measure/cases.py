@@ -176,12 +176,15 @@ class Measuring:
                 if time.monotonic() >= deadline_s:
                     names = ", ".join(outcome.case.id for outcome in suspects)
                     self.progress.say(f"The time for confirmations is spent; undecided: {names}")
-                    return confirmed
+                    return confirmed | {o.case.id: confirmed[o.case.id].ended("confirmation budget") for o in suspects}
                 others_s = min(deadline_s - time.monotonic(), sum(map(self._confirmation_s, suspects[1:])))
                 with self.ledger.within("confirmations"):
                     confirmed[suspect] = self._confirm(confirmation, confirmed[suspect], checks, others_s)
                 if not any(outcome.case.id == suspect for outcome in self._suspects(confirmed, finished)):
+                    confirmed[suspect] = confirmed[suspect].ended("decided")
                     break
+            else:
+                confirmed[suspect] = confirmed[suspect].ended("confirmations")
             finished.add(suspect)
         return confirmed
 
@@ -211,7 +214,7 @@ class Measuring:
         )
         conditions = replace(self.conditions, confirming=suspect.case.variant)
         results = self._measure([plan], checks, conditions, later_s=later_s)
-        return replace(suspect, confirmation=results[workload_of(suspect.case)])
+        return replace(suspect, confirmation=results[workload_of(suspect.case)], confirmations=confirmation)
 
     def _measure(
         self, plans: Sequence[Plan[Any]], checks: Checks, conditions: Conditions, *, later_s: float

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from perf.errors import WorkerError
-from perf.judge.speedup import estimate_speedup, observe
 from perf.machine import Placement
 from perf.measure.forecast import SIDE_BY_SIDE_BUDGET, Forecast
 from perf.measure.journal import InvocationLine, Journal
 from perf.measure.ledger import Ledger
+from perf.measure.outcome import stop_reason
 from perf.measure.plan import Plan, Runner, SubjectKey, Workload, WorkloadKey
-from perf.measure.results import Block, Failure, Invocation, Slot, WarmUp, WorkloadResult, merged
+from perf.measure.results import Block, Failure, Invocation, Slot, StopReason, WarmUp, WorkloadResult, merged
 from perf.measure.stacks import stacks_of
 from perf.measure.tiers import Effort
 from perf.measure.workers.turns import turn
@@ -78,7 +78,7 @@ def measure(
         for measurement in measurements:
             measurement.invoke(measurement.open_workloads())
     return {
-        measurement.key_of(workload): measurement.result(workload)
+        measurement.key_of(workload): measurement.final(workload)
         for measurement in measurements
         for workload in measurement.workloads
     }
@@ -119,7 +119,14 @@ class _Measurement:
 
     def open_workloads(self) -> list[Workload]:
         """Return the workloads that need another invocation."""
-        return [workload for workload in self.workloads if not self._is_done(workload)]
+        return [workload for workload in self.workloads if self._stopped(workload) is None]
+
+    def final(self, workload: Workload) -> WorkloadResult:
+        """Return what has been measured of a workload, with the reason for measuring no more."""
+        return replace(self.result(workload), stopped=self._stopped(workload))
+
+    def _stopped(self, workload: Workload) -> StopReason | None:
+        return stop_reason(self._plan, self.result(workload), self._effort)
 
     def invoke(self, workloads: Sequence[Workload]) -> None:
         """Run one invocation: fresh workers for every variant, and all `workloads`, each in blocks of its own."""
@@ -145,18 +152,6 @@ class _Measurement:
         finally:
             for runner in runners.values():
                 runner.close()
-
-    def _is_done(self, workload: Workload) -> bool:
-        """Return whether a workload needs no more invocations: it is precise, out of budget, or has nothing to run."""
-        invocations = self._invocations[workload.name]
-        nothing_left = len(self._failures[workload.name]) == len(self._plan.variants)
-        if nothing_left or len(invocations) >= self._effort.max_invocations:
-            return True
-        undisturbed = self.result(workload).undisturbed
-        if len(undisturbed.invocations) < self._effort.min_invocations:
-            return False
-        elapsed_s = sum(invocation.elapsed_s for invocation in invocations)
-        return elapsed_s >= self._effort.workload_budget_s or self._precise(undisturbed, self._effort.precision)
 
     def _start_missing(self, runners: dict[str, Runner], needed: Sequence[str], workload: Workload) -> None:
         """Start all needed runners that are missing. Failures belong to `workload`."""
@@ -257,13 +252,6 @@ class _Measurement:
 
     def _disturbed(self, slot: Slot) -> bool:
         return slot.lost_share is not None and slot.lost_share > self._effort.max_lost_share
-
-    def _precise(self, result: WorkloadResult, precision: float) -> bool:
-        """Return whether every speedup that can be computed has an interval within `precision`."""
-        reference = self._plan.reference
-        variants = [v.name for v in self._plan.variants if v.name != reference and v.name not in result.failures]
-        floors = [result.floors(reference, name) for name in variants]
-        return all(estimate_speedup(observe(pairs)).half_width <= precision for pairs in floors if pairs)
 
     @contextmanager
     def _failing(self, runners: dict[str, Runner], name: str, workload: Workload, stage: str) -> Iterator[None]:

@@ -4,11 +4,16 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import msgspec
 
 from perf.judge.statistics import median
 
+# Why measuring a workload, or a case of it, stopped (perf.measure.outcome says what each word means).
+StopReason = Literal[
+    "precise", "invocations", "budget", "nothing left", "decided", "confirmations", "confirmation budget"
+]
 # The kernel counts stolen time in steps of one clock tick.
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
@@ -123,10 +128,12 @@ class WorkloadResult:
 
     invocations: the invocations; a variant that failed is in no later block.
     failures: the failures, by variant.
+    stopped: why no further invocation was measured; None when that is unknown.
     """
 
     invocations: tuple[Invocation, ...]
     failures: Mapping[str, Failure]
+    stopped: StopReason | None = None
 
     @property
     def undisturbed(self) -> "WorkloadResult":

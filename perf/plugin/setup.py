@@ -201,7 +201,8 @@ def set_up(
                     raise
                 # It needs a compiler besides the network. What does not need this build still runs.
                 missing[role] = error
-                progress.say(str(error))
+                for line in str(error).splitlines():
+                    progress.say(line)
     return Setup(
         options=options,
         machine=read_machine(topology=topology),

@@ -29,7 +29,7 @@ from perf.plugin.storage import (
 from perf.published import published_scaling
 from perf.report.brief import Brief, print_brief
 from perf.report.charts import write_training_charts
-from perf.report.console import widened
+from perf.report.console import PlainConsole, widened
 from perf.report.github.annotations import annotation_lines
 from perf.report.github.markdown import RunLabel, result_lines, write_markdown
 from perf.report.overview import Overview, SelectedCase, overview_of
@@ -273,7 +273,7 @@ def _late_doubts(session: PerfSession) -> list[str]:
 
 def session_console(config: pytest.Config) -> Console:
     """Return a console on pytest's own output, even while it captures."""
-    return widened(Console(file=config.get_terminal_writer()._file))  # noqa: SLF001 - pytest has no public way
+    return widened(PlainConsole(file=config.get_terminal_writer()._file))  # noqa: SLF001 - pytest has no public way
 
 
 @contextmanager

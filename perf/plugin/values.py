@@ -12,6 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
+from perf.runs.night.shards import MOST_SHARDS
+
 # Digits of a size: nothing larger can be meant, and no product of such sizes overflows a float.
 DIGITS = 9
 # Digits of any other whole number: 64 bits hold them.
@@ -30,8 +32,6 @@ A_SYMBOL = (
     "NAME=SYMBOL.json,FILE.params,CxHxW, such as mynet=net-symbol.json,net-0000.params,3x224x224, with a name of "
     "letters, digits, dots and underscores, and paths without commas"
 )
-# More machines than a night has subjects.
-MOST_SHARDS = 99
 A_SHARD = f"NUMBER/SHARDS, such as 2/4, with a number from 1 to that of the shards, at most {MOST_SHARDS}"
 NOT_UTF8 = "this is not UTF-8, and neither files nor messages of the suite can hold it; write it in UTF-8"
 

@@ -1,11 +1,31 @@
-"""Consoles that cut nothing from tables and lines."""
+"""Consoles that cut nothing from tables and lines, and show no control characters that a name contains."""
 
 import os
+import sys
+from collections.abc import Iterable
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 # Columns of a console that is not a terminal, such as a log, where the variable COLUMNS does not set them.
 PLAIN_WIDTH = 100
+# The exit code when nobody reads the output any more: what a shell reports for a program that SIGPIPE ended. Rich's and
+# Typer's own, 1, means a regressed case here.
+CLOSED_PIPE = 141
+
+
+class PlainConsole(Console):
+    """A console on which the texts of a run's file do nothing but appear: they may hold a terminal's commands."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield what is to be printed, without control characters of texts."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+    def on_broken_pipe(self) -> None:
+        """End the program, as a signal would. Raises SystemExit."""
+        _end_of_pipe()
 
 
 def widened(console: Console) -> Console:
@@ -16,5 +36,31 @@ def widened(console: Console) -> Console:
 
 
 def say(console: Console, line: str) -> None:
-    """Print one line without markup or highlighting; a narrow terminal wraps it."""
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
+    """Print one line without markup or highlighting; a narrow terminal wraps it. A line break in it becomes a space:
+    what a name contains never starts a line, where a workflow's log would take it for a command.
+    """
+    console.print(" ".join(line.splitlines()), highlight=False, markup=False, soft_wrap=True)
+
+
+def emit(text: str) -> None:
+    """Write a text exactly as it is to standard output, for another program."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _end_of_pipe()
+
+
+def printable(text: str) -> str:
+    """Return a text without control characters, and without those that change the direction of writing; line breaks
+    stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else " " * cell_len(char) for char in text)
+
+
+def _end_of_pipe() -> None:
+    # Python writes what is left of the output when it ends, and would complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(CLOSED_PIPE)

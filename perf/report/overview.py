@@ -164,7 +164,7 @@ def overview_of(
     findings.sort(key=lambda finding: (-GRAVITY.index(finding.kind), -finding.significance, finding.case))
     compared = len(verdicts) - counted["no-baseline"]
     return Overview(
-        result=_result(counts, compared, missing.values(), complete=context.complete),
+        result=_result(counts, compared, missing.values(), baseline=bool(judge.name), complete=context.complete),
         counts=counts,
         findings=tuple(findings),
         not_run=missing,
@@ -213,12 +213,14 @@ def doubts_of(context: RunContext) -> Iterator[str]:
         yield f"The run was slowed down on purpose (--perf-inject): {slowed}."
 
 
-def _result(counts: Mapping[str, int], compared: int, missing: Iterable[str], *, complete: bool) -> RunResult:
-    """Return the gravest word of the counts. Whatever was not judged makes a run incomplete at least, and a case that
-    failed, by the reasons of those that are `missing`, makes it invalid.
+def _result(
+    counts: Mapping[str, int], compared: int, missing: Iterable[str], *, baseline: bool, complete: bool
+) -> RunResult:
+    """Return the gravest word of the counts. Whatever was not judged makes a run with a `baseline` incomplete at least,
+    even if nothing was; and a case that failed, by the reasons of those that are `missing`, makes it invalid.
     """
     failed = not all(reason.startswith(NOT_RUN) for reason in missing)
-    if not compared and not failed:
+    if not compared and not failed and not (baseline and counts):
         return "not compared"
     results = [RESULTS[kind] for kind in GRAVITY if counts.get(kind)]
     results += ["invalid"] if failed else []

@@ -18,6 +18,7 @@ from perf.runs.refreshing.drift import Creep, creep_of
 from perf.runs.refreshing.outliers import slow_sessions
 from perf.runs.refreshing.records import AnchorDrift
 from perf.runs.schema import FEW, AcceptedLosses, StoredCase, StoredRun
+from perf.runs.session.slots import without_slots
 from perf.runs.store import RunFiles, find_run_files, locked, save
 from perf.runs.tolerances import Tolerances
 from perf.stack import build_changes
@@ -227,8 +228,8 @@ def _thinner(now: StoredCase, then: StoredCase, path: Path) -> str | None:
 
 
 def sound(document: Mapping[str, Any], subject: Path) -> dict[str, Any]:
-    """Return the run without the items that must not be stored. Raises PerfError, naming the `subject`, when nothing
-    may be stored.
+    """Return the run without the items that must not be stored, and without slots: the size of stored runs matters.
+    Raises PerfError, naming the `subject`, when nothing may be stored.
     """
     perf = document["perf"]
     left_out = {**_disturbed(document), **perf["left_out"]}
@@ -242,7 +243,7 @@ def sound(document: Mapping[str, Any], subject: Path) -> dict[str, Any]:
     if perf["injected"]:
         message, step = f"{REFUSED}: it was slowed down on purpose", "measure again without --perf-inject"
         raise PerfError(message, subject=str(subject), next_step=step)
-    kept = [benchmark for benchmark in document["benchmarks"] if benchmark["fullname"] not in left_out]
+    kept = [without_slots(each) for each in document["benchmarks"] if each["fullname"] not in left_out]
     if not kept:
         message = f"{REFUSED}: no case is left: {next(iter(left_out.values()), 'it contains none')}"
         raise PerfError(message, subject=str(subject), next_step="fix what failed, then measure again")

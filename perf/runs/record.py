@@ -20,9 +20,10 @@ from perf.judge.variance_prior import VariancePrior
 from perf.machine import Placement
 from perf.measure.outcome import Outcome
 from perf.measure.peak import gflop_per_s
-from perf.measure.results import Slot, WorkloadResult
+from perf.measure.results import Slot, StopReason, WorkloadResult
 from perf.measure.stacks import BaselineArm, stack_of
 from perf.runs.schema import FEW, RatioSample, SideBySide, StoredCase
+from perf.runs.session.slots import InvocationSlots, slots_of
 from perf.runs.verdict import VerdictRecord
 from perf.stack import Stack
 
@@ -129,6 +130,16 @@ class CaseRecord(StoredCase, frozen=True, kw_only=True):
         int, Meta(description="peak memory of an invocation, summed over its processes; the largest of all invocations")
     ]
     verdict: Annotated[VerdictRecord | None, Meta(description="verdict on the case; null if it was not judged")] = None
+    confirmations: Annotated[
+        int | None, Meta(description="confirmations after screening; null in files that do not say it")
+    ] = None
+    stopped: Annotated[
+        StopReason | None, Meta(description="why measuring it stopped; null in files that do not say it")
+    ] = None
+    slots: Annotated[
+        tuple[InvocationSlots, ...],
+        Meta(description="every slot, by invocation, screening first; empty in files without them, such as baselines"),
+    ] = ()
 
     @property
     def ratio(self) -> RatioEstimate | None:
@@ -177,6 +188,9 @@ def record_of(
         warm_up_passes=[warm_up.passes for warm_up in warm_ups],
         warm_up_steady=[warm_up.steady for warm_up in warm_ups],
         peak_memory_bytes=max(i.peak_memory_bytes.get(case.variant, 0) for i in result.invocations),
+        confirmations=outcome.confirmations,
+        stopped=outcome.stopped,
+        slots=slots_of(outcome),
     )
 
 

@@ -3,10 +3,10 @@
 Only the parts that verdicts need are described and checked here. The rest of the file belongs to pytest-benchmark.
 """
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -211,6 +211,15 @@ class StoredRun(msgspec.Struct, frozen=True):
         return {benchmark.extra_info.name: benchmark.extra_info for benchmark in self.benchmarks}
 
 
+def ended_at(text: str) -> datetime:
+    """Return when a run ended (ISO 8601), in UTC, which is also meant where the text names no time zone.
+
+    Raises ValueError or OverflowError for an impossible time; a run that `read_run` returns has none.
+    """
+    time = datetime.fromisoformat(text)
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+
+
 def case_of_item(item: str) -> str:
     """Return the case in a pytest id, such as "perf/cnn/test_inference.py::test_inference[resnet50_v1-b1-mkl-fp32]"."""
     return item.rpartition("[")[2].removesuffix("]")
@@ -272,7 +281,7 @@ def _impossible(run: StoredRun) -> Iterator[str]:
     for benchmark in run.benchmarks:
         case, stats = benchmark.extra_info, benchmark.stats
         times = (stats.min, stats.median, stats.max, case.latency_s)
-        if any(not math.isfinite(time) or time <= 0 for time in times):
+        if not all(SHORTEST_S <= time < LONGEST_S for time in times):
             yield f"contains impossible times of {case.name}: {', '.join(f'{time:g} s' for time in times)}"
         for reference, sample in case.samples.items():
             if not all(SHORTEST_S < floor < LONGEST_S for floors in sample.floors for floor in floors):
@@ -282,5 +291,9 @@ def _impossible(run: StoredRun) -> Iterator[str]:
     for name, entry in run.perf.tolerances.items():
         if not entry.possible:
             yield f"contains an impossible tolerance of {name}: {entry.text}"
+    try:
+        ended_at(run.datetime)
+    except (ValueError, OverflowError):
+        yield f"does not say when it ended: {run.datetime[:60]!r}"
     if not CLASS.fullmatch(run.perf.machine_class):
         yield f"has an invalid machine class: {run.perf.machine_class!r}"

@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from perf.judge.variance_prior import MAX_DEGREES, VariancePrior, fit_prior, prior_of, sum_of_squares, variance_of
+from perf.judge.variance_prior import MAX_DEGREES, VariancePrior, fit_common, prior_of, sum_of_squares, variance_of
 from perf.runs.schema import StoredCase, StoredRun
 from perf.runs.tolerances import Tolerances
 from perf.stack import build_changes
@@ -52,13 +52,16 @@ def priors_of(cases: Iterable[StoredCase], tolerances: Tolerances) -> dict[str, 
 class SessionVariances:
     """The variances of a session's own log speedup. `priors` holds them by family, `speedups` the log speedups of
     stored sessions by case and reference. `runs` is the number of stored runs that they are estimated from, for the
-    case that has most; 0 when they are assumed. `largest` is the largest variance that is believed, by family.
+    case that has most; 0 when they are assumed. `largest` is the largest variance that is believed, by family. `alike`
+    are the degrees of freedom that a family's variance counts for in a single ratio, by family: how much ratios differ
+    in it. Those of the priors say how well the family's own is known.
     """
 
     priors: Mapping[str, VariancePrior]
     speedups: Mapping[RatioKey, Sequence[float]]
     runs: int
     largest: Mapping[str, float] = field(default_factory=dict)
+    alike: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -69,7 +72,8 @@ class SessionVariances:
 
     def of(self, family: str, case: str, reference: str) -> VariancePrior:
         """Return the variance between sessions of one ratio: its own sessions pooled with those of its family."""
-        prior, speedups = self.priors[family], self.speedups.get((case, reference), ())
+        known, speedups = self.priors[family], self.speedups.get((case, reference), ())
+        prior = VariancePrior(known.variance, self.alike.get(family, known.degrees))
         pooled = prior.with_squares(sum_of_squares(speedups), max(0, len(speedups) - 1))
         return _bounded(pooled, self.largest.get(family, math.inf))
 
@@ -79,8 +83,9 @@ def session_variances(
 ) -> SessionVariances:
     """Return the variances between those stored sessions of one class that ran the stacks of `like`, the baseline (by
     default the last run). The assumed variance counts as a prior with its own degrees of freedom, so that three quiet
-    sessions do not rule out a noisy one. With fewer than `LEAST_RUNS` runs it is used alone. A loss that a user
-    accepted is a change, not noise: the history of that case starts with the run that accepted it.
+    sessions do not rule out a noisy one, and its degrees say how much ratios differ. With fewer than `LEAST_RUNS` runs
+    it is used alone. A loss that a user accepted is a change, not noise: the history of that case starts with the run
+    that accepted it.
     """
     speedups: dict[RatioKey, list[float]] = {}
     family_of: dict[RatioKey, str] = {}
@@ -96,11 +101,13 @@ def session_variances(
     for family in families:
         assumed = tolerances.assumed_of(family)
         default = assumed.prior(assumed.sessions)
-        fitted = fit_prior(values for key, values in speedups.items() if family_of[key] == family)
+        variances = [variance_of(values) for key, values in speedups.items() if family_of[key] == family]
+        fitted = fit_common(variances, assumed.degrees)
         pooled = default.with_squares(fitted.degrees * fitted.variance, fitted.degrees)
         largest[family] = default.variance * MOST_OF_ASSUMED**2
         priors[family] = _bounded(pooled, largest[family])
-    return SessionVariances(priors, speedups, max(map(len, speedups.values()), default=0), largest)
+    alike = {family: tolerances.assumed_of(family).degrees for family in families}
+    return SessionVariances(priors, speedups, max(map(len, speedups.values()), default=0), largest, alike)
 
 
 def _bounded(prior: VariancePrior, largest: float) -> VariancePrior:

@@ -66,6 +66,24 @@ def test_a_folder_in_the_place_of_the_file_is_an_error_and_stays(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    write_whole(path, b"new")
+    assert os.read(reader, 10) == b"new"
+    os.close(reader)
+    assert path.is_fifo()
+
+
+def test_the_file_that_a_link_names_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("summary.md")
+    for content in (b"first", b"second"):
+        write_whole(tmp_path / "link", content)
+        assert (tmp_path / "summary.md").read_bytes() == content
+    assert (tmp_path / "link").is_symlink()
+
+
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_whole(tmp_path / "missing" / "summary.md", b"new")

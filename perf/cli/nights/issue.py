@@ -7,14 +7,13 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 
 from perf.cli.github import gh
 from perf.cli.history import history_of
 from perf.cli.judge import judge_files
 from perf.errors import PerfError
 from perf.history.findings import HistoryFindings
-from perf.report.console import say, widened
+from perf.report.console import PlainConsole, emit, say, widened
 from perf.report.issue import body_of, closing_text, title_of
 from perf.runs.night.issue import Decision, HistoryState, OpenIssue, decide
 
@@ -50,7 +49,7 @@ def issue(
     Exit code 0: done, or nothing to do; 4: a file cannot be used, or gh failed.
     """
     now, judge, judged = judge_files(run, baseline)
-    console = widened(Console())
+    console = widened(PlainConsole())
     findings, problem = history_of(history, now.perf.machine_class)
     if problem:
         say(console, problem)
@@ -65,7 +64,7 @@ def issue(
     else:
         text = body_of(decision, now, judge, judged, findings if decision.subject.history else None, address)
     if dry_run:
-        typer.echo(text)
+        emit(text + "\n")
         return
     _carry_out(decision, text, repository)
 
@@ -91,7 +90,7 @@ def _carry_out(decision: Decision, text: str, repository: str) -> None:
     where = f"--repo={repository}"
     with tempfile.TemporaryDirectory() as folder:
         body = Path(folder) / "issue.md"
-        body.write_text(text)
+        body.write_bytes(text.encode())
         if decision.action == "open":
             _gh("label", "create", LABEL, "--force", "--description=Opened and closed by mxperf issue", where)
             _gh("issue", "create", f"--title={title_of(decision)}", f"--label={LABEL}", f"--body-file={body}", where)

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from perf.errors import PerfError
 from perf.files import MAX_BYTES, write_whole
-from perf.report.console import say, widened
+from perf.report.console import PlainConsole, say, widened
 from perf.runs.acceptance import encoded, without_samples
 from perf.runs.night.merge import merged, read_shards
 from perf.wording import counted
@@ -31,7 +30,7 @@ def merge(
     """
     parts = read_shards(shards)
     document = merged(parts, allow_missing=allow_missing)
-    console = widened(Console())
+    console = widened(PlainConsole())
     content = encoded(document)
     if len(content) > MAX_BYTES:
         say(console, f"Left out the durations of single passes: with them, the run has {len(content) / 1e6:.0f} MB.")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 import typer
 
+from perf.report.console import emit
 from perf.runs.night.plan import planned, write_night
 
 # More machines of one class than anybody measures with at the same time.
@@ -33,4 +34,4 @@ def night(
     """
     plan = planned(tier, shards, builds.split(), Path(wheels) if wheels else None, roles.split())
     write_night(plan, output)
-    print(f"shards={msgspec.json.encode(plan.shard_names).decode()}")
+    emit(f"shards={msgspec.json.encode(plan.shard_names).decode()}\n")

@@ -16,8 +16,8 @@ def commands_page(
     yield from heading(
         "mxperf",
         "`uv run mxperf SUBCOMMAND` works with machines and stored runs; only `bisect` and `census` measure. Every "
-        "subcommand also ends with exit code 2 when its arguments cannot be parsed, and with 70 and a traceback for "
-        "its own defects.",
+        "subcommand also ends with exit code 2 when its arguments cannot be parsed, with 70 and a traceback for its "
+        "own defects, and with 141 when nobody reads its output any more.",
     )
     named = [(subcommand.__name__.replace("_", "-"), subcommand) for subcommand in subcommands]
     named += [(f"{group} {member.__name__}", member) for group, members in groups.items() for member in members]

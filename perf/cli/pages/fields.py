@@ -8,7 +8,7 @@ import msgspec
 
 from perf.cli.pages.markdown import code, heading, section, table
 from perf.columns import fields_of, structures_of
-from perf.report.exports.run import MeasuredRun
+from perf.runs.session.run import MeasuredRun
 
 # What JSON calls the types of Python.
 NAMES = {str: "string", int: "integer", float: "number", bool: "true or false", type(None): "null"}

@@ -9,6 +9,7 @@ from perf.cli.github import Comment, PullRequest, pull_request_of_workflow
 from perf.cli.judge import judge_files
 from perf.errors import PerfError
 from perf.files import read_text
+from perf.report.console import emit
 from perf.report.github.comment import MARK, CommentState, comment_of, read_state
 from perf.report.github.markdown import RunLabel
 from perf.report.overview import overview_of_run
@@ -55,7 +56,7 @@ def comment(
         request.write(text, stored.id if stored else None)
         typer.echo(f"{'Edited' if stored else 'Added'} the comment on pull request {request.number}.", err=True)
     else:
-        typer.echo(text, nl=False)
+        emit(text)
 
 
 def _own_comment(request: PullRequest, machine_class: str) -> Comment | None:

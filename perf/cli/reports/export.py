@@ -13,9 +13,9 @@ from perf.errors import PerfError
 from perf.files import flush_folder, put_in_place, write_whole
 from perf.report.exports.benchmark_action import benchmark_action_files
 from perf.report.exports.openmetrics import openmetrics_of
-from perf.report.exports.run import MeasuredRun, read_measured
 from perf.report.exports.schema import run_schema
 from perf.report.exports.spreadsheet import csv_files
+from perf.runs.session.run import MeasuredRun, read_measured
 
 
 class Format(StrEnum):

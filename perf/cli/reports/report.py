@@ -7,6 +7,7 @@ import typer
 
 from perf.cli.history import history_of
 from perf.cli.judge import latest_stored
+from perf.report.console import PlainConsole, say, widened
 from perf.report.overview import overview_of_run, rerun_command
 from perf.report.page.build import Judged, page_of, stored_verdicts
 from perf.report.page.nights import view_of
@@ -60,4 +61,4 @@ def report(
     nights = view_of(*history_of(history, stored.perf.machine_class)) if history else None
     page = page_of(compared, Judged(verdicts, records, judge, overview, tolerances, command), nights)
     write_page(page, output)
-    print(f"{output}: {overview.result}: {overview.counts_text}")
+    say(widened(PlainConsole()), f"{output}: {overview.result}: {overview.counts_text}")

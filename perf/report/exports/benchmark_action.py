@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from perf.report.exports.run import MeasuredRun
 from perf.runs.record import CaseRecord
+from perf.runs.session.run import MeasuredRun
 
 # What HTML or a table of Markdown would take for markup.
 _MARKUP = frozenset("<>&`|\\")

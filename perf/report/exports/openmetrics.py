@@ -6,15 +6,15 @@ https://prometheus.io/docs/specs/om/open_metrics_spec/ is the format, version 1.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 
 from perf.columns import FAMILIES
 from perf.report.exports.leaves import leaves_of
-from perf.report.exports.run import MeasuredRun
 from perf.runs.record import CaseRecord
+from perf.runs.schema import ended_at
+from perf.runs.session.run import MeasuredRun
 from perf.runs.verdict import GRAVITY
 
 # The units that end a field's name, as OpenMetrics names them. It asks for base units, and these are: a rate such as
@@ -76,7 +76,7 @@ def _of_run(run: MeasuredRun) -> Iterator[Family]:
     """Yield what is the same for all cases, and what was not measured."""
     described = {"machine_class": run.perf.machine_class, "host": run.perf.host_id or "", "tier": run.perf.tier}
     yield Family("mxperf_run", "info", "the run", samples=[(labels_of(described), "1")])
-    ended = f"{datetime.fromisoformat(run.datetime).timestamp():.3f}"
+    ended = f"{ended_at(run.datetime).timestamp():.3f}"
     yield Family("mxperf_run_end_timestamp_seconds", "gauge", "when it ended", "seconds", [("", ended)])
     complete = "1" if run.perf.complete else "0"
     yield Family("mxperf_run_complete", "gauge", "1 if every selected item was run, else 0", samples=[("", complete)])

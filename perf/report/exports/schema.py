@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from perf.report.exports.run import MeasuredRun
+from perf.runs.session.run import MeasuredRun
 
 # The dialect that msgspec writes.
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

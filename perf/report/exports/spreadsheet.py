@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from perf.report.exports.run import MeasuredRun
 from perf.report.exports.tables import Table, tables_of
+from perf.runs.session.run import MeasuredRun
 
 # A spreadsheet takes a cell that begins with one of these for a formula, or skips the character and looks at the next
 # (OWASP, "CSV Injection"). The last four are the full-width forms.

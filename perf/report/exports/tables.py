@@ -13,9 +13,9 @@ from perf.columns import FAMILIES
 from perf.files import read_toml
 from perf.published import published_scaling
 from perf.report.exports.leaves import leaves_of
-from perf.report.exports.run import MeasuredRun
 from perf.report.training import projections
 from perf.runs.record import CaseRecord
+from perf.runs.session.run import MeasuredRun
 
 DATA = Path(__file__).with_name("tables.toml")
 # A row by column.
@@ -35,6 +35,7 @@ def tables_of(run: MeasuredRun) -> list[Table]:
     """Return all tables of a run, the empty ones too; the last one explains the columns of the rest."""
     rows = {
         "samples": _samples(run.records),
+        "slots": _slots(run.records),
         "side-by-side": _side_by_side(run.records),
         "ratios": _ratios(run.records),
         "projection": _projected(run.records),
@@ -83,6 +84,24 @@ def _samples(records: Sequence[CaseRecord]) -> Iterator[Row]:
                     "fastest_s": case_s,
                     "typical_log_ratio": typical,
                 }
+
+
+def _slots(records: Sequence[CaseRecord]) -> Iterator[Row]:
+    for record in records:
+        for number, one in enumerate(record.slots, start=1):
+            for variant, latencies in one.latencies_s.items():
+                for block, latency_s in enumerate(latencies, start=1):
+                    if latency_s is not None:
+                        yield {
+                            "case": record.name,
+                            "invocation": number,
+                            "confirmation": one.confirmation,
+                            "invocation_s": one.elapsed_s,
+                            "block": block,
+                            "variant": variant,
+                            "latency_s": latency_s,
+                            "disturbed": one.disturbed or block in one.disturbed_blocks,
+                        }
 
 
 def _side_by_side(records: Sequence[CaseRecord]) -> Iterator[Row]:

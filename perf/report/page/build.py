@@ -10,13 +10,24 @@ from perf.files import read_toml
 from perf.published import published_scaling
 from perf.report.overview import Finding, Overview
 from perf.report.page.cases import CaseSource, absent_rows, row_of, significance
-from perf.report.page.data import PAGE_SCHEMA, Accepted, CaseRow, Difference, HistoryView, Page, Rates, Worst
+from perf.report.page.data import (
+    PAGE_SCHEMA,
+    Accepted,
+    CaseRow,
+    Difference,
+    HistoryView,
+    Interval,
+    Page,
+    Rates,
+    SinceAnchor,
+    Worst,
+)
 from perf.report.page.figures import figures_of
 from perf.report.page.source import Compared
 from perf.report.page.svg import interval_text
 from perf.runs.groups import RunVerdicts
 from perf.runs.judges import Judge, NoBaseline
-from perf.runs.schema import AcceptedLosses
+from perf.runs.schema import AcceptedLosses, RunContext
 from perf.runs.tolerances import Tolerances
 from perf.runs.verdict import GRAVITY, Verdict, VerdictRecord
 from perf.wording import counted
@@ -28,6 +39,8 @@ SHOWN_WORST = 3
 ONE_SIDED = 0.01
 # The fewest changes of which any number on one side is so improbable: 2 / 2^8 < 0.01 < 2 / 2^7.
 LEAST_CHANGES = 8
+# The fraction of runs with a loss from which on the loss counts as detected in the sentence about error rates.
+SURE = 0.95
 
 
 @dataclass(frozen=True)
@@ -63,10 +76,12 @@ def stored_verdicts(compared: Compared) -> tuple[RunVerdicts, Mapping[str, Verdi
 def page_of(compared: Compared, judged: Judged, history: HistoryView | None = None) -> Page:
     """Return everything that the page shows of a run, and of the `history` of its class, if that was looked at."""
     context, overview = compared.run.perf, judged.overview
+    rates = read_toml(RATES, dict[str, Rates]).get(context.machine_class)
     measured = list(_rows(compared, judged))
     absent = absent_rows(overview, {row.name for row in measured}, compared.cases_then)
     rows = [*measured, *absent]
-    doubtful = [finding for finding in context.state.findings if finding.verdict == "doubtful"]
+    findings = context.state.findings if context.state else []
+    doubtful = [finding for finding in findings if finding.verdict == "doubtful"]
     return Page(
         schema=PAGE_SCHEMA,
         run=compared.name,
@@ -86,9 +101,10 @@ def page_of(compared: Compared, judged: Judged, history: HistoryView | None = No
         ],
         cases=rows,
         figures=figures_of(list(compared.run.cases.values()), published_scaling(), context.curves),
-        rates=read_toml(RATES, dict[str, Rates]).get(context.machine_class),
+        rates_text=_rates_text(rates),
+        rates=rates,
         groups=[f"{group.text}: {group.judgement.kind}" for group in judged.verdicts.groups],
-        undecided=[f"{row.name}: {row.decision}" for row in rows if row.verdict == "inconclusive"],
+        undecided=[f"{row.name}: {row.decision}; {row.evaluations}" for row in rows if row.verdict == "inconclusive"],
         wall_time_s=context.wall_time_s,
         accepted=[
             *_accepted(compared.name, context.accepted),
@@ -107,6 +123,7 @@ def page_of(compared: Compared, judged: Judged, history: HistoryView | None = No
 def _rows(compared: Compared, judged: Judged) -> Iterator[CaseRow]:
     findings = {finding.case: finding for finding in judged.overview.findings}
     by_tables = judged.judge.compares and judged.judge.baseline is None
+    contexts = {compared.name: compared.run.perf} | ({judged.judge.name: compared.then.perf} if compared.then else {})
     for benchmark in compared.run.benchmarks:
         case = benchmark.extra_info
         verdict = judged.verdicts.verdicts.get(case.name)
@@ -120,6 +137,8 @@ def _rows(compared: Compared, judged: Judged) -> Iterator[CaseRow]:
                 tolerance=judged.tolerances.published if by_tables else own,
                 needed=verdict.side_by_side.needed if verdict and verdict.side_by_side else None,
                 command=judged.command(benchmark.fullname),
+                since_anchor=next(_since_anchor(case.name, contexts), None),
+                accepted=tuple(_accepted_of(case.name, contexts)),
             )
         )
 
@@ -149,7 +168,7 @@ def _worst(rows: Sequence[CaseRow], findings: Sequence[Finding]) -> list[Worst]:
             reason=row.reason,
             changes=row.changes,
             missing=row.missing,
-            answers=row.answers_then,
+            answers=row.answers_then or [],
             command=row.command,
         )
         for _, row in bad[:SHOWN_WORST]
@@ -177,9 +196,39 @@ def _accepted(name: str, accepted: AcceptedLosses | None) -> list[Accepted]:
     return [Accepted(name, accepted.reason, [*judged, *dropped])]
 
 
-def _environment(compared: Compared) -> list[Difference]:
+def _since_anchor(case: str, contexts: Mapping[str, RunContext]) -> Iterator[SinceAnchor]:
+    """Yield the drift of a case since the anchor, as the run and its baseline state it."""
+    for name, context in contexts.items():
+        drift = context.drift.cases.get(case) if context.drift else None
+        if drift is not None:
+            change = None if drift.change is None else Interval(drift.change, drift.low, drift.high)
+            yield SinceAnchor(name, drift.since, change, drift.unaccepted)
+
+
+def _accepted_of(case: str, contexts: Mapping[str, RunContext]) -> Iterator[str]:
+    """Yield what was accepted of a case when the run or its baseline was stored."""
+    for name, context in contexts.items():
+        if context.accepted and case in context.accepted.verdicts:
+            yield f"{name}: {context.accepted.verdicts[case]}, accepted because: {context.accepted.reason}"
+
+
+def _rates_text(rates: Rates | None) -> str:
+    """Return how often the gate is wrong on a machine class, as a sentence: of its measured rates, the worst."""
+    if rates is None:
+        return "False alarms and misses on this machine class: not measured."
+    counts = [tuple(map(int, alarms.outcome.split(" of "))) for alarms in rates.false_alarms]
+    alarms, runs = max(counts, key=lambda count: count[0] / count[1])
+    sure_5, sure_3 = (sum(getattr(one, loss) >= SURE for one in rates.detected) for loss in ("loss_5", "loss_3"))
+    return (
+        f"Measured on this machine class: an alarm in at most {alarms} of {counted(runs, 'run')} in which nothing "
+        f"changed. In at least {100 * SURE:.0f} % of runs a loss of 5 % was detected in {sure_5} of "
+        f"{counted(len(rates.detected), 'case')}, and one of 3 % in {sure_3}."
+    )
+
+
+def _environment(compared: Compared) -> list[Difference] | None:
     if compared.then is None:
-        return []
+        return None
     then, now = compared.then.perf.settings, compared.run.perf.settings
     return [
         Difference(name, str(then.get(name, "not recorded")), str(now.get(name, "not recorded")))

@@ -1,16 +1,17 @@
 """The rows of the page's table: a case's speed, verdict, answers and samples."""
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from perf.facts import CnnFacts, RnnFacts, TrainingFacts
 from perf.judge.judgement import Tolerance
+from perf.measure.outcome import STOP_MEANINGS
 from perf.report.overview import Finding, Overview
-from perf.report.page.data import Answers, CaseRow, Difference, Interval, Series
+from perf.report.page.data import Answers, CaseRow, Difference, Interval, SinceAnchor
+from perf.report.page.samples import ARM, latencies_of, samples_of
 from perf.report.page.source import ReportedCase
 from perf.report.page.svg import interval_text
-from perf.runs.schema import MOST_LOG_RATIO
 from perf.runs.verdict import GRAVITY, ChangeRecord, RatioRecord, VerdictRecord
 from perf.wording import counted
 
@@ -18,7 +19,6 @@ from perf.wording import counted
 REFERENCE, NOT_JUDGED, NOT_RUN, VANISHED = "reference", "not judged", "not run", "vanished"
 # Names of answers that do not speak for themselves.
 LABELS: Mapping[str, str] = {"isa": "kernels", "sqnr_db": "SQNR, dB", "fused": "operators fused"}
-ARM = "the baseline's stack, side by side"
 # Why a cause is known, by the overview's word for it.
 CAUSES: Mapping[str, str] = {
     "build": "build: it ran side by side with the baseline's stack, and whatever slows the machine slows both",
@@ -30,7 +30,8 @@ CAUSES: Mapping[str, str] = {
 @dataclass(frozen=True)
 class CaseSource:
     """What a row is made from: the case `now` and in the baseline (`then`), its `verdict` with the `finding` about it,
-    its `tolerance`, how many invocations an undecided case needs (`needed`), and the `command` that runs it alone.
+    its `tolerance`, how many invocations an undecided case needs (`needed`), the `command` that runs it alone, its
+    drift `since_anchor`, and which losses of it were `accepted`.
     """
 
     now: ReportedCase
@@ -40,6 +41,8 @@ class CaseSource:
     tolerance: Tolerance
     needed: int | None
     command: str
+    since_anchor: SinceAnchor | None = None
+    accepted: tuple[str, ...] = ()
 
 
 def row_of(source: CaseSource) -> CaseRow:
@@ -71,17 +74,21 @@ def row_of(source: CaseSource) -> CaseRow:
         cause=CAUSES.get(source.finding.cause, "") if source.finding else "",
         controls=list(_controls(verdict, over)) if verdict else [],
         decision=_decision(now, verdict, source.needed) if verdict else "",
+        evaluations=_evaluations(now),
+        since_anchor=source.since_anchor,
+        accepted=list(source.accepted),
         changes=list(verdict.changes) if verdict else [],
         missing=list(verdict.missing) if verdict else [],
         answers=answers,
-        answers_then=list(_differing_answers(_answers(then), answers)) if then and then.facts else [],
+        answers_then=list(_differing_answers(_answers(then), answers)) if then and then.facts else None,
         latency_ms=now.latency_s * 1e3,
         latency_then_ms=then.latency_s * 1e3 if then else None,
         throughput=now.throughput_items_per_s,
         invocations=now.invocations,
         blocks=now.blocks,
         blocks_disturbed=now.blocks_disturbed,
-        samples=list(_samples(now, then)),
+        samples=list(samples_of(now, then)),
+        latencies=latencies_of(now),
         command=source.command,
     )
 
@@ -172,21 +179,41 @@ def _stored(reference: str) -> str:
     return f"stored speedup over {reference}"
 
 
+def _evaluations(now: ReportedCase) -> str:
+    """Return how often a case was evaluated, and why measuring it stopped."""
+    evaluations, why = "screening", "not recorded"
+    if now.confirmations is None:
+        evaluations = "number not recorded"
+    elif now.confirmations:
+        evaluations = f"screening and {counted(now.confirmations, 'confirmation')}"
+    if now.stopped is not None:
+        why = STOP_MEANINGS[now.stopped]
+    return f"{evaluations}; why measuring stopped: {why}"
+
+
 def _decision(now: ReportedCase, verdict: VerdictRecord, needed: int | None) -> str:
-    if now.side_by_side is not None and now.side_by_side.values:
+    if now.side_by_side is not None and not now.side_by_side.problem:
         count = counted(len(now.side_by_side.values), "undisturbed invocation")
         text = f"{count} side by side with the baseline's stack"
         if verdict.kind != "inconclusive":
-            return f"{text}; measuring stopped because that decided it"
-        wanted = f"; --perf-invocations={needed} would decide it" if needed else ""
-        return f"{text}; measuring stopped undecided, at the last confirmation or the end of their budget{wanted}"
-    if now.side_by_side is not None and now.side_by_side.problem:
+            return text
+        return f"{text}, and undecided{_needs(now, needed)}"
+    if now.side_by_side is not None:
         return f"not measured side by side: {now.side_by_side.problem}"
     if verdict.kind == "no-baseline":
         return ""
     sample = now.samples.get(now.reference)
     measured = counted(len(sample.floors) if sample else 0, "undisturbed invocation")
-    return f"one comparison with the stored speedup, from {measured}; no confirmation"
+    return f"one comparison with the stored speedup, from {measured}"
+
+
+def _needs(now: ReportedCase, needed: int | None) -> str:
+    """Return what would decide an undecided case, with its time where the time of an invocation is recorded."""
+    if not needed:
+        return ""
+    elapsed_s = [one.elapsed_s for one in now.slots if not one.confirmation]
+    time = f", in about {math.ceil(needed * sum(elapsed_s) / len(elapsed_s) / 60)} min" if elapsed_s else ""
+    return f"; --perf-invocations={needed} would decide it{time}"
 
 
 def _answers(case: ReportedCase) -> Answers:
@@ -217,21 +244,3 @@ def _differing_answers(then: Answers, now: Answers) -> Iterator[Difference]:
 
 def _shown(value: object) -> str:
     return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _samples(now: ReportedCase, then: ReportedCase | None) -> Iterator[Series]:
-    if now.side_by_side is not None and now.side_by_side.values:
-        yield Series(ARM, _ratios(now.side_by_side.values), [], [])
-    for reference, sample in now.samples.items():
-        before = then.samples.get(reference) if then else None
-        yield Series(
-            reference,
-            _ratios(sample.typical),
-            [reference_s / case_s for reference_s, case_s in sample.floors],
-            _ratios(before.typical) if before else [],
-        )
-
-
-def _ratios(logs: Iterable[float]) -> list[float]:
-    """Return ratios from their logarithms; impossible ones, in a damaged file, as the largest possible ratio."""
-    return [math.exp(min(max(log, -MOST_LOG_RATIO), MOST_LOG_RATIO)) for log in logs]

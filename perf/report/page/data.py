@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 # The version of the embedded data. A change that a reader of the old ones cannot read gets the next number.
-PAGE_SCHEMA = 1
+PAGE_SCHEMA = 2
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -47,13 +47,36 @@ class Answers(msgspec.Struct, frozen=True):
     unjudged: Annotated[str | None, Meta(description="why the answers could not be judged")] = None
 
 
+class Blocks(msgspec.Struct, frozen=True):
+    """The blocks of one invocation, in the order of measurement."""
+
+    confirmation: Annotated[bool, Meta(description="whether it confirmed the case, after screening")]
+    counts: Annotated[bool, Meta(description="whether the invocation counts; disturbed ones do not")]
+    values: Annotated[list[float | None], Meta(description="ratio, or latency in ms, of each block; null for none")]
+    disturbed: Annotated[list[int], Meta(description="numbers of the disturbed blocks, from 1, which do not count")]
+
+
 class Series(msgspec.Struct, frozen=True):
-    """The samples of one ratio of a case, one value for each undisturbed invocation, in the order of measurement."""
+    """The samples of one ratio of a case, or its latencies in ms: one value for each undisturbed invocation, in the
+    order of measurement.
+    """
 
     name: Annotated[str, Meta(description="what the case is compared with")]
-    typical: Annotated[list[float], Meta(description="ratio of the typical block of each invocation")]
+    typical: Annotated[list[float], Meta(description="ratio, or latency, of the typical block of each invocation")]
     fastest: Annotated[list[float], Meta(description="ratio of the fastest slots of each invocation")]
     then: Annotated[list[float], Meta(description="the baseline's typical ratios, by invocation")]
+    blocks: Annotated[
+        list[Blocks], Meta(description="all blocks by invocation, disturbed ones too; empty if not recorded")
+    ] = []
+
+
+class SinceAnchor(msgspec.Struct, frozen=True):
+    """How far a case had moved from the anchor of its machine class when a run was stored."""
+
+    run: Annotated[str, Meta(description="run that states it: this one, or its baseline")]
+    since: Annotated[str, Meta(description="stored run that the sum of changes starts with")]
+    change: Annotated[Interval | None, Meta(description="ratio then over that of the anchor; null if unknown")]
+    unaccepted: Annotated[float | None, Meta(description="the part since a change was last accepted; null if unknown")]
 
 
 class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,11 +101,17 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
     smallest_loss: Annotated[float | None, Meta(description="smallest loss that 95 of 100 such runs detect")] = None
     cause: Annotated[str, Meta(description="build or machine: where the verdict puts the change")] = ""
     controls: Annotated[list[str], Meta(description="ratios and times that did not decide, for comparison")] = []
-    decision: Annotated[str, Meta(description="how the verdict was reached, and why measuring stopped")] = ""
+    decision: Annotated[str, Meta(description="what the verdict was reached from")] = ""
+    evaluations: Annotated[str, Meta(description="screening and confirmations, and why measuring stopped")] = ""
+    since_anchor: Annotated[SinceAnchor | None, Meta(description="drift since the anchor; null if not recorded")] = None
+    accepted: Annotated[list[str], Meta(description="losses of the case that were accepted, with the reasons")] = []
     changes: Annotated[list[str], Meta(description="differences from the baseline's stack")] = []
     missing: Annotated[list[str], Meta(description="differences of the baseline arm from the baseline's stack")] = []
     answers: Annotated[Answers, Meta(description="what its checks of answers observed")] = Answers()
-    answers_then: Annotated[list[Difference], Meta(description="answers that differ from the baseline's")] = []
+    answers_then: Annotated[
+        list[Difference] | None,
+        Meta(description="answers that differ from the baseline's; null if the baseline's are not recorded"),
+    ] = None
     latency_ms: Annotated[float | None, Meta(description="median latency in ms")] = None
     latency_then_ms: Annotated[float | None, Meta(description="median latency in the baseline in ms")] = None
     throughput: Annotated[float | None, Meta(description="items per second, summed over instances")] = None
@@ -90,6 +119,7 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
     blocks: Annotated[int | None, Meta(description="blocks that measured it")] = None
     blocks_disturbed: Annotated[int | None, Meta(description="blocks that were disturbed and do not count")] = None
     samples: Annotated[list[Series], Meta(description="samples by what the case is compared with")] = []
+    latencies: Annotated[Series | None, Meta(description="latencies in ms by block; null if not recorded")] = None
     command: Annotated[str, Meta(description="command that measures the case alone")] = ""
 
 
@@ -204,13 +234,17 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     warnings: Annotated[list[str], Meta(description="what makes this run say less than it seems to")]
     cases: Annotated[list[CaseRow], Meta(description="all cases")]
     figures: Annotated[list[Figure], Meta(description="the announcement's figures")]
+    rates_text: Annotated[str, Meta(description="how often the gate is wrong on the class, as a sentence")]
     rates: Annotated[Rates | None, Meta(description="measured error rates of the class; null if there are none")]
     groups: Annotated[list[str], Meta(description="judgements on groups of cases of the same stack")]
     undecided: Annotated[list[str], Meta(description="undecided cases, and what would decide each")]
     wall_time_s: Annotated[dict[str, float], Meta(description="wall time by stage in seconds; empty if not recorded")]
     accepted: Annotated[list[Accepted], Meta(description="losses that were accepted")]
     origin: Annotated[list[str], Meta(description="sessions behind run and baseline, and their drift since the anchor")]
-    environment: Annotated[list[Difference], Meta(description="machine settings that differ from the baseline's")]
+    environment: Annotated[
+        list[Difference] | None,
+        Meta(description="machine settings that differ from the baseline's; null without a baseline"),
+    ]
     settings: Annotated[dict[str, Any], Meta(description="machine settings of this run")]
     history: Annotated[HistoryView | None, Meta(description="history of the class; null if it was not looked at")] = (
         None

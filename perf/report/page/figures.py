@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from perf.facts import CnnFacts, RnnFacts, TrainingFacts
 from perf.report.page.data import Curve, Figure, Interval
-from perf.report.page.source import Curve as Accuracy
 from perf.report.page.source import ReportedCase
+from perf.runs.session.run import Accuracy
 from perf.wording import counted
 
 SPEEDUP = "speedup over native-fp32, log scale"

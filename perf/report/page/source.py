@@ -9,21 +9,20 @@ import msgspec
 from perf.errors import PerfError
 from perf.facts import CaseFacts
 from perf.files import read_json
-from perf.machine import Finding
+from perf.measure.results import StopReason
 from perf.runs.record import RatioEstimate
-from perf.runs.schema import STEP, RunContext, StoredCase, StoredRun
+from perf.runs.schema import STEP, StoredCase, StoredRun
+from perf.runs.session.run import MeasuredContext
+from perf.runs.session.slots import InvocationSlots
 from perf.runs.verdict import VerdictRecord
-
-# Accuracy in training and held out, as fractions, by epoch.
-Curve = list[tuple[float, float]]
 
 
 class ReportedCase(StoredCase, frozen=True, kw_only=True):
     """A case as the page needs it: the judged part, and those fields of its record (perf.runs.record.CaseRecord) that
     the page shows. Runs of earlier versions may lack them.
 
-    `facts`, `speedup`, `efficiency`, `throughput_items_per_s`, `invocations`, `blocks`, `blocks_disturbed` and
-    `verdict` are as in the record.
+    `facts`, `speedup`, `efficiency`, `throughput_items_per_s`, `invocations`, `blocks`, `blocks_disturbed`, `verdict`,
+    `confirmations`, `stopped` and `slots` are as in the record.
     """
 
     facts: CaseFacts | None = None
@@ -34,6 +33,9 @@ class ReportedCase(StoredCase, frozen=True, kw_only=True):
     blocks: int | None = None
     blocks_disturbed: int | None = None
     verdict: VerdictRecord | None = None
+    confirmations: int | None = None
+    stopped: StopReason | None = None
+    slots: tuple[InvocationSlots, ...] = ()
 
 
 class ReportedBenchmark(msgspec.Struct, frozen=True):
@@ -43,30 +45,11 @@ class ReportedBenchmark(msgspec.Struct, frozen=True):
     extra_info: ReportedCase
 
 
-class MachineState(msgspec.Struct, frozen=True):
-    """What a run stores about the machine while it ran: the `findings` that were not fine."""
-
-    findings: tuple[Finding, ...] = ()
-
-
-class ReportedContext(RunContext, frozen=True, kw_only=True):
-    """The run's context, with what the suite stores there for readers.
-
-    state: what was doubtful about the machine.
-    wall_time_s: wall time by stage, in seconds.
-    curves: accuracy by epoch, by title and number of ranks.
-    """
-
-    state: MachineState = MachineState()
-    wall_time_s: dict[str, float] = msgspec.field(default_factory=dict)
-    curves: dict[str, dict[int, Curve]] = msgspec.field(default_factory=dict)
-
-
 class ReportedRun(msgspec.Struct, frozen=True):
     """A run: when it ended (`datetime`), its context (`perf`), and its cases (`benchmarks`)."""
 
     datetime: str
-    perf: ReportedContext
+    perf: MeasuredContext
     benchmarks: list[ReportedBenchmark]
 
     @property

@@ -6,12 +6,20 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from markupsafe import Markup
 
-from perf.report.page.data import Figure, Interval, Series
+from perf.judge.statistics import quantile
+from perf.report.page.data import Blocks, Figure, Interval, Series
+from perf.wording import counted
 
 WIDTH, ROW, TOP = 640, 22, 8
 # Space for the labels of categories, and below the axis for its numbers and its title.
 LEFT, RIGHT, BOTTOM = 150, 16, 40
 LINES_HEIGHT, STRIP_HEIGHT = 320, 110
+# Pictures of samples with and without blocks, in pixels.
+BLOCKS_WIDTH, STRIP_WIDTH = 560, 420
+# An invocation with its blocks is as wide as this number of the baseline's.
+INVOCATION_WIDTH = 5
+# The quantile of the blocks that the axis reaches up to, and from the other end down to.
+USUAL = 0.98
 # Widths that mark shapes and gaps take, in pixels.
 RADIUS, GAP = 4, 3
 # Characters of a category's label that fit.
@@ -133,34 +141,71 @@ def _lines(figure: Figure) -> Markup:
 
 
 def samples_svg(series: Series) -> Markup:
-    """Return the samples of a case by invocation, the baseline's first, so that drift shows."""
-    width, left = 420, 48
+    """Return the samples of a case by invocation, the baseline's first, so that drift shows. Where its blocks are
+    recorded, they stand within their invocation, in the order of measurement.
+    """
+    width, left = (BLOCKS_WIDTH if series.blocks else STRIP_WIDTH), 48
     floor = STRIP_HEIGHT - 20
-    up = Axis([*series.typical, *series.fastest, *series.then], floor, TOP)
-    count = len(series.then) + max(len(series.typical), len(series.fastest))
-    step = (width - left - RIGHT) / max(1, count)
+    up = Axis([*series.typical, *series.fastest, *series.then, *_usual(series.blocks)], floor, TOP)
+    columns = len(series.blocks) or max(len(series.typical), len(series.fastest))
+    width_of = INVOCATION_WIDTH if series.blocks else 1
+    unit = (width - left - RIGHT) / max(1, len(series.then) + width_of * columns)
+    begin, step = left + len(series.then) * unit, width_of * unit
+    counting = [n for n, one in enumerate(series.blocks) if one.counts] if series.blocks else list(range(columns))
     svg = _svg(width, STRIP_HEIGHT, f"samples over {series.name}, by invocation")
     for tick in up.ticks:
         _line(svg, "grid", left, up(tick), width - RIGHT, up(tick))
         _text(svg, f"{tick:.4g}", left - 6, up(tick) + 4, "end")
-    kinds: Mapping[str, tuple[Sequence[float], int]] = {
-        "then": (series.then, 0),
-        "fastest": (series.fastest, len(series.then)),
-        "typical": (series.typical, len(series.then)),
+    for number, one in enumerate(series.blocks):
+        _draw_blocks(svg, one, up, begin + number * step, step)
+    places: Mapping[str, tuple[Sequence[float], list[float]]] = {
+        "then": (series.then, [left + (n + 0.5) * unit for n in range(len(series.then))]),
+        "fastest": (series.fastest, [begin + (n + 0.5) * step for n in counting]),
+        "typical": (series.typical, [begin + (n + 0.5) * step for n in counting]),
     }
-    for kind, (values, first) in kinds.items():
-        for number, value in enumerate(values):
-            x = round(left + (first + number + 0.5) * step, 1)
-            dot = SubElement(svg, "circle", {"class": kind, "cx": str(x), "cy": str(up(value)), "r": str(RADIUS - 1)})
-            SubElement(dot, "title").text = f"{kind}, invocation {number + 1}: {value:.4g}"
+    for kind, (values, across) in places.items():
+        for number, (value, x) in enumerate(zip(values, across, strict=False), start=1):
+            place = {"cx": str(round(x, 1)), "cy": str(up(value)), "r": str(RADIUS - 1)}
+            dot = SubElement(svg, "circle", {"class": kind, **place})
+            SubElement(dot, "title").text = f"{kind}, invocation {number}: {value:.4g}"
     if series.then:
-        border = round(left + len(series.then) * step, 1)
-        _line(svg, "border", border, TOP, border, floor)
-        _text(svg, "baseline", border - 6, STRIP_HEIGHT - 5, "end")
-        _text(svg, "this run", border + 6, STRIP_HEIGHT - 5, "start")
+        _line(svg, "border", round(begin, 1), TOP, round(begin, 1), floor)
+        _text(svg, "baseline", begin - 6, STRIP_HEIGHT - 5, "end")
+        _text(svg, "this run", begin + 6, STRIP_HEIGHT - 5, "start")
     else:
         _text(svg, "this run, by invocation", left, STRIP_HEIGHT - 5, "start")
+    screened = sum(not one.confirmation for one in series.blocks)
+    if screened < len(series.blocks):
+        x_of_first = round(begin + screened * step, 1)
+        _line(svg, "border", x_of_first, TOP, x_of_first, floor)
+        _text(svg, "confirmation", x_of_first + 6, STRIP_HEIGHT - 5, "start")
     return _markup(svg)
+
+
+def _usual(blocks: Sequence[Blocks]) -> list[float]:
+    """Return the ends of an axis that shows the blocks that count, or all if none does, without the most extreme."""
+    every = [(value, one.counts and number not in one.disturbed) for one in blocks
+             for number, value in enumerate(one.values, start=1) if value is not None]  # fmt: skip
+    values = [value for value, counts in every if counts] or [value for value, _ in every]
+    return [quantile(values, 1 - USUAL), quantile(values, USUAL)] if values else []
+
+
+def _draw_blocks(svg: Element, blocks: Blocks, up: Axis, begin: float, step: float) -> None:
+    """Draw the blocks of an invocation as one path for those that count and one for the rest: many small elements
+    would make a page with many cases large.
+    """
+    group = SubElement(svg, "g")
+    SubElement(group, "title").text = counted(sum(value is not None for value in blocks.values), "block")
+    gap = step / (len(blocks.values) + 1)
+    marks: dict[str, list[str]] = {"blocks": [], "blocks disturbed": []}
+    for number, value in enumerate(blocks.values, start=1):
+        if value is not None:
+            counts = blocks.counts and number not in blocks.disturbed
+            marks["blocks" if counts else "blocks disturbed"].append(f"M{begin + number * gap:.1f} {up(value)}h0")
+    for style, path in marks.items():
+        if path:
+            SubElement(group, "path", {"class": style, "d": "".join(path)})
+    _line(group, "lane", round(begin, 1), TOP, round(begin, 1), STRIP_HEIGHT - 20)
 
 
 def interval_text(point: Interval, *, percent: bool = False) -> str:

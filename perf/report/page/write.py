@@ -31,7 +31,7 @@ def write_page(page: Page, path: Path) -> None:
 def rendered(page: Page) -> str:
     """Return the page as HTML."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"ratio": ratio_text, "change": change_text, "percent": percent_text}
+    environment.filters |= {"ratio": ratio_text, "change": change_text, "percent": percent_text, "kept": kept}
     template = environment.from_string(read_text(TEMPLATE))
     return template.render(
         page=page,
@@ -70,6 +70,11 @@ def change_text(change: Interval | None) -> str:
 def percent_text(fraction: float | None) -> str:
     """Return a fraction in percent, such as "5.4 %"; "-" for None."""
     return "-" if fraction is None else f"{100 * fraction:.3g} %"
+
+
+def kept(text: str) -> str:
+    """Return a figure whose interval no line break divides."""
+    return text.replace(", ", ",\u00a0")
 
 
 def _choices(rows: Sequence[CaseRow], name: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ import msgspec
 
 from perf.errors import PerfError
 from perf.files import read_json
-from perf.runs.schema import Shard, StoredRun, read_run
+from perf.runs.night.shards import MOST_SHARDS
+from perf.runs.schema import Shard, StoredRun, ended_at, read_run
+from perf.runs.session.run import MeasuredContext, StateFinding, StateReport
 from perf.stack import Stack, differing
 from perf.wording import counted
 
@@ -24,30 +26,12 @@ OF_A_SUBJECT = frozenset({"program", "job", "injected"})
 STEP = "merge the shards of one night: the same commit, options, baseline and machine class"
 
 
-class MachineState(msgspec.Struct, frozen=True):
-    """The machine's readings `before` and `after` a run, and the doubtful or unknown `findings`."""
-
-    before: dict[str, Any]
-    after: dict[str, Any]
-    findings: list[dict[str, Any]]
-
-
-class SessionContext(msgspec.Struct, frozen=True):
-    """What a session adds to a run's context: the baseline that it was `compared_with`, the machine's `state`, and the
-    peak of each build in `limits_gflop_per_s`.
-    """
-
-    compared_with: str | None = None
-    state: MachineState | None = None
-    limits_gflop_per_s: dict[str, float] = {}
-
-
 class _Commit(msgspec.Struct, frozen=True):
     id: str | None = None
 
 
 class _Session(msgspec.Struct, frozen=True):
-    perf: SessionContext
+    perf: MeasuredContext
     commit_info: _Commit | None = None
 
 
@@ -61,7 +45,7 @@ class ShardFile:
     run: StoredRun
     document: Mapping[str, Any]
     shard: Shard
-    session: SessionContext
+    session: MeasuredContext
     commit: str | None
     ended: datetime
 
@@ -75,11 +59,14 @@ def read_shards(paths: Sequence[Path]) -> list[ShardFile]:
         if shard is None:
             what = "is no shard of a night: it was measured without --perf-shard"
             raise PerfError(what, subject=str(path), next_step=STEP)
+        if not 0 < shard.number <= shard.of <= MOST_SHARDS:
+            raise PerfError(f"cannot be {shard.text} of a night", subject=str(path), next_step=STEP)
         foreign = [each.fullname for each in run.benchmarks if shard.items.get(each.fullname) != shard.number]
         if foreign:
             raise PerfError(f"holds what is not in {shard.text}: {_listed(foreign)}", subject=str(path), next_step=STEP)
         commit = session.commit_info.id if session.commit_info else None
-        shards.append(ShardFile(path, run, read_json(path, dict), shard, session.perf, commit, _ended(path, run)))
+        document, ended = read_json(path, dict), ended_at(run.datetime)
+        shards.append(ShardFile(path, run, document, shard, session.perf, commit, ended))
     return sorted(shards, key=lambda each: each.shard.number)
 
 
@@ -207,32 +194,23 @@ def _origin(each: ShardFile) -> dict[str, Any]:
     }
 
 
-def _state(states: Sequence[MachineState]) -> MachineState | None:
+def _state(states: Sequence[StateReport]) -> StateReport | None:
     """The machine's state before the first and after the last shard, with the findings of all."""
     if not states:
         return None
-    findings: list[dict[str, Any]] = []
+    findings: list[StateFinding] = []
     for state in states:
         findings += [finding for finding in state.findings if finding not in findings]
-    return MachineState(states[0].before, states[-1].after, findings)
+    return StateReport(states[0].before, states[-1].after, findings)
 
 
-def _fastest(sessions: Sequence[SessionContext]) -> dict[str, float]:
+def _fastest(sessions: Sequence[MeasuredContext]) -> dict[str, float]:
     """The largest peak of each build in any shard."""
     peaks: dict[str, float] = {}
     for session in sessions:
         for role, rate in session.limits_gflop_per_s.items():
             peaks[role] = max(rate, peaks.get(role, 0.0))
     return peaks
-
-
-def _ended(path: Path, run: StoredRun) -> datetime:
-    """When a run ended. Raises PerfError when its file does not say so."""
-    try:
-        ended = datetime.fromisoformat(run.datetime)
-    except ValueError as error:
-        raise PerfError(f"has no valid end time: {run.datetime!r}", subject=str(path), next_step=STEP) from error
-    return ended if ended.tzinfo else ended.replace(tzinfo=UTC)
 
 
 def _listed(names: Sequence[str]) -> str:

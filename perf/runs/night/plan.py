@@ -52,9 +52,13 @@ class Night:
 def planned(tier: str, shards: int, builds: Sequence[str], wheels: Path | None, roles: Sequence[str]) -> Night:
     """Return a night with these `builds`, each ROLE=WHEEL, and with the one wheel in the folder `wheels` in `roles`.
 
-    Raises PerfError for a build that no session would take, and for a folder without a wheel or with several.
+    Raises PerfError for a build that no session would take, for a folder without a wheel or with several, and for roles
+    of no wheel.
     """
     named = [*builds]
+    if roles and wheels is None:
+        step = "name the artifact that holds it, or leave out the roles"
+        raise PerfError("there is no wheel for these roles", subject=" ".join(roles), next_step=step)
     if wheels is not None:
         wheel, step = _only_wheel(wheels), "name the roles of the wheel, such as mkl"
         if not roles:

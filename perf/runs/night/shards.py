@@ -20,6 +20,8 @@ ASSUMED_GFLOP_PER_S = 40.0
 START_S = 3.0
 # Seconds for a check of answers: what most of them take.
 CHECK_S = 10.0
+# More machines than a night has subjects.
+MOST_SHARDS = 99
 
 UnitT = TypeVar("UnitT")
 

@@ -19,7 +19,7 @@ from perf.files import decoded, read_bytes
 from perf.judge.statistics import median
 from perf.runs.acceptance import REFUSED, sound
 from perf.runs.refreshing.records import SourceSession
-from perf.runs.schema import SideBySide, StoredCase, StoredRun, case_of_item, read_run
+from perf.runs.schema import SideBySide, StoredCase, StoredRun, case_of_item, ended_at, read_run
 from perf.stack import build_changes, differences
 from perf.wording import counted
 
@@ -70,7 +70,7 @@ def combined(sessions: Sequence[Session]) -> dict[str, Any]:
     Raises PerfError when there are fewer than `LEAST_SESSIONS`, when one is named twice, or when they differ in the
     machine class, the tier, the machine's settings or a stack.
     """
-    ordered = sorted(sessions, key=lambda session: session.run.datetime)
+    ordered = sorted(sessions, key=lambda session: ended_at(session.run.datetime))
     _check_together(ordered)
     newest = ordered[-1]
     taken: dict[Path, list[str]] = {session.path: [] for session in ordered}

@@ -1,4 +1,4 @@
-"""A program gh that records what it is asked to do, and lists the issues that a test gives it."""
+"""A program gh that records what it is asked to do, lists the issues that a test gives it, and keeps comments."""
 
 import json
 import sys
@@ -12,26 +12,45 @@ import pytest
 PROGRAM = """\
 #!{python}
 import json, pathlib, sys
-folder = pathlib.Path({folder!r})
-asked = sys.argv[1:]
-body = [pathlib.Path(a.partition("=")[2]).read_text() for a in asked if a.startswith("--body-file=")]
+folder, asked = pathlib.Path({folder!r}), sys.argv[1:]
+named = [a.partition("=")[2].removeprefix("@") for a in asked if a.startswith(("--body-file=", "body=@"))]
+body = [pathlib.Path(name).read_text() for name in named]
 with (folder / "asked.jsonl").open("a") as file:
     file.write(json.dumps([asked, *body]) + "\\n")
 if (folder / "broken").exists():
     sys.exit("HTTP 403: Resource not accessible by integration")
 if asked[:2] == ["issue", "list"]:
     print((folder / "issues.json").read_text())
+elif asked[0] == "api":
+    kept = folder / "comments.json"
+    comments = json.loads(kept.read_text())
+    if "--paginate" in asked:
+        print("\\n".join(map(json.dumps, comments)))
+    elif "POST" in asked:
+        comments.append({{"id": 71 + len(comments), "body": body[0], "type": "Bot"}})
+    else:
+        next(c for c in comments if asked[1].endswith("/comments/%d" % c["id"]))["body"] = body[0]
+    kept.write_text(json.dumps(comments))
 """
 
 
 @dataclass(frozen=True)
 class FakeGh:
-    """Where the program keeps what it was asked, and finds the issues."""
+    """Where the program keeps what it was asked, and finds the issues and the comments of a pull request."""
 
     folder: Path
 
     def has(self, *issues: dict[str, Any]) -> None:
         (self.folder / "issues.json").write_text(json.dumps(issues))
+
+    def keep(self, *comments: dict[str, Any]) -> None:
+        """Let the pull request have these comments."""
+        (self.folder / "comments.json").write_text(json.dumps(comments))
+
+    @property
+    def comments(self) -> list[dict[str, Any]]:
+        comments: list[dict[str, Any]] = json.loads((self.folder / "comments.json").read_text())
+        return comments
 
     def breaks(self) -> None:
         (self.folder / "broken").touch()
@@ -53,7 +72,7 @@ class FakeGh:
 
 @pytest.fixture
 def gh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeGh:
-    """The program, first in PATH, in a repository without issues."""
+    """The program, first in PATH, in a repository without issues and comments."""
     folder = tmp_path / "gh's"
     folder.mkdir()
     program = folder / "gh"
@@ -62,4 +81,5 @@ def gh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeGh:
     monkeypatch.setenv("PATH", str(folder), prepend=":")
     fake = FakeGh(folder)
     fake.has()
+    fake.keep()
     return fake

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,31 +13,12 @@ from perf.cli import main
 from perf.report.github.comment import MARK
 from perf.runs.baseline import BASELINES
 from tests.support.factories import document
+from tests.support.services.fake_gh import FakeGh, gh
 
+__all__ = ["gh"]
 STORED = BASELINES / "intel-xeon-6.207-2c-1n-amx"
 BASELINE, RUN = STORED / "0005_quick-5.json", STORED / "0006_quick-6.json"
 CASE = "resnet50_v1-b1-mkl-int8"
-# It keeps comments in a file, as GitHub does, and notes its arguments.
-GH = """\
-#!{python}
-import json, pathlib, sys
-folder, arguments = pathlib.Path({folder!r}), sys.argv[1:]
-with (folder / "calls").open("a") as calls:
-    print(json.dumps(arguments), file=calls)
-if (folder / "refuse").exists():
-    sys.exit("gh: Resource not accessible by integration (HTTP 403)")
-kept = folder / "comments.json"
-comments = json.loads(kept.read_text()) if kept.exists() else []
-if "--paginate" in arguments:
-    print("\\n".join(map(json.dumps, comments)))
-else:
-    body = pathlib.Path(arguments[arguments.index("-F") + 1].removeprefix("body=@")).read_text()
-    if "POST" in arguments:
-        comments.append({{"id": 71 + len(comments), "body": body, "type": "Bot"}})
-    else:
-        next(c for c in comments if arguments[1].endswith("/comments/%d" % c["id"]))["body"] = body
-    kept.write_text(json.dumps(comments))
-"""
 
 
 @dataclass(frozen=True)
@@ -48,32 +28,6 @@ class Printed:
     code: int
     out: str
     err: str
-
-
-@dataclass(frozen=True)
-class GitHub:
-    """A pull request behind a gh of its own: its files are in `folder`."""
-
-    folder: Path
-
-    @property
-    def comments(self) -> list[dict[str, Any]]:
-        kept = self.folder / "comments.json"
-        return json.loads(kept.read_text()) if kept.exists() else []
-
-    def keep(self, *comments: dict[str, Any]) -> None:
-        """Let the pull request have these comments."""
-        (self.folder / "comments.json").write_text(json.dumps(comments))
-
-    @property
-    def calls(self) -> list[list[str]]:
-        return [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
-
-    @property
-    def headings(self) -> list[str]:
-        """The heading of each comment that has one, in the order of writing."""
-        lines = [line for comment in self.comments for line in comment["body"].splitlines()]
-        return [line for line in lines if line.startswith("## ")]
 
 
 @pytest.fixture
@@ -89,16 +43,17 @@ def comment(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.fixture
-def github(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GitHub:
-    folder = tmp_path / "github"
-    folder.mkdir()
-    gh = folder / "gh"
-    gh.write_text(GH.format(python=sys.executable, folder=str(folder)))
-    gh.chmod(0o755)
-    monkeypatch.setenv("PATH", str(folder), prepend=":")
+def github(gh: FakeGh, monkeypatch: pytest.MonkeyPatch) -> FakeGh:
+    """A pull request behind a gh of its own, in a workflow on it."""
     monkeypatch.setenv("GITHUB_REPOSITORY", "apache/mxnet-perf")
     monkeypatch.setenv("GITHUB_REF", "refs/pull/12/merge")
-    return GitHub(folder)
+    return gh
+
+
+def headings(github: FakeGh) -> list[str]:
+    """Return the heading of each comment that has one, in the order of writing."""
+    lines = [line for comment in github.comments for line in str(comment["body"]).splitlines()]
+    return [line for line in lines if line.startswith("## ")]
 
 
 def spoiled(path: Path, *, hour: int = 0, name: str | None = None, loss: float = 0.1) -> Path:
@@ -181,27 +136,27 @@ def test_a_comment_of_something_else_is_refused(comment: Callable[..., Printed],
     assert comment(tmp_path / "gone.json").code == 4
 
 
-def test_a_posted_comment_is_edited_in_place(comment: Callable[..., Printed], github: GitHub, tmp_path: Path) -> None:
+def test_a_posted_comment_is_edited_in_place(comment: Callable[..., Printed], github: FakeGh, tmp_path: Path) -> None:
     github.keep({"id": 1, "body": "Looks good.", "type": "User"})
     assert comment(RUN, BASELINE, "--post").err == "No news, no comment: ok (18 ok).\n"
     assert comment(spoiled(tmp_path / "now.json"), BASELINE, "--post").err == (
         "Added the comment on pull request 12.\n"
     )
-    assert github.headings == ["## regressed (unconfirmed)"]
+    assert headings(github) == ["## regressed (unconfirmed)"]
     assert comment(spoiled(tmp_path / "now.json", hour=1), BASELINE, "--post").err == (
         "Edited the comment on pull request 12.\n"
     )
-    assert github.headings == ["## regressed"]
+    assert headings(github) == ["## regressed"]
     assert comment(RUN, BASELINE, "--post").err == "Edited the comment on pull request 12.\n"
-    assert github.headings == ["## ok"]
+    assert headings(github) == ["## ok"]
     assert github.comments[0]["body"] == "Looks good."
     assert len(github.comments) == 2
 
 
-def test_gh_is_called_as_its_manual_says(comment: Callable[..., Printed], github: GitHub, tmp_path: Path) -> None:
+def test_gh_is_called_as_its_manual_says(comment: Callable[..., Printed], github: FakeGh, tmp_path: Path) -> None:
     for hour in (0, 1):
         comment(spoiled(tmp_path / "now.json", hour=hour), BASELINE, "--post")
-    listing, post, _, patch = github.calls
+    (listing,), (post, _), _, (patch, _) = github.asked()
     assert listing[:3] == ["api", "repos/apache/mxnet-perf/issues/12/comments", "--paginate"]
     assert post[:4] == ["api", "repos/apache/mxnet-perf/issues/12/comments", "--method", "POST"]
     assert patch[:4] == ["api", "repos/apache/mxnet-perf/issues/comments/71", "--method", "PATCH"]
@@ -209,7 +164,7 @@ def test_gh_is_called_as_its_manual_says(comment: Callable[..., Printed], github
 
 
 def test_only_a_comment_of_a_workflow_on_the_same_class_is_edited(
-    comment: Callable[..., Printed], github: GitHub, tmp_path: Path
+    comment: Callable[..., Printed], github: FakeGh, tmp_path: Path
 ) -> None:
     now = spoiled(tmp_path / "now.json")
     body = comment(now, BASELINE).out
@@ -221,12 +176,12 @@ def test_only_a_comment_of_a_workflow_on_the_same_class_is_edited(
     )
     comment(spoiled(tmp_path / "now.json", hour=1), BASELINE, "--post")
     assert [one["body"] for one in github.comments[:3]] == [body, elsewhere, "Merged.\n\nx"]
-    assert github.headings == ["## regressed (unconfirmed)"] * 3
+    assert headings(github) == ["## regressed (unconfirmed)"] * 3
     assert len(github.comments) == 4
 
 
-def test_a_token_that_may_only_read_is_named(comment: Callable[..., Printed], github: GitHub, tmp_path: Path) -> None:
-    (github.folder / "refuse").touch()
+def test_a_token_that_may_only_read_is_named(comment: Callable[..., Printed], github: FakeGh, tmp_path: Path) -> None:
+    github.breaks()
     printed = comment(spoiled(tmp_path / "now.json"), BASELINE, "--post")
     assert printed.code == 4
     assert "HTTP 403" in printed.err
@@ -234,7 +189,7 @@ def test_a_token_that_may_only_read_is_named(comment: Callable[..., Printed], gi
 
 
 def test_without_gh_there_is_a_message(
-    comment: Callable[..., Printed], github: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    comment: Callable[..., Printed], github: FakeGh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (github.folder / "gh").unlink()
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -243,23 +198,62 @@ def test_without_gh_there_is_a_message(
     assert printed.err.startswith("gh api repos/apache/mxnet-perf/issues/12/comments: the program gh is not installed")
 
 
+def test_comments_of_deleted_accounts_do_not_matter(
+    comment: Callable[..., Printed], github: FakeGh, tmp_path: Path
+) -> None:
+    now = spoiled(tmp_path / "now.json")
+    github.keep({"id": 1, "body": comment(now, BASELINE).out, "type": None}, {"id": 2, "body": "", "type": "User"})
+    assert comment(now, BASELINE, "--post").err == "Added the comment on pull request 12.\n"
+    assert len(github.comments) == 3
+
+
+@pytest.mark.parametrize("listed", ["null", "{}", "<html>502</html>", '{"id": "1"}'])
+def test_an_odd_list_of_comments_is_a_message(
+    comment: Callable[..., Printed], github: FakeGh, tmp_path: Path, listed: str
+) -> None:
+    (github.folder / "gh").write_text(f"#!/bin/sh\necho '{listed}'\n")
+    printed = comment(spoiled(tmp_path / "now.json"), BASELINE, "--post")
+    assert printed.code == 4
+    assert printed.err.startswith("pull request 12 of apache/mxnet-perf: gh listed a comment that cannot be read: ")
+    assert printed.err.endswith("\nnext: update gh\n")
+
+
+@pytest.mark.parametrize(
+    ("program", "problem"),
+    [
+        ("#!/bin/sh\nexec sleep 60\n", "no answer within 0 s\nnext: try again; "),
+        ("not a program", "cannot be run: Exec format error\nnext: make sure that "),
+        ("#!/bin/sh\nexit 7\n", "failed: ended with exit code 7\nnext: set GH_TOKEN "),
+    ],
+    ids=["hangs", "cannot run", "is silent"],
+)
+def test_a_gh_that_does_not_work_is_a_message(
+    comment: Callable[..., Printed], github: FakeGh, monkeypatch: pytest.MonkeyPatch, program: str, problem: str
+) -> None:
+    monkeypatch.setattr("perf.cli.github.TIMEOUT_S", 0.1)
+    (github.folder / "gh").write_text(program)
+    printed = comment(RUN, BASELINE, "--post")
+    assert printed.code == 4
+    assert printed.err.startswith(f"gh api repos/apache/mxnet-perf/issues/12/comments: {problem}")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("GITHUB_REF", "refs/heads/main"), ("GITHUB_REF", "refs/pull/../merge"), ("GITHUB_REPOSITORY", "../x y")],
 )
 def test_only_the_workflow_of_a_pull_request_can_post(
-    comment: Callable[..., Printed], github: GitHub, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    comment: Callable[..., Printed], github: FakeGh, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
     printed = comment(RUN, BASELINE, "--post")
     assert printed.code == 4
     assert "next: leave out --post to print the comment" in printed.err
-    assert not (github.folder / "calls").exists()
+    assert github.asked() == []
 
 
 def test_the_comment_before_is_read_from_one_place(
-    comment: Callable[..., Printed], github: GitHub, tmp_path: Path
+    comment: Callable[..., Printed], github: FakeGh, tmp_path: Path
 ) -> None:
     (tmp_path / "comment.md").touch()
     assert comment(RUN, BASELINE, "--post", "--previous", tmp_path / "comment.md").code == 4
-    assert not (github.folder / "calls").exists()
+    assert github.asked() == []

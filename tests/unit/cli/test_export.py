@@ -31,7 +31,7 @@ def export(monkeypatch: pytest.MonkeyPatch) -> Export:
     return run
 
 
-@pytest.mark.parametrize(("kind", "files"), [("csv", 10), ("benchmark-action", 2)])
+@pytest.mark.parametrize(("kind", "files"), [("csv", 11), ("benchmark-action", 2)])
 def test_a_folder_is_written_and_never_mixed_with_another_run(
     export: Export, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, files: int
 ) -> None:

@@ -16,8 +16,8 @@ from perf.measure.tiers import Effort
 from perf.plugin.declaration import declared
 from perf.plugin.options import TIERS, Options
 from perf.plugin.refusals import benchmark_options
-from perf.report.exports.run import MeasuredRun
 from perf.rnn import shapes
+from perf.runs.session.run import MeasuredRun
 from perf.runs.verdict import GRAVITY
 from perf.stack import Stack
 

@@ -12,7 +12,7 @@ from perf.cli import main
 from perf.report.github.refresh import MOST_LINES
 from perf.runs.schema import read_run
 from tests.conftest import SmallDisk
-from tests.unit.runs.made_runs import EQUAL, SLOWER, WORKLOADS, run_of, stored
+from tests.unit.runs.made_runs import EQUAL, SLOWER, run_of, stored
 from tests.unit.runs.refreshing.made_sessions import CASE_NAMES, session_files, written
 
 HOSTILE = "<script>alert(1)</script> | **x** `y` [z](http://z) @all #1\\"
@@ -144,13 +144,21 @@ def test_two_runs_are_refused(
 
 
 @pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("option", "path", "problem"),
+    [
+        ("--body", "file/body.md", "Not a directory"),
+        ("--body", "folder", "Is a directory"),
+        ("--outputs", "/dev/full", "No space left on device"),
+    ],
+)
 def test_a_text_that_cannot_be_written_is_named(
-    refresh: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    refresh: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, path: str, problem: str
 ) -> None:
     (tmp_path / "file").touch()
-    changes = {WORKLOADS[0]: 0.0, WORKLOADS[1]: 0.0, WORKLOADS[2]: 0.0}
-    assert refresh("--from", *sessions(tmp_path, changes), "--body", tmp_path / "file" / "body.md") == 4
-    assert "cannot be written: Not a directory" in capsys.readouterr().err
+    (tmp_path / "folder").mkdir()
+    assert refresh("--from", *sessions(tmp_path, EQUAL), option, tmp_path / path) == 4
+    assert capsys.readouterr().err.startswith(f"{tmp_path / path}: cannot be written: {problem}\nnext: ")
 
 
 def test_a_full_disk_stores_nothing(

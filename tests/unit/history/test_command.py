@@ -1,8 +1,11 @@
 """The command mxperf history: exit codes, tables, exports, and errors that say what to do next."""
 
 import csv
+import io
 import json
 import math
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,6 +100,28 @@ def test_no_history_is_an_error_that_says_what_to_do(
     (folder / "run.json").write_text("{}")
     assert history(command, *options, "--folder", folder) == 4
     assert "is not a history file of this suite\nnext: " in capsys.readouterr().err
+
+
+def test_names_and_figures_are_whole_on_a_narrow_terminal(
+    folder: Path, history: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(folder, [made_run(night) for night in range(5)])
+    monkeypatch.setenv("COLUMNS", "40")
+    assert history("show", CASE, "--folder", folder) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if CASE in line)
+    case, over, count, ratio, _ = row.split()
+    assert (case, over, count) == (CASE, "native-fp32", "5")
+    assert re.fullmatch(r"\d+\.\d\d", ratio)
+
+
+def test_a_terminal_without_bars_shows_the_rest(
+    folder: Path, history: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(folder, [made_run(night) for night in range(5)])
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert history("show", CASE, "--folder", folder) == 0
+    assert CASE.encode() in terminal.buffer.getvalue()
 
 
 def test_a_class_without_a_history_is_an_error(history: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from perf.errors import PerfError
@@ -11,6 +12,7 @@ from perf.history.accepted import AcceptedLevels, read_accepted
 from perf.history.findings import HistoryFindings, findings_of
 from perf.history.nights import ACCEPTED, read_nights
 from perf.history.schema import SIDE_BY_SIDE
+from perf.history.series import SCALE_DEGREES, noise_of, series_of
 from tests.support.factories import TOLERANCES, measured_side_by_side
 from tests.unit.history.made_history import CASE, CASES, fill, made_run
 
@@ -61,6 +63,15 @@ def test_a_new_anchor_starts_a_new_series(folder: Path) -> None:
     assert {len(one.series.nights) for one in judged.judged} == {3}
 
 
+@pytest.mark.parametrize("side_by_side", [True, False])
+def test_a_loss_of_all_cases_in_one_night_is_a_finding_of_each(folder: Path, side_by_side: bool) -> None:
+    """It is not taken for an effect of the night that the cases have in common."""
+    loss = dict.fromkeys(CASES, -0.06 if side_by_side else -0.3)
+    fill(folder, nights(16, 12, loss, side_by_side=side_by_side, wheel="c"))
+    judged = findings(folder)
+    assert sorted(one.series.case for one in judged.lost) == sorted(f"{case}-mkl-fp32" for case in CASES)
+
+
 def test_a_creep_of_stored_ratios_is_a_finding(folder: Path) -> None:
     runs = [made_run(night, {"resnet50_v1-b1": -0.01 * max(0, night - 12)}) for night in range(30)]
     fill(folder, runs)
@@ -87,6 +98,21 @@ def test_flat_nights_and_gains_are_no_findings(folder: Path) -> None:
 def test_a_loss_within_the_tolerance_is_no_finding(folder: Path) -> None:
     fill(folder, nights(40, 10, {"resnet50_v1-b1": -0.008}, side_by_side=True, wheel="c"))
     assert findings(folder).lost == []
+
+
+@pytest.mark.parametrize("noisier", [1.0, 10.0])
+def test_series_that_vary_alike_know_their_noise_better(folder: Path, noisier: float) -> None:
+    """Four of eight series that are ten times as noisy show that they are not alike."""
+    cases = [f"net{number}-b1" for number in range(8)]
+    draw = np.random.default_rng(1)
+    for night in range(16):
+        moved = dict(zip(cases, draw.normal(0, 0.006, 8) * [*[noisier] * 4, *[1.0] * 4], strict=True))
+        fill(folder, [made_run(night, moved, cases=cases, side_by_side=True, wheel="c")])
+    scales = {
+        own.scale.degrees
+        for own in noise_of(series_of(read_nights(folder).files, read_accepted(folder / ACCEPTED)), TOLERANCES)
+    }
+    assert (scales == {SCALE_DEGREES}) == (noisier == 1.0)
 
 
 def test_an_accepted_level_starts_the_series_there(folder: Path) -> None:
@@ -138,6 +164,17 @@ def test_a_pattern_that_matches_no_case_is_named(folder: Path) -> None:
     fill(folder, nights(5, 5))
     (folder / ACCEPTED).write_text(ENTRY.format(since="2026-11-07").replace("resnet50", "vgg16"))
     assert findings(folder).unmatched == ("vgg16_v1-*",)
+
+
+def test_a_level_accepted_from_a_later_day_on_does_not_hide_its_cases(
+    folder: Path, history: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(folder, nights(10, 5, {"resnet50_v1-b1": -0.3}))
+    (folder / ACCEPTED).write_text(ENTRY.format(since="2062-11-07"))
+    assert findings(folder).waiting == (CASE,)
+    assert history("check", "--folder", folder) == 0
+    assert f"from a day on that has no run yet: 1 case: {CASE}\n" in capsys.readouterr().out
+    assert history("check", "--strict", "--folder", folder) == 3
 
 
 def test_the_latest_entry_of_a_case_counts(tmp_path: Path) -> None:

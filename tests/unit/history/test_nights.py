@@ -165,6 +165,13 @@ def test_files_that_do_not_belong_there_are_named(folder: Path) -> None:
     ]
 
 
+def test_what_cannot_be_listed_is_named(folder: Path) -> None:
+    folder.parent.mkdir(parents=True)
+    folder.touch()
+    with pytest.raises(PerfError, match="made-2c-1n-avx2: cannot be read as a folder: Not a directory\nnext: "):
+        read_nights(folder)
+
+
 def test_another_machine_class_is_named(folder: Path) -> None:
     ours = fill(folder, [made_run(0)])
     fill(folder.parent / "c5.metal", [made_run(1, machine_class="c5.metal")])

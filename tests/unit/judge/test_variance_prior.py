@@ -1,18 +1,21 @@
 """The prior of variances: recovered from simulated cases, and assumed if there are few."""
 
+import math
 import random
 import statistics
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import polygamma
 
 from perf.judge.variance_prior import (
     FEW,
     MAX_DEGREES,
     NO_PRIOR,
     VariancePrior,
-    fit_prior,
+    fit_common,
     fit_variances,
     prior_of,
     sum_of_squares,
@@ -36,6 +39,10 @@ def simulated(groups: int, size: int, degrees: float, variance: float, seed: int
         own = variance * degrees / draw.gammavariate(degrees / 2, 2)
         samples.append([draw.gauss(1.5, own**0.5) for _ in range(size)])
     return samples
+
+
+def fit_prior(samples: Sequence[Sequence[float]]) -> VariancePrior:
+    return fit_variances(map(variance_of, samples))
 
 
 def test_the_prior_of_simulated_cases_is_recovered() -> None:
@@ -79,9 +86,19 @@ def test_the_rounding_of_equal_values_is_ignored() -> None:
     assert fit_prior([*apart, [0.7, 0.7, 0.7]]) == fit_prior(apart)
 
 
-@given(st.lists(VALUES, max_size=20))
-def test_samples_are_fitted_by_their_variances(samples: list[list[float]]) -> None:
-    assert fit_variances(map(variance_of, samples)) == fit_prior(samples)
+def test_the_common_variance_is_recovered_and_as_well_known_as_it_says() -> None:
+    """With three values a case, as with three stored runs, and eight cases."""
+    logs = []
+    for seed in range(400):
+        common = fit_common(map(variance_of, simulated(8, 3, degrees=4, variance=1e-4, seed=seed)), alike=4)
+        logs.append(math.log(common.variance / 1e-4))
+    assert statistics.fmean(logs) == pytest.approx(0, abs=4 * statistics.stdev(logs) / 20)
+    stated = polygamma(1, common.degrees / 2)
+    assert statistics.variance(logs) == pytest.approx(stated, rel=0.3)
+
+
+def test_without_variances_nothing_is_common() -> None:
+    assert fit_common([(0.0, 2), (1e-4, 0)], alike=4) == NO_PRIOR
 
 
 @given(VALUES)

@@ -227,6 +227,23 @@ def test_a_slowdown_of_an_unknown_variant_is_refused(monkeypatch: pytest.MonkeyP
     assert caught.value.next_step == "name one of fast, native"
 
 
+@pytest.mark.parametrize(
+    ("decided_after", "budget_s", "confirmations", "stopped"),
+    [
+        (0, 1000.0, 0, None),
+        (1, 1000.0, 1, "decided"),
+        (MAX_EVALUATIONS, 1000.0, MAX_EVALUATIONS - 1, "confirmations"),
+        (MAX_EVALUATIONS, 0.0, 0, "confirmation budget"),
+    ],
+)
+def test_an_outcome_says_how_often_it_was_confirmed_and_why_no_more(
+    decided_after: int, budget_s: float, confirmations: int, stopped: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (outcome,) = Session(monkeypatch, decided_after=decided_after, budget_s=budget_s).measured().values()
+    assert (outcome.confirmations, outcome.confirmed_until) == (confirmations, stopped)
+    assert outcome.ended("decided").stopped == "decided"
+
+
 def test_what_a_release_cannot_run_is_unavailable_and_all_other_cases_are_measured(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

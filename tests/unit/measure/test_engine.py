@@ -199,3 +199,19 @@ def test_a_block_is_disturbed_when_too_much_of_its_time_was_lost(tmp_path: Path)
         assert [block.disturbed for block in result.invocations[0].blocks] == [disturbed] * 2
         assert [invocation.disturbed for invocation in result.invocations] == ([True] * 2 if disturbed else [False])
         assert len(result.undisturbed.invocations) == (not disturbed)
+
+
+@pytest.mark.parametrize(
+    ("effort", "stopped"),
+    [
+        ({"max_invocations": 3}, "precise"),
+        ({"min_invocations": 2, "max_invocations": 2}, "invocations"),
+        ({"max_invocations": 9, "precision": -1.0, "workload_budget_s": 0.0}, "budget"),
+    ],
+)
+def test_a_result_says_why_no_more_was_measured(effort: dict[str, Any], stopped: str, tmp_path: Path) -> None:
+    assert measured("ab", Stands(2), tmp_path, **effort).stopped == stopped
+
+
+def test_nothing_is_left_when_all_variants_failed(tmp_path: Path) -> None:
+    assert measured("ab", Stands(2, unstartable=("a", "b")), tmp_path, max_invocations=5).stopped == "nothing left"

@@ -49,7 +49,7 @@ def test_the_summary_says_first_what_was_compared(tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     run(tmp_path, "--benchmark-compare", f"--perf-summary={summary}")
     lines = summary.read_text().splitlines()
-    assert lines[:3] == ["# Speedup over native, smoke tier", "", "## not compared"]
+    assert lines[:3] == ["# Speedup over native, smoke tier", "", "## incomplete"]
     assert [line for line in lines if line.startswith(f"- <code>{CASE}</code>: Skipped: not run: ")]
     run(tmp_path, f"--perf-summary={summary}")
     assert "## " not in summary.read_text(), "nothing was to be compared"

@@ -35,6 +35,7 @@ def record(variant: str, speedup: float | RatioEstimate | None = None, **other: 
             "latency_s": 0.25,
             "invocations_disturbed": 0,
             "samples": {},
+            "slots": (),
             "facts": network(),
             "speedup": ratio(speedup) if isinstance(speedup, float) else speedup,
             "throughput_items_per_s": 32.0,

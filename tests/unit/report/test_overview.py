@@ -133,6 +133,14 @@ def test_without_a_baseline_nothing_was_compared() -> None:
         assert (seen.result, dict(seen.counts), seen.baseline) == ("not compared", counts, "")
 
 
+def test_a_baseline_that_nothing_was_compared_with_makes_a_run_incomplete() -> None:
+    seen = overview(between_sessions("vgg16-b1"))
+    assert (seen.result, seen.counts_text) == ("incomplete", "1 no-baseline, 6 vanished")
+    judge, empty = gate(document()), as_run({**document(), "benchmarks": []})
+    seen = overview_of_run(empty, judge, judge.judged([]), TOLERANCES)
+    assert (seen.result, seen.counts_text) == ("incomplete", "9 vanished")
+
+
 def test_a_case_that_is_new_is_not_judged() -> None:
     seen = overview(*ok_cases(), between_sessions("vgg16-b1"))
     assert (seen.result, seen.counts_text) == ("incomplete", "1 no-baseline, 3 ok")

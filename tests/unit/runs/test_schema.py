@@ -121,6 +121,15 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda c: extra(c).update(latency_s=float("inf")),
         "is damaged: ",
     ),
+    "a time beyond any": (
+        lambda c: extra(c).update(latency_s=1e308),
+        "contains impossible times of resnet18_v1-b1-mkl-fp32",
+    ),
+    "an impossible end": (lambda c: c.update(datetime="yesterday"), "does not say when it ended: 'yesterday'"),
+    "an end before the calendar": (
+        lambda c: c.update(datetime="0001-01-01T00:00:00+14:00"),
+        "does not say when it ended: '0001-01-01T00:00:00+14:00'",
+    ),
     "a case twice": (
         lambda c: c["benchmarks"].append(benchmark()),
         "contains the case resnet50_v1-b1-mkl-fp32 2 times",

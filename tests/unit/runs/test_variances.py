@@ -1,5 +1,6 @@
 """The variances between sessions: estimated from at least three stored runs of the same stacks, else assumed."""
 
+import math
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -8,9 +9,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import digamma
 
 from perf.judge.judgement import Tolerance
-from perf.judge.variance_prior import MAX_DEGREES, VariancePrior
+from perf.judge.variance_prior import MAX_DEGREES, VariancePrior, fit_common, variance_of
 from perf.runs.schema import StoredRun
 from perf.runs.tolerances import AssumedDeviations, Tolerances
 from perf.runs.variances import LEAST_RUNS, MOST_OF_ASSUMED, SessionVariances, session_variances
@@ -68,11 +70,19 @@ def test_noisy_sessions_widen_the_default_and_quiet_ones_narrow_it() -> None:
 
 
 def test_the_variance_of_the_sessions_is_weighted_with_the_default() -> None:
-    runs = varied(0.04, 12)
-    alone = known_from(runs, assuming(0.025, 1e-9)).priors["cnn"].variance
-    assert alone == pytest.approx(0.04**2, rel=0.25)
-    weighed = (6 * DEFAULT.variance + MAX_DEGREES * alone) / (6 + MAX_DEGREES)
-    assert known_from(runs).priors["cnn"].variance == pytest.approx(weighed)
+    """These ratios vary equally. Taken for different ones, their common variance is smaller: more of them vary more."""
+    known = known_from(varied(0.04, 12))
+    alone = fit_common([variance_of(values) for values in known.speedups.values()], alike=6)
+    assert alone.variance == pytest.approx(0.04**2 * math.exp(digamma(3)) / 3, rel=0.2)
+    weighed = (6 * DEFAULT.variance + MAX_DEGREES * alone.variance) / (6 + MAX_DEGREES)
+    assert known.priors["cnn"].variance == pytest.approx(weighed)
+
+
+def test_few_sessions_do_not_show_that_ratios_are_alike() -> None:
+    """The family's variance is well known, that of a single ratio only from the assumption and its own sessions."""
+    known = known_from(varied(0.02, 3, cases=8))
+    assert known.priors["cnn"].degrees == MAX_DEGREES
+    assert known.of("cnn", *KEY).degrees == 6 + 2
 
 
 def test_no_sessions_show_more_than_twice_the_default() -> None:

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from perf.report.exports.run import MeasuredCase, MeasuredContext, MeasuredRun, read_measured
 from perf.runs.baseline import BASELINES
 from perf.runs.record import CaseRecord
 from perf.runs.schema import Statistics
+from perf.runs.session.run import MeasuredCase, MeasuredContext, MeasuredRun, read_measured
 from tests.support.factories import document
 from tests.unit.report.records import RECORDS, RECURRENT, ratio, trained
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from msgspec.structs import replace as changed
 
 from perf.report.exports.benchmark_action import benchmark_action_files, plain
-from perf.report.exports.run import MeasuredRun
+from perf.runs.session.run import MeasuredRun
 from tests.unit.report.exports.exported import FIGURES, HOSTILE, TEXTS, TRAINED, run_of, stored_run
 from tests.unit.report.records import FP32
 

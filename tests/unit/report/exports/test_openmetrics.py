@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from perf.report.exports.leaves import leaves_of
 from perf.report.exports.openmetrics import labels_of, metric_name, openmetrics_of
-from perf.report.exports.run import MeasuredRun
+from perf.runs.session.run import MeasuredRun
 from perf.runs.verdict import GRAVITY
 from tests.unit.report.exports.exported import FIGURES, HOSTILE, TEXTS, run_of, stored_run
 from tests.unit.report.records import FP32

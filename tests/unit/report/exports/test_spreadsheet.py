@@ -11,6 +11,7 @@ from msgspec.structs import replace as changed
 
 from perf.report.exports.spreadsheet import csv_files, csv_of, marked, unmarked
 from perf.report.exports.tables import Table, tables_of
+from perf.runs.session.slots import InvocationSlots
 from perf.runs.verdict import RatioRecord, VerdictRecord
 from tests.unit.report.exports.exported import FIGURES, HOSTILE, TEXTS, run_of, stored_run
 from tests.unit.report.records import FP32, NATIVE
@@ -111,7 +112,23 @@ def test_judged_ratios_have_rows_with_their_intervals() -> None:
     assert rows_of(csv_files(run_of()), "projection"), "training on one and two ranks is projected"
 
 
+def test_every_slot_has_a_row_with_its_place_and_whether_it_counts() -> None:
+    calm = InvocationSlots(False, False, 4.5, [2], {"mkl-fp32": [0.01, 0.02], "native-fp32": [0.1, None]})
+    loud = InvocationSlots(True, True, 6.0, [], {"mkl-fp32": [0.03]})
+    rows = rows_of(csv_files(run_of(changed(FP32, slots=(calm, loud)))), "slots")
+    columns = ("invocation", "confirmation", "block", "variant", "latency_s", "disturbed")
+    assert [tuple(row[column] for column in columns) for row in rows] == [
+        ("1", "false", "1", "mkl-fp32", "0.01", "false"),
+        ("1", "false", "2", "mkl-fp32", "0.02", "true"),
+        ("1", "false", "1", "native-fp32", "0.1", "false"),
+        ("2", "true", "1", "mkl-fp32", "0.03", "true"),
+    ]
+    assert rows_of(csv_files(stored_run()), "slots") == []
+
+
 def test_what_has_a_table_of_its_own_is_no_column_of_the_cases() -> None:
     cases = [table for table in tables_of(run_of()) if table.name in {"cnn", "rnn", "dist"}]
     assert len(cases) == 3
-    assert not [column for table in cases for column in table.columns if {"beside", "samples"} & {*column.split(".")}]
+    assert not [
+        column for table in cases for column in table.columns if {"beside", "samples", "slots"} & {*column.split(".")}
+    ]

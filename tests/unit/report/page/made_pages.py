@@ -43,6 +43,39 @@ def regressed(content: dict[str, Any], name: str = SLOWED, by: float = 0.08) -> 
     return changed
 
 
+def with_slots(content: dict[str, Any], blocks: int = 30) -> dict[str, Any]:
+    """Return a copy of a run with this number of blocks in each of its invocations; the second block is disturbed."""
+    changed = copy.deepcopy(content)
+    for entry in changed["benchmarks"]:
+        record = entry["extra_info"]
+        own = [record["latency_s"] * (1 + 0.03 * math.sin(7 * number)) for number in range(blocks)]
+        logs = {name: sample["typical"] for name, sample in record["samples"].items()}
+        logs |= {f"{record['variant']}@baseline": record["beside"]["values"]} if record["beside"] else {}
+        slots = [
+            {
+                "confirmation": False,
+                "disturbed": False,
+                "elapsed_s": 30.0,
+                "disturbed_blocks": [2],
+                "latencies_s": {record["variant"]: own}
+                | {name: [s * math.exp(each[n]) for s in own] for name, each in logs.items() if n < len(each)},
+            }
+            for n in range(max(map(len, logs.values()), default=5))
+        ]
+        record |= {"slots": slots, "confirmations": 0, "stopped": "precise"}
+    return changed
+
+
+def drifted(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of a run that states a drift of each case since an anchor."""
+    changed = copy.deepcopy(content)
+    records = [entry["extra_info"] for entry in changed["benchmarks"] if entry["extra_info"]["samples"]]
+    one = {"since": EARLIER.name, "change": 0.97, "low": 0.95, "high": 0.99, "unaccepted": None}
+    cases = {f"{record['workload']}-{record['variant']}": one for record in records}
+    changed["perf"]["drift"] = {"anchor": EARLIER.name, "sha256": "0" * 64, "cases": cases}
+    return changed
+
+
 def renamed(content: dict[str, Any], name: str, to: str) -> dict[str, Any]:
     """Return a copy of a run in which one case belongs to a network of another name."""
     changed = copy.deepcopy(content)

@@ -1,6 +1,7 @@
 """Warnings about a run as a whole, error rates, and what an undecided or accepted case needs."""
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.files import ROOT, read_toml
+from perf.measure.outcome import STOP_MEANINGS
 from perf.report.overview import overview_of_run, rerun_command
-from perf.report.page.build import LEAST_CHANGES, RATES, Judged, page_of
+from perf.report.page.build import LEAST_CHANGES, RATES, Judged, _rates_text, page_of
 from perf.report.page.cases import significance
-from perf.report.page.data import Interval, Page, Rates
+from perf.report.page.data import Blocks, FalseAlarms, Interval, Page, Rates, SinceAnchor
 from perf.report.page.source import Compared, ReportedRun
 from perf.runs.judges import Judge, NoBaseline
 from perf.runs.refreshing.records import AnchorDrift, CaseDrift, SourceSession
+from perf.runs.schema import AcceptedLosses
 from perf.runs.verdict import Verdict
 from tests.support.factories import (
     LOG_SPEEDUPS,
@@ -105,7 +108,7 @@ def test_a_drift_is_put_down_to_the_machine_and_its_settings() -> None:
     (worst,) = page.worst
     assert worst.verdict == "drifted"
     assert worst.cause.startswith("machine:")
-    assert [(e.name, e.then, e.now) for e in page.environment] == [("kernel", "6.1.0", "6.2.0")]
+    assert [(e.name, e.then, e.now) for e in page.environment or []] == [("kernel", "6.1.0", "6.2.0")]
 
 
 def test_accepted_losses_of_run_and_baseline_are_shown() -> None:
@@ -119,7 +122,7 @@ def test_without_a_baseline_nothing_is_compared() -> None:
     page = shown(document())
     assert page.word == "not compared"
     assert page.worst == []
-    assert page.environment == []
+    assert page.environment is None
 
 
 def test_a_class_without_measured_rates_has_none() -> None:
@@ -154,3 +157,71 @@ def test_the_sessions_behind_a_baseline_and_its_drift_are_shown() -> None:
     assert built == "0001_a.json: built from session-1.json (2026-11-23T15:00, sha256 ffffffffffff)."
     assert drifted.startswith("0001_a.json: Sum of drift since the anchor 0001_<script>.json: median -7.0% of 1 case; ")
     assert shown(document(), document()).origin == []
+
+
+def test_each_case_shows_its_own_drift_and_what_was_accepted_of_it() -> None:
+    name = "resnet50_v1-b1-mkl-fp32"
+    cases = {
+        name: CaseDrift("0001_a.json", 0.93, 0.9, 0.96, 0.97),
+        "gone": CaseDrift("0001_a.json", 0.5, 0.4, 0.6, 0.5),
+    }
+    accepted = AcceptedLosses("0001_a.json", "new kernel", {name: "drifted against 0001_a.json"}, ())
+    stored = {"drift": AnchorDrift("0001_a.json", "0" * 64, cases), "accepted": accepted}
+    page = shown(document(), document(**{key: msgspec.to_builtins(value) for key, value in stored.items()}))
+    rows = {row.name: row for row in page.cases}
+    assert rows[name].since_anchor == SinceAnchor("0001_a.json", "0001_a.json", Interval(0.93, 0.9, 0.96), 0.97)
+    assert rows[name].accepted == ["0001_a.json: drifted against 0001_a.json, accepted because: new kernel"]
+    other = rows["resnet18_v1-b1-mkl-fp32"]
+    assert (other.since_anchor, other.accepted) == (None, [])
+
+
+def test_the_evaluations_of_a_case_and_why_measuring_stopped_are_shown() -> None:
+    def evaluations(**record: Any) -> str:
+        page = shown(document(native(), benchmark(**record)))
+        return next(row.evaluations for row in page.cases if row.variant == "mkl-fp32")
+
+    assert evaluations(confirmations=2, stopped="decided") == (
+        "screening and 2 confirmations; why measuring stopped: a confirmation decided it"
+    )
+    assert evaluations(confirmations=0, stopped="budget").startswith(
+        "screening; why measuring stopped: the tier's time"
+    )
+    assert evaluations() == "number not recorded; why measuring stopped: not recorded"
+    documented = Path(ROOT, "docs/report-page.md").read_text()
+    for reason, meaning in STOP_MEANINGS.items():
+        assert evaluations(confirmations=0, stopped=reason).endswith(meaning)
+        assert f"| `{reason}` | {meaning} |" in documented
+
+
+def test_blocks_side_by_side_are_shown_although_all_are_disturbed() -> None:
+    latencies = {"mkl-fp32": [0.01, 0.02], "mkl-fp32@baseline": [0.02, 0.02], "native-fp32": [0.1, None]}
+    slots = [{"confirmation": False, "disturbed": True, "elapsed_s": 4.0, "disturbed_blocks": [1, 2]}]
+    slots[0]["latencies_s"] = latencies
+    entry = benchmark(stack=NEW_WHEEL, beside=measured_side_by_side(), slots=slots)
+    rows = shown(document(native(), entry), document()).cases
+    (row,) = (row for row in rows if row.verdict == "invalid")
+    assert row.decision == "0 undisturbed invocations side by side with the baseline's stack"
+    arm, native_fp32 = row.samples
+    assert arm.name.startswith("the baseline's stack")
+    assert (arm.typical, arm.blocks) == ([], [Blocks(False, False, [2.0, 1.0], [1, 2])])
+    assert native_fp32.blocks == [Blocks(False, False, [10.0, None], [1, 2])]
+
+
+def test_an_undecided_case_says_how_long_deciding_it_takes() -> None:
+    slots = [{"confirmation": False, "disturbed": False, "elapsed_s": 60.0, "disturbed_blocks": [], "latencies_s": {}}]
+    beside = measured_side_by_side(-0.15, 0.1, -0.12, 0.13)
+    page = shown(document(native(), benchmark(stack=NEW_WHEEL, beside=beside, slots=slots)), document())
+    (line,) = page.undecided
+    needed = re.search(r"--perf-invocations=(\d+) would decide it, in about (\d+) min", line)
+    assert needed
+    assert needed[1] == needed[2], "an invocation took a minute"
+
+
+def test_the_worst_measured_rates_stand_beside_the_verdict() -> None:
+    rates = read_toml(RATES, dict[str, Rates])["intel-xeon-6.207-2c-1n-amx"]
+    worst = FalseAlarms("made", "30 of 100")
+    text = _rates_text(msgspec.structs.replace(rates, false_alarms=[*rates.false_alarms, worst]))
+    assert "at most 30 of 100 runs" in text
+    sure = sum(one.loss_5 >= 0.95 for one in rates.detected)
+    assert f"a loss of 5 % was detected in {sure} of {len(rates.detected)} cases" in text
+    assert "not measured" in shown(document()).rates_text

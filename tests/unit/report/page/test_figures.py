@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.published import published_scaling
-from perf.report.page.data import Figure, Interval, Series
+from perf.report.page.data import Blocks, Figure, Interval, Series
 from perf.report.page.figures import figures_of
 from perf.report.page.source import reported
 from perf.report.page.svg import Axis, figure_svg, interval_text, samples_svg
@@ -79,6 +80,39 @@ def test_samples_show_the_baseline_first() -> None:
     places = {kind: [float(c.attrib["cx"]) for c in svg if c.get("class") == kind] for kind in ("then", "typical")}
     assert max(places["then"]) < min(places["typical"])
     assert "baseline" in [text.text for text in svg.iter("text")]
+
+
+BLOCKS = [
+    Blocks(False, True, [2.0, None, 2.1, 9.0], [4]),
+    Blocks(False, False, [7.0, 7.1], []),
+    Blocks(True, True, [2.1], []),
+]
+
+
+def marks(svg: ET.Element, style: str) -> list[tuple[float, float]]:
+    """Return the places of the blocks that are drawn in a style."""
+    paths = [node.attrib["d"] for node in svg.iter() if node.get("class") == style]
+    return [(float(x), float(y)) for path in paths for x, y in re.findall(r"M([\d.]+) ([\d.]+)h0", path)]
+
+
+def test_blocks_stand_in_their_order_within_their_invocation() -> None:
+    svg = parsed(samples_svg(Series("native-fp32", [2.05, 2.1], [2.2, 2.2], [1.9], BLOCKS)))
+    counting, rest = marks(svg, "blocks"), marks(svg, "blocks disturbed")
+    assert (len(counting), len(rest)) == (3, 3)
+    assert counting == sorted(counting)
+    typical = [float(node.attrib["cx"]) for node in svg.iter("circle") if node.get("class") == "typical"]
+    assert counting[1][0] < rest[1][0] < counting[2][0], "the disturbed invocation is the second one"
+    assert typical[0] < rest[1][0] < typical[1], "a value stands in its own invocation"
+    assert "confirmation" in [text.text for text in svg.iter("text")]
+
+
+def test_disturbed_blocks_do_not_decide_the_axis() -> None:
+    svg = parsed(samples_svg(Series("native-fp32", [2.05, 2.1], [], [], BLOCKS)))
+    top = min(y for _, y in marks(svg, "blocks disturbed"))
+    assert [y for _, y in marks(svg, "blocks disturbed")] == [top] * 3, "all lie on the edge"
+    assert max(y for _, y in marks(svg, "blocks")) - top > 50
+    alone = parsed(samples_svg(Series("native-fp32", [], [], [], BLOCKS[1:2])))
+    assert len({y for _, y in marks(alone, "blocks disturbed")}) == 2, "without any other block they do"
 
 
 def test_a_name_with_markup_stays_a_text() -> None:

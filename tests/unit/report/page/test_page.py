@@ -25,6 +25,7 @@ from tests.unit.report.page.made_pages import (
     regressed,
     renamed,
     stored,
+    with_slots,
     write_report,
 )
 
@@ -158,6 +159,15 @@ def test_a_name_with_markup_does_no_harm(page: Path, monkeypatch: pytest.MonkeyP
     assert HOSTILE in seen.text
 
 
+def test_what_a_run_does_not_hold_is_not_recorded(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = outline(write_report(monkeypatch, page, stored())).text
+    assert text.count("Latency by block: not recorded.") == len(stored()["benchmarks"])
+    for absent in ("Pictures of single operators: not recorded", "Accuracy of single cases: not recorded"):
+        assert absent in text
+    assert "blocks: not recorded" in text
+    assert text.count("Since the anchornot recorded") == 18
+
+
 def test_it_needs_no_network(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     elements = outline(write_report(monkeypatch, page, stored())).elements
     links = {value for _, attributes in elements for name, value in attributes.items() if name in {"src", "href"}}
@@ -166,10 +176,12 @@ def test_it_needs_no_network(page: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert {tag for tag, _ in elements} & {"img", "link", "iframe", "object"} == set()
 
 
-def test_200_cases_stay_below_6_mb(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = data_of(write_report(monkeypatch, page, many(stored(), 200)))
-    assert len(data.cases) == 200
-    assert page.stat().st_size < 6_000_000
+def test_40_cases_with_all_blocks_stay_below_their_part_of_6_mb(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = data_of(write_report(monkeypatch, page, with_slots(many(stored(), 40))))
+    assert len(data.cases) == 40
+    assert all(series.blocks for row in data.cases for series in row.samples)
+    assert "blocks: not recorded" not in page.read_text()
+    assert page.stat().st_size < 6_000_000 * 40 / 200
 
 
 def test_a_baseline_of_an_earlier_version_is_shown_without_its_answers(

@@ -4,24 +4,27 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.cli.judge import judge_files
+from perf.judge.judgement import Judgement
+from perf.runs.groups import RunVerdicts
 from perf.runs.night.issue import Decision, HistoryState, OpenIssue, Subject, decide
+from perf.runs.verdict import Verdict
+from tests.support.factories import as_run, document, native
 from tests.unit.runs.night.made_nights import BASELINE, slowed, tonight
 
 SLOW, OTHER = "resnet50_v1-b4-mkl-int8", "mobilenet1.0-b1-mkl-fp32"
 
 
-def decided(
-    folder: Path, document: dict[str, Any], *issues: OpenIssue, history: HistoryState | None = None
-) -> Decision:
+def decided(folder: Path, document: dict[str, Any], *issues: OpenIssue) -> Decision:
     path = folder / "run.json"
     path.write_text(json.dumps(document))
     run, _, judged = judge_files(path, BASELINE)
-    return decide(run.perf, judged, issues, history)
+    return decide(run.perf, judged, issues)
 
 
 def about(*cases: str, number: int = 7, **fields: Any) -> OpenIssue:
@@ -141,13 +144,18 @@ def state(*lost: str, cleared: tuple[str, ...] = ()) -> HistoryState:
     return HistoryState(frozenset(lost), frozenset(cleared))
 
 
-def test_a_loss_in_the_history_opens_an_issue_of_its_own_and_updates_an_open_one(
-    tmp_path: Path, quiet: dict[str, Any], regressed: dict[str, Any]
-) -> None:
-    opened = decided(tmp_path, quiet, history=state(OTHER))
+# The context and the verdicts of a run, whatever its history shows.
+CONTEXT = as_run(document(native(), machine_class=BASELINE.parent.name)).perf
+QUIET = RunVerdicts({name: Verdict(name, "ok", "") for name in (SLOW, OTHER)})
+SIDE_BY_SIDE = Judgement("regressed", "")
+REGRESSED = RunVerdicts({**QUIET.verdicts, SLOW: Verdict(SLOW, "regressed", "", side_by_side=SIDE_BY_SIDE)})
+
+
+def test_a_loss_in_the_history_opens_an_issue_of_its_own_and_updates_an_open_one() -> None:
+    opened = decide(CONTEXT, QUIET, [], state(OTHER))
     assert (opened.action, opened.subject.cases, opened.subject.history) == ("open", (), (OTHER,))
     assert opened.why == "1 case lost speed over the nights"
-    updated = decided(tmp_path, regressed, about(SLOW), history=state(OTHER))
+    updated = decide(CONTEXT, REGRESSED, [about(SLOW)], state(OTHER))
     assert (updated.action, updated.number) == ("update", 7)
     assert (updated.subject.cases, updated.subject.history) == ((SLOW,), (OTHER,))
     assert updated.why == "1 case is slower than the baseline's stack and 1 case lost speed over the nights"
@@ -164,18 +172,16 @@ def test_a_loss_in_the_history_opens_an_issue_of_its_own_and_updates_an_open_one
     ],
     ids=["not looked at", "not judged", "another loss", "cleared", "cleared, and another loss"],
 )
-def test_a_loss_in_the_history_stays_open_until_it_is_cleared(
-    tmp_path: Path, quiet: dict[str, Any], history: HistoryState | None, action: str
-) -> None:
-    decision = decided(tmp_path, quiet, about(history=(OTHER,)), history=history)
+def test_a_loss_in_the_history_stays_open_until_it_is_cleared(history: HistoryState | None, action: str) -> None:
+    decision = decide(CONTEXT, QUIET, [about(history=(OTHER,))], history)
     assert decision.action == action
     assert (OTHER in decision.open_cases) == (history is None or OTHER not in history.cleared)
     assert (OTHER in decision.subject.history) == (action == "close" or OTHER in decision.open_cases)
 
 
-def test_a_night_of_candidates_says_nothing_about_the_history(tmp_path: Path, quiet: dict[str, Any]) -> None:
-    quiet["perf"]["arguments"] = ["--perf-build=mkl=mxnet-mkl==1.6.0"]
-    assert decided(tmp_path, quiet, about(history=(OTHER,)), history=state(OTHER)).action == "nothing"
+def test_a_night_of_candidates_says_nothing_about_the_history() -> None:
+    context = msgspec.structs.replace(CONTEXT, arguments=("--perf-build=mkl=mxnet-mkl==1.6.0",))
+    assert decide(context, QUIET, [about(history=(OTHER,))], state(OTHER)).action == "nothing"
 
 
 def test_an_issue_of_an_earlier_version_names_no_history() -> None:

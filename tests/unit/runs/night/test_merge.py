@@ -168,11 +168,12 @@ def test_a_shard_with_foreign_cases_is_refused(tmp_path: Path) -> None:
         read_shards(written(tmp_path, [one, another]))
 
 
-@pytest.mark.parametrize("ended", ["", "yesterday"])
-def test_a_shard_without_an_end_is_refused(tmp_path: Path, ended: str) -> None:
-    one, another = split(tonight())
-    with pytest.raises(PerfError, match="has no valid end time"):
-        read_shards(written(tmp_path, [{**one, "datetime": ended}, another]))
+@pytest.mark.parametrize(("number", "of"), [(0, 2), (3, 2), (1, 10**9), (1, -1)])
+def test_an_impossible_shard_is_refused(tmp_path: Path, number: int, of: int) -> None:
+    one = split(tonight())[0]
+    one["perf"]["shard"] |= {"number": number, "of": of, "items": {}}
+    with pytest.raises(PerfError, match=rf"shard-1.json: cannot be shard {number} of {of} of a night"):
+        read_shards(written(tmp_path, [one]))
 
 
 def test_a_missing_shard_is_an_error_unless_it_is_allowed(

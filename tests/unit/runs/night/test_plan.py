@@ -75,6 +75,7 @@ REFUSED = {
     ("--builds", "mkl=a mkl=b"): "the build mkl is named twice",
     ("--wheels", "empty", "--roles", "mkl"): "empty: holds no wheel",
     ("--wheels", "two", "--roles", "mkl"): "two: holds 2 wheels",
+    ("--roles", "mkl mkl-dist"): "mkl mkl-dist: there is no wheel for these roles",
     ("--wheels", "one"): "no role is named for the wheel",
     ("--builds", "mkl=mxnet-mkl==1.6.0", "--wheels", "one", "--roles", "mkl"): "the build mkl is named twice",
 }

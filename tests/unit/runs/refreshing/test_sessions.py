@@ -70,6 +70,12 @@ def test_the_log_speedups_of_all_sessions_stand_beside_a_case_oldest_first(tmp_p
     assert [round(value - USUAL, 6) for value in logs] == [0.2, 0.0, 0.1]
 
 
+def test_the_newest_session_is_the_one_that_ended_last_wherever_it_ran(tmp_path: Path) -> None:
+    ends = ("2026-11-24T01:00:00+14:00", "2026-11-23T15:00:00+00:00", "2026-11-23T20:00:00-11:00")
+    documents = [{**moved(0.0), "datetime": end} for end in reversed(ends)]
+    assert [source.datetime for source in as_run(built(tmp_path, *documents)).perf.sources] == list(ends)
+
+
 def test_measurements_side_by_side_of_all_sessions_count(tmp_path: Path) -> None:
     sessions = [run_of({WORKLOADS[0]: -0.02}, wheel="c") for _ in range(3)]
     case = as_run(built(tmp_path, *sessions)).cases[CASE_NAMES[0]]

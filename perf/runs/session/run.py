@@ -1,4 +1,7 @@
-"""A stored run with all that its session wrote: complete records of its cases, and the run's own part."""
+"""A stored run with all that its session wrote: complete records of its cases, and the run's own part.
+
+`MeasuredContext` is the one structure of that part: exports, pages and merged nights read it.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +14,9 @@ from perf.files import read_bytes
 from perf.runs.record import CaseRecord
 from perf.runs.schema import STEP, RunContext, Statistics, Value, read_run
 from perf.wording import uv
+
+# Mean accuracy in training and held out, as fractions, by epoch.
+Accuracy = list[tuple[float, float]]
 
 
 class StateFinding(msgspec.Struct, frozen=True):
@@ -43,7 +49,7 @@ class MeasuredContext(RunContext, frozen=True, kw_only=True):
         default_factory=dict
     )
     curves: Annotated[
-        dict[str, dict[int, list[tuple[float, float]]]],
+        dict[str, dict[int, Accuracy]],
         Meta(description="mean accuracy by epoch, in training and held out, by title of a training and ranks"),
     ] = msgspec.field(default_factory=dict)
     compared_with: Annotated[

@@ -1,0 +1,92 @@
+"""The console: what a run's file says appears and does nothing, and the end of a pipe is not a verdict."""
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+from perf.cli import main
+from perf.report.console import CLOSED_PIPE, PlainConsole, emit, printable, say
+
+RED = "\x1b[31m"
+BACKWARDS = "\N{RIGHT-TO-LEFT OVERRIDE}"
+
+
+def shown(line: str) -> str:
+    out = io.StringIO()
+    say(PlainConsole(file=out, width=80), line)
+    return out.getvalue()
+
+
+@contextmanager
+def closed_pipe() -> Iterator[TextIO]:
+    """Yield a pipe that nobody reads, as standard output."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stream, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "stdout", stream)
+        yield stream
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("resnet50_v1-b1", "resnet50_v1-b1"),
+        (f"{RED}red", "[31mred"),
+        (f"abc{BACKWARDS}def", "abcdef"),
+        ("a\n::error::b\r\nc", "a ::error::b c"),
+        ("[bold]x[/bold]", "[bold]x[/bold]"),
+    ],
+)
+def test_a_name_is_text_on_one_line(name: str, expected: str) -> None:
+    assert shown(name) == f"{expected}\n"
+
+
+def test_a_name_in_a_table_is_text_and_styles_stay() -> None:
+    out = io.StringIO()
+    table = Table()
+    table.add_column("Case")
+    table.add_row(Text(f"{RED}red{BACKWARDS}", "bold"))
+    PlainConsole(file=out, width=40, force_terminal=True, color_system="standard").print(table)
+    assert RED not in out.getvalue()
+    assert BACKWARDS not in out.getvalue()
+    assert "\x1b[1m[31mred" in out.getvalue()
+
+
+@given(st.text())
+def test_what_is_left_can_be_printed_and_is_as_wide(text: str) -> None:
+    left = printable(text)
+    assert left.replace("\n", "").isprintable()
+    assert cell_len(left) == cell_len(text)
+    assert printable(left) == left
+
+
+@pytest.mark.parametrize(
+    "write", [lambda pipe: say(PlainConsole(file=pipe), "text"), lambda _: emit("text")], ids=["say", "emit"]
+)
+def test_a_closed_pipe_is_not_a_verdict(write: Callable[[TextIO], None]) -> None:
+    with closed_pipe() as pipe, pytest.raises(SystemExit) as caught:
+        write(pipe)
+    assert caught.value.code == CLOSED_PIPE
+
+
+def test_a_full_disk_behind_the_output_is_a_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["mxperf", "--help"])
+    with open("/dev/full", "w") as full, monkeypatch.context() as patched:  # noqa: PTH123 - a device
+        patched.setattr(sys, "stdout", full)
+        with pytest.raises(SystemExit) as caught:
+            main.main()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())  # closing writes the rest
+    assert caught.value.code == main.USAGE_ERROR
+    assert capsys.readouterr().err == "standard output: cannot be written: the disk is full\nnext: free some space\n"
