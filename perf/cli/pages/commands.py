@@ -15,9 +15,9 @@ def commands_page(
     """Yield the lines of the page: a section for each subcommand, those of `groups` after the rest."""
     yield from heading(
         "mxperf",
-        "`uv run mxperf SUBCOMMAND` works with machines and stored runs; only `bisect` measures. Every subcommand also "
-        "ends with exit code 2 when its arguments cannot be parsed, with 70 and a traceback for its own defects, and "
-        "with 141 when nobody reads its output any more.",
+        "`uv run mxperf SUBCOMMAND` works with machines and stored runs; only `bisect` and `census` measure. Every "
+        "subcommand also ends with exit code 2 when its arguments cannot be parsed, with 70 and a traceback for its "
+        "own defects, and with 141 when nobody reads its output any more.",
     )
     named = [(subcommand.__name__.replace("_", "-"), subcommand) for subcommand in subcommands]
     named += [(f"{group} {member.__name__}", member) for group, members in groups.items() for member in members]
