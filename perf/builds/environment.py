@@ -77,9 +77,12 @@ class Build:
 
     @property
     def blas_without_avx2(self) -> bool:
-        """Return whether its OpenBLAS, without an override, chose kernels that do not use AVX2."""
+        """Return whether it computes with an OpenBLAS that, without an override, chose kernels that do not use AVX2.
+
+        With MKL-DNN, OpenBLAS computes only what MKL-DNN does not.
+        """
         chosen = self.blas_kernels is not None and BLAS_KERNELS not in self.variables
-        return chosen and self.blas_kernels not in load().avx2_kernels
+        return chosen and not self.facts.mkldnn and self.blas_kernels not in load().avx2_kernels
 
     @property
     def notes(self) -> list[str]:

@@ -108,13 +108,16 @@ def probe(folder: Path, spec: BuildSpec) -> Probed:
         message = f"the probe's output cannot be decoded: {error}"
         raise PerfError(message, subject=spec.subject, next_step=step) from error
     kernels = blas_kernels(finished.stderr)
-    within = {"BLAS": f"OpenBLAS in {Path(reply.facts.library).name}"} if kernels else {}
-    return Probed(reply.facts, {**within, **reply.libraries}, kernels)
+    libraries = dict(reply.libraries)
+    if kernels:
+        libraries.setdefault("BLAS", f"OpenBLAS in {Path(reply.facts.library).name}")
+    # With another BLAS, it is SciPy's OpenBLAS that printed: MXNet imports SciPy where there is one.
+    return Probed(reply.facts, libraries, kernels if "openblas" in libraries.get("BLAS", "").lower() else None)
 
 
 def blas_kernels(stderr: str) -> str | None:
     """Return the kernels that MXNet's OpenBLAS chose, by OpenBLAS's name ("Haswell"), from the probe's stderr; None
-    when it has no OpenBLAS. numpy's own prints before NUMPY_LOADED, those of other packages after MXNET_LOADED.
+    when it has no OpenBLAS. numpy's own prints before NUMPY_LOADED, and those of other packages after MXNET_LOADED.
     """
     chosen = CHOSEN.search(stderr.partition(NUMPY_LOADED)[2].partition(MXNET_LOADED)[0])
     return chosen and chosen[1]

@@ -36,7 +36,7 @@ def install(folder: Path, spec: BuildSpec, say: Say) -> None:
         _uv(spec, "venv", "--python", python, str(folder))
         # All other packages are those of the lock, whatever the wheel's pins are.
         overrides = folder / "overrides.txt"
-        overrides.write_text("\n".join([_locked_packages(spec), *load_releases().overrides]))
+        overrides.write_text("\n".join([_locked_packages(spec), *spec.besides, *load_releases().overrides]))
         with downloaded(spec.remote, folder / "wheel", say) as wheels:
             run_pip(spec, *target, "--override", str(overrides), *wheels, *spec.installs)
         return
@@ -56,9 +56,9 @@ def install(folder: Path, spec: BuildSpec, say: Say) -> None:
 
 
 def _locked_packages(spec: BuildSpec) -> str:
-    """Return the versions in uv.lock of all packages of a role's group except MXNet."""
-    own = distribution(group_requirements(spec.role.group)[0])
-    listing = ("--no-hashes", "--no-header", "--no-annotate", "--no-emit-package", own)
+    """Return the versions in uv.lock of all packages of a role's group that the spec does not name."""
+    named = [distribution(own) for own in (group_requirements(spec.role.group)[0], *spec.besides)]
+    listing = ["--no-hashes", "--no-header", "--no-annotate", *(f"--no-emit-package={name}" for name in named)]
     return _uv(spec, "export", "--frozen", *group_options(spec.role, mpi=False), *listing)
 
 

@@ -53,6 +53,7 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     missing: why the release cannot run something, by feature.
     plain: the wheels without MKL-DNN, the preferred one first; none where there are none.
     mkldnn: the wheels with MKL-DNN, in the same order.
+    gluoncv: the GluonCV for it in zoo; None for the one in uv.lock.
     variables: environment variables that all processes of its builds need.
     answers: the release whose stored answers hold for it too; None for its own.
     """
@@ -66,6 +67,7 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recurrent: tuple[str, ...]
     quantiser: str | None = None
     missing: dict[Feature, str] = {}
+    gluoncv: str | None = None
     variables: dict[str, str] = {}
     answers: str | None = None
 
@@ -183,3 +185,10 @@ def instead(version: str, *, mkldnn: bool) -> str:
     own, _ = release_of(version)
     usable = [release for release in ladder() if release.wheels(mkldnn=mkldnn) and release.key <= own.key]
     return usable[-1].wheels(mkldnn=mkldnn)[0]
+
+
+def with_gluoncv_for(requirement: str, requirements: tuple[str, ...]) -> tuple[str, ...]:
+    """Return requirements with the GluonCV for the release NAME==VERSION of MXNet, if they have a GluonCV."""
+    match = EXACT.fullmatch(requirement)
+    gluoncv = match and release_of(match[2])[0].gluoncv
+    return tuple(gluoncv if gluoncv and distribution(own) == "gluoncv" else own for own in requirements)

@@ -19,7 +19,7 @@ from perf.builds.data import (
     role_named,
 )
 from perf.builds.process import run_uv
-from perf.builds.releases import EXACT, load_releases, published
+from perf.builds.releases import EXACT, load_releases, published, with_gluoncv_for
 from perf.builds.wheel_url import WheelUrl, read_wheel_url
 from perf.errors import PerfError
 
@@ -40,6 +40,7 @@ class BuildSpec:
     key: a hash of all that determines it.
     mpi: the folder of the MPI for what is compiled into it; None for the bundled one.
     content: the content (perf.worker.probe) that MXNet must have; all other packages then come from uv.lock.
+    besides: what is installed besides MXNet, where uv.lock does not decide.
     remote: where MXNet's wheel is downloaded from; `installs` then holds the rest.
     """
 
@@ -51,6 +52,7 @@ class BuildSpec:
     key: str
     mpi: Path | None = None
     content: str | None = None
+    besides: tuple[str, ...] = ()
     remote: WheelUrl | None = None
 
     @property
@@ -142,11 +144,10 @@ def _locked(name: str, role: Role) -> BuildSpec:
 
 def _overridden(name: str, role: Role, requirement: str) -> BuildSpec:
     own, rest = _requirements(role)
-    determining = (*rest, *load_releases().overrides)
     if "://" in requirement:
         remote = read_wheel_url(requirement, f"{OPTION} {name}={requirement}")
-        key = _key(role, [remote.name, remote.sha256, *determining])  # that of the same file on the disk
-        return BuildSpec(name, role, requirement, rest, remote.sha256, key, remote=remote)
+        key = _key(role, [remote.name, remote.sha256, *_determining(rest)])  # that of the same file on the disk
+        return BuildSpec(name, role, requirement, rest, remote.sha256, key, besides=rest, remote=remote)
     if not requirement.endswith(".whl"):
         if not distribution(requirement) or "/" in requirement:
             step = f"write for example {OPTION} {name}={own} or {OPTION} {name}=./some.whl"
@@ -154,8 +155,9 @@ def _overridden(name: str, role: Role, requirement: str) -> BuildSpec:
                 f"{requirement!r} is neither a requirement nor a .whl file", subject=f"build {name}", next_step=step
             )
         requirement = published(requirement, mkldnn=role.mkldnn, option=f"{OPTION} {name}=")
-        key = _key(role, [requirement, *determining])
-        return BuildSpec(name, role, requirement, (requirement, *rest), None, key)
+        rest = with_gluoncv_for(requirement, rest)
+        key = _key(role, [requirement, *_determining(rest)])
+        return BuildSpec(name, role, requirement, (requirement, *rest), None, key, besides=rest)
     wheel = Path(requirement).expanduser().resolve()
     try:
         with wheel.open("rb") as file:
@@ -163,8 +165,12 @@ def _overridden(name: str, role: Role, requirement: str) -> BuildSpec:
     except OSError as error:
         message = f"the wheel cannot be read: {error.strerror} ({wheel})"
         raise PerfError(message, subject=f"{OPTION} {name}={requirement}", next_step="check the path") from error
-    key = _key(role, [wheel.name, digest, *determining])  # without its folder: the same wheel
-    return BuildSpec(name, role, requirement, (str(wheel), *rest), digest, key)
+    key = _key(role, [wheel.name, digest, *_determining(rest)])  # without its folder: the same wheel
+    return BuildSpec(name, role, requirement, (str(wheel), *rest), digest, key, besides=rest)
+
+
+def _determining(rest: Iterable[str]) -> tuple[str, ...]:
+    return (*rest, *load_releases().overrides)
 
 
 def group_options(role: Role, *, mpi: bool = True) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from perf.cli.nights.issue import issue
 from perf.cli.nights.merge import merge
 from perf.cli.nights.night import night
 from perf.cli.pages.commands import commands_page
+from perf.cli.pages.defects import defects_page
 from perf.cli.pages.fields import fields_page
 from perf.cli.pages.options import options_page
 from perf.cli.pages.schemas import schema_files
@@ -75,5 +76,6 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "fields.md": fields_page,
     "tiers.md": tiers_page,
     "verdicts.md": verdicts_page,
+    "defects.md": defects_page,
     "mxperf.md": lambda: commands_page(SUBCOMMANDS, GROUPS),
 }

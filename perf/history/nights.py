@@ -123,7 +123,7 @@ def keep(night: NightFile, folder: Path) -> Path | None:
     """Write a history file into a folder, and return its path; None if the folder holds the run already. Raises
     PerfError when it cannot be written, or when the folder belongs to another machine class.
     """
-    present = read_nights(folder, night.header.machine_class).files if folder.exists() else ()
+    present = read_nights(folder, night.header.machine_class).files if folder.is_dir() else ()
     if any(known.header.run == night.header.run for known in present):
         return None
     path = folder / night.name

@@ -13,7 +13,7 @@ from perf.wording import counted
 
 # The nights that are looked at: those of the last week.
 LAST_NIGHTS = 7
-# Of these, nights with failed cases from which on it matters that each one has others: two say little.
+# Of these, the fewest nights with failed cases that can raise the warning: two say little.
 LEAST_FAILED = 3
 # The chance, over all these nights, of a warning when each series lies above or below its middle by chance.
 ONE_SIDED = 0.01
@@ -23,10 +23,10 @@ LEAST_NIGHTS = 4
 
 def warnings_of(findings: HistoryFindings) -> list[str]:
     """Return the signs of an artefact in the last nights, as sentences."""
-    return [*_different_casts(findings.nights), *_one_sided(findings.nights, findings.judged)]
+    return [*_changing_cases(findings.nights), *_one_sided(findings.nights, findings.judged)]
 
 
-def _different_casts(nights: Nights) -> Iterator[str]:
+def _changing_cases(nights: Nights) -> Iterator[str]:
     """Warn when several nights have failed cases, and none failed twice: what a build slows stays slow."""
     last = nights.files[-LAST_NIGHTS:]
     failed = [
@@ -36,7 +36,7 @@ def _different_casts(nights: Nights) -> Iterator[str]:
     counts = Counter(case for cases in failed for case in cases)
     if often >= LEAST_FAILED and max(counts.values()) == 1:
         yield (
-            f"A different cast each night: {often} of the last {counted(len(last), 'night')} have failed cases, "
+            f"Other cases each night: {often} of the last {counted(len(last), 'night')} have failed cases, "
             f"{len(counts)} in all, and none failed twice. A slower build would have failed the same cases again."
         )
 

@@ -15,7 +15,7 @@ from perf.files import read_toml, write_whole
 ANSWERS = Path(__file__).with_name("answers.toml")
 HEAD = """\
 # What each wheel answered to the example of each known defect (perf/defects.toml), by defect and wheel. Written by
-#     uv run pytest perf/known_defects --perf-defects=perf/known_defects/answers.toml
+#     uv run pytest perf/known_defects
 # which asks only what is missing here.
 """
 Result = Literal["fails", "passes", "cannot be asked"]
@@ -58,15 +58,20 @@ def add_answer(path: Path, name: str, wheel: str, answer: Answer) -> None:
 def to_toml(answers: Answers) -> str:
     """Return answers as the text of a file."""
     tables = [
-        "\n".join([f"[{name}]", *(f"{json.dumps(wheel)} = {_inline(wheels[wheel])}" for wheel in sorted(wheels))])
+        "\n".join([f"[{name}]", *(f"{_text(wheel)} = {_inline(wheels[wheel])}" for wheel in sorted(wheels))])
         for name, wheels in answers.items()
     ]
     return "\n\n".join([HEAD.rstrip(), *tables]) + "\n"
 
 
 def _inline(answer: Answer) -> str:
-    detail = f", detail = {json.dumps(answer.detail)}" if answer.detail else ""
+    detail = f", detail = {_text(answer.detail)}" if answer.detail else ""
     return f'{{ result = "{answer.result}"{detail} }}'
+
+
+def _text(text: str) -> str:
+    """Return a text as TOML has it: as JSON does, but for pairs of surrogates and the delete character."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def contradictions(defects: Mapping[str, Defect], answers: Answers) -> list[str]:

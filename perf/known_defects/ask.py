@@ -6,7 +6,8 @@ import msgspec
 import numpy as np
 
 from perf.builds import Build
-from perf.builds.releases import release_of
+from perf.builds.releases import quantiser_of, release_of
+from perf.cnn.checks.defects import NETWORKS
 from perf.cnn.operators.base import OperatorCase
 from perf.cnn.operators.check import compare_output, expected_output
 from perf.cnn.operators.int8 import ISA, RELEASES
@@ -17,6 +18,7 @@ from perf.cnn.operators.workers import VARIANTS, OperatorWorkers
 from perf.defects import Defect
 from perf.errors import WorkerError
 from perf.known_defects.answers import Answer
+from perf.known_defects.joined import Joined
 from perf.machine import read_machine
 from perf.measure.family import Resources
 from perf.rnn.example import CHECK as RNN
@@ -49,14 +51,15 @@ def why_not(name: str, defect: Defect, build: Build) -> str | None:
     release, _ = release_of(build.facts.mxnet)
     if defect.check == RNN:
         return release.missing.get("rnn")
-    if name not in REGIONS:
-        return "its example takes several operators, which the operator checks cannot run"
     if not _quantised(name, defect):
         return None
     if not build.facts.mkldnn:
         return "INT8 needs MKL-DNN"
-    if release.quantiser is None:
+    quantiser = quantiser_of(build.facts.mxnet)
+    if quantiser is None:
         return release.missing["int8"]
+    if quantiser.arguments.get("quantized_dtype") == "uint8" and any(signs_of(case_of(defect)).values()):
+        return "its INT8 takes only data that are not negative"
     return None if read_machine().has_isa(ISA) else "this CPU lacks AVX512-VNNI"
 
 
@@ -67,7 +70,7 @@ def _ask_rnn(defect: Defect, resources: Resources) -> Answer:
 
 
 def _ask_operator(name: str, defect: Defect, resources: Resources) -> Answer:
-    case, facts = _case(defect), resources.build("mkl").facts
+    case, facts = case_of(defect), resources.build("mkl").facts
     variants = _affected(name, case) if facts.mkldnn else ["native-fp32"]
     # In new workers: some defects read foreign memory, whose content is then the same every time.
     with OperatorWorkers(resources) as workers:
@@ -75,28 +78,32 @@ def _ask_operator(name: str, defect: Defect, resources: Resources) -> Answer:
             operators, output = workers.run(variant, case)
             if VARIANTS[variant].quantised and not any(operator.quantized for operator in operators):
                 return Answer("cannot be asked", "the release leaves the operator in FP32")
-            known = facts.mxnet in RELEASES or not VARIANTS[variant].quantised
-            expected = expected_output(case, variant) if known else _roughly(case)
+            known = facts.mxnet in RELEASES and not isinstance(case, Joined)
+            known |= not VARIANTS[variant].quantised
+            expected = expected_output(case, variant) if known else roughly(case)
             problem = compare_output(variant, output, expected).problem
             if problem:
                 return Answer("fails", problem)
     return Answer("passes")
 
 
-def _roughly(case: OperatorCase) -> ExactOutput:
+def roughly(case: OperatorCase) -> ExactOutput:
     """Return the FP32 output with the error that any release's quantisation steps allow."""
-    values = expected_output(case, "native-fp32").values
+    values = case.output() if isinstance(case, Joined) else expected_output(case, "native-fp32").values
     return ExactOutput(values, np.full_like(values, ROUGHLY * np.abs(values).max()))
 
 
 def _quantised(name: str, defect: Defect) -> bool:
-    return any(VARIANTS[variant].quantised for variant in _affected(name, _case(defect)))
+    return any(VARIANTS[variant].quantised for variant in _affected(name, case_of(defect)))
 
 
 def _affected(name: str, case: OperatorCase) -> list[str]:
+    if isinstance(case, Joined):
+        return ["mkl-int8"]
     return [variant for variant in VARIANTS if REGIONS[name](case, variant, signs_of(case))]
 
 
-def _case(defect: Defect) -> OperatorCase:
-    case: OperatorCase = msgspec.convert(defect.example, AnyCase)
+def case_of(defect: Defect) -> OperatorCase:
+    """Return the example of a defect that is not of recurrent networks."""
+    case: OperatorCase = msgspec.convert(defect.example, Joined if defect.check == NETWORKS else AnyCase)
     return case

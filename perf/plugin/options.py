@@ -196,14 +196,6 @@ class Options:
         **REPORTING,
         help="store what checks of answers observe in baselines/answers, and judge nothing by what was stored before",
     )
-    defects: Path | None = option(
-        "--perf-defects",
-        kind=values.PATH,
-        metavar="FILE.toml",
-        setting=False,
-        **REPORTING,
-        help="run the example of every known defect on every release, and keep missing answers in this file",
-    )
     strict: bool = switch(
         "--perf-strict",
         heading="Judging",

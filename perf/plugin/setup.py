@@ -150,9 +150,9 @@ SETUP = pytest.StashKey[Setup]()
 
 def _describe(build: Build) -> str:
     features = "MKL-DNN" if build.facts.mkldnn else "no MKL-DNN"
-    features += "".join(f", {kind} from {library}" for kind, library in build.libraries.items())
+    features += "".join(f", {kind}: {library}" for kind, library in build.libraries.items())
     if build.blas_kernels:
-        features += f", OpenBLAS for {build.blas_kernels}"
+        features += f" for {build.blas_kernels}"
     if build.mpi:
         features += f", {build.mpi.label}"
     origin = "locked" if build.locked else "not locked"

@@ -43,7 +43,10 @@ class Night:
         if not self.builds:
             return LOCKED
         named = "\n".join(f"    {role}: {wheel}" for role, wheel in self.builds.items())
-        return f"Candidate wheels, by role; all other roles have the locked wheels:\n\n{named}"
+        return (
+            "Candidate wheels, by role; all other roles have the locked wheels. This night is not kept in the history, "
+            f"which is that of the locked wheels.\n\n{named}"
+        )
 
 
 def planned(tier: str, shards: int, builds: Sequence[str], wheels: Path | None, roles: Sequence[str]) -> Night:

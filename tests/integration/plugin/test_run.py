@@ -125,7 +125,7 @@ def test_the_tables_hold_every_workload(sound: Finished) -> None:
     assert "as in the announcement's Table 2" in sound.output
     assert "as in the announcement's Table 3" in sound.output
     assert [cells[1] for cells in lines if cells[:1] == ["cifar_resnet20_v1"]] == ["1", "4"], sound.output
-    assert "build mkl: mxnet-mkl==1.5.0 (MKL-DNN, locked)" in sound.output
+    assert "build mkl: mxnet-mkl==1.5.0 (MKL-DNN, OpenMP: libiomp5.so, BLAS: libmklml_intel.so, locked)" in sound.output
 
 
 def test_the_summary_is_written_in_markdown(sound: Finished, written: Path) -> None:

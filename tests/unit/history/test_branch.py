@@ -217,6 +217,20 @@ def test_a_link_on_the_branch_leads_nowhere(place: Place, tmp_path: Path) -> Non
     assert (written.is_symlink(), written.read_text()) == (False, str(secret))
 
 
+def test_a_file_in_place_of_the_class_on_the_branch_is_named(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    git(place.work, "push", "--quiet", "origin", "main:refs/heads/history")
+    other = place.work.parent / "spoiled"
+    git(place.work.parent, "clone", "--quiet", "--branch=history", str(place.remote), str(other))
+    (other / "history").mkdir()
+    (other / "file").rename(other / "history" / MACHINE_CLASS)
+    git(other, "add", "-A")
+    git(other, "commit", "--quiet", "-m", "a file")
+    git(other, "push", "--quiet", "origin", "history")
+    assert place.publish(0) == 4
+    assert f"history/{MACHINE_CLASS}" in (error := capsys.readouterr().err)
+    assert "cannot be written: " in error
+
+
 @pytest.mark.parametrize(
     ("context", "message"),
     [

@@ -171,3 +171,18 @@ def test_the_tolerance_that_the_last_night_was_marked_with_counts(folder: Path, 
     runs[marked]["perf"]["tolerances"] = {CASE: {"change": 0.4}}
     fill(folder, runs)
     assert [one.series.case for one in findings(folder).lost] == lost
+
+
+def test_a_case_is_cleared_when_it_was_judged_without_a_loss_or_accepted(folder: Path) -> None:
+    fill(folder, nights(16, 10, {"resnet50_v1-b1": -0.3}))
+    flat = "resnet18_v1-b1-mkl-fp32"
+    assert [findings(folder).cleared(case) for case in (CASE, flat, "never-b1-mkl-fp32")] == [False, True, False]
+    (folder / ACCEPTED).write_text(ENTRY.format(since="2026-11-16"))
+    assert findings(folder).cleared(CASE)
+    (folder / ACCEPTED).write_text(ENTRY.format(since="2027-01-01"))
+    assert findings(folder).cleared(CASE), "accepted from the next night on"
+
+
+def test_a_case_with_too_few_nights_is_not_cleared(folder: Path) -> None:
+    fill(folder, nights(3, 3))
+    assert not findings(folder).cleared(CASE)

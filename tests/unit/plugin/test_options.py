@@ -255,7 +255,7 @@ def test_a_wrong_override_is_no_fault_of_the_file(read: Read) -> None:
 
 def test_what_is_for_one_session_is_no_setting() -> None:
     flags = {option.flag for _, option, _ in declared(Options) if not option.setting}
-    of_stored_runs = {"--perf-store-answers", "--perf-defects", "--perf-drop", "--perf-reason"}
+    of_stored_runs = {"--perf-store-answers", "--perf-drop", "--perf-reason"}
     of_training = {"--perf-train-rec", "--perf-train-epochs"}
     of_sessions = {"--perf-resume", "--perf-rerun", "--perf-inject", "--perf-shard", "--perf-session"}
     assert flags == of_sessions | of_training | of_stored_runs

@@ -1,12 +1,15 @@
 """The content of an installed distribution: its files, whatever its RECORD says of them."""
 
+import ctypes
+import importlib
+import sys
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from perf.worker.probe import content_sha256
+from perf.worker.probe import content_sha256, has_mkldnn, libraries
 
 FILES = {"tiny/__init__.py": "x = 1\n", "tiny/libtiny.so": "machine code"}
 OWN = {"tiny-1.0.dist-info/INSTALLER": "uv"}
@@ -90,3 +93,19 @@ def test_without_a_record_there_is_no_content(installed: Installed) -> None:
 def test_a_distribution_that_is_not_installed_has_no_content() -> None:
     with pytest.raises(metadata.PackageNotFoundError):
         content_sha256("no-such-distribution")
+
+
+def test_the_libraries_are_mxnets_or_the_systems_and_not_those_of_other_packages() -> None:
+    importlib.import_module("numpy")  # it has an OpenBLAS of its own
+    try:
+        ctypes.CDLL("libgomp.so.1")
+    except OSError:
+        pytest.skip("libgomp is not installed")
+    loaded = libraries(Path(sys.prefix) / "mxnet" / "libmxnet.so")
+    assert loaded["OpenMP"].startswith("libgomp.so.1")
+    assert "BLAS" not in loaded
+
+
+def test_without_a_runtime_the_functions_of_the_library_say_whether_it_has_mkldnn() -> None:
+    """Only builds have an `mxnet.runtime`; libc, which every process has loaded, stands for a plain libmxnet.so."""
+    assert not has_mkldnn(Path("libc.so.6"))

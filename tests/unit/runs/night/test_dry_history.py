@@ -16,9 +16,9 @@ from perf.history.nights import keep, night_of
 from perf.runs.night.issue import Subject
 from tests.support.services.fake_gh import FakeGh, gh
 from tests.unit.runs.night.made_nights import BASELINE, slowed, tonight
-from tests.unit.runs.night.test_dry_run import SLOW, Step, measured, step
+from tests.unit.runs.night.test_dry_run import SLOW, Step, measured, mxperf, step
 
-__all__ = ["gh", "step"]
+__all__ = ["gh", "mxperf", "step"]
 NETWORK = "resnet50_v1"
 # Nights that earlier jobs have kept; two more follow by the workflow's commands.
 KEPT = 12
@@ -88,6 +88,7 @@ def night_by_workflow(folder: Path, step: Step, night: int, creep: float, checko
 def test_a_creep_over_14_nights_is_noticed_and_followed_until_it_is_accepted(
     tmp_path: Path,
     step: Step,
+    mxperf: Step,
     gh: FakeGh,
     kept: Callable[[float], list[str]],
     capsys: pytest.CaptureFixture[str],
@@ -106,6 +107,10 @@ def test_a_creep_over_14_nights_is_noticed_and_followed_until_it_is_accepted(
     (opened,) = [call for call in gh.asked() if call[0][:2] == ["issue", "create"]]
     assert "**Lost over the nights**: 1 ratio on <code>" in opened[1]
     assert f"<code>{SLOW}</code> over <code>" in opened[1]
+    assert mxperf("report", "nightly.json", "--history", "history", "-o", "page.html") == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "<h3>Lost speed over the nights</h3>" in page
+    assert f"<strong>{SLOW}</strong> over mxnet-mkl==1.5.0" in page
     gh.has({"number": 3, "body": opened[1]})
     accepted = tmp_path / "work" / "history" / BASELINE.parent.name / "accepted.toml"
     git(tmp_path / "work", "pull", "--quiet", "origin", "history")
@@ -130,10 +135,13 @@ def test_14_flat_nights_are_silent(
 
 
 def test_a_night_that_cannot_be_kept_is_judged_all_the_same_and_leaves_the_issue_open(
-    tmp_path: Path, step: Step, gh: FakeGh, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    step: Step,
+    mxperf: Step,
+    gh: FakeGh,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The job of the history failed, so the other jobs find no folder."""
-    monkeypatch.setattr(nights, "HISTORY", tmp_path / "history")
     subject = Subject(BASELINE.parent.name, (), (), (SLOW,))
     gh.has({"number": 3, "body": subject.mark})
     measured(tmp_path, night_run(0, 0.0))
@@ -142,3 +150,7 @@ def test_a_night_that_cannot_be_kept_is_judged_all_the_same_and_leaves_the_issue
     assert f"The history was not judged: history/{BASELINE.parent.name}: does not exist\n" in output
     assert "1 case of the issue cannot be called cured" in output
     assert gh.changes() == []
+    assert mxperf("report", "nightly.json", "--history", "history", "-o", "page.html") == 0
+    assert (
+        f"The history was not judged: history/{BASELINE.parent.name}: does not" in (tmp_path / "page.html").read_text()
+    )

@@ -9,17 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.cli.judge import judge_files
-from perf.runs.night.issue import Decision, OpenIssue, Subject, decide
+from perf.runs.night.issue import Decision, HistoryState, OpenIssue, Subject, decide
 from tests.unit.runs.night.made_nights import BASELINE, slowed, tonight
 
 SLOW, OTHER = "resnet50_v1-b4-mkl-int8", "mobilenet1.0-b1-mkl-fp32"
 
 
-def decided(folder: Path, document: dict[str, Any], *issues: OpenIssue) -> Decision:
+def decided(
+    folder: Path, document: dict[str, Any], *issues: OpenIssue, history: HistoryState | None = None
+) -> Decision:
     path = folder / "run.json"
     path.write_text(json.dumps(document))
     run, _, judged = judge_files(path, BASELINE)
-    return decide(run.perf, judged, issues)
+    return decide(run.perf, judged, issues, history)
 
 
 def about(*cases: str, number: int = 7, **fields: Any) -> OpenIssue:
@@ -133,3 +135,49 @@ def test_any_name_survives_the_mark_and_ends_no_comment(cases: list[str], roles:
     assert subject.mark.count("-->") == 1
     assert "\n" not in subject.mark
     assert OpenIssue(1, f"{subject.mark}\ntext").subject == subject
+
+
+def state(*lost: str, cleared: tuple[str, ...] = ()) -> HistoryState:
+    return HistoryState(frozenset(lost), frozenset(cleared))
+
+
+def test_a_loss_in_the_history_opens_an_issue_of_its_own_and_updates_an_open_one(
+    tmp_path: Path, quiet: dict[str, Any], regressed: dict[str, Any]
+) -> None:
+    opened = decided(tmp_path, quiet, history=state(OTHER))
+    assert (opened.action, opened.subject.cases, opened.subject.history) == ("open", (), (OTHER,))
+    assert opened.why == "1 case lost speed over the nights"
+    updated = decided(tmp_path, regressed, about(SLOW), history=state(OTHER))
+    assert (updated.action, updated.number) == ("update", 7)
+    assert (updated.subject.cases, updated.subject.history) == ((SLOW,), (OTHER,))
+    assert updated.why == "1 case is slower than the baseline's stack and 1 case lost speed over the nights"
+
+
+@pytest.mark.parametrize(
+    ("history", "action"),
+    [
+        (None, "nothing"),
+        (state(), "nothing"),
+        (state(SLOW), "update"),
+        (state(cleared=(OTHER,)), "close"),
+        (state(SLOW, cleared=(OTHER,)), "update"),
+    ],
+    ids=["not looked at", "not judged", "another loss", "cleared", "cleared, and another loss"],
+)
+def test_a_loss_in_the_history_stays_open_until_it_is_cleared(
+    tmp_path: Path, quiet: dict[str, Any], history: HistoryState | None, action: str
+) -> None:
+    decision = decided(tmp_path, quiet, about(history=(OTHER,)), history=history)
+    assert decision.action == action
+    assert (OTHER in decision.open_cases) == (history is None or OTHER not in history.cleared)
+    assert (OTHER in decision.subject.history) == (action == "close" or OTHER in decision.open_cases)
+
+
+def test_a_night_of_candidates_says_nothing_about_the_history(tmp_path: Path, quiet: dict[str, Any]) -> None:
+    quiet["perf"]["arguments"] = ["--perf-build=mkl=mxnet-mkl==1.6.0"]
+    assert decided(tmp_path, quiet, about(history=(OTHER,)), history=state(OTHER)).action == "nothing"
+
+
+def test_an_issue_of_an_earlier_version_names_no_history() -> None:
+    mark = '<!-- mxperf-regression {"machine_class":"a","roles":[],"cases":["b"]} -->'
+    assert OpenIssue(1, mark).subject == Subject("a", (), ("b",))
