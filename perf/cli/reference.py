@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from perf.cli.bisect import bisect
+from perf.cli.census import census
 from perf.cli.check_baselines import check_baselines
 from perf.cli.doctor import doctor
 from perf.cli.history import HISTORY_SUBCOMMANDS
@@ -67,6 +68,7 @@ SUBCOMMANDS = (
     check_baselines,
     bisect,
     releases,
+    census,
     reference,
 )
 # Subcommands with a name of two parts, such as `history add`, by the first one; and what each group is for.

@@ -149,6 +149,8 @@ def check_vnni(inspection: NetworkInspection, resources: Resources, *, has_vnni:
     Raises WorkerError when the worker fails.
     """
     (variant,) = (variant for variant in inspection.plan.variants if variant.name == "mkl-int8")
+    if variant.program.problem:
+        return CheckResult("VNNI", inspection.plan.subject, variant.program.problem, "")
     arrays = {INPUT: images_of(inspection.plan)[:1]}
     with tempfile.TemporaryDirectory(dir=resources.scratch) as folder:
         workload = Workload(variant.name, {}, 1, 0.0)

@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from perf.cnn.artifacts.prepare import CalibrationMode, prepare
+from perf.cnn.artifacts.prepare import Artifacts, CalibrationMode, prepare
 from perf.cnn.artifacts.releases import program_for, unavailable_variants
 from perf.cnn.checks.verify import verify
 from perf.cnn.networks import INPUT, REFERENCE, catalogue
+from perf.cnn.symbols.networks import UserNetwork, prepare_user_network
 from perf.facts import CnnCheck, CnnFacts
 from perf.measure.family import DRAWN_BYTES, FP32_BYTES, PROCESS_BYTES, SLOT_WEIGHT, Checked, Resources
 from perf.measure.plan import Plan, Program, Workload, variants_of
@@ -56,7 +58,7 @@ class CnnCase:
 
 @dataclass(frozen=True)
 class CnnFamily:
-    """GluonCV's networks.
+    """GluonCV's networks, and those that the user brings (`brought`).
 
     `pretrained`: whether weights are trained, by GluonCV or, if set, from files in the folder `weights`; otherwise they
     are random. `calibration`: the mode of calibration.
@@ -65,6 +67,7 @@ class CnnFamily:
     pretrained: bool
     calibration: CalibrationMode
     weights: Path | None = None
+    brought: tuple[UserNetwork, ...] = ()
 
     @property
     def name(self) -> str:
@@ -91,17 +94,7 @@ class CnnFamily:
 
         Raises PerfError when the network cannot be prepared.
         """
-        artifacts = prepare(
-            subject,
-            zoo=resources.build("zoo"),
-            threads=resources.cores,
-            cache=resources.cache,
-            pretrained=self.pretrained,
-            weights=self.weights,
-            calibration=self.calibration,
-            say=resources.say,
-        )
-        size = artifacts.image_size
+        artifacts = self._artifacts(subject, resources)
         wanted = {case.variant for case in cases} | {REFERENCE}
         unavailable = unavailable_variants(wanted, resources)
         variants = variants_of(
@@ -112,10 +105,23 @@ class CnnFamily:
         )
         batches = {case.batch: case for case in sorted(cases, key=lambda case: case.batch)}
         workloads = tuple(
-            Workload(case.workload, {INPUT: (batch, 3, size, size)}, items=batch, weight=case.weight)
+            Workload(case.workload, {INPUT: (batch, *artifacts.input_shape)}, items=batch, weight=case.weight)
             for batch, case in batches.items()
         )
         return Plan(subject, variants, workloads, REFERENCE, unavailable=unavailable, family=self.name)
+
+    def _artifacts(self, network: str, resources: Resources) -> Artifacts:
+        how: dict[str, Any] = {
+            "zoo": resources.build("zoo"),
+            "threads": resources.cores,
+            "cache": resources.cache,
+            "calibration": self.calibration,
+            "say": resources.say,
+        }
+        for brought in self.brought:
+            if brought.name == network:
+                return prepare_user_network(brought, **how)
+        return prepare(network, pretrained=self.pretrained, weights=self.weights, **how)
 
     def memory_bytes(self, plan: Plan[Program], resources: Resources) -> dict[str, int]:
         """Return the bytes of each workload: parameters, images and activations in every instance of every variant."""

@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from perf.cnn.artifacts.images import synthetic_images
+from perf.cnn.artifacts.images import images_of_shape
 from perf.cnn.checks.drift import DriftMargins
 from perf.files import read_toml
 from perf.measure.plan import Plan, Program, VariantData
@@ -103,7 +103,7 @@ def catalogue() -> NetworkCatalogue:
 
 
 def images_of(plan: Plan[Program]) -> NDArray[np.float32]:
-    """Return the images on which the outputs of a plan's network are compared, (IMAGES, 3, size, size)."""
-    *_, size = plan.workloads[0].inputs[INPUT]
-    images: NDArray[np.float32] = synthetic_images(np.random.RandomState(SEED), IMAGES, size)
+    """Return the images on which the outputs of a plan's network are compared: IMAGES of the shape of its input."""
+    _, *shape = plan.workloads[0].inputs[INPUT]
+    images: NDArray[np.float32] = images_of_shape(np.random.RandomState(SEED), IMAGES, shape)
     return images

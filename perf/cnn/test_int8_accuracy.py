@@ -10,6 +10,7 @@ from perf.cnn.accuracy import NetworkInspection, check_drift, check_fusion, chec
 from perf.cnn.artifacts.prepare import CalibrationMode
 from perf.cnn.family import CnnFamily
 from perf.cnn.networks import catalogue
+from perf.cnn.symbols.networks import user_networks
 from perf.plugin.options import OPTIONS
 from perf.plugin.setup import Setup
 
@@ -21,7 +22,8 @@ BUILDS = ("native", "mkl", "zoo")
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = metafunc.config.stash[OPTIONS]
     selected = catalogue().answers["whole" if options.whole_accuracy and options.tier == "quick" else options.tier]
-    networks = {"naive": options.models or selected.naive, "entropy": options.models or selected.entropy}
+    chosen = (*options.models, *(network.name for network in user_networks(options.symbols)))
+    networks = {"naive": chosen or selected.naive, "entropy": chosen or selected.entropy}
     if "calibration" in metafunc.fixturenames:
         pairs = [(network, mode) for network in networks["naive"] for mode in networks if network in networks[mode]]
         metafunc.parametrize(("network", "calibration"), pairs, ids=["-".join(pair) for pair in pairs])
@@ -36,7 +38,8 @@ def inspection_of(setup: Setup) -> Inspect:
 
     @cache
     def inspect(network: str, calibration: CalibrationMode) -> NetworkInspection:
-        return inspect_network(CnnFamily(options.pretrained, calibration), network, setup.resources)
+        family = CnnFamily(options.pretrained, calibration, brought=user_networks(options.symbols))
+        return inspect_network(family, network, setup.resources)
 
     return inspect
 

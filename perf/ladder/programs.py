@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from perf.builds import Build
+from perf.builds import Build, Release
 from perf.cnn.artifacts.prepare import Artifacts, prepare
 from perf.cnn.artifacts.releases import program_for, unavailable_variants
 from perf.cnn.networks import INPUT, REFERENCE, catalogue
@@ -32,9 +32,8 @@ class Composition(Loadable):
 
     nodes: tuple[OperatorNode, ...]
 
-    @property
-    def load_request(self) -> tuple[str, Mapping[str, Any]]:
-        """Return the request that lets a worker compose them, and its arguments."""
+    def load_request(self, release: Release) -> tuple[str, Mapping[str, Any]]:  # noqa: ARG002 - the same in all
+        """Return the request that lets a worker of a release compose them, and its arguments."""
         return "compose", {"nodes": [{"name": node.op, **msgspec.to_builtins(node)} for node in self.nodes]}
 
     @property
@@ -52,10 +51,10 @@ class TrainingProgram(Loadable):
 
     network: Program
 
-    @property
-    def load_request(self) -> tuple[str, Mapping[str, Any]]:
-        """Return the request that lets a worker load it, and its arguments."""
-        return "load_training", {"symbol": str(self.network.symbol), "params": str(self.network.params)}
+    def load_request(self, release: Release) -> tuple[str, Mapping[str, Any]]:
+        """Return the request that lets a worker of a release load it, and its arguments."""
+        _, arguments = self.network.load_request(release)
+        return "load_training", arguments
 
     @property
     def label(self) -> str:

@@ -58,9 +58,10 @@ class Options:
         help="how much to run",
     )
     models: tuple[str, ...] = several(
-        "--perf-model",
-        kind=values.NAME,
-        help="measure this GluonCV classification network instead of the tier's, in any capitals",
+        "--perf-model", kind=values.NAME, help="measure this GluonCV network instead of the tier's, in any capitals"
+    )
+    symbols: tuple[tuple[str, Path, Path, tuple[int, int, int]], ...] = several(
+        "--perf-symbol", kind=values.SYMBOL, help="measure this network of your own instead of the tier's"
     )
     batches: tuple[int, ...] = several(
         "--perf-batch",
@@ -78,6 +79,9 @@ class Options:
         "--perf-rnn-shape",
         kind=values.SHAPE,
         help="measure recurrent networks at this batch size, steps, input size and hidden size instead of the tier's",
+    )
+    layers: tuple[int, ...] = several(
+        "--perf-rnn-layers", kind=values.COUNT, help="measure recurrent networks of N layers instead of the tier's"
     )
     rerun: tuple[VerdictKind, ...] = several(
         "--perf-rerun",
@@ -203,9 +207,7 @@ class Options:
         help="also fail cases that are inconclusive, no-baseline or invalid, and checks that were not judged",
     )
     advisory: bool = switch(
-        "--perf-advisory",
-        **REPORTING,
-        help="report verdicts without failing any case, for machines that do not gate",
+        "--perf-advisory", **REPORTING, help="report verdicts without failing any case, for machines that do not gate"
     )
     drop: tuple[str, ...] = several(
         "--perf-drop",
@@ -240,10 +242,7 @@ class Options:
         help="kill a worker that does not answer for this time, in seconds",
     )
     resume: bool = switch(
-        "--perf-resume",
-        setting=False,
-        **REPORTING,
-        help="resume the latest unfinished session of the same command",
+        "--perf-resume", setting=False, **REPORTING, help="resume the latest unfinished session of the same command"
     )
     progress_s: float = option(
         "--perf-progress", kind=values.SECONDS, default=60.0, **REPORTING, help="seconds between two lines in a log"

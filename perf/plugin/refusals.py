@@ -37,6 +37,11 @@ RULES = (
         "-o perf_strict=false or -o perf_advisory=false",
     ),
     Rule(
+        lambda options: options.store_answers and bool(options.symbols),
+        "--perf-store-answers stores answers of GluonCV's networks by their names, and the content behind a name of "
+        "--perf-symbol can change: leave one of them out",
+    ),
+    Rule(
         lambda options: options.train_rec is not None and options.imagenet_rec is None,
         "--perf-train-rec needs images to hold out: add --perf-imagenet-rec=FILE.rec",
     ),

@@ -25,6 +25,13 @@ DECIMAL = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORE
 # The largest slowdown on purpose, as a fraction of a pass: ten times the work is seen on any machine.
 MAX_INJECTED = 10.0
 SHAPE_SIZES = 4
+# What a name of a network may be: part of case names, folders and labels of programs.
+NETWORK_NAME = re.compile(r"[a-z][a-z0-9_.]{0,60}", re.ASCII | re.IGNORECASE)
+SYMBOL_FILES, IMAGE_SIZES = 2, 3
+A_SYMBOL = (
+    "NAME=SYMBOL.json,FILE.params,CxHxW, such as mynet=net-symbol.json,net-0000.params,3x224x224, with a name of "
+    "letters, digits, dots and underscores, and paths without commas"
+)
 A_SHARD = f"NUMBER/SHARDS, such as 2/4, with a number from 1 to that of the shards, at most {MOST_SHARDS}"
 NOT_UTF8 = "this is not UTF-8, and neither files nor messages of the suite can hold it; write it in UTF-8"
 
@@ -103,6 +110,23 @@ def _shape(text: str) -> tuple[int, ...]:
     return sizes
 
 
+def _symbol(text: str) -> tuple[str, Path, Path, tuple[int, ...]]:
+    name, _, rest = text.partition("=")
+    *files, shape = rest.split(",")
+    sizes = tuple(map(_size, shape.split("x")))
+    if not NETWORK_NAME.fullmatch(name) or len(files) != SYMBOL_FILES or not all(files):
+        raise ValueError(f"write {A_SYMBOL}")
+    if len(sizes) != IMAGE_SIZES or not all(sizes):
+        raise ValueError("write the shape of an image as CxHxW (channels, height, width), such as 3x224x224")
+    symbol, params = (Path(file).expanduser().resolve() for file in files)
+    return name.lower(), symbol, params, sizes
+
+
+def _symbol_text(value: tuple[str, Path, Path, tuple[int, ...]]) -> str:
+    name, symbol, params, sizes = value
+    return f"{name}={symbol},{params},{'x'.join(map(str, sizes))}"
+
+
 def _shard(text: str) -> tuple[int, int]:
     number, of = map(_size, text.split("/")) if text.count("/") == 1 else (0, 0)
     if not 0 < number <= of <= MOST_SHARDS:
@@ -170,6 +194,7 @@ SHAPE = Kind(
     parse=_shape,
     write=lambda shape: ",".join(map(str, shape)),
 )
+SYMBOL = Kind(metavar="NAME=SYMBOL.json,FILE.params,CxHxW", expected=A_SYMBOL, parse=_symbol, write=_symbol_text)
 SHARD = Kind(metavar="NUMBER/SHARDS", expected=A_SHARD, parse=_shard, write=lambda shard: "/".join(map(str, shard)))
 ROLE = Kind(metavar="ROLE=WHEEL", expected="ROLE=WHEEL", parse=str, write="=".join)
 INJECTION = Kind(

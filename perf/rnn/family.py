@@ -79,13 +79,17 @@ class RnnFamily:
         """The folder of the family."""
         return "rnn"
 
-    def cases(self, tier: str, cells: Sequence[str] = (), shapes: Sequence[Shape] = ()) -> list[RnnCase]:
-        """Return every case of a tier, network by network. `cells` and `shapes`, if any, replace the tier's own."""
+    def cases(
+        self, tier: str, cells: Sequence[str] = (), shapes: Sequence[Shape] = (), layers: Sequence[int] = ()
+    ) -> list[RnnCase]:
+        """Return every case of a tier, network by network. `cells`, `shapes` and numbers of `layers`, if any, replace
+        the tier's own.
+        """
         selected = catalogue().tiers[tier]
         return [
-            RnnCase(cell, shape, layers, variant, self)
+            RnnCase(cell, shape, count, variant, self)
             for cell in cells or selected.cells
-            for layers in selected.layers
+            for count in layers or selected.layers
             for shape in sorted(shapes or selected.shapes, key=lambda shape: shape[2:])
             for variant in catalogue().variants
         ]

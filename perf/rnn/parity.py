@@ -37,7 +37,11 @@ def check_case(case: RnnCase, resources: Resources) -> CheckResult:
     plan = family.plan(case.subject, [case], resources)
     short = shortage(family.memory_bytes(plan, resources)[case.workload], free_bytes())
     if short:
-        raise PerfError(short, subject=case.workload, next_step="choose a smaller shape with --perf-rnn-shape")
+        raise PerfError(
+            short,
+            subject=case.workload,
+            next_step="choose a smaller shape with --perf-rnn-shape, or fewer layers with --perf-rnn-layers",
+        )
     checked = verify(plan, resources)
     problems = [f"{name}: {check.problem.what}" for name, check in checked.items() if check.problem]
     facts = {name: check.facts for name, check in checked.items() if check.facts}

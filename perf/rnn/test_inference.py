@@ -12,7 +12,7 @@ from perf.rnn.family import RnnFamily
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = metafunc.config.stash[OPTIONS]
-    parametrize_cases(metafunc, RnnFamily().cases(options.tier, options.cells, options.shapes))
+    parametrize_cases(metafunc, RnnFamily().cases(options.tier, options.cells, options.shapes, options.layers))
 
 
 @pytest.mark.benchmark(timer=clock)

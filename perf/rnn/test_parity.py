@@ -23,7 +23,7 @@ BUILDS = ("native", "mkl")
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = metafunc.config.stash[OPTIONS]
     if "case" in metafunc.fixturenames:
-        cases = RnnFamily().cases(_checks(options).cases, options.cells, options.shapes)
+        cases = RnnFamily().cases(_checks(options).cases, options.cells, options.shapes, options.layers)
         # A case checks all variants of its workload, so there is one for each workload.
         selected = [case for case in cases if case.variant != REFERENCE]
         metafunc.parametrize("case", selected, ids=[case.workload for case in selected])

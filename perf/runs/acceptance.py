@@ -108,8 +108,8 @@ def store(
 
 
 def encoded(document: Mapping[str, Any]) -> bytes:
-    """Return a run as it is written: indented by one, so that differences can be read."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+    """Return a run as it is written: indented by one, so that differences can be read; paths of options as text."""
+    return msgspec.json.format(msgspec.json.encode(document, enc_hook=str), indent=1) + b"\n"
 
 
 def accept(

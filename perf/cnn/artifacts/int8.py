@@ -9,8 +9,9 @@ from typing import Any
 import mxnet as mx
 import numpy as np
 
-from perf.cnn.artifacts.images import synthetic_images
+from perf.cnn.artifacts.images import images_of_shape, synthetic_images
 from perf.cnn.artifacts.zoo_protocol import answer_request, flush
+from perf.worker.graph_surgery import load_symbol
 from perf.worker.quantise import quantise
 
 
@@ -23,7 +24,7 @@ def requantise(request: dict[str, Any], folder: Path) -> dict[str, Any]:
         (arguments if kind == "arg" else auxiliary)[name] = value
     draw = np.random.RandomState()
     draw.set_state(tuple(request["draw"]))
-    make_int8(request, folder, mx.sym.load(request["symbol"]), arguments, auxiliary, draw)
+    make_int8(request, folder, load_symbol(request["symbol"], request["unknown"]), arguments, auxiliary, draw)
     return {"mxnet": mx.__version__}
 
 
@@ -66,7 +67,9 @@ def save(prefix: Path, symbol: Any, arguments: Any, auxiliary: Any) -> None:
 
 
 def _calibration_images(request: dict[str, Any], draw: Any) -> Any:
-    """Return the images of the file that the request names, or synthetic ones: (count, 3, size, size)."""
+    """Return the images of the file that the request names, or synthetic ones of the network's shape."""
+    if "input_shape" in request:
+        return images_of_shape(draw, request["calibration"]["count"], request["input_shape"])
     if request["calibration"]["sha256"] is None:
         return synthetic_images(draw, request["calibration"]["count"], request["image_size"])
     with np.load(request["calibration_file"]) as file:

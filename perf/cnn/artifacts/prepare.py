@@ -25,6 +25,7 @@ SCRIPTS = tuple(
         "cnn/artifacts/images.py",
         "cnn/artifacts/zoo_protocol.py",
         "worker/process_lifetime.py",
+        "worker/graph_surgery.py",
         "worker/quantise.py",
     )
 )
@@ -74,6 +75,12 @@ class Artifacts:
         """Height and width of the network's images, in pixels."""
         size: int = self.manifest.settings["image_size"]
         return size
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of an image: channels, height and width."""
+        settings = self.manifest.settings
+        return tuple(settings["input_shape"]) if "input_shape" in settings else (3, self.image_size, self.image_size)
 
     def symbol(self, artifact: str) -> Path:
         """Return the symbol file of "fp32" or "int8"."""
@@ -145,15 +152,24 @@ def prepare(
         progress=f"preparing {network}: export, calibration ({calibration}), quantisation",
         next_step=NEXT_STEP,
     )
+    return with_int8_if_possible(task, zoo, threads, cache, say, images)
+
+
+def with_int8_if_possible(
+    task: ZooTask, zoo: Build, threads: int, cache: Path, say: Callable[[str], None], images: Path | None = None
+) -> Artifacts:
+    """Return the artifacts that a task makes; in FP32 only, without MKL-DNN, if its process fails. `images` are those
+    of calibration, None for synthetic ones. Raises as `obtain` does.
+    """
     try:
         return Artifacts(*obtain(task, zoo, threads, cache, say), images=images)
     except ZooFailedError as error:
-        say(f"{network}: quantising it failed: {error.cause}")
+        say(f"{task.name}: quantising it failed: {error.cause}")
         plain = replace(
             task,
-            settings={**settings, "quantised": False},
+            settings={**task.settings, "quantised": False},
             files=FP32_FILES,
-            progress=f"preparing {network} in FP32 only, without MKL-DNN",
+            progress=f"preparing {task.name} in FP32 only, without MKL-DNN",
             variables=WITHOUT_MKLDNN,
         )
         return Artifacts(*obtain(plain, zoo, threads, cache, say), no_int8=error.cause, images=images)

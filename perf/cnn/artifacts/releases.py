@@ -13,6 +13,8 @@ from perf.errors import UnavailableError
 from perf.measure.family import Resources
 from perf.measure.plan import Program, Variant, content_of
 
+# The settings that a release's own quantiser has in common with `zoo`; the network has one of the first two.
+SHARED = ("image_size", "input_shape", "calibration", "exclusions")
 NEXT_RELEASE = "measure it in a release that has it (docs/other-wheels.md), or leave it out with -k"
 
 
@@ -63,8 +65,9 @@ def _own_int8(artifacts: Artifacts, build: Build, resources: Resources) -> Progr
             "mxnet": build.facts.mxnet,
             "fp32": content_of(*files),
             "draw": artifacts.manifest.result["draw"],
-            **{name: own[name] for name in ("image_size", "calibration", "exclusions")},
+            **{name: own[name] for name in SHARED if name in own},
             "quantiser": msgspec.to_builtins(quantiser_of(build.facts.mxnet)),
+            "unknown": build.facts.release.unknown,
             "scripts_sha256": sha256(*SCRIPTS),
         },
         files=INT8_FILES,

@@ -1,6 +1,6 @@
 """The check before timing: all variants of a network compute the same, fused and quantised as they should be."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from perf.cnn.checks.defects import defects_text, layer_defects
 from perf.cnn.checks.drift import between_images_db, drift_bounds, drift_of, drift_problems, sqnr_db
-from perf.cnn.checks.floors import judge_by_floors, why_unknown_steps
+from perf.cnn.checks.floors import LayerLoss, judge_by_floors, why_unknown_steps
 from perf.cnn.checks.fusion import layer_differences, layers_by_kind, operator_counts
 from perf.cnn.checks.golden import RELEASE, GoldenAnswers, ReleaseAnswers, golden_answers
 from perf.cnn.checks.layers import fp32_of, layer_losses
@@ -34,7 +34,8 @@ class VerifiedVariant:
     without a trace. `output_difference`: the largest difference of an output from the reference's, relative to the
     largest output. `drift`: that of a quantised variant. `multiply_adds_per_image`: counted in the reference's symbol,
     where nothing is fused; the same for all variants. `problem`: what is wrong. `unjudged`: why the outputs could not
-    be judged. Both are None if the outputs are right.
+    be judged. Both are None if the outputs are right. `defects`: the known defects that explain either. `losses`: what
+    each quantised layer loses, where floors judged.
     """
 
     operators: Sequence[GraphNode]
@@ -44,6 +45,8 @@ class VerifiedVariant:
     multiply_adds_per_image: float | None = None
     problem: Failure | None = None
     unjudged: str | None = None
+    defects: tuple[str, ...] = ()
+    losses: Sequence[LayerLoss] = ()
 
     def facts(self) -> CnnCheck:
         """Return what is stored in a run."""
@@ -77,8 +80,8 @@ def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict
     with inspections(usable, [workload], resources, counted=plan.reference, arrays=arrays) as inspect_one:
         for variant in variants:
             if reason := variant.program.problem:
-                problem = _with_defects(Failure(reason, ""), variant, plan, resources)
-                verified[variant.name] = VerifiedVariant([], "unknown", None, problem=problem)
+                failed = VerifiedVariant([], "unknown", None, problem=Failure(reason, ""))
+                verified[variant.name] = _with_defects(failed, variant, plan, resources)
                 continue
             golden = stored.of(variant.build.facts)
             try:
@@ -89,20 +92,22 @@ def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict
                 result = _check_variant(variant, observed, outputs, golden, quantisation)
                 by_golden = result.drift is not None and quantisation in golden.drift
                 if result.problem and not by_golden:
-                    result = replace(result, problem=_with_defects(result.problem, variant, plan, resources))
+                    result = _with_defects(result, variant, plan, resources)
                 elif result.drift and not result.problem and not by_golden:
                     result = _by_floors(result, plan, outputs, resources)
                 result = with_unjudged_layers(result, variant, stored)
                 verified[variant.name] = replace(result, multiply_adds_per_image=multiply_adds)
             except WorkerError as error:
                 problem = Failure(f"while its answers were checked: {error.what}", error.last_lines)
-                problem = _with_defects(problem, variant, plan, resources)
-                verified[variant.name] = VerifiedVariant([], "unknown", None, problem=problem)
+                failed = VerifiedVariant([], "unknown", None, problem=problem)
+                verified[variant.name] = _with_defects(failed, variant, plan, resources)
     return verified
 
 
-def _with_defects(problem: Failure, variant: Variant[Program], plan: Plan[Program], resources: Resources) -> Failure:
-    """Return a problem, preceded by the known defects that affect the variant's layers.
+def _with_defects(
+    result: VerifiedVariant, variant: Variant[Program], plan: Plan[Program], resources: Resources
+) -> VerifiedVariant:
+    """Return a result whose problem is preceded by the known defects that affect the variant's layers.
 
     If the network could not be quantised, these are the defects that affect it in FP32.
     """
@@ -110,9 +115,17 @@ def _with_defects(problem: Failure, variant: Variant[Program], plan: Plan[Progra
     try:
         shapes = {name: array.shape for name, array in parameters_of(affected, resources).items()}
     except WorkerError:
-        return problem
+        return result
     defects = layer_defects(read_layers(affected.program.symbol), affected.name, affected.build.facts, shapes)
-    return Failure(f"{defects_text(defects.values())}: {problem.what}", problem.last_lines) if defects else problem
+    if not defects or result.problem is None:
+        return result
+    problem = Failure(f"{defects_text(defects.values())}: {result.problem.what}", result.problem.last_lines)
+    return replace(result, problem=problem, defects=_names(defects.values()))
+
+
+def _names(layers: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """Return the names of the defects of some layers, each once."""
+    return tuple(dict.fromkeys(name for defects in layers for name in defects))
 
 
 def _by_floors(
@@ -126,7 +139,10 @@ def _by_floors(
     losses = layer_losses(plan, resources)
     judgement = judge_by_floors(losses, sqnr_db(reference, output), between_images_db(reference, output))
     problem = Failure(judgement.problem, "") if judgement.problem else None
-    return replace(result, problem=problem, unjudged=judgement.unjudged)
+    # The defects of layers that are wrong; where none is, those that keep the network from being judged.
+    wrong = [loss.defects for loss in losses if loss.wrong]
+    affected = wrong if problem else [loss.defects for loss in losses if judgement.unjudged]
+    return replace(result, problem=problem, unjudged=judgement.unjudged, defects=_names(affected), losses=losses)
 
 
 def with_unjudged_layers(result: VerifiedVariant, variant: Variant[Program], stored: GoldenAnswers) -> VerifiedVariant:

@@ -7,6 +7,7 @@ import pytest
 
 from perf.cnn.artifacts import prepare
 from perf.cnn.digits import check
+from perf.cnn.symbols import networks
 from perf.files import ROOT
 from tests.unit.project.test_rooms import imported
 
@@ -34,7 +35,11 @@ def project_files(names: Iterable[str]) -> list[Path]:
 
 @pytest.mark.parametrize(
     ("program", "scripts"),
-    [("perf/cnn/artifacts/zoo.py", prepare.SCRIPTS), ("perf/cnn/digits/train.py", check.SCRIPTS)],
+    [
+        ("perf/cnn/artifacts/zoo.py", prepare.SCRIPTS),
+        ("perf/cnn/digits/train.py", check.SCRIPTS),
+        ("perf/cnn/symbols/zoo_symbol.py", networks.SYMBOL_SCRIPTS),
+    ],
 )
 def test_the_scripts_are_all_modules_that_the_program_imports(program: str, scripts: tuple[Path, ...]) -> None:
     assert set(scripts) == modules_of(program)

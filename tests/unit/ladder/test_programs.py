@@ -29,7 +29,7 @@ def artifacts(tmp_path: Path) -> Artifacts:
 
 def test_operators_are_composed_in_their_order_by_their_names() -> None:
     composed = Composition(NODES)
-    do, arguments = composed.load_request
+    do, arguments = composed.load_request(release("1.5.0", "b").facts.release)
     assert do == "compose"
     assert [(node["name"], node["op"], list(node["inputs"])) for node in arguments["nodes"]] == [
         ("abs", "abs", ["rows"]),
@@ -46,10 +46,9 @@ def test_operators_with_other_attributes_are_another_stack() -> None:
 def test_a_network_is_trained_from_the_files_that_it_is_measured_from(artifacts: Artifacts) -> None:
     network = artifacts.program(catalogue().variants["native-fp32"])
     training = TrainingProgram(network)
-    assert training.load_request == (
-        "load_training",
-        {"symbol": str(network.symbol), "params": str(network.params)},
-    )
+    oldest = release("1.3.1", "c").facts.release
+    assert training.load_request(oldest) == ("load_training", network.load_request(oldest)[1])
+    assert network.subgraph is None  # training is never fused
     assert training.label == f"training of {network.label}"
 
 

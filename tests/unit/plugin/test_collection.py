@@ -27,6 +27,11 @@ REFUSED = {
     ("perf/cnn", "--perf-model=resnet51_v1"): "GluonCV has no such network\nnext: choose resnet50_v1 or ",
     ("perf/dist", "--perf-model=nosuch"): "--perf-model=nosuch: GluonCV has no such network",
     ("perf", "--perf-model=ssd_300_vgg16_atrous_voc"): "this is not a classification network",
+    (
+        "perf/cnn",
+        "--perf-symbol=vgg11=a.json,a.params,3x8x8",
+    ): "GluonCV has a network of this name\nnext: choose another",
+    ("perf/rnn", "--perf-symbol=mynet=none.json,a.params,3x8x8"): "none.json: cannot be read: No such file",
     ("perf/rnn", "--perf-cell=lsmt"): "there is no such recurrent cell\nnext: choose lstm or bilstm",
     ("perf/rnn", "--perf-inject=mkl-int8=5"): "no selected case has a variant mkl-int8\nnext: name one of mkl-fp32, ",
     ("perf/cnn", "--benchmark-min-rounds=5"): "--benchmark-min-rounds would not change how often a case is measured",

@@ -17,9 +17,11 @@ Read = Callable[..., Options]
 NOT_DEFAULT = {
     "--perf-tier": "smoke",
     "--perf-model": "resnet18_v1",
+    "--perf-symbol": "mynet=/etc/net.json,/etc/net.params,3x224x224",
     "--perf-batch": "8",
     "--perf-cell": "gru",
     "--perf-rnn-shape": "1,2,3,4",
+    "--perf-rnn-layers": "2",
     "--perf-invocations": "9",
     "--perf-inject": "mkl-fp32=2.5",
     "--perf-build": "mkl=./some.whl",
@@ -76,9 +78,6 @@ def test_the_help_of_a_setting_says_what_it_does() -> None:
     add_options(parser, Options)
     help_of = {call.args[0]: call.args[1] for call in parser.addini.call_args_list}
     assert help_of["perf_tier"] == "how much to run (--perf-tier)"
-
-
-def test_the_first_option_has_a_heading() -> None:
     assert next(declared(Options))[1].heading
 
 
@@ -281,6 +280,7 @@ def test_all_checks_of_answers_run_by_night_or_on_request(tier: str, markers: st
         ({"train_rec": Path("a"), "imagenet_rec": Path("b"), "batches": (1, 2)}, "--perf-train-rec trains with one"),
         ({"train_epochs": 3}, "--perf-train-epochs has no effect without --perf-train-rec"),
         ({"imagenet_rec": Path("b")}, "--perf-imagenet-rec needs trained networks: add --perf-weights"),
+        ({"store_answers": True, "symbols": (("n", Path("a"), Path("b"), (3, 8, 8)),)}, "--perf-store-answers stores"),
     ],
 )
 def test_combinations_that_cannot_work_are_refused(fields: dict[str, Any], message: str) -> None:
@@ -292,7 +292,7 @@ def test_combinations_that_work() -> None:
     check_combinations(Options())
     check_combinations(Options(train_rec=Path("a"), imagenet_rec=Path("b"), batches=(64,), train_epochs=3))
     check_combinations(Options(imagenet_rec=Path("b"), pretrained=True))
-    assert len(RULES) == 5, "each needs a line above"
+    assert len(RULES) == 6, "each needs a line above"
 
 
 def test_fields_that_are_no_options() -> None:

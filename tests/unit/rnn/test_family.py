@@ -44,6 +44,14 @@ def test_cells_and_shapes_replace_the_tiers_own() -> None:
     assert {case.workload for case in cases} == {"gru-256-512-l4-n16-t100", "bilstm-256-512-l4-n16-t100"}
 
 
+def test_numbers_of_layers_replace_the_tiers_own() -> None:
+    cases = FAMILY.cases("quick", ["gru"], [(16, 100, 256, 512)], [1, 2])
+    assert [case.workload for case in cases if case.variant == "mkl-fp32"] == [
+        "gru-256-512-l1-n16-t100",
+        "gru-256-512-l2-n16-t100",
+    ]
+
+
 def test_only_lstms_have_published_figures() -> None:
     (native, mkl) = FAMILY.cases("quick")
     assert (native.family.published(native), mkl.family.published(mkl)) == (None, 10.49)

@@ -8,7 +8,7 @@ import pytest
 
 from perf.errors import PerfError
 from perf.judge.judgement import VerdictKind
-from perf.runs.acceptance import Waiver, store
+from perf.runs.acceptance import Waiver, encoded, store
 from tests.support.factories import (
     TOLERANCES,
 )
@@ -157,3 +157,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     with pytest.raises(PerfError, match="the run cannot be stored") as caught:
         stored(tmp_path / "file" / "c5.metal", run_of(EQUAL))
     assert "--perf-resume" in str(caught.value)
+
+
+def test_a_run_with_paths_among_its_options_is_written() -> None:
+    assert b'"/weights"' in encoded({"params": {"weights": Path("/weights")}})

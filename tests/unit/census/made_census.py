@@ -1,0 +1,17 @@
+"""Results of a census."""
+
+from typing import Any
+
+from perf.census.result import NetworkResult
+from perf.census.state import Header
+
+HEADER = Header(
+    conditions={"machine class": "made-2c-1n-avx2", "code": "0123456789ab"},
+    networks=["alexnet", "resnet18_v1", "vgg11"],
+    left_out={"ssd_300": "detection", "fcn": "semantic segmentation", "yolo3": "detection"},
+)
+
+
+def result(network: str, status: Any = "agrees", **facts: Any) -> NetworkResult:
+    """A result; `facts` are further fields."""
+    return NetworkResult(network=network, status=status, **facts)
