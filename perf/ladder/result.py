@@ -53,11 +53,12 @@ def _stored_cell(cell: Cell, climbed: Climbed) -> StoredCell:
     if cell.same_as is not None:
         return StoredCell(release=release, workload=workload, status="same stack", reason=cell.same_as)
     if cell.plan is None:
-        return StoredCell(release=release, workload=workload, status="not available", reason=cell.problem or "")
+        reason = _reason(cell.problem or "")
+        return StoredCell(release=release, workload=workload, status="not available", reason=reason)
     result = climbed.results[cell.plan.key_of(cell.plan.workloads[0])]
     failed = next((result.failures[name] for name in (RELEASE, ANCHOR) if name in result.failures), None)
     if failed is not None:
-        return StoredCell(release=release, workload=workload, status="not available", reason=failed.what)
+        return StoredCell(release=release, workload=workload, status="not available", reason=_reason(failed.what))
     lost = result.failures.get(CONTROL)
     trace = climbed.traces.get((release, workload))
     return StoredCell(
@@ -72,6 +73,11 @@ def _stored_cell(cell: Cell, climbed: Climbed) -> StoredCell:
         is_anchor=cell.is_anchor,
         kernels=trace.kernels if trace else None,
     )
+
+
+def _reason(problem: str) -> str:
+    """The first line of a problem: below it, MXNet's errors have a stack trace with the paths of this machine."""
+    return problem.strip().partition("\n")[0]
 
 
 def _latency_s(result: WorkloadResult, variant: str) -> float | None:

@@ -78,6 +78,12 @@ def test_disturbed_invocations_do_not_count_and_are_reported() -> None:
     assert (len(newer.values), newer.disturbed) == (1, 2)
 
 
+def test_the_reason_is_the_first_line_without_the_stack_trace() -> None:
+    error = "it fails: MXNetError: it must be int8\n\nStack trace returned 10 entries:\n[bt] (0) /home/libmxnet.so"
+    _, newer = cells(result(ALONE), result(failures={RELEASE: error}))
+    assert newer.reason == "it fails: MXNetError: it must be int8"
+
+
 @pytest.mark.parametrize("variant", [RELEASE, ANCHOR])
 def test_a_cell_in_which_the_release_or_the_anchor_failed_is_not_available(variant: str) -> None:
     _, newer = cells(result(ALONE), result(failures={variant: "while being timed: it died"}))
