@@ -30,6 +30,8 @@ class Quantiser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chooses_layers: whether `quantize_model` takes a function that chooses the layers to calibrate.
     excluded: operators that stay in FP32 in every network.
     first_convolution: whether the first convolution is quantised.
+    appends_identity: whether an identity is appended to the network, because its last operator would be dequantised even
+        if it stays in FP32.
     """
 
     before: str
@@ -39,6 +41,7 @@ class Quantiser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alone: dict[str, bool | str] = {}
     excluded: list[str] = []
     first_convolution: bool = True
+    appends_identity: bool = False
 
 
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -33,6 +33,8 @@ def quantise(
     Returns symbol, arguments and auxiliary states.
     """
     fused = symbol.get_backend_symbol(quantiser["before"])
+    if quantiser["appends_identity"]:
+        fused = mx.sym.identity(fused)
     count = next(iter(images.values())).shape[0]
     quantised, arguments, auxiliary = quantize_model(
         fused,
