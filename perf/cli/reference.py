@@ -23,6 +23,7 @@ from perf.cli.pages.schemas import schema_files
 from perf.cli.pages.tiers import tiers_page
 from perf.cli.pages.verdicts import verdicts_page
 from perf.cli.refresh import refresh
+from perf.cli.releases import releases
 from perf.cli.reports.comment import comment
 from perf.cli.reports.export import export
 from perf.cli.reports.report import report
@@ -66,6 +67,7 @@ SUBCOMMANDS = (
     refresh,
     check_baselines,
     bisect,
+    releases,
     census,
     reference,
 )

@@ -90,6 +90,11 @@ class Change:
             return 0.0
         return self._below(abs(self.log_ratio) - log_change)
 
+    @property
+    def p_value(self) -> float:
+        """The two-sided p-value of no change: 1 when the error is unknown, and for no change without error."""
+        return min(1.0, 2 * self._below(-abs(self.log_ratio))) if self.known and self.log_ratio else 1.0
+
     @cached_property
     def _inexact(self) -> Sequence[VariancePrior]:
         return [part for part in self.parts if part.variance]
@@ -115,6 +120,19 @@ def change_side_by_side(side_by_side: Sequence[float], prior: VariancePrior) -> 
         raise ValueError("a change needs something measured side by side")
     pooled = prior.with_squares(sum_of_squares(side_by_side), len(side_by_side) - 1)
     return Change(sum(side_by_side) / len(side_by_side), _known(pooled.divided_by(len(side_by_side))))
+
+
+def change_over_anchor(now: Sequence[float], then: Sequence[float], prior: VariancePrior) -> Change:
+    """Return the change between two builds that each ran side by side with the same anchor, in blocks of their own.
+
+    `now` and `then` hold log(latency of the anchor / latency) of each of their invocations; without invocations, a
+    build is the anchor itself, exactly. `prior` is the prior of the variance of such a ratio, the same for both.
+    """
+    squares = sum_of_squares(now) + sum_of_squares(then)
+    pooled = prior.with_squares(squares, sum(max(0, len(values) - 1) for values in (now, then)))
+    parts = sum(1 / len(values) for values in (now, then) if values)
+    log_ratio = _mean(now) - _mean(then)
+    return Change(log_ratio, _known(VariancePrior(pooled.variance * parts, pooled.degrees)))
 
 
 def change_between_sessions(
@@ -147,6 +165,10 @@ def sum_of_changes(changes: Sequence[Change]) -> Change:
         if group
     ]
     return Change(log_ratio, tuple(parts))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else 0.0
 
 
 def _known(part: VariancePrior) -> tuple[VariancePrior, ...]:

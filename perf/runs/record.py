@@ -225,7 +225,7 @@ def case_of(outcome: Outcome, placements: tuple[Placement, ...]) -> StoredCase:
 
 def _sample(result: WorkloadResult, over: str, variant: str, stack: Stack) -> RatioSample:
     floors = [(round(a, DIGITS + 3), round(b, DIGITS + 3)) for a, b in result.undisturbed.floors(over, variant)]
-    return RatioSample(floors, _log_speedups(result, over, variant), stack)
+    return RatioSample(floors, log_speedups(result, over, variant), stack)
 
 
 def _side_by_side(outcome: Outcome, stack: Stack) -> SideBySide | None:
@@ -234,13 +234,13 @@ def _side_by_side(outcome: Outcome, stack: Stack) -> SideBySide | None:
     """
     baseline_arm = outcome.baseline_arm
     if isinstance(baseline_arm, BaselineArm):
-        values = _log_speedups(outcome.whole, baseline_arm.variant.name, outcome.case.variant)
+        values = log_speedups(outcome.whole, baseline_arm.variant.name, outcome.case.variant)
         problem = outcome.baseline_arm_failure.what if outcome.baseline_arm_failure else None
         return SideBySide(values, baseline_arm.stack, problem)
     return SideBySide([], stack, problem=baseline_arm) if baseline_arm else None
 
 
-def _log_speedups(result: WorkloadResult, over: str, variant: str) -> list[float]:
+def log_speedups(result: WorkloadResult, over: str, variant: str) -> list[float]:
     """Return the log speedup of each undisturbed invocation: the interquartile mean of its blocks."""
     ratios = result.undisturbed.log_ratios(over, variant)
     return [round(midmean(blocks), DIGITS) for blocks in ratios if blocks]

@@ -9,7 +9,8 @@ import numpy as np
 from perf.worker import disturbance
 from perf.worker.count import count_multiply_adds, operators_of
 from perf.worker.graph_surgery import SUBSTITUTE, cut, load_symbol
-from perf.worker.injection import with_extra_work
+from perf.worker.passes.injection import with_extra_work
+from perf.worker.passes.training_step import TrainingStep, with_loss
 from perf.worker.proof import peak_memory_bytes, restart_peak_memory
 from perf.worker.records import Records, best_of
 from perf.worker.timing import Hold, timed_passes, warm_up
@@ -28,6 +29,7 @@ class Graph:
         self._inputs: dict[str, Any] = {}
         self._executor: Any = None
         self._records: Any = None
+        self._trains = False
         self._pass: Callable[[], None] = self._forward
 
     def load(
@@ -48,6 +50,15 @@ class Graph:
         for key, value in mx.nd.load(params).items():
             kind, name = key.split(":", 1)
             (self._arguments if kind == "arg" else self._auxiliary)[name] = value
+        return self._ready(extra_work)
+
+    def load_training(self, extra_work: float = 0.0, **program: Any) -> dict[str, Any]:
+        """Load a classification network as `load` does with the same arguments, to train it: each pass is a training
+        step, and the workload has the input `label` besides the images.
+        """
+        self.load(**program)
+        self._symbol = with_loss(self._symbol)
+        self._trains = True
         return self._ready(extra_work)
 
     def compose(self, nodes: list[dict[str, Any]], extra_work: float = 0.0) -> dict[str, Any]:
@@ -222,8 +233,19 @@ class Graph:
 
     def _bound(self, symbol: Any) -> Any:
         arguments = {name: self._inputs.get(name, self._arguments.get(name)) for name in symbol.list_arguments()}
-        auxiliary = {name: self._auxiliary[name] for name in symbol.list_auxiliary_states()}
+        auxiliary = self._states(symbol)
+        if self._trains:
+            return TrainingStep(symbol, arguments, auxiliary, self._inputs.keys())
         return symbol.bind(mx.cpu(), arguments, aux_states=auxiliary, grad_req="null")
+
+    def _states(self, symbol: Any) -> dict[str, Any]:
+        """The auxiliary states of a symbol, by name. Those of composed operators, which nothing sets, are ones."""
+        names = symbol.list_auxiliary_states()
+        if not set(names) <= self._auxiliary.keys():
+            _, _, shapes = symbol.infer_shape(**{name: array.shape for name, array in self._inputs.items()})
+            ones = {name: mx.nd.ones(shape) for name, shape in zip(names, shapes, strict=True)}
+            self._auxiliary = {**ones, **self._auxiliary}
+        return {name: self._auxiliary[name] for name in names}
 
     def _ready(self, extra_work: float) -> dict[str, Any]:
         if extra_work > 0:

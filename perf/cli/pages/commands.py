@@ -15,7 +15,8 @@ def commands_page(
     """Yield the lines of the page: a section for each subcommand, those of `groups` after the rest."""
     yield from heading(
         "mxperf",
-        "`uv run mxperf SUBCOMMAND` works with machines and stored runs; only `bisect` and `census` measure. Every "
+        "`uv run mxperf SUBCOMMAND` works with machines and stored runs; only `bisect`, `census` and `releases` "
+        "measure. Every "
         "subcommand also ends with exit code 2 when its arguments cannot be parsed, with 70 and a traceback for its "
         "own defects, and with 141 when nobody reads its output any more.",
     )

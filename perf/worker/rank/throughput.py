@@ -12,7 +12,7 @@ import numpy as np
 from mxnet import autograd, gluon
 
 from perf.worker.disturbance import held_up_ns, read, stolen_ns
-from perf.worker.injection import with_extra_work
+from perf.worker.passes.injection import with_extra_work
 from perf.worker.rank.heartbeat import Heartbeat
 from perf.worker.rank.horovod_trace import activities_ns
 from perf.worker.rank.network import broadcast, digest, model_of, trainer_of

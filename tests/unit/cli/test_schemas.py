@@ -15,6 +15,8 @@ from perf.files import ROOT
 
 SCHEMAS = ROOT / "docs" / "reference" / "schemas"
 STORED = ROOT / "baselines"
+# Where measured ladders are stored; tests/unit/ladder/test_files.py tries a made one.
+RESULTS = ROOT / "docs" / "results"
 
 
 def contents(name: str) -> Iterator[tuple[Path, Any]]:
@@ -23,6 +25,8 @@ def contents(name: str) -> Iterator[tuple[Path, Any]]:
         yield STORED / "tolerances.toml", tomllib.loads((STORED / "tolerances.toml").read_text())
     elif name == "answers":
         yield from ((path, json.loads(path.read_text())) for path in sorted(STORED.glob("answers/*.json")))
+    elif name == "ladder":
+        yield from ((path, json.loads(path.read_text())) for path in sorted(RESULTS.glob("*.json")))
     elif name in {"run", "stored-run"}:
         yield from ((path, json.loads(path.read_text())) for path in sorted(STORED.glob("*-*/*.json")))
     else:

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from perf.judge.change import LARGEST_LOG, Change, change_between_sessions, change_side_by_side
+from perf.judge.change import LARGEST_LOG, Change, change_between_sessions, change_over_anchor, change_side_by_side
 from perf.judge.speedup import ObservedRatio
 from perf.judge.variance_prior import NO_PRIOR, VariancePrior
 from tests.unit.judge.samples import MAYBE_PRIORS, MILLIONTHS, OBSERVED, PRIORS, SAMPLE, USUAL, of_values, shifted
@@ -164,3 +164,26 @@ def test_one_invocation_each_without_priors_leaves_the_error_unknown() -> None:
 def test_a_change_without_invocations_is_refused() -> None:
     with pytest.raises(ValueError, match="side by side"):
         change_side_by_side([], USUAL)
+
+
+@given(st.lists(MILLIONTHS, min_size=2, unique=True), st.lists(MILLIONTHS, min_size=2, unique=True))
+def test_two_builds_over_one_anchor_are_compared_by_students_t_test(now: list[float], then: list[float]) -> None:
+    change = change_over_anchor(now, then, NO_PRIOR)
+    student = stats.ttest_ind(now, then)
+    assert change.p_value == pytest.approx(student.pvalue, abs=1e-9)
+    low, high = change.interval()
+    known = student.confidence_interval()
+    assert (math.log(low), math.log(high)) == pytest.approx((known.low, known.high), rel=1e-6, abs=1e-9)
+
+
+@given(SAMPLE, PRIORS)
+def test_a_build_over_the_anchor_itself_is_measured_side_by_side(values: list[float], prior: VariancePrior) -> None:
+    over_anchor, known = change_over_anchor(values, [], prior), change_side_by_side(values, prior)
+    assert (over_anchor.log_ratio, over_anchor.error) == pytest.approx((known.log_ratio, known.error))
+    back = change_over_anchor([], values, prior)
+    assert (back.log_ratio, back.p_value) == pytest.approx((-known.log_ratio, over_anchor.p_value))
+
+
+def test_a_change_of_unknown_error_has_no_p_value_that_counts() -> None:
+    assert Change(-0.5, ()).p_value == 1.0
+    assert Change(0.0, (USUAL,)).p_value == 1.0

@@ -1,5 +1,6 @@
-"""Order statistics, compared with numpy's."""
+"""Order statistics, compared with numpy's, and Holm's rule, compared with a closed test."""
 
+import itertools
 from random import Random
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perf.judge.holm import adjusted
 from perf.judge.statistics import median, midmean, quantile
 
 DURATIONS = st.lists(st.integers(0, 10**12), min_size=1, max_size=40)
@@ -59,3 +61,37 @@ def test_values_are_not_sorted_in_place() -> None:
 def test_a_quantile_without_values_is_refused() -> None:
     with pytest.raises(ValueError, match="no values"):
         median([])
+
+
+P_VALUES = st.lists(st.floats(0, 1), max_size=5)
+
+
+@given(P_VALUES, st.floats(0.001, 0.5))
+def test_holm_finds_what_the_closed_test_of_bonferroni_finds(p_values: list[float], level: float) -> None:
+    # Marcus, Peritz and Gabriel, "On closed testing procedures", 1976: a result counts if each set of results that
+    # holds it would be refused together, here by Bonferroni.
+    places = range(len(p_values))
+    sets = [chosen for size in places for chosen in itertools.combinations(places, size + 1)]
+    refused = {chosen for chosen in sets if min(p_values[place] for place in chosen) * len(chosen) <= level}
+    expected = [all(chosen in refused for chosen in sets if place in chosen) for place in places]
+    assert [p <= level for p in adjusted(p_values)] == expected
+
+
+@given(P_VALUES)
+def test_holm_keeps_the_order_and_never_lowers_a_p_value(p_values: list[float]) -> None:
+    results = adjusted(p_values)
+    assert all(p <= result <= min(1.0, len(p_values) * p) for p, result in zip(p_values, results, strict=True))
+    assert sorted(results) == [result for _, result in sorted(zip(p_values, results, strict=True))]
+    assert adjusted(p_values[::-1]) == results[::-1]
+
+
+def test_holm_keeps_the_probability_of_a_false_result() -> None:
+    drawn = np.random.default_rng(1).uniform(size=(2000, 30))
+    false = sum(min(adjusted(row.tolist())) <= 0.05 for row in drawn)
+    assert 70 <= false <= 130  # 5 % of 2000, plus or minus three standard deviations
+
+
+@pytest.mark.parametrize("p_value", [-0.1, 1.1, float("nan")])
+def test_holm_refuses_what_is_no_probability(p_value: float) -> None:
+    with pytest.raises(ValueError, match="outside of 0 to 1"):
+        adjusted([0.5, p_value])
