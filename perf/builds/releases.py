@@ -37,7 +37,7 @@ class Quantiser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arguments: dict[str, bool | str]
     chooses_layers: bool
     alone: dict[str, bool | str] = {}
-    excluded: tuple[str, ...] = ()
+    excluded: list[str] = []
     first_convolution: bool = True
 
 
@@ -54,6 +54,8 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     plain: the wheels without MKL-DNN, the preferred one first; none where there are none.
     mkldnn: the wheels with MKL-DNN, in the same order.
     gluoncv: the GluonCV for it in zoo; None for the one in uv.lock.
+    unknown: attributes that later releases write into a symbol and this one refuses, by operator, each with the only
+        value that it computes.
     variables: environment variables that all processes of its builds need.
     answers: the release whose stored answers hold for it too; None for its own.
     """
@@ -68,6 +70,7 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quantiser: str | None = None
     missing: dict[Feature, str] = {}
     gluoncv: str | None = None
+    unknown: dict[str, dict[str, str]] = {}
     variables: dict[str, str] = {}
     answers: str | None = None
 

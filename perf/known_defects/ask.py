@@ -1,5 +1,6 @@
 """Asking one build about one known defect."""
 
+import re
 from dataclasses import replace
 
 import msgspec
@@ -29,6 +30,10 @@ from perf.rnn.runner import ExampleRunner
 # largest output. Steps of data, weight and output are 1/127 of their range at most; the examples of INT8 defects are
 # wrong by a quarter and more.
 ROUGHLY = 0.04
+# How the error of a worker begins that is none of MXNet's libraries.
+OF_PYTHON = re.compile(r"(?!MXNetError)\w+Error: ")
+# The time in MXNet's messages.
+TIME = re.compile(r"\[\d\d:\d\d:\d\d\] ")
 
 
 def ask(name: str, defect: Defect, build: Build, resources: Resources) -> Answer:
@@ -43,7 +48,15 @@ def ask(name: str, defect: Defect, build: Build, resources: Resources) -> Answer
     try:
         return _ask_rnn(defect, own) if defect.check == RNN else _ask_operator(name, defect, own)
     except WorkerError as error:
-        return Answer("fails", error.what.strip().splitlines()[0])
+        return answer_of(error)
+
+
+def answer_of(error: WorkerError) -> Answer:
+    """Return the answer of a build whose worker failed. Errors of MXNet and crashes are failures of the example; any
+    other exception is one of Python code around it, which shows nothing of the defect.
+    """
+    text = TIME.sub("", error.what.strip().splitlines()[0])
+    return Answer("cannot be asked" if OF_PYTHON.match(text) else "fails", text)
 
 
 def why_not(name: str, defect: Defect, build: Build) -> str | None:
@@ -58,8 +71,8 @@ def why_not(name: str, defect: Defect, build: Build) -> str | None:
     quantiser = quantiser_of(build.facts.mxnet)
     if quantiser is None:
         return release.missing["int8"]
-    if quantiser.arguments.get("quantized_dtype") == "uint8" and any(signs_of(case_of(defect)).values()):
-        return "its INT8 takes only data that are not negative"
+    if quantiser.arguments.get("quantized_dtype") == "uint8":  # 1.4
+        return "it quantises an input only if the range is fed as two more inputs, and takes no negative data"
     return None if read_machine().has_isa(ISA) else "this CPU lacks AVX512-VNNI"
 
 

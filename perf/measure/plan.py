@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 import msgspec
 
-from perf.builds import Build
+from perf.builds import Build, Release
 from perf.machine import Placement
 from perf.measure.results import Slot, WarmUp
 from perf.measure.tiers import Effort
@@ -38,10 +38,9 @@ class Loadable(ABC):
     def label(self) -> str:
         """Return its name, which is the same for the same program elsewhere."""
 
-    @property
     @abstractmethod
-    def load_request(self) -> tuple[str, Mapping[str, Any]]:
-        """Return the request that lets a worker load it, and its arguments."""
+    def load_request(self, release: Release) -> tuple[str, Mapping[str, Any]]:
+        """Return the request that lets a worker of a release load it, and its arguments."""
 
     def as_in(self, stored: Stack) -> Self:  # noqa: ARG002 - for subclasses
         """Return it with as much of a stored stack as can be restored."""
@@ -65,10 +64,10 @@ class Program(Loadable):
     content: str
     problem: str | None = None
 
-    @property
-    def load_request(self) -> tuple[str, Mapping[str, Any]]:
-        """Return the request that lets a worker load it, and its arguments."""
-        return "load", {"symbol": str(self.symbol), "params": str(self.params), "subgraph": self.subgraph}
+    def load_request(self, release: Release) -> tuple[str, Mapping[str, Any]]:
+        """Return the request that lets a worker of a release load it, and its arguments."""
+        files = {"symbol": str(self.symbol), "params": str(self.params)}
+        return "load", {**files, "subgraph": self.subgraph, "unknown": release.unknown}
 
     def as_in(self, stored: Stack) -> "Program":
         """Return the program of a stored stack: of that content, in the same folder of artifacts or another one of the
@@ -113,9 +112,8 @@ class Operator(Loadable):
     attributes: Mapping[str, str | int | float | bool]
     inputs: tuple[str, ...]
 
-    @property
-    def load_request(self) -> tuple[str, Mapping[str, Any]]:
-        """Return the request that lets a worker load it, and its arguments."""
+    def load_request(self, release: Release) -> tuple[str, Mapping[str, Any]]:  # noqa: ARG002 - the same in all
+        """Return the request that lets a worker of a release load it, and its arguments."""
         node = {"name": self.name, "attributes": dict(self.attributes), "inputs": self.inputs}
         return "compose", {"nodes": [{"op": self.name, **node}]}
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from perf.worker import disturbance
 from perf.worker.count import count_multiply_adds, operators_of
-from perf.worker.graph_surgery import SUBSTITUTE, cut
+from perf.worker.graph_surgery import SUBSTITUTE, cut, load_symbol
 from perf.worker.injection import with_extra_work
 from perf.worker.proof import peak_memory_bytes, restart_peak_memory
 from perf.worker.records import Records, best_of
@@ -30,13 +30,20 @@ class Graph:
         self._records: Any = None
         self._pass: Callable[[], None] = self._forward
 
-    def load(self, symbol: str, params: str, subgraph: str | None, extra_work: float = 0.0) -> dict[str, Any]:
+    def load(
+        self,
+        symbol: str,
+        params: str,
+        subgraph: str | None,
+        unknown: dict[str, dict[str, str]],
+        extra_work: float = 0.0,
+    ) -> dict[str, Any]:
         """Load a symbol file and a parameter file, and partition the symbol for `subgraph` ("MKLDNN": operator fusion).
 
-        `extra_work` above 0 slows every pass down on purpose, by that fraction. Returns the `operators` that will run
-        (perf.worker.count).
+        `unknown` are attributes that this release refuses (perf.worker.graph_surgery.load_symbol). `extra_work` above 0
+        slows every pass down on purpose, by that fraction. Returns the `operators` that will run (perf.worker.count).
         """
-        loaded = mx.sym.load(symbol)
+        loaded = load_symbol(symbol, unknown)
         self._symbol = loaded.get_backend_symbol(subgraph) if subgraph else loaded
         for key, value in mx.nd.load(params).items():
             kind, name = key.split(":", 1)

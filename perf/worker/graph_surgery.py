@@ -1,13 +1,29 @@
-"""A network cut between its layers, so that each runs on prescribed inputs. Works with every MXNet 1.x build."""
+"""Symbols changed as JSON: cut between layers, so that each runs on prescribed inputs, or without attributes that a
+release does not know. Works with every MXNet 1.x build.
+"""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import mxnet as mx
 
 # The prefix of the variable that replaces an operator's output.
 SUBSTITUTE = "substitute:"
+
+
+def load_symbol(path: str, unknown: Mapping[str, Mapping[str, str]]) -> Any:
+    """Return the symbol in a file, without the attributes, by operator, that are `unknown` to this release and have the
+    only value that it computes. Any other value remains, and is refused by MXNet.
+    """
+    if not unknown:
+        return mx.sym.load(path)
+    graph = json.loads(Path(path).read_text())
+    for node in graph["nodes"]:
+        own, values = node.get("attrs", {}), unknown.get(node["op"], {})
+        node["attrs"] = {name: value for name, value in own.items() if values.get(name) != value}
+    return mx.sym.load_json(json.dumps(graph))
 
 
 def cut(symbol: Any, replaced: Collection[str]) -> Any:

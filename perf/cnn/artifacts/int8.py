@@ -11,6 +11,7 @@ import numpy as np
 
 from perf.cnn.artifacts.images import images_of_shape, synthetic_images
 from perf.cnn.artifacts.zoo_protocol import answer_request, flush
+from perf.worker.graph_surgery import load_symbol
 from perf.worker.quantise import quantise
 
 
@@ -23,7 +24,7 @@ def requantise(request: dict[str, Any], folder: Path) -> dict[str, Any]:
         (arguments if kind == "arg" else auxiliary)[name] = value
     draw = np.random.RandomState()
     draw.set_state(tuple(request["draw"]))
-    make_int8(request, folder, mx.sym.load(request["symbol"]), arguments, auxiliary, draw)
+    make_int8(request, folder, load_symbol(request["symbol"], request["unknown"]), arguments, auxiliary, draw)
     return {"mxnet": mx.__version__}
 
 

@@ -25,6 +25,7 @@ SCRIPTS = tuple(
         "cnn/artifacts/images.py",
         "cnn/artifacts/zoo_protocol.py",
         "worker/process_lifetime.py",
+        "worker/graph_surgery.py",
         "worker/quantise.py",
     )
 )

@@ -67,6 +67,7 @@ def _own_int8(artifacts: Artifacts, build: Build, resources: Resources) -> Progr
             "draw": artifacts.manifest.result["draw"],
             **{name: own[name] for name in SHARED if name in own},
             "quantiser": msgspec.to_builtins(quantiser_of(build.facts.mxnet)),
+            "unknown": build.facts.release.unknown,
             "scripts_sha256": sha256(*SCRIPTS),
         },
         files=INT8_FILES,

@@ -12,6 +12,8 @@ from perf.wording import counted
 DUMP = {"MKLDNN_JIT_DUMP": "1"}
 # Kernels of INT8 convolutions. In MKL-DNN's names, x8s8s32x is u8 or s8 times s8, summed in s32, to any type.
 INT8_CONVOLUTIONS = "*x8s8s32x*conv*.bin"
+# Kernels of most convolutions from 1.9 on, in INT8 and in FP32, which multiplies no bytes.
+ANY_CONVOLUTIONS = "*brgemm_kernel_t*.bin"
 VNNI = "vpdpbusd"
 # Instructions that multiply bytes. Those without VNNI first sum pairs of products in 16 bits.
 PRODUCTS = frozenset({VNNI, "vpdpbusds", "vpmaddubsw", "pmaddubsw"})
@@ -22,8 +24,13 @@ def byte_products(folder: Path, dumps: str) -> Mapping[str, frozenset[str]]:
 
     `dumps` is how the names of such files begin.
     """
-    kernels = sorted(folder.glob(dumps + INT8_CONVOLUTIONS))
-    return {path.name: frozenset(mnemonics(path.read_bytes())) & PRODUCTS for path in kernels}
+
+    def products_in(kernels: str) -> dict[str, frozenset[str]]:
+        paths = sorted(folder.glob(dumps + kernels))
+        return {path.name: frozenset(mnemonics(path.read_bytes())) & PRODUCTS for path in paths}
+
+    of_any_type = {name: products for name, products in products_in(ANY_CONVOLUTIONS).items() if products}
+    return {**products_in(INT8_CONVOLUTIONS), **of_any_type}
 
 
 def mnemonics(code: bytes) -> Iterator[str]:

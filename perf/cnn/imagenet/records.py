@@ -101,7 +101,7 @@ def classify_records(
     """
     shape = (reading.batch_size, 3, reading.image_size, reading.image_size)
     with _worker(variant.build, variant.name, resources) as worker:
-        do, arguments = variant.program.load_request
+        do, arguments = variant.program.load_request(variant.build.facts.release)
         worker.ask(Loaded, do, **arguments)
         worker.ask(Done, "bind", inputs={name: shape}, scales={}, seed=SEED)
         worker.ask(Done, "open_records", **asdict(reading))

@@ -95,7 +95,7 @@ class WorkerGroup:
         """
         for instance in self._instances:
             instance.receive(Ready)
-        do, arguments = self.variant.program.load_request
+        do, arguments = self.variant.program.load_request(self.variant.build.facts.release)
         replies = self._ask_all(Loaded, do, **arguments, extra_work=self.variant.extra_work)
         self._loaded = True
         return replies[0].operators

@@ -1,6 +1,7 @@
 """Artifacts from a real model zoo: prepared whole, reused, prepared again when damaged, or refused with a reason."""
 
 import hashlib
+import json
 import multiprocessing
 import os
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from perf.builds import Build
+from perf.builds import Build, process_environment, run
 from perf.cache import unfinished
 from perf.cnn.artifacts.prepare import FILES, Artifacts, prepare
 from perf.cnn.artifacts.releases import program_for
@@ -100,6 +101,22 @@ def test_a_release_that_quantises_itself_does_so_on_the_images_of_the_zoo(
     assert program.symbol.parent != tiny.folder
     assert program.content == tiny.program(data).content
     assert program.label.startswith(f"{NETWORK}-1.5.0-")
+
+
+def test_only_attributes_with_the_value_that_a_release_computes_are_dropped(
+    tiny: Artifacts, builds: Mapping[str, Build]
+) -> None:
+    def attributes(unknown: Mapping[str, Mapping[str, str]]) -> set[str]:
+        program = "import json, sys; from perf.worker.graph_surgery import load_symbol as load; "
+        program += "print(load(sys.argv[1], json.loads(sys.argv[2])).tojson())"
+        command = [str(builds["mkl"].python), "-c", program, str(tiny.symbol("fp32")), json.dumps(unknown)]
+        finished = run(command, environment=process_environment(builds["mkl"], 1), timeout_s=60, subject="loading")
+        nodes = json.loads(finished.stdout)["nodes"]
+        return {f"{node['op']} {name}" for node in nodes if node["op"] != "null" for name in node.get("attrs", {})}
+
+    whole = attributes({})
+    assert whole - attributes({"Pooling": {"layout": "NCHW", "pool_type": "max"}}) == {"Pooling layout"}
+    assert attributes({"Pooling": {"layout": "NHWC"}}) == whole
 
 
 @pytest.mark.parametrize(

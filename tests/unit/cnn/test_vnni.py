@@ -23,7 +23,16 @@ def test_products_of_bytes_are_read_from_int8_convolutions_only(tmp_path: Path) 
     (tmp_path / f"{kernel}.1.bin").write_bytes(VPDPBUSD + RET)
     (tmp_path / f"{kernel}.2.bin").write_bytes(VPMADDUBSW + RET)
     (tmp_path / "mkldnn_dump_jit_uni_reorder_kernel_f32.3.bin").write_bytes(VPDPBUSD)
+    (tmp_path / "dnnl_dump_cpu__jit_avx512_core_x8s8s32x_conv_fwd_ker_t.4.bin").write_bytes(VPDPBUSD)
     assert byte_products(tmp_path, "mkldnn_dump_") == {f"{kernel}.1.bin": WITH, f"{kernel}.2.bin": WITHOUT}
+
+
+def test_kernels_for_any_type_count_if_they_multiply_bytes(tmp_path: Path) -> None:
+    own, shared = (f"dnnl_dump_cpu_jit_{name}" for name in ("x8s8s32x_conv_fwd_ker_t", "brgemm_kernel_t"))
+    for name, code in ((f"{own}.1", RET), (f"{shared}.2", RET), (f"{shared}.3", VPDPBUSD), (f"{shared}.4", VPMADDUBSW)):
+        (tmp_path / f"{name}.bin").write_bytes(code)
+    kernels = byte_products(tmp_path, "dnnl_dump_cpu_")
+    assert kernels == {f"{own}.1.bin": frozenset(), f"{shared}.3.bin": WITH, f"{shared}.4.bin": WITHOUT}
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,13 @@ import pytest
 
 from perf.cnn.operators.check import compare_output
 from perf.defects import all_defects
-from perf.known_defects.ask import case_of, roughly, why_not
+from perf.errors import WorkerError
+from perf.known_defects.answers import Answer
+from perf.known_defects.ask import answer_of, case_of, roughly, why_not
 from perf.known_defects.joined import Joined
 from tests.support.fakes import build
+
+FED_RANGES = "it quantises an input only if the range is fed as two more inputs, and takes no negative data"
 
 
 @pytest.mark.parametrize(
@@ -17,12 +21,30 @@ from tests.support.fakes import build
         ("grouped-convolution-fours", "mxnet", "1.5.0", None),
         ("int8-average-full", "mxnet", "1.5.0", "INT8 needs MKL-DNN"),
         ("int8-average-full", "mxnet-mkl", "1.3.1", "quantisation with MKL-DNN came with 1.4"),
-        ("int8-concat-of-types", "mxnet-mkl", "1.4.1", "its INT8 takes only data that are not negative"),
+        ("int8-concat-of-types", "mxnet-mkl", "1.4.1", FED_RANGES),
     ],
 )
 def test_what_a_build_cannot_run_is_not_asked(name: str, distribution: str, version: str, reason: str | None) -> None:
     made = build(mxnet=version, distribution=distribution, mkldnn=distribution != "mxnet")
     assert why_not(name, all_defects()[name], made) == reason
+
+
+@pytest.mark.parametrize(
+    ("error", "answer"),
+    [
+        (
+            "MXNetError: [05:38:54] src/x.cc:398: Unknown format\ntrace",
+            Answer("fails", "MXNetError: src/x.cc:398: Unknown format"),
+        ),
+        (
+            "TypeError: Only accept list of NDArrays",
+            Answer("cannot be asked", "TypeError: Only accept list of NDArrays"),
+        ),
+        ("the worker ended by SIGSEGV", Answer("fails", "the worker ended by SIGSEGV")),
+    ],
+)
+def test_errors_of_python_around_an_example_are_no_failures_of_it(error: str, answer: Answer) -> None:
+    assert answer_of(WorkerError(error, "")) == answer
 
 
 def test_joined_convolutions_keep_their_signs_or_lose_them() -> None:

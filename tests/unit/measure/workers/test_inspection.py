@@ -14,13 +14,21 @@ FP32 = INT8.replace("jit_int8:avx512_core", "jit:avx512_common")
 REORDER = "mkldnn_verbose,exec,reorder,simple:any,undef,in:f32_nchw out:u8_nhwc,num:1,1x3x224x224,0.1\n"
 
 
-# Of 1.6.0; the engine stands before the primitive.
-LATER = "dnnl_verbose,exec,cpu,rnn,ref:any,forward_inference,src_f32::blocked:abc:f0,,alg:vanilla_lstm,l2,0.5\n"
+# Of 1.6.0 and 1.9.1: the engine stands before the primitive.
+RNN_16 = "mkldnn_verbose,exec,cpu,rnn,ref:any,forward_inference,src_layer_f32::blocked:abc:f0,alg:vanilla_lstm,0.5\n"
+RNN_19 = RNN_16.replace("mkldnn_", "dnnl_")
 
 
 @pytest.mark.parametrize(
     ("version", "log", "kernels"),
-    [("1.5.1", INT8, 0), ("1.6.0", LATER, 1), ("1.9.1", LATER, 1), ("1.5.1", LATER, 0), ("1.6.0", INT8, 0)],
+    [
+        ("1.3.1", INT8.replace("convolution", "rnn"), 1),
+        ("1.6.0", RNN_16, 1),
+        ("1.9.1", RNN_19, 1),
+        ("1.5.1", RNN_16, 0),
+        ("1.6.0", RNN_19, 0),
+        ("1.6.0", INT8, 0),
+    ],
 )
 def test_a_trace_is_read_as_its_release_writes_it(version: str, log: str, kernels: int) -> None:
     trace = release_of(version)[0].trace
