@@ -29,7 +29,9 @@ class Quantiser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alone: further arguments for a single operator.
     chooses_layers: whether `quantize_model` takes a function that chooses the layers to calibrate.
     excluded: operators that stay in FP32 in every network.
-    first_convolution: whether the first convolution is quantised.
+    unsigned_only: whether convolutions with negative data stay in FP32.
+    appends_identity: whether an identity is appended to the network, because its last operator would be dequantised
+        even if it stays in FP32.
     """
 
     before: str
@@ -38,7 +40,8 @@ class Quantiser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chooses_layers: bool
     alone: dict[str, bool | str] = {}
     excluded: list[str] = []
-    first_convolution: bool = True
+    unsigned_only: bool = False
+    appends_identity: bool = False
 
 
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -129,12 +129,13 @@ def _make(task: ZooTask, settings: Mapping[str, Any], networks: Path, name: str,
         result = _run(task, request, zoo, settings["threads"])
         request.unlink()
         manifest = Manifest(dict(settings), {file: sha256(work / file) for file in task.files}, result)
-        write_whole(work / MANIFEST, msgspec.json.encode(manifest))
+        content = msgspec.json.encode(manifest)
+        write_whole(work / MANIFEST, content)
         put_in_place(work, networks / name)
     except BaseException:  # KeyboardInterrupt too
         remove(work)
         raise
-    return manifest
+    return msgspec.json.decode(content, type=Manifest)  # as the next session reads it: JSON has no tuples
 
 
 def _run(task: ZooTask, request: Path, zoo: Build, threads: int) -> dict[str, Any]:

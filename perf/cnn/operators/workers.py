@@ -42,7 +42,7 @@ def _for_single_operators(quantiser: Quantiser | None) -> Quantiser | None:
     if quantiser is None:
         return None
     arguments = {**quantiser.arguments, **quantiser.alone}
-    return msgspec.structs.replace(quantiser, arguments=arguments, excluded=[], first_convolution=True)
+    return msgspec.structs.replace(quantiser, arguments=arguments, excluded=[], unsigned_only=False)
 
 
 class OperatorWorkers:

@@ -25,7 +25,7 @@ def test_a_worker_that_refused_a_request_answers_the_next_one(
     with Instance(builds["native"], placements[0], tmp_path / "log", timeout_s=60) as instance:
         assert instance.receive(Ready).pid == instance.pid
         with pytest.raises(WorkerError, match=r"MXNetError: .*nowhere\.json"):
-            instance.ask(Loaded, "load", symbol="/nowhere.json", params="/nowhere.params", subgraph=None)
+            instance.ask(Loaded, "load", symbol="/nowhere.json", params="/nowhere.params", subgraph=None, unknown={})
         with pytest.raises(WorkerError, match="AttributeError"):
             instance.ask(Loaded, "dance")
         assert instance.ask(Proof, "prove").policies

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from perf.cnn.checks.defects import layer_defects
@@ -120,7 +120,10 @@ def test_a_convolution_rounded_to_its_steps_is_right(case: Convolution) -> None:
 @settings(deadline=None)
 @given(case=CONVOLUTIONS, factor=st.sampled_from([0.0, 0.5, 0.8, 1.2]))
 def test_a_convolution_with_a_wrongly_scaled_filter_is_wrong(case: Convolution, factor: float) -> None:
-    """The filter with the largest outputs is scaled: one whose outputs are zero would be right at any scale."""
+    """The filter with the largest outputs is scaled: one whose outputs are zero would be right at any scale.
+
+    Rarely, all outputs are so small that the steps alone may cause as much noise.
+    """
     if min(case.output_size) < 1:
         return
     data, exact, int8, own = exact_and_int8(case)
@@ -129,7 +132,10 @@ def test_a_convolution_with_a_wrongly_scaled_filter_is_wrong(case: Convolution, 
         return
     largest = int(energies.argmax())
     int8[:, largest] *= factor
-    assert loss_of(case, data, exact, int8, own).wrong
+    loss = loss_of(case, data, exact, int8, own)
+    assert loss.floor_db is not None
+    assume(loss.floor_db > ratio_db(float(energies.sum()), (1 - factor) ** 2 * float(energies[largest])) + 1)
+    assert loss.wrong
 
 
 @settings(deadline=None)
