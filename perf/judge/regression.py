@@ -59,22 +59,44 @@ class Observed:
         return Observed(self.values[part], self.variances[part], None if self.machine is None else self.machine[part])
 
 
-def without_odd_nights(values: Matrix, variances: Matrix, scale: VariancePrior) -> Matrix:
-    """Return the series (by nights) with nights moved that differ from both neighbours by more than `ODD` standard
-    deviations; the neighbours of the last night are the two before it. The first night stays: it may be an anchor.
+def _by_machine(observed: Observed) -> Matrix:
+    """Return what the machine's speed explains of the values, by a slope that neither a step nor an odd night moves.
+
+    It is the slope with the least absolute errors of the differences of successive nights: the median of their slopes,
+    weighted. The prior is one more difference, of slope 0.
+    """
+    if observed.machine is None:
+        return np.zeros_like(observed.values)
+    moved = np.diff(observed.machine)
+    slopes = np.divide(np.diff(observed.values), moved, out=np.zeros_like(moved), where=moved != 0)
+    weights = np.abs(moved) / np.sqrt(observed.variances[:, 1:] + observed.variances[:, :-1])
+    slopes = np.pad(slopes, ((0, 0), (1, 0)))
+    weights = np.pad(weights, ((0, 0), (1, 0)), constant_values=1 / SLOPE)
+    order = np.argsort(slopes, axis=1)
+    reached = np.cumsum(np.take_along_axis(weights, order, axis=1), axis=1) >= weights.sum(axis=1, keepdims=True) / 2
+    middle = np.take_along_axis(order, reached.argmax(axis=1)[:, None], axis=1)
+    return np.asarray(np.take_along_axis(slopes, middle, axis=1) * observed.machine)
+
+
+def without_odd_nights(observed: Observed, scale: VariancePrior) -> Matrix:
+    """Return the values with nights moved that differ from both neighbours by more than `ODD` standard deviations, and
+    by more than the machine explains; the neighbours of the last night are the two before it. The first night stays: it
+    may be an anchor.
 
     The standard deviation is the larger one of the prior's and the series' own, from the median difference of
     successive nights. A smaller one would smooth a noisy series, which then looks as if it stepped.
     """
-    if values.shape[1] < 3:  # noqa: PLR2004 - the last night and its neighbours
-        return values
+    if observed.nights < 3:  # noqa: PLR2004 - the last night and its neighbours
+        return observed.values
+    explained, variances = _by_machine(observed), observed.variances
+    values = observed.values - explained
     after = np.concatenate([values[:, 2:], values[:, -3:-2]], axis=1)
     neighbours = np.stack([values[:, :-1], after])
     squares = np.diff(values) ** 2 / (variances[:, 1:] + variances[:, :-1])
     own = np.median(squares, axis=1, keepdims=True) / _MEDIAN_CHI_SQUARE
     far = ODD * np.sqrt(np.maximum(scale.variance, own) * variances[:, 1:])
     moved = np.clip(values[:, 1:], neighbours.min(axis=0) - far, neighbours.max(axis=0) + far)
-    return np.concatenate([values[:, :1], moved], axis=1)
+    return np.asarray(np.concatenate([values[:, :1], moved], axis=1) + explained)
 
 
 def scale_of(values: Sequence[float], variances: Sequence[float]) -> tuple[float, float]:
@@ -107,7 +129,7 @@ def statistics_of(observed: Observed, scale: VariancePrior, shapes: Matrix) -> M
     section 2.7); its inverse is that of Sherman and Morrison (1950).
     """
     weights = 1 / observed.variances
-    y = _centred(without_odd_nights(observed.values, observed.variances, scale), weights)
+    y = _centred(without_odd_nights(observed, scale), weights)
     along = weights @ shapes.T
     xx = weights @ (shapes**2).T - along**2 / weights.sum(axis=1, keepdims=True)
     xy = (weights * y) @ shapes.T

@@ -173,7 +173,7 @@ def _measured(alarms: Sequence[_Alarm], observed: Observed, scale: VariancePrior
     """
     starts = [0, *(alarm.settled for alarm in alarms)]
     ends = [*(max(alarm.first, start + 1) for alarm, start in zip(alarms, starts, strict=False)), observed.nights]
-    values = without_odd_nights(observed.values, observed.variances, scale)[0]
+    values = without_odd_nights(observed, scale)[0]
     machine = np.zeros_like(values) if observed.machine is None else observed.machine[0]
     pooled, levels, zz, zy = scale, [], SLOPE**-2, 0.0
     for start, end in zip(starts, ends, strict=True):

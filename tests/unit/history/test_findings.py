@@ -96,14 +96,14 @@ def faster_machine(run: dict[str, Any]) -> dict[str, Any]:
     return run
 
 
-@pytest.mark.parametrize(("loss", "machine", "found"), [(-0.12, True, 0), (-0.12, False, 1), (-0.4, True, 1)])
+@pytest.mark.parametrize(("loss", "machine", "expected"), [(-0.12, True, 0), (-0.12, False, 1), (-0.4, True, 1)])
 def test_what_a_machine_of_another_speed_explains_is_no_finding(
-    folder: Path, loss: float, machine: bool, found: int
+    folder: Path, loss: float, machine: bool, expected: int
 ) -> None:
     after = [made_run(night, {"resnet50_v1-b1": loss}) for night in range(16, 22)]
     fill(folder, [*nights(16, 16), *(faster_machine(run) if machine else run for run in after)])
     lost = findings(folder).lost
-    assert len(lost) == found
+    assert len(lost) == expected
     for one in lost:
         assert any(text.startswith("latency of native-fp32: ") for text in one.dated[0].changed) == machine
 
