@@ -12,6 +12,7 @@ import random
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,12 +24,16 @@ from scipy.stats import chi2
 
 from benchmarks.gate.samples import BASELINE_ARM, load, log_ratio, variants_of
 from perf.files import ROOT
+from perf.history.accepted import AcceptedLevels
 from perf.history.findings import from_anchor
+from perf.history.nights import night_of
 from perf.history.schema import SIDE_BY_SIDE, Comparison, RunHeader, columns_of
-from perf.history.series import ANCHOR_NIGHTS, Night, Series, noise_of
+from perf.history.series import ANCHOR_NIGHTS, Night, Series, noise_of, series_of
+from perf.judge.regression import Observed
 from perf.judge.steps import LEAST_BEFORE, NIGHT_ERROR, WINDOW, raises_alarm
 from perf.judge.variance_prior import variance_of
 from perf.runs.baseline import BASELINES, TOLERANCES, usable_runs
+from perf.runs.store import numbered_files
 from perf.runs.tolerances import read_tolerances
 
 SEED = 20261127
@@ -51,6 +56,8 @@ LARGER: dict[str, Callable[[int], float]] = {
 }
 # The nights within which a step and a creep are to be noticed.
 WANTED = {"step": 3, "creep": 14}
+# More states of the machine than any class has sessions: a state is that of a session, counted in rounds.
+MANY = 5040
 # Standard deviations of a night: up to which one does it hold?
 DEVIATIONS = (0.005, 0.01, 0.0125, 0.015, 0.02, 0.03, 0.04)
 # Invocations of a night in the nightly tier.
@@ -59,8 +66,22 @@ STORED = "intel-xeon-6.207-2c-1n-amx"
 RECORDINGS = ROOT / "benchmarks" / "gate" / "recordings"
 QUIET, ALL = ("quiet", "injected"), ("quiet", "injected", "loaded")
 START = datetime(2026, 11, 27, tzinfo=UTC)
-# What draws one night of a series: the log ratio, the variance between its invocations, and their number.
-Draw = Callable[[random.Random], tuple[float, float, int]]
+# What draws one night of a series, in the machine's state of one of the recorded sessions.
+Draw = Callable[[random.Random, int], "Drawn"]
+# What says in which session's state the machine is in each night of a history.
+States = Callable[[random.Random, int], Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One night of a series: the `value` of the log ratio, the `variance` between its `invocations`, and the log
+    latency of the reference, which shows the `machine`.
+    """
+
+    value: float
+    variance: float
+    invocations: int
+    machine: float = 0.0
 
 
 def side_by_side(folder: Path, kinds: Sequence[str]) -> list[Draw]:
@@ -75,41 +96,73 @@ def side_by_side(folder: Path, kinds: Sequence[str]) -> list[Draw]:
 
 
 def _invocations(pool: Sequence[float]) -> Draw:
-    def draw(source: random.Random) -> tuple[float, float, int]:
+    def draw(source: random.Random, _: int) -> Drawn:
         drawn = source.choices(pool, k=INVOCATIONS)
-        return statistics.fmean(drawn), variance_of(drawn)[0], INVOCATIONS
+        return Drawn(statistics.fmean(drawn), variance_of(drawn)[0], INVOCATIONS)
 
     return draw
 
 
 def stored(machine_class: str) -> list[Draw]:
-    """Return a draw for each ratio of the stored runs of a machine class: normal, as much as its sessions vary."""
-    runs = usable_runs(BASELINES / machine_class, machine_class)
-    draws = []
-    for name, case in runs[-1].cases.items():
-        for over in case.samples:
-            samples = [run.cases[name].samples.get(over) for run in runs if name in run.cases]
-            observed = [sample.observed for sample in samples if sample and sample.observed]
-            if len(observed) == len(runs):
-                sd = math.sqrt(variance_of([one.log_ratio for one in observed])[0])
-                draws.append(_session(sd, [(one.variance, one.invocations) for one in observed]))
-    return draws
+    """Return a draw for each ratio of the stored runs of a machine class. It follows the machine with the slope that
+    fits its sessions best, and is normal around that, as much as they vary.
+    """
+    files = [night_of(path) for path in numbered_files(BASELINES / machine_class)]
+    return [
+        _session([night.line for night in series.nights], series.machine)
+        for series in series_of(files, AcceptedLevels())
+        if series.machine is not None and len(series.nights) == len(files)
+    ]
 
 
-def _session(sd: float, within: Sequence[tuple[float, int]]) -> Draw:
-    return lambda source: (source.gauss(0.0, sd), *source.choice(within))
+def _session(lines: Sequence[Comparison], machine: Sequence[float]) -> Draw:
+    y, z = (np.array(column) - statistics.fmean(column) for column in ([line.log_ratio for line in lines], machine))
+    slope = float(z @ y / (z @ z))
+    sd = math.sqrt(float(((y - slope * z) ** 2).sum()) / (len(lines) - 2))
+    return _normal(sd, [(line.variance, line.invocations) for line in lines], slope, list(z))
+
+
+def _normal(
+    sd: float, within: Sequence[tuple[float, int]], slope: float = 0.0, machine: Sequence[float] = (0.0,)
+) -> Draw:
+    def draw(source: random.Random, state: int) -> Drawn:
+        now = machine[state % len(machine)]
+        return Drawn(slope * now + source.gauss(0.0, sd), *source.choice(within), now)
+
+    return draw
+
+
+def restless(source: random.Random, nights: int) -> list[int]:
+    """Return a state of the machine for each night that does not depend on the others."""
+    return [source.randrange(MANY) for _ in range(nights)]
+
+
+def exchanged(source: random.Random, nights: int) -> list[int]:
+    """Return states of the machine that change a single time, in the middle."""
+    first, second = source.randrange(MANY), source.randrange(MANY)
+    return [first if night < nights // 2 else second for night in range(nights)]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A noise: a draw for each recorded ratio, what the ratios are `over`, and the `states` of the machine."""
+
+    over: str
+    draws: Sequence[Draw]
+    states: States = restless
 
 
 def history(
-    draws: Sequence[Draw], nights: int, over: str, source: random.Random, change: Callable[[int], float] | None = None
+    noise: Noise, nights: int, source: random.Random, change: Callable[[int], float] | None = None
 ) -> list[Series]:
     """Return drawn series. `change` is what every eighth of them changes by, by night."""
+    states, draws, over = noise.states(source, nights), noise.draws, noise.over
     return [
         Series(
             f"case-{number}",
             over,
             tuple(
-                Night(_header(night), _line(number, draws[number % len(draws)](source), over, by))
+                Night(_header(night), _line(number, draws[number % len(draws)](source, states[night]), over, by))
                 for night in range(nights)
                 for by in [change(night) if change and number % CHANGED == 0 else 0.0]
             ),
@@ -135,37 +188,37 @@ def _header(night: int) -> RunHeader:
     )
 
 
-def _line(number: int, drawn: tuple[float, float, int], over: str, by: float) -> Comparison:
-    value, variance, invocations = drawn
+def _line(number: int, drawn: Drawn, over: str, by: float) -> Comparison:
     return Comparison(
         case=f"case-{number}",
         over=over,
         family="cnn",
         verdict=None,
-        log_ratio=value + by,
-        variance=variance,
-        invocations=invocations,
+        log_ratio=drawn.value + by,
+        variance=drawn.variance,
+        invocations=drawn.invocations,
         stack="drawn",
         over_stack="drawn",
+        over_latency_s=math.exp(drawn.machine),
     )
 
 
-def flat_histories(draws: Sequence[Draw], over: str, count: int) -> tuple[int, int]:
+def flat_histories(noise: Noise, count: int) -> tuple[int, int]:
     """Return the nights of flat histories after which a series raised its first alarm, and all nights."""
     alarms = 0
     for number in range(count):
-        noticed = first_alarms(history(draws, FLAT, over, random.Random(SEED + number)))
+        noticed = first_alarms(history(noise, FLAT, random.Random(SEED + number)))
         alarms += len({night for night in noticed if math.isfinite(night)})
     return alarms, count * FLAT
 
 
-def delays(draws: Sequence[Draw], over: str, before: int, change: Callable[[int], float]) -> list[float]:
+def delays(noise: Noise, before: int, change: Callable[[int], float]) -> list[float]:
     """Return the nights until each change was noticed, infinite for those that were not: the first night that changes
     is 1. A series with a false alarm before its change counts as one that was not noticed.
     """
     result = []
     for number in range(HISTORIES):
-        drawn = history(draws, before + WAITED, over, random.Random(SEED - 1 - number), change)
+        drawn = history(noise, before + WAITED, random.Random(SEED - 1 - number), change)
         after = [night - before for night in first_alarms(drawn)[::CHANGED]]
         result += [night if night > 0 else math.inf for night in after]
     return result
@@ -176,15 +229,19 @@ def first_alarms(every: Sequence[Series]) -> list[float]:
     series at once, which is ten times as fast. Infinite for a series without an alarm.
     """
     noise = noise_of(every, read_tolerances(TOLERANCES))
-    columns = [from_anchor(series, own) for series, own in zip(every, noise, strict=True)]
-    values, variances = (np.array(rows) for rows in zip(*columns, strict=True))
+    rows = [from_anchor(series, own) for series, own in zip(every, noise, strict=True)]
+    machines = [row.machine for row in rows if row.machine is not None]
+    observed = Observed(
+        np.concatenate([row.values for row in rows]),
+        np.concatenate([row.variances for row in rows]),
+        np.concatenate(machines) if machines else None,
+    )
     anchors = int(every[0].anchored)
     noticed = np.full(len(every), math.inf)
-    for last in range(2, values.shape[1] + 1):
-        part = slice(max(0, last - WINDOW), last)
+    for last in range(2, observed.nights + 1):
         before = 1 if anchors and last <= WINDOW else LEAST_BEFORE
         level = NIGHT_ERROR / len(every)
-        alarms = raises_alarm(values[:, part], variances[:, part], noise[0].scale, level, before)
+        alarms = raises_alarm(observed.part(max(0, last - WINDOW), last), noise[0].scale, level, before)
         noticed[alarms & np.isinf(noticed)] = last - anchors
     return list(noticed)
 
@@ -202,40 +259,44 @@ def most_noticed(sd: float, before: int, shape: Sequence[float]) -> float:
     return float(ndtr(distance + ndtri(len(shape) * NIGHT_ERROR / SERIES)))
 
 
-# The noises by name: what a ratio is over, and a draw for each recorded ratio.
-Noises = Mapping[str, tuple[str, Sequence[Draw]]]
-
-
-def recorded_noises() -> Noises:
+def recorded_noises() -> dict[str, Noise]:
     """Return the noises that were recorded, and that of stored ratios."""
     noises = {
-        f"side by side, {folder.name}, {kind}": (SIDE_BY_SIDE, side_by_side(folder, kinds))
+        f"side by side, {folder.name}, {kind}": Noise(SIDE_BY_SIDE, side_by_side(folder, kinds))
         for folder in sorted(RECORDINGS.iterdir())
         for kind, kinds in (("quiet", QUIET), ("with load", ALL))
     }
-    return {**noises, f"stored ratios, {STORED}": ("native-fp32", stored(STORED))}
+    return {**noises, f"stored ratios, {STORED}": Noise("native-fp32", stored(STORED))}
 
 
-def print_false_alarms(noises: Noises, count: int, console: Console) -> None:
-    """Print the nights of flat histories after which an alarm is raised."""
+def print_false_alarms(noises: Mapping[str, Noise], count: int, console: Console) -> None:
+    """Print the nights of flat histories after which an alarm is raised; where builds are compared on the same machine
+    only, also of those in which the machine becomes another one.
+    """
+    noises = {
+        **noises,
+        f"stored ratios, {STORED}, another machine from the middle on": replace(
+            noises[f"stored ratios, {STORED}"], states=exchanged
+        ),
+    }
     table = Table("noise", "sd of a night", "nights", "nights with an alarm", "95 % interval of the rate")
-    for name, (over, draws) in noises.items():
-        alarms, nights = flat_histories(draws, over, count)
+    for name, noise in noises.items():
+        alarms, nights = flat_histories(noise, count)
         low = chi2.ppf(0.025, 2 * alarms) / 2 if alarms else 0.0
         high = chi2.ppf(0.975, 2 * alarms + 2) / 2
         interval = f"{low / nights:.2%} to {high / nights:.2%}"
-        table.add_row(name, _deviations(draws), str(nights), str(alarms), interval)
+        table.add_row(name, _deviations(noise), str(nights), str(alarms), interval)
     console.print(table)
 
 
-def print_delays(noises: Noises, console: Console) -> None:
+def print_delays(noises: Mapping[str, Noise], console: Console) -> None:
     """Print how soon changes are noticed at each noise."""
     columns = ("noticed in time", "at most possible", "median nights", "95 % noticed after")
     table = Table("noise", "flat nights before", "change", *columns)
-    for name, (over, draws) in noises.items():
+    for name, noise in noises.items():
         for before in BEFORE:
-            for what, change in (CHANGES if over == SIDE_BY_SIDE else CHANGES | LARGER).items():
-                table.add_row(name, str(before), what, *_delay(draws, over, before, what, change))
+            for what, change in (CHANGES if noise.over == SIDE_BY_SIDE else CHANGES | LARGER).items():
+                table.add_row(name, str(before), what, *_delay(noise, before, what, change))
     console.print(table)
 
 
@@ -244,8 +305,8 @@ def print_delays_by_deviation(console: Console) -> None:
     table = Table("standard deviation", "change", "noticed in time", "at most possible", "median", "95 % noticed after")
     for sd in DEVIATIONS:
         for what, change in CHANGES.items():
-            normal = [_session(sd, [(sd**2, INVOCATIONS)])]
-            table.add_row(f"{sd:.2%}", what, *_delay(normal, "native-fp32", BEFORE[-1], what, change))
+            normal = Noise("native-fp32", [_normal(sd, [(sd**2, INVOCATIONS)])])
+            table.add_row(f"{sd:.2%}", what, *_delay(normal, BEFORE[-1], what, change))
     console.print(table)
 
 
@@ -257,31 +318,29 @@ def main(count: int, console: Console) -> None:
     print_delays_by_deviation(console)
 
 
-def _delay(
-    draws: Sequence[Draw], over: str, before: int, what: str, change: Callable[[int], float]
-) -> tuple[str, str, str, str]:
+def _delay(noise: Noise, before: int, what: str, change: Callable[[int], float]) -> tuple[str, str, str, str]:
     """Return cells: which fraction was noticed in time, the most that is possible, and after how many nights half and
     95 % were noticed.
     """
-    after = sorted(delays(draws, over, before, lambda night: change(night - before + 1)))
+    after = sorted(delays(noise, before, lambda night: change(night - before + 1)))
     wanted = WANTED[what.partition(" ")[0]]
     in_time = sum(night <= wanted for night in after) / len(after)
     quantiles = (statistics.median_low(after), after[math.ceil(0.95 * len(after)) - 1])
     shown = [f"{night:.0f}" if math.isfinite(night) else f"over {WAITED}" for night in quantiles]
-    known = before + (ANCHOR_NIGHTS if over == SIDE_BY_SIDE else 0)
+    known = before + (ANCHOR_NIGHTS if noise.over == SIDE_BY_SIDE else 0)
     shape = [change(night) for night in range(1, wanted + 1)]
-    most = statistics.fmean(most_noticed(sd, known, shape) for sd in deviations_of(draws))
+    most = statistics.fmean(most_noticed(sd, known, shape) for sd in deviations_of(noise.draws))
     return f"{in_time:.1%} within {wanted} nights", f"{most:.1%}", shown[0], shown[1]
 
 
 def deviations_of(draws: Sequence[Draw]) -> list[float]:
-    """Return the standard deviation of a night of each draw."""
+    """Return the standard deviation of a night of each draw, in one state of the machine."""
     source = random.Random(SEED)
-    return [statistics.stdev(draw(source)[0] for _ in range(1000)) for draw in draws]
+    return [statistics.stdev(draw(source, 0).value for _ in range(1000)) for draw in draws]
 
 
-def _deviations(draws: Sequence[Draw]) -> str:
-    deviations = deviations_of(draws)
+def _deviations(noise: Noise) -> str:
+    deviations = deviations_of(noise.draws)
     return f"{min(deviations):.1%} to {max(deviations):.1%}, median {statistics.median(deviations):.1%}"
 
 

@@ -10,6 +10,7 @@ from perf.history.accepted import AcceptedLevels, read_accepted
 from perf.history.nights import ACCEPTED, Nights, read_nights
 from perf.history.schema import add_command
 from perf.history.series import ANCHOR_NIGHTS, Series, SeriesNoise, noise_of, series_of
+from perf.judge.regression import Observed
 from perf.judge.steps import NIGHT_ERROR, ChangePoint, SeriesChanges, find_changes
 from perf.runs.tolerances import Tolerances
 
@@ -124,17 +125,16 @@ def judge_series(every: Sequence[Series], tolerances: Tolerances) -> tuple[Judge
     return tuple(_judged(series, own, level, tolerances) for series, own in zip(every, noise, strict=True))
 
 
-def from_anchor(series: Series, noise: SeriesNoise) -> tuple[list[float], list[float]]:
-    """Return the nights' log ratios and their variances; those of an anchored series begin with the anchor."""
+def from_anchor(series: Series, noise: SeriesNoise) -> Observed:
+    """Return what was observed in the nights; those of an anchored series begin with the anchor."""
     values, variances = series.values, list(noise.variances)
     if series.anchored:
-        return [0.0, *values], [sum(variances) / len(variances) / ANCHOR_NIGHTS, *variances]
-    return values, variances
+        values, variances = [0.0, *values], [sum(variances) / len(variances) / ANCHOR_NIGHTS, *variances]
+    return Observed.of(values, variances, series.machine)
 
 
 def _judged(series: Series, noise: SeriesNoise, level: float, tolerances: Tolerances) -> JudgedSeries:
-    values, variances = from_anchor(series, noise)
-    changes = find_changes(values, variances, noise.scale, level, anchored=series.anchored)
+    changes = find_changes(from_anchor(series, noise), noise.scale, level, anchored=series.anchored)
     dated = tuple(_dated(series, point) for point in changes.points)
     allowed = tolerances.of(series.family, series.case, series.marked).log_change
     return JudgedSeries(series, noise.variances, changes, dated, bool(dated) and changes.net.log_ratio < -allowed)

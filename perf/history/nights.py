@@ -208,6 +208,7 @@ def _comparisons(
 
     for name, case in run.cases.items():
         for over, value, variance, invocations, stack in _ratios(case):
+            reference = f"{case.workload}-{over}"
             if not invocations:
                 problem = case.side_by_side.problem if case.side_by_side and over == SIDE_BY_SIDE else None
                 missing[f"{name} over {over}"] = problem or "no undisturbed measurement"
@@ -222,6 +223,7 @@ def _comparisons(
                 invocations=invocations,
                 stack=digest_of(case.stack),
                 over_stack=digest_of(stack),
+                over_latency_s=run.cases[reference].latency_s if reference in run.cases else None,
             )
 
 

@@ -48,6 +48,10 @@ class Comparison(msgspec.Struct, frozen=True):
     invocations: Annotated[int, Meta(description="number of undisturbed invocations")]
     stack: Annotated[str, Meta(description="digest of the case's stack")]
     over_stack: Annotated[str, Meta(description="digest of the stack that it is compared with")]
+    over_latency_s: Annotated[
+        float | None,
+        Meta(description="latency of the reference in this run, in seconds; null side by side, or if it is not known"),
+    ] = None
 
 
 class RunHeader(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,6 +195,8 @@ def _impossible(night: NightFile) -> Iterator[str]:
         where = f"{line.case} over {line.over}"
         if abs(line.log_ratio) >= MOST_LOG_RATIO or not 0 <= line.variance < math.inf or line.invocations < 1:
             yield f"contains an impossible ratio of {where}"
+        if line.over_latency_s is not None and not 0 < line.over_latency_s < math.inf:
+            yield f"contains an impossible latency of {where}"
         if not {line.stack, line.over_stack} <= header.stacks.keys():
             yield f"does not hold the stacks of {where}"
         if (line.case, line.over) in seen:

@@ -1,12 +1,13 @@
 """Series: the nights of one ratio of a case, as far as they are comparable."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from perf.history.accepted import AcceptedLevel, AcceptedLevels
 from perf.history.schema import SIDE_BY_SIDE, Comparison, NightFile, RunHeader
-from perf.judge.steps import scale_of
+from perf.judge.regression import scale_of
 from perf.judge.variance_prior import MAX_DEGREES, VariancePrior, prior_of
 from perf.runs.tolerances import ToleranceEntry, Tolerances
 from perf.stack import differences
@@ -20,6 +21,8 @@ ANCHOR_NIGHTS = 10
 # may count for more than a variance between invocations. With 20, three of 168 series that are twice as noisy as their
 # invocations say raise no more alarms than they may; with 30 they do (docs/explanation/history.md).
 SCALE_DEGREES = 20.0
+# By how much the log latency of a reference moves from one night to another before that is said beside a change.
+OTHER_SPEED = math.log(1.25)
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,16 @@ class Series:
         return [night.line.log_ratio for night in self.nights]
 
     @property
+    def machine(self) -> list[float] | None:
+        """The log latencies (of seconds) of its reference, which show how fast the machine was in each night. None side
+        by side, where both stacks had the same machine, and if one is not known.
+        """
+        latencies = [night.line.over_latency_s for night in self.nights]
+        if self.over == SIDE_BY_SIDE or None in latencies:
+            return None
+        return [math.log(latency) for latency in latencies if latency]
+
+    @property
     def reference(self) -> str:
         """What it is over, as text: "native-fp32", or "mxnet-mkl==1.5.0 (0f3a9c51d2e4), side by side"."""
         if self.over != SIDE_BY_SIDE:
@@ -96,6 +109,10 @@ class Series:
         ]
         if then.header.host_id != now.header.host_id:
             changed.append(f"machine: {then.header.host_id} -> {now.header.host_id}")
+        machine = self.machine
+        if machine is not None and abs(machine[after] - machine[before]) > OTHER_SPEED:
+            latencies = " -> ".join(f"{1000 * math.exp(machine[night]):.3g} ms" for night in (before, after))
+            changed.append(f"latency of {self.over}: {latencies}")
         return changed
 
 

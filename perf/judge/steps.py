@@ -3,10 +3,10 @@
 A night's log ratio is normal around the series' level, and its variance is known up to a scale that all nights of the
 series have in common. After each night, the last nights are compared with those before: have they another level (a
 step), or does a straight line lead away from the level (creep)? Each of these candidates is a regression with weights,
-whose t statistic has an exact distribution when nothing changed; its scale is pooled with a prior (Smyth, 2004). The
-candidates end at the last night, within a window (Lai, "Sequential changepoint detection in quality control and
-dynamical systems", 1995). Their lengths grow by about the square root of two, so each change is close to one of them,
-and they are so few that Bonferroni's correction for the search costs little. docs/explanation/history.md has figures.
+whose t statistic has an exact distribution when nothing changed (perf.judge.regression). The candidates end at the last
+night, within a window (Lai, "Sequential changepoint detection in quality control and dynamical systems", 1995). Their
+lengths grow by about the square root of two, so each change is close to one of them, and they are so few that
+Bonferroni's correction for the search costs little. docs/explanation/history.md has figures.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,10 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from scipy.special import chdtri, stdtr, stdtrit
+from scipy.special import stdtr, stdtrit
 
 from perf.judge.change import Change
+from perf.judge.regression import SLOPE, Matrix, Observed, degrees_of, statistics_of, without_odd_nights
 from perf.judge.variance_prior import VariancePrior
 
 # The probability of any alarm after a night in which nothing changed, over all series: one night in a hundred.
@@ -26,12 +27,6 @@ NIGHT_ERROR = 0.01
 # A creep of fewer than six nights cannot be distinguished from a step.
 STEP_LENGTHS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
 CREEP_LENGTHS = (6, 8, 12, 16, 24, 32, 48, 64)
-# A night that lies further beyond both its neighbours than this number of standard deviations is moved back to there.
-# That happens to three flat nights in a thousand (normal, simulated). In 98 of 100 cases it keeps a single odd night,
-# however far off, from being a step.
-ODD = 3.0
-# The median of chi-squared with one degree of freedom: that of the square of a normal value.
-_MEDIAN_CHI_SQUARE = float(chdtri(1, 0.5))
 # Nights after an alarm that help to say when the change was.
 AHEAD = 3
 # The most nights that are looked back on.
@@ -40,7 +35,6 @@ WINDOW = 90
 LEAST_BEFORE = 2
 
 ChangeKind = Literal["step", "creep"]
-Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -88,78 +82,42 @@ class _Alarm:
         return self.first if self.kind == "step" else self.noticed - 1
 
 
-def find_changes(
-    values: Sequence[float], variances: Sequence[float], scale: VariancePrior, level: float, *, anchored: bool = False
-) -> SeriesChanges:
-    """Return what changed in a series. `values` are the nights' log ratios, oldest first, `variances` their expected
-    variances, and `scale` is the prior of the factor by which all of them are wrong. `level` is the probability of an
-    alarm after a night. The first night of an `anchored` series is a known level, not a measurement.
+def find_changes(observed: Observed, scale: VariancePrior, level: float, *, anchored: bool = False) -> SeriesChanges:
+    """Return what changed in a single series, oldest night first. `scale` is the prior of the factor by which all of
+    its variances are wrong, `level` the probability of an alarm after a night. The first night of an `anchored` series
+    is a known level, not a measurement.
 
     The nights are gone through in order, as they were measured. After an alarm a new series begins at the new level.
     Raises ValueError without nights.
     """
-    if not values:
+    if not observed.nights:
         raise ValueError("a series of no nights")
-    y, v = np.asarray([values], float), np.asarray([variances], float)
     alarms: list[_Alarm] = []
-    for last in range(y.shape[1]):
+    for last in range(observed.nights):
         start = alarms[-1].settled if alarms else 0
         since = max(start, last + 1 - WINDOW)
-        part = slice(since, last + 1)
+        part = observed.part(since, last + 1)
         before = 1 if anchored and not since else LEAST_BEFORE
-        if raises_alarm(y[:, part], v[:, part], scale, level, before)[0]:
-            ahead = min(AHEAD, y.shape[1] - last - 1)
-            more = slice(since, last + 1 + ahead)
-            chance = _chance(y[:, part], v[:, part], scale, before)
-            kind, length = _located(y[:, more], v[:, more], scale, before, ahead)
+        if raises_alarm(part, scale, level, before)[0]:
+            ahead = min(AHEAD, observed.nights - last - 1)
+            chance = _chance(part, scale, before)
+            kind, length = _located(observed.part(since, last + 1 + ahead), scale, before, ahead)
             alarms.append(_Alarm(kind, last + 1 + ahead - length, last, chance))
-    return _measured(alarms, without_odd_nights(y, v, scale)[0], v[0], scale)
+    return _measured(alarms, observed, scale)
 
 
 def raises_alarm(
-    values: Matrix, variances: Matrix, scale: VariancePrior, level: float, before: int = LEAST_BEFORE
+    observed: Observed, scale: VariancePrior, level: float, before: int = LEAST_BEFORE
 ) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-    """Return for each series (series by nights) whether it raises an alarm after its last night, with this probability
-    if nothing changed. At least `before` nights precede a step.
+    """Return for each series whether it raises an alarm after its last night, with this probability if nothing changed.
+    At least `before` nights precede a step.
     """
-    nights = values.shape[1]
-    candidates = _candidates(nights, before)
+    candidates = _candidates(observed.nights, before)
     if not candidates.kinds:
-        return np.zeros(len(values), dtype=bool)
-    statistics = _statistics(values, variances, scale, candidates.shapes)
-    threshold = _threshold(scale.degrees + nights - 2, level, len(candidates.kinds))
+        return np.zeros(len(observed.values), dtype=bool)
+    statistics = statistics_of(observed, scale, candidates.shapes)
+    threshold = _threshold(degrees_of(observed, scale), level, len(candidates.kinds))
     return np.asarray(np.abs(statistics).max(axis=1) >= threshold)
-
-
-def without_odd_nights(values: Matrix, variances: Matrix, scale: VariancePrior) -> Matrix:
-    """Return the series (by nights) with nights moved that differ from both neighbours by more than `ODD` standard
-    deviations; the neighbours of the last night are the two before it. The first night stays: it may be an anchor.
-
-    The standard deviation is the larger one of the prior's and the series' own, from the median difference of
-    successive nights. A smaller one would smooth a noisy series, which then looks as if it stepped.
-    """
-    if values.shape[1] < 3:  # noqa: PLR2004 - the last night and its neighbours
-        return values
-    after = np.concatenate([values[:, 2:], values[:, -3:-2]], axis=1)
-    neighbours = np.stack([values[:, :-1], after])
-    squares = np.diff(values) ** 2 / (variances[:, 1:] + variances[:, :-1])
-    own = np.median(squares, axis=1, keepdims=True) / _MEDIAN_CHI_SQUARE
-    far = ODD * np.sqrt(np.maximum(scale.variance, own) * variances[:, 1:])
-    moved = np.clip(values[:, 1:], neighbours.min(axis=0) - far, neighbours.max(axis=0) + far)
-    return np.concatenate([values[:, :1], moved], axis=1)
-
-
-def scale_of(values: Sequence[float], variances: Sequence[float]) -> tuple[float, float]:
-    """Return the scale of a series' variances with its degrees of freedom, from the differences of successive nights:
-    a step or a creep hardly changes it (von Neumann, "Distribution of the ratio of the mean square successive
-    difference to the variance", 1941). (0, 0) for one night or none.
-    """
-    if len(values) < 2:  # noqa: PLR2004 - one difference
-        return 0.0, 0.0
-    y, v = np.asarray(values, float), np.asarray(variances, float)
-    count = len(y) - 1
-    # Neighbouring differences have a night in common: they count for about two thirds of their number.
-    return float(np.mean(np.diff(y) ** 2 / (v[1:] + v[:-1]))), 2 * count**2 / (3 * count - 1)
 
 
 @lru_cache(maxsize=4096)
@@ -183,60 +141,55 @@ def _of_lengths(nights: int, steps: Sequence[int], creeps: Sequence[int]) -> _Ca
     return _Candidates(tuple(kinds), np.array(shapes).reshape(len(kinds), nights))
 
 
-def _statistics(values: Matrix, variances: Matrix, scale: VariancePrior, shapes: Matrix) -> Matrix:
-    """Return the t statistics (series by candidates) of regressions on a level and one of the `shapes`."""
-    values = without_odd_nights(values, variances, scale)
-    weights = 1 / variances
-    total = weights.sum(axis=1, keepdims=True)
-    y = values - (weights * values).sum(axis=1, keepdims=True) / total
-    along = weights @ shapes.T
-    xx = weights @ (shapes**2).T - along**2 / total
-    xy = (weights * y) @ shapes.T
-    squares = (weights * y**2).sum(axis=1, keepdims=True) - xy**2 / xx
-    degrees = scale.degrees + values.shape[1] - 2
-    variance = (scale.degrees * scale.variance + np.maximum(squares, 0.0)) / degrees
-    return np.asarray(xy / np.sqrt(xx * variance))
-
-
-def _chance(values: Matrix, variances: Matrix, scale: VariancePrior, before: int) -> float:
+def _chance(observed: Observed, scale: VariancePrior, before: int) -> float:
     """Return the probability that a flat series raises an alarm after its last night as this series does."""
-    nights = values.shape[1]
-    shapes = _candidates(nights, before).shapes
-    largest = float(np.abs(_statistics(values, variances, scale, shapes)).max())
-    return min(1.0, 2 * float(stdtr(scale.degrees + nights - 2, -largest)) * len(shapes))
+    shapes = _candidates(observed.nights, before).shapes
+    largest = float(np.abs(statistics_of(observed, scale, shapes)).max())
+    return min(1.0, 2 * float(stdtr(degrees_of(observed, scale), -largest)) * len(shapes))
 
 
-def _located(
-    values: Matrix, variances: Matrix, scale: VariancePrior, before: int, ahead: int
-) -> tuple[ChangeKind, int]:
+def _located(observed: Observed, scale: VariancePrior, before: int, ahead: int) -> tuple[ChangeKind, int]:
     """Return the kind of a change and how many nights ago it began. Whatever length raised the alarm `ahead` nights
     before the last one, the most likely of all lengths says what changed and when.
     """
-    nights = values.shape[1]
+    nights = observed.nights
     steps = range(max(STEP_LENGTHS[0], ahead + 1), nights - before + 1)
     every = _of_lengths(nights, steps, range(CREEP_LENGTHS[0] + ahead, nights))
-    return every.kinds[int(np.abs(_statistics(values, variances, scale, every.shapes)[0]).argmax())]
+    return every.kinds[int(np.abs(statistics_of(observed, scale, every.shapes)[0]).argmax())]
 
 
-def _measured(
-    alarms: Sequence[_Alarm],
-    values: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-    variances: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-    scale: VariancePrior,
-) -> SeriesChanges:
-    """Return the changes with their sizes, from the levels between alarms. A creep's nights are of no level."""
+@dataclass(frozen=True)
+class _Level:
+    """The nights between two alarms: the means of the `value` and of the `machine`, and the former's `variance`."""
+
+    value: float
+    machine: float
+    variance: float
+
+
+def _measured(alarms: Sequence[_Alarm], observed: Observed, scale: VariancePrior) -> SeriesChanges:
+    """Return the changes with their sizes, from the levels between alarms. A creep's nights are of no level. What the
+    machine explains, by the slope within levels, is not part of a change.
+    """
     starts = [0, *(alarm.settled for alarm in alarms)]
-    ends = [*(max(alarm.first, start + 1) for alarm, start in zip(alarms, starts, strict=False)), len(values)]
-    pooled, levels = scale, []
+    ends = [*(max(alarm.first, start + 1) for alarm, start in zip(alarms, starts, strict=False)), observed.nights]
+    values = without_odd_nights(observed.values, observed.variances, scale)[0]
+    machine = np.zeros_like(values) if observed.machine is None else observed.machine[0]
+    pooled, levels, zz, zy = scale, [], SLOPE**-2, 0.0
     for start, end in zip(starts, ends, strict=True):
-        weights = 1 / variances[start:end]
-        mean = float(weights @ values[start:end] / weights.sum())
-        pooled = pooled.with_squares(float(weights @ (values[start:end] - mean) ** 2), end - start - 1)
-        levels.append((mean, 1 / float(weights.sum())))
+        weights = 1 / observed.variances[0, start:end]
+        y, z = values[start:end], machine[start:end]
+        total = float(weights.sum())
+        level = _Level(float(weights @ y) / total, float(weights @ z) / total, 1 / total)
+        pooled = pooled.with_squares(float(weights @ (y - level.value) ** 2), end - start - 1)
+        zz, zy = zz + float(weights @ (z - level.machine) ** 2), zy + float(weights @ ((z - level.machine) * y))
+        levels.append(level)
 
-    def change(then: tuple[float, float], now: tuple[float, float]) -> Change:
-        error = VariancePrior(pooled.variance * (then[1] + now[1]), pooled.degrees)
-        return Change(now[0] - then[0], (error,) if error.degrees else ())
+    def change(then: _Level, now: _Level) -> Change:
+        moved = now.machine - then.machine
+        variance = then.variance + now.variance + moved**2 / zz
+        error = VariancePrior(pooled.variance * variance, pooled.degrees)
+        return Change(now.value - then.value - moved * zy / zz, (error,) if error.degrees else ())
 
     points = (
         ChangePoint(alarm.kind, alarm.first, alarm.noticed, change(then, now), alarm.chance)

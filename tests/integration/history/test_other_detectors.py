@@ -18,6 +18,7 @@ from perf.history.accepted import AcceptedLevels
 from perf.history.findings import findings_of
 from perf.history.nights import read_nights
 from perf.history.otava import CONFIGURATION, otava_files
+from perf.judge.regression import Observed
 from perf.judge.steps import NIGHT_ERROR, find_changes
 from perf.judge.variance_prior import VariancePrior
 from tests.support.factories import TOLERANCES
@@ -58,7 +59,7 @@ def made_series(seed: int, by: float, first: int) -> list[float]:
 
 def places(values: Sequence[float]) -> list[int]:
     scale = VariancePrior(1.0, 10.0)
-    changes = find_changes(values, [SD**2] * len(values), scale, NIGHT_ERROR / 168)
+    changes = find_changes(Observed.of(values, [SD**2] * len(values)), scale, NIGHT_ERROR / 168)
     return [point.first for point in changes.points]
 
 

@@ -88,6 +88,26 @@ def test_a_changed_setting_or_machine_is_named(folder: Path) -> None:
     assert lost.dated[0].changed == ("kernel: 6.1.0 -> 6.2.0", "machine: 0123456789abcdef -> x")
 
 
+def faster_machine(run: dict[str, Any]) -> dict[str, Any]:
+    """Return a run in which the references, and so the machine, are twice as fast."""
+    for case in (benchmark["extra_info"] for benchmark in run["benchmarks"]):
+        if not case["samples"]:
+            case["latency_s"] /= 2
+    return run
+
+
+@pytest.mark.parametrize(("loss", "machine", "found"), [(-0.12, True, 0), (-0.12, False, 1), (-0.4, True, 1)])
+def test_what_a_machine_of_another_speed_explains_is_no_finding(
+    folder: Path, loss: float, machine: bool, found: int
+) -> None:
+    after = [made_run(night, {"resnet50_v1-b1": loss}) for night in range(16, 22)]
+    fill(folder, [*nights(16, 16), *(faster_machine(run) if machine else run for run in after)])
+    lost = findings(folder).lost
+    assert len(lost) == found
+    for one in lost:
+        assert any(text.startswith("latency of native-fp32: ") for text in one.dated[0].changed) == machine
+
+
 def test_flat_nights_and_gains_are_no_findings(folder: Path) -> None:
     fill(folder, nights(16, 10, {"resnet50_v1-b1": 0.3}))
     judged = findings(folder)

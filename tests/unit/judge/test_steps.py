@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.judge.steps import NIGHT_ERROR, SeriesChanges, find_changes, raises_alarm, scale_of
+from perf.judge.regression import SLOPE, Observed, scale_of
+from perf.judge.steps import NIGHT_ERROR, SeriesChanges, find_changes, raises_alarm
 from perf.judge.variance_prior import VariancePrior
 
 SCALE = VariancePrior(1.0, 10.0)
@@ -22,8 +23,8 @@ def noise(seed: int, nights: int = 40, sd: float = SD) -> np.ndarray[tuple[int],
     return np.random.default_rng(seed).normal(0, sd, nights)
 
 
-def changes(values: Sequence[float], *, sd: float = SD, level: float = LEVEL, anchored: bool = False) -> SeriesChanges:
-    return find_changes(list(values), [sd**2] * len(values), SCALE, level, anchored=anchored)
+def changes(values: Sequence[float], machine: Sequence[float] | None = None, *, sd: float = SD) -> SeriesChanges:
+    return find_changes(Observed.of(values, [sd**2] * len(values), machine), SCALE, LEVEL)
 
 
 def places(result: SeriesChanges) -> list[tuple[str, int, int]]:
@@ -123,21 +124,39 @@ def test_a_loss_of_the_first_nights_shows_against_an_anchor_only() -> None:
     values = [0.0, *(noise(1, 10) - 0.06)]
     assert changes(values[1:]).points == ()
     variances = [SD**2 / 10, *[SD**2] * 10]
-    anchored = find_changes(values, variances, SCALE, LEVEL, anchored=True)
+    anchored = find_changes(Observed.of(values, variances), SCALE, LEVEL, anchored=True)
     assert places(anchored)[0][:2] == ("step", 1)
     assert anchored.net.log_ratio == pytest.approx(-0.06, abs=0.02)
 
 
 @pytest.mark.parametrize("nights", [4, 6, 20, 40])
 @pytest.mark.parametrize("degrees", [3, 20])
-def test_flat_series_raise_alarms_no_more_often_than_stated(nights: int, degrees: int) -> None:
+@pytest.mark.parametrize("machine", ["unknown", "steady", "restless", "changed"])
+def test_flat_series_raise_alarms_no_more_often_than_stated(nights: int, degrees: int, machine: str) -> None:
     random = np.random.default_rng(nights)
     series, level = 40_000, 0.01
-    # The true scale of each series varies as its prior says.
-    variances = np.broadcast_to(random.chisquare(degrees, (series, 1)) / degrees, (series, nights))
-    alarms = raises_alarm(random.normal(0, 1, (series, nights)), variances, VariancePrior(1.0, degrees), level).sum()
+    states = {
+        "unknown": np.zeros((series, nights)),
+        "steady": random.normal(0, 0.003, (series, nights)),
+        "restless": random.normal(0, 0.3, (series, nights)),
+        "changed": np.broadcast_to(0.7 * (np.arange(nights) >= nights // 2), (series, nights)),
+    }[machine]
+    # The true scale of each series varies as its prior says, and so does the slope.
+    slopes = random.normal(0, SLOPE, (series, 1))
+    variances = np.broadcast_to(SD**2 * random.chisquare(degrees, (series, 1)) / degrees, (series, nights))
+    values = random.normal(0, SD, (series, nights)) + slopes * states
+    observed = Observed(values, variances, None if machine == "unknown" else states)
+    alarms = raises_alarm(observed, VariancePrior(1.0, degrees), level).sum()
     assert alarms <= series * level + 3 * math.sqrt(series * level)
-    assert alarms >= series * level / 10, "the correction for the search costs too much"
+    if machine != "changed":  # which explains each step that began when it changed
+        assert alarms >= series * level / 10, "the correction for the search costs too much"
+
+
+@given(seeds, st.integers(8, 30), st.floats(-0.2, 0.2))
+def test_a_change_of_the_machine_that_the_reference_shows_is_no_change(seed: int, first: int, slope: float) -> None:
+    machine = np.where(np.arange(40) >= first, -0.7, 0.0) + noise(seed + 1, sd=0.003)
+    values = noise(seed) + slope * machine
+    assert changes(list(values), list(machine)).points == ()
 
 
 def test_a_noisier_series_needs_a_larger_step() -> None:

@@ -50,11 +50,10 @@ def test_no_shard_is_empty_while_there_are_units_for_it(seconds: dict[tuple[str,
 def test_a_stored_run_of_the_tier_says_how_long_its_workloads_took() -> None:
     times = measured_times(STORED, "quick")
     assert times.text == f"the time measured in {STORED.name}"
-    small = times.measured_s[WorkloadKey("cnn", "squeezenet1.0", "squeezenet1.0-b1")]
-    large = times.measured_s[WorkloadKey("cnn", "resnet50_v1", "resnet50_v1-b4")]
-    assert 10 < small < large < 120
-    # The session took 446 s, with preparing, checks of answers and training.
-    assert 250 < sum(times.measured_s.values()) < 450
+    cases = [benchmark["extra_info"] for benchmark in json.loads(STORED.read_bytes())["benchmarks"]]
+    assert times.measured_s.keys() == {WorkloadKey(c["family"], c["subject"], c["workload"]) for c in cases}
+    # No workload of the tier took longer than two minutes, nor less than its shortest slots.
+    assert all(5 < seconds < 120 for seconds in times.measured_s.values())
 
 
 @pytest.mark.parametrize("tier", ["nightly", "smoke"])
