@@ -54,7 +54,7 @@ def planned(tier: str, shards: int, builds: Sequence[str], wheels: Path | None, 
     """Return a night with these `builds`, each ROLE=WHEEL, and with the one wheel in the folder `wheels` in `roles`.
 
     Raises PerfError for a build that no session would take, for a folder without a wheel or with several, for a file
-    that is no whole wheel, and for roles of no wheel.
+    that is not a whole wheel, and for roles of no wheel.
     """
     named = [*builds]
     if roles and wheels is None:
@@ -67,8 +67,8 @@ def planned(tier: str, shards: int, builds: Sequence[str], wheels: Path | None, 
         named += [f"{role}={wheel}" for role in roles]
     overrides = parse_overrides(named)
     check_overrides(overrides)
-    for role, wheel in overrides.items():
-        _check_archive(role, wheel)
+    for role, requirement in overrides.items():
+        _check_archive(role, requirement)
     return Night(tier, shards, overrides)
 
 

@@ -104,7 +104,7 @@ def test_a_candidate_that_no_session_would_take_ends_the_night_at_once(
     [("--wheels", "candidate", "--roles", "mkl"), ("--builds", f"mkl=candidate/{NAME}")],
     ids=["folder", "file"],
 )
-def test_a_file_that_is_no_wheel_ends_the_night_at_once(
+def test_a_file_that_is_not_a_wheel_ends_the_night_at_once(
     tmp_path: Path, plan: Plan, capsys: pytest.CaptureFixture[str], content: bytes, options: tuple[str, ...]
 ) -> None:
     (tmp_path / "candidate").mkdir()
