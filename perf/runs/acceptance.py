@@ -12,7 +12,7 @@ import msgspec
 from perf.errors import PerfError
 from perf.files import MAX_BYTES
 from perf.published import published_classes
-from perf.runs.baseline import PUBLISHED, usable_baseline
+from perf.runs.baseline import PUBLISHED, is_copy, usable_baseline
 from perf.runs.judges import judge_run, make_gate
 from perf.runs.refreshing.drift import Creep, creep_of
 from perf.runs.refreshing.outliers import slow_sessions
@@ -150,7 +150,7 @@ def _check_new(run: StoredRun, runs: Mapping[Path, StoredRun]) -> None:
     for path, stored in runs.items():
         used = {source.datetime for source in stored.perf.sources}
         again = own & (used | {stored.datetime} if run.perf.sources else used)
-        if again or (stored.datetime, stored.cases) == (run.datetime, run.cases):
+        if again or is_copy(run, stored):
             what = f"a session of the run (ended {min(again)})" if again else "the run"
             message = f"{what} is stored already: {path.name}"
             raise PerfError(message, subject=str(path.parent), next_step="measure again")

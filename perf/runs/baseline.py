@@ -43,3 +43,9 @@ def usable_runs(folder: Path, machine_class: str, *, but: Path | None = None) ->
         with suppress(PerfError):
             runs.append(usable_baseline(path, machine_class))
     return runs
+
+
+def is_copy(run: StoredRun, earlier: StoredRun) -> bool:
+    """Return whether a case has the times of an earlier run: no two sessions measure the same nanoseconds."""
+    times = {benchmark.extra_info.name: benchmark.stats for benchmark in earlier.benchmarks}
+    return any(times.get(benchmark.extra_info.name) == benchmark.stats for benchmark in run.benchmarks)

@@ -1,6 +1,7 @@
 """Plan a night: its shards, what it measures, and what its verdicts will be about."""
 
 import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,8 +53,8 @@ class Night:
 def planned(tier: str, shards: int, builds: Sequence[str], wheels: Path | None, roles: Sequence[str]) -> Night:
     """Return a night with these `builds`, each ROLE=WHEEL, and with the one wheel in the folder `wheels` in `roles`.
 
-    Raises PerfError for a build that no session would take, for a folder without a wheel or with several, and for roles
-    of no wheel.
+    Raises PerfError for a build that no session would take, for a folder without a wheel or with several, for a file
+    that is not a whole wheel, and for roles of no wheel.
     """
     named = [*builds]
     if roles and wheels is None:
@@ -66,6 +67,8 @@ def planned(tier: str, shards: int, builds: Sequence[str], wheels: Path | None, 
         named += [f"{role}={wheel}" for role in roles]
     overrides = parse_overrides(named)
     check_overrides(overrides)
+    for role, requirement in overrides.items():
+        _check_archive(role, requirement)
     return Night(tier, shards, overrides)
 
 
@@ -92,6 +95,13 @@ def _only_wheel(folder: Path) -> Path:
         step = "name an artifact with one wheel in it"
         raise PerfError(f"holds {count}", subject=str(folder), next_step=step)
     return wheels[0]
+
+
+def _check_archive(role: str, wheel: str) -> None:
+    """Raise PerfError for a file that no installer can open: a night would find that out on every shard."""
+    if "://" not in wheel and wheel.endswith(".whl") and not zipfile.is_zipfile(Path(wheel).expanduser()):
+        step = "build or download it again"
+        raise PerfError("the file is empty, cut or no wheel", subject=f"{role}={wheel}", next_step=step)
 
 
 def _kept(wheel: str, folder: Path) -> str:

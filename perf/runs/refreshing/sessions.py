@@ -8,7 +8,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from perf.errors import PerfError
 from perf.files import decoded, read_bytes
 from perf.judge.statistics import median
 from perf.runs.acceptance import REFUSED, sound
+from perf.runs.baseline import is_copy
 from perf.runs.refreshing.records import SourceSession
 from perf.runs.schema import SideBySide, StoredCase, StoredRun, case_of_item, ended_at, read_run
 from perf.stack import build_changes, differences
@@ -104,8 +105,8 @@ def _check_together(ordered: Sequence[Session]) -> None:
         message = f"{REFUSED}: {counted(len(ordered), 'session')}, but a baseline needs {LEAST_SESSIONS} or more"
         step = "measure more sessions, or store a single run without --from"
         raise PerfError(message, subject=str(newest.path) if newest else None, next_step=step)
-    for before, after in pairwise(ordered):
-        if before.run.datetime == after.run.datetime or before.sha256 == after.sha256:
+    for before, after in combinations(ordered, 2):
+        if before.run.datetime == after.run.datetime or is_copy(after.run, before.run):
             message = f"{REFUSED}: it is the same session as {before.path}"
             raise PerfError(message, subject=str(after.path), next_step="name each session once")
     for session in ordered:

@@ -50,8 +50,11 @@ def run_of(
 
 
 def ended_later(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the run with an end time that no other run has."""
-    return {**content, "datetime": f"2026-11-23T15:00:00.{next(MINUTES):06}+00:00"}
+    """Return the run with an end time, and times of passes, that no other run has."""
+    number = next(MINUTES)
+    longest = 0.03 + number * 1e-9
+    entries = [{**entry, "stats": {**entry["stats"], "max": longest}} for entry in content["benchmarks"]]
+    return {**content, "benchmarks": entries, "datetime": f"2026-11-23T15:00:00.{number:06}+00:00"}
 
 
 EQUAL = dict.fromkeys(WORKLOADS, 0.0)

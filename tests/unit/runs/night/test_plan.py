@@ -14,6 +14,8 @@ from tests.support.inline import run_inline
 HEX = hashlib.sha256(b"a wheel").hexdigest()
 NAME = "mxnet_mkl-1.6.0-py2.py3-none-any.whl"
 ADDRESS = f"https://example.org/{NAME}#sha256={HEX}"
+# The smallest archive: its directory, without entries.
+WHEEL = b"PK\5\6" + bytes(18)
 Plan = Callable[..., int]
 
 
@@ -60,9 +62,9 @@ def test_candidates_stand_in_the_arguments_and_in_the_summary(
 def test_the_wheel_of_an_artifact_goes_with_the_plan(tmp_path: Path, plan: Plan) -> None:
     wheel = tmp_path / "candidate" / "dist" / NAME
     wheel.parent.mkdir(parents=True)
-    wheel.write_bytes(b"a wheel")
+    wheel.write_bytes(WHEEL)
     assert plan("--wheels", "candidate", "--roles", "mkl mkl-dist") == 0
-    assert (tmp_path / "night" / "wheels" / NAME).read_bytes() == b"a wheel"
+    assert (tmp_path / "night" / "wheels" / NAME).read_bytes() == WHEEL
     arguments = (tmp_path / "night" / "arguments.txt").read_text().splitlines()
     assert arguments[1:] == [f"--perf-build={role}=night/wheels/{NAME}" for role in ("mkl", "mkl-dist")]
 
@@ -88,11 +90,27 @@ def test_a_candidate_that_no_session_would_take_ends_the_night_at_once(
     for folder, names in {"empty": (), "one": (NAME,), "two": (NAME, f"x{NAME}")}.items():
         (tmp_path / folder).mkdir()
         for name in names:
-            (tmp_path / folder / name).write_bytes(b"a wheel")
+            (tmp_path / folder / name).write_bytes(WHEEL)
     assert plan(*options) == 4
     output = capsys.readouterr()
     assert REFUSED[options] in output.err
     assert output.out == ""
+    assert not (tmp_path / "night").exists()
+
+
+@pytest.mark.parametrize("content", [b"", WHEEL[:-1], b"a wheel"], ids=["empty", "cut", "other"])
+@pytest.mark.parametrize(
+    "options",
+    [("--wheels", "candidate", "--roles", "mkl"), ("--builds", f"mkl=candidate/{NAME}")],
+    ids=["folder", "file"],
+)
+def test_a_file_that_is_not_a_wheel_ends_the_night_at_once(
+    tmp_path: Path, plan: Plan, capsys: pytest.CaptureFixture[str], content: bytes, options: tuple[str, ...]
+) -> None:
+    (tmp_path / "candidate").mkdir()
+    (tmp_path / "candidate" / NAME).write_bytes(content)
+    assert plan(*options) == 4
+    assert f"candidate/{NAME}: the file is empty, cut or no wheel" in capsys.readouterr().err
     assert not (tmp_path / "night").exists()
 
 

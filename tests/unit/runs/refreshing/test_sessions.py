@@ -136,6 +136,20 @@ def test_a_session_counts_once(tmp_path: Path) -> None:
         built(tmp_path, same, moved(0.0), same)
 
 
+@pytest.mark.parametrize("end", ["2026-11-22T09:00:00+00:00", "2026-11-29T09:00:00+00:00"])
+def test_a_copy_with_another_end_is_the_same_session(tmp_path: Path, end: str) -> None:
+    one = moved(0.0)
+    with pytest.raises(PerfError, match=r"it is the same session as .*session-[13]\.json"):
+        built(tmp_path, one, moved(0.0), {**one, "datetime": end})
+
+
+def test_a_copy_of_a_stored_run_with_another_end_is_not_stored(tmp_path: Path) -> None:
+    one = run_of(EQUAL)
+    stored(tmp_path, one)
+    with pytest.raises(PerfError, match=r"the run is stored already: 0001_made\.json"):
+        stored(tmp_path, {**one, "datetime": "2026-11-29T09:00:00+00:00"})
+
+
 def test_a_baseline_is_no_session(tmp_path: Path) -> None:
     made = built(tmp_path, moved(0.0), moved(0.0), moved(0.0))
     with pytest.raises(PerfError, match="it is a baseline that was built from sessions"):
