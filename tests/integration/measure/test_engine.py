@@ -208,9 +208,7 @@ def test_a_worker_that_runs_elsewhere_than_placed_is_refused(
     results = measure([alone], {}, conditions((narrowed,), scratch, effort), lambda *_: None, Ledger())
     (result,) = results.values()
     problem = result.failures["native-fp32"].what
-    assert problem.startswith(
-        "while warming up: the worker does not run where it was placed: instance 0: started on CPUs"
-    )
+    assert problem.startswith("while warming up: pinning failed: instance 0: started on CPUs")
     assert "the kernel narrows masks silently" in problem
 
 
