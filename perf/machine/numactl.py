@@ -57,7 +57,7 @@ def find_numactl(topology: Topology, *, timeout_s: float = 10.0) -> Numactl:
     policies = {line.split()[1] for line in trial.stdout.splitlines()}
     wanted = f"bind:{node.id}"
     listed = ", ".join(sorted(policies)) or "nothing"
-    # Some mappings bound and others not, or all of them not: the kernel refused. Any other policy was set by someone.
+    # Unbound mappings alone mean that the kernel refused. Any other policy was set by the program.
     if policies and policies <= {wanted, "default"} and policies != {wanted}:
         return Numactl(None, f"numactl had no effect (memory policy: {listed})", _ALLOW)
     if policies != {wanted}:
