@@ -13,15 +13,22 @@ from perf.errors import WorkerError
 from perf.plugin.options import TIMEOUT_S
 from tests.support.fakes import PLACEMENTS, build
 
-# Longer than the short limit of a test below, which is longer than the launcher needs to notice a message.
-PAUSE_S = 0.5
-SHORT_S, LONG_S = 0.25, 60.0
+# Between two looks at the messages, so that tests are short.
+POLL_S = 0.02
+PAUSE_S = 0.4
+# Half of a pause, and longer than any test.
+SHORT_S, LONG_S = 0.2, 60.0
 # It writes to $out.0 and $out.1, as the launcher's -outfile-pattern says.
 HEAD = '#!/bin/sh\nwhile [ "$1" != -outfile-pattern ]; do shift; done\nout="${2%.%r}"\n'
 STARTED = """echo '{"rank": 0}' >> "$out.0"; echo '{"rank": 1}' >> "$out.1"\n"""
 ALIVE = """echo '{"alive": 0}' >> "$out.0"; echo '{"alive": 0}' >> "$out.1"\n"""
 RESULTS = """echo '{"result": {"is": 0}}' >> "$out.0"; echo '{"result": {"is": 1}}' >> "$out.1"\n"""
 PAUSE = f"sleep {PAUSE_S}\n"
+
+
+@pytest.fixture(autouse=True)
+def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perf.dist.launch.running.POLL_S", POLL_S)
 
 
 def job(folder: Path, script: str, timeouts: Timeouts) -> Job:
@@ -52,14 +59,14 @@ def test_a_rank_that_starts_slowly_is_not_dead(tmp_path: Path, before: str) -> N
 
 @pytest.mark.parametrize("before", ["", ALIVE], ids=["silent", "then silent"])
 def test_a_rank_that_does_not_start_is_named_as_that(tmp_path: Path, before: str) -> None:
-    script = before + """echo '{"rank": 0}' >> "$out.0"\nexec sleep 60\n"""
-    with pytest.raises(WorkerError, match=r"^rank 1 of 2 on this host had not started, and sent nothing for \d+ s; "):
+    script = f"{before}exec sleep 5\n"
+    with pytest.raises(WorkerError, match=r"^rank 0 of 2 on this host had not started, and sent nothing for \d+ s; "):
         run_job(job(tmp_path, script, limits(start_s=SHORT_S, silence_s=LONG_S)), tmp_path)
 
 
 def test_a_rank_that_falls_silent_after_its_start_is_dead(tmp_path: Path) -> None:
     with pytest.raises(WorkerError, match=r"^rank 0 of 2 on this host sent nothing for \d+ s: it is stopped or cut"):
-        run_job(job(tmp_path, STARTED + "exec sleep 60\n", limits(start_s=LONG_S, silence_s=SHORT_S)), tmp_path)
+        run_job(job(tmp_path, STARTED + "exec sleep 5\n", limits(start_s=LONG_S, silence_s=SHORT_S)), tmp_path)
 
 
 def test_a_longer_timeout_extends_the_limits_in_proportion() -> None:
