@@ -78,6 +78,7 @@ def train_digits(ranks: int, build: Build, resources: Resources, program: str = 
         arguments=arguments,
         deadline_s=resources.timeout_s,
         extra_variables=SHORT_CYCLE,
+        timeouts=load().timeouts.extended(resources.timeout_s),
     )
     return _runs_of(run_job(job, resources.scratch), folder)
 

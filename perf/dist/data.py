@@ -17,16 +17,28 @@ Place = Literal["host", "emulated"]
 class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a job is given up, in seconds.
 
-    `silence_s`: since a rank's last message. `stall_s`: without a step, on top of five of the rank's longest steps.
-    `first_step_s`: without a step, before the first one. `launcher_silence_s`: since the launcher's last message to a
-    rank's guard. `exit_s`: between asking a process to end and killing it.
+    `for_timeout_s`: the `--perf-timeout` that they are meant for. `start_s`: since the launch, or the last message, of
+    a rank that has not started yet. `silence_s`: since the last message of one that has. `stall_s`: without a step, on
+    top of five of the rank's longest steps. `first_step_s`: without a step, before the first one.
+    `launcher_silence_s`: since the launcher's last message to a rank's guard. `exit_s`: between asking a process to end
+    and killing it.
     """
 
+    for_timeout_s: float
+    start_s: float
     silence_s: float
     stall_s: float
     first_step_s: float
     launcher_silence_s: float
     exit_s: float
+
+    def extended(self, timeout_s: float) -> "Timeouts":
+        """Return these with the limits on silence, start and first step extended as far as `timeout_s`, that of
+        `--perf-timeout`, exceeds `for_timeout_s`. A shorter one changes nothing: it is the deadline of the whole job.
+        """
+        factor = max(1.0, timeout_s / self.for_timeout_s)
+        longer = {name: factor * getattr(self, name) for name in ("start_s", "silence_s", "first_step_s")}
+        return msgspec.structs.replace(self, **longer)
 
 
 class TierCases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

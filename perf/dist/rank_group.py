@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perf.dist.data import JobEffort
+from perf.dist.data import JobEffort, load
 from perf.dist.launch.cluster import ClusterLayout
 from perf.dist.launch.job import Job, RankPlacement
 from perf.dist.launch.running import READY, run_job, running
@@ -163,6 +163,7 @@ class RankGroup:
             deadline_s=self._timeout_s,
             variables=self._program.variables,
             extra_variables=extra_variables or {},
+            timeouts=load().timeouts.extended(self._timeout_s),
         )
 
     def _refuse_misplaced(self, ranks: Sequence[RankResult]) -> None:

@@ -101,6 +101,7 @@ def train(task: RecipeTask, build: Build, resources: Resources) -> RecipeResult:
             program=PROGRAM,
             arguments=arguments,
             deadline_s=resources.timeout_s + SLOWEST_IMAGE_S * task.examples * task.epochs,
+            timeouts=load().timeouts.extended(resources.timeout_s),
         )
         ranks = run_job(job, resources.scratch, lambda message: _report_epoch(message, task, resources.say))
     curve = [(train, held_out) for train, held_out in ranks[0]["curve"]]

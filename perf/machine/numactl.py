@@ -8,6 +8,7 @@ from perf.machine.state.model import Finding, explanation_of
 from perf.machine.topology import Topology, format_cpulist
 
 _INSTALL = "apt-get install numactl (Debian, Ubuntu) or yum install numactl (Amazon Linux, Red Hat)"
+_REPLACE = "put the numactl of your distribution first on PATH: this one is a wrapper, or was changed"
 _ALLOW = "allow set_mempolicy (docker run --cap-add SYS_NICE), or run outside the container"
 
 
@@ -54,9 +55,15 @@ def find_numactl(topology: Topology, *, timeout_s: float = 10.0) -> Numactl:
         reason = trial.stderr.strip().partition("\n")[0] or f"exit code {trial.returncode}"
         return Numactl(None, f"numactl cannot bind here ({reason})", _ALLOW)
     policies = {line.split()[1] for line in trial.stdout.splitlines()}
-    if policies != {f"bind:{node.id}"}:
-        listed = ", ".join(sorted(policies)) or "nothing"
+    wanted = f"bind:{node.id}"
+    listed = ", ".join(sorted(policies)) or "nothing"
+    # Unbound mappings alone mean that the kernel refused. Any other policy was set by the program.
+    if policies and policies <= {wanted, "default"} and policies != {wanted}:
         return Numactl(None, f"numactl had no effect (memory policy: {listed})", _ALLOW)
+    if policies != {wanted}:
+        return Numactl(
+            None, f"{path} does not do what it was asked (memory policy: {listed} instead of {wanted})", _REPLACE
+        )
     return Numactl(path)
 
 

@@ -151,7 +151,7 @@ class Options:
         kind=values.PATH,
         metavar="FILE",
         default_text="this host",
-        help="train on the hosts in this file, one per line: node1, node1:2 or node1 slots=2",
+        help="train on the hosts in this file, one per line: node1, node1:2, node1 slots=2 or node[01-03,07]",
     )
     pretrained: bool = switch(
         "--perf-pretrained",
@@ -239,7 +239,8 @@ class Options:
         "--perf-timeout",
         kind=values.SECONDS,
         default=TIMEOUT_S,
-        help="kill a worker that does not answer for this time, in seconds",
+        help="kill a worker that does not answer for this time, in seconds; more than 300 extends the "
+        "limits on silent ranks in proportion",
     )
     resume: bool = switch(
         "--perf-resume", setting=False, **REPORTING, help="resume the latest unfinished session of the same command"

@@ -39,13 +39,14 @@ OnMessage = Callable[[Mapping[str, Any]], None]
 class _Rank:
     """What is known of one rank.
 
-    `last_message_s`: when its last message came, in seconds of the monotonic clock. `host`: where it runs. `result`:
-    what its program returned. `error`: what its program raised. `stall`: why it terminated itself. `ended`: how its
-    process ended. `answers`: those not yet fetched, by kind.
+    `last_message_s`: when its last message came, in seconds of the monotonic clock. `host`: where it runs. `started`:
+    whether MPI and Horovod have started on it. `result`: what its program returned. `error`: what its program raised.
+    `stall`: why it terminated itself. `ended`: how its process ended. `answers`: those not yet fetched, by kind.
     """
 
     last_message_s: float
     host: str
+    started: bool = False
     result: dict[str, Any] | None = None
     error: str | None = None
     stall: str | None = None
@@ -214,6 +215,7 @@ class RunningJob:
         for number, message in self._output.new_messages():
             rank = self._ranks[number]
             rank.last_message_s = now
+            rank.started = rank.started or "rank" in message
             rank.host = message.get("host", rank.host)
             rank.result = message.get("result", rank.result)
             rank.error = rank.error or message.get("error")
@@ -230,7 +232,10 @@ class RunningJob:
         now = time.monotonic()
         for number, rank in enumerate(self._ranks):
             silence_s = now - rank.last_message_s
-            if not rank.over and silence_s > self._job.timeouts.silence_s:
+            if not rank.over and not rank.started and silence_s > self._job.timeouts.start_s:
+                what = f"had not started, and sent nothing for {silence_s:.0f} s; a longer --perf-timeout waits longer"
+                raise self._error(number, what)
+            if not rank.over and rank.started and silence_s > self._job.timeouts.silence_s:
                 raise self._error(number, f"sent nothing for {silence_s:.0f} s: it is stopped or cut off")
             if rank.ended and rank.result is None and silence_s > self._job.timeouts.exit_s:
                 raise self._failure()

@@ -132,10 +132,13 @@ class WorkerGroup:
         return WarmUp(len(slowest.durations_ns), sum(slowest.durations_ns), all(reply.steady for reply in replies))
 
     def _prove_pinning(self) -> None:
-        for instance, proof in zip(self._instances, self._ask_all(Proof, "prove"), strict=True):
-            problems = check_pinning(instance.placement, msgspec.to_builtins(proof))
-            if problems:
-                raise WorkerError("the worker does not run where it was placed: " + "; ".join(problems), "")
+        problems = [
+            problem
+            for instance, proof in zip(self._instances, self._ask_all(Proof, "prove"), strict=True)
+            for problem in check_pinning(instance.placement, msgspec.to_builtins(proof))
+        ]
+        if problems:
+            raise WorkerError("pinning failed: " + "; ".join(problems), "")
 
     def save_outputs(self, path: Path) -> None:
         """Let the first instance run one pass and write its outputs to an .npz file."""

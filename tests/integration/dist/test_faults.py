@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 
@@ -223,6 +224,29 @@ def test_a_healthy_job_may_take_its_time(job: Launch, tmp_path: Path, token: str
     assert len(results) == 2
     ranks = [message["rank"] for message in messages if isinstance(message, dict) and "rank" in message]
     assert ranks == [0]
+
+
+# Longer than a rank that has started may be silent.
+SLEEP = ("sh", "-c", f'sleep {TIMEOUTS.silence_s + 1}; exec "$@"', "sh")
+
+
+@pytest.mark.parametrize("start_s", [60.0, 2.0])
+def test_a_rank_that_sleeps_before_its_first_word(job: Launch, tmp_path: Path, token: str, start_s: float) -> None:
+    before = launchers()
+    healthy = job(PROGRAM, {"rank": 1, "how": "healthy", "token": token, "steps": 3})
+    late = healthy.rank_placements[1].placement
+    late = replace(late, prefix=(*SLEEP, *late.prefix))
+    slow = replace(
+        healthy,
+        rank_placements=(healthy.rank_placements[0], RankPlacement(None, late)),
+        timeouts=msgspec.structs.replace(TIMEOUTS, start_s=start_s),
+    )
+    if start_s > TIMEOUTS.silence_s:
+        assert len(run_job(slow, tmp_path)) == 2
+    else:
+        with pytest.raises(WorkerError, match=r"^rank 1 of 2 on this host had not started, and sent nothing for 2 s"):
+            run_job(slow, tmp_path)
+        wait_until_gone(token, before, END_S)
 
 
 def test_a_deadline_ends_a_healthy_job(job: Launch, tmp_path: Path, token: str) -> None:

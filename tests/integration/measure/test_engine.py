@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import psutil
 import pytest
 
+from perf.errors import WorkerError
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 from perf.measure import engine
 from perf.measure.engine import Conditions, measure
@@ -208,10 +209,31 @@ def test_a_worker_that_runs_elsewhere_than_placed_is_refused(
     results = measure([alone], {}, conditions((narrowed,), scratch, effort), lambda *_: None, Ledger())
     (result,) = results.values()
     problem = result.failures["native-fp32"].what
-    assert problem.startswith(
-        "while warming up: the worker does not run where it was placed: instance 0: started on CPUs"
-    )
+    assert problem.startswith("while warming up: pinning failed: instance 0: started on CPUs")
     assert "the kernel narrows masks silently" in problem
+
+
+def test_every_misplaced_instance_is_reported(plan: Plan[Any], scratch: Path) -> None:
+    topology = read_topology()
+    if topology.physical_cores < 2:
+        pytest.skip("two instances need two cores")
+    first, second = place_instances(topology, instances=2, threads=1, numactl=find_numactl(topology))
+    # Each runs where the other one was placed.
+    swapped = [
+        dataclasses.replace(here, prefix=("taskset", "-c", str(there.cpus[0])), method="affinity")
+        for here, there in ((first, second), (second, first))
+    ]
+    group = WorkerGroup(plan.variants[0], swapped, scratch, timeout_s=60)
+    try:
+        group.load()
+        group.bind(plan.workloads[0])
+        with pytest.raises(WorkerError) as caught:
+            group.warm_up(dataclasses.replace(SMOKE, warm_up_s=0.1))
+    finally:
+        group.close()
+    for here, there in ((first, second), (second, first)):
+        problem = f"instance {here.instance}: started on CPUs {there.cpus[0]} instead of {here.cpus[0]}"
+        assert problem in caught.value.what
 
 
 def test_invocations_in_the_journal_are_not_measured_again(

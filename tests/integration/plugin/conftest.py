@@ -38,10 +38,16 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def sound(tmp_path_factory: pytest.TempPathFactory, store: Path, written: Path) -> Finished:
+def sound_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `sound`, which holds its cache."""
+    return tmp_path_factory.mktemp("sound")
+
+
+@pytest.fixture(scope="session")
+def sound(sound_folder: Path, store: Path, written: Path) -> Finished:
     """All that the smoke tier measures, compared with a baseline that is not there and then saved as one."""
     return run(
-        tmp_path_factory.mktemp("sound"),
+        sound_folder,
         *SMOKE,
         "perf/rnn/test_inference.py",
         "--perf-invocations=3",

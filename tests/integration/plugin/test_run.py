@@ -2,7 +2,10 @@
 
 import json
 import re
+from collections import defaultdict
+from itertools import chain
 from pathlib import Path
+from statistics import mean, median
 from typing import Any
 
 import msgspec
@@ -12,6 +15,7 @@ from perf.machine import read_topology
 from perf.runs.record import CaseRecord
 from tests.integration.plugin.conftest import properties
 from tests.support.inline import Finished
+from tests.support.session import cache_of
 
 pytestmark = pytest.mark.alone
 Benchmarks = dict[str, dict[str, Any]]
@@ -45,12 +49,36 @@ def test_figures_agree_with_the_passes(benchmarks: Benchmarks) -> None:
         assert info["latency_p50_s"] == pytest.approx(stats["median"], rel=1e-6)
         assert stats["min"] <= info["latency_p50_s"] <= info["latency_p90_s"] <= info["latency_p99_s"] <= stats["max"]
         assert stats["min"] <= info["latency_s"] <= stats["max"]
-        assert info["throughput_items_per_s"] * stats["mean"] == pytest.approx(info["items_per_pass"], rel=1e-6)
         assert 0 < info["slots_near_fastest"] <= 1
         assert [passes >= 1 for passes in info["warm_up_passes"]] == [True] * 3
         assert 10**7 < info["peak_memory_bytes"] < 10**10
         nodes = [placement.partition(",")[0] for placement in info["stack"]["placement"]]
         assert nodes == [f"instance {place}: node {node.id}" for place, node in enumerate(read_topology().nodes)]
+
+
+def test_throughput_is_the_sum_over_instances_and_latency_their_mean(
+    benchmarks: Benchmarks, sound_folder: Path
+) -> None:
+    """Computed again from the journal's passes: instance by instance, on however many nodes this machine has."""
+    (journal,) = cache_of(sound_folder).glob("runs/*/journal.jsonl")
+    slots: dict[str, list[list[list[int]]]] = defaultdict(list)
+    for line in journal.read_text().splitlines():
+        if measured := json.loads(line).get("measured"):
+            for block in measured["invocation"]["blocks"]:
+                for variant, slot in block["slots"].items():
+                    slots[f"{measured['key']['workload']} {variant}"].append(slot["instances_ns"])
+    assert slots.keys() == benchmarks.keys()
+    for name, stored in benchmarks.items():
+        info = stored["extra_info"]
+        instances = [
+            [ns / 1e9 for passes in of_instance for ns in passes] for of_instance in zip(*slots[name], strict=True)
+        ]
+        assert len(instances) == info["instances"]
+        throughput = sum(info["items_per_pass"] / mean(passes) for passes in instances)
+        assert info["throughput_items_per_s"] == pytest.approx(throughput, rel=1e-6)
+        latencies = [mean(median(passes) for passes in slot) / 1e9 for slot in slots[name]]
+        assert info["latency_s"] == pytest.approx(median(latencies), rel=1e-4)
+        assert sorted(stored["stats"]["data"]) == pytest.approx(sorted(chain(*instances)))
 
 
 def test_batch_size_is_items_per_pass(benchmarks: Benchmarks) -> None:
@@ -174,7 +202,8 @@ def test_arithmetic_is_counted_from_the_symbol_and_from_the_shape(benchmarks: Be
     recurrent = benchmarks[f"{RECURRENT} mkl-fp32"]["extra_info"]
     assert recurrent["facts"]["flops_per_pass"] == 2 * 5 * 2 * (4 * 16) * (16 + 16) * 2
     for info in (network, recurrent):
-        assert info["gflop_per_s"] == pytest.approx(info["facts"]["flops_per_pass"] / info["latency_s"] / 1e9)
+        of_one = info["facts"]["flops_per_pass"] / info["latency_s"] / 1e9
+        assert info["gflop_per_s"] == pytest.approx(NODES * of_one)
 
 
 def test_outputs_of_recurrent_networks_were_compared_with_the_equations(benchmarks: Benchmarks) -> None:

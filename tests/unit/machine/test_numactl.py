@@ -37,8 +37,7 @@ def test_a_missing_numactl_is_explained(tmp_path: Path, monkeypatch: pytest.Monk
         ),
         ("exit 3", "numactl cannot bind here (exit code 3)"),
         ("echo 7f00 default heap; echo 7f01 bind:0 stack", "numactl had no effect (memory policy: bind:0, default)"),
-        ("echo 7f00 bind:1 heap", "numactl had no effect (memory policy: bind:1)"),
-        ("true", "numactl had no effect (memory policy: nothing)"),
+        ("echo 7f00 default heap", "numactl had no effect (memory policy: default)"),
     ],
 )
 def test_a_numactl_that_does_not_bind_is_explained(fake_numactl: Path, script: str, problem: str) -> None:
@@ -46,6 +45,26 @@ def test_a_numactl_that_does_not_bind_is_explained(fake_numactl: Path, script: s
     numactl = find_numactl(ONE_NODE)
     assert (numactl.path, numactl.problem) == (None, problem)
     assert "SYS_NICE" in numactl.remedy
+
+
+@pytest.mark.parametrize(
+    ("script", "policies"),
+    [
+        ("echo 7f00 bind:1 heap", "bind:1"),
+        ("echo 7f00 default heap; echo 7f01 bind:1 stack", "bind:1, default"),
+        ("echo 7f00 interleave:0-1 heap", "interleave:0-1"),
+        ("true", "nothing"),
+    ],
+)
+def test_a_numactl_that_binds_elsewhere_is_not_blamed_on_the_container(
+    fake_numactl: Path, script: str, policies: str
+) -> None:
+    fake_numactl.write_text(f"#!/bin/sh\n{script}\n")
+    numactl = find_numactl(ONE_NODE)
+    expected = f"{fake_numactl} does not do what it was asked (memory policy: {policies} instead of bind:0)"
+    assert (numactl.path, numactl.problem) == (None, expected)
+    assert "SYS_NICE" not in numactl.remedy
+    assert "first on PATH" in numactl.remedy
 
 
 @pytest.mark.parametrize("script", ["#!/nonexistent\n", "#!/bin/sh\nexec sleep 9\n"])

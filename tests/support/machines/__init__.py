@@ -1,0 +1,1 @@
+"""Machines that we do not have."""
