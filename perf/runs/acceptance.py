@@ -53,7 +53,8 @@ class Waiver:
 @dataclass(frozen=True)
 class StoredBaseline:
     """A run that was stored: the `path` of its file, the number of its `cases`, the items that were `left_out` with the
-    reasons, the losses that were `accepted`, if any, and the `drift` since the anchor, if there was one.
+    reasons, the losses that were `accepted`, if any, the `drift` since the anchor, if there was one, and the patterns
+    of cases to drop that matched no lacking case (`unmatched`).
     """
 
     path: Path
@@ -61,6 +62,7 @@ class StoredBaseline:
     left_out: Mapping[str, str]
     accepted: AcceptedLosses | None
     drift: AnchorDrift | None = None
+    unmatched: tuple[str, ...] = ()
 
     @property
     def lines(self) -> list[str]:
@@ -72,6 +74,9 @@ class StoredBaseline:
                 lines.append(f"Accepted for the reason '{self.accepted.reason}': {', '.join(contested)}")
             if self.accepted.dropped:
                 lines.append(f"Dropped from {self.accepted.baseline}: {', '.join(self.accepted.dropped)}")
+        if self.unmatched:
+            count = counted(len(self.unmatched), "pattern matches", "patterns match")
+            lines.append(f"{count} no case that the run lacks: {_listed(self.unmatched)}")
         if self.drift:
             lines.append(self.drift.text)
         return [*lines, f"Stored as a baseline: {self.path} ({counted(self.cases, 'case')})"]
@@ -101,7 +106,8 @@ def store(
                 message = f"{REFUSED}: at {len(content) / 1e6:.0f} MB it would be too large to be read again"
                 raise PerfError(message, subject=str(folder), next_step="store a run that a session wrote")
             path = save(folder, name, content)
-            return StoredBaseline(path, len(run.cases), kept["perf"]["left_out"], accepted, drift)
+            unmatched = _unmatched(waiver.dropped, accepted.dropped if accepted else ())
+            return StoredBaseline(path, len(run.cases), kept["perf"]["left_out"], accepted, drift, unmatched)
     except OSError as error:
         step = "free some space or name another folder; then add --perf-resume, or run mxperf refresh again"
         raise PerfError(f"the run cannot be stored: {error.strerror}", subject=str(folder), next_step=step) from error
@@ -125,6 +131,8 @@ def accept(
     unnamed = [name for name in lacking if not any(fnmatchcase(name, pattern) for pattern in waiver.dropped)]
     if latest and unnamed:
         message = f"{REFUSED}: it lacks {counted(len(unnamed), 'case')} of {latest.name}: {_listed(unnamed)}"
+        if unmatched := _unmatched(waiver.dropped, lacking):
+            message += f". No lacking case matches {_listed(unmatched)}"
         step = "run the whole tier, or name the cases to drop: --perf-drop=PATTERN (mxperf refresh: --drop=PATTERN)"
         raise PerfError(message, subject=str(folder), next_step=step)
     creep = creep_of(run, folder, runs, tolerances)
@@ -265,6 +273,11 @@ def _disturbed(document: Mapping[str, Any]) -> dict[str, str]:
         for benchmark in document["benchmarks"]
         if any(not sample["floors"] for sample in benchmark["extra_info"]["samples"].values())
     }
+
+
+def _unmatched(patterns: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """Return the patterns that match none of the names."""
+    return tuple(pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in names))
 
 
 def _listed(names: Sequence[str]) -> str:

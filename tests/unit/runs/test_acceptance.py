@@ -68,6 +68,15 @@ def test_a_slice_must_name_what_it_lacks(tmp_path: Path) -> None:
     assert len(accepted.dropped) == 4
 
 
+def test_a_pattern_that_matches_no_lacking_case_is_named(tmp_path: Path) -> None:
+    stored(tmp_path, run_of(EQUAL))
+    part = run_of({WORKLOADS[0]: 0.0})
+    with pytest.raises(PerfError, match=r"No lacking case matches resnett\*"):
+        stored(tmp_path, part, Waiver(dropped=("resnett*", "squeezenet*")))
+    result = store(part, tmp_path, "part", Waiver(dropped=("resnett*", "*")), TOLERANCES)
+    assert "1 pattern matches no case that the run lacks: resnett*" in result.lines
+
+
 def test_losses_do_not_creep_in(tmp_path: Path) -> None:
     """Each step is within the variance between sessions; their sum is not."""
     stored(tmp_path, run_of(EQUAL))
