@@ -69,7 +69,7 @@ def combined(sessions: Sequence[Session]) -> dict[str, Any]:
     case comes from the newest session.
 
     Raises PerfError when there are fewer than `LEAST_SESSIONS`, when one is named twice, or when they differ in the
-    machine class, the tier, the machine's settings or a stack.
+    machine class, the tier, the machine's settings, the tolerances of the marker perf or a stack.
     """
     ordered = sorted(sessions, key=lambda session: ended_at(session.run.datetime))
     _check_together(ordered)
@@ -128,6 +128,8 @@ def _check_alike(session: Session, newest: Session) -> None:
         changed = [n for n in names if one.settings.get(n) != another.settings.get(n)]
         shown = [f"{n}: {one.settings.get(n)} -> {another.settings.get(n)}" for n in changed]
         problem = f"the machine's settings differ from those of {newest.path.name}: {'; '.join(shown)}"
+    elif marked := _marked_differently(session.run, newest.run):
+        problem = f"the marker perf sets other tolerances than in {newest.path.name}: {', '.join(marked)}"
     else:
         for name, case in session.run.cases.items():
             changes = _differences(case, newest.run.cases[name]) if name in newest.run.cases else []
@@ -136,6 +138,12 @@ def _check_alike(session: Session, newest: Session) -> None:
                 break
     if problem:
         raise PerfError(f"{REFUSED}: {problem}", subject=str(session.path), next_step=STEP)
+
+
+def _marked_differently(one: StoredRun, another: StoredRun) -> list[str]:
+    """Return the cases of both sessions that are marked with different tolerances."""
+    marks = one.perf.tolerances, another.perf.tolerances
+    return [name for name in one.cases if name in another.cases and marks[0].get(name) != marks[1].get(name)]
 
 
 def _differences(one: StoredCase, another: StoredCase) -> list[str]:

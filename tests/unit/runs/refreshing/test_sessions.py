@@ -113,6 +113,10 @@ def test_a_case_that_a_session_lacks_is_left_out_with_the_reason(tmp_path: Path)
         (lambda: moved(0.0, machine_class="c5.metal"), "machine class made-2c-1n-avx2, session-3.json has c5.metal"),
         (lambda: moved(0.0, tier="nightly"), "tier unknown, session-3.json has nightly"),
         (lambda: moved(0.0, settings={"kernel": "6.2.0"}), "settings differ .*kernel: 6.1.0 -> 6.2.0"),
+        (
+            lambda: moved(0.0, tolerances={CASE_NAMES[0]: {"change": 0.3}}),
+            f"sets other tolerances than in session-3.json: {CASE_NAMES[0]}",
+        ),
         (lambda: run_of({WORKLOADS[0]: 0.0}, wheel="c"), "ran another stack than in session-3.json: wheel: "),
         (lambda: moved(0.0, complete=False), "it is unfinished"),
         (lambda: moved(0.0, injected={"mkl-fp32": 0.05}), "slowed down on purpose"),
