@@ -15,6 +15,7 @@ from perf.published import published_classes
 from perf.runs.baseline import PUBLISHED, is_copy, usable_baseline
 from perf.runs.judges import judge_run, make_gate
 from perf.runs.refreshing.drift import Creep, creep_of
+from perf.runs.refreshing.marks import held_to_stored_marks
 from perf.runs.refreshing.outliers import slow_sessions
 from perf.runs.refreshing.records import AnchorDrift
 from perf.runs.schema import FEW, AcceptedLosses, StoredCase, StoredRun
@@ -135,8 +136,9 @@ def accept(
             message += f". No lacking case matches {_listed(unmatched)}"
         step = "run the whole tier, or name the cases to drop: --perf-drop=PATTERN (mxperf refresh: --drop=PATTERN)"
         raise PerfError(message, subject=str(folder), next_step=step)
+    run, wider = held_to_stored_marks(run, runs, tolerances)
     creep = creep_of(run, folder, runs, tolerances)
-    contested = _contested(run, runs, creep, tolerances)
+    contested = {**wider, **_contested(run, runs, creep, tolerances)}
     if contested and not waiver.reason:
         listed = _listed([f"{name} ({kind})" for name, kind in contested.items()])
         sums = f". {creep.drift.text}" if creep else ""

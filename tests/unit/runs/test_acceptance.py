@@ -77,6 +77,19 @@ def test_a_pattern_that_matches_no_lacking_case_is_named(tmp_path: Path) -> None
     assert "1 pattern matches no case that the run lacks: resnett*" in result.lines
 
 
+@pytest.mark.parametrize("changes", [EQUAL, SLOWER])
+def test_a_marker_widens_no_stored_tolerance_without_a_reason(tmp_path: Path, changes: dict[str, float]) -> None:
+    stored(tmp_path, run_of(EQUAL))
+    name = "resnet50_v1-b1-mkl-fp32"
+    marked = run_of(changes, tolerances={name: {"change": 0.5, "resolution": 0.7}})
+    why = "marked with a wider tolerance than in" if changes is EQUAL else "drifted against"
+    with pytest.raises(PerfError, match=rf"{name} \({why} 0001_made\.json\)"):
+        stored(tmp_path, marked)
+    accepted = stored(tmp_path, marked, Waiver(reason="noisy")).perf.accepted
+    assert accepted is not None
+    assert list(accepted.verdicts) == [name]
+
+
 def test_losses_do_not_creep_in(tmp_path: Path) -> None:
     """Each step is within the variance between sessions; their sum is not."""
     stored(tmp_path, run_of(EQUAL))

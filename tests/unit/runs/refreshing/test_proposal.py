@@ -281,9 +281,18 @@ def test_unrelated_histories_need_the_whole_history(repository: Repository) -> N
     assert caught.value.next_step == "fetch the whole history (fetch-depth: 0)"
 
 
+def test_wider_tolerances_that_the_run_does_not_name_are_a_problem(repository: Repository) -> None:
+    path = repository.store(run_of(EQUAL))
+    content = json.loads(path.read_text())
+    content["perf"]["tolerances"] = {CASE_NAMES[1]: {"change": 0.5, "resolution": 0.7}}
+    path.write_text(json.dumps(content))
+    (problem,) = repository.judged().problems
+    assert f"{CASE_NAMES[1]} (marked with a wider tolerance than in " in problem
+
+
 def test_tolerances_that_the_run_brings_are_named(repository: Repository) -> None:
     content = run_of(EQUAL)
     content["perf"]["tolerances"] = {CASE_NAMES[1]: {"change": 0.5, "resolution": 0.7}}
-    repository.store(content)
+    repository.store(content, Waiver(reason="noisy"))
     (line,) = repository.judged().judged
     assert f"Tolerance by the marker perf: {CASE_NAMES[1]} (change 50.0%, resolution 70.0%)" in line

@@ -107,7 +107,7 @@ def test_a_slow_session_is_judged_by_the_tolerance_that_the_case_was_marked_with
     folder: Path, sessions: list[Path]
 ) -> None:
     spoiled(sessions[-1], 2.0)
-    for path in sessions:
+    for path in [*sessions, *folder.rglob("*.json")]:
         document = json.loads(path.read_text())
         document["perf"]["tolerances"] = {CASE: {"change": 0.6, "resolution": 0.8}}
         written(path, document)
