@@ -19,12 +19,13 @@ NEXT_RELEASE = "measure it in a release that has it (docs/other-wheels.md), or l
 
 
 def program_for(data: NetworkVariant, artifacts: Artifacts, resources: Resources) -> Program:
-    """Return what a variant runs in its build. It is fused only in releases that can fuse.
+    """Return what a variant runs in its build. It is fused only in releases that can fuse. Only the very wheel that
+    quantised the network runs those files: another one that reports the same version may have another quantiser.
 
     Raises PerfError when the disk is full or the cache cannot be used.
     """
     build = resources.build(data.build)
-    if data.artifact == "fp32" or build.facts.mxnet == artifacts.quantised_by:
+    if data.artifact == "fp32" or build.content_sha256 == artifacts.quantised_by:
         program = artifacts.program(data)
     else:
         program = _own_int8(artifacts, build, resources)
