@@ -18,8 +18,8 @@ TEMPLATE = Path(__file__).with_name("chart.html.jinja")
 # The size of a panel, and the space around its lines, in pixels.
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 400, 170, 44, 8, 10, 24
 RADIUS = 3.5
-# The width of a character of the labels, in pixels, and the least characters of one.
-CHARACTER, SHORTEST = 6.2, 4
+# The width of a character of the labels, in pixels.
+CHARACTER = 6.2
 
 
 def chart_of(grid: Grid) -> str:
@@ -86,5 +86,5 @@ def _mark(svg: Element, grid: Grid, place: tuple[str, str], point: Interval, up:
 
 def _shortened(release: str, width: float) -> str:
     """Return a release's name as far as it fits into a width in pixels; candidates may have long ones."""
-    fitting = max(SHORTEST, int(width / CHARACTER))
+    fitting = max(1, int(width / CHARACTER))
     return release if len(release) <= fitting else f"{release[: fitting - 1]}…"
