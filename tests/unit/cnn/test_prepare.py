@@ -12,7 +12,7 @@ from perf.cnn import family
 from perf.cnn.artifacts import releases
 from perf.cnn.artifacts.prepare import FILES, Artifacts, prepare, weights_file
 from perf.cnn.artifacts.releases import program_for
-from perf.cnn.artifacts.store import MANIFEST, Manifest, ZooFailedError, ZooTask, cause_of, verified_manifest
+from perf.cnn.artifacts.store import MANIFEST, Manifest, ZooFailedError, ZooTask, verified_manifest
 from perf.cnn.checks.layers import fp32_of
 from perf.cnn.family import CnnFamily
 from perf.cnn.networks import catalogue
@@ -81,7 +81,7 @@ Stack trace:
     ],
 )
 def test_the_cause_of_a_failed_process_is_one_line(finished: Finished, cause: str) -> None:
-    assert cause_of(finished) == cause
+    assert finished.cause == cause
 
 
 def test_a_quantised_network_is_refused_with_the_name_to_use(tmp_path: Path) -> None:
