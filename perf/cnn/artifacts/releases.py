@@ -58,8 +58,10 @@ def _own_int8(artifacts: Artifacts, build: Build, resources: Resources) -> Progr
     """Return the network as the release of `build` quantises it, with the same images as `zoo`."""
     own, network = artifacts.manifest.settings, artifacts.network
     files = artifacts.symbol("fp32"), artifacts.params("fp32")
+    zoo = resources.build("zoo")
+    packages = (zoo.folder / zoo.facts.library).parents[1]
     task = ZooTask(
-        module="artifacts.int8",
+        module="artifacts.own_int8",
         name=f"{network}-{build.facts.mxnet}",
         settings={
             "network": network,
@@ -72,7 +74,12 @@ def _own_int8(artifacts: Artifacts, build: Build, resources: Resources) -> Progr
             "scripts_sha256": sha256(*SCRIPTS),
         },
         files=INT8_FILES,
-        inputs={"symbol": str(files[0]), "params": str(files[1]), "calibration_file": str(artifacts.images)},
+        inputs={
+            "symbol": str(files[0]),
+            "params": str(files[1]),
+            "calibration_file": str(artifacts.images),
+            "packages": str(packages),
+        },
         progress=f"quantising {network} with {build.facts.wheel} ({own['calibration']['mode']} calibration)",
         next_step=NEXT_STEP,
     )

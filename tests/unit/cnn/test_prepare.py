@@ -168,10 +168,14 @@ def test_every_other_wheel_quantises_the_network_itself_whatever_version_it_repo
     monkeypatch.setattr(releases, "obtain", refuse)
     whose = Manifest({**manifest, "exclusions": ["Flatten"]}, {}, {"draw": [1]})
     artifacts = Artifacts(whole, whose, quantised_by="a" * 64)
-    lent = resources(whole.parent, lambda role: build(role, mxnet=version, content_sha256="b" * 64))
+    folders = {"mkl": Path("/own"), "zoo": Path("/zoo")}
+    lent = resources(
+        whole.parent, lambda role: build(role, mxnet=version, content_sha256="b" * 64, folder=folders[role])
+    )
     program = program_for(catalogue().variants["mkl-int8"], artifacts, lent)
     assert program.problem == f"the network could not be quantised by mxnet {version}: MXNetError: no"
     ((task, own),) = tasks
     assert own.role == "mkl", "the release that runs it makes it"
+    assert task.inputs["packages"] == "/zoo", "entropy calibration needs SciPy, which only zoo has"
     assert task.settings["draw"] == [1], "on the images that zoo drew"
     assert task.settings["quantiser"] == msgspec.to_builtins(quantiser_of(version))
