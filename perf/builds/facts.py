@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from perf.builds.data import load
-from perf.builds.process import run, worker_variables
+from perf.builds.process import Finished, run, worker_variables
 from perf.builds.releases import Release, instead, release_of
 from perf.builds.spec import OPTION, BuildSpec
 from perf.errors import PerfError
@@ -16,6 +16,10 @@ from perf.worker.probe import MXNET_LOADED, NUMPY_LOADED
 # Importing takes one second from a warm disk; a cold or shared one may need minutes.
 PROBE_TIMEOUT_S = 300.0
 MISSING_LIBRARY = re.compile(r"(lib\S+): cannot open shared object file")
+# How libraries of CUDA begin, which no machine of this suite has or needs.
+CUDA = re.compile(r"lib(cu|nv|nccl)")
+# How to install the library that wheels need from the system.
+PACKAGES = {"libgomp.so.1": " (apt-get install libgomp1)"}
 # Makes OpenBLAS print which kernels it chose (dynamic.c).
 PRINT_KERNELS = {"OPENBLAS_VERBOSE": "2"}
 CHOSEN = re.compile(r"^Core: (\w+)$", re.MULTILINE)
@@ -87,7 +91,7 @@ class Probed:
 def probe(folder: Path, spec: BuildSpec) -> Probed:
     """Import MXNet, and whatever else the role needs, in the environment at `folder`, and return what that shows.
 
-    Raises PerfError, with the last lines of the output, when an import fails.
+    Raises PerfError, with the reason in one line, when an import fails.
     """
     command = [str(folder / "bin" / "python"), "-m", "perf.worker.probe", *spec.role.imports]
     environment = worker_variables(spec.role.variables, threads=1, extra=PRINT_KERNELS)
@@ -96,12 +100,7 @@ def probe(folder: Path, spec: BuildSpec) -> Probed:
     if not spec.locked:
         step = f"name a wheel that works on Python {load().python}; or {step}"
     if finished.code:
-        if missing := MISSING_LIBRARY.search(finished.last_lines()):
-            step = (
-                f"install the system library {missing[1]} (apt-get install libgomp1 for libgomp.so.1), then run again"
-            )
-        message = f"MXNet cannot be imported: {finished.last_lines()}"
-        raise PerfError(message, subject=spec.subject, next_step=step)
+        raise not_imported(finished, spec, step)
     try:
         reply = msgspec.json.decode(finished.stdout.rstrip().rpartition("\n")[2], type=_Reply)
     except msgspec.MsgspecError as error:
@@ -113,6 +112,18 @@ def probe(folder: Path, spec: BuildSpec) -> Probed:
         libraries.setdefault("BLAS", f"OpenBLAS in {Path(reply.facts.library).name}")
     # With another BLAS, it is SciPy's OpenBLAS that printed: MXNet imports SciPy where there is one.
     return Probed(reply.facts, libraries, kernels if "openblas" in libraries.get("BLAS", "").lower() else None)
+
+
+def not_imported(finished: Finished, spec: BuildSpec, step: str) -> PerfError:
+    """Return the error about a failed import of MXNet, with its reason in one line; `step` is what to do about one that
+    is no missing library.
+    """
+    if missing := MISSING_LIBRARY.search(finished.cause):
+        step = f"install the system library {missing[1]}{PACKAGES.get(missing[1], '')}, then run again"
+        if CUDA.match(missing[1]):
+            usable = instead(spec.version, mkldnn=spec.role.mkldnn)
+            step = f"name a wheel without CUDA, such as {OPTION} {spec.name}={usable}"
+    return PerfError(f"MXNet cannot be imported: {finished.cause}", subject=spec.subject, next_step=step)
 
 
 def blas_kernels(stderr: str) -> str | None:

@@ -1,6 +1,7 @@
 """Starting uv and the builds' Pythons: with the right variables, a timeout, and no process left behind."""
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,8 @@ from perf.files import ROOT
 
 # How many of a program's last lines an error shows: enough for the end of a traceback.
 SHOWN_LINES = 12
+# Python's line for an exception that nobody caught: its type, with the module's name, and its text.
+RAISED = re.compile(r"^(?:\w+\.)*(?:\w*Error|\w*Exception|\w*Interrupt)(?::.*)?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,12 @@ class Finished:
     code: int
     stdout: str
     stderr: str
+
+    @property
+    def cause(self) -> str:
+        """Why it failed, in one line: its last uncaught exception, or else how it ended."""
+        raised = RAISED.findall(self.stderr)
+        return raised[-1].strip() if raised and self.code > 0 else self.last_lines().splitlines()[0]
 
     def last_lines(self) -> str:
         """Return how it ended and the last lines that it wrote to stderr, for an error message."""

@@ -43,6 +43,11 @@ class Quantiser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unsigned_only: bool = False
     appends_identity: bool = False
 
+    @property
+    def takes_negative_data(self) -> bool:
+        """Whether it quantises data with signs. If not, it also does not calibrate the inputs of a network."""
+        return self.arguments.get("quantized_dtype") != "uint8"
+
 
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A release of MXNet.

@@ -24,6 +24,8 @@ DIFFERS = 1
 # The exit code when networks are not examined yet.
 UNFINISHED = 3
 MINUTE_S = 60.0
+# A week, longer than any census takes: what is meant is another unit, or no number (nan).
+MAX_MINUTES = 7 * 24 * 60
 
 
 def census(
@@ -35,7 +37,9 @@ def census(
         list[str] | None,
         typer.Option(help="Examine this network of your own too, written as for --perf-symbol. May be repeated."),
     ] = None,
-    minutes: Annotated[float | None, typer.Option(help="Begin no further network after N minutes.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, max=MAX_MINUTES, help="Begin no further network after N minutes.")
+    ] = None,
     folder: Annotated[Path, typer.Option(help="Where the census keeps its results and tables.")] = Path("census"),
 ) -> None:
     """Examine every classification network that GluonCV names: whether FP32 agrees with the native build and INT8 is as

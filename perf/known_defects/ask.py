@@ -6,7 +6,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
-from perf.builds import Build
+from perf.builds import Build, BuildFacts
 from perf.builds.releases import quantiser_of, release_of
 from perf.cnn.checks.defects import NETWORKS
 from perf.cnn.operators.base import OperatorCase
@@ -71,8 +71,8 @@ def why_not(name: str, defect: Defect, build: Build) -> str | None:
     quantiser = quantiser_of(build.facts.mxnet)
     if quantiser is None:
         return release.missing["int8"]
-    if quantiser.arguments.get("quantized_dtype") == "uint8":  # 1.4
-        return "it quantises an input only if the range is fed as two more inputs, and takes no negative data"
+    if not quantiser.takes_negative_data and _unsigned(name, case_of(defect)) is None:
+        return "the defect needs negative data, which the release does not quantise"
     return None if read_machine().has_isa(ISA) else "this CPU lacks AVX512-VNNI"
 
 
@@ -83,7 +83,8 @@ def _ask_rnn(defect: Defect, resources: Resources) -> Answer:
 
 
 def _ask_operator(name: str, defect: Defect, resources: Resources) -> Answer:
-    case, facts = case_of(defect), resources.build("mkl").facts
+    facts = resources.build("mkl").facts
+    case = example_for(name, defect, facts)
     variants = _affected(name, case) if facts.mkldnn else ["native-fp32"]
     # In new workers: some defects read foreign memory, whose content is then the same every time.
     with OperatorWorkers(resources) as workers:
@@ -98,6 +99,21 @@ def _ask_operator(name: str, defect: Defect, resources: Resources) -> Answer:
             if problem:
                 return Answer("fails", problem)
     return Answer("passes")
+
+
+def example_for(name: str, defect: Defect, facts: BuildFacts) -> OperatorCase:
+    """Return the example of a defect as a build can be asked: with absolute values where it takes no negative data."""
+    case, quantiser = case_of(defect), quantiser_of(facts.mxnet)
+    unsigned = quantiser is not None and not quantiser.takes_negative_data and _quantised(name, defect)
+    return (unsigned and _unsigned(name, case)) or case
+
+
+def _unsigned(name: str, case: OperatorCase) -> OperatorCase | None:
+    """Return a case with the absolute values of its data; None if the defect does not affect it then, or if an input
+    stays negative.
+    """
+    unsigned = msgspec.structs.replace(case, signed=False)
+    return unsigned if _affected(name, unsigned) and not any(signs_of(unsigned).values()) else None
 
 
 def roughly(case: OperatorCase) -> ExactOutput:

@@ -12,6 +12,7 @@ import msgspec
 
 from perf.builds import check_overrides, parse_overrides
 from perf.builds.releases import ladder
+from perf.builds.spec import OPTION
 from perf.errors import PerfError
 from perf.files import read_toml
 from perf.measure.tiers import Effort
@@ -149,7 +150,8 @@ def selected_rungs(first: str | None, last: str | None, candidates: Sequence[str
         try:
             check_overrides(parse_overrides([f"mkl={wheel}"]))
         except PerfError as error:
-            raise PerfError(error.what, subject=f"--with {wheel}", next_step=error.next_step) from error
+            step = (error.next_step or "").replace(f"{OPTION} mkl=", "--with ")
+            raise PerfError(error.what, subject=f"--with {wheel}", next_step=step) from error
     for rung in chosen:
         if sum(other.release == rung.release for other in chosen) > 1:
             step = "name every wheel once, by a file name or requirement of its own"

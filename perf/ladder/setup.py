@@ -70,11 +70,13 @@ def conditions_of(place: Place, tier: LadderTier) -> dict[str, Any]:
 def effort_for(tier: LadderTier, minutes: float, cells: int) -> Effort:
     """Return how hard to measure each of `cells`, so that all of them take this many minutes.
 
-    Raises PerfError when the time is too short for the fewest invocations.
+    Raises PerfError when the time is too short for the fewest invocations, or no number.
     """
     effort = tier.effort
     each_s = START_S + SIDE_BY_SIDE_BUDGET * effort.block_budget_s
     least_min = math.ceil(cells * effort.min_invocations * each_s / 60)
+    if not math.isfinite(minutes):
+        raise PerfError(f"{minutes:g} is no time", subject="--minutes", next_step="give a number of minutes")
     if minutes * 60 < cells * effort.min_invocations * each_s:
         message = f"{counted(cells, 'cell')} take {least_min} min at least; {minutes:g} min are too few"
         step = f"give --minutes {least_min} or more, or choose workloads with --only, or releases with --from and --to"

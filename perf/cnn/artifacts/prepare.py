@@ -50,25 +50,21 @@ class Artifacts:
     """A network's files in a `folder`, verified against their `manifest`.
 
     `no_int8` says why there is no quantised network; it is None where there is one. `images` is the file of calibration
-    images; None for synthetic ones.
+    images; None for synthetic ones. `quantised_by` is the content of the wheel that quantised it (`Build`); None if
+    unknown. It is in no manifest: the name of a folder holds the build's, which determines it.
     """
 
     folder: Path
     manifest: Manifest
     no_int8: str | None = None
     images: Path | None = None
+    quantised_by: str | None = None
 
     @property
     def network(self) -> str:
         """GluonCV's name of the network."""
         name: str = self.manifest.settings["network"]
         return name
-
-    @property
-    def quantised_by(self) -> str:
-        """The version of MXNet that quantised it."""
-        version: str = self.manifest.settings["mxnet"]
-        return version
 
     @property
     def image_size(self) -> int:
@@ -162,7 +158,7 @@ def with_int8_if_possible(
     of calibration, None for synthetic ones. Raises as `obtain` does.
     """
     try:
-        return Artifacts(*obtain(task, zoo, threads, cache, say), images=images)
+        return Artifacts(*obtain(task, zoo, threads, cache, say), images=images, quantised_by=zoo.content_sha256)
     except ZooFailedError as error:
         say(f"{task.name}: quantising it failed: {error.cause}")
         plain = replace(
@@ -172,7 +168,7 @@ def with_int8_if_possible(
             progress=f"preparing {task.name} in FP32 only, without MKL-DNN",
             variables=WITHOUT_MKLDNN,
         )
-        return Artifacts(*obtain(plain, zoo, threads, cache, say), no_int8=error.cause, images=images)
+        return Artifacts(*obtain(plain, zoo, threads, cache, say), error.cause, images, zoo.content_sha256)
 
 
 def image_size(network: str, *, zoo: Build, threads: int, cache: Path, say: Callable[[str], None]) -> int:

@@ -19,12 +19,13 @@ NEXT_RELEASE = "measure it in a release that has it (docs/other-wheels.md), or l
 
 
 def program_for(data: NetworkVariant, artifacts: Artifacts, resources: Resources) -> Program:
-    """Return what a variant runs in its build. It is fused only in releases that can fuse.
+    """Return what a variant runs in its build. It is fused only in releases that can fuse. Only the very wheel that
+    quantised the network runs those files: another one that reports the same version may have another quantiser.
 
     Raises PerfError when the disk is full or the cache cannot be used.
     """
     build = resources.build(data.build)
-    if data.artifact == "fp32" or build.facts.mxnet == artifacts.quantised_by:
+    if data.artifact == "fp32" or build.content_sha256 == artifacts.quantised_by:
         program = artifacts.program(data)
     else:
         program = _own_int8(artifacts, build, resources)
@@ -57,8 +58,10 @@ def _own_int8(artifacts: Artifacts, build: Build, resources: Resources) -> Progr
     """Return the network as the release of `build` quantises it, with the same images as `zoo`."""
     own, network = artifacts.manifest.settings, artifacts.network
     files = artifacts.symbol("fp32"), artifacts.params("fp32")
+    zoo = resources.build("zoo")
+    packages = (zoo.folder / zoo.facts.library).parents[1]
     task = ZooTask(
-        module="artifacts.int8",
+        module="artifacts.own_int8",
         name=f"{network}-{build.facts.mxnet}",
         settings={
             "network": network,
@@ -71,7 +74,12 @@ def _own_int8(artifacts: Artifacts, build: Build, resources: Resources) -> Progr
             "scripts_sha256": sha256(*SCRIPTS),
         },
         files=INT8_FILES,
-        inputs={"symbol": str(files[0]), "params": str(files[1]), "calibration_file": str(artifacts.images)},
+        inputs={
+            "symbol": str(files[0]),
+            "params": str(files[1]),
+            "calibration_file": str(artifacts.images),
+            "packages": str(packages),
+        },
         progress=f"quantising {network} with {build.facts.wheel} ({own['calibration']['mode']} calibration)",
         next_step=NEXT_STEP,
     )

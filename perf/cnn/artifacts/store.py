@@ -6,7 +6,6 @@ A folder is made once, moved into place whole, and checked against its manifest 
 import errno
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,14 +14,12 @@ from typing import Any
 
 import msgspec
 
-from perf.builds import Build, Finished, process_environment, run
+from perf.builds import Build, process_environment, run
 from perf.cache import locked, remove, remove_leftovers, unfinished, unusable
 from perf.errors import PerfError
 from perf.files import put_in_place, read_json, write_whole
 
 MANIFEST = "manifest.json"
-# Python's line for an exception that nobody caught: its type, with the module's name, and its text.
-RAISED = re.compile(r"^(?:\w+\.)*(?:\w*Error|\w*Exception|\w*Interrupt)(?::.*)?$", re.MULTILINE)
 # Entropy calibration searches thresholds in Python, about 5 s a layer in 1.5.0; ResNet-152 has 152 of them.
 TIMEOUT_S = 3600.0
 # With less space left on the disk, a failure is put down to the full disk.
@@ -154,11 +151,5 @@ def _run(task: ZooTask, request: Path, zoo: Build, threads: int) -> dict[str, An
         # MXNet does not say why a write failed.
         if shutil.disk_usage(request.parent).free < FULL_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        raise ZooFailedError(cause_of(finished), finished.last_lines(), task)
+        raise ZooFailedError(finished.cause, finished.last_lines(), task)
     return dict(result)
-
-
-def cause_of(finished: Finished) -> str:
-    """Return why a process failed, in one line: its last uncaught exception, or else how it ended."""
-    raised = RAISED.findall(finished.stderr)
-    return raised[-1].strip() if raised and finished.code > 0 else finished.last_lines().splitlines()[0]

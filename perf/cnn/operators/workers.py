@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from perf.builds import Quantiser, quantiser_of
 from perf.cnn.operators.base import Arrays, OperatorCase
+from perf.cnn.operators.kinds import Pooling
 from perf.errors import WorkerError
 from perf.measure.family import Resources
 from perf.measure.workers.instance import Instance
@@ -37,12 +38,21 @@ VARIANTS = {
 }
 
 
-def _for_single_operators(quantiser: Quantiser | None) -> Quantiser | None:
-    """Return how a release quantises an operator that is alone: whatever it leaves in FP32 in networks."""
-    if quantiser is None:
-        return None
+def _for_single_operators(quantiser: Quantiser, case: OperatorCase) -> Quantiser:
+    """Return how a release quantises a case: whatever it leaves in FP32 in networks, and as the last operator of a
+    network where the case asks for that.
+    """
     arguments = {**quantiser.arguments, **quantiser.alone}
-    return msgspec.structs.replace(quantiser, arguments=arguments, excluded=[], unsigned_only=False)
+    identity = quantiser.appends_identity and not (isinstance(case, Pooling) and case.last)
+    return msgspec.structs.replace(
+        quantiser, arguments=arguments, excluded=[], unsigned_only=False, appends_identity=identity
+    )
+
+
+def ranges_of(data: Arrays) -> Arrays:
+    """Return the range of each input, as the inputs from which 1.4 reads it: NAME_min and NAME_max."""
+    ends = {"min": np.min, "max": np.max}
+    return {f"{name}_{end}": of(values).reshape(1) for name, values in data.items() for end, of in ends.items()}
 
 
 class OperatorWorkers:
@@ -73,7 +83,10 @@ class OperatorWorkers:
         settings = VARIANTS[variant]
         facts = self._resources.build(settings.role).facts
         data = case.data()
-        arrays = {"parameters": parameters or case.parameters(), "data": data, "calibration": calibration or data}
+        quantiser = quantiser_of(facts.mxnet) if settings.quantised else None
+        calibration = calibration or data
+        fed = {} if quantiser is None or quantiser.takes_negative_data else ranges_of(calibration)
+        arrays = {"parameters": parameters or case.parameters(), "data": data | fed, "calibration": calibration}
         paths = {kind: self._written(kind, values) for kind, values in arrays.items()}
         output = self._resources.scratch / "operators-output.npz"
         try:
@@ -86,7 +99,7 @@ class OperatorWorkers:
                 parameters=paths["parameters"],
                 subgraph=settings.subgraph if facts.release.fuses else None,
                 calibration=calibrated,
-                quantiser=_for_single_operators(quantiser_of(facts.mxnet)),
+                quantiser=quantiser and _for_single_operators(quantiser, case),
             )
             worker.ask(Done, "bind", inputs={}, scales={}, seed=0, arrays=paths["data"])
             worker.ask(Done, "save_outputs", path=str(output))

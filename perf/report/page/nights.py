@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import SubElement
 
 from markupsafe import Markup
 
@@ -11,6 +11,7 @@ from perf.history.tables import SHOWN_NIGHTS, coverage_lines, described, since_t
 from perf.history.warnings import warnings_of
 from perf.judge.change import Change
 from perf.report.page.data import HistorySeries, HistoryView, Interval
+from perf.report.page.elements import line, markup, picture, text
 from perf.report.page.svg import Axis
 from perf.runs.verdict import fails
 
@@ -75,15 +76,13 @@ def nights_svg(series: HistorySeries) -> Markup:
     up = Axis(ends, bottom, EDGE)
     step = (WIDTH - LEFT - EDGE) / max(1, len(series.days))
     across = [round(LEFT + (number + 0.5) * step, 1) for number in range(len(series.days))]
-    attributes = {"viewBox": f"0 0 {WIDTH} {HEIGHT}", "role": "img", "style": f"max-width:{WIDTH}px"}
-    svg = Element("svg", {**attributes, "aria-label": f"nights of {series.name} over {series.over}"})
+    svg = picture(WIDTH, HEIGHT, f"nights of {series.name} over {series.over}")
     for tick in up.ticks:
-        _line(svg, "grid", (LEFT, up(tick)), (WIDTH - EDGE, up(tick)))
-        text = SubElement(svg, "text", {"x": str(LEFT - 6), "y": str(up(tick) + 4), "text-anchor": "end"})
-        text.text = f"{tick:.4g}"
+        line(svg, "grid", LEFT, up(tick), WIDTH - EDGE, up(tick))
+        text(svg, f"{tick:.4g}", LEFT - 6, up(tick) + 4, "end")
     for day, x in zip(series.days, across, strict=True):
         if day in series.firsts:
-            _line(svg, "border", (x - step / 2, EDGE), (x - step / 2, bottom))
+            line(svg, "border", x - step / 2, EDGE, x - step / 2, bottom)
     above = [(x, up(ratio.high or ratio.value)) for x, ratio in zip(across, series.ratios, strict=True)]
     below = [(x, up(ratio.low or ratio.value)) for x, ratio in zip(across, series.ratios, strict=True)]
     SubElement(svg, "polygon", {"class": "band", "points": _points([*above, *reversed(below)])})
@@ -91,13 +90,8 @@ def nights_svg(series: HistorySeries) -> Markup:
         place = {"cx": str(x), "cy": str(up(ratio.value)), "r": str(RADIUS)}
         mark = SubElement(svg, "circle", {"class": "fastest" if failed else "typical", **place})
         SubElement(mark, "title").text = f"{day}: {ratio.value:.4g}{', failed' if failed else ''}"
-    return Markup(tostring(svg, encoding="unicode"))  # noqa: S704 - ElementTree has escaped every text
+    return markup(svg)
 
 
 def _points(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{x},{y}" for x, y in points)
-
-
-def _line(svg: Element, style: str, begin: tuple[float, float], end: tuple[float, float]) -> None:
-    places = zip(("x1", "y1", "x2", "y2"), (*begin, *end), strict=True)
-    SubElement(svg, "line", {"class": style, **{name: f"{value:g}" for name, value in places}})

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement
 
 from markupsafe import Markup
 
 from perf.judge.statistics import quantile
 from perf.report.page.data import Blocks, Figure, Interval, Series
+from perf.report.page.elements import line, markup, picture, text
 from perf.wording import counted
 
 WIDTH, ROW, TOP = 640, 22, 8
@@ -77,31 +78,31 @@ def _rows(figure: Figure) -> Markup:
     categories = list(dict.fromkeys(name for curve in figure.curves for name in curve.points))
     height = TOP + ROW * len(categories) + BOTTOM
     axis = Axis(_figures(figure), LEFT, WIDTH - RIGHT, log=True)
-    svg = _svg(WIDTH, height, figure.title)
+    svg = picture(WIDTH, height, figure.title)
     floor = height - BOTTOM
     for tick in axis.ticks:
-        _line(svg, "grid", axis(tick), TOP, axis(tick), floor)
-        _text(svg, f"{tick:g}", axis(tick), floor + 15, "middle")
-    _text(svg, figure.unit, (LEFT + WIDTH - RIGHT) / 2, height - 6, "middle")
+        line(svg, "grid", axis(tick), TOP, axis(tick), floor)
+        text(svg, f"{tick:g}", axis(tick), floor + 15, "middle")
+    text(svg, figure.unit, (LEFT + WIDTH - RIGHT) / 2, height - 6, "middle")
     lanes = 1 + max((n for n, _ in enumerate(figure.curves)), default=0)
     for number, category in enumerate(categories):
         top = TOP + ROW * number
-        _text(
+        text(
             svg, category if len(category) <= LABEL else category[: LABEL - 1] + "…", LEFT - 8, top + ROW / 2 + 4, "end"
         )
-        _line(svg, "lane", LEFT, top + ROW, WIDTH - RIGHT, top + ROW)
+        line(svg, "lane", LEFT, top + ROW, WIDTH - RIGHT, top + ROW)
         for lane, curve in enumerate(figure.curves):
             if category in curve.points:
                 y = round(top + GAP + (lane + 0.5) * (ROW - 2 * GAP) / lanes, 1)
                 _mark(svg, curve.style, f"{category}, {curve.name}", curve.points[category], axis, y)
-    return _markup(svg)
+    return markup(svg)
 
 
 def _mark(svg: Element, style: str, name: str, point: Interval, axis: Axis, y: float) -> None:
     group = SubElement(svg, "g", {"class": style})
     SubElement(group, "title").text = f"{name}: {interval_text(point)}"
     if point.low is not None and point.high is not None:
-        _line(group, "interval", axis(point.low), y, axis(point.high), y)
+        line(group, "interval", axis(point.low), y, axis(point.high), y)
     x = axis(point.value)
     if style.startswith("published"):
         size = RADIUS - 0.5
@@ -117,14 +118,14 @@ def _lines(figure: Figure) -> Markup:
     across = Axis(numbers, left, WIDTH - RIGHT, log=figure.number == SCALING_FIGURE)
     floor = LINES_HEIGHT - BOTTOM
     up = Axis(_figures(figure), floor, TOP)
-    svg = _svg(WIDTH, LINES_HEIGHT, figure.title)
+    svg = picture(WIDTH, LINES_HEIGHT, figure.title)
     for tick in up.ticks:
-        _line(svg, "grid", left, up(tick), WIDTH - RIGHT, up(tick))
-        _text(svg, f"{tick:g}", left - 6, up(tick) + 4, "end")
+        line(svg, "grid", left, up(tick), WIDTH - RIGHT, up(tick))
+        text(svg, f"{tick:g}", left - 6, up(tick) + 4, "end")
     every = max(1, math.ceil(len(numbers) / 12))
     for number in numbers[::every]:
-        _text(svg, f"{number:g}", across(number), floor + 15, "middle")
-    _text(svg, f"{figure.axis}; vertical: {figure.unit}", (left + WIDTH) / 2, LINES_HEIGHT - 6, "middle")
+        text(svg, f"{number:g}", across(number), floor + 15, "middle")
+    text(svg, f"{figure.axis}; vertical: {figure.unit}", (left + WIDTH) / 2, LINES_HEIGHT - 6, "middle")
     for curve in figure.curves:
         group = SubElement(svg, "g", {"class": curve.style})
         points = sorted((float(key), point) for key, point in curve.points.items())
@@ -134,10 +135,10 @@ def _lines(figure: Figure) -> Markup:
             dot = SubElement(group, "g")
             SubElement(dot, "title").text = f"{curve.name}, {number:g}: {interval_text(point)}"
             if point.low is not None and point.high is not None:
-                _line(dot, "interval", across(number), up(point.low), across(number), up(point.high))
+                line(dot, "interval", across(number), up(point.low), across(number), up(point.high))
             place = {"cx": str(across(number)), "cy": str(up(point.value)), "r": str(RADIUS - 1)}
             SubElement(dot, "circle", {"class": "mark", **place})
-    return _markup(svg)
+    return markup(svg)
 
 
 def samples_svg(series: Series) -> Markup:
@@ -152,10 +153,10 @@ def samples_svg(series: Series) -> Markup:
     unit = (width - left - RIGHT) / max(1, len(series.then) + width_of * columns)
     begin, step = left + len(series.then) * unit, width_of * unit
     counting = [n for n, one in enumerate(series.blocks) if one.counts] if series.blocks else list(range(columns))
-    svg = _svg(width, STRIP_HEIGHT, f"samples over {series.name}, by invocation")
+    svg = picture(width, STRIP_HEIGHT, f"samples over {series.name}, by invocation")
     for tick in up.ticks:
-        _line(svg, "grid", left, up(tick), width - RIGHT, up(tick))
-        _text(svg, f"{tick:.4g}", left - 6, up(tick) + 4, "end")
+        line(svg, "grid", left, up(tick), width - RIGHT, up(tick))
+        text(svg, f"{tick:.4g}", left - 6, up(tick) + 4, "end")
     for number, one in enumerate(series.blocks):
         _draw_blocks(svg, one, up, begin + number * step, step)
     places: Mapping[str, tuple[Sequence[float], list[float]]] = {
@@ -169,17 +170,17 @@ def samples_svg(series: Series) -> Markup:
             dot = SubElement(svg, "circle", {"class": kind, **place})
             SubElement(dot, "title").text = f"{kind}, invocation {number}: {value:.4g}"
     if series.then:
-        _line(svg, "border", round(begin, 1), TOP, round(begin, 1), floor)
-        _text(svg, "baseline", begin - 6, STRIP_HEIGHT - 5, "end")
-        _text(svg, "this run", begin + 6, STRIP_HEIGHT - 5, "start")
+        line(svg, "border", round(begin, 1), TOP, round(begin, 1), floor)
+        text(svg, "baseline", begin - 6, STRIP_HEIGHT - 5, "end")
+        text(svg, "this run", begin + 6, STRIP_HEIGHT - 5, "start")
     else:
-        _text(svg, "this run, by invocation", left, STRIP_HEIGHT - 5, "start")
+        text(svg, "this run, by invocation", left, STRIP_HEIGHT - 5, "start")
     screened = sum(not one.confirmation for one in series.blocks)
     if screened < len(series.blocks):
         x_of_first = round(begin + screened * step, 1)
-        _line(svg, "border", x_of_first, TOP, x_of_first, floor)
-        _text(svg, "confirmation", x_of_first + 6, STRIP_HEIGHT - 5, "start")
-    return _markup(svg)
+        line(svg, "border", x_of_first, TOP, x_of_first, floor)
+        text(svg, "confirmation", x_of_first + 6, STRIP_HEIGHT - 5, "start")
+    return markup(svg)
 
 
 def _usual(blocks: Sequence[Blocks]) -> list[float]:
@@ -205,7 +206,7 @@ def _draw_blocks(svg: Element, blocks: Blocks, up: Axis, begin: float, step: flo
     for style, path in marks.items():
         if path:
             SubElement(group, "path", {"class": style, "d": "".join(path)})
-    _line(group, "lane", round(begin, 1), TOP, round(begin, 1), STRIP_HEIGHT - 20)
+    line(group, "lane", round(begin, 1), TOP, round(begin, 1), STRIP_HEIGHT - 20)
 
 
 def interval_text(point: Interval, *, percent: bool = False) -> str:
@@ -213,33 +214,14 @@ def interval_text(point: Interval, *, percent: bool = False) -> str:
     "-6.4% [-7.8%, -5.0%]".
     """
 
-    def text(value: float) -> str:
+    def shown(value: float) -> str:
         return f"{value - 1:+.1%}" if percent else f"{value:.2f}"
 
     if point.low is None or point.high is None:
-        return text(point.value)
-    return f"{text(point.value)} [{text(point.low)}, {text(point.high)}]"
+        return shown(point.value)
+    return f"{shown(point.value)} [{shown(point.low)}, {shown(point.high)}]"
 
 
 def _figures(figure: Figure) -> list[float]:
     points = [point for curve in figure.curves for point in curve.points.values()]
     return [value for p in points for value in (p.value, p.low, p.high) if value is not None]
-
-
-def _svg(width: int, height: int, title: str) -> Element:
-    svg = Element("svg", {"viewBox": f"0 0 {width} {height}", "role": "img", "aria-label": title})
-    svg.set("style", f"max-width:{width}px")
-    return svg
-
-
-def _line(parent: Element, style: str, *ends: float) -> None:
-    places = dict(zip(("x1", "y1", "x2", "y2"), map(str, ends), strict=True))
-    SubElement(parent, "line", {"class": style, **places})
-
-
-def _text(parent: Element, text: str, x: float, y: float, anchor: str) -> None:
-    SubElement(parent, "text", {"x": str(x), "y": str(y), "text-anchor": anchor}).text = text
-
-
-def _markup(svg: Element) -> Markup:
-    return Markup(tostring(svg, encoding="unicode"))  # noqa: S704 - ElementTree has escaped every text

@@ -46,7 +46,7 @@ def test_int8_is_near_fp32_and_two_swapped_classes_are_seen(
 
 def swapped(artifacts: Artifacts, zoo: Build, folder: Path) -> Artifacts:
     """A copy of artifacts, two classes of the INT8 network's output swapped."""
-    spoiled = Artifacts(folder / "spoiled", artifacts.manifest)
+    spoiled = replace(artifacts, folder=folder / "spoiled")
     shutil.copytree(artifacts.folder, spoiled.folder)
     command = [str(zoo.python), "-m", "tests.integration.cnn.swap_classes", str(spoiled.params("int8"))]
     assert run(command, environment=process_environment(zoo, 1), timeout_s=60, subject="swapping").code == 0

@@ -10,6 +10,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from perf.ladder.chart import chart_of
+from perf.ladder.table import Grid
+from tests.unit.ladder.made_ladder import ladder
 from tests.unit.report.page.made_pages import (
     HOSTILE,
     SLOWED,
@@ -33,6 +36,9 @@ ACTING = (
 )
 # The cases that are shown, in their order.
 SHOWN = "return [...document.querySelectorAll('#table tbody:not([hidden])')].map(b => b.dataset.name)"
+
+# The pixels by which a document is wider than its window.
+BEYOND = "all.documentElement.scrollWidth - all.documentElement.clientWidth"
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here")
 
@@ -133,25 +139,42 @@ def test_a_row_unfolds_and_keys_move_between_rows(page: Path) -> None:
     assert acted(page, script) == ["true", "table-row", True, True]
 
 
-def test_nothing_scrolls_sideways_at_any_width(page: Path) -> None:
-    """Frames of several widths stand in for windows: a headless window is at least 500 px wide."""
+def seen_in_frames(page: Path, script: str) -> list[Any]:
+    """Return what a script returns of the document `all` at each of the `WIDTHS`. Frames of several widths stand in for
+    windows: a headless window is at least 500 px wide.
+    """
     frames = "".join(f"<iframe width={width} height=900></iframe>" for width in WIDTHS)
     document = json.dumps(page.read_text()).replace("</", "<\\/")
-    script = (
+    loaded = (
         f"const text = {document}; const frames = [...document.querySelectorAll('iframe')]; let left = frames.length;"
         "for (const frame of frames) { frame.onload = () => { if (--left) return;"
         "document.getElementById('acted').textContent = JSON.stringify(frames.map(f => { const all = "
-        "f.contentDocument; for (const row of all.querySelectorAll('#table tbody')) row.classList.add('open'); "
-        "return [f.width, all.querySelectorAll('.open').length > 20, "
-        "all.documentElement.scrollWidth - all.documentElement.clientWidth] })) }; frame.srcdoc = text }"
+        f"f.contentDocument; {script} }})) }}; frame.srcdoc = text }}"
     )
     outer = page.with_name("frames.html")
-    outer.write_text(f"<meta charset=utf-8>{frames}<pre id='acted'></pre><script>{script}</script>")
+    outer.write_text(f"<meta charset=utf-8>{frames}<pre id='acted'></pre><script>{loaded}</script>")
     seen, console = opened(outer, page.parent / "profile")
     assert console == ""
     parser = Acted()
     parser.feed(seen)
-    assert json.loads(parser.text) == [[str(width), True, 0] for width in WIDTHS]
+    values: list[Any] = json.loads(parser.text)
+    return values
+
+
+def test_nothing_scrolls_sideways_at_any_width(page: Path) -> None:
+    script = (
+        "for (const row of all.querySelectorAll('#table tbody')) row.classList.add('open'); "
+        f"return [f.width, all.querySelectorAll('.open').length > 20, {BEYOND}]"
+    )
+    assert seen_in_frames(page, script) == [[str(width), True, 0] for width in WIDTHS]
+
+
+def test_the_page_of_a_ladder_folds_into_the_columns_that_fit(tmp_path: Path) -> None:
+    made = ladder({f"workload{number}": {release: [0.0, 0.1] for release in ("1.4.1", "1.5.0")} for number in range(6)})
+    page = tmp_path / "ladder.html"
+    page.write_text(chart_of(Grid(made)))
+    columns = "new Set([...all.querySelectorAll('svg')].map(s => s.getBoundingClientRect().left)).size"
+    assert seen_in_frames(page, f"return [{BEYOND}, {columns}]") == [[0, n] for n in (1, 2, 2, 2, 3, 3)]
 
 
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="there is no pdftotext here")

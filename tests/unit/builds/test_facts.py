@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from perf.builds.facts import blas_kernels, check
+from perf.builds.facts import blas_kernels, check, not_imported
+from perf.builds.process import Finished
 from perf.builds.spec import spec_for
 from perf.errors import PerfError
 from perf.worker.probe import MXNET_LOADED, NUMPY_LOADED
@@ -27,6 +28,33 @@ NUMPYS = "Core: SkylakeX\n"
 )
 def test_the_kernels_are_those_of_mxnets_own_openblas(stderr: str, kernels: str | None) -> None:
     assert blas_kernels(stderr) == kernels
+
+
+MISSING = "Traceback (most recent call last):\n  File a\nOSError: {}: cannot open shared object file: No such file\n"
+
+
+@pytest.mark.parametrize(
+    ("stderr", "reason", "step"),
+    [
+        (
+            MISSING.format("libgomp.so.1"),
+            "OSError: libgomp.so.1: cannot open",
+            "libgomp.so.1 (apt-get install libgomp1)",
+        ),
+        (MISSING.format("libz.so.1"), "OSError: libz.so.1: cannot open", "install the system library libz.so.1, then"),
+        (
+            MISSING.format("libcudart.so.10.0"),
+            "OSError: libcudart",
+            "such as --perf-build mkl=mxnet-mkl==1.5",
+        ),
+        ("Traceback\nModuleNotFoundError: No module named 'mxnet'\n", "ModuleNotFoundError: No module", "name another"),
+    ],
+)
+def test_an_import_that_fails_is_one_sentence_with_what_to_do(stderr: str, reason: str, step: str) -> None:
+    error = not_imported(Finished(1, "", stderr), spec_for("mkl", "mxnet-cu100mkl==1.5.0"), "name another")
+    assert error.what.startswith(f"MXNet cannot be imported: {reason}")
+    assert "\n" not in error.what
+    assert step in str(error.next_step)
 
 
 def test_differences_name_what_changed() -> None:

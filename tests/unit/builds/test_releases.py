@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from perf.builds.releases import instead, ladder, load_releases, numbers_of, published, release_of
 from perf.builds.trust import is_release
 from perf.errors import PerfError
+from perf.files import ROOT
 
 OPTION = "--perf-build mkl="
 
@@ -96,3 +97,10 @@ def test_the_releases_stand_in_their_order() -> None:
 
 def test_a_release_has_a_quantiser_or_says_why_not() -> None:
     assert all((release.quantiser is None) == ("int8" in release.missing) for release in ladder())
+
+
+def test_the_documentation_names_every_attribute_that_is_dropped_while_loading() -> None:
+    text = (ROOT / "docs" / "other-wheels.md").read_text()
+    for release in ladder():
+        for values in release.unknown.values():
+            assert all(f"`{name}`" in text and f"`{value}`" in text for name, value in values.items())

@@ -1,17 +1,19 @@
 """Which examples a build can be asked, and what the example of several operators must compute."""
 
+import msgspec
 import numpy as np
 import pytest
 
 from perf.cnn.operators.check import compare_output
+from perf.cnn.operators.workers import ranges_of
 from perf.defects import all_defects
 from perf.errors import WorkerError
 from perf.known_defects.answers import Answer
-from perf.known_defects.ask import answer_of, case_of, roughly, why_not
+from perf.known_defects.ask import answer_of, case_of, example_for, roughly, why_not
 from perf.known_defects.joined import Joined
 from tests.support.fakes import build
 
-FED_RANGES = "it quantises an input only if the range is fed as two more inputs, and takes no negative data"
+NEGATIVE = "the defect needs negative data, which the release does not quantise"
 
 
 @pytest.mark.parametrize(
@@ -21,12 +23,34 @@ FED_RANGES = "it quantises an input only if the range is fed as two more inputs,
         ("grouped-convolution-fours", "mxnet", "1.5.0", None),
         ("int8-average-full", "mxnet", "1.5.0", "INT8 needs MKL-DNN"),
         ("int8-average-full", "mxnet-mkl", "1.3.1", "quantisation with MKL-DNN came with 1.4"),
-        ("int8-concat-of-types", "mxnet-mkl", "1.4.1", FED_RANGES),
+        ("int8-depthwise-padding", "mxnet-mkl", "1.4.1", NEGATIVE),
+        ("int8-sum-of-other-type", "mxnet-mkl", "1.4.1", NEGATIVE),
     ],
 )
 def test_what_a_build_cannot_run_is_not_asked(name: str, distribution: str, version: str, reason: str | None) -> None:
     made = build(mxnet=version, distribution=distribution, mkldnn=distribution != "mxnet")
     assert why_not(name, all_defects()[name], made) == reason
+
+
+@pytest.mark.parametrize("name", ["int8-grouped-convolution", "int8-average-full", "int8-concat-of-types"])
+def test_a_release_without_negative_data_is_asked_with_absolute_values(name: str) -> None:
+    defect = all_defects()[name]
+    own, unsigned = (example_for(name, defect, build(mxnet=version).facts) for version in ("1.5.0", "1.4.1"))
+    assert own == case_of(defect)
+    assert all((values >= 0).all() for values in unsigned.data().values())
+    assert msgspec.structs.replace(unsigned, signed=own.signed) == own
+
+
+def test_an_example_in_fp32_keeps_its_signs_in_every_release() -> None:
+    defect = all_defects()["grouped-convolution-threes"]
+    assert example_for("grouped-convolution-threes", defect, build(mxnet="1.4.1").facts) == case_of(defect)
+
+
+def test_the_range_of_each_input_is_fed_beside_it() -> None:
+    fed = ranges_of({"data0": np.array([[3, 1], [2, 5]], "float32"), "data1": np.array([7], "float32")})
+    assert {name: values.tolist() for name, values in fed.items()} == {
+        "data0_min": [1], "data0_max": [5], "data1_min": [7], "data1_max": [7]
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ def test_a_candidate_follows_the_last_release_under_the_name_of_its_file(tmp_pat
         ("1.6.0", "1.5.0", [], "no release lies from 1.6.0 to 1.5.0"),
         (None, None, ["mxnet==2.0", "mxnet==2.0"], "--with mxnet==2.0: is named twice"),
         (None, None, ["./missing.whl"], "--with ./missing.whl: the wheel cannot be read: No such file or directory"),
+        (None, None, ["mxnet-mkl==99"], "next: use --with mxnet==1.9.1"),
         (None, None, ["--yes"], "--with --yes: no requirement or wheel file is named"),
     ],
 )
@@ -113,3 +114,9 @@ def test_more_time_means_more_invocations_and_too_little_is_refused() -> None:
     assert day.max_invocations > hour.max_invocations
     with pytest.raises(PerfError, match=r"200 cells take 32 min at least; 5 min are too few\nnext: give --minutes 32"):
         effort_for(tier, 5.0, 200)
+
+
+@pytest.mark.parametrize("minutes", [float("nan"), float("inf")])
+def test_minutes_that_are_no_number_are_refused(minutes: float) -> None:
+    with pytest.raises(PerfError, match=r"--minutes: (nan|inf) is no time\nnext: give a number of minutes"):
+        effort_for(tier_named("standard"), minutes, 200)

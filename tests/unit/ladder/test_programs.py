@@ -66,7 +66,7 @@ def test_a_release_without_int8_refuses_a_quantised_network(artifacts: Artifacts
 
 
 def test_a_network_that_could_not_be_quantised_is_refused(artifacts: Artifacts, tmp_path: Path) -> None:
-    without = Artifacts(artifacts.folder, artifacts.manifest, no_int8="it overflowed")
+    without = Artifacts(artifacts.folder, artifacts.manifest, no_int8="it overflowed", quantised_by="b" * 64)
     with pytest.raises(PerfError, match="the network could not be quantised: it overflowed"):
         network_program(without, "mkl-int8", resources(tmp_path), release("1.5.0", "b"))
 
