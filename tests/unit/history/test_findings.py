@@ -4,14 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from perf.errors import PerfError
 from perf.history.accepted import AcceptedLevels, read_accepted
 from perf.history.findings import HistoryFindings, findings_of
-from perf.history.nights import ACCEPTED, read_nights
-from perf.history.schema import SIDE_BY_SIDE
+from perf.history.nights import ACCEPTED, keep, read_nights
+from perf.history.schema import SIDE_BY_SIDE, NightFile, read_night
 from perf.history.series import SCALE_DEGREES, noise_of, series_of
 from tests.support.factories import TOLERANCES, measured_side_by_side
 from tests.unit.history.made_history import CASE, CASES, fill, made_run
@@ -106,6 +107,18 @@ def test_what_a_machine_of_another_speed_explains_is_no_finding(
     assert len(lost) == expected
     for one in lost:
         assert any(text.startswith("latency of native-fp32: ") for text in one.dated[0].changed) == machine
+
+
+def test_a_night_without_a_latency_leaves_the_machine_out(folder: Path) -> None:
+    """Without it, what the machine explains is a loss: nothing is guessed for the nights that did not keep it."""
+    after = [faster_machine(made_run(night, {"resnet50_v1-b1": -0.12})) for night in range(16, 22)]
+    paths = fill(folder, [*nights(16, 16), *after])
+    assert findings(folder).lost == []
+    night = read_night(paths[0])
+    older = [msgspec.structs.replace(line, over_latency_s=None) for line in night.comparisons]
+    paths[0].unlink()
+    keep(NightFile(night.header, tuple(older)), folder)
+    assert [one.series.machine for one in findings(folder).lost] == [None]
 
 
 def test_flat_nights_and_gains_are_no_findings(folder: Path) -> None:
