@@ -21,6 +21,7 @@ from perf.runs.tolerances import AssumedDeviations, Tolerances
 from perf.runs.variances import session_variances
 from tests.support.factories import as_run, benchmark, document, sample
 from tests.unit.judge.test_promises import at_most, unstated
+from tests.unit.runs.made_runs import ended_later
 
 pytestmark = pytest.mark.slow
 # So narrow that only the level of the run decides about an alarm.
@@ -55,7 +56,7 @@ class Machine:
             own = 1.6 + night + self._draw.gauss(0, hour)
             values = [own - self._draw.expovariate(1 / 0.005) for _ in range(4)]
             entries.append(benchmark(f"net{number}-b1", samples={"native-fp32": sample(values)}))
-        content = {**document(*entries), "datetime": f"2026-11-23T15:00:00.{self._count:06}+00:00"}
+        content = ended_later(document(*entries))
         return Session(Path(f"session-{self._count}.json"), str(self._count), content, as_run(content))
 
     def baseline(self, sessions: int = 3) -> StoredRun:
