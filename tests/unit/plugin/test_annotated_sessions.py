@@ -1,10 +1,13 @@
 """What a session prints and writes for GitHub when nothing could be measured."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from perf.errors import UnavailableError
+from perf.machine.identity import read_machine
+from tests.support.factories import document
 from tests.support.inline import Finished, run_inline
 
 TRAIN = ("perf/dist/test_scaling.py", "--perf-tier=smoke", "-k", "not 2hosts", "--perf-ranks=2")
@@ -46,10 +49,19 @@ def test_nothing_of_it_is_printed_anywhere_else(tmp_path: Path) -> None:
 
 
 def test_the_summary_says_first_what_was_compared(tmp_path: Path) -> None:
-    summary = tmp_path / "summary.md"
-    run(tmp_path, "--benchmark-compare", f"--perf-summary={summary}")
+    summary, store = tmp_path / "summary.md", tmp_path / "store"
+    store.mkdir()
+    content = document(machine_class=read_machine().machine_class)
+    (store / "0001_made.json").write_text(json.dumps(content))
+    run(tmp_path, "--benchmark-compare", f"--benchmark-storage=file://{store}", f"--perf-summary={summary}")
     lines = summary.read_text().splitlines()
     assert lines[:3] == ["# Speedup over native, smoke tier", "", "## incomplete"]
     assert [line for line in lines if line.startswith(f"- <code>{CASE}</code>: Skipped: not run: ")]
     run(tmp_path, f"--perf-summary={summary}")
     assert "## " not in summary.read_text(), "nothing was to be compared"
+
+
+def test_a_class_without_a_stored_run_is_not_compared(tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    run(tmp_path, "--benchmark-compare", f"--benchmark-storage=file://{tmp_path}/none", f"--perf-summary={summary}")
+    assert summary.read_text().splitlines()[2] == "## not compared"
