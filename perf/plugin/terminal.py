@@ -1,6 +1,5 @@
 """What a session prints: its header, and the summary with verdicts, charts and where the time went."""
 
-import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -29,7 +28,7 @@ from perf.plugin.storage import (
 from perf.published import published_scaling
 from perf.report.brief import Brief, print_brief
 from perf.report.charts import write_training_charts
-from perf.report.console import PlainConsole, widened
+from perf.report.console import PlainConsole, in_workflow, widened
 from perf.report.github.annotations import annotation_lines
 from perf.report.github.markdown import RunLabel, result_lines, write_markdown
 from perf.report.overview import Overview, SelectedCase, overview_of
@@ -104,7 +103,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         _write_summary(terminalreporter, path, summary, compared)
     if page := config.stash[OPTIONS].report:
         _write_report(terminalreporter, page, overview)
-    if overview and os.environ.get("GITHUB_ACTIONS") == "true":
+    if overview and in_workflow():
         reports = [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]
         for line in annotation_lines(overview, {report.nodeid: failure_reason(report) for report in reports}):
             terminalreporter.line(line)

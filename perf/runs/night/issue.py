@@ -2,6 +2,7 @@
 that judged all closes it.
 """
 
+import itertools
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from perf.wording import counted
 MARK = re.compile(r"<!-- mxperf-regression (\{.*\}) -->")
 # The argument that puts a candidate wheel in a role.
 OVERRIDE = re.compile(r"--perf-build=([a-z][a-z-]{0,30})=")
+# GitHub takes 65,536 characters of text: so many of the mark may be the names of one list. The rest of it is counted.
+LISTED_CHARS = 16_000
 # A case with one of these verdicts has no loss.
 CLEARED = frozenset({"ok", "improved"})
 
@@ -34,9 +37,11 @@ class Subject(msgspec.Struct, frozen=True):
 
     @property
     def mark(self) -> str:
-        """The first line of the issue's text: JSON in a comment, which nothing in a name can end."""
-        text = re.sub("[-<>@#*`]", _escaped, msgspec.json.encode(self).decode())
-        return f"<!-- mxperf-regression {text} -->"
+        """The first line of the issue's text: JSON in a comment, which nothing in a name can end. Where not all names
+        fit, their number takes the place of the last ones: no night clears it, so that the issue stays open.
+        """
+        fitting = Subject(self.machine_class, self.roles, _fitting(self.cases), _fitting(self.history))
+        return f"<!-- mxperf-regression {_encoded(fitting)} -->"
 
 
 class OpenIssue(msgspec.Struct, frozen=True):
@@ -123,6 +128,17 @@ def decide(
 def roles_of(context: RunContext) -> tuple[str, ...]:
     """Return the roles in which a run had candidate wheels."""
     return tuple(sorted({match[1] for argument in context.arguments if (match := OVERRIDE.match(argument))}))
+
+
+def _encoded(value: object) -> str:
+    return re.sub("[-<>@#*`]", _escaped, msgspec.json.encode(value).decode())
+
+
+def _fitting(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the first names, as many as fit into a mark, and how many more there are."""
+    ends = itertools.accumulate(len(_encoded(name)) + 1 for name in names)
+    kept = sum(end <= LISTED_CHARS for end in ends)
+    return (*names[:kept], *([f"and {len(names) - kept} more"] * (kept < len(names))))
 
 
 def _escaped(char: re.Match[str]) -> str:

@@ -51,6 +51,38 @@ def test_a_name_is_text_on_one_line(name: str, expected: str) -> None:
     assert shown(name) == f"{expected}\n"
 
 
+def test_no_name_begins_a_line_of_a_workflow_as_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["::error::a", ":" * 3 + "warning::b", "##[group]c", "wide" * 5 + "::add-mask::d", "sound::e"]
+    table = Table(box=None, padding=0, pad_edge=True)
+    table.add_column("Case", overflow="fold", width=20)
+    for name in names:
+        table.add_row(Text(name, "bold"))
+
+    def printed() -> list[str]:
+        out = io.StringIO()
+        console = PlainConsole(file=out, width=80)
+        console.print(table)
+        for name in names:
+            say(console, name)
+        return [line.strip() for line in out.getvalue().splitlines()]
+
+    assert [line for line in printed() if line.startswith("::")], "outside of a workflow a name is shown whole"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert [line for line in printed() if line.startswith("::") or "##[" in line] == []
+    assert "error::a" in printed()
+    assert "sound::e" in printed()
+
+
+@given(st.lists(st.text("a:# [\n", max_size=12), max_size=6))
+def test_no_segments_make_a_command_of_a_workflow(texts: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("GITHUB_ACTIONS", "true")
+        out = io.StringIO()
+        PlainConsole(file=out, width=80).print(Text.assemble(*((text, "bold") for text in texts)), soft_wrap=True)
+    lines = out.getvalue().splitlines()
+    assert not [line for line in lines if line.strip().startswith("::")]
+
+
 def test_a_name_in_a_table_is_text_and_styles_stay() -> None:
     out = io.StringIO()
     table = Table()

@@ -140,6 +140,20 @@ def test_any_name_survives_the_mark_and_ends_no_comment(cases: list[str], roles:
     assert OpenIssue(1, f"{subject.mark}\ntext").subject == subject
 
 
+def test_a_mark_of_many_cases_fits_into_an_issue_and_stays_open() -> None:
+    cases = tuple(f"network-{number:04}-b1-mkl-int8" for number in range(2000))
+    machine_class = BASELINE.parent.name
+    issue = OpenIssue(7, Subject(machine_class, (), cases, cases).mark)
+    assert len(issue.body) < 2**15
+    assert (named := issue.subject)
+    *kept, rest = named.cases
+    assert kept == list(cases[: len(kept)])
+    assert rest == f"and {len(cases) - len(kept)} more"
+    cured = RunVerdicts({name: Verdict(name, "ok", "") for name in cases})
+    decision = decide(CONTEXT, cured, [issue], state(cleared=cases))
+    assert (decision.action, decision.open_cases) == ("nothing", (rest,))
+
+
 def state(*lost: str, cleared: tuple[str, ...] = ()) -> HistoryState:
     return HistoryState(frozenset(lost), frozenset(cleared))
 
