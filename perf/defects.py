@@ -29,6 +29,9 @@ class Installation(Protocol):
     def wheel(self) -> str:
         """Return distribution and version, such as "mxnet-mkl 1.5.0"."""
 
+    def cpu_has(self, isa: str) -> bool:
+        """Return whether the CPU that runs it has an instruction set of perf/machine/isa.toml, or a better one."""
+
 
 class Defect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A known defect.
@@ -39,6 +42,8 @@ class Defect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     affects: the versions that have it, by distribution.
     example: the smallest example that shows it, with the fields that the check expects.
     right: the first release without it; None when no such release is known.
+    with_isa: the instruction set of perf/machine/isa.toml that the CPU must have for it; None when any CPU will do.
+    without_isa: the instruction set that the CPU must not have for it; None when any CPU will do.
     """
 
     check: str
@@ -47,10 +52,20 @@ class Defect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     affects: dict[str, list[str]]
     example: dict[str, Any]
     right: str | None = None
+    with_isa: str | None = None
+    without_isa: str | None = None
 
     def is_in(self, facts: Installation) -> bool:
-        """Return whether an installation has it."""
-        return facts.mxnet in self.affects.get(facts.distribution, [])
+        """Return whether an installation has it on this CPU."""
+        return facts.mxnet in self.affects.get(facts.distribution, []) and self.why_not_on_cpu(facts) is None
+
+    def why_not_on_cpu(self, facts: Installation) -> str | None:
+        """Return why an installation's CPU does not run the code that has it; None when it does."""
+        if self.with_isa and not facts.cpu_has(self.with_isa):
+            return f"it takes a CPU with {self.with_isa}"
+        if self.without_isa and facts.cpu_has(self.without_isa):
+            return f"it takes a CPU without {self.without_isa}"
+        return None
 
     def contradiction(self, name: str, facts: Installation, problems: Sequence[str]) -> str | None:
         """Return what is wrong with this declaration, called `name`, after its example ran with these problems; None

@@ -11,6 +11,7 @@ from perf.builds.process import Finished, run, worker_variables
 from perf.builds.releases import Release, instead, release_of
 from perf.builds.spec import OPTION, BuildSpec
 from perf.errors import PerfError
+from perf.machine import this_cpu_has
 from perf.worker.probe import MXNET_LOADED, NUMPY_LOADED
 
 # Importing takes one second from a warm disk; a cold or shared one may need minutes.
@@ -58,6 +59,10 @@ class BuildFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def release(self) -> Release:
         """Return what its release needs; that of the nearest older release when `releases.toml` does not have it."""
         return release_of(self.mxnet)[0]
+
+    def cpu_has(self, isa: str) -> bool:
+        """Return whether this machine's CPU has an instruction set of perf/machine/isa.toml, or a better one."""
+        return this_cpu_has(isa)
 
     def differences(self, other: "BuildFacts") -> str:
         """Return the facts in which `other` differs, as text; "" when it does not."""

@@ -1,5 +1,6 @@
 """The checks of a network's answers that pytest items call: INT8 drift, fusion and VNNI."""
 
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from perf.cnn.checks.verify import VerifiedVariant, layer_problems, verify
 from perf.cnn.checks.vnni import DUMP, byte_products, products_text, vnni_problem
 from perf.cnn.family import CnnFamily
 from perf.cnn.networks import INPUT, INT8, catalogue, images_of
+from perf.cnn.operators.arithmetic import EXACT, Arithmetic
 from perf.errors import UnavailableError
 from perf.facts import Drift
 from perf.measure.family import Resources
@@ -24,6 +26,7 @@ from perf.measure.workers.inspection import inspect
 from perf.report.charts import write_layer_chart
 from perf.wording import counted
 
+NOT_IN_NAMES = re.compile(r"\W+")
 # Layers that a message names; the picture shows all.
 SHOWN_LAYERS = 3
 
@@ -62,11 +65,14 @@ def check_drift(inspection: NetworkInspection, resources: Resources, *, store: b
     """Compare INT8 with FP32, in the outputs of all images and in every layer, by the network's stored answers.
 
     With `store`, the stored answers are replaced instead. A failure names the layers that lost accuracy, in execution
-    order, and leaves a picture of all layers in the cache. Raises WorkerError when a worker fails.
+    order, and leaves a picture of all layers in the cache. Raises WorkerError when a worker fails, and UnavailableError
+    when known defects of CPUs like this one are all that is wrong.
     """
     network = inspection.plan.subject
     int8 = inspection.verified["mkl-int8"]
     subject = f"{network}, {inspection.quantisation}"
+    if int8.problem and int8.of_cpu:
+        raise UnavailableError(int8.problem.what, subject=subject, next_step="see docs/known-defects.md")
     if int8.drift is None:
         return CheckResult("INT8 drift", subject, "-", "", int8.problem.what if int8.problem else "native-fp32 failed")
     layers = layers_sqnr_db(inspection.plan, resources)
@@ -85,7 +91,7 @@ def check_drift(inspection: NetworkInspection, resources: Resources, *, store: b
     changed = changed_layers(layers, golden.layers_sqnr_db, margins.layer_sqnr_db)
     problems += [_layer_text(name, layers, golden.layers_sqnr_db) for name in changed[:SHOWN_LAYERS]]
     if problems:
-        picture = resources.cache / f"layers-{network}-{inspection.quantisation.replace(' ', '-')}.html"
+        picture = resources.cache / f"layers-{network}-{NOT_IN_NAMES.sub('-', inspection.quantisation)}.html"
         write_layer_chart(picture, f"{subject}: INT8 against FP32, layer by layer", layers, golden.layers_sqnr_db)
         problems.append(
             f"{len(changed)} of {counted(len(layers), 'layer')} differ from the stored answers, see {picture}"
@@ -143,8 +149,8 @@ def _layers_text(layers: LayersByKind) -> str:
     return ", ".join(f"{len(names)} {kind}" for kind, names in layers.items())
 
 
-def check_vnni(inspection: NetworkInspection, resources: Resources, *, has_vnni: bool) -> CheckResult:
-    """Check which instructions the INT8 convolutions execute; if the CPU has VNNI, all of them must use it.
+def check_vnni(inspection: NetworkInspection, resources: Resources, arithmetic: Arithmetic) -> CheckResult:
+    """Check which instructions the INT8 convolutions execute; in the arithmetic of a CPU with VNNI, all must use it.
 
     Raises WorkerError when the worker fails.
     """
@@ -157,5 +163,5 @@ def check_vnni(inspection: NetworkInspection, resources: Resources, *, has_vnni:
         inspect(variant, [workload], resources, arrays=arrays, variables=DUMP, folder=Path(folder))
         kernels = byte_products(Path(folder), variant.build.facts.release.dumps).values()
     observed = f"{counted(len(kernels), 'INT8 convolution')}: {products_text(kernels)}"
-    allowed = "vpdpbusd in all" if has_vnni else "the CPU has no VNNI"
-    return CheckResult("VNNI", inspection.plan.subject, observed, allowed, vnni_problem(kernels, has_vnni=has_vnni))
+    allowed = "vpdpbusd in all" if arithmetic == EXACT else "the CPU has no VNNI"
+    return CheckResult("VNNI", inspection.plan.subject, observed, allowed, vnni_problem(kernels, arithmetic))

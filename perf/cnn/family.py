@@ -13,6 +13,7 @@ from perf.cnn.artifacts.prepare import Artifacts, CalibrationMode, prepare
 from perf.cnn.artifacts.releases import program_for, unavailable_variants
 from perf.cnn.checks.verify import verify
 from perf.cnn.networks import INPUT, REFERENCE, catalogue
+from perf.cnn.operators.arithmetic import EXACT, int8_arithmetic
 from perf.cnn.symbols.networks import UserNetwork, prepare_user_network
 from perf.facts import CnnCheck, CnnFacts
 from perf.measure.family import DRAWN_BYTES, FP32_BYTES, PROCESS_BYTES, SLOT_WEIGHT, Checked, Resources
@@ -76,8 +77,10 @@ class CnnFamily:
 
     @property
     def quantisation(self) -> str:
-        """The name under which drift is stored, such as "naive" or "trained entropy"."""
-        return f"trained {self.calibration}" if self.pretrained else self.calibration
+        """The name under which drift on such a CPU is stored, such as "naive" or "trained entropy, halved weights"."""
+        name = f"trained {self.calibration}" if self.pretrained else self.calibration
+        arithmetic = int8_arithmetic()
+        return name if arithmetic == EXACT else f"{name}, {arithmetic}"
 
     def cases(self, tier: str, networks: Sequence[str] = (), batches: Sequence[int] = ()) -> list[CnnCase]:
         """Return every case of a tier, network by network. `networks` and `batches`, if any, replace the tier's own."""
@@ -137,7 +140,7 @@ class CnnFamily:
     def check(self, plan: Plan[Program], resources: Resources) -> dict[str, Checked[CnnCheck]]:
         """Run every variant once, untimed, on the same images, and return what was observed of each."""
         return {
-            name: Checked(verified.problem, verified.facts(), verified.unjudged)
+            name: Checked(verified.problem, verified.facts(), verified.unjudged, verified.of_cpu)
             for name, verified in verify(plan, resources, self.quantisation).items()
         }
 

@@ -10,6 +10,7 @@ from perf.cnn.accuracy import NetworkInspection, check_drift, check_fusion, chec
 from perf.cnn.artifacts.prepare import CalibrationMode
 from perf.cnn.family import CnnFamily
 from perf.cnn.networks import catalogue
+from perf.cnn.operators.arithmetic import int8_arithmetic
 from perf.cnn.symbols.networks import user_networks
 from perf.plugin.options import OPTIONS
 from perf.plugin.setup import Setup
@@ -59,5 +60,4 @@ def test_fusion(network: str, inspection_of: Inspect, setup: Setup, answered: An
 
 @pytest.mark.accuracy(*BUILDS)
 def test_vnni(network: str, inspection_of: Inspect, setup: Setup, answered: Answered) -> None:
-    has_vnni = setup.machine.has_isa("avx512_vnni")
-    answered(check_vnni(inspection_of(network, "naive"), setup.resources, has_vnni=has_vnni))
+    answered(check_vnni(inspection_of(network, "naive"), setup.resources, int8_arithmetic()))

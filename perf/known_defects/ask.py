@@ -9,9 +9,10 @@ import numpy as np
 from perf.builds import Build, BuildFacts
 from perf.builds.releases import quantiser_of, release_of
 from perf.cnn.checks.defects import NETWORKS
+from perf.cnn.operators.arithmetic import why_unknown_arithmetic
 from perf.cnn.operators.base import OperatorCase
 from perf.cnn.operators.check import compare_output, expected_output
-from perf.cnn.operators.int8 import ISA, RELEASES
+from perf.cnn.operators.int8 import RELEASES
 from perf.cnn.operators.kinds import AnyCase
 from perf.cnn.operators.reference import ExactOutput
 from perf.cnn.operators.regions import REGIONS, signs_of
@@ -19,8 +20,7 @@ from perf.cnn.operators.workers import VARIANTS, OperatorWorkers
 from perf.defects import Defect
 from perf.errors import WorkerError
 from perf.known_defects.answers import Answer
-from perf.known_defects.joined import Joined
-from perf.machine import read_machine
+from perf.known_defects.networks import Joined, Reused, SmallNetwork
 from perf.measure.family import Resources
 from perf.rnn.example import CHECK as RNN
 from perf.rnn.example import example_of
@@ -64,8 +64,8 @@ def why_not(name: str, defect: Defect, build: Build) -> str | None:
     release, _ = release_of(build.facts.mxnet)
     if defect.check == RNN:
         return release.missing.get("rnn")
-    if not _quantised(name, defect):
-        return None
+    if (reason := defect.why_not_on_cpu(build.facts)) or not _quantised(name, defect):
+        return reason
     if not build.facts.mkldnn:
         return "INT8 needs MKL-DNN"
     quantiser = quantiser_of(build.facts.mxnet)
@@ -73,7 +73,7 @@ def why_not(name: str, defect: Defect, build: Build) -> str | None:
         return release.missing["int8"]
     if not quantiser.takes_negative_data and _unsigned(name, case_of(defect)) is None:
         return "the defect needs negative data, which the release does not quantise"
-    return None if read_machine().has_isa(ISA) else "this CPU lacks AVX512-VNNI"
+    return why_unknown_arithmetic()
 
 
 def _ask_rnn(defect: Defect, resources: Resources) -> Answer:
@@ -92,8 +92,9 @@ def _ask_operator(name: str, defect: Defect, resources: Resources) -> Answer:
             operators, output = workers.run(variant, case)
             if VARIANTS[variant].quantised and not any(operator.quantized for operator in operators):
                 return Answer("cannot be asked", "the release leaves the operator in FP32")
-            known = facts.mxnet in RELEASES and not isinstance(case, Joined)
+            known = facts.mxnet in RELEASES
             known |= not VARIANTS[variant].quantised
+            known &= not isinstance(case, SmallNetwork)
             expected = expected_output(case, variant) if known else roughly(case)
             problem = compare_output(variant, output, expected).problem
             if problem:
@@ -118,7 +119,7 @@ def _unsigned(name: str, case: OperatorCase) -> OperatorCase | None:
 
 def roughly(case: OperatorCase) -> ExactOutput:
     """Return the FP32 output with the error that any release's quantisation steps allow."""
-    values = case.output() if isinstance(case, Joined) else expected_output(case, "native-fp32").values
+    values = case.output() if isinstance(case, SmallNetwork) else expected_output(case, "native-fp32").values
     return ExactOutput(values, np.full_like(values, ROUGHLY * np.abs(values).max()))
 
 
@@ -127,12 +128,12 @@ def _quantised(name: str, defect: Defect) -> bool:
 
 
 def _affected(name: str, case: OperatorCase) -> list[str]:
-    if isinstance(case, Joined):
-        return ["mkl-int8"]
+    if isinstance(case, SmallNetwork):
+        return ["mkl-int8" if isinstance(case, Joined) else "mkl-fp32"]
     return [variant for variant in VARIANTS if REGIONS[name](case, variant, signs_of(case))]
 
 
 def case_of(defect: Defect) -> OperatorCase:
     """Return the example of a defect that is not of recurrent networks."""
-    case: OperatorCase = msgspec.convert(defect.example, Joined if defect.check == NETWORKS else AnyCase)
+    case: OperatorCase = msgspec.convert(defect.example, Joined | Reused if defect.check == NETWORKS else AnyCase)
     return case

@@ -1,6 +1,6 @@
 """The machine: its topology, where instances are placed and whether they stay there, its class and its state."""
 
-from perf.machine.identity import Machine, read_host_id, read_machine
+from perf.machine.identity import Machine, read_host_id, read_machine, this_cpu_has
 from perf.machine.memory import free_bytes, shortage
 from perf.machine.numactl import Numactl, find_numactl, numactl_finding
 from perf.machine.pace import pace_finding, watch_pace
@@ -35,5 +35,6 @@ __all__ = [
     "reasons_not_to_measure",
     "settings",
     "shortage",
+    "this_cpu_has",
     "watch_pace",
 ]

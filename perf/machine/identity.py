@@ -92,6 +92,14 @@ def read_machine(sys_root: Path = SYS_ROOT, proc_root: Path = PROC_ROOT, topolog
     )
 
 
+@cache
+def this_cpu_has(isa: str) -> bool:
+    """Return whether this machine's CPU has an instruction set of isa.toml, or a better one. Raises PerfError as
+    `read_machine`, and ValueError for an unknown name.
+    """
+    return read_machine().has_isa(isa)
+
+
 def read_host_id(path: Path = MACHINE_ID) -> str | None:
     """Return an identifier of this machine, 16 hex digits; None when it has no machine ID.
 

@@ -75,11 +75,13 @@ class Checked(Generic[CheckT_co]):
     problem: why it must not be timed; None when it may be.
     facts: what its record says of the check; None when there will be no record.
     unjudged: why its answers could not be judged right or wrong; None when they were judged.
+    of_cpu: whether the problem is one of CPUs like this one alone, by known defects: it is not run here.
     """
 
     problem: Failure | None
     facts: CheckT_co | None
     unjudged: str | None = None
+    of_cpu: bool = False
 
 
 @dataclass(frozen=True)

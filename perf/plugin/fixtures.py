@@ -21,6 +21,8 @@ from perf.report.verdicts import verdict_lines
 from perf.runs.record import passes_of
 from perf.runs.verdict import Verdict, fails
 
+# What to do about a case that this CPU computes wrong by a known defect of the wheel.
+OTHER_CPU = "docs/known-defects.md says which CPUs compute it right"
 # What the passes of workers are counted in.
 NS_PER_S = 1e9
 
@@ -125,6 +127,10 @@ def record(
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         command = reproduction(request.config, request.node.nodeid)
         if outcome.failure is not None:
+            if outcome.check.problem and outcome.check.of_cpu:
+                what = f"wrong answers on CPUs like this one: {outcome.check.problem.what}"
+                perf_session.refuse(case, what)
+                raise not_run(request.config, UnavailableError(what, subject=case.id, next_step=OTHER_CPU)) from None
             if outcome.check.problem:
                 perf_session.refuse(case, f"wrong answers: {outcome.check.problem.what}")
             pytest.fail(_failure_text(outcome.case, outcome.failure, command), pytrace=False)

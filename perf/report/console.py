@@ -87,8 +87,8 @@ def _without_commands(segments: Iterable[Segment]) -> Iterator[Segment]:
         yield segment._replace(text=text)
 
 
-def _blank(found: re.Match[str]) -> str:
-    return " " * len(found[0])
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
 
 
 def _end_of_pipe() -> None:

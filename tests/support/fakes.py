@@ -1,11 +1,15 @@
 """Builds, placements and resources made by hand, for tests that start no MXNet."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from perf.builds import Build, BuildFacts, Mpi
-from perf.machine import Placement
+from perf.machine import Placement, read_machine, this_cpu_has
 from perf.measure.family import Resources
 
 PLACEMENTS = (Placement(0, 0, (0,), 1, "affinity", ()),)
@@ -63,3 +67,14 @@ def resources(folder: Path, builds: Callable[[str], Build] = build, **changes: A
         "say": print,
     }
     return Resources(**{**fields, **changes})
+
+
+@contextmanager
+def cpu_with(isa: str) -> Iterator[None]:
+    """Let the best instruction set of this machine's CPU be one of isa.toml."""
+    machine = replace(read_machine(), isa=isa)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("perf.machine.identity.read_machine", lambda: machine)
+        this_cpu_has.cache_clear()
+        yield
+    this_cpu_has.cache_clear()

@@ -1,18 +1,23 @@
 """Which layers of a network the known defects of the wheels affect. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from perf.builds import BuildFacts
 from perf.cnn.checks.symbol import ArrayShape, Layer, SymbolLayers
+from perf.cnn.networks import REFERENCE
 from perf.cnn.operators.base import OperatorCase, Pair
 from perf.cnn.operators.kinds import Convolution, Pooling, Residual
-from perf.cnn.operators.regions import CHECK, defects_covering
-from perf.defects import defects_of
+from perf.cnn.operators.regions import defects_covering
+from perf.defects import all_defects, defects_of
 from perf.wording import counted
 
 # The `check` of defects of several layers together, which no single operator shows.
 NETWORKS = "networks"
 CONCAT = "int8-concat-of-types"
+REUSED = "fp32-reused-output"
+# What the pass that fuses takes into a convolution's subgraph, as long as no other operator uses what lies between.
+FOLLOWING = frozenset({"BatchNorm", "Activation", "LeakyReLU", "clip"})
+SUM = "elemwise_add"
 # Stands for an image size that is not known: larger than any kernel.
 UNKNOWN = (1 << 16, 1 << 16)
 
@@ -39,7 +44,41 @@ def layer_defects(
             names += [CONCAT] if defects_of(NETWORKS)[CONCAT].is_in(facts) else []
         if names:
             defects[name] = names
+    if variant != REFERENCE and defects_of(NETWORKS)[REUSED].is_in(facts):
+        for name in reused_outputs(layers):
+            defects[name] = [*defects.get(name, []), REUSED]
     return defects
+
+
+def reused_outputs(layers: SymbolLayers) -> list[str]:
+    """Return the convolutions of a network, before it is fused, whose output, or that of an operator to be fused with
+    them, is an addend of a sum that depends on the next operator to be fused as well.
+
+    To break the cycle, MXNet takes the sum out of its search, and does not see that it uses what lies inside of the
+    subgraph (`LabelSubgraph` in src/operator/subgraph/build_subgraph.cc).
+    """
+    users: dict[str, list[str]] = {name: [] for name in layers}
+    for name, layer in layers.items():
+        for source in layer.inputs:
+            users.get(source, []).append(name)
+    return [name for name, layer in layers.items() if layer.op == "Convolution" and _is_reused(name, layers, users)]
+
+
+def _is_reused(name: str, layers: SymbolLayers, users: Mapping[str, Sequence[str]]) -> bool:
+    following = [user for user in users[name] if layers[user].op in FOLLOWING]
+    sums = {user for user in users[name] if layers[user].op == SUM}
+    return any(sums & _descendants(user, users) or _is_reused(user, layers, users) for user in following)
+
+
+def _descendants(name: str, users: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return the nodes that depend on a node."""
+    descendants: set[str] = set()
+    waiting = [name]
+    while waiting:
+        new = set(users[waiting.pop()]) - descendants
+        descendants |= new
+        waiting += new
+    return descendants
 
 
 def defects_text(layers: Iterable[Iterable[str]]) -> str:
@@ -57,16 +96,17 @@ def case_of(
 
     `last`: whether the layer is the network's last operator.
     """
-    size = tuple(outputs.get(layer.inputs[0], (0, 0, *UNKNOWN))[2:]) if layer.inputs else ()
-    if len(size) != 2:  # noqa: PLR2004 - height and width
+    shape = tuple(outputs.get(layer.inputs[0], (0, 1, *UNKNOWN))) if layer.inputs else ()
+    if len(shape) != 4:  # noqa: PLR2004 - images, channels, height and width
         return None
-    image: Pair = size
+    _, channels, *sides = shape
+    image: Pair = (sides[0], sides[1])
     if layer.kind == "convolution" or "Convolution" in {layer.op, *layer.inside}:
         return _convolution(layer, parameters[layer.parameters[0]], image)
     if layer.kind == "pooling":
         return Pooling(
             batch=1,
-            channels=1,
+            channels=channels,
             size=image,
             pool="avg" if layer.attributes.get("pool_type") == "avg" else "max",
             kernel=layer.pair("kernel", 1),
@@ -101,7 +141,13 @@ def _convolution(layer: Layer, weight: ArrayShape, size: Pair) -> Convolution | 
     )
 
 
+def depends_on_cpu(name: str) -> bool:
+    """Return whether it depends on the CPU if a wheel has a defect."""
+    defect = all_defects()[name]
+    return bool(defect.with_isa or defect.without_isa)
+
+
 def _fix(name: str) -> str:
     """Return the release that fixes a defect, in parentheses; "" if none is known."""
-    release = {**defects_of(CHECK), **defects_of(NETWORKS)}[name].right
+    release = all_defects()[name].right
     return f" (fixed in {release})" if release else ""

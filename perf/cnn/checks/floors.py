@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from perf.builds import BuildFacts
 from perf.cnn.checks.defects import defects_text
+from perf.cnn.operators.arithmetic import why_unknown_arithmetic
 from perf.cnn.operators.int8 import RELEASES
 from perf.wording import counted
 
@@ -67,11 +68,11 @@ class FloorsResult:
     unjudged: str | None = None
 
 
-def why_unknown_steps(facts: BuildFacts, *, has_vnni: bool) -> str | None:
+def why_unknown_steps(facts: BuildFacts) -> str | None:
     """Return why the quantisation steps of an installation on this CPU are not known; None if they are."""
     if facts.mxnet not in RELEASES:
         return f"the quantisation steps of {facts.wheel} are not known"
-    return None if has_vnni else "the quantisation steps are known only for CPUs with AVX512-VNNI"
+    return why_unknown_arithmetic()
 
 
 def expected_outputs_db(losses: Sequence[LayerLoss]) -> float:

@@ -11,6 +11,7 @@ from perf.cnn.checks.fusion import layer_name
 from perf.cnn.checks.noise import expected_noise
 from perf.cnn.checks.symbol import read_layers
 from perf.cnn.networks import INPUT, catalogue, images_of
+from perf.cnn.operators.arithmetic import int8_arithmetic
 from perf.measure.family import Resources
 from perf.measure.plan import Plan, Program, Variant
 from perf.measure.workers.inspection import Arrays, inspect_layers, parameters_of
@@ -61,7 +62,8 @@ def layer_losses(plan: Plan[Program], resources: Resources) -> list[LayerLoss]:
             losses.append(LayerLoss(name, math.nan, None))
             continue
         ranges, data = zip(*((layers.range_of(source), values[source]) for source in layer.data), strict=True)
-        noise = expected_noise(layer, ranges, layers.range_of(layer.name), data, parameters, right)
+        own = layers.range_of(layer.name)
+        noise = expected_noise(layer, ranges, own, data, parameters, right, int8_arithmetic())
         expected = None if noise is None else ratio_db(energy(right), noise)
         losses.append(LayerLoss(name, sqnr_db(right, values[layer.name]), expected, tuple(defects.get(layer.name, ()))))
     return losses

@@ -8,7 +8,8 @@ noise is the sum of these parts, in the square of the output's unit:
 - output: s^2/12 for each value. s is threshold/255 for unsigned and threshold/127 for signed outputs. Outputs that stay
   in FP32 add nothing.
 - weights: x^2 s^2/12 for each product of data x and a rounded weight. s is max|weight|/127 over the output channel with
-  batch norm folded in, or over all weights of a fully-connected layer.
+  batch norm folded in (max|weight|/63.5 where the arithmetic halves weights), or over all weights of a fully-connected
+  layer.
 - bias: s^2/12 for each value. s is the product of the data's and the weight's steps. A fully-connected layer's bias is
   first rounded to steps of max|bias|/127, and then truncated to steps of s, which adds s^2/3.
 - range: the square of what is clipped, because it is outside the calibrated range. It is computed, not estimated.
@@ -23,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perf.cnn.checks.symbol import CalibratedRange, Layer
-from perf.cnn.operators.int8 import SLACK
+from perf.cnn.operators.arithmetic import EXACT, Arithmetic
+from perf.cnn.operators.int8 import SLACK, weight_steps
 
 Array = NDArray[np.floating]
 # Mean squares of errors that are uniform over a step of 1: from -1/2 to 1/2 for rounding, from 0 to 1 for truncation.
@@ -37,14 +39,17 @@ def expected_noise(
     data: Sequence[Array],
     parameters: Mapping[str, Array],
     exact: Array,
+    arithmetic: Arithmetic = EXACT,
 ) -> float | None:
     """Return the expected energy of a quantised layer's noise, summed over its output; None if no formula is known.
 
     `ranges` are those of its `data`, `own` is that of its output. `exact` is its output for the same data in FP32.
+    `arithmetic` is that of the CPU.
     """
     match layer.kind:
         case "convolution" if ranges[0] and own:
-            return _convolution(layer, ranges[0], data[0], parameters, exact) + rounding_noise(exact, own)
+            steps = weight_steps(arithmetic, signed=ranges[0].signed)
+            return _convolution(layer, ranges[0], data[0], parameters, exact, steps) + rounding_noise(exact, own)
         case "fully_connected" if ranges[0]:
             after = rounding_noise(exact, own) if own else 0.0
             return _fully_connected(layer, ranges[0], data[0], parameters, exact) + after
@@ -81,11 +86,16 @@ def folded_weight(layer: Layer, parameters: Mapping[str, Array]) -> Array:
 
 
 def _convolution(
-    layer: Layer, range_: CalibratedRange, data: Array, parameters: Mapping[str, Array], exact: Array
+    layer: Layer,
+    range_: CalibratedRange,
+    data: Array,
+    parameters: Mapping[str, Array],
+    exact: Array,
+    steps_to_threshold: float,
 ) -> float:
     """Return the energy that rounded weights and biases cause."""
     weight = folded_weight(layer, parameters)
-    steps = np.abs(weight).max(axis=(1, 2, 3)) / 127
+    steps = np.abs(weight).max(axis=(1, 2, 3)) / steps_to_threshold
     energies = np.repeat(window_energies(layer, data, exact.shape[2:]), len(weight) // layer.number("num_group", 1))
     products = float((steps**2 * energies).sum()) * ROUNDED
     biased = layer.biased or layer.normalised

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from perf.cnn.checks.defects import defects_text, layer_defects
+from perf.cnn.checks.defects import defects_text, depends_on_cpu, layer_defects
 from perf.cnn.checks.drift import between_images_db, drift_bounds, drift_of, drift_problems, sqnr_db
 from perf.cnn.checks.floors import LayerLoss, judge_by_floors, why_unknown_steps
 from perf.cnn.checks.fusion import layer_differences, layers_by_kind, operator_counts
@@ -14,10 +14,8 @@ from perf.cnn.checks.golden import RELEASE, GoldenAnswers, ReleaseAnswers, golde
 from perf.cnn.checks.layers import fp32_of, layer_losses
 from perf.cnn.checks.symbol import read_layers
 from perf.cnn.networks import IMAGES, INPUT, INT8, REFERENCE, catalogue, images_of
-from perf.cnn.operators.int8 import ISA
 from perf.errors import WorkerError
 from perf.facts import CnnCheck, Drift
-from perf.machine import read_machine
 from perf.measure.family import Resources
 from perf.measure.plan import Plan, Program, Variant, Workload
 from perf.measure.results import Failure
@@ -47,6 +45,12 @@ class VerifiedVariant:
     unjudged: str | None = None
     defects: tuple[str, ...] = ()
     losses: Sequence[LayerLoss] = ()
+
+    @property
+    def of_cpu(self) -> bool:
+        """Whether every layer that is wrong has a known defect that takes a CPU like this one."""
+        wrong = [loss.defects for loss in self.losses if loss.wrong]
+        return bool(wrong) and all(any(depends_on_cpu(name) for name in defects) for defects in wrong)
 
     def facts(self) -> CnnCheck:
         """Return what is stored in a run."""
@@ -133,8 +137,8 @@ def _by_floors(
 ) -> VerifiedVariant:
     """Return the result of a quantised variant, judged by floors. Raises WorkerError when a worker fails."""
     (int8,) = (variant for variant in plan.variants if variant.name == INT8)
-    if reason := why_unknown_steps(int8.build.facts, has_vnni=read_machine().has_isa(ISA)):
-        return replace(result, unjudged=f"no answers of this release are stored, and {reason}")
+    if reason := why_unknown_steps(int8.build.facts):
+        return replace(result, unjudged=f"no answers of this release on such a CPU are stored, and {reason}")
     reference, output = outputs[REFERENCE], outputs[int8.name]
     losses = layer_losses(plan, resources)
     judgement = judge_by_floors(losses, sqnr_db(reference, output), between_images_db(reference, output))

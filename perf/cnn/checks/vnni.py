@@ -5,6 +5,7 @@ from pathlib import Path
 
 import capstone
 
+from perf.cnn.operators.arithmetic import EXACT, HALVED, Arithmetic
 from perf.wording import counted
 
 # Lets MKL-DNN write each kernel's machine code to the working directory, as mkldnn_dump_KERNEL.NUMBER.bin or, in later
@@ -40,17 +41,17 @@ def mnemonics(code: bytes) -> Iterator[str]:
     return (mnemonic for _, _, mnemonic, _ in disassembler.disasm_lite(code, 0) if mnemonic != ".byte")
 
 
-def vnni_problem(kernels: Iterable[frozenset[str]], *, has_vnni: bool) -> str | None:
+def vnni_problem(kernels: Iterable[frozenset[str]], arithmetic: Arithmetic) -> str | None:
     """Return what is wrong with the INT8 convolutions of a network; None if nothing is.
 
-    `kernels` holds the instructions of each that multiply bytes. There must be at least one kernel, and on a CPU with
-    VNNI every kernel must use it.
+    `kernels` holds the instructions of each that multiply bytes. There must be at least one kernel, except on a CPU
+    without AVX-512, for which MKL-DNN generates none; on a CPU with VNNI every kernel must use it.
     """
     convolutions = list(kernels)
     if not convolutions:
-        return "MKL-DNN generated no INT8 convolution"
+        return None if arithmetic == HALVED else "MKL-DNN generated no INT8 convolution"
     without = sum(VNNI not in products for products in convolutions)
-    if not has_vnni or not without:
+    if arithmetic != EXACT or not without:
         return None
     return f"{without} of {counted(len(convolutions), 'INT8 convolution')} without {VNNI}"
 

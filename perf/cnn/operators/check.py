@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from perf.cnn.operators.arithmetic import int8_arithmetic
 from perf.cnn.operators.base import OperatorCase
 from perf.cnn.operators.int8 import int8
 from perf.cnn.operators.reference import ExactOutput, fp32
@@ -43,9 +44,9 @@ def _run_variant(case: OperatorCase, workers: OperatorWorkers, variant: str) -> 
 
 
 def expected_output(case: OperatorCase, variant: str) -> ExactOutput:
-    """Return what a variant must compute of a case's own arrays."""
+    """Return what a variant must compute of a case's own arrays on this CPU."""
     arrays: Mapping[str, NDArray[np.float32]] = {**case.data(), **case.parameters()}
-    return int8(case, arrays) if VARIANTS[variant].quantised else fp32(case, arrays)
+    return int8(case, arrays, int8_arithmetic()) if VARIANTS[variant].quantised else fp32(case, arrays)
 
 
 def compare_output(variant: str, output: NDArray[np.float32], exact: ExactOutput) -> OperatorOutcome:

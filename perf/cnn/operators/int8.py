@@ -6,8 +6,9 @@ are clipped only because thresholds are rounded. t is the threshold, the largest
 - data, addend, and inputs of a concat: t/255 if no value is negative, else t/127
   (src/operator/quantization/mkldnn/mkldnn_quantize_v2-inl.h, type "auto"). All inputs of a concat get the widest of
   their ranges (src/operator/subgraph/mkldnn/mkldnn_post_quantize_align_scale_property.h).
-- weight of a convolution: t/127 for each output channel. Its bias has the product of the data's and the weight's steps,
-  as a 32-bit integer (src/operator/subgraph/mkldnn/mkldnn_conv.cc, GetWeightScales and ConvertWeightBias2MKLDNN).
+- weight of a convolution: t/127 for each output channel; t/63.5 on CPUs without AVX-512 where the data have signs
+  (perf/cnn/operators/arithmetic.py). Its bias has the product of the data's and the weight's steps, as a 32-bit integer
+  (src/operator/subgraph/mkldnn/mkldnn_conv.cc, GetWeightScales and ConvertWeightBias2MKLDNN).
 - weight and bias of a fully-connected layer: t/127 over all values, rounded before the network runs
   (python/mxnet/contrib/quantization.py, _quantize_params). The bias is then truncated to an integer multiple of the
   product of the data's and the weight's steps (mkldnn_fc.cc).
@@ -16,7 +17,7 @@ are clipped only because thresholds are rounded. t is the threshold, the largest
   mkldnn_fc_post_quantize_property.h).
 - average: the step of the data (mkldnn_quantized_pooling.cc).
 
-Products are summed exactly in 32-bit integers, with VNNI or if sums of two products fit into 16 bits.
+Products are summed exactly in 32-bit integers.
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from perf.cnn.operators.arithmetic import EXACT, HALVED, Arithmetic
 from perf.cnn.operators.base import OperatorCase
 from perf.cnn.operators.kinds import Concat, Convolution, FullyConnected, Pooling
 from perf.cnn.operators.reference import (
@@ -41,8 +43,6 @@ from perf.cnn.operators.reference import fp32 as fp32_reference
 
 # The releases that have these steps. Those of 1.6.0 differ.
 RELEASES = ("1.5.0", "1.5.1")
-# Without it, MKL-DNN 0.19 sums pairs of products in 16 bits, and either halves weights or clips.
-ISA = "avx512_vnni"
 # By how much of a step a quotient may be off before it is rounded to the nearest step. It is computed in FP32, is at
 # most 255, and has four roundings of 2^-24 each.
 SLACK = 2.0**-13
@@ -64,13 +64,18 @@ class RoundedOperand:
     uncertainty: Array
 
 
-def int8(case: OperatorCase, inputs: Mapping[str, NDArray[np.float32]]) -> ExactOutput:
-    """Return what a case must compute of its arrays in INT8.
+def weight_steps(arithmetic: Arithmetic, *, signed: bool) -> float:
+    """Return the steps from zero to the threshold of a convolution's weight, for data with signs or without."""
+    return 127 / 2 if signed and arithmetic == HALVED else 127
+
+
+def int8(case: OperatorCase, inputs: Mapping[str, NDArray[np.float32]], arithmetic: Arithmetic = EXACT) -> ExactOutput:
+    """Return what a case must compute of its arrays in INT8, in the arithmetic of a CPU.
 
     The allowed error is half a step of the output plus what follows from the operands' uncertainty.
     """
     arrays = {name: array.astype(np.float64) for name, array in inputs.items()}
-    rounded = _operands(case, arrays)
+    rounded = _operands(case, arrays, arithmetic)
     operands = {name: operand.values for name, operand in rounded.items()}
     values, allowed = output(case, operands), _propagated(case, rounded)
     match case:
@@ -86,7 +91,7 @@ def int8(case: OperatorCase, inputs: Mapping[str, NDArray[np.float32]]) -> Exact
             return ExactOutput(values, allowed + SLACK * _step(*threshold(values)))
 
 
-def _operands(case: OperatorCase, arrays: Mapping[str, Array]) -> dict[str, RoundedOperand]:
+def _operands(case: OperatorCase, arrays: Mapping[str, Array], arithmetic: Arithmetic) -> dict[str, RoundedOperand]:
     """Round data and parameters to their steps."""
     thresholds = {name: threshold(arrays[name]) for name in case.data_shapes}
     if isinstance(case, Concat):
@@ -100,9 +105,10 @@ def _operands(case: OperatorCase, arrays: Mapping[str, Array]) -> dict[str, Roun
     weight = arrays["weight"]
     by_channel = isinstance(case, Convolution)
     largest = np.abs(weight).max(axis=tuple(range(1, weight.ndim)) if by_channel else None, keepdims=True)
-    rounded["weight"] = _rounded(weight, largest / 127)
+    steps = weight_steps(arithmetic, signed=thresholds["data0"][0] < 0) if by_channel else 127
+    rounded["weight"] = _rounded(weight, largest / steps)
     if "bias" in arrays:
-        product = _step(*thresholds["data0"]) * largest.ravel() / 127
+        product = _step(*thresholds["data0"]) * largest.ravel() / steps
         rounded["bias"] = _bias(case, arrays["bias"], product)
     return rounded
 

@@ -98,6 +98,15 @@ def _int8_average_full(case: OperatorCase, variant: str, _: Signs) -> bool:
     return case.pool == "avg" and case.count_pad and overhanging
 
 
+def _int8_average_tail(case: OperatorCase, variant: str, _: Signs) -> bool:
+    """The last of the blocks of 32 channels is not full: its mask is wrong, and so are the blocks before it. Up to 12
+    channels are masked rightly.
+    """
+    if variant != "mkl-int8" or not isinstance(case, Pooling) or case.pool != "avg":
+        return False
+    return case.channels % 32 > (0 if case.channels > 32 else 12)  # noqa: PLR2004 - channels of a block
+
+
 def _int8_maximum_last(case: OperatorCase, variant: str, _: Signs) -> bool:
     """A maximum pooling is the network's last operator."""
     return variant == "mkl-int8" and isinstance(case, Pooling) and case.pool == "max" and case.last
@@ -122,5 +131,6 @@ REGIONS: dict[str, Callable[[OperatorCase, str, Signs], bool]] = {
     "int8-dilated-hole": _int8_dilated_hole,
     "int8-sum-of-other-type": _int8_sum,
     "int8-average-full": _int8_average_full,
+    "int8-average-tail": _int8_average_tail,
     "int8-maximum-last": _int8_maximum_last,
 }

@@ -6,15 +6,15 @@ import msgspec
 import pytest
 
 from perf.checks import CheckResult
+from perf.cnn.operators.arithmetic import why_unknown_arithmetic
 from perf.cnn.operators.base import OperatorCase
 from perf.cnn.operators.check import run_case
-from perf.cnn.operators.int8 import ISA, RELEASES
+from perf.cnn.operators.int8 import RELEASES
 from perf.cnn.operators.kinds import AnyCase
 from perf.cnn.operators.regions import CHECK, REGIONS, is_covered, signs_of
 from perf.cnn.operators.search import operators_file, search
 from perf.cnn.operators.workers import VARIANTS, OperatorWorkers
 from perf.defects import defects_of
-from perf.machine import read_machine
 from perf.measure.family import Resources
 from perf.plugin.options import OPTIONS
 from perf.wording import counted
@@ -33,8 +33,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="module")
 def int8_unchecked(resources: Resources) -> str | None:
     """Return why mkl-int8 cannot be checked; None if it can."""
-    if not read_machine().has_isa(ISA):
-        return "this CPU lacks AVX512-VNNI"
+    if reason := why_unknown_arithmetic():
+        return reason
     facts = resources.build("mkl").facts
     return None if facts.mxnet in RELEASES else f"no bounds are known for {facts.wheel}"
 

@@ -19,7 +19,7 @@ from perf.wording import counted
 MARK = re.compile(r"<!-- mxperf-regression (\{.*\}) -->")
 # The argument that puts a candidate wheel in a role.
 OVERRIDE = re.compile(r"--perf-build=([a-z][a-z-]{0,30})=")
-# GitHub takes 65,536 characters of text: so many of the mark may be the names of one list. The rest of it is counted.
+# GitHub takes 65,536 characters of text. The names of one list take at most this part of it; the rest of it is counted.
 LISTED_CHARS = 16_000
 # A case with one of these verdicts has no loss.
 CLEARED = frozenset({"ok", "improved"})

@@ -11,7 +11,7 @@ import pytest
 from perf.cnn.accuracy import NetworkInspection, check_drift, check_fusion, check_vnni, inspect_network
 from perf.cnn.checks.verify import verify
 from perf.cnn.family import CnnFamily
-from perf.machine import read_machine
+from perf.cnn.operators.arithmetic import EXACT, int8_arithmetic
 from perf.measure.family import Resources
 from perf.measure.plan import Variant
 from tests.support.mutants import with_parameters, with_symbol, with_variant
@@ -20,7 +20,6 @@ NETWORK = "cifar_resnet20_v1"
 Variants = dict[str, Variant[Any]]
 # Makes a spoiled variant of the sound ones, with its files in a folder.
 Spoil = Callable[[Variants, Path], Variant[Any]]
-HAS_VNNI = read_machine().has_isa("avx512_vnni")
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +115,7 @@ def test_a_sound_network_passes_all_checks(sound: NetworkInspection, resources: 
     answers = [
         check_drift(sound, resources, store=False),
         check_fusion(sound, store=False),
-        check_vnni(sound, resources, has_vnni=HAS_VNNI),
+        check_vnni(sound, resources, int8_arithmetic()),
     ]
     assert [(answer.check, answer.problem, answer.verdict) for answer in answers] == [
         ("INT8 drift", None, "right"),
@@ -162,5 +161,5 @@ def test_a_network_that_runs_in_fp32_has_no_vnni(
 ) -> None:
     in_fp32 = replace(variants["mkl-fp32"], name="mkl-int8")
     spoiled = replace(sound, plan=with_variant(sound.plan, in_fp32))
-    answer = check_vnni(spoiled, resources, has_vnni=HAS_VNNI)
+    answer = check_vnni(spoiled, resources, EXACT)
     assert answer.problem == "MKL-DNN generated no INT8 convolution"

@@ -10,7 +10,7 @@ from perf.defects import all_defects
 from perf.errors import WorkerError
 from perf.known_defects.answers import Answer
 from perf.known_defects.ask import answer_of, case_of, example_for, roughly, why_not
-from perf.known_defects.joined import Joined
+from perf.known_defects.networks import Joined, Reused
 from tests.support.fakes import build
 
 NEGATIVE = "the defect needs negative data, which the release does not quantise"
@@ -81,6 +81,19 @@ def test_joined_convolutions_keep_their_signs_or_lose_them() -> None:
     assert [node["op"] for node in case.nodes] == ["Convolution", "Activation", "Convolution", "Concat", "identity"]
     names = {node["name"] for node in case.nodes}
     assert {name for node in case.nodes for name in node["inputs"]} <= names | {"data0", "weight"}
+
+
+def test_a_reused_output_is_not_what_the_relu_leaves_of_it() -> None:
+    case = case_of(all_defects()["fp32-reused-output"])
+    assert isinstance(case, Reused)
+    weight, data = float(case.parameters()["weight"].item()), case.data()["data0"]
+    first = np.float32(weight) * data
+    assert (first < 0).any()
+    assert (first > 0).any()
+    relu = np.maximum(first, 0)
+    np.testing.assert_allclose(case.output(), weight * relu + first, rtol=1e-5, atol=1e-6)
+    wrong = (weight * relu + relu).astype(np.float32)
+    assert compare_output("mkl-fp32", wrong, roughly(case)).problem is not None
 
 
 def test_unknown_steps_are_allowed_a_fraction_of_the_largest_output() -> None:

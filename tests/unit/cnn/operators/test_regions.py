@@ -12,6 +12,7 @@ from perf.cnn.operators.strategies import CASES
 from perf.cnn.operators.workers import VARIANTS
 from perf.defects import Defect, defects_of
 from perf.plugin.options import TIERS
+from tests.support.fakes import cpu_with
 
 DECLARED = defects_of(CHECK)
 ANY = Defect(CHECK, "", "", {"mxnet-mkl": ["1.5.0"]}, {})
@@ -39,10 +40,39 @@ def test_the_example_of_a_defect_is_in_its_region(name: str) -> None:
 def test_a_region_is_left_out_for_the_affected_wheels_only(name: str) -> None:
     case = example_of(name)
     variant = next(variant for variant in VARIANTS if REGIONS[name](case, variant, signs_of(case)))
-    for wheel, versions in DECLARED[name].affects.items():
-        assert all(is_covered(case, variant, installed(wheel, version)) for version in versions)
-    assert not is_covered(case, variant, installed("mxnet-mkl", "1.9.1"))
-    assert not is_covered(case, "native-fp32", installed("mxnet", "1.5.0"))
+    with cpu_with("avx2" if DECLARED[name].without_isa else "avx512_vnni"):
+        for wheel, versions in DECLARED[name].affects.items():
+            assert all(is_covered(case, variant, installed(wheel, version)) for version in versions)
+        assert not is_covered(case, variant, installed("mxnet-mkl", "1.9.1"))
+        assert not is_covered(case, "native-fp32", installed("mxnet", "1.5.0"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "isa", "has_it"),
+    [
+        ({}, "sse4", True),
+        ({"with_isa": "avx512"}, "avx512_vnni", True),
+        ({"with_isa": "avx512"}, "avx2", False),
+        ({"without_isa": "avx512"}, "avx512_vnni", False),
+        ({"without_isa": "avx512"}, "avx2", True),
+    ],
+)
+def test_a_defect_of_some_kernels_is_in_a_wheel_on_cpus_that_run_them(
+    fields: dict[str, str], isa: str, has_it: bool
+) -> None:
+    defect, wheel = msgspec.structs.replace(ANY, **fields), installed("mxnet-mkl", "1.5.0")
+    with cpu_with(isa):
+        assert defect.is_in(wheel) == has_it
+        assert (defect.why_not_on_cpu(wheel) is None) == has_it
+        assert defect.contradiction("some", wheel, ["wrong"] if has_it else []) is None
+
+
+@pytest.mark.parametrize(
+    ("channels", "affected"), [(1, False), (12, False), (13, True), (32, False), (33, True), (64, False), (1000, True)]
+)
+def test_averages_are_wrong_where_the_last_block_of_channels_is_not_full(channels: int, affected: bool) -> None:
+    case = msgspec.structs.replace(example_of("int8-average-tail"), channels=channels)
+    assert REGIONS["int8-average-tail"](case, "mkl-int8", signs_of(case)) == affected
 
 
 def test_a_declared_defect_that_does_not_show_is_a_contradiction() -> None:

@@ -145,8 +145,9 @@ def test_a_mark_of_many_cases_fits_into_an_issue_and_stays_open() -> None:
     machine_class = BASELINE.parent.name
     issue = OpenIssue(7, Subject(machine_class, (), cases, cases).mark)
     assert len(issue.body) < 2**15
-    assert (named := issue.subject)
-    *kept, rest = named.cases
+    subject = issue.subject
+    assert subject is not None
+    *kept, rest = subject.cases
     assert kept == list(cases[: len(kept)])
     assert rest == f"and {len(cases) - len(kept)} more"
     cured = RunVerdicts({name: Verdict(name, "ok", "") for name in cases})

@@ -14,7 +14,7 @@ from perf.cnn.checks.noise import expected_noise, folded_weight, window_energies
 from perf.cnn.checks.symbol import CalibratedRange, SymbolLayers
 from perf.cnn.operators.kinds import Convolution
 from perf.cnn.operators.reference import weighted_sums
-from tests.support.fakes import facts
+from tests.support.fakes import cpu_with, facts
 
 MKL = facts(distribution="mxnet-mkl", mkldnn=True)
 OUT = {"max_calib_range": "3.000000", "min_calib_range": "-2.000000"}
@@ -269,7 +269,10 @@ def test_the_mean_output_for_all_images_has_a_ratio_of_zero_between_images() -> 
     assert between_images_db(exact, constant) == pytest.approx(0.0, abs=1e-9)
 
 
-@pytest.mark.parametrize(("version", "vnni"), [("1.6.0", True), ("1.5.1", False)])
-def test_steps_are_unknown_for_other_releases_and_without_vnni(version: str, vnni: bool) -> None:
-    assert why_unknown_steps(facts(mxnet=version), has_vnni=vnni)
-    assert why_unknown_steps(facts(mxnet="1.5.1"), has_vnni=True) is None
+@pytest.mark.parametrize(
+    ("version", "isa", "known"),
+    [("1.5.1", "amx", True), ("1.5.1", "avx2", True), ("1.5.1", "avx512", False), ("1.6.0", "avx512_vnni", False)],
+)
+def test_steps_are_unknown_for_other_releases_and_where_sums_saturate(version: str, isa: str, known: bool) -> None:
+    with cpu_with(isa):
+        assert (why_unknown_steps(facts(mxnet=version)) is None) == known

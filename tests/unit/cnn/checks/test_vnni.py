@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from perf.cnn.checks.vnni import byte_products, mnemonics, products_text, vnni_problem
+from perf.cnn.operators.arithmetic import EXACT, HALVED, PAIRS, Arithmetic
 
 # Encoded by hand after Intel's manual, volume 2: vpdpbusd zmm1, zmm2, zmm3; vpmaddubsw zmm1, zmm2, zmm3; ret.
 VPDPBUSD = bytes.fromhex("62f26d4850cb")
@@ -36,20 +37,21 @@ def test_kernels_for_any_type_count_if_they_multiply_bytes(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("kernels", "has_vnni", "problem"),
+    ("kernels", "arithmetic", "problem"),
     [
-        ([WITH, WITH], True, None),
-        ([WITHOUT], False, None),
-        ([WITH, WITHOUT, WITHOUT], True, "2 of 3 INT8 convolutions without vpdpbusd"),
-        ([frozenset()], True, "1 of 1 INT8 convolution without vpdpbusd"),
-        ([], True, "MKL-DNN generated no INT8 convolution"),
-        ([], False, "MKL-DNN generated no INT8 convolution"),
+        ([WITH, WITH], EXACT, None),
+        ([WITHOUT], PAIRS, None),
+        ([WITH, WITHOUT, WITHOUT], EXACT, "2 of 3 INT8 convolutions without vpdpbusd"),
+        ([frozenset()], EXACT, "1 of 1 INT8 convolution without vpdpbusd"),
+        ([], EXACT, "MKL-DNN generated no INT8 convolution"),
+        ([], PAIRS, "MKL-DNN generated no INT8 convolution"),
+        ([], HALVED, None),
     ],
 )
 def test_every_int8_convolution_must_use_vnni_where_the_cpu_has_it(
-    kernels: list[frozenset[str]], has_vnni: bool, problem: str | None
+    kernels: list[frozenset[str]], arithmetic: Arithmetic, problem: str | None
 ) -> None:
-    assert vnni_problem(kernels, has_vnni=has_vnni) == problem
+    assert vnni_problem(kernels, arithmetic) == problem
 
 
 def test_saturating_instructions_are_explained() -> None:
