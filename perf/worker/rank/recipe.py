@@ -67,7 +67,7 @@ def run(
             right += int((outputs.asnumpy().argmax(axis=1) == labels.asnumpy()).sum())
             seen += batch
             heartbeat.progressed()
-        # What is evaluated is what the checkpoint holds: whoever resumes from it goes on with these statistics.
+        # What is evaluated is what the checkpoint holds: whoever resumes from it continues with these statistics.
         broadcast_statistics(net)
         accuracies = mx.nd.array([right / seen, _top1(net, _images(held_out, batch, size, threads), heartbeat)])
         curve.append(hvd.allreduce(accuracies, average=True, name="accuracies").asnumpy().tolist())
