@@ -1,7 +1,7 @@
 """Runs in the guest and answers requests, one at a time: each is a function of `tests.numa.inside` with its arguments.
 
-A request is a file N.request, its reply N.reply, both JSON; what the function prints is in N.log. Every function runs in
-a process of its own, forked from this one, which has imported already what takes half a minute there.
+A request is a file N.request, its reply N.reply, both JSON; what the function prints is in N.log. Every function runs
+in a process of its own, forked from this one, which has imported already what takes half a minute there.
 """
 
 import importlib

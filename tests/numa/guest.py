@@ -90,7 +90,7 @@ class Guest:
         return value
 
     def shut_down(self) -> str:
-        """Let the guest end by itself, and return what its console shows. Raises GuestError when it does not end."""
+        """Ask the guest to power off, and return what its console shows. Raises GuestError when it does not end."""
         self._ask(self._asked, {"function": None})
         try:
             code = self._process.wait(SHUTDOWN_TIMEOUT_S)
@@ -139,8 +139,8 @@ def _variables(packages: Unpacked) -> str:
 
 
 def _command(packages: Unpacked, initramfs: Path, exchange: Path) -> list[str]:
-    share = packages.root / "usr/share"
-    command = [f"{packages.root}/usr/bin/qemu-system-x86_64", "-L", f"{share}/qemu", "-L", f"{share}/seabios"]
+    usr = packages.root / "usr"
+    command = [f"{usr}/bin/qemu-system-x86_64", "-L", f"{usr}/share/qemu", "-L", f"{usr}/share/seabios"]
     command += ["-machine", "q35", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", CPU]
     command += ["-smp", SMP, "-m", f"{NODE_MB * len(NODES)}M"]
     for node, cpus in NODES:

@@ -29,7 +29,7 @@ def write_initramfs(packages: Unpacked, path: Path) -> None:
         order = [_add_module(packages, module, root / "modules") for module in MODULES]
         (root / "order").write_text("\n".join(filter(None, order)) + "\n")
         listed = "\n".join(str(file.relative_to(root)) for file in sorted(root.rglob("*")))
-        command = [packages.busybox, "cpio", "-o", "-H", "newc"]
+        command = [str(packages.busybox), "cpio", "-o", "-H", "newc"]
         archive = subprocess.run(command, cwd=root, input=listed.encode(), capture_output=True, check=True)
         path.write_bytes(archive.stdout)
 

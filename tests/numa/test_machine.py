@@ -1,5 +1,9 @@
 """What the suite sees of the guest, and its own tests of machines there."""
 
+import sys
+
+import pytest
+
 from tests.numa.guest import Guest
 from tests.numa.inside import machine
 
@@ -16,7 +20,9 @@ def test_both_nodes_and_numactl_are_seen(guest: Guest) -> None:
     }
 
 
-def test_numactl_is_tested_without_a_skip(guest: Guest) -> None:
-    finished = guest.call(machine.tests, paths=["tests/unit/machine/test_numactl.py"])
+@pytest.mark.slow
+def test_the_tests_of_machines_pass_without_a_skip(guest: Guest) -> None:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "tests/unit/machine"]
+    finished = guest.call(machine.run, command=command, timeout_s=600)
     assert finished["code"] == 0, finished["output"]
     assert "skipped" not in finished["output"]

@@ -1,8 +1,8 @@
 """What the suite sees of the guest."""
 
+import os
 import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from perf.files import ROOT
@@ -20,8 +20,16 @@ def seen() -> dict[str, Any]:
     }
 
 
-def tests(paths: Sequence[str]) -> dict[str, Any]:
-    """Run the project's own tests in `paths`; return pytest's exit code and what it printed."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *paths]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return {"code": done.returncode, "output": done.stdout + done.stderr}
+def run(command: Sequence[str], variables: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Run a command in the checkout, with `variables` set; return its exit code and what it printed."""
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **(variables or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return {"code": done.returncode, "output": done.stdout}
