@@ -26,7 +26,7 @@ BOOT_TIMEOUT_S = 240.0
 SHUTDOWN_TIMEOUT_S = 60.0
 POLL_S = 0.05
 # What the guest takes over from the host: where builds and networks are, and where the user's own cache is.
-INHERITED = ("HOME", "MXNET_PERF_CACHE", "XDG_CACHE_HOME", "VIRTUAL_ENV")
+INHERITED = ("HOME", "MXNET_PERF_CACHE", "XDG_CACHE_HOME")
 
 Value = TypeVar("Value")
 

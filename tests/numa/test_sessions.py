@@ -6,7 +6,7 @@ import pytest
 
 from tests.numa.guest import Guest
 from tests.numa.inside import runs
-from tests.support.journal import check_sum_and_mean, slots_of
+from tests.support.session import check_sum_and_mean, slots_of
 
 PLACEMENT = [
     "instance 0: node 0, CPUs 0-1, 2 threads, numactl",

@@ -12,8 +12,7 @@ from perf.machine import read_topology
 from perf.runs.record import CaseRecord
 from tests.integration.plugin.conftest import properties
 from tests.support.inline import Finished
-from tests.support.journal import check_sum_and_mean, slots_of
-from tests.support.session import cache_of
+from tests.support.session import cache_of, check_sum_and_mean, slots_of
 
 pytestmark = pytest.mark.alone
 Benchmarks = dict[str, dict[str, Any]]
