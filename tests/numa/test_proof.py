@@ -5,6 +5,7 @@ The short form proves with workers that have no MXNet; with --slow, the suite's 
 
 import re
 from collections.abc import Sequence
+from functools import reduce
 
 import pytest
 
@@ -19,10 +20,10 @@ PAGES = (
 )
 POLICY = r"(?P<n>\d+) of (?P=n) mappings have the memory policy {policy} instead of bind:{node}"
 LAUNCH = "started on CPUs {cpus} instead of {own}"
-THREADS = r"\d+ threads \(first: \d+\) may run on CPUs {cpus}, not only on {own}"
+THREADS = r"\d+ threads? \(first: \d+\) may run on CPUs {cpus}, not only on {own}"
 NARROWED = r"started on CPUs {first} instead of {own}; the kernel narrows masks silently"
 
-# What each kind of lie (lying_numactl.sh) must be found to do: these problems, in this order, and no other.
+# What each kind of lie (lying_numactl.sh) must be found to do: each of these problems once, and no other.
 LIES: dict[str, Sequence[str]] = {
     "honest": [],
     "nomem": [POLICY.replace("{policy}", "default")],
@@ -35,16 +36,21 @@ LIES: dict[str, Sequence[str]] = {
     "narrow": [NARROWED],
     "migrate": [PAGES],
 }
-# With one core for each of two ranks on a node, a whole node is too much.
+# Ranks have one core each. Intel's OpenMP binds threads to the first CPU of a mask that is too wide.
 LIES_TO_RANKS = {
-    **{kind: lie for kind, lie in LIES.items() if kind != "narrow"},
-    "wholenode": [LAUNCH.replace("{cpus}", "{node_cpus}"), THREADS.replace("{cpus}", "{node_cpus}")],
+    **{kind: LIES[kind] for kind in ("honest", "nomem", "preferred", "swapmem", "swap", "migrate")},
+    "nocpu": [LIES["nocpu"][0], THREADS.replace("{cpus}", "0"), LIES["nocpu"][1]],
+    "wholenode": [
+        LAUNCH.replace("{cpus}", "{node_cpus}"),
+        THREADS.replace("{cpus}", "{node_first}"),
+        THREADS.replace("{cpus}", "{node_cpus}"),
+    ],
 }
 NODE_CPUS = ("0-1", "2-3")
 
 
 def check(problems: Sequence[str], expected: Sequence[str], who: str, node: int, own: str, cpus: str) -> None:
-    """Compare problems with patterns, one by one. `own`: the CPUs of the placement. `cpus`: those of a swapped one."""
+    """Each pattern must fit exactly one problem. `own`: the CPUs of the placement. `cpus`: those of a swapped one."""
     facts = {
         "{node}": str(node),
         "{other}": str(1 - node),
@@ -52,12 +58,12 @@ def check(problems: Sequence[str], expected: Sequence[str], who: str, node: int,
         "{cpus}": cpus,
         "{first}": own[0],
         "{node_cpus}": NODE_CPUS[node],
+        "{node_first}": NODE_CPUS[node][0],
     }
     assert len(problems) == len(expected), problems
-    for problem, pattern in zip(problems, expected, strict=True):
-        for name, value in facts.items():
-            pattern = pattern.replace(name, value)  # noqa: PLW2901 - filled in step by step
-        assert re.fullmatch(re.escape(who) + pattern, problem), (problem, pattern)
+    for template in expected:
+        pattern = re.escape(who) + reduce(lambda text, fact: text.replace(*fact), facts.items(), template)
+        assert sum(re.fullmatch(pattern, problem) is not None for problem in problems) == 1, (pattern, problems)
 
 
 @pytest.fixture(scope="module", params=["bare", pytest.param("real", marks=pytest.mark.slow)])
@@ -108,7 +114,7 @@ def test_a_worker_for_which_its_node_has_no_memory_is_an_error(guest: Guest) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "kinds",
-    [["honest", "nomem", "preferred", "swapmem"], ["swapcpu", "nocpu", "wholenode", "migrate"], ["interleave", "swap"]],
+    [["honest", "nomem", "swap", "wholenode"], ["preferred", "nocpu", "swapmem", "migrate"]],
     ids="-".join,
 )
 def test_lies_to_ranks_are_found_out(guest: Guest, kinds: list[str]) -> None:

@@ -29,6 +29,7 @@ def check_two_instances(measured: dict[str, Any], cases: set[str]) -> None:
         check_sum_and_mean(case, slots[name])
 
 
+@pytest.mark.slow
 def test_a_session_without_numactl_says_what_to_install(guest: Guest) -> None:
     finished = guest.call(runs.without_numactl, options=["perf/rnn/test_inference.py"])
     assert finished["code"] not in {0, 1}, finished["output"]

@@ -8,13 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Protocol
 
 import msgspec
 
-from perf.builds import provision
+from perf.builds import Build, provision
 from perf.cache import cache_folder
 from perf.dist.launch.job import Cluster, Job, RankPlacement
 from perf.dist.launch.running import run_job
@@ -86,12 +87,17 @@ class BareWorker:
         return self._process.stdout.readline()
 
 
+@cache
+def native() -> Build:
+    """Return the build; asking for it imports MXNet once more, to check it."""
+    return provision("native", override=None, cache=cache_folder(None), say=print)
+
+
 class RealWorker:
     """One of the suite's own: perf.worker in the native build, which has imported MXNet."""
 
     def __init__(self, placement: Placement) -> None:
-        build = provision("native", override=None, cache=cache_folder(None), say=print)
-        self._instance = Instance(build, placement, Path(mkdtemp(), "log"), timeout_s=TIMEOUT_S)
+        self._instance = Instance(native(), placement, Path(mkdtemp(), "log"), timeout_s=TIMEOUT_S)
 
     @property
     def pid(self) -> int:
