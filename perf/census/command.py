@@ -68,15 +68,13 @@ def header_of(builds: dict[str, Build]) -> Header:
     """Return what all results of a census have in common. Raises PerfError when GluonCV names no networks."""
     examined, left_out = divided(modules_by_network(builds["zoo"]))
     conditions = {
-        "machine class": read_machine().machine_class,
         **{f"build {role}": f"{build.requirement} ({build.content_sha256[:12]})" for role, build in builds.items()},
         "zoo environment": builds["zoo"].folder.name,
-        "code": _code(),
     }
     return Header(conditions=conditions, networks=examined, left_out=left_out)
 
 
-def _code() -> str:
+def code_hash() -> str:
     """Return a hash of the code and data that examine networks: 12 hex digits."""
     files = (path for room in ROOMS for path in sorted((ROOT / "perf" / room).rglob("*")))
     return sha256(*(path for path in files if path.suffix in {".py", ".toml"}))[:12]
@@ -101,18 +99,17 @@ def wanted_networks(header: Header, brought: Sequence[UserNetwork], only: Sequen
 def examine_all(
     folder: Path, file: CensusFile, wanted: Sequence[Wanted], builds: dict[str, Build], seconds: float | None, say: Say
 ) -> Iterator[str]:
-    """Examine the networks that have no result yet, and yield a line about each; after `seconds`, begin no other one.
+    """Examine networks, and yield a line about each; after `seconds`, begin no other one.
 
     Raises PerfError when the disk is full.
     """
+    here = {"machine_class": read_machine().machine_class, "code": code_hash()}
     started = time.monotonic()
     work = folder / WORK
     shutil.rmtree(work, ignore_errors=True)  # of a census that was killed
     topology = read_topology()
     placements = place_instances(topology, instances=None, threads=None, numactl=find_numactl(topology))
     for number, one in enumerate(wanted, 1):
-        if one.key in file.results:
-            continue
         if seconds is not None and time.monotonic() - started >= seconds:
             return
         try:
@@ -129,7 +126,8 @@ def examine_all(
                 timeout_s=TIMEOUT_S,
                 say=say,
             )
-            result = examine(one.name, resources, one.brought)
+            examined = examine(one.name, resources, one.brought)
+        result = msgspec.structs.replace(examined, **here)
         file.add(result)
         shutil.rmtree(work, ignore_errors=True)
         yield f"[{number}/{len(wanted)}] {one.name}: {result.text} ({result.seconds:.0f} s)"

@@ -59,8 +59,12 @@ def markdown_of(census: Census) -> Iterator[str]:
     yield ""
     yield from (f"- **{status}**: {meaning}." for status, meaning in MEANINGS.items())
     yield ""
-    yield from table(HEADINGS, [_row(result) for result in census.results], figures=False)
-    yield ""
+    for machine_class in sorted({result.machine_class for result in census.results}):
+        own = [result for result in census.results if result.machine_class == machine_class]
+        codes = sorted({result.code for result in own})
+        by = f"code {', '.join(codes)}"
+        yield from (f"## On {escaped(machine_class)}", "", f"{counted(len(own), 'network')}, {by}.", "")
+        yield from (*table(HEADINGS, [_row(result) for result in own], figures=False), "")
     explained = [result for result in census.results if result.reason]
     if explained:
         yield from ("## Reasons", "")

@@ -26,6 +26,8 @@ class NetworkResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the census observed of a network."""
 
     network: Annotated[str, Meta(description="GluonCV's name, or the user's")]
+    machine_class: Annotated[str, Meta(description="machine class that examined it")] = ""
+    code: Annotated[str, Meta(description="hash of the code and data that examined it: 12 hex digits")] = ""
     content: Annotated[str, Meta(description="digest of a user's files; empty for GluonCV's networks")] = ""
     status: Annotated[Status, Meta(description="the result in one word or two")]
     reason: Annotated[str, Meta(description="why; empty when it agrees")] = ""

@@ -1,6 +1,7 @@
 """A census's file: one line of JSON for each network, flushed to the disk as soon as it is known.
 
-A line that a killed census left unfinished is dropped by the next one, which resumes after the last whole line.
+Of several lines about a network the last one counts. A line that a killed census left unfinished is dropped by the next
+one, which resumes after the last whole line.
 """
 
 import os
@@ -16,17 +17,18 @@ from perf.errors import PerfError
 from perf.files import decoded, flush_folder, read_bytes
 
 # The version of the format. A change that old code cannot read gets the next number.
-VERSION = 1
+VERSION = 2
 NAME = "census.jsonl"
 LOCK = ".lock"
 ELSEWHERE = "name another folder with --folder, or remove this one to start again"
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """The first line: what all lines have in common.
+    """The first line: what all lines have in common. Machines and the code may change while a census grows: each result
+    says by which ones it was found.
 
     version: that of the format.
-    conditions: the machine class, the builds, the code and how it examines, as texts by name.
+    conditions: the builds, as texts by name.
     networks: GluonCV's networks to examine.
     left_out: why each of its other networks is not examined, by name.
     """

@@ -37,6 +37,9 @@ def census(
         list[str] | None,
         typer.Option(help="Examine this network of your own too, written as for --perf-symbol. May be repeated."),
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also examine networks that have a result; the new one replaces it.")
+    ] = False,
     minutes: Annotated[
         float | None, typer.Option(min=0, max=MAX_MINUTES, help="Begin no further network after N minutes.")
     ] = None,
@@ -45,7 +48,8 @@ def census(
     """Examine every classification network that GluonCV names: whether FP32 agrees with the native build and INT8 is as
     accurate as its quantisation steps allow, which known defect affects it, and roughly how fast it is.
 
-    Each result is written at once, and the same command resumes after the last one. The tables are census.md and
+    Each result is written at once, and the same command resumes after the last one, on any machine: a result says on
+    which machine class it was found. The tables are census.md and
     census.json in the folder. Networks are prepared with synthetic weights in the folder, one at a time, and removed.
 
     Exit code 0: every selected network has a result, and none differs; 1: one differs, and no known defect explains it;
@@ -59,7 +63,8 @@ def census(
         wanted = wanted_networks(header, brought, only or [])
         file = CensusFile(folder, header)
         seconds = None if minutes is None else minutes * MINUTE_S
-        for line in examine_all(folder, file, wanted, builds, seconds, lambda line: say(console, line)):
+        left = wanted if again else [one for one in wanted if one.key not in file.results]
+        for line in examine_all(folder, file, left, builds, seconds, lambda line: say(console, line)):
             say(console, line)
         write_tables(folder, file, header)
     results = [file.results[one.key] for one in wanted if one.key in file.results]

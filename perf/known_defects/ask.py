@@ -20,7 +20,7 @@ from perf.cnn.operators.workers import VARIANTS, OperatorWorkers
 from perf.defects import Defect
 from perf.errors import WorkerError
 from perf.known_defects.answers import Answer
-from perf.known_defects.networks import Joined, Reused, SmallNetwork
+from perf.known_defects.networks import Expanded, Joined, Reused, SmallNetwork
 from perf.measure.family import Resources
 from perf.rnn.example import CHECK as RNN
 from perf.rnn.example import example_of
@@ -135,5 +135,6 @@ def _affected(name: str, case: OperatorCase) -> list[str]:
 
 def case_of(defect: Defect) -> OperatorCase:
     """Return the example of a defect that is not of recurrent networks."""
-    case: OperatorCase = msgspec.convert(defect.example, Joined | Reused if defect.check == NETWORKS else AnyCase)
+    kinds = Joined | Reused | Expanded if defect.check == NETWORKS else AnyCase
+    case: OperatorCase = msgspec.convert(defect.example, kinds)
     return case

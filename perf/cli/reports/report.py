@@ -45,7 +45,7 @@ def report(
     stored, tolerances = read_run(run), read_tolerances(TOLERANCES)
     shown = read_reported(run, stored)
     baseline = baseline or latest_stored(stored.perf.machine_class)
-    if baseline is None or baseline.samefile(run):
+    if baseline is None or (baseline.exists() and baseline.samefile(run)):
         compared = Compared.of(shown, run.name, None)
         judge, (verdicts, records) = NoBaseline(), stored_verdicts(compared)
     else:

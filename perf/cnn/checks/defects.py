@@ -1,6 +1,6 @@
 """Which layers of a network the known defects of the wheels affect. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from perf.builds import BuildFacts
 from perf.cnn.checks.symbol import ArrayShape, Layer, SymbolLayers
@@ -15,6 +15,7 @@ from perf.wording import counted
 NETWORKS = "networks"
 CONCAT = "int8-concat-of-types"
 REUSED = "fp32-reused-output"
+EXPANDED = "fp32-expanded-reshape"
 # What the pass that fuses takes into a convolution's subgraph, as long as no other operator uses what lies between.
 FOLLOWING = frozenset({"BatchNorm", "Activation", "LeakyReLU", "clip"})
 SUM = "elemwise_add"
@@ -44,9 +45,10 @@ def layer_defects(
             names += [CONCAT] if defects_of(NETWORKS)[CONCAT].is_in(facts) else []
         if names:
             defects[name] = names
-    if variant != REFERENCE and defects_of(NETWORKS)[REUSED].is_in(facts):
-        for name in reused_outputs(layers):
-            defects[name] = [*defects.get(name, []), REUSED]
+    if variant != REFERENCE:
+        for defect, find_layers in IN_NETWORKS.items():
+            affected = find_layers(layers) if defects_of(NETWORKS)[defect].is_in(facts) else []
+            defects |= {name: [*defects.get(name, []), defect] for name in affected}
     return defects
 
 
@@ -62,6 +64,19 @@ def reused_outputs(layers: SymbolLayers) -> list[str]:
         for source in layer.inputs:
             users.get(source, []).append(name)
     return [name for name, layer in layers.items() if layer.op == "Convolution" and _is_reused(name, layers, users)]
+
+
+def expanded_reshapes(layers: SymbolLayers) -> list[str]:
+    """Return the reshapes of arrays that had an axis added just before."""
+    expanded = {name for name, layer in layers.items() if layer.op == "expand_dims"}
+    return [name for name, layer in layers.items() if layer.op == "Reshape" and expanded & set(layer.inputs)]
+
+
+# By the name of a defect of several layers together, which layers of a network before it is fused have it.
+IN_NETWORKS: Mapping[str, Callable[[SymbolLayers], list[str]]] = {
+    REUSED: reused_outputs,
+    EXPANDED: expanded_reshapes,
+}
 
 
 def _is_reused(name: str, layers: SymbolLayers, users: Mapping[str, Sequence[str]]) -> bool:

@@ -34,6 +34,13 @@ def broadcast(net: Any) -> None:
     mx.nd.waitall()
 
 
+def broadcast_statistics(net: Any) -> None:
+    """Give all ranks the running statistics of batch norm of rank 0, at any time: MKL-DNN has no layout for them."""
+    statistics = {name: p.data() for name, p in net.collect_params().items() if p.grad_req == "null"}
+    hvd.broadcast_parameters(statistics, root_rank=0)
+    mx.nd.waitall()
+
+
 def digest(net: Any) -> str:
     """Return the sha256 of the values of all trained parameters, in the order of their names.
 

@@ -12,7 +12,7 @@ import numpy as np
 from mxnet import autograd, gluon
 
 from perf.worker.rank.heartbeat import Heartbeat
-from perf.worker.rank.network import broadcast, digest, model_of, trainer_of
+from perf.worker.rank.network import broadcast, broadcast_statistics, digest, model_of, trainer_of
 
 # Mean and standard deviation of ImageNet's pixels by channel, as in Horovod's own example.
 MEAN = {"mean_r": 123.68, "mean_g": 116.779, "mean_b": 103.939}
@@ -67,6 +67,8 @@ def run(
             right += int((outputs.asnumpy().argmax(axis=1) == labels.asnumpy()).sum())
             seen += batch
             heartbeat.progressed()
+        # What is evaluated is what the checkpoint holds: whoever resumes from it continues with these statistics.
+        broadcast_statistics(net)
         accuracies = mx.nd.array([right / seen, _top1(net, _images(held_out, batch, size, threads), heartbeat)])
         curve.append(hvd.allreduce(accuracies, average=True, name="accuracies").asnumpy().tolist())
         heartbeat.send({"epoch": len(curve), "accuracy": curve[-1][0], "held_out": curve[-1][1]})

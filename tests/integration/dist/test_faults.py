@@ -76,7 +76,7 @@ def test_the_job_ends_and_names_the_rank(job: Launch, tmp_path: Path, token: str
 def test_training_that_diverges_is_an_error(job: Launch, tmp_path: Path) -> None:
     schedule = {"warm_up_epochs": 1, "warm_up_learning_rate": 1e29, "decay_epochs": [2], "decay": 0.1}
     arguments = {
-        "network": "resnet18_v1",
+        "network": "mobilenet0.25",
         "batch": 1,
         "seed": 1,
         "optimizer": {"learning_rate": 1e30, "momentum": 0.9, "wd": 0.0001},

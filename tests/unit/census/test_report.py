@@ -36,6 +36,16 @@ def test_every_network_is_in_the_table_or_not_examined_yet() -> None:
     assert "- detection: <code>ssd_300</code>, <code>yolo3</code>" in PAGE
 
 
+def test_each_machine_class_has_a_table_of_its_own() -> None:
+    results = [LOW, result("alexnet", machine_class="other-4c", code="ff")]
+    page = "\n".join(markdown_of(census_of(HEADER, results)))
+    first, other = page.split("## On made-2c-1n-avx2\n")[1].split("## On other-4c\n")
+    assert "1 network, code 0123456789ab." in first
+    assert "resnet18_v1" in first
+    assert "alexnet" not in first
+    assert "1 network, code ff." in other
+
+
 def test_reasons_name_the_weakest_layers() -> None:
     reason = next(line for line in PAGE.splitlines() if line.startswith("- <code>resnet18_v1</code>"))
     assert reason.endswith("<code>pool0</code> 9.0 dB (expected 30.5 dB), <code>fc</code> 12.0 dB")

@@ -86,8 +86,8 @@ def test_joined_convolutions_keep_their_signs_or_lose_them() -> None:
 def test_a_reused_output_is_not_what_the_relu_leaves_of_it() -> None:
     case = case_of(all_defects()["fp32-reused-output"])
     assert isinstance(case, Reused)
-    weight, data = float(case.parameters()["weight"].item()), case.data()["data0"]
-    first = np.float32(weight) * data
+    weight, data = case.parameters()["weight"], case.data()["data0"]
+    first = weight * data
     assert (first < 0).any()
     assert (first > 0).any()
     relu = np.maximum(first, 0)

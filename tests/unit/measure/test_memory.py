@@ -76,7 +76,7 @@ def stored_peaks(path: Path) -> dict[tuple[str, int], dict[str, int]]:
     return by_case
 
 
-@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", STORED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_no_stored_network_needed_less_than_estimated(path: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.params").touch()
     program = Program(tmp_path / "empty.json", tmp_path / "empty.params", None, "")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from perf.cnn.checks.defects import layer_defects, reused_outputs
+from perf.cnn.checks.defects import expanded_reshapes, layer_defects, reused_outputs
 from perf.cnn.checks.symbol import SymbolLayers
 from tests.support.fakes import facts
 
@@ -47,3 +47,18 @@ def test_a_sum_takes_what_lies_inside_of_a_fused_convolution(nodes: list[Node], 
     assert layer_defects(layers, "mkl-fp32", MKL, shapes) == ({"first": ["fp32-reused-output"]} if reused else {})
     assert layer_defects(layers, "native-fp32", MKL, shapes) == {}
     assert layer_defects(layers, "mkl-fp32", RIGHT, shapes) == {}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "affected"),
+    [
+        ([FIRST, ("expand_dims", "wider", ["first"]), ("Reshape", "shaped", ["wider"])], ["shaped"]),
+        ([FIRST, ("expand_dims", "wider", ["first"]), ("transpose", "turned", ["wider"])], []),
+        ([FIRST, ("Reshape", "shaped", ["first"])], []),
+    ],
+)
+def test_a_reshape_moves_values_where_an_axis_was_added_before(nodes: list[Node], affected: list[str]) -> None:
+    layers, shapes = network(*nodes), {"weight": (1, 1, 1, 1)}
+    assert expanded_reshapes(layers) == affected
+    named = layer_defects(layers, "mkl-fp32", MKL, shapes)
+    assert named == {name: ["fp32-expanded-reshape"] for name in affected}

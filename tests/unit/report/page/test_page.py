@@ -212,6 +212,15 @@ def test_a_file_that_is_not_a_run_is_an_error(
     assert not page.exists()
 
 
+def test_a_baseline_that_is_not_there_is_an_error(
+    page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = page.with_name("missing.json")
+    assert run_main(monkeypatch, str(LATER), str(missing), "-o", str(page)) == 4
+    assert f"{missing}: cannot be read: No such file" in capsys.readouterr().err
+    assert not page.exists()
+
+
 WORKLOADS = ("resnet18_v1-b1", "resnet50_v1-b1", "mobilenet1.0-b1", "squeezenet1.0-b4")
 
 
