@@ -23,6 +23,6 @@ def test_both_nodes_and_numactl_are_seen(guest: Guest) -> None:
 @pytest.mark.slow
 def test_the_tests_of_machines_pass_without_a_skip(guest: Guest) -> None:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "tests/unit/machine"]
-    finished = guest.call(machine.run, command=command, timeout_s=600)
+    finished = guest.call(machine.run, command=command, timeout_s=1800)
     assert finished["code"] == 0, finished["output"]
     assert "skipped" not in finished["output"]

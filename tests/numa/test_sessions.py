@@ -12,7 +12,8 @@ PLACEMENT = [
     "instance 0: node 0, CPUs 0-1, 2 threads, numactl",
     "instance 1: node 1, CPUs 2-3, 2 threads, numactl",
 ]
-SESSION_TIMEOUT_S = 900.0
+# Far longer than a session takes on a machine that other programs keep busy; what hangs takes longer.
+HANG_S = 1800.0
 
 
 def check_two_instances(measured: dict[str, Any], cases: set[str]) -> None:
@@ -31,7 +32,7 @@ def check_two_instances(measured: dict[str, Any], cases: set[str]) -> None:
 
 @pytest.mark.slow
 def test_a_session_without_numactl_says_what_to_install(guest: Guest) -> None:
-    finished = guest.call(runs.without_numactl, options=["perf/rnn/test_inference.py"])
+    finished = guest.call(runs.without_numactl, options=["perf/rnn/test_inference.py"], timeout_s=HANG_S)
     assert finished["code"] not in {0, 1}, finished["output"]
     assert "pinning: 2 NUMA nodes need memory binding, but numactl is not installed" in finished["output"]
     assert "next: apt-get install numactl" in finished["output"]
@@ -40,7 +41,7 @@ def test_a_session_without_numactl_says_what_to_install(guest: Guest) -> None:
 
 @pytest.mark.slow
 def test_a_recurrent_network_is_measured_on_both_nodes(guest: Guest) -> None:
-    measured = guest.call(runs.measure, options=["perf/rnn/test_inference.py"], timeout_s=SESSION_TIMEOUT_S)
+    measured = guest.call(runs.measure, options=["perf/rnn/test_inference.py"], timeout_s=HANG_S)
     check_two_instances(measured, {f"lstm-16-16-l2-n2-t5 {variant}" for variant in ("native-fp32", "mkl-fp32")})
 
 
@@ -48,5 +49,5 @@ def test_a_recurrent_network_is_measured_on_both_nodes(guest: Guest) -> None:
 def test_a_network_is_measured_on_both_nodes(guest: Guest) -> None:
     """Without INT8, whose calibration takes minutes here."""
     options = ["perf/cnn/test_inference.py", "--perf-batch=1", "-k", "not int8"]
-    measured = guest.call(runs.measure, options=options, timeout_s=SESSION_TIMEOUT_S)
+    measured = guest.call(runs.measure, options=options, timeout_s=HANG_S)
     check_two_instances(measured, {f"cifar_resnet20_v1-b1 {variant}" for variant in ("native-fp32", "mkl-fp32")})
