@@ -43,11 +43,3 @@ def test_a_session_without_numactl_says_what_to_install(guest: Guest) -> None:
 def test_a_recurrent_network_is_measured_on_both_nodes(guest: Guest) -> None:
     measured = guest.call(runs.measure, options=["perf/rnn/test_inference.py"], timeout_s=HANG_S)
     check_two_instances(measured, {f"lstm-16-16-l2-n2-t5 {variant}" for variant in ("native-fp32", "mkl-fp32")})
-
-
-@pytest.mark.slow
-def test_a_network_is_measured_on_both_nodes(guest: Guest) -> None:
-    """Without INT8, whose calibration takes minutes here."""
-    options = ["perf/cnn/test_inference.py", "--perf-batch=1", "-k", "not int8"]
-    measured = guest.call(runs.measure, options=options, timeout_s=HANG_S)
-    check_two_instances(measured, {f"cifar_resnet20_v1-b1 {variant}" for variant in ("native-fp32", "mkl-fp32")})
