@@ -9,11 +9,12 @@ from xdist.scheduler import LoadScopeScheduling
 
 
 class ByFixtures(LoadScopeScheduling):  # type: ignore[misc] # untyped
-    """Tests that share what takes seconds to make go to one process: those of a folder of tests/integration."""
+    """Tests that share what takes seconds to make go to one process: those of a folder of tests/integration,
+    and those of tests/numa."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = Path(nodeid.partition("::")[0])
-        return str(path.parent if "integration" in path.parts else path)
+        return str(path.parent if {"integration", "numa"}.intersection(path.parts) else path)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run long sessions and simulations")
+    parser.addoption("--numa", action="store_true", help="also boot a guest with two NUMA nodes (tests/numa)")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,17 +1,22 @@
 """A pytest session over the suite as a process of its own, watched from outside."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
+from statistics import mean, median
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import psutil
+import pytest
 
 from perf.cache import cache_folder
 from perf.files import ROOT
@@ -25,6 +30,8 @@ RECURRENT = ("perf/rnn/test_inference.py", "--perf-tier=smoke", EVERY_STEP)
 HANG_S = 120.0
 # Wide enough for every line and column that tests look for; tests/unit/report tries the widths of terminals.
 COLUMNS = 1000
+# Durations in ns of a case: slot by slot, instance by instance, pass by pass.
+Slots = list[list[list[int]]]
 
 
 class Session:
@@ -127,3 +134,28 @@ def run(temporary: Path, *options: str, before: Sequence[str] = ()) -> Finished:
         assert not session.workers()
     assert not list(temporary.glob("mxnet-perf-*"))
     return finished
+
+
+def slots_of(lines: Iterable[str]) -> dict[str, Slots]:
+    """Return the slots in a journal by case: its workload and variant."""
+    slots: dict[str, Slots] = defaultdict(list)
+    for line in lines:
+        if measured := json.loads(line).get("measured"):
+            for block in measured["invocation"]["blocks"]:
+                for variant, slot in block["slots"].items():
+                    slots[f"{measured['key']['workload']} {variant}"].append(slot["instances_ns"])
+    return slots
+
+
+def check_sum_and_mean(stored: dict[str, Any], slots: Slots) -> None:
+    """Compute a case's throughput, the sum over instances, and its latency, their mean, from its passes once more, and
+    compare it with what pytest-benchmark stored.
+    """
+    info = stored["extra_info"]
+    instances = [[ns / 1e9 for passes in of_instance for ns in passes] for of_instance in zip(*slots, strict=True)]
+    assert len(instances) == info["instances"]
+    throughput = sum(info["items_per_pass"] / mean(passes) for passes in instances)
+    assert info["throughput_items_per_s"] == pytest.approx(throughput, rel=1e-6)
+    latencies = [mean(median(passes) for passes in slot) / 1e9 for slot in slots]
+    assert info["latency_s"] == pytest.approx(median(latencies), rel=1e-4)
+    assert sorted(stored["stats"]["data"]) == pytest.approx(sorted(chain(*instances)))

@@ -3,13 +3,15 @@
 import os
 import resource
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from perf.files import put_in_place, write_whole
+from perf.files import ROOT, put_in_place, write_whole
 
 
 @contextmanager
@@ -118,3 +120,38 @@ def test_everyone_may_read_a_file_whatever_the_umask(tmp_path: Path, mask: int) 
     with umask(mask):
         write_whole(path, b"new")
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+# Types that nothing has been decoded into yet, again and again; threads change places as often as the interpreter can.
+FIRST_DECODING = """
+import sys, threading
+from pathlib import Path
+import msgspec
+from perf.files import decoded
+
+sys.setswitchinterval(1e-6)
+for _ in range(300):
+    inner = msgspec.defstruct("Inner", [("a", int), ("b", tuple[str, ...])])
+    outer = msgspec.defstruct("Outer", [("a", inner), ("c", dict[str, inner])])
+    content = b'{"a": {"a": 1, "b": ["x"]}, "c": {"y": {"a": 1, "b": ["x"]}}}'
+    together = threading.Barrier(4)
+
+    def decode():
+        together.wait()
+        decoded(content, outer, Path("file"))
+
+    threads = [threading.Thread(target=decode) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+@pytest.mark.slow
+def test_threads_may_decode_a_type_for_the_first_time() -> None:
+    """msgspec alone ends the process with a segmentation fault."""
+    finished = subprocess.run(
+        [sys.executable, "-c", FIRST_DECODING], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")

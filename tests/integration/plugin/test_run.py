@@ -2,10 +2,7 @@
 
 import json
 import re
-from collections import defaultdict
-from itertools import chain
 from pathlib import Path
-from statistics import mean, median
 from typing import Any
 
 import msgspec
@@ -15,7 +12,7 @@ from perf.machine import read_topology
 from perf.runs.record import CaseRecord
 from tests.integration.plugin.conftest import properties
 from tests.support.inline import Finished
-from tests.support.session import cache_of
+from tests.support.session import cache_of, check_sum_and_mean, slots_of
 
 pytestmark = pytest.mark.alone
 Benchmarks = dict[str, dict[str, Any]]
@@ -61,24 +58,10 @@ def test_throughput_is_the_sum_over_instances_and_latency_their_mean(
 ) -> None:
     """Computed again from the journal's passes: instance by instance, on however many nodes this machine has."""
     (journal,) = cache_of(sound_folder).glob("runs/*/journal.jsonl")
-    slots: dict[str, list[list[list[int]]]] = defaultdict(list)
-    for line in journal.read_text().splitlines():
-        if measured := json.loads(line).get("measured"):
-            for block in measured["invocation"]["blocks"]:
-                for variant, slot in block["slots"].items():
-                    slots[f"{measured['key']['workload']} {variant}"].append(slot["instances_ns"])
+    slots = slots_of(journal.read_text().splitlines())
     assert slots.keys() == benchmarks.keys()
     for name, stored in benchmarks.items():
-        info = stored["extra_info"]
-        instances = [
-            [ns / 1e9 for passes in of_instance for ns in passes] for of_instance in zip(*slots[name], strict=True)
-        ]
-        assert len(instances) == info["instances"]
-        throughput = sum(info["items_per_pass"] / mean(passes) for passes in instances)
-        assert info["throughput_items_per_s"] == pytest.approx(throughput, rel=1e-6)
-        latencies = [mean(median(passes) for passes in slot) / 1e9 for slot in slots[name]]
-        assert info["latency_s"] == pytest.approx(median(latencies), rel=1e-4)
-        assert sorted(stored["stats"]["data"]) == pytest.approx(sorted(chain(*instances)))
+        check_sum_and_mean(stored, slots[name])
 
 
 def test_batch_size_is_items_per_pass(benchmarks: Benchmarks) -> None:

@@ -1,0 +1,65 @@
+"""Runs in the guest and answers requests, one at a time: each is a function of `tests.numa.inside` with its arguments.
+
+A request is a file N.request, its reply N.reply, both JSON; what the function prints is in N.log. Every function runs
+in a process of its own, forked from this one, which has imported already what takes half a minute there.
+"""
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+POLL_S = 0.1
+
+
+def main(folder: Path) -> None:
+    """Answer requests in `folder` until one says to stop."""
+    for module in Path(__file__).with_name("inside").glob("[a-z]*.py"):
+        importlib.import_module(f"tests.numa.inside.{module.stem}")
+    (folder / "up").touch()
+    number = 0
+    while True:
+        request = folder / f"{number}.request"
+        if not request.exists():
+            time.sleep(POLL_S)
+            continue
+        wanted = json.loads(request.read_bytes())
+        if wanted["function"] is None:
+            return
+        child = os.fork()
+        if not child:
+            answer(folder, number, wanted)
+        os.waitpid(child, 0)
+        if not (folder / f"{number}.reply").exists():
+            reply(folder, number, {"error": "it was ended by a signal"})
+        number += 1
+
+
+def answer(folder: Path, number: int, wanted: dict[str, Any]) -> None:
+    """Call the function, write its reply, and end this process."""
+    os.setsid()
+    log = os.open(folder / f"{number}.log", os.O_WRONLY | os.O_CREAT)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    try:
+        function = getattr(importlib.import_module(wanted["module"]), wanted["function"])
+        reply(folder, number, {"value": function(**wanted["arguments"])})
+    except BaseException:  # noqa: BLE001 - whatever it is, the host must hear of it
+        reply(folder, number, {"error": traceback.format_exc()})
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def reply(folder: Path, number: int, content: dict[str, Any]) -> None:
+    """Write a reply as a whole."""
+    part = folder / f"{number}.part"
+    part.write_text(json.dumps(content))
+    part.rename(folder / f"{number}.reply")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
