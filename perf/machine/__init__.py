@@ -1,5 +1,6 @@
 """The machine: its topology, where instances are placed and whether they stay there, its class and its state."""
 
+from perf.machine.exclusive import alone_on_machine
 from perf.machine.identity import Machine, read_host_id, read_machine, this_cpu_has
 from perf.machine.memory import free_bytes, shortage
 from perf.machine.numactl import Numactl, find_numactl, numactl_finding
@@ -18,6 +19,7 @@ __all__ = [
     "Placement",
     "State",
     "Topology",
+    "alone_on_machine",
     "check_pinning",
     "find_numactl",
     "findings",
