@@ -6,6 +6,7 @@ A reader sees a file's old content or its new content, never a part of it, whate
 import os
 import stat
 import tempfile
+import threading
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 MAX_BYTES = 50_000_000
 # What to do about a damaged file of the project.
 CORRECT = "correct the file, or restore it with git"
+
+# msgspec describes a type when it first decodes one, and crashes when two threads do so at once.
+DECODING = threading.Lock()
 
 T = TypeVar("T")
 
@@ -67,7 +71,8 @@ def decoded(content: bytes, kind: type[T], path: Path, *, next_step: str = CORRE
 
 def _understood(decode: Callable[[], T], path: Path, next_step: str) -> T:
     try:
-        return decode()
+        with DECODING:
+            return decode()
     except RecursionError as error:
         raise PerfError("is damaged: it is nested too deeply", subject=str(path), next_step=next_step) from error
     except (msgspec.MsgspecError, ValueError) as error:

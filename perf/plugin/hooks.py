@@ -11,6 +11,7 @@ import pytest
 
 from perf.errors import PerfError, UnavailableError, WorkerError
 from perf.machine import alone_on_machine, read_machine
+from perf.machine.termination import end_in_order
 from perf.plugin.collection import (
     ACCURACY,
     SHARD,
@@ -28,7 +29,6 @@ from perf.plugin.session import ENDED, PASSED, SESSION, start_session
 from perf.plugin.setup import SETUP, set_up
 from perf.plugin.storage import STORAGE, STORED, StorageOutcome, document_of, store_run, take_over
 from perf.plugin.terminal import CHECKS, failure_reason, header_lines, session_console, uncaptured
-from perf.plugin.termination import end_in_order
 from perf.report.progress import ProgressLine
 
 

@@ -30,8 +30,6 @@ TIERS = {
 TIMEOUT_S = 300.0
 # The day of MXNet 1.5.0's release.
 SEED = 20190713
-# What a session does when another one is measuring on the machine; the first is the default.
-WHEN_BUSY = ("wait", "refuse")
 # What neither changes what is measured nor how a case is judged again.
 REPORTING = {"repeat": False, "same": False}
 # What makes a session a part of a night, and does not matter to a case alone.
@@ -157,8 +155,8 @@ class Options:
     )
     when_busy: Literal["wait", "refuse"] = option(
         "--perf-when-busy",
-        kind=values.one_of(WHEN_BUSY),
-        default=WHEN_BUSY[0],
+        kind=values.one_of(("wait", "refuse")),
+        default="wait",
         **REPORTING,
         help="what to do when another session is measuring on this machine: two never measure at once",
     )

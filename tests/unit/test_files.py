@@ -3,13 +3,15 @@
 import os
 import resource
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from perf.files import put_in_place, write_whole
+from perf.files import ROOT, put_in_place, write_whole
 
 
 @contextmanager
@@ -118,3 +120,38 @@ def test_everyone_may_read_a_file_whatever_the_umask(tmp_path: Path, mask: int) 
     with umask(mask):
         write_whole(path, b"new")
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+FIRST = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import make_dataclass
+from pathlib import Path
+from threading import Barrier
+
+from perf.errors import PerfError
+from perf.files import read_json
+
+def read(kind):
+    together.wait()
+    try:
+        read_json(path, kind)
+    except PerfError:
+        pass
+
+path, together = Path(sys.argv[1]), Barrier(4)
+sys.setswitchinterval(1e-6)
+with ThreadPoolExecutor(4) as pool:
+    for number in range(500):
+        inner = make_dataclass(f"Inner{number}", [(f"field{each}", dict[str, list[str | int]]) for each in range(6)])
+        kind = make_dataclass(f"Outer{number}", [("one", inner), ("several", list[inner])])
+        list(pool.map(read, [kind] * 4))
+"""
+
+
+@pytest.mark.slow
+def test_threads_that_read_the_first_file_of_a_kind_at_once_do_not_crash(tmp_path: Path) -> None:
+    """Without a lock, msgspec ends with a segmentation fault."""
+    path = tmp_path / "file.json"
+    path.write_text("{}")
+    assert subprocess.run([sys.executable, "-c", FIRST, str(path)], cwd=ROOT, check=False).returncode == 0

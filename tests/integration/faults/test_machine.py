@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from perf.files import ROOT
+from tests.integration.faults.cgroups import cpu_quota, inside, memory_limit, move
 from tests.integration.plugin.test_trouble import report_of
-from tests.support.cgroups import cpu_quota, inside, memory_limit, move
 from tests.support.session import RECURRENT, Session, cache_of, run
 
 pytestmark = pytest.mark.alone

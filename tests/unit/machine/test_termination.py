@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from perf.plugin import termination
-from perf.plugin.termination import Ending, end_in_order, leave_terminals
+from perf.machine import termination
+from perf.machine.termination import Ending, end_in_order, leave_terminals
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_ignored_signals_stay_ignored_and_handlers_are_restored() -> None:
 
 CLOSED = """
 import os, sys
-from perf.plugin.termination import leave_terminals
+from perf.machine.termination import leave_terminals
 sys.stdin.read()
 try:
     os.write(1, b"lost")
