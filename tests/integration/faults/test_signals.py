@@ -2,7 +2,6 @@
 
 import os
 import random
-import re
 import shutil
 import signal
 import time
@@ -70,21 +69,19 @@ def test_two_sessions_never_measure_at_once(tmp_path: Path) -> None:
     two.mkdir()
     with Session(one, *MKL) as first:
         first.wait_for("invocation 1")
+        first.process.send_signal(signal.SIGSTOP)  # it does not end before the other sessions have started
         refused = run(two, *MKL, "--perf-when-busy=refuse")
         assert refused.code == pytest.ExitCode.USAGE_ERROR
         holder = f"process {first.process.pid} of user {os.getuid()}"
         assert f"this machine: another session is measuring: {holder}" in refused.output
         with Session(two, *MKL) as second:
             second.wait_for(f"waiting for another session that is measuring on this machine: {holder}")
-            assert not second.workers()
-            first.process.send_signal(signal.SIGSTOP)  # nothing but its end lets the second one start
             time.sleep(2)
             assert not second.workers()
             first.process.send_signal(signal.SIGCONT)
             assert first.finish().code == 0
             finished = second.finish()
     assert finished.code == 0, finished.output
-    assert re.search(r"1 passed", finished.output)
 
 
 def test_a_closed_terminal_ends_the_session_and_the_run_is_kept(tmp_path: Path) -> None:
