@@ -11,6 +11,7 @@ from perf.builds.process import Finished, run, worker_variables
 from perf.builds.releases import Release, instead, release_of
 from perf.builds.spec import OPTION, BuildSpec
 from perf.errors import PerfError
+from perf.files import DECODING
 from perf.machine import this_cpu_has
 from perf.worker.probe import MXNET_LOADED, NUMPY_LOADED
 
@@ -107,7 +108,8 @@ def probe(folder: Path, spec: BuildSpec) -> Probed:
     if finished.code:
         raise not_imported(finished, spec, step)
     try:
-        reply = msgspec.json.decode(finished.stdout.rstrip().rpartition("\n")[2], type=_Reply)
+        with DECODING:
+            reply = msgspec.json.decode(finished.stdout.rstrip().rpartition("\n")[2], type=_Reply)
     except msgspec.MsgspecError as error:
         message = f"the probe's output cannot be decoded: {error}"
         raise PerfError(message, subject=spec.subject, next_step=step) from error

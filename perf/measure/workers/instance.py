@@ -14,6 +14,7 @@ import msgspec
 
 from perf.builds import Build, process_environment
 from perf.errors import WorkerError
+from perf.files import DECODING
 from perf.machine import Placement, oom_kills
 
 # How many of a worker's last lines an error shows: enough for the end of a traceback.
@@ -98,9 +99,10 @@ class Instance:
         """Wait for the next line and return it decoded. Raises WorkerError as `ask` does."""
         line = self._read_line(self._timeout_s if timeout_s is None else timeout_s)
         try:
-            refusal = msgspec.json.decode(line, type=_Refusal)
-            if refusal.error is None:
-                return msgspec.json.decode(line, type=reply)
+            with DECODING:
+                refusal = msgspec.json.decode(line, type=_Refusal)
+                if refusal.error is None:
+                    return msgspec.json.decode(line, type=reply)
         except UNREADABLE as error:
             text = line.decode(errors="replace").strip()
             raise self._failed(f"the worker sent a line that is not a reply ({error}): {text[:200]}") from None

@@ -37,6 +37,8 @@ ACTING = (
 # The cases that are shown, in their order.
 SHOWN = "return [...document.querySelectorAll('#table tbody:not([hidden])')].map(b => b.dataset.name)"
 
+# HTML elements for each case of a page that was just opened; 180 when this was written.
+MOST_ELEMENTS = 250
 # The pixels by which a document is wider than its window.
 BEYOND = "all.documentElement.scrollWidth - all.documentElement.clientWidth"
 
@@ -193,9 +195,12 @@ def test_the_heading_of_the_table_repeats_on_every_printed_page(page: Path, monk
     assert all("Smallest loss" in text for text in pages)
 
 
-def test_200_cases_with_all_blocks_open_within_two_seconds(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_200_cases_with_all_blocks_open_with_a_bounded_number_of_elements(
+    page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long they take to open is a claim of `benchmarks.page`; the number of elements decides it."""
     large = write_report(monkeypatch, page.with_name("large.html"), with_slots(many(stored(), 200)))
-    # From the start of loading until the next frame after the script.
-    milliseconds = acted(large, "document.body.offsetHeight; return performance.now()")
-    assert milliseconds < 2000, f"{large.stat().st_size / 1e6:.1f} MB"
+    cases, elements = acted(large, f"return [(() => {{ {SHOWN} }})().length, document.querySelectorAll('*').length]")
+    assert cases == 200
+    assert elements / cases < MOST_ELEMENTS
     assert large.stat().st_size < 6_000_000
