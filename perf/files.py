@@ -23,8 +23,8 @@ MAX_BYTES = 50_000_000
 # What to do about a damaged file of the project.
 CORRECT = "correct the file, or restore it with git"
 
-# msgspec completes a type when something is first decoded into it, and crashes when two threads do that at once. Whatever
-# threads may decode holds this lock. It can be taken again, since a decoder may read a file.
+# msgspec completes a type when something is first decoded into it, and crashes when two threads do that at once.
+# Whatever threads may decode holds this lock. It can be taken again, since a decoder may read a file.
 DECODING = threading.RLock()
 
 T = TypeVar("T")
