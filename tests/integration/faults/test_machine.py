@@ -65,20 +65,6 @@ def test_a_session_that_runs_out_of_memory_resumes(tmp_path: Path) -> None:
     resumes(tmp_path, *TWICE)
 
 
-def test_a_worker_that_is_stopped_for_30_s_goes_on(tmp_path: Path) -> None:
-    with Session(tmp_path, *MKL) as session:
-        session.wait_for("invocation 1")
-        worker = session.worker("mkl-fp32", speaking=True)
-        until = time.monotonic() + 30
-        while time.monotonic() < until:  # again and again: the session itself continues it in its turn
-            worker.suspend()
-            time.sleep(0.01)
-        worker.resume()
-        finished = session.finish()
-        assert not session.workers()
-    assert finished.code == 0, finished.output
-
-
 def test_a_quota_of_one_cpu_is_named_and_not_other_programs(tmp_path: Path) -> None:
     if psutil.cpu_count() == 1:
         pytest.skip("needs several CPUs")

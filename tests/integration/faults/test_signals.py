@@ -2,12 +2,10 @@
 
 import os
 import random
-import shutil
 import signal
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.integration.plugin.test_trouble import heard
@@ -82,21 +80,3 @@ def test_two_sessions_never_measure_at_once(tmp_path: Path) -> None:
             assert first.finish().code == 0
             finished = second.finish()
     assert finished.code == 0, finished.output
-
-
-def test_a_closed_terminal_ends_the_session_and_the_run_is_kept(tmp_path: Path) -> None:
-    if shutil.which("script") is None:
-        pytest.skip("needs script(1), which gives a command a terminal")
-    terminal = ("sh", "-c", 'exec script --quiet --command "exec $*" /dev/null', "sh")
-    with Session(tmp_path, *MKL, before=terminal) as session:
-        session.wait_for("invocation 2")
-        inner = next(
-            process
-            for process in psutil.Process(session.process.pid).children(recursive=True)
-            if "pytest" in process.cmdline()
-        )
-        session.process.kill()  # whoever holds the terminal goes: the kernel sends SIGHUP
-        inner.wait(60)
-        assert not session.workers()
-    assert not list(tmp_path.glob("mxnet-perf-*"))
-    assert list(cache_of(tmp_path).glob("runs/*/journal.jsonl"))
