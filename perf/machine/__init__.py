@@ -1,7 +1,8 @@
 """The machine: its topology, where instances are placed and whether they stay there, its class and its state."""
 
+from perf.machine.exclusive import alone_on_machine
 from perf.machine.identity import Machine, read_host_id, read_machine, this_cpu_has
-from perf.machine.memory import free_bytes, shortage
+from perf.machine.memory import free_bytes, oom_kills, shortage
 from perf.machine.numactl import Numactl, find_numactl, numactl_finding
 from perf.machine.pace import pace_finding, watch_pace
 from perf.machine.placement import Placement, place_instances, ranks_per_host
@@ -18,12 +19,14 @@ __all__ = [
     "Placement",
     "State",
     "Topology",
+    "alone_on_machine",
     "check_pinning",
     "find_numactl",
     "findings",
     "format_cpulist",
     "free_bytes",
     "numactl_finding",
+    "oom_kills",
     "pace_finding",
     "parse_cpulist",
     "place_instances",

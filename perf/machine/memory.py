@@ -33,6 +33,14 @@ def shortage(need: int, free: int | None) -> str | None:
     return f"needs about {_size(need)} of memory, but only {_size(free)} are free"
 
 
+def oom_kills(proc_root: Path = Path("/proc")) -> int | None:
+    """Return how many processes the kernel has killed since it started because memory ran out, of the machine or of a
+    control group (oom_kill in /proc/vmstat); None where it does not count them.
+    """
+    match = re.search(rf"^oom_kill ({NUMBER})$", read_text(proc_root / "vmstat") or "", re.MULTILINE)
+    return int(match[1]) if match else None
+
+
 def _left_by_groups(source: Source) -> Iterator[int]:
     for folder in own_cgroups(source, "memory"):
         for limit_file, usage_file in FILES:

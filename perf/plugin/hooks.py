@@ -3,13 +3,15 @@
 import shutil
 import tempfile
 from collections.abc import Generator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from perf.errors import PerfError, UnavailableError, WorkerError
-from perf.machine import read_machine
+from perf.machine import alone_on_machine, read_machine
+from perf.machine.termination import end_in_order
 from perf.plugin.collection import (
     ACCURACY,
     SHARD,
@@ -76,10 +78,12 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if not roles or config.option.collectonly or hasattr(config, "workerinput"):
         return
     progress = ProgressLine(session_console(config), options.progress_s)
+    config.add_cleanup(end_in_order())
     scratch = Path(tempfile.mkdtemp(prefix="mxnet-perf-"))
     config.add_cleanup(lambda: shutil.rmtree(scratch, ignore_errors=True))
     checks = sum(item.get_closest_marker(ACCURACY) is not None for item in session.items)
     try:
+        hold_machine(config, progress)
         setup = config.stash[SETUP] = set_up(options, roles, scratch, progress, lambda: uncaptured(config))
         if selected:
             marked, shard = marked_tolerances(session.items), config.stash.get(SHARD, None)
@@ -95,6 +99,17 @@ def pytest_runtestloop(session: pytest.Session) -> None:
             progress.say(f"random checks of answers: seed {options.seed} (--perf-seed)")
     if SESSION in config.stash:
         config.stash[SESSION].measure()
+
+
+def hold_machine(config: pytest.Config, progress: ProgressLine) -> None:
+    """Hold the machine until the session ends. Raises PerfError when another session measures on it and the user does
+    not want to wait.
+    """
+    machine = ExitStack()
+    with uncaptured(config):
+        wait = config.stash[OPTIONS].when_busy == "wait"
+        machine.enter_context(alone_on_machine(wait=wait, say=progress.say))
+    config.add_cleanup(machine.close)
 
 
 @pytest.hookimpl(wrapper=True)

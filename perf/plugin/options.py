@@ -153,6 +153,13 @@ class Options:
         default_text="this host",
         help="train on the hosts in this file, one per line: node1, node1:2, node1 slots=2 or node[01-03,07]",
     )
+    when_busy: Literal["wait", "refuse"] = option(
+        "--perf-when-busy",
+        kind=values.one_of(("wait", "refuse")),
+        default="wait",
+        **REPORTING,
+        help="what to do when another session is measuring on this machine: two never measure at once",
+    )
     pretrained: bool = switch(
         "--perf-pretrained",
         heading="Weights and accuracy",

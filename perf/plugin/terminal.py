@@ -198,8 +198,9 @@ def _closing(session: PerfSession, stored: StorageOutcome) -> list[str]:
     blocks = {record.workload: (record.blocks, record.blocks_disturbed) for record in session.records}
     whole, disturbed = (sum(counts) for counts in zip(*blocks.values(), strict=True)) if blocks else (0, 0)
     lines = [
-        f"{session.setup.wall_s:.0f} s in all. {disturbed} of {counted(whole, 'block')} were disturbed by other "
-        "programs or the hypervisor and do not count."
+        f"{session.setup.wall_s:.0f} s in all. {disturbed} of {counted(whole, 'block')} were disturbed by "
+        f"{'the CPU quota of this control group, ' if _throttled(session) else ''}other programs or the hypervisor and "
+        "do not count."
     ]
     if session.journal.problem:
         lines.append(f"The journal could not be written, so --perf-resume will lack cases: {session.journal.problem}")
@@ -260,6 +261,14 @@ def _peaks(session: PerfSession) -> list[str]:
     rates = ", ".join(f"{role} {rate:.0f} GFLOP/s" for role, rate in session.peaks.items())
     size = session.effort.peak_size
     return [f"The machine's peak, a {size} x {size} FP32 matrix product with each build: {rates}."]
+
+
+def _throttled(session: PerfSession) -> bool:
+    """Whether the kernel stopped the session for its control group's quota: it counts that time as waiting for a CPU,
+    as it does when other programs take it.
+    """
+    now = findings(session.setup.state, read_state())
+    return any(finding.check == "throttling" and finding.verdict == "doubtful" for finding in now)
 
 
 def _late_doubts(session: PerfSession) -> list[str]:

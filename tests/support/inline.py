@@ -3,7 +3,7 @@
 import io
 import os
 from collections.abc import Callable
-from contextlib import chdir, redirect_stderr, redirect_stdout
+from contextlib import chdir, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,9 +59,11 @@ def run_inline(
             if name.startswith(OWN):
                 patch.delenv(name)
         patch.setenv("MXNET_PERF_CACHE", str(cache))
+        patch.setenv("MXNET_PERF_LOCK", str(cache))
         patch.setenv("COLUMNS", "1000")  # no line is wrapped
         if workflow:
             patch.setenv("GITHUB_ACTIONS", "true")
+        patch.setattr("perf.plugin.hooks.alone_on_machine", lambda **_: nullcontext())
         patch.setattr("perf.plugin.setup.provision", provide)
         patch.setattr("perf.plugin.setup.cached_build", lambda _role, **_: None)
         if topology:

@@ -46,6 +46,7 @@ class Session:
         self._printed: list[str] = []
         environment = {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
         environment["MXNET_PERF_CACHE"] = str(cache_of(temporary))
+        environment["MXNET_PERF_LOCK"] = str(temporary)  # other tests measure meanwhile
         self.process = subprocess.Popen(
             [*before, sys.executable, "-m", program, *options],
             cwd=ROOT,

@@ -15,7 +15,7 @@ import msgspec
 from perf.builds import Build, process_environment
 from perf.errors import WorkerError
 from perf.files import DECODING
-from perf.machine import Placement
+from perf.machine import Placement, oom_kills
 
 # How many of a worker's last lines an error shows: enough for the end of a traceback.
 LAST_LINES = 12
@@ -45,6 +45,7 @@ class Instance:
         self._timeout_s = timeout_s
         self._log = log
         self._buffer = b""
+        self._oom_kills = oom_kills()
         affinity = [] if placement.prefix else ["--affinity", ",".join(map(str, placement.cpus))]
         environment = process_environment(build, placement.threads, variables)
         try:
@@ -148,7 +149,8 @@ class Instance:
             self.kill()
             return self._failed("the worker closed its pipe without ending and was killed")
         if code < 0:
-            return self._failed(f"the worker was ended by {signal.Signals(-code).name}")
+            cause = ": memory ran out (dmesg)" if code == -signal.SIGKILL and oom_kills() != self._oom_kills else ""
+            return self._failed(f"the worker was ended by {signal.Signals(-code).name}{cause}")
         return self._failed(f"the worker exited with code {code}")
 
     def _failed(self, what: str) -> WorkerError:

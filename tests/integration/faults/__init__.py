@@ -1,0 +1,1 @@
+"""Sessions that something real happens to: signals, and a machine that fails."""

@@ -1,0 +1,83 @@
+"""Sessions that are asked to end while they measure, and two sessions at once."""
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.plugin.test_trouble import heard
+from tests.support.session import RECURRENT, Session, cache_of, run
+
+__all__ = ["heard"]
+pytestmark = pytest.mark.alone
+MKL = (*RECURRENT, "-kmkl", "--perf-invocations=2")
+# How many moments are tried: an odd number of seconds each on a slow machine.
+MOMENTS = 10
+# The session measures for about this long; a moment after its end would show nothing.
+MEASURING_S = 4.0
+
+
+def ended_in_order(session: Session, temporary: Path) -> str:
+    """What a session printed that was asked to end; nothing of it may be left but its journal."""
+    finished = session.finish()
+    assert finished.code == pytest.ExitCode.INTERRUPTED, finished.output
+    assert not session.workers()
+    assert "Traceback" not in finished.output
+    assert "INTERNALERROR" not in finished.output
+    assert not list(temporary.glob("mxnet-perf-*"))
+    assert list(cache_of(temporary).glob("runs/*/journal.jsonl"))
+    return finished.output
+
+
+@pytest.mark.usefixtures("heard")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_ends_the_session_in_order_and_it_resumes(tmp_path: Path, name: str) -> None:
+    with Session(tmp_path, *MKL) as session:
+        session.wait_for("invocation 2")
+        session.process.send_signal(signal.Signals[name])
+        output = ended_in_order(session, tmp_path)
+    assert f"KeyboardInterrupt: {name} asked the session to end" in output
+    assert "1 case was not finished; rerun the same command with --perf-resume." in output
+    resumed = run(tmp_path, *MKL, "--perf-resume")
+    assert resumed.code == 0, resumed.output
+    assert "Reusing 1 of 2 invocations" in resumed.output
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("heard")
+@pytest.mark.parametrize("seed", range(MOMENTS))
+def test_ctrl_c_twice_at_a_random_moment_leaves_nothing(tmp_path: Path, seed: int) -> None:
+    moment = random.Random(seed)
+    with Session(tmp_path, *MKL) as session:
+        session.wait_for("invocation 1")
+        time.sleep(moment.uniform(0, MEASURING_S))
+        first, second = moment.choices([signal.SIGINT, signal.SIGTERM, signal.SIGHUP], k=2)
+        session.process.send_signal(first)
+        time.sleep(moment.uniform(0, 0.5))
+        session.process.send_signal(second)
+        ended_in_order(session, tmp_path)
+
+
+def test_two_sessions_never_measure_at_once(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    together = ("env", f"MXNET_PERF_LOCK={tmp_path}")
+    with Session(one, *MKL, before=together) as first:
+        first.wait_for("invocation 1")
+        first.process.send_signal(signal.SIGSTOP)  # it does not end before the other sessions have started
+        refused = run(two, *MKL, "--perf-when-busy=refuse", before=together)
+        assert refused.code == pytest.ExitCode.USAGE_ERROR
+        holder = f"process {first.process.pid} of user {os.getuid()}"
+        assert f"this machine: another session is measuring: {holder}" in refused.output
+        with Session(two, *MKL, before=together) as second:
+            second.wait_for(f"waiting for another session that is measuring on this machine: {holder}")
+            time.sleep(2)
+            assert not second.workers()
+            first.process.send_signal(signal.SIGCONT)
+            assert first.finish().code == 0
+            finished = second.finish()
+    assert finished.code == 0, finished.output
