@@ -14,16 +14,19 @@ from tests.support.session import RECURRENT, Session, cache_of, run
 __all__ = ["heard"]
 pytestmark = pytest.mark.alone
 MKL = (*RECURRENT, "-kmkl", "--perf-invocations=2")
-# How many moments are tried: an odd number of seconds each on a slow machine.
+# How many moments are tried.
 MOMENTS = 10
-# The session measures for about this long; a moment after its end would show nothing.
+# It measures for longer than any of the moments comes later than its start.
+LONG = (*RECURRENT, "-kmkl", "--perf-invocations=20")
 MEASURING_S = 4.0
 
 
-def ended_in_order(session: Session, temporary: Path) -> str:
-    """What a session printed that was asked to end; nothing of it may be left but its journal."""
+def ended_in_order(session: Session, temporary: Path, *codes: int) -> str:
+    """What a session printed that was asked to end; nothing of it may be left but its journal. `codes`: with which it
+    may end besides pytest's.
+    """
     finished = session.finish()
-    assert finished.code == pytest.ExitCode.INTERRUPTED, finished.output
+    assert finished.code in {pytest.ExitCode.INTERRUPTED, *codes}, finished.output
     assert not session.workers()
     assert "Traceback" not in finished.output
     assert "INTERNALERROR" not in finished.output
@@ -51,14 +54,15 @@ def test_a_signal_ends_the_session_in_order_and_it_resumes(tmp_path: Path, name:
 @pytest.mark.parametrize("seed", range(MOMENTS))
 def test_ctrl_c_twice_at_a_random_moment_leaves_nothing(tmp_path: Path, seed: int) -> None:
     moment = random.Random(seed)
-    with Session(tmp_path, *MKL) as session:
+    with Session(tmp_path, *LONG) as session:
         session.wait_for("invocation 1")
         time.sleep(moment.uniform(0, MEASURING_S))
         first, second = moment.choices([signal.SIGINT, signal.SIGTERM, signal.SIGHUP], k=2)
         session.process.send_signal(first)
         time.sleep(moment.uniform(0, 0.5))
         session.process.send_signal(second)
-        ended_in_order(session, tmp_path)
+        # All is done when pytest has ended: a signal that comes while Python does may end it with its own code.
+        ended_in_order(session, tmp_path, -second)
 
 
 def test_two_sessions_never_measure_at_once(tmp_path: Path) -> None:
