@@ -12,6 +12,7 @@ from perf.cli.check_baselines import check_baselines
 from perf.cli.doctor import doctor
 from perf.cli.history import HISTORY_SUBCOMMANDS
 from perf.cli.judge import judge
+from perf.cli.limits import limits
 from perf.cli.nights.issue import issue
 from perf.cli.nights.merge import merge
 from perf.cli.nights.night import night
@@ -56,6 +57,7 @@ def pages() -> dict[str, str]:
 
 SUBCOMMANDS = (
     doctor,
+    limits,
     runner,
     judge,
     report,

@@ -1,0 +1,85 @@
+"""The kernels as machine code: compiled in memory by LLVM, and read back instruction by instruction."""
+
+import ctypes
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import capstone
+from llvmlite import binding as llvm
+
+from perf.limits.kernels import Kernel, module_text
+
+# More bytes than any kernel has: its loop is searched in these.
+LONGEST = 8192
+# Capstone 5 does not know the instructions on tiles. All that the kernel uses have five bytes; of these, TDPBUSD is C4 E2,
+# a byte with W=0, L=0 and pp=1, and 5E: VEX.128.66.0F38.W0 5E /r (Intel 64 and IA-32 Architectures Software
+# Developer's Manual, volume 2).
+TILES, TILE_BYTES = "tiles", 5
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """Kernels in memory.
+
+    engine: LLVM's engine, which owns the code.
+    """
+
+    engine: Any
+
+    def timed(self, kernel: Kernel) -> Any:
+        """Return `time_NAME` of `module_text`, as a function of Python. It runs without Python's global lock."""
+        integer, pointer = ctypes.c_uint64, ctypes.c_void_p
+        arguments = (integer, integer, integer, pointer, integer, pointer, pointer)
+        return ctypes.CFUNCTYPE(integer, *arguments)(self.engine.get_function_address(f"time_{kernel.name}"))
+
+    def now(self) -> int:
+        """Return the processor's time stamp counter."""
+        return int(ctypes.CFUNCTYPE(ctypes.c_uint64)(self.engine.get_function_address("now"))())
+
+    def loop_problem(self, kernel: Kernel) -> str | None:
+        """Return what is wrong with the kernel's loop in machine code; None if it is what `kernels.toml` says."""
+        code = ctypes.string_at(self.engine.get_function_address(kernel.name), LONGEST)
+        expected = Counter(kernel.round_hot) + Counter({"add": kernel.streams, "dec": 1, "jne": 1})
+        loop = Counter(hot_loop(code))
+        return None if loop == expected else f"its loop holds {dict(loop)} instead of {dict(expected)}"
+
+
+def compiled(chosen: Sequence[Kernel]) -> Compiled:
+    """Compile kernels for this process. Their instructions need not exist on this CPU until they run.
+
+    Raises RuntimeError when LLVM does not know an instruction.
+    """
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    llvm.initialize_native_asmparser()
+    features = ",".join(kernel.features for kernel in chosen)
+    target = llvm.Target.from_default_triple().create_target_machine(
+        cpu="x86-64", features=features, codemodel="jitdefault", jit=True
+    )
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(module_text(chosen)), target)
+    engine.finalize_object()
+    return Compiled(engine)
+
+
+def hot_loop(code: bytes) -> list[str]:
+    """Return the instructions of the first loop in x86-64 machine code that ends before its function returns, by name;
+    an empty list without a loop.
+    """
+    disassembler = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    disassembler.skipdata = True
+    disassembler.skipdata_setup = (TILES, lambda *_: TILE_BYTES, None)
+    seen: dict[int, str] = {}
+    for address, _, mnemonic, operands in disassembler.disasm_lite(code, 0):
+        seen[address] = _tile_instruction(code[address:]) if mnemonic == TILES else mnemonic
+        if mnemonic.startswith("j") and int(operands, 16) in seen:
+            return [name for place, name in seen.items() if place >= int(operands, 16)]
+        if mnemonic == "ret":
+            break
+    return []
+
+
+def _tile_instruction(code: bytes) -> str:
+    prefix, form, operation = code[1], code[2], code[3]
+    return "tdpbusd" if prefix == 0xE2 and form & 0x87 == 0x01 and operation == 0x5E else TILES  # noqa: PLR2004 - as above
