@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import zip_longest
 
 import msgspec
 
@@ -13,12 +14,14 @@ from perf.files import ROOT
 from perf.limits.cpu import Cpu, last_level_cache_bytes, read_cpu
 from perf.limits.kernels import MEMORY, Kernel, Kind, kernels_for
 from perf.limits.rates import Chunks, best_rate, clock_ghz
-from perf.limits.request import READY, KernelReply, ProbeRequest, Turn
+from perf.limits.request import READY, KernelReply, ProbeRequest, ThreadReply, Turn
 from perf.limits.result import EXPECTED_FRACTION, KernelLimit, MachineLimits
 from perf.machine import Placement, Topology, free_bytes, read_topology
 
-# Long enough for a hundred chunks of arithmetic, and for some walks through memory; in all about 2 s.
-DURATION_S: dict[Kind, float] = {"fp32": 0.12, "int8": 0.12, "read": 0.2, "copy": 0.2}
+# Long enough for tens of chunks of arithmetic, and for some walks through memory; in all about 2 s.
+DURATION_S: dict[Kind, float] = {"fp32": 0.08, "int8": 0.08, "read": 0.12, "copy": 0.12}
+# Turns of each kernel, with those of all other kernels between them: neighbours may disturb one turn for all its time.
+REPEATS = 2
 # Between two kernels, so that the CPUs of all instances arrive in time.
 PAUSE_S = 0.02
 # The arrays are larger than the last-level caches by this factor, so that little of them is in a cache.
@@ -75,9 +78,9 @@ def physical_cores(topology: Topology, cpus: Sequence[int]) -> int:
 
 
 def timetable(chosen: Sequence[Kernel]) -> tuple[Turn, ...]:
-    """Return when each kernel runs, one after the other."""
+    """Return when each kernel runs: all of them one after the other, `REPEATS` times."""
     turns, start_s = [], 0.0
-    for kernel in chosen:
+    for kernel in [*chosen] * REPEATS:
         turns.append(Turn(kernel.name, round(start_s, 3), DURATION_S[kernel.kind]))
         start_s += DURATION_S[kernel.kind] + PAUSE_S
     return tuple(turns)
@@ -86,17 +89,24 @@ def timetable(chosen: Sequence[Kernel]) -> tuple[Turn, ...]:
 def limit_of(
     kernel: Kernel, replies: Sequence[Sequence[KernelReply]], cpu: Cpu, cores: int, cpus: int
 ) -> KernelLimit | None:
-    """Return what a kernel reached on all `cpus` of all instances; None if it did not run on every one of them."""
-    threads = [
-        thread for of_one in replies for reply in of_one if reply.kernel == kernel.name for thread in reply.threads
+    """Return what a kernel reached on all `cpus` of all instances in its best turn; None if no turn had all of them."""
+    turns = [
+        chunks
+        for of_turn in zip_longest(*replies)
+        if len(chunks := [Chunks(*msgspec.structs.astuple(thread)) for thread in _threads(of_turn, kernel)]) == cpus
     ]
-    if len(threads) < cpus:
+    if not turns:
         return None
-    chunks = [Chunks(thread.work, thread.stamps_ns, thread.clocks_ghz) for thread in threads]
+    chunks = max(turns, key=best_rate)
     clock = clock_ghz(chunks)
     in_a_cycle = cpu.core.operations.get(kernel.name) if cpu.core else None
     theoretical = in_a_cycle * cores * clock if in_a_cycle and clock else None
     return KernelLimit(kernel.name, kernel.kind, best_rate(chunks), clock, theoretical, not kernel.unused_by_mxnet_150)
+
+
+def _threads(of_turn: Sequence[KernelReply | None], kernel: Kernel) -> list[ThreadReply]:
+    """Return the threads of all instances in a turn of this kernel; an instance that ended early has no reply."""
+    return [thread for reply in of_turn if reply and reply.kernel == kernel.name for thread in reply.threads]
 
 
 def doubts(limits: Sequence[KernelLimit], cpu: Cpu, cache: int | None, arrays: int) -> list[str]:
@@ -135,7 +145,8 @@ def _run(
             _end(processes)
         outputs = [process.communicate() for process in processes]
     replies = [[msgspec.json.decode(line, type=KernelReply) for line in output.splitlines()] for output, _ in outputs]
-    problems = [f"{reply.kernel} was not measured: {reply.problem}" for reply in replies[0] if reply.problem]
+    refused = {reply.kernel: reply.problem for of_one in replies for reply in of_one if reply.problem}
+    problems = [f"{kernel} was not measured: {problem}" for kernel, problem in refused.items()]
     for placement, process, (_, errors) in zip(placements, processes, outputs, strict=True):
         if process.returncode:
             lines = errors.strip().splitlines() or ["no error message"]

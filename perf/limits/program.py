@@ -62,14 +62,15 @@ class _Log:
 def main() -> None:
     """Run the request in the first argument."""
     request = msgspec.json.decode(sys.argv[1], type=ProbeRequest)
-    chosen = [kernels()[turn.kernel] for turn in request.turns]
-    code = compiled(chosen)
+    chosen = {turn.kernel: kernels()[turn.kernel] for turn in request.turns}
+    code = compiled(list(chosen.values()))
     barrier = Barrier(len(request.cpus))
     with ThreadPoolExecutor(len(request.cpus)) as pool:
         arrays = list(pool.map(lambda cpu: _array(cpu, request.array_bytes, barrier), request.cpus))
         print(READY, flush=True)
         start_ns = int(sys.stdin.readline())
-        for turn, kernel in zip(request.turns, chosen, strict=True):
+        for turn in request.turns:
+            kernel = chosen[turn.kernel]
             reply = _refused(kernel, code) or _measured(turn, kernel, code, arrays, pool, start_ns, request.cpus)
             sys.stdout.write(msgspec.json.encode(reply).decode() + "\n")
             sys.stdout.flush()
