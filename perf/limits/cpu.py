@@ -49,10 +49,12 @@ class _CoreFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Cpu:
     """A CPU.
 
+    vendor: its vendor, as /proc/cpuinfo names it; "" if it does not.
     flags: its flags in /proc/cpuinfo.
     core: its microarchitecture; None if `units.toml` does not hold it.
     """
 
+    vendor: str
     flags: frozenset[str]
     core: Core | None
 
@@ -64,8 +66,9 @@ def read_cpu(proc_root: Path = PROC_ROOT) -> Cpu:
         step = "run on Linux with /proc mounted"
         raise PerfError("cannot be read", subject=str(proc_root / "cpuinfo"), next_step=step)
     _, version, flags = parse_cpuinfo(text)
-    vendor = re.search(r"^vendor_id\s*: (\w+)$", text, re.MULTILINE)
-    return Cpu(flags, core_of(vendor[1] if vendor else "", version))
+    match = re.search(r"^vendor_id\s*: (\w+)$", text, re.MULTILINE)
+    vendor = match[1] if match else ""
+    return Cpu(vendor, flags, core_of(vendor, version))
 
 
 def core_of(vendor: str, version: str) -> Core | None:

@@ -55,6 +55,7 @@ def probe(placements: Sequence[Placement]) -> MachineLimits:
     return MachineLimits(
         kernels=limits,
         cores=cores,
+        vendor=cpu.vendor,
         core_name=cpu.core.name if cpu.core else None,
         cache_bytes=cache,
         array_bytes=array * len(cpus),

@@ -1,6 +1,6 @@
 """What the machine can do, as it is stored with a run."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Annotated
 
 import msgspec
@@ -40,6 +40,7 @@ class MachineLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     kernels: Annotated[list[KernelLimit], Meta(description="what each kernel reached")] = []
     cores: Annotated[int, Meta(description="physical cores that the probe ran on")] = 0
+    vendor: Annotated[str, Meta(description="the CPU's vendor, as /proc/cpuinfo names it; empty if it does not")] = ""
     core_name: Annotated[str | None, Meta(description="microarchitecture; null if it is unknown")] = None
     cache_bytes: Annotated[int | None, Meta(description="last-level caches of all instances; null if unknown")] = None
     array_bytes: Annotated[int, Meta(description="memory that the bandwidth kernels walk, of all instances")] = 0
@@ -73,3 +74,20 @@ class MachineLimits(msgspec.Struct, frozen=True, kw_only=True):
     def _best(self, kinds: Collection[str]) -> KernelLimit | None:
         of_kind = [k for k in self.kernels if k.kind in kinds and k.used_by_mxnet_150]
         return max(of_kind, key=lambda k: k.rate, default=None)
+
+
+def best_of(several: Sequence[MachineLimits]) -> MachineLimits | None:
+    """Return the highest rate of each kernel in several probes of one machine, with the problems of all; None without
+    a probe. Clocks move with the load of a host: no single moment shows the limit.
+    """
+    if not several:
+        return None
+    best: dict[str, KernelLimit] = {}
+    for limits in several:
+        for limit in limits.kernels:
+            if limit.kernel not in best or best[limit.kernel].rate < limit.rate:
+                best[limit.kernel] = limit
+    problems = list(dict.fromkeys(problem for limits in several for problem in limits.problems))
+    elapsed_s = round(sum(limits.elapsed_s for limits in several), 2)
+    fullest = max(several, key=lambda limits: len(limits.kernels))
+    return msgspec.structs.replace(fullest, kernels=list(best.values()), problems=problems, elapsed_s=elapsed_s)

@@ -1,4 +1,4 @@
-"""The machine's peak: how fast each build multiplies large matrices, measured in the same run as everything else."""
+"""How fast each build multiplies large matrices, measured in the same run as everything else: what its BLAS reaches."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,6 +6,8 @@ from typing import Any
 
 from perf.builds import Build
 from perf.judge.statistics import median
+from perf.limits.result import MachineLimits
+from perf.machine import this_cpu_has
 from perf.measure.engine import Conditions, Show, measure
 from perf.measure.ledger import Ledger
 from perf.measure.plan import Operator, Plan, Variant, Workload
@@ -13,6 +15,10 @@ from perf.measure.plan import Operator, Plan, Variant, Workload
 # The family and the subject of the plan, which belongs to no case.
 FAMILY = "machine"
 SUBJECT = "matrix product"
+# The vendor in whose CPUs MKL takes its fast path.
+INTEL = "GenuineIntel"
+# The fraction of the machine's limit below which a large matrix product is slow: good libraries reach 0.8 and more.
+SLOW = 0.6
 
 
 def measure_peaks(builds: Sequence[Build], conditions: Conditions, show: Show, ledger: Ledger) -> dict[str, float]:
@@ -57,3 +63,18 @@ def flops_of(size: int) -> int:
 def gflop_per_s(flops: float, latency_s: float, instances: int) -> float:
     """Return the GFLOP/s of all instances together, where each does `flops` in `latency_s` seconds."""
     return instances * flops / latency_s / 1e9
+
+
+def blas_text(build: Build, rate: float, limits: MachineLimits | None) -> str:
+    """Return what a build multiplies matrices with and, if its `rate` in GFLOP/s is far below the machine's limit, the
+    reason where it is known: "libmklml_intel.so, whose MKL takes a slow path on a CPU that is not Intel's".
+    """
+    library = build.libraries.get("BLAS", "an unknown BLAS")
+    if build.blas_kernels:
+        library += f" with kernels for {build.blas_kernels}"
+    if build.blas_without_avx2 and this_cpu_has("avx2"):
+        return f"{library}, which does not recognise this CPU and uses no AVX2"
+    slow = limits is not None and limits.fp32 is not None and rate < SLOW * limits.fp32.rate
+    if slow and limits and limits.vendor not in {"", INTEL} and library.startswith("libmkl"):
+        return f"{library}, whose MKL takes a slow path on a CPU that is not Intel's"
+    return library

@@ -35,7 +35,11 @@ class Effort:
         float, Meta(description="largest fraction of a slot that other programs may take without disturbing it")
     ]
     peak_size: Annotated[
-        int | None, Meta(description="rows of the matrices that measure the machine's peak; none: it is not measured")
+        int | None,
+        Meta(
+            description="rows of the matrices that show what each build's BLAS reaches; none: neither that nor the "
+            "machine's limits are measured"
+        ),
     ] = None
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from perf.builds import Build, build_with_content
 from perf.errors import PerfError
+from perf.limits.result import MachineLimits
 from perf.machine import read_state
 from perf.measure.cases import Measured, Measuring
 from perf.measure.engine import Conditions
@@ -17,6 +18,7 @@ from perf.measure.family import Case
 from perf.measure.forecast import ITEM_S
 from perf.measure.journal import Journal
 from perf.measure.outcome import Outcome
+from perf.measure.peak import blas_text
 from perf.measure.plan import Plan, Variant
 from perf.measure.stacks import BaselineArm, baseline_arm_of, stack_of
 from perf.measure.tiers import Effort, effort_of
@@ -72,13 +74,24 @@ class PerfSession:
     refused: dict[str, Verdict] = field(default_factory=dict)
     contested: set[str] = field(default_factory=set)
     unfinished: int = 0
-    _measured: Measured = field(default_factory=lambda: Measured({}, {}))
+    _measured: Measured = field(default_factory=lambda: Measured({}))
     _error: Exception | None = None
 
     @property
     def peaks(self) -> Mapping[str, float]:
         """GFLOP/s of each build in large matrix products, by role; empty when they were not measured."""
         return self._measured.peaks_gflop_per_s
+
+    @property
+    def blas(self) -> Mapping[str, str]:
+        """The BLAS of each build whose peak was measured, by role."""
+        builds = self.setup.builds
+        return {role: blas_text(builds[role], rate, self.limits) for role, rate in self.peaks.items() if role in builds}
+
+    @property
+    def limits(self) -> MachineLimits | None:
+        """What the machine can do; None when it was not measured."""
+        return self._measured.limits
 
     def header(self) -> list[str]:
         """Return what is measured, on what and where, a line each."""
@@ -105,7 +118,7 @@ class PerfSession:
             try:
                 self._measured = self._measuring().measured(self.selected)
             except PerfError as error:
-                self._measured = Measured(dict.fromkeys((case.id for case in self.selected), error), {})
+                self._measured = Measured(dict.fromkeys((case.id for case in self.selected), error))
             except Exception as error:  # noqa: BLE001 - a defect fails the measured items only
                 self._error = error
 
@@ -196,6 +209,8 @@ class PerfSession:
             "compared_with": compared_with(self.judge),
             "state": state_report(self.setup.state, read_state()),
             "limits_gflop_per_s": dict(self.peaks),
+            "blas": dict(self.blas),
+            "machine_limits": msgspec.to_builtins(self.limits),
             "wall_time_s": {**self.setup.ledger.seconds, "the whole session": self.setup.wall_s},
             "curves": self.setup.curves,
         }

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from perf.checks import CheckResult
 from perf.errors import PerfError
+from perf.limits.text import limit_lines
 from perf.machine import findings, read_state
 from perf.measure.ledger import Ledger
 from perf.plugin.options import OPTIONS
@@ -255,12 +256,17 @@ def _pace(records: Sequence[CaseRecord]) -> list[str]:
 
 
 def _peaks(session: PerfSession) -> list[str]:
-    """The machine's peak."""
-    if not session.peaks:
-        return []
-    rates = ", ".join(f"{role} {rate:.0f} GFLOP/s" for role, rate in session.peaks.items())
-    size = session.effort.peak_size
-    return [f"The machine's peak, a {size} x {size} FP32 matrix product with each build: {rates}."]
+    """What the machine can do, and what each build's BLAS reaches."""
+    lines = limit_lines(session.limits) if session.limits else []
+    if session.peaks:
+        blas = session.blas
+        size, fp32 = session.effort.peak_size, session.limits.fp32 if session.limits else None
+        rates = [
+            f"{role} {rate:.0f} GFLOP/s{f', {rate / fp32.rate:.0%} of the limit' if fp32 else ''} ({blas[role]})"
+            for role, rate in session.peaks.items()
+        ]
+        lines.append(f"What each build's BLAS reaches in a {size} x {size} FP32 matrix product: {'; '.join(rates)}.")
+    return lines
 
 
 def _throttled(session: PerfSession) -> bool:

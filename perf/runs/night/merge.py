@@ -11,6 +11,7 @@ import msgspec
 
 from perf.errors import PerfError
 from perf.files import read_json
+from perf.limits.result import best_of
 from perf.runs.night.shards import MOST_SHARDS
 from perf.runs.schema import Shard, StoredRun, ended_at, read_run
 from perf.runs.session.run import Accuracy, MeasuredContext, StateFinding, StateReport
@@ -113,6 +114,10 @@ def merged(shards: Sequence[ShardFile], *, allow_missing: bool) -> dict[str, Any
         "state": msgspec.to_builtins(_state([each.session.state for each in shards if each.session.state])),
         "tolerances": {name: entry for each in shards for name, entry in _marked(each).items()},
         "limits_gflop_per_s": _fastest([each.session for each in shards]),
+        "blas": {role: text for each in shards for role, text in each.session.blas.items()},
+        "machine_limits": msgspec.to_builtins(
+            best_of([limits for each in shards if (limits := each.session.machine_limits)])
+        ),
         "wall_time_s": _total([each.session for each in shards]),
         "curves": _curves([each.session for each in shards]),
     }

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from perf.errors import PerfError
 from perf.files import read_bytes
+from perf.limits.result import MachineLimits
 from perf.runs.record import CaseRecord
 from perf.runs.schema import STEP, RunContext, Statistics, Value, read_run
 from perf.wording import uv
@@ -43,8 +44,17 @@ class MeasuredContext(RunContext, frozen=True, kw_only=True):
     state: Annotated[StateReport | None, Meta(description="the machine's state around the run")] = None
     limits_gflop_per_s: Annotated[
         dict[str, float],
-        Meta(description="peak of each build in a large matrix product, in 10^9 floating-point operations per second"),
+        Meta(
+            description="what each build's BLAS reaches in a large matrix product, in 10^9 floating-point operations "
+            "per second; a limit of the build, not of the machine"
+        ),
     ] = msgspec.field(default_factory=dict)
+    blas: Annotated[
+        dict[str, str], Meta(description="BLAS of each build, its kernels, and why it is slow here if that is known")
+    ] = msgspec.field(default_factory=dict)
+    machine_limits: Annotated[
+        MachineLimits | None, Meta(description="what the machine can do, by probe; null if it was not measured")
+    ] = None
     wall_time_s: Annotated[
         dict[str, float], Meta(description="wall time by stage, in seconds; of a merged night, the sum over its shards")
     ] = msgspec.field(default_factory=dict)
