@@ -15,7 +15,7 @@ from tests.integration.faults.cgroups import cpu_quota, inside, memory_limit, mo
 from tests.integration.plugin.test_trouble import report_of
 from tests.support.session import RECURRENT, Session, cache_of, run
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 MKL = (*RECURRENT, "-kmkl")
 TWICE = (*MKL, "--perf-invocations=2")
 CASE = "test_inference[lstm-16-16-l2-n2-t5-mkl-fp32]"
