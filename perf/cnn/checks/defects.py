@@ -19,8 +19,8 @@ EXPANDED = "fp32-expanded-reshape"
 # What the pass that fuses takes into a convolution's subgraph, as long as no other operator uses what lies between.
 FOLLOWING = frozenset({"BatchNorm", "Activation", "LeakyReLU", "clip"})
 SUM = "elemwise_add"
-# Stands for an image size that is not known: larger than any kernel.
-UNKNOWN = (1 << 16, 1 << 16)
+# Stands for channels, height and width that are not known: a full block, and larger than any kernel.
+UNKNOWN = (32, 1 << 16, 1 << 16)
 
 
 def layer_defects(
@@ -111,7 +111,7 @@ def case_of(
 
     `last`: whether the layer is the network's last operator.
     """
-    shape = tuple(outputs.get(layer.inputs[0], (0, 1, *UNKNOWN))) if layer.inputs else ()
+    shape = tuple(outputs.get(layer.inputs[0], (0, *UNKNOWN))) if layer.inputs else ()
     if len(shape) != 4:  # noqa: PLR2004 - images, channels, height and width
         return None
     _, channels, *sides = shape

@@ -15,7 +15,7 @@ from tests.integration.faults.cgroups import cpu_quota, inside, memory_limit, mo
 from tests.integration.plugin.test_trouble import report_of
 from tests.support.session import RECURRENT, Session, cache_of, run
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 MKL = (*RECURRENT, "-kmkl")
 TWICE = (*MKL, "--perf-invocations=2")
 CASE = "test_inference[lstm-16-16-l2-n2-t5-mkl-fp32]"
@@ -86,7 +86,7 @@ def test_a_read_only_checkout_a_home_that_does_not_exist_and_no_shared_memory(tm
     first = (
         f"mount --bind {ROOT} {ROOT} && mount -o remount,bind,ro {ROOT} && cd {ROOT} && "
         "if mountpoint -q /dev/shm; then umount -l /dev/shm && mount -t tmpfs -o ro tmpfs /dev/shm; fi && "
-        "export HOME=/nonexistent/home LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 && umask 077"
+        f"export HOME={tmp_path}/missing/home LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 && umask 077"
     )
     finished = run(tmp_path, *MKL, before=in_namespace("--mount", first=first))
     assert finished.code == 0, finished.output

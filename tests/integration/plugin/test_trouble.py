@@ -18,10 +18,11 @@ STOPPED = "test_inference[cifar_resnet20_v1-b4-mkl-int8]"
 
 @pytest.fixture
 def heard() -> Iterator[None]:
-    """SIGINT is not ignored: what a script starts in the background inherits that, and would not be interrupted."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """SIGINT and SIGHUP are not ignored: what a script or nohup starts inherits that, and would not be interrupted."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler), signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in zip((signal.SIGINT, signal.SIGHUP), before, strict=True):
+        signal.signal(number, handler)
 
 
 def report_of(finished: Finished, case: str) -> str:

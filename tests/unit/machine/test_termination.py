@@ -14,10 +14,12 @@ from perf.machine.termination import Ending, end_in_order, leave_terminals
 
 @pytest.fixture
 def handled() -> Iterator[None]:
-    """Signals are handled as in a session."""
+    """Signals are handled as in a session that nohup did not start."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     restore = end_in_order()
     yield
     restore()
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.usefixtures("handled")

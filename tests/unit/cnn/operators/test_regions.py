@@ -68,7 +68,7 @@ def test_a_defect_of_some_kernels_is_in_a_wheel_on_cpus_that_run_them(
 
 
 @pytest.mark.parametrize(
-    ("channels", "affected"), [(1, False), (12, False), (13, True), (32, False), (33, True), (64, False), (1000, True)]
+    ("channels", "affected"), [(1, False), (8, False), (9, True), (32, False), (33, True), (64, False), (1000, True)]
 )
 def test_averages_are_wrong_where_the_last_block_of_channels_is_not_full(channels: int, affected: bool) -> None:
     case = msgspec.structs.replace(example_of("int8-average-tail"), channels=channels)
