@@ -26,6 +26,15 @@ class Drift(msgspec.Struct, frozen=True):
         return f"{self.sqnr_db:.1f} dB, {100 * self.top1_agreement:.0f} %"
 
 
+class LayerCost(msgspec.Struct, frozen=True, array_like=True):
+    """What a convolution or a fully-connected layer costs; stored as an array."""
+
+    name: Annotated[str, Meta(description="its name in the network")]
+    multiply_adds: Annotated[float, Meta(description="multiply-adds for one image")]
+    weights: Annotated[int, Meta(description="number of weights")]
+    values: Annotated[float, Meta(description="number of values in its input and its output for one image")]
+
+
 class CnnCheck(msgspec.Struct, frozen=True, tag="cnn"):
     """What the check of a network's variant observed."""
 
@@ -46,6 +55,14 @@ class CnnCheck(msgspec.Struct, frozen=True, tag="cnn"):
         Column(heading="{variant} drift", place=7, variants=("cnn",), optional=True),
     ] = None
     unjudged: Annotated[str | None, Meta(description="why its answers could not be judged right or wrong")] = None
+    weight_values: Annotated[int | None, Meta(description="number of values in the network's parameters")] = None
+    io_values_per_image: Annotated[
+        float | None, Meta(description="number of values in the network's input and output for one image")
+    ] = None
+    layers: Annotated[
+        list[LayerCost],
+        Meta(description="convolutions and fully-connected layers in their order; empty but for the reference"),
+    ] = []
 
 
 class CnnFacts(msgspec.Struct, frozen=True, tag="cnn"):
@@ -57,6 +74,10 @@ class CnnFacts(msgspec.Struct, frozen=True, tag="cnn"):
         float | None, Meta(description="floating-point operations in a pass: two for each multiply-add")
     ]
     check: Annotated[CnnCheck, Meta(description="what its check observed")]
+    bytes_per_pass: Annotated[
+        float | None,
+        Meta(description="bytes of weights, inputs and outputs, each once: what a pass must move at least"),
+    ] = None
 
 
 class RnnCheck(msgspec.Struct, frozen=True, tag="rnn"):
@@ -81,6 +102,10 @@ class RnnFacts(msgspec.Struct, frozen=True, tag="rnn"):
         float | None, Meta(description="floating-point operations in a pass: two for each multiply-add")
     ]
     check: Annotated[RnnCheck, Meta(description="what its check observed")]
+    bytes_per_pass: Annotated[
+        float | None,
+        Meta(description="bytes of weights, inputs and outputs, each once: what a pass must move at least"),
+    ] = None
 
 
 class TrainingCheck(msgspec.Struct, frozen=True, tag="dist"):
@@ -115,6 +140,10 @@ class TrainingFacts(msgspec.Struct, frozen=True, tag="dist"):
     @property
     def flops_per_pass(self) -> None:
         """Return None: the operations of a training step are not counted."""
+
+    @property
+    def bytes_per_pass(self) -> None:
+        """Return None: nor are the bytes that it moves."""
 
 
 CheckFacts = CnnCheck | RnnCheck | TrainingCheck

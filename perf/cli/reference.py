@@ -9,10 +9,11 @@ import typer
 from perf.cli.bisect import bisect
 from perf.cli.census import census
 from perf.cli.check_baselines import check_baselines
-from perf.cli.doctor import doctor
 from perf.cli.history import HISTORY_SUBCOMMANDS
 from perf.cli.judge import judge
-from perf.cli.limits import limits
+from perf.cli.machine.doctor import doctor
+from perf.cli.machine.limits import limits
+from perf.cli.machine.runner import runner
 from perf.cli.nights.issue import issue
 from perf.cli.nights.merge import merge
 from perf.cli.nights.night import night
@@ -28,7 +29,6 @@ from perf.cli.releases import releases
 from perf.cli.reports.comment import comment
 from perf.cli.reports.export import export
 from perf.cli.reports.report import report
-from perf.cli.runner import runner
 from perf.errors import PerfError
 from perf.files import write_whole
 

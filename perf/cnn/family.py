@@ -16,7 +16,8 @@ from perf.cnn.networks import INPUT, REFERENCE, catalogue
 from perf.cnn.operators.arithmetic import EXACT, int8_arithmetic
 from perf.cnn.symbols.networks import UserNetwork, prepare_user_network
 from perf.facts import CnnCheck, CnnFacts
-from perf.measure.family import DRAWN_BYTES, FP32_BYTES, PROCESS_BYTES, SLOT_WEIGHT, Checked, Resources
+from perf.limits.roofline import arithmetic_of
+from perf.measure.family import DRAWN_BYTES, FP32_BYTES, INT8_BYTES, PROCESS_BYTES, SLOT_WEIGHT, Checked, Resources
 from perf.measure.plan import Plan, Program, Workload, variants_of
 from perf.published import published_rows
 
@@ -148,7 +149,12 @@ class CnnFamily:
         """Return the case's row in Table 2. A multiply-add counts as two floating-point operations."""
         multiply_adds = check.multiply_adds_per_image
         flops = 2 * multiply_adds * case.batch if multiply_adds is not None else None
-        return CnnFacts(case.network, case.batch, flops, check)
+        moved = None
+        if check.weight_values is not None and check.io_values_per_image is not None:
+            # An INT8 network still takes and returns FP32. What of it stays FP32 has larger weights than are counted.
+            weight_bytes = INT8_BYTES if arithmetic_of(case.variant) == "int8" else FP32_BYTES
+            moved = weight_bytes * check.weight_values + FP32_BYTES * case.batch * check.io_values_per_image
+        return CnnFacts(case.network, case.batch, flops, check, moved)
 
     def published(self, case: CnnCase) -> float | None:
         """Return Table 2's speedup; None for the reference, and for cases that are not in the table."""

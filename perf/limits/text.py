@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from perf.limits.result import KernelLimit, MachineLimits
+from perf.limits.roofline import Bound, excess
 
 # How each kind of limit is called, and its unit.
 NAMES: Mapping[str, str] = {"fp32": "FP32", "int8": "INT8", "read": "memory, reading", "copy": "memory, copying"}
@@ -36,3 +37,23 @@ def limit_lines(limits: MachineLimits) -> list[str]:
             f"INT8 with {limits.int8_unused.kernel}, which MXNet 1.5.0 cannot use: {rate_text(limits.int8_unused)}."
         )
     return [*(lines if parts else []), *(f"Limits: {problem}." for problem in limits.problems)]
+
+
+def blas_lines(
+    limits: MachineLimits | None, peaks: Mapping[str, float], blas: Mapping[str, str], size: int
+) -> list[str]:
+    """Return what each build's BLAS reaches in products of FP32 matrices with `size` rows: its rate (`peaks`, in
+    GFLOP/s) and what it is (`blas`), both by role. A line, or nothing without a rate.
+    """
+    fp32 = limits.fp32 if limits else None
+    reached = [
+        f"{role} {rate:.0f} GFLOP/s{f', {100 * rate / fp32.rate:.0f} % of the limit' if fp32 else ''} ({blas[role]})"
+        for role, rate in peaks.items()
+    ]
+    line = f"What each build's BLAS reaches in a {size} x {size} FP32 matrix product: {'; '.join(reached)}."
+    return [line] if reached else []
+
+
+def excess_lines(bounds: Mapping[str, Bound | None]) -> list[str]:
+    """Return the cases, by name, that were faster than the limits of their run allow, a line each."""
+    return [f"{problem}." for name, bound in bounds.items() if (problem := excess(name, bound))]

@@ -9,15 +9,13 @@ from typing import Any, Protocol
 from perf.errors import PerfError
 from perf.facts import CheckFacts
 from perf.judge.judgement import MAX_EVALUATIONS
-from perf.limits.probe import probe
-from perf.limits.result import MachineLimits, best_of
 from perf.machine import free_bytes, shortage
 from perf.measure.engine import Conditions, Show, measure
 from perf.measure.family import Case, Checked, Resources, subject_of, workload_of
 from perf.measure.forecast import Forecast, check_s, confirming_s
 from perf.measure.ledger import Ledger
 from perf.measure.outcome import SMALLER, Outcome, as_errors, unavailable_cases
-from perf.measure.peak import measure_peaks
+from perf.measure.peak import MachineRates, machine_rates, measure_peaks, probed
 from perf.measure.plan import Plan, SubjectKey, Variant, WorkloadKey
 from perf.measure.results import WorkloadResult
 from perf.measure.stacks import BaselineArm, stacks_of
@@ -43,13 +41,11 @@ class Measured:
     """The results of all cases.
 
     outcomes: the outcome of each case, by its id; an error where its subject could not be prepared.
-    peaks_gflop_per_s: what each build reached in large matrix products, by its role; empty when not measured.
-    limits: what the machine can do; None when not measured.
+    rates: how fast the machine and each build's BLAS compute.
     """
 
     outcomes: Mapping[str, Outcome | PerfError]
-    peaks_gflop_per_s: Mapping[str, float] = field(default_factory=dict)
-    limits: MachineLimits | None = None
+    rates: MachineRates = field(default_factory=MachineRates)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +88,7 @@ class Measuring:
         variants = [variant for plan in plans for variant in plan.variants if not variant.baseline_arm_of]
         builds = {variant.build.content_sha256: variant.build for variant in variants}
         show = self._showing(later_s=self._left_s(plans))
-        probed = self._probed()
+        probes = probed(self.conditions, self.ledger)
         peaks = measure_peaks(list(builds.values()), self.conditions, show, self.ledger)
         results = self._measure(plans, checks, self.conditions, later_s=confirming_s(plans, self.conditions.effort))
         outcomes = {
@@ -109,14 +105,8 @@ class Measuring:
             if subject_of(case) == plan.key
         }
         confirmed = self._confirmed(outcomes, checks)
-        return Measured({**errors, **confirmed}, peaks, best_of([*probed, *self._probed()]))
-
-    def _probed(self) -> list[MachineLimits]:
-        """Probe the machine, before and after everything else; return nothing in a tier that measures no peaks."""
-        if self.conditions.effort.peak_size is None:
-            return []
-        with self.ledger.stage("probing limits"):
-            return [probe(self.conditions.placements)]
+        probes += probed(self.conditions, self.ledger)
+        return Measured({**errors, **confirmed}, machine_rates(list(builds.values()), peaks, probes))
 
     def _planned(self, selected: Sequence[Case]) -> tuple[dict[str, PerfError], list[Plan[Any]]]:
         """Plan every subject. Return the errors by case, and the plans."""

@@ -16,6 +16,8 @@ PROCESS_BYTES = 80_000_000
 # Memory for drawing one random FP32 value for MXNet: 8 bytes in double precision, 4 rounded, 4 copied.
 DRAWN_BYTES = 16
 FP32_BYTES = 4
+# The same in INT8.
+INT8_BYTES = 1
 # The cost of a pass besides its arithmetic, in the unit of a case's `weight`: slots have a shortest duration.
 SLOT_WEIGHT = 12.0
 

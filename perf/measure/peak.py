@@ -1,12 +1,13 @@
 """How fast each build multiplies large matrices, measured in the same run as everything else: what its BLAS reaches."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from perf.builds import Build
 from perf.judge.statistics import median
-from perf.limits.result import MachineLimits
+from perf.limits.probe import probe
+from perf.limits.result import MachineLimits, best_of
 from perf.machine import this_cpu_has
 from perf.measure.engine import Conditions, Show, measure
 from perf.measure.ledger import Ledger
@@ -19,6 +20,37 @@ SUBJECT = "matrix product"
 INTEL = "GenuineIntel"
 # The fraction of the machine's limit below which a large matrix product is slow: good libraries reach 0.8 and more.
 SLOW = 0.6
+
+
+@dataclass(frozen=True)
+class MachineRates:
+    """How fast the machine computes.
+
+    limits: what it can do; None when not measured.
+    peaks_gflop_per_s: what each build's BLAS reaches in large matrix products, by role; empty when not measured.
+    blas: the BLAS of each of these builds, and why it is slow where that is known, by role.
+    """
+
+    limits: MachineLimits | None = None
+    peaks_gflop_per_s: Mapping[str, float] = field(default_factory=dict)
+    blas: Mapping[str, str] = field(default_factory=dict)
+
+
+def machine_rates(builds: Sequence[Build], peaks: Mapping[str, float], probes: Sequence[MachineLimits]) -> MachineRates:
+    """Return the rates from the peaks of builds, by role, and from the probes of a session."""
+    limits = best_of(probes)
+    blas = {build.role: blas_text(build, peaks[build.role], limits) for build in builds if build.role in peaks}
+    return MachineRates(limits, peaks, blas)
+
+
+def probed(conditions: Conditions, ledger: Ledger) -> list[MachineLimits]:
+    """Probe the machine's limits; return nothing in a tier that measures no peaks. A session probes before and after
+    everything else, since the clock moves with the host's load. Raises PerfError as `probe` does.
+    """
+    if conditions.effort.peak_size is None:
+        return []
+    with ledger.stage("probing limits"):
+        return [probe(conditions.placements)]
 
 
 def measure_peaks(builds: Sequence[Build], conditions: Conditions, show: Show, ledger: Ledger) -> dict[str, float]:

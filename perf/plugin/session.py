@@ -10,7 +10,6 @@ import pytest
 
 from perf.builds import Build, build_with_content
 from perf.errors import PerfError
-from perf.limits.result import MachineLimits
 from perf.machine import read_state
 from perf.measure.cases import Measured, Measuring
 from perf.measure.engine import Conditions
@@ -18,7 +17,7 @@ from perf.measure.family import Case
 from perf.measure.forecast import ITEM_S
 from perf.measure.journal import Journal
 from perf.measure.outcome import Outcome
-from perf.measure.peak import blas_text
+from perf.measure.peak import MachineRates
 from perf.measure.plan import Plan, Variant
 from perf.measure.stacks import BaselineArm, baseline_arm_of, stack_of
 from perf.measure.tiers import Effort, effort_of
@@ -78,20 +77,9 @@ class PerfSession:
     _error: Exception | None = None
 
     @property
-    def peaks(self) -> Mapping[str, float]:
-        """GFLOP/s of each build in large matrix products, by role; empty when they were not measured."""
-        return self._measured.peaks_gflop_per_s
-
-    @property
-    def blas(self) -> Mapping[str, str]:
-        """The BLAS of each build whose peak was measured, by role."""
-        builds = self.setup.builds
-        return {role: blas_text(builds[role], rate, self.limits) for role, rate in self.peaks.items() if role in builds}
-
-    @property
-    def limits(self) -> MachineLimits | None:
-        """What the machine can do; None when it was not measured."""
-        return self._measured.limits
+    def rates(self) -> MachineRates:
+        """How fast the machine and each build's BLAS compute."""
+        return self._measured.rates
 
     def header(self) -> list[str]:
         """Return what is measured, on what and where, a line each."""
@@ -146,6 +134,7 @@ class PerfSession:
             machine_class=self.context.machine_class,
             placements=placements,
             prior=priors[case.family].within,
+            limits=self.rates.limits,
         )
         if verdict is not None:
             record = msgspec.structs.replace(record, verdict=verdict.record)
@@ -208,9 +197,9 @@ class PerfSession:
             **msgspec.to_builtins(self.context_at_end(ended)),
             "compared_with": compared_with(self.judge),
             "state": state_report(self.setup.state, read_state()),
-            "limits_gflop_per_s": dict(self.peaks),
-            "blas": dict(self.blas),
-            "machine_limits": msgspec.to_builtins(self.limits),
+            "limits_gflop_per_s": dict(self.rates.peaks_gflop_per_s),
+            "blas": dict(self.rates.blas),
+            "machine_limits": msgspec.to_builtins(self.rates.limits),
             "wall_time_s": {**self.setup.ledger.seconds, "the whole session": self.setup.wall_s},
             "curves": self.setup.curves,
         }

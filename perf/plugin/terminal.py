@@ -10,7 +10,7 @@ from rich.console import Console
 
 from perf.checks import CheckResult
 from perf.errors import PerfError
-from perf.limits.text import limit_lines
+from perf.limits.text import blas_lines, excess_lines, limit_lines
 from perf.machine import findings, read_state
 from perf.measure.ledger import Ledger
 from perf.plugin.options import OPTIONS
@@ -187,10 +187,12 @@ def reproduction(config: pytest.Config, nodeid: str) -> str:
 
 def _details(session: PerfSession) -> list[str]:
     """The lines below the tables that only the full summary has."""
+    rates = session.rates
     return [
         *_wall_time(session.setup.ledger),
         *_pace(session.records),
-        *_peaks(session),
+        *(limit_lines(rates.limits) if rates.limits else []),
+        *blas_lines(rates.limits, rates.peaks_gflop_per_s, rates.blas, session.effort.peak_size or 0),
     ]
 
 
@@ -203,6 +205,7 @@ def _closing(session: PerfSession, stored: StorageOutcome) -> list[str]:
         f"{'the CPU quota of this control group, ' if _throttled(session) else ''}other programs or the hypervisor and "
         "do not count."
     ]
+    lines += excess_lines({record.name: record.bound for record in session.records})
     if session.journal.problem:
         lines.append(f"The journal could not be written, so --perf-resume will lack cases: {session.journal.problem}")
     lines += stored.lines
@@ -253,20 +256,6 @@ def _pace(records: Sequence[CaseRecord]) -> list[str]:
         f"{sum(near) / len(near):.0%} of slots took at most 1.1 times the fastest of their case; if this is low, "
         f"neighbours that no counter shows slowed the rest ({uv()} run mxperf doctor)."
     ]
-
-
-def _peaks(session: PerfSession) -> list[str]:
-    """What the machine can do, and what each build's BLAS reaches."""
-    lines = limit_lines(session.limits) if session.limits else []
-    if session.peaks:
-        blas = session.blas
-        size, fp32 = session.effort.peak_size, session.limits.fp32 if session.limits else None
-        rates = [
-            f"{role} {rate:.0f} GFLOP/s{f', {rate / fp32.rate:.0%} of the limit' if fp32 else ''} ({blas[role]})"
-            for role, rate in session.peaks.items()
-        ]
-        lines.append(f"What each build's BLAS reaches in a {size} x {size} FP32 matrix product: {'; '.join(rates)}.")
-    return lines
 
 
 def _throttled(session: PerfSession) -> bool:

@@ -127,7 +127,10 @@ class RnnFamily:
     def describe(self, case: RnnCase, check: RnnCheck) -> RnnFacts:
         """Return the case's row in Table 3, with the floating-point operations of a pass."""
         shape = f"[{', '.join(map(str, case.shape))}]"
-        return RnnFacts(case.cell, shape, case.layers, case.flops, check)
+        batch, steps, _, hidden = case.shape
+        outputs = steps * batch * hidden * case.sizes.directions
+        moved = FP32_BYTES * (outputs + sum(map(math.prod, case.sizes.shapes(batch, steps).values())))
+        return RnnFacts(case.cell, shape, case.layers, case.flops, check, moved)
 
     def published(self, case: RnnCase) -> float | None:
         """Return Table 3's speedup; None for the reference, and for cases that are not in the table."""

@@ -17,6 +17,8 @@ from perf.facts import CaseFacts, TrainingFacts
 from perf.judge.speedup import estimate_speedup, observe
 from perf.judge.statistics import median, midmean, quantile
 from perf.judge.variance_prior import VariancePrior
+from perf.limits.result import MachineLimits
+from perf.limits.roofline import Bound, bound_of
 from perf.machine import Placement
 from perf.measure.outcome import Outcome
 from perf.measure.peak import gflop_per_s
@@ -136,6 +138,9 @@ class CaseRecord(StoredCase, frozen=True, kw_only=True):
     stopped: Annotated[
         StopReason | None, Meta(description="why measuring it stopped; null in files that do not say it")
     ] = None
+    bound: Annotated[
+        Bound | None, Meta(description="the shortest latency that the machine allows; null if that is unknown")
+    ] = None
     slots: Annotated[
         tuple[InvocationSlots, ...],
         Meta(description="every slot, by invocation, screening first; empty in files without them, such as baselines"),
@@ -148,10 +153,16 @@ class CaseRecord(StoredCase, frozen=True, kw_only=True):
 
 
 def record_of(
-    outcome: Outcome, case: StoredCase, *, machine_class: str, placements: tuple[Placement, ...], prior: VariancePrior
+    outcome: Outcome,
+    case: StoredCase,
+    *,
+    machine_class: str,
+    placements: tuple[Placement, ...],
+    prior: VariancePrior,
+    limits: MachineLimits | None,
 ) -> CaseRecord:
     """Return the record of a measured case. `case` is the part that is judged, and `prior` the prior of the variance of
-    speedups in its run.
+    speedups in its run; `limits` are the machine's, None where they were not measured.
     """
     plan, result, build = outcome.plan, outcome.whole, outcome.variant.build
     workload = next(w for w in plan.workloads if w.name == case.workload)
@@ -190,7 +201,25 @@ def record_of(
         peak_memory_bytes=max(i.peak_memory_bytes.get(case.variant, 0) for i in result.invocations),
         confirmations=outcome.confirmations,
         stopped=outcome.stopped,
+        bound=_bound(facts, case, limits, instances, fastest_ns / NS_PER_S),
         slots=slots_of(outcome),
+    )
+
+
+def _bound(
+    facts: CaseFacts, case: StoredCase, limits: MachineLimits | None, instances: int, fastest_s: float
+) -> Bound | None:
+    """Return the case's bound; None where the limits, its operations or its bytes are unknown."""
+    if limits is None or facts.flops_per_pass is None or facts.bytes_per_pass is None:
+        return None
+    return bound_of(
+        limits,
+        case.variant,
+        flops=facts.flops_per_pass,
+        moved_bytes=facts.bytes_per_pass,
+        instances=instances,
+        latency_s=case.latency_s,
+        fastest_s=fastest_s,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Collection
 from typing import Any
 
 # Operators whose multiply-adds are counted; the rest cost little in comparison.
@@ -32,22 +33,47 @@ def operators_of(symbol: Any) -> list[dict[str, Any]]:
     ]
 
 
-def count_multiply_adds(symbol: Any, inputs: dict[str, list[int]]) -> int:
-    """Return the multiply-adds of convolutions and fully-connected layers in one pass over inputs (name: shape).
+def cost_of(symbol: Any, inputs: dict[str, list[int]]) -> dict[str, Any]:
+    """Return what one pass over inputs (name: shape) costs at least.
 
-    Each value of an output (batch, channels, ...) takes one for each weight of its channel: the product of the output's
-    shape times the product of the weight's shape over the number of channels. Operators inside fused subgraphs are not
-    counted: pass the symbol from before fusion.
+    `layers` holds convolutions and fully-connected layers in the order in which they run, each with its `name`, its
+    `multiply_adds`, and the numbers of values in its `weights`, `inputs` and `outputs`. `weight_values` counts all
+    parameters, `io_values` the network's inputs and outputs.
+
+    Each value of a layer's output (batch, channels, ...) takes one multiply-add for each weight of its channel: the
+    product of the output's shape times the product of the weight's shape over the number of channels. Operators inside
+    fused subgraphs are not counted: pass the symbol from before fusion.
     """
+    shapes = {name: tuple(shape) for name, shape in inputs.items()}
     inner = symbol.get_internals()
     names = inner.list_outputs()
-    _, inferred, _ = inner.infer_shape(**{name: tuple(shape) for name, shape in inputs.items()})
-    shapes = dict(zip(names, inferred, strict=True))
+    _, inferred, _ = inner.infer_shape(**shapes)
+    of_output = dict(zip(names, inferred, strict=True))
     nodes = json.loads(symbol.tojson())["nodes"]
-    total = 0
+    layers = []
     for node in nodes:
         if node["op"] in _HEAVY:
-            _, (weight, *_), *_ = node["inputs"]  # an input is (node, output, version)
-            output = shapes[f"{node['name']}_output"]
-            total += math.prod(output) // output[1] * math.prod(shapes[nodes[weight]["name"]])
-    return total
+            (data, *_), (weight, *_), *_ = node["inputs"]  # an input is (node, output, version)
+            output = of_output[f"{node['name']}_output"]
+            weights = math.prod(of_output[nodes[weight]["name"]])
+            layers.append(
+                {
+                    "name": node["name"],
+                    "multiply_adds": math.prod(output) // output[1] * weights,
+                    "weights": weights,
+                    "inputs": math.prod(of_output[_output_name(nodes[data]["name"], of_output)]),
+                    "outputs": math.prod(output),
+                }
+            )
+    arguments, outputs, states = symbol.infer_shape(**shapes)
+    parameters = [shape for name, shape in zip(symbol.list_arguments(), arguments, strict=True) if name not in shapes]
+    return {
+        "layers": layers,
+        "weight_values": sum(map(math.prod, [*parameters, *states])),
+        "io_values": sum(map(math.prod, [*shapes.values(), *outputs])),
+    }
+
+
+def _output_name(node: str, outputs: Collection[str]) -> str:
+    """Return the name of a node's first output: that of a variable is the variable's."""
+    return next(name for name in (node, f"{node}_output", f"{node}_output0") if name in outputs)

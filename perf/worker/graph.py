@@ -7,7 +7,7 @@ import mxnet as mx
 import numpy as np
 
 from perf.worker import disturbance
-from perf.worker.count import count_multiply_adds, operators_of
+from perf.worker.count import cost_of, operators_of
 from perf.worker.graph_surgery import SUBSTITUTE, cut, load_symbol
 from perf.worker.passes.injection import with_extra_work
 from perf.worker.passes.training_step import TrainingStep, with_loss
@@ -100,9 +100,9 @@ class Graph:
             self._symbol = self._symbol.get_backend_symbol(subgraph)
         return self._ready(0.0)
 
-    def multiply_adds(self, inputs: dict[str, list[int]]) -> dict[str, Any]:
-        """Return the multiply-adds of a pass over these inputs (name: shape) that the symbol shows."""
-        return {"multiply_adds": count_multiply_adds(self._symbol, inputs)}
+    def cost(self, inputs: dict[str, list[int]]) -> dict[str, Any]:
+        """Return what a pass over these inputs (name: shape) costs, as `cost_of` counts it in the symbol."""
+        return cost_of(self._symbol, inputs)
 
     def bind(
         self, inputs: dict[str, list[int]], scales: dict[str, float], seed: int, arrays: str | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,12 @@ from perf.cnn.checks.layers import fp32_of, layer_losses
 from perf.cnn.checks.symbol import read_layers
 from perf.cnn.networks import IMAGES, INPUT, INT8, REFERENCE, catalogue, images_of
 from perf.errors import WorkerError
-from perf.facts import CnnCheck, Drift
+from perf.facts import CnnCheck, Drift, LayerCost
 from perf.measure.family import Resources
 from perf.measure.plan import Plan, Program, Variant, Workload
 from perf.measure.results import Failure
 from perf.measure.workers.inspection import Observation, inspections, parameters_of
-from perf.measure.workers.replies import GraphNode
+from perf.measure.workers.replies import Counted, GraphNode
 from perf.wording import counted
 
 
@@ -30,21 +31,22 @@ class VerifiedVariant:
 
     `operators`: its operators as they run. `isa`: the kernel that most convolutions ran, by MKL-DNN's name; "unknown"
     without a trace. `output_difference`: the largest difference of an output from the reference's, relative to the
-    largest output. `drift`: that of a quantised variant. `multiply_adds_per_image`: counted in the reference's symbol,
-    where nothing is fused; the same for all variants. `problem`: what is wrong. `unjudged`: why the outputs could not
-    be judged. Both are None if the outputs are right. `defects`: the known defects that explain either. `losses`: what
-    each quantised layer loses, where floors judged.
+    largest output. `drift`: that of a quantised variant. `cost`: of a pass over `IMAGES` images, counted in the
+    reference's symbol, where nothing is fused; the same for all variants. `problem`: what is wrong. `unjudged`: why the
+    outputs could not be judged. Both are None if the outputs are right. `defects`: the known defects that explain
+    either. `losses`: what each quantised layer loses, where floors judged. `reference`: whether it is the reference.
     """
 
     operators: Sequence[GraphNode]
     isa: str
     output_difference: float | None
     drift: Drift | None = None
-    multiply_adds_per_image: float | None = None
+    cost: Counted | None = None
     problem: Failure | None = None
     unjudged: str | None = None
     defects: tuple[str, ...] = ()
     losses: Sequence[LayerLoss] = ()
+    reference: bool = False
 
     @property
     def of_cpu(self) -> bool:
@@ -61,10 +63,27 @@ class VerifiedVariant:
             operators_quantized=counts["quantized"],
             operators_unfused=counts["unfused"],
             output_difference=self.output_difference,
-            multiply_adds_per_image=self.multiply_adds_per_image,
+            **self._cost_per_image(),
             drift=self.drift,
             unjudged=self.unjudged,
         )
+
+    def _cost_per_image(self) -> dict[str, Any]:
+        """Return the fields of CnnCheck that say what an image costs. The layers are the same for all variants, and
+        stored once, with the reference.
+        """
+        if self.cost is None:
+            return {"multiply_adds_per_image": None}
+        layers = [
+            LayerCost(each.name, each.multiply_adds / IMAGES, each.weights, (each.inputs + each.outputs) / IMAGES)
+            for each in self.cost.layers
+        ]
+        return {
+            "multiply_adds_per_image": sum(layer.multiply_adds for layer in layers),
+            "weight_values": self.cost.weight_values,
+            "io_values_per_image": self.cost.io_values / IMAGES,
+            "layers": layers if self.reference else [],
+        }
 
 
 def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict[str, VerifiedVariant]:
@@ -78,7 +97,7 @@ def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict
     workload = Workload(plan.subject, {name: values.shape for name, values in arrays.items()}, IMAGES, 0.0)
     outputs: dict[str, NDArray[np.float32]] = {}
     verified = {}
-    multiply_adds: float | None = None
+    cost: Counted | None = None
     variants = sorted(plan.variants, key=lambda variant: variant.name != plan.reference)
     usable = [variant for variant in variants if not variant.program.problem]
     with inspections(usable, [workload], resources, counted=plan.reference, arrays=arrays) as inspect_one:
@@ -91,8 +110,7 @@ def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict
             try:
                 observed = inspect_one(variant)
                 outputs[variant.name] = observed.outputs[workload.name][0]
-                if observed.multiply_adds is not None:
-                    multiply_adds = observed.multiply_adds / IMAGES
+                cost = observed.cost or cost
                 result = _check_variant(variant, observed, outputs, golden, quantisation)
                 by_golden = result.drift is not None and quantisation in golden.drift
                 if result.problem and not by_golden:
@@ -100,7 +118,7 @@ def verify(plan: Plan[Program], resources: Resources, quantisation: str) -> dict
                 elif result.drift and not result.problem and not by_golden:
                     result = _by_floors(result, plan, outputs, resources)
                 result = with_unjudged_layers(result, variant, stored)
-                verified[variant.name] = replace(result, multiply_adds_per_image=multiply_adds)
+                verified[variant.name] = replace(result, cost=cost, reference=variant.name == plan.reference)
             except WorkerError as error:
                 problem = Failure(f"while its answers were checked: {error.what}", error.last_lines)
                 failed = VerifiedVariant([], "unknown", None, problem=problem)

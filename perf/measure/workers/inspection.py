@@ -16,7 +16,7 @@ from perf.builds import Build
 from perf.errors import WorkerError
 from perf.measure.family import Resources
 from perf.measure.plan import Loadable, Variant, Workload
-from perf.measure.workers.replies import GraphNode
+from perf.measure.workers.replies import Counted, GraphNode
 from perf.measure.workers.worker_group import WorkerGroup
 
 Outputs = Sequence[NDArray[Any]]
@@ -29,14 +29,14 @@ class Observation:
 
     operators: the operators as they run.
     outputs: the outputs in their order, by the workload's name.
-    multiply_adds: those of the first workload's pass; None when they were not counted.
+    cost: that of the first workload's pass; None when it was not counted.
     log: what the worker wrote.
     trace: how the line of a primitive that ran begins in the log.
     """
 
     operators: Sequence[GraphNode]
     outputs: Mapping[str, Outputs]
-    multiply_adds: int | None
+    cost: Counted | None
     log: str
     trace: str
 
@@ -125,9 +125,9 @@ def _observed(
     group: WorkerGroup, workloads: Sequence[Workload], resources: Resources, inputs: Path | None, *, count: bool
 ) -> Observation:
     operators = group.load()
-    multiply_adds = group.multiply_adds(workloads[0]) if count else None
+    cost = group.cost(workloads[0]) if count else None
     outputs = {workload.name: _outputs(group, workload, resources, inputs) for workload in workloads}
-    return Observation(operators, outputs, multiply_adds, group.log_text, group.variant.build.facts.release.trace)
+    return Observation(operators, outputs, cost, group.log_text, group.variant.build.facts.release.trace)
 
 
 def inspect_layers(

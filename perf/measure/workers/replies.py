@@ -38,13 +38,34 @@ class Loaded(msgspec.Struct):
     operators: tuple[GraphNode, ...]
 
 
-class Counted(msgspec.Struct):
-    """The cost of a pass.
+class CountedLayer(msgspec.Struct):
+    """The cost of a layer in a pass.
 
+    name: its name.
     multiply_adds: its multiply-adds.
+    weights: the number of its weights.
+    inputs: the number of values that it reads besides.
+    outputs: the number of values that it writes.
     """
 
+    name: str
     multiply_adds: int
+    weights: int
+    inputs: int
+    outputs: int
+
+
+class Counted(msgspec.Struct):
+    """The cost of a pass, as perf.worker.count sees it.
+
+    layers: its convolutions and fully-connected layers, in the order in which they run.
+    weight_values: the number of values in its parameters.
+    io_values: the number of values in its inputs and outputs.
+    """
+
+    layers: list[CountedLayer]
+    weight_values: int
+    io_values: int
 
 
 class Done(msgspec.Struct):

@@ -100,9 +100,9 @@ class WorkerGroup:
         self._loaded = True
         return replies[0].operators
 
-    def multiply_adds(self, workload: Workload) -> int:
-        """Return the multiply-adds of one pass over the workload's inputs that the program's symbol shows."""
-        return self._ask_all(Counted, "multiply_adds", inputs=workload.inputs)[0].multiply_adds
+    def cost(self, workload: Workload) -> Counted:
+        """Return what one pass over the workload's inputs costs, as the program's symbol shows it."""
+        return self._ask_all(Counted, "cost", inputs=workload.inputs)[0]
 
     def prepare(self, workload: Workload) -> None:
         """Load the program, unless it is loaded already, and bind it to the workload's inputs."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from perf.cli import doctor, main
+from perf.cli import main
+from perf.cli.machine import doctor
 from perf.cli.reference import GROUPS, SUBCOMMANDS
 from perf.errors import PerfError
 from perf.machine import CHECKS, Finding

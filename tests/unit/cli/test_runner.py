@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from perf.cli import main
-from perf.cli import runner as command
+from perf.cli.machine import runner as command
 from tests.unit.machine.runner.fake_machine import TURBO, FakeMachine, bare_machine
 
 Runner = Callable[..., int]

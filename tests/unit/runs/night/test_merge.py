@@ -41,7 +41,7 @@ def merge(monkeypatch: pytest.MonkeyPatch) -> Merge:
 @pytest.mark.parametrize("shards", [1, 2, 4])
 def test_merged_shards_are_the_run_that_one_session_would_have_stored(tmp_path: Path, shards: int) -> None:
     document = tonight()
-    document["perf"] |= {"tolerances": {}, "wall_time_s": {}, "curves": {}}
+    document["perf"] |= {"tolerances": {}, "wall_time_s": {}, "curves": {}, "blas": {}}
     parts = written(tmp_path, split(document, shards))
     joined = merged(read_shards([*reversed(parts)]), allow_missing=False)
     assert joined["benchmarks"] == document["benchmarks"]

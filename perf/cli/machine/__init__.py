@@ -1,0 +1,1 @@
+"""Subcommands about the machine: its state, its settings and its limits."""

@@ -1,0 +1,66 @@
+"""The probe on this machine's own cores. No test asserts an absolute rate."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import msgspec
+import psutil
+import pytest
+
+from perf.limits.probe import probe
+from perf.machine import Placement, find_numactl, place_instances, read_topology
+
+pytestmark = pytest.mark.alone
+
+
+def placements(instances: int | None = None) -> tuple[Placement, ...]:
+    topology = read_topology()
+    return place_instances(topology, instances=instances, numactl=find_numactl(topology))
+
+
+def test_every_kind_of_limit_is_measured() -> None:
+    whole = probe(placements())
+    assert {"fp32", "int8", "read", "copy"} <= {limit.kind for limit in whole.kernels}
+    assert all(limit.rate > 0 for limit in whole.kernels)
+    assert not [problem for problem in whole.problems if "not measured" in problem or "ended" in problem]
+
+
+def test_int8_is_faster_than_fp32() -> None:
+    limits = probe(placements())
+    assert limits.fp32 is not None
+    assert limits.int8 is not None
+    assert limits.int8.rate > limits.fp32.rate
+
+
+@pytest.mark.skipif(read_topology().physical_cores < 2, reason="needs two cores")
+def test_instances_start_together_and_add_up() -> None:
+    limits = probe(placements(2))
+    assert limits.cores == read_topology().physical_cores
+    assert limits.fp32 is not None
+
+
+def test_a_probe_that_is_killed_says_so() -> None:
+    def kill() -> None:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            for child in psutil.Process(os.getpid()).children(recursive=True):
+                if "perf.limits.program" in child.cmdline():
+                    child.send_signal(signal.SIGKILL)
+                    return
+            time.sleep(0.01)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    limits = probe(placements())
+    killer.join()
+    assert limits.kernels == []
+    assert any("signal 9" in problem for problem in limits.problems)
+
+
+def test_the_command_prints_json() -> None:
+    finished = subprocess.run(["mxperf", "limits", "--json"], capture_output=True, text=True, check=False)
+    assert finished.returncode in {0, 1}, finished.stderr
+    assert msgspec.json.decode(finished.stdout)["kernels"]
