@@ -42,16 +42,15 @@ def limit_lines(limits: MachineLimits) -> list[str]:
 def blas_lines(
     limits: MachineLimits | None, peaks: Mapping[str, float], blas: Mapping[str, str], size: int
 ) -> list[str]:
-    """Return what each build's BLAS reaches in products of FP32 matrices with `size` rows: its rate (`peaks`, in
-    GFLOP/s) and what it is (`blas`), both by role. A line, or nothing without a rate.
+    """Return what each build's BLAS reaches in products of FP32 matrices with `size` rows, a line for each build: its
+    rate (`peaks`, in GFLOP/s) and what it is (`blas`), both by role.
     """
     fp32 = limits.fp32 if limits else None
-    reached = [
-        f"{role} {rate:.0f} GFLOP/s{f', {100 * rate / fp32.rate:.0f} % of the limit' if fp32 else ''} ({blas[role]})"
+    return [
+        f"The BLAS of {role} reaches {rate:.0f} GFLOP/s{f', {100 * rate / fp32.rate:.0f} % of the limit,' if fp32 else ''} "
+        f"in a {size} x {size} FP32 matrix product: {blas[role]}."
         for role, rate in peaks.items()
     ]
-    line = f"What each build's BLAS reaches in a {size} x {size} FP32 matrix product: {'; '.join(reached)}."
-    return [line] if reached else []
 
 
 def excess_lines(bounds: Mapping[str, Bound | None]) -> list[str]:

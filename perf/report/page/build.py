@@ -23,6 +23,7 @@ from perf.report.page.data import (
     Worst,
 )
 from perf.report.page.figures import figures_of
+from perf.report.page.roofline import roofline_of
 from perf.report.page.source import Compared
 from perf.report.page.svg import interval_text
 from perf.runs.groups import RunVerdicts
@@ -101,6 +102,7 @@ def page_of(compared: Compared, judged: Judged, history: HistoryView | None = No
         ],
         cases=rows,
         figures=figures_of(list(compared.run.cases.values()), published_scaling(), context.curves),
+        roofline=roofline_of(compared.run.cases, context),
         rates_text=_rates_text(rates),
         rates=rates,
         groups=[f"{group.text}: {group.judgement.kind}" for group in judged.verdicts.groups],

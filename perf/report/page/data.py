@@ -159,6 +159,50 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     note: Annotated[str, Meta(description="what a reader must know, or why it is empty")] = ""
 
 
+class Roof(msgspec.Struct, frozen=True):
+    """A peak of the machine: the flat part of the roofline."""
+
+    name: Annotated[str, Meta(description="its arithmetic and its kernel")]
+    style: Annotated[str, Meta(description="CSS class of its line")]
+    gflop_per_s: Annotated[float, Meta(description="10^9 operations per second, of all instances")]
+
+
+class RooflinePoint(msgspec.Struct, frozen=True):
+    """A case in the roofline."""
+
+    case: Annotated[str, Meta(description="name of the case")]
+    style: Annotated[str, Meta(description="CSS class of its mark")]
+    intensity: Annotated[float, Meta(description="operations for each byte of weights, inputs and outputs")]
+    gflop_per_s: Annotated[float, Meta(description="10^9 operations per second, of all instances")]
+    fraction: Annotated[float | None, Meta(description="fraction of its bound that it reached; null if unknown")]
+
+
+class LayerBound(msgspec.Struct, frozen=True):
+    """What a layer in FP32 takes at least."""
+
+    name: Annotated[str, Meta(description="its name in the network")]
+    intensity: Annotated[float, Meta(description="operations for each byte of weights, input and output")]
+    arithmetic_ms: Annotated[float, Meta(description="its operations at the FP32 peak, in ms")]
+    memory_ms: Annotated[float, Meta(description="its bytes at the memory's bandwidth if no cache holds any, in ms")]
+
+
+class NetworkLayers(msgspec.Struct, frozen=True):
+    """The layers of a network, at the largest batch of the run."""
+
+    workload: Annotated[str, Meta(description="the network at this batch")]
+    layers: Annotated[list[LayerBound], Meta(description="its convolutions and products, the longest first")]
+
+
+class Roofline(msgspec.Struct, frozen=True):
+    """What the machine allows, and what each case reaches of it."""
+
+    roofs: Annotated[list[Roof], Meta(description="peaks of arithmetic by probe")]
+    gb_per_s: Annotated[float, Meta(description="memory bandwidth by probe: 10^9 bytes per second, of all instances")]
+    points: Annotated[list[RooflinePoint], Meta(description="cases")]
+    layers: Annotated[list[NetworkLayers], Meta(description="layers by network; empty where they are not recorded")]
+    lines: Annotated[list[str], Meta(description="the limits as text, and cases beyond them")]
+
+
 class FalseAlarms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many runs in which nothing changed raised an alarm."""
 
@@ -234,6 +278,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     warnings: Annotated[list[str], Meta(description="what makes this run say less than it seems to")]
     cases: Annotated[list[CaseRow], Meta(description="all cases")]
     figures: Annotated[list[Figure], Meta(description="the announcement's figures")]
+    roofline: Annotated[Roofline | None, Meta(description="limits of the machine; null if they were not probed")]
     rates_text: Annotated[str, Meta(description="how often the gate is wrong on the class, as a sentence")]
     rates: Annotated[Rates | None, Meta(description="measured error rates of the class; null if there are none")]
     groups: Annotated[list[str], Meta(description="judgements on groups of cases of the same stack")]

@@ -9,6 +9,7 @@ import msgspec
 from perf.errors import PerfError
 from perf.facts import CaseFacts
 from perf.files import read_json
+from perf.limits.roofline import Bound
 from perf.measure.results import StopReason
 from perf.runs.record import RatioEstimate
 from perf.runs.schema import STEP, StoredCase, StoredRun
@@ -22,7 +23,7 @@ class ReportedCase(StoredCase, frozen=True, kw_only=True):
     the page shows. Runs of earlier versions may lack them.
 
     `facts`, `speedup`, `efficiency`, `throughput_items_per_s`, `invocations`, `blocks`, `blocks_disturbed`, `verdict`,
-    `confirmations`, `stopped` and `slots` are as in the record.
+    `confirmations`, `stopped`, `slots`, `gflop_per_s`, `instances` and `bound` are as in the record.
     """
 
     facts: CaseFacts | None = None
@@ -36,6 +37,9 @@ class ReportedCase(StoredCase, frozen=True, kw_only=True):
     confirmations: int | None = None
     stopped: StopReason | None = None
     slots: tuple[InvocationSlots, ...] = ()
+    gflop_per_s: float | None = None
+    instances: int | None = None
+    bound: Bound | None = None
 
 
 class ReportedBenchmark(msgspec.Struct, frozen=True):

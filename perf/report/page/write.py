@@ -11,6 +11,7 @@ from perf.errors import PerfError
 from perf.files import read_text, write_whole
 from perf.report.page.data import CaseRow, Interval, Page
 from perf.report.page.nights import nights_svg
+from perf.report.page.roofline import roofline_svg
 from perf.report.page.svg import figure_svg, interval_text, samples_svg
 
 FOLDER = Path(__file__).parent
@@ -40,6 +41,7 @@ def rendered(page: Page) -> str:
         data=embedded(msgspec.json.encode(page)),
         schema=embedded(msgspec.json.encode(msgspec.json.schema(Page))),
         figure_svg=figure_svg,
+        roofline_svg=roofline_svg,
         samples_svg=samples_svg,
         nights_svg=nights_svg,
         filters={name: _choices(page.cases, name) for name in FILTERS},

@@ -81,7 +81,7 @@ def test_limits_are_sentences() -> None:
 def test_what_a_blas_reaches_is_not_called_a_limit() -> None:
     lines = blas_lines(LIMITS, {"native": 66.0}, {"native": "OpenBLAS with kernels for Barcelona"}, 2048)
     assert lines == [
-        "What each build's BLAS reaches in a 2048 x 2048 FP32 matrix product: native 66 GFLOP/s, 33 % of the limit "
-        "(OpenBLAS with kernels for Barcelona)."
+        "The BLAS of native reaches 66 GFLOP/s, 33 % of the limit, in a 2048 x 2048 FP32 matrix product: OpenBLAS with "
+        "kernels for Barcelona."
     ]
     assert blas_lines(None, {}, {}, 2048) == []
