@@ -46,9 +46,12 @@ def blas_lines(
     rate (`peaks`, in GFLOP/s) and what it is (`blas`), both by role.
     """
     fp32 = limits.fp32 if limits else None
+    fractions = {
+        role: f", {100 * rate / fp32.rate:.0f} % of the limit," if fp32 else "" for role, rate in peaks.items()
+    }
     return [
-        f"The BLAS of {role} reaches {rate:.0f} GFLOP/s{f', {100 * rate / fp32.rate:.0f} % of the limit,' if fp32 else ''} "
-        f"in a {size} x {size} FP32 matrix product: {blas[role]}."
+        f"The BLAS of {role} reaches {rate:.0f} GFLOP/s{fractions[role]} in a {size} x {size} FP32 matrix product: "
+        f"{blas[role]}."
         for role, rate in peaks.items()
     ]
 
