@@ -10,6 +10,8 @@ import msgspec
 import psutil
 import pytest
 
+from perf.limits.cpu import read_cpu
+from perf.limits.kernels import kernels
 from perf.limits.probe import probe
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 
@@ -64,3 +66,23 @@ def test_the_command_prints_json() -> None:
     finished = subprocess.run(["mxperf", "limits", "--json"], capture_output=True, text=True, check=False)
     assert finished.returncode in {0, 1}, finished.stderr
     assert msgspec.json.decode(finished.stdout)["kernels"]
+
+
+@pytest.mark.skipif("avx512f" in read_cpu().flags, reason="needs a CPU without AVX-512")
+def test_an_instruction_that_the_cpu_lacks_ends_the_probe_and_keeps_earlier_kernels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chosen = [kernels()[name] for name in ("fp32_avx2", "fp32_avx512")]
+    monkeypatch.setattr("perf.limits.probe.kernels_for", lambda _: chosen)
+    limits = probe(placements())
+    assert [limit.kernel for limit in limits.kernels] == ["fp32_avx2"]
+    assert any("signal 4" in problem for problem in limits.problems)
+
+
+@pytest.mark.skipif("amx_tile" in read_cpu().flags, reason="needs a CPU without AMX")
+def test_amx_that_the_kernel_does_not_grant_is_named_and_never_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = [kernels()[name] for name in ("int8_avx2", "int8_amx")]
+    monkeypatch.setattr("perf.limits.probe.kernels_for", lambda _: chosen)
+    limits = probe(placements())
+    assert [limit.kernel for limit in limits.kernels] == ["int8_avx2"]
+    assert any(problem.startswith("int8_amx was not measured: Linux") for problem in limits.problems)
