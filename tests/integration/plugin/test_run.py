@@ -22,8 +22,8 @@ RECURRENT = "lstm-16-16-l2-n2-t5"
 # A session runs an instance on each.
 NODES = len(read_topology().nodes)
 VARIANTS = ("native-fp32", "mkl-fp32", "mkl-int8")
-OF_NETWORKS = "type network batch flops_per_pass check"
-OF_RECURRENT = "type cell shape layers flops_per_pass check"
+OF_NETWORKS = "type network batch flops_per_pass check bytes_per_pass"
+OF_RECURRENT = "type cell shape layers flops_per_pass check bytes_per_pass"
 
 
 def test_every_case_passes_and_is_stored(sound: Finished, benchmarks: Benchmarks) -> None:
@@ -184,6 +184,8 @@ def test_arithmetic_is_counted_from_the_symbol_and_from_the_shape(benchmarks: Be
     assert network["facts"]["flops_per_pass"] == 2 * 4 * 40_813_184
     recurrent = benchmarks[f"{RECURRENT} mkl-fp32"]["extra_info"]
     assert recurrent["facts"]["flops_per_pass"] == 2 * 5 * 2 * (4 * 16) * (16 + 16) * 2
+    # Inputs and outputs, then the weights and two biases of both layers, then their two states.
+    assert recurrent["facts"]["bytes_per_pass"] == 4 * (2 * 5 * 2 * 16 + 2 * (4 * 16) * (16 + 16 + 2) + 2 * 2 * 2 * 16)
     for info in (network, recurrent):
         of_one = info["facts"]["flops_per_pass"] / info["latency_s"] / 1e9
         assert info["gflop_per_s"] == pytest.approx(NODES * of_one)
