@@ -114,7 +114,9 @@ def open_journal(runs: Path, conditions: Mapping[str, Any], options: Options) ->
     try:
         runs.mkdir(exist_ok=True)
         forget_old_sessions(runs)
-        return Journal(runs / session_name((path.name for path in runs.iterdir()), time.time(), os.getpid()), conditions)
+        return Journal(
+            runs / session_name((path.name for path in runs.iterdir()), time.time(), os.getpid()), conditions
+        )
     except OSError as error:
         raise unusable(runs, error) from error
 

@@ -69,9 +69,7 @@ def stolen_ns(before: DisturbanceReading, after: DisturbanceReading) -> int | No
     return max((after.stolen[cpu] - before.stolen.get(cpu, 0) for cpu in after.stolen), default=0)
 
 
-def _deltas(
-    before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]
-) -> list[tuple[int, int]]:
+def _deltas(before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]) -> list[tuple[int, int]]:
     """Return how long each thread ran and waited in between."""
     start = {thread: before.get(thread, (0, 0)) for thread in after}
     return [(ran - start[thread][0], waited - start[thread][1]) for thread, (ran, waited) in after.items()]

@@ -20,7 +20,7 @@ def cpus_of(task: str) -> str:
 
 def proof_of_pinning(launch_cpus: str) -> dict[str, Any]:
     """Return every thread's CPUs, the CPUs that are online, the memory policies in force (policy: mappings), where the
-    anonymous pages are (node: KiB), and `launch_cpus`, the CPU mask that this process started with (perf.machine.proof).
+    anonymous pages are (node: KiB), and `launch_cpus`, this process's CPU mask at its start (perf.machine.proof).
     """
     cpus = {"launch_cpus": launch_cpus, "thread_cpus": dict(_threads()), "online_cpus": _ONLINE.read_text().strip()}
     try:

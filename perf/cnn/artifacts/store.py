@@ -99,8 +99,8 @@ def obtain(task: ZooTask, zoo: Build, threads: int, cache: Path, say: Callable[[
 def verified_manifest(
     folder: Path, files: Sequence[str], settings: Mapping[str, Any], say: Callable[[str], None]
 ) -> Manifest | None:
-    """Return a folder's manifest if it was made with these settings, as they are in JSON, and all files have the digests
-    in it; None where there is no folder. Otherwise say what is wrong, remove the folder and return None.
+    """Return a folder's manifest if it was made with these settings, as in JSON, and all files have its digests; None
+    where there is no folder. Otherwise say what is wrong, remove the folder and return None.
     """
     if not folder.exists():
         return None

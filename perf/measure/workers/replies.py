@@ -113,7 +113,7 @@ class Passes(msgspec.Struct):
     """Timed passes.
 
     passes_ns: start and end of each, in ns on a clock that all processes share.
-    held_up_ns: how long other programs held up the worker, or it was stopped; None where the kernel does not count that.
+    held_up_ns: how long other programs held up the worker, or it was stopped; None where the kernel does not count it.
     stolen_ns: how long the hypervisor did; None where the kernel does not count that.
     """
 

@@ -1,4 +1,4 @@
-"""Sessions from which something is taken while they measure, or that never had it: a CPU, time, a system call, a file."""
+"""Sessions that lose something while they measure, or never had it: a CPU, time, a system call, a file."""
 
 import dataclasses
 import json
@@ -146,7 +146,9 @@ def test_ranks_without_shared_memory_are_an_error_with_its_reason(tmp_path: Path
     devices.mkdir()
     names = ("null", "zero", "full", "random", "urandom", "tty")
     bound = " && ".join(f"touch {devices}/{name} && mount --bind /dev/{name} {devices}/{name}" for name in names)
-    first = f"mount -t tmpfs tmpfs {devices} && {bound} && ln -s /proc/self/fd {devices}/fd && mount --rbind {devices} /dev"
+    first = (
+        f"mount -t tmpfs tmpfs {devices} && {bound} && ln -s /proc/self/fd {devices}/fd && mount --rbind {devices} /dev"
+    )
     finished = run(tmp_path, *TRAIN, before=in_namespace("--mount", first=first))
     assert "Traceback" not in finished.output
     assert "INTERNALERROR" not in finished.output

@@ -20,7 +20,6 @@ from perf.errors import PerfError
 from perf.measure.plan import Plan, Program
 from tests.support.fakes import build, resources
 
-
 SETTINGS = {"network": "tiny", "draw": [1, 2.5]}
 
 
