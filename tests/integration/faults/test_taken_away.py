@@ -23,11 +23,11 @@ from perf.measure.workers.worker_group import WorkerGroup
 from tests.integration.faults.test_machine import CASE, MKL, TWICE, in_namespace
 from tests.integration.measure.conftest import plan
 from tests.integration.plugin.test_trouble import report_of
+from tests.support.denied import DENIED
 from tests.support.session import HANG_S, Session, cache_of, run
 
 __all__ = ["plan"]
 pytestmark = pytest.mark.alone
-DENIED = Path(__file__).with_name("denied.py")
 STEPPED_CLOCK = Path(__file__).with_name("stepped_clock.c")
 DAY_S = 24 * 60 * 60
 TRAIN = ("perf/dist/test_scaling.py", "--perf-tier=smoke", "-k", "not 2hosts and mkl and r2")

@@ -1,4 +1,4 @@
-"""Runs a command some of whose system calls fail: `python denied.py ERROR CALL[,CALL...] COMMAND...`.
+"""Runs a command some of whose system calls fail: `python tests/support/denied.py ERROR CALL[,CALL...] COMMAND...`.
 
 Containers do that with seccomp(2): Docker's profile refuses set_mempolicy without the capability SYS_NICE. File systems
 do it, too: some have no flock.
@@ -9,7 +9,9 @@ import errno
 import os
 import struct
 import sys
+from pathlib import Path
 
+DENIED = Path(__file__)
 # On x86-64, where the wheels run.
 NUMBERS = {"flock": 73, "mbind": 237, "set_mempolicy": 238, "get_mempolicy": 239}
 PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 38, 2
