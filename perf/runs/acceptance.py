@@ -238,7 +238,7 @@ def _thinner(now: StoredCase, then: StoredCase, path: Path) -> str | None:
 
 
 def sound(document: Mapping[str, Any], subject: Path) -> dict[str, Any]:
-    """Return the run without the items that must not be stored, and without slots and what each layer costs, which judge
+    """Return the run without the items that must not be stored, and without slots and what layers cost, which judge
     nothing: the size of stored runs matters. Raises PerfError, naming the `subject`, when nothing may be stored.
     """
     perf = document["perf"]
