@@ -106,8 +106,11 @@ class _JudgedBenchmark(msgspec.Struct, frozen=True):
 
 
 class JudgedRun(msgspec.Struct, frozen=True):
-    """A run as far as it says how its cases were judged: `perf` is its context, and `benchmarks` are its cases."""
+    """A run as far as it says how its cases were judged: `datetime` is when it ended, `perf` its context, and
+    `benchmarks` are its cases.
+    """
 
+    datetime: str
     perf: RunContext
     benchmarks: list[_JudgedBenchmark]
 
