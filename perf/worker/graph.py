@@ -155,8 +155,8 @@ class Graph:
     ) -> dict[str, Any]:
         """Time passes; with `hold`, continue until the next line on `requests` says that every instance has enough.
 
-        Returns the passes (`passes_ns`) and how long other programs held them up, in ns; null where the kernel does not
-        count that.
+        Returns the passes (`passes_ns`) and how long other programs held them up, or whoever stopped this process, in
+        ns; null where the kernel does not count that.
         """
         before = disturbance.read(self._cpus)
         passes = timed_passes(
@@ -167,9 +167,10 @@ class Graph:
             hold=Hold(requests, announce) if hold else None,
         )
         after = disturbance.read(self._cpus)
+        held_up = (disturbance.held_up_ns(before, after, len(self._cpus)), disturbance.stopped_ns(before, after))
         return {
             "passes_ns": passes,
-            "held_up_ns": disturbance.held_up_ns(before, after, len(self._cpus)),
+            "held_up_ns": max((ns for ns in held_up if ns is not None), default=None),
             "stolen_ns": disturbance.stolen_ns(before, after),
         }
 

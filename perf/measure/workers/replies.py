@@ -87,13 +87,15 @@ class Proof(msgspec.Struct):
     """Where the worker runs; perf.machine.proof checks it.
 
     launch_cpus: the CPUs that the main thread was allowed at its start, such as "0-3".
-    thread_cpus: the CPUs that each thread was allowed after warm-up, by thread id.
+    thread_cpus: the CPUs that each thread is allowed, by thread id.
+    online_cpus: the CPUs of its host that are online.
     policies: how many mappings have each memory policy; None when the kernel has no numa_maps.
     anonymous_kb: the anonymous memory on each node, by node, in kB; None when the kernel has no numa_maps.
     """
 
     launch_cpus: str
     thread_cpus: dict[str, str]
+    online_cpus: str
     policies: dict[str, int] | None
     anonymous_kb: dict[str, int] | None
 
@@ -111,7 +113,7 @@ class Passes(msgspec.Struct):
     """Timed passes.
 
     passes_ns: start and end of each, in ns on a clock that all processes share.
-    held_up_ns: how long other programs held up the worker; None where the kernel does not count that.
+    held_up_ns: how long other programs held up the worker, or it was stopped; None where the kernel does not count it.
     stolen_ns: how long the hypervisor did; None where the kernel does not count that.
     """
 

@@ -118,7 +118,11 @@ class WorkerGroup:
         self._ask_all(Done, "bind", inputs=workload.inputs, scales=workload.scales, seed=SEED, arrays=path)
 
     def finish(self) -> int:
-        """Free the binding; return the instances' peak memory since it was bound, summed, in bytes."""
+        """Free the binding; return the instances' peak memory since it was bound, summed, in bytes.
+
+        Raises WorkerError when an instance does not run where it was placed: a CPU may have been taken away meanwhile.
+        """
+        self._prove_pinning()
         return sum(reply.peak_memory_bytes for reply in self._ask_all(Freed, "unbind"))
 
     def warm_up(self, effort: Effort) -> WarmUp:
