@@ -29,7 +29,6 @@ FEW = 3
 CLASS = re.compile(r"[A-Za-z0-9][\w.+-]{0,200}", re.ASCII)
 # What to do about a file that is not a valid stored run.
 STEP = "name another file, or store the run again with --benchmark-save=NAME"
-
 # No measured pass is shorter or longer, in seconds.
 SHORTEST_S, LONGEST_S = 1e-9, 1e6
 # No measured ratio of two latencies is larger (log); exp(30) is 10^13.
@@ -281,11 +280,13 @@ def _impossible(run: StoredRun) -> Iterator[str]:
     for benchmark in run.benchmarks:
         case, stats = benchmark.extra_info, benchmark.stats
         times = (stats.min, stats.median, stats.max, case.latency_s)
-        if not all(SHORTEST_S <= time < LONGEST_S for time in times):
+        if not all(SHORTEST_S <= time < LONGEST_S for time in times) or not stats.min <= stats.median <= stats.max:
             yield f"contains impossible times of {case.name}: {', '.join(f'{time:g} s' for time in times)}"
         for reference, sample in case.samples.items():
             if not all(SHORTEST_S < floor < LONGEST_S for floors in sample.floors for floor in floors):
                 yield f"contains an impossible speedup of {case.name} over {reference}"
+            if not all(abs(value) < MOST_LOG_RATIO for value in (*sample.typical, *sample.sessions)):
+                yield f"contains an impossible ratio of {case.name} to {reference}"
         if case.side_by_side and not all(abs(value) < MOST_LOG_RATIO for value in case.side_by_side.values):
             yield f"contains an impossible ratio of {case.name} and its baseline arm"
     for name, entry in run.perf.tolerances.items():

@@ -15,7 +15,13 @@ def activities_ns(path: Path) -> dict[str, int]:
     """
     # Horovod may leave the list open, and a comma at its end.
     text = path.read_text().strip().rstrip(",")
-    events = json.loads(text if text.endswith("]") else text + "]")
+    try:
+        return _activities(json.loads(text if text.endswith("]") else text + "]"))
+    except (AttributeError, LookupError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path} is not a timeline of Horovod: {error}") from error
+
+
+def _activities(events: Iterable[Any]) -> dict[str, int]:
     spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
     running: dict[int, list[tuple[str, int]]] = defaultdict(list)
     for event in events:
