@@ -81,6 +81,7 @@ def run(readers: Sequence[Reader], inputs: int, seed: str, say: Callable[[str], 
         tally = bench.tally
         total += tally.inputs
         numbers = (tally.inputs, tally.accepted, tally.refused)
+        say(f"{reader.name}: {tally.inputs:,} inputs, {result}")  # a long run shows how far it is
         table.add_row(reader.name, *(f"{number:,}" for number in numbers), f"{tally.longest_s * 1e3:.0f} ms", result)
     table.add_section()
     table.add_row("all", f"{total:,}", "", "", "", f"{failed} failed" if failed else "ok")

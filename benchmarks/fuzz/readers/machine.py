@@ -69,7 +69,7 @@ def readers() -> list[Reader]:
             name="sysfs and procfs",
             modules=(
                 "perf.machine.topology", "perf.machine.identity", "perf.machine.memory", "perf.machine.state.source",
-                "perf.machine.state.cgroups", "perf.machine.state.memory", "perf.machine.state.load",
+                "perf.machine.state.cgroups",
                 "perf.machine.runner.means", "perf.limits.cpu",
             ),
             seeds=tuple(Seed(path, f"{text}\n".encode(), "text") for path, text in files.items()),

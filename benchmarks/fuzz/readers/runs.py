@@ -191,7 +191,7 @@ def readers() -> list[Reader]:
     return [
         Reader(
             name="stored run, judged",
-            modules=("perf.runs.schema", "perf.runs.baseline", "perf.runs.store", "perf.runs.acceptance"),
+            modules=("perf.runs.schema",),
             seeds=(after, before),
             read=_judge,
             weight=2.0,

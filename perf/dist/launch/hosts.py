@@ -26,6 +26,8 @@ BRACKET = re.compile(r"\[([^\[\]]*)\]")
 RANGE = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")
 # More hosts than any cluster has: a mistyped range must not fill the memory.
 MOST_HOSTS = 100_000
+# Characters of a line that a message shows.
+SHOWN = 100
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,9 @@ def _hosts(line: str, number: int, ranks: int, subject: str) -> Iterator[Host]:
     slots = counts.get("slots", min(ranks, most))
     names = _expanded(match["names"]) if match and len(counts) == len(fields) + bool(match["count"]) else None
     if not names or slots < 1:
-        raise PerfError(f"has a line that names no host: line {number}: {line}", subject=subject, next_step=NEXT_STEP)
+        raise PerfError(f"has a line that names no host: line {number}: {line[:SHOWN]}", subject=subject, next_step=NEXT_STEP)
     if "max_slots" in counts and slots > most:
-        what = f"has more slots than max_slots in line {number}: {line}"
+        what = f"has more slots than max_slots in line {number}: {line[:SHOWN]}"
         raise PerfError(what, subject=subject, next_step="lower slots, or raise max_slots")
     yield from (Host(name, slots) for name in names)
 

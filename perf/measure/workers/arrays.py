@@ -17,7 +17,8 @@ DAMAGED = (*UNPACKING_ERRORS, AttributeError, MemoryError, SyntaxError, TypeErro
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """Return the arrays in an .npz file by name. Raises WorkerError when it cannot be read."""
     try:
-        with np.load(path) as saved:
+        # np.load leaves a damaged file open that it opened itself.
+        with path.open("rb") as stream, np.load(stream) as saved:
             return dict(saved)
     except DAMAGED as error:
         raise WorkerError(f"it wrote arrays that cannot be read ({path.name}: {error})", "") from error

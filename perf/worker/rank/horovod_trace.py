@@ -13,11 +13,11 @@ def activities_ns(path: Path) -> dict[str, int]:
     Activities are NEGOTIATE_ALLREDUCE and ALLREDUCE, and within the latter MEMCPY_IN_FUSION_BUFFER, MPI_ALLREDUCE and
     MEMCPY_OUT_FUSION_BUFFER. Raises ValueError when the file is not a timeline.
     """
-    # Horovod may leave the list open, and a comma at its end.
-    text = path.read_text().strip().rstrip(",")
     try:
+        # Horovod may leave the list open, and a comma at its end.
+        text = path.read_text().strip().rstrip(",")
         return _activities(json.loads(text if text.endswith("]") else text + "]"))
-    except (AttributeError, LookupError, TypeError, RecursionError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not a timeline of Horovod: {error}") from error
 
 
