@@ -83,8 +83,9 @@ def decoded(content: bytes, kind: type[T], path: Path, *, next_step: str = CORRE
 
 
 def decoded_output(output: str, kind: type[T], what: str, *, subject: str, next_step: str) -> T:
-    """Return JSON that a program wrote as a `kind`. Raises PerfError, naming the `subject`, when it does not fit; `what`
-    then says whose output it is.
+    """Return JSON that a program wrote as a `kind`; `what` is how messages call it.
+
+    Raises PerfError, naming the `subject`, when it does not fit.
     """
     try:
         with DECODING:

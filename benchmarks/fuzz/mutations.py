@@ -25,19 +25,22 @@ INPUTS = st.tuples(_DIGIT, st.lists(st.tuples(*[_DIGIT] * 6), min_size=1, max_si
 # Values in place of any other.
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2**31, 2**63, -(2**63) - 1, 2**64, 10**30, 10**400, 0.0, -0.0, 1e-320, 1e-9, 1e308,
-    -1e308, 0.5, float("nan"), float("inf"), float("-inf"), "", " ", "0", "-1", "nan", "x" * 3000, "\0", "\n", "\u202e",
-    "\ud800", "\ufeff", "[/x]", "<script>", "../../etc/passwd", "/dev/zero", "a\tb", "{}", "%s%n", "1e999", [], {}, [[]],
-    [None], [0], {"": None}, {"a": {"a": {}}}, "2026-13-45T99:99:99", "9999-12-31T23:59:59.999999+00:00", "0-99999999999",
+    -1e308, 0.5, float("nan"), float("inf"), float("-inf"), "", " ", "0", "-1", "nan", "x" * 3000, "\0", "\n",
+    "\u202e", "\ud800", "\ufeff", "[/x]", "<script>", "../../etc/passwd", "/dev/zero", "a\tb", "{}", "%s%n", "1e999",
+    [], {}, [[]], [None], [0], {"": None}, {"a": {"a": {}}}, "2026-13-45T99:99:99",
+    "9999-12-31T23:59:59.999999+00:00", "0-99999999999",
 )  # fmt: skip
 # Pieces put into bytes.
 PIECES = (
-    b"", b"\xff", b"\0", b"[" * 5000, b'{"a":' * 3000, b"{", b"}", b'"', b"\n", b"\r", b"\r\n", b"-1e999", b"null", b"= ",
-    b"x", b"\xef\xbb\xbf", b"1" * 10_000, b",", b":", b" ", b"\t", b"#", b"\\", b"\xed\xa0\x80", b"-", b"0", b"\xf4\x90",
+    b"", b"\xff", b"\0", b"[" * 5000, b'{"a":' * 3000, b"{", b"}", b'"', b"\n", b"\r", b"\r\n", b"-1e999", b"null",
+    b"= ", b"x", b"\xef\xbb\xbf", b"1" * 10_000, b",", b":", b" ", b"\t", b"#", b"\\", b"\xed\xa0\x80", b"-", b"0",
+    b"\xf4\x90",
 )  # fmt: skip
 # Words in place of a word or a number of a text.
 WORDS = (
-    "", "0", "-1", "1", "4294967295", "18446744073709551615", "1" * 25, "9" * 5000, "\u0663", "max", "nan", "inf", "1e308",
-    "0-999999999999", "5-1", "0-3,", "x", "\0", "\ufeff", "[", "]", "..", "/", "/proc/self/mem", "n[0-99999,0-99999]", ":",
+    "", "0", "-1", "1", "4294967295", "18446744073709551615", "1" * 25, "9" * 5000, "\u0663", "max", "nan", "inf",
+    "1e308", "0-999999999999", "5-1", "0-3,", "x", "\0", "\ufeff", "[", "]", "..", "/", "/proc/self/mem",
+    "n[0-99999,0-99999]", ":",
 )  # fmt: skip
 # Fields in place of four or eight bytes of a binary.
 FIELDS = (0, 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1, 0x7F, 0x112, 0xCED7230A, 0xF993FAC9)

@@ -290,11 +290,11 @@ def _read(path: Path) -> tuple[list[Line], int]:
         whole = content[: content.rfind(b"\n") + 1].split(b"\n")[:-1]
         version = decoded(whole[0], _FirstLine, path).header.version if whole else VERSION
         lines = [decoded(line, Line, path) for line in whole] if version == VERSION else []
-        for number, line in enumerate(lines, start=1):
-            if line.measured and not possible(line.measured.invocation):
-                raise PerfError(f"is damaged: line {number} cannot have been measured", subject=str(path))
     except PerfError as error:
         raise NotResumableError(error.what, subject=error.subject, next_step=AFRESH) from error
+    if not all(line.measured is None or possible(line.measured.invocation) for line in lines):
+        message = "is damaged: it contains what cannot have been measured"
+        raise NotResumableError(message, subject=str(path), next_step=AFRESH)
     if version != VERSION:
         raise NotResumableError(f"cannot be resumed: its version is not {VERSION}", subject=str(path), next_step=AFRESH)
     return lines, sum(len(line) + 1 for line in whole)

@@ -119,9 +119,7 @@ def possible(invocation: Invocation) -> bool:
     """
     slots = [slot for block in invocation.blocks for slot in block.slots.values()]
     times = [ns for slot in slots for ns in (*slot.turns_ns, *(ns for one in slot.instances_ns for ns in one))]
-    return all(slot.instances_ns and all(slot.instances_ns) for slot in slots) and all(
-        0 < ns < MOST_NS for ns in times
-    )
+    return all(slot.instances_ns and all(slot.instances_ns) for slot in slots) and all(0 < ns < MOST_NS for ns in times)
 
 
 class Failure(msgspec.Struct, frozen=True, rename={"last_lines": "last_words"}):

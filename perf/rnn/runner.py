@@ -11,8 +11,8 @@ import numpy as np
 from perf.builds import Build
 from perf.errors import WorkerError
 from perf.measure.family import Resources
-from perf.measure.workers.inspection import Outputs
 from perf.measure.workers.arrays import read_outputs
+from perf.measure.workers.inspection import Outputs
 from perf.measure.workers.instance import Instance
 from perf.measure.workers.replies import Done, Loaded, Ready
 from perf.rnn.agreement import Distance, Inputs, distance, expected_outputs

@@ -44,7 +44,8 @@ def _threads() -> Iterator[tuple[str, str]]:
 def summarise_numa_maps(text: str) -> tuple[dict[str, int], dict[str, int]]:
     """Return the number of mappings by policy and the anonymous KiB by node in the text of a `numa_maps` file.
 
-    Raises ValueError for any other text. File-backed pages are left out: they are on the node of the process that read the file first (numa_maps(5)).
+    File-backed pages are left out: they are on the node of the process that read the file first (numa_maps(5)). Raises
+    ValueError for any other text.
     """
     policies: Counter[str] = Counter()
     anonymous_kb: Counter[str] = Counter()

@@ -91,7 +91,7 @@ def test_a_hang_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     seed = b'{"a": [1, 2.5], "b": "text"}'
     bench = bench_of(tmp_path, read)
     started_s = time.process_time()
-    with pytest.raises(HangError, match="took longer than 0.05 s"):
+    with pytest.raises(HangError, match=r"took longer than 0\.05 s"):
         bench.attempt(0, b"x")
     assert time.process_time() < started_s + 20
 
@@ -112,7 +112,7 @@ def test_a_seed_that_is_refused_is_an_error(tmp_path: Path) -> None:
         bench_of(tmp_path, read)
 
 
-def test_a_table_counts_every_input_and_names_what_failed(tmp_path: Path) -> None:
+def test_a_table_counts_every_input_and_names_what_failed() -> None:
     seeds = (Seed("a", b"1", "text"),)
     good = Reader(name="good", modules=(), seeds=seeds, read=lambda *_: None, weight=3)
     bad = Reader(name="bad", modules=(), seeds=seeds, read=lambda _, path: 1 / (path.read_bytes() == b"1"))
@@ -121,7 +121,7 @@ def test_a_table_counts_every_input_and_names_what_failed(tmp_path: Path) -> Non
     assert counts([good, bad], 40) == [30, 10]
     assert failed == 1
     assert [*table.columns[5].cells] == ["ok", "ZeroDivisionError", "1 failed"]
-    assert [*table.columns[1].cells][0] == "30"
+    assert next(iter(table.columns[1].cells)) == "30"
     assert said[0] == "good: 30 inputs, ok"
     assert said[1].startswith("bad: a: ZeroDivisionError")
 

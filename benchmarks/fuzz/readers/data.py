@@ -7,10 +7,10 @@ from typing import Any
 
 from benchmarks.fuzz.reader import Reader, Seed
 from perf.defects import all_defects
+from perf.files import read_toml
 from perf.limits.cpu import core_of
 from perf.report.page.build import RATES
 from perf.report.page.data import Rates
-from perf.files import read_toml
 
 # The module, the function that reads its file, and the constant with the file's path.
 LOADERS = (

@@ -25,8 +25,8 @@ MORE = {
     **{f"{CPU}/cpu{n}/cache/index3/size": "32768K" for n in CPUS},
     **{f"{CPU}/cpu{n}/cache/index3/shared_cpu_list": "0-3" for n in CPUS},
     "proc/cpuinfo": "".join(
-        f"processor\t: {n}\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 85\nmodel name\t: Xeon\nstepping\t: 7\n"
-        f"microcode\t: 0x5003604\ncpu MHz\t\t: 3000.000\nflags\t\t: fpu avx2 fma avx512f\n\n"
+        f"processor\t: {n}\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 85\nmodel name\t: Xeon\n"
+        f"stepping\t: 7\nmicrocode\t: 0x5003604\ncpu MHz\t\t: 3000.000\nflags\t\t: fpu avx2 fma avx512f\n\n"
         for n in CPUS
     ),
     "proc/meminfo": "MemTotal:       65843120 kB\nMemAvailable:   60000000 kB",

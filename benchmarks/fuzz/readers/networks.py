@@ -37,7 +37,7 @@ wheels = [{ url = "https://example.org/horovod-0.28.1-linux_x86_64.whl", hash = 
 sdist = { url = "https://example.org/horovod-0.28.1.tar.gz", hash = "sha256:bbb" }
 """
 PROJECT = b'[dependency-groups]\nmkl = ["mxnet-mkl==1.5.0", {include-group = "more"}]\nmore = ["numpy"]\n'
-FACTS = BuildFacts("1.5.0", False, "1.23.5", "3.11.7", "lib/libmxnet.so", 1, "mxnet", "a" * 64, None)  # noqa: FBT003
+FACTS = BuildFacts("1.5.0", False, "1.23.5", "3.11.7", "lib/libmxnet.so", 1, "mxnet", "a" * 64, None)
 # What an INT8 convolution's kernel may begin with: vpdpbusd zmm0, zmm1, [rax]; vpmaddubsw ymm0, ymm1, ymm2; ret.
 CODE = bytes.fromhex("62f275485000c4e27504c2c3") * 8
 
@@ -175,7 +175,8 @@ def readers(scratch: Path) -> list[Reader]:
             read=lambda _, path: group_requirements("mkl", path.parent), weight=0.5,
         ),
         Reader(
-            name="uv.lock", modules=("perf.builds.data",), seeds=(Seed("uv.lock", LOCK, "toml"),), read=_lock, weight=0.5,
+            name="uv.lock", modules=("perf.builds.data",), seeds=(Seed("uv.lock", LOCK, "toml"),), read=_lock,
+            weight=0.5,
         ),
         Reader(
             name="machine code of a kernel", modules=("perf.cnn.checks.vnni",),
@@ -196,4 +197,3 @@ def _content(_: Path, path: Path) -> str:
 def _lock(_: Path, path: Path) -> object:
     builds._lock.cache_clear()  # noqa: SLF001 - one process reads it once
     return locked_source("horovod", path.parent)
-

@@ -46,12 +46,17 @@ REPLIES = (
     (Freed, {"peak_memory_bytes": 1048576}),
 )  # fmt: skip
 OPEN, INTEL = Mpi("open", "4.1.4", Path("/usr"), bundled=False), Mpi("intel", "2021.18.1", Path("/o"), bundled=False)
-TRACE = b"mkldnn_verbose,exec,convolution,jit:avx2,forward_inference,fsrc:nchw,alg,mb1,0.1\ndnnl_verbose,exec,cpu,x,y,z\n"
+TRACE = (
+    b"mkldnn_verbose,exec,convolution,jit:avx2,forward_inference,fsrc:nchw,alg,mb1,0.1\ndnnl_verbose,exec,cpu,x,y,z\n"
+)
 TIMELINE = b'[{"name": "A", "ph": "B", "pid": 1, "ts": 10},\n{"ph": "E", "pid": 1, "ts": 30},\n'
 NUMA = b"7f00 bind:0 anon=40\n7f01 bind:0 file=/lib/x.so\n"
 HOSTS = b"node1\nnode2:4\n node3 slots=2 max-slots=4 # comment\nbig[01-03,07],other1\n"
 KERNEL = next(iter(kernels().values()))
-KERNEL_REPLY = {"kernel": KERNEL.name, "threads": [{"work": 1000, "stamps_ns": [[0.0, 5.5], [6.0, 9.0]], "clocks_ghz": [3.1]}]}
+KERNEL_REPLY = {
+    "kernel": KERNEL.name,
+    "threads": [{"work": 1000, "stamps_ns": [[0.0, 5.5], [6.0, 9.0]], "clocks_ghz": [3.1]}],
+}
 COMMENT = (
     b'<!-- mxnet-perf {"version":1,"machine_class":"c5.metal","ended":"2026-11-23","result":"regressed",'
     b'"failing":["ab"],"confirmed":[]} -->\n\ntext\n'
@@ -141,13 +146,15 @@ def _lines(*lines: object) -> bytes:
 def readers(scratch: Path) -> list[Reader]:
     """Return the readers of pipes and of what programs print; `scratch` is a folder to make contents in."""
     comment = {"id": 1, "body": COMMENT.decode(), "type": "Bot"}
-    tagged = b'[1,0]<stdout>:{"alive": 0}\n[1,1]<stdout>:{"answer": [1\n[1,1]<stderr>:a word[1,0]<stdout>:hello\nmpirun\n'
+    tagged = (
+        b'[1,0]<stdout>:{"alive": 0}\n[1,1]<stdout>:{"answer": [1\n[1,1]<stderr>:a word[1,0]<stdout>:hello\nmpirun\n'
+    )
     return [
         Reader(
             name="replies of a worker",
             modules=("perf.measure.workers.instance", "perf.worker.__main__"),
             seeds=(Seed("replies", _lines(*(reply for _, reply in REPLIES)), "lines"),),
-            read=_worker, refusals=(WorkerError,), weight=1.0,
+            read=_worker, refusals=(WorkerError,),
         ),
         Reader(
             name="arrays of a worker", modules=("perf.measure.workers.arrays",),
@@ -186,9 +193,13 @@ def readers(scratch: Path) -> list[Reader]:
             name="traces of MKL-DNN", modules=("perf.ladder.traces",), seeds=(Seed("log", TRACE, "text"),),
             read=lambda _, path: kernels_in(path.read_text(errors="replace")), refusals=(),
         ),
-        Reader(name="hosts", modules=("perf.dist.launch.hosts",), seeds=(Seed("hosts", HOSTS, "text"),), read=_hosts, weight=1.5),
         Reader(
-            name="comments of gh", modules=("perf.cli.github", "perf.report.github.comment", "perf.cli.reports.comment"),
+            name="hosts", modules=("perf.dist.launch.hosts",), seeds=(Seed("hosts", HOSTS, "text"),), read=_hosts,
+            weight=1.5,
+        ),
+        Reader(
+            name="comments of gh",
+            modules=("perf.cli.github", "perf.report.github.comment", "perf.cli.reports.comment"),
             seeds=(Seed("comments", _lines(comment, comment), "lines"),), read=_comments,
         ),
         Reader(

@@ -83,7 +83,9 @@ def _hosts(line: str, number: int, ranks: int, subject: str) -> Iterator[Host]:
     slots = counts.get("slots", min(ranks, most))
     names = _expanded(match["names"]) if match and len(counts) == len(fields) + bool(match["count"]) else None
     if not names or slots < 1:
-        raise PerfError(f"has a line that names no host: line {number}: {line[:SHOWN]}", subject=subject, next_step=NEXT_STEP)
+        raise PerfError(
+            f"has a line that names no host: line {number}: {line[:SHOWN]}", subject=subject, next_step=NEXT_STEP
+        )
     if "max_slots" in counts and slots > most:
         what = f"has more slots than max_slots in line {number}: {line[:SHOWN]}"
         raise PerfError(what, subject=subject, next_step="lower slots, or raise max_slots")

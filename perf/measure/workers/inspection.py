@@ -16,8 +16,8 @@ from perf.builds import Build
 from perf.errors import WorkerError
 from perf.measure.family import Resources
 from perf.measure.plan import Loadable, Variant, Workload
-from perf.measure.workers.replies import Counted, GraphNode
 from perf.measure.workers.arrays import read_arrays, read_outputs
+from perf.measure.workers.replies import Counted, GraphNode
 from perf.measure.workers.worker_group import WorkerGroup
 
 Outputs = Sequence[NDArray[Any]]

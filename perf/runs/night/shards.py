@@ -71,8 +71,8 @@ class Times:
 
 
 def measured_times(path: Path | None, tier: str) -> Times:
-    """Return the times that a stored run tells; none when there is no such file, it cannot be read or been measured, or another tier was
-    run: the same file decides the same on every machine.
+    """Return the times that a stored run tells; none when there is no such file, it cannot be read, its figures are
+    impossible, or another tier was run: the same file decides the same on every machine.
     """
     try:
         run = read_json(path, _Run) if path else None

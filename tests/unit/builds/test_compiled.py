@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from perf.builds import compiled, provision
-from perf.builds.compiled import is_intact, _key, _patch, _source, check_programs, compiled_label
+from perf.builds.compiled import _key, _patch, _source, check_programs, compiled_label, is_intact
 from perf.builds.data import Compiled, Patch, load, locked_source
 from perf.builds.mpi import Mpi
 from perf.builds.spec import spec_for
