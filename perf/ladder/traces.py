@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from perf.errors import PerfError, WorkerError
 from perf.files import read_json, write_whole
@@ -30,7 +32,7 @@ class Trace(msgspec.Struct, frozen=True):
     """What one traced pass showed: the `stack` that ran, as a hash, and how often each of its `kernels` ran."""
 
     stack: str
-    kernels: dict[str, int]
+    kernels: dict[str, Annotated[int, Meta(ge=1)]]
 
 
 Traces = Mapping[tuple[str, str], Trace]

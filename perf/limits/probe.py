@@ -10,7 +10,7 @@ from itertools import zip_longest
 
 import msgspec
 
-from perf.files import ROOT
+from perf.files import ROOT, UNREADABLE
 from perf.limits.cpu import Cpu, last_level_cache_bytes, read_cpu
 from perf.limits.kernels import MEMORY, Kernel, Kind, kernels_for
 from perf.limits.rates import Chunks, best_rate, clock_ghz
@@ -97,8 +97,8 @@ def timetable(chosen: Sequence[Kernel]) -> tuple[Turn, ...]:
 def limit_of(
     kernel: Kernel, replies: Sequence[Sequence[KernelReply]], cpu: Cpu, cores: int, cpus: int
 ) -> KernelLimit | None:
-    """Return what a kernel reached on all `cpus` of all instances in its best turn; None if they never all worked at the
-    same time.
+    """Return what a kernel reached on all `cpus` of all instances in its best turn; None if they never worked at the same
+    time.
     """
     turns = [
         chunks
@@ -138,6 +138,17 @@ def doubts(limits: Sequence[KernelLimit], cpu: Cpu, cache: int | None, arrays: i
     return problems
 
 
+def replies_in(output: str) -> list[KernelReply]:
+    """Return the replies in the output of an instance's process, up to the first line that is none, such as the partial
+    one of a process that was ended.
+    """
+    replies: list[KernelReply] = []
+    with suppress(*UNREADABLE):
+        for line in output.splitlines():
+            replies.append(msgspec.json.decode(line, type=KernelReply))  # noqa: PERF401 - those before an error count
+    return replies
+
+
 def _run(
     placements: Sequence[Placement], turns: tuple[Turn, ...], array: int
 ) -> tuple[list[list[KernelReply]], list[str]]:
@@ -155,9 +166,14 @@ def _run(
         else:
             _end(processes)
         outputs = [process.communicate() for process in processes]
-    replies = [[msgspec.json.decode(line, type=KernelReply) for line in output.splitlines()] for output, _ in outputs]
+    replies = [replies_in(output) for output, _ in outputs]
     refused = {reply.kernel: reply.problem for of_one in replies for reply in of_one if reply.problem}
     problems = [f"{kernel} was not measured: {problem}" for kernel, problem in refused.items()]
+    problems += [
+        f"the probe of instance {placement.instance} wrote a line that is no reply; what follows it does not count"
+        for placement, (output, _), of_one in zip(placements, outputs, replies, strict=True)
+        if len(of_one) < len(output.splitlines())
+    ]
     for placement, process, (_, errors) in zip(placements, processes, outputs, strict=True):
         if process.returncode:
             lines = errors.strip().splitlines() or ["no error message"]
@@ -172,7 +188,7 @@ def _process(placement: Placement, turns: tuple[Turn, ...], array: int) -> Itera
     request = msgspec.json.encode(ProbeRequest(placement.cpus, array, turns)).decode()
     command = [*placement.prefix, sys.executable, "-m", "perf.limits.program", request]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, errors="replace", cwd=ROOT)
     try:
         yield process
     finally:

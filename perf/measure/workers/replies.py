@@ -121,6 +121,11 @@ class Passes(msgspec.Struct):
     held_up_ns: int | None
     stolen_ns: int | None
 
+    def __post_init__(self) -> None:
+        """Raise ValueError, which becomes an error of decoding, for passes that cannot have been timed."""
+        if not self.passes_ns or not all(0 <= start < end for start, end in self.passes_ns):
+            raise ValueError("the times of its passes are impossible")
+
     @property
     def lost_share(self) -> float | None:
         """Return the fraction of these passes' time that other programs took (perf.measure.results)."""

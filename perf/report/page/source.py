@@ -8,7 +8,7 @@ import msgspec
 
 from perf.errors import PerfError
 from perf.facts import CaseFacts
-from perf.files import read_json
+from perf.files import UNREADABLE, read_json
 from perf.limits.roofline import Bound
 from perf.measure.results import StopReason
 from perf.runs.record import RatioEstimate
@@ -112,5 +112,5 @@ def reported(content: bytes) -> ReportedRun:
     """Return the run that a session is about to write. Raises PerfError when it does not fit."""
     try:
         return msgspec.json.decode(content, type=ReportedRun)
-    except msgspec.ValidationError as error:
+    except UNREADABLE as error:
         raise PerfError(f"the run cannot be shown as a page: {error}") from error
