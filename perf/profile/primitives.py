@@ -11,16 +11,17 @@ EXECUTED = re.compile(r"^(?:mkldnn|dnnl)_verbose,exec,(?:cpu,)?([a-z_]+),([^,]+)
 
 @dataclass(frozen=True)
 class Primitive:
-    """One execution of a primitive."""
+    """One execution of a primitive.
+
+    `kind` is what it computes, such as `convolution` or `reorder`; `kernel` the implementation, such as `jit:avx2` or
+    `gemm:ref`; `description` the propagation kind, formats, attributes and shapes as the trace prints them; `time_ms`
+    its duration in milliseconds, with tracing on, so not a timed figure.
+    """
 
     kind: str
-    """What it computes, such as `convolution` or `reorder`."""
     kernel: str
-    """The implementation, such as `jit:avx2` or `gemm:ref`."""
     description: str
-    """Propagation kind, formats, attributes and shapes, as the trace prints them."""
     time_ms: float
-    """Its duration in milliseconds, with tracing on: not a timed figure."""
 
 
 def read_primitives(trace: str) -> Iterator[Primitive]:
