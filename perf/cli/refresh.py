@@ -56,7 +56,8 @@ def refresh(
 
     Exit code 0: stored; 4: not stored; the message says why.
     """
-    waiver = Waiver(tuple(drop or ()), reason)
+    # A workflow whose input is empty passes an empty pattern.
+    waiver = Waiver(tuple(filter(None, drop or ())), reason)
     document = _document(runs, from_sessions=from_sessions)
     now, tolerances = msgspec.convert(document, StoredRun), read_tolerances(TOLERANCES)
     chosen = folder or BASELINES / now.perf.machine_class

@@ -63,13 +63,15 @@ class _Rest(msgspec.Struct, frozen=True):
 @dataclass(frozen=True)
 class Nights:
     """The `files` of one `machine_class`, oldest first. `unusable` says which files of the folder could not be used and
-    why, and `repeated` which ones hold a run that another file holds too.
+    why, and `repeated` which ones hold a run that another file holds too. `foreign` are the other machine classes whose
+    files the folder holds.
     """
 
     machine_class: str
     files: tuple[NightFile, ...]
     unusable: tuple[PerfError, ...] = ()
     repeated: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
 
 def night_of(path: Path, *, locked: bool = False) -> NightFile:
@@ -117,9 +119,14 @@ def keep(night: NightFile, folder: Path) -> Path | None:
     """Write a history file into a folder, and return its path; None if the folder holds the run already. Raises
     PerfError when it cannot be written, or when the folder belongs to another machine class.
     """
-    present = read_nights(folder, night.header.machine_class).files if folder.is_dir() else ()
-    if any(known.header.run == night.header.run for known in present):
-        return None
+    if folder.is_dir():
+        present = read_nights(folder, night.header.machine_class)
+        if any(known.header.run == night.header.run for known in present.files):
+            return None
+        # One misplaced file must not stop a class's own history, but nothing may make a folder that holds two of them.
+        if present.foreign and not present.files:
+            message = f"is the history of {', '.join(present.foreign)}, and the run is of {night.header.machine_class}"
+            raise PerfError(message, subject=str(folder), next_step="name a folder of its own: --folder")
     path = folder / night.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -158,7 +165,8 @@ def read_nights(folder: Path, machine_class: str | None = None) -> Nights:
             repeated.append(path.name)
         else:
             kept[file.header.run] = file
-    return Nights(chosen, tuple(kept.values()), tuple(unusable), tuple(repeated))
+    foreign = tuple(name for name in classes if name != chosen)
+    return Nights(chosen, tuple(kept.values()), tuple(unusable), tuple(repeated), foreign)
 
 
 def folder_of(folder: Path | None, machine_class: str | None) -> Path:

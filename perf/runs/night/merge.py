@@ -13,7 +13,7 @@ from perf.errors import PerfError
 from perf.files import read_json
 from perf.runs.night.shards import MOST_SHARDS
 from perf.runs.schema import Shard, StoredRun, ended_at, read_run
-from perf.runs.session.run import MeasuredContext, StateFinding, StateReport
+from perf.runs.session.run import Accuracy, MeasuredContext, StateFinding, StateReport
 from perf.stack import Stack, differing
 from perf.wording import counted
 
@@ -113,6 +113,8 @@ def merged(shards: Sequence[ShardFile], *, allow_missing: bool) -> dict[str, Any
         "state": msgspec.to_builtins(_state([each.session.state for each in shards if each.session.state])),
         "tolerances": {name: entry for each in shards for name, entry in _marked(each).items()},
         "limits_gflop_per_s": _fastest([each.session for each in shards]),
+        "wall_time_s": _total([each.session for each in shards]),
+        "curves": _curves([each.session for each in shards]),
     }
     benchmarks = [benchmark for each in shards for benchmark in each.document["benchmarks"]]
     order = {item: place for place, item in enumerate(first.shard.items)}
@@ -211,6 +213,24 @@ def _fastest(sessions: Sequence[MeasuredContext]) -> dict[str, float]:
         for role, rate in session.limits_gflop_per_s.items():
             peaks[role] = max(rate, peaks.get(role, 0.0))
     return peaks
+
+
+def _total(sessions: Sequence[MeasuredContext]) -> dict[str, float]:
+    """The wall time of all shards by stage, in seconds."""
+    total: dict[str, float] = {}
+    for session in sessions:
+        for stage, spent_s in session.wall_time_s.items():
+            total[stage] = total.get(stage, 0.0) + spent_s
+    return total
+
+
+def _curves(sessions: Sequence[MeasuredContext]) -> dict[str, dict[int, Accuracy]]:
+    """The curves of the trainings of all shards: each is trained in one shard, whichever ends last."""
+    curves: dict[str, dict[int, Accuracy]] = {}
+    for session in sessions:
+        for title, by_ranks in session.curves.items():
+            curves.setdefault(title, {}).update(by_ranks)
+    return curves
 
 
 def _listed(names: Sequence[str]) -> str:

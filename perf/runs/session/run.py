@@ -45,9 +45,9 @@ class MeasuredContext(RunContext, frozen=True, kw_only=True):
         dict[str, float],
         Meta(description="peak of each build in a large matrix product, in 10^9 floating-point operations per second"),
     ] = msgspec.field(default_factory=dict)
-    wall_time_s: Annotated[dict[str, float], Meta(description="wall time by stage, in seconds")] = msgspec.field(
-        default_factory=dict
-    )
+    wall_time_s: Annotated[
+        dict[str, float], Meta(description="wall time by stage, in seconds; of a merged night, the sum over its shards")
+    ] = msgspec.field(default_factory=dict)
     curves: Annotated[
         dict[str, dict[int, Accuracy]],
         Meta(description="mean accuracy by epoch, in training and held out, by title of a training and ranks"),

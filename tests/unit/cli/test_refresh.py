@@ -70,6 +70,14 @@ def test_the_sessions_of_a_baseline_are_shown_when_it_judges(
 
 
 @pytest.mark.usefixtures("folder")
+def test_a_workflow_without_cases_to_drop_names_no_pattern(
+    refresh: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refresh("--from", *sessions(tmp_path, EQUAL), "--drop", "") == 0
+    assert "pattern matches" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("folder")
 def test_a_loss_is_refused_and_the_text_says_why(
     refresh: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

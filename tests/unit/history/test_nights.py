@@ -184,6 +184,24 @@ def test_another_machine_class_is_named(folder: Path) -> None:
         read_nights(folder)
 
 
+def test_a_run_of_another_class_does_not_get_into_a_history(
+    tmp_path: Path, folder: Path, history: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (ours,) = fill(folder, [made_run(0)])
+    foreign = write_run(tmp_path / "foreign.json", made_run(1, machine_class="c5.metal"))
+    assert history("add", foreign, "--folder", folder) == 4
+    assert f"is the history of {MACHINE_CLASS}, and the run is of c5.metal" in " ".join(capsys.readouterr().err.split())
+    assert list(folder.iterdir()) == [ours]
+
+
+def test_a_misplaced_file_does_not_stop_a_history(tmp_path: Path, folder: Path) -> None:
+    fill(folder, [made_run(0)])
+    (misplaced,) = fill(tmp_path / "c5.metal", [made_run(1, machine_class="c5.metal")])
+    shutil.copy(misplaced, folder)
+    assert len(fill(folder, [made_run(2)])) == 1
+    assert len(read_nights(folder, MACHINE_CLASS).files) == 2
+
+
 def git(folder: Path, *arguments: str) -> None:
     who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
     subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)

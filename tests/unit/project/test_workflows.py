@@ -110,6 +110,11 @@ def test_the_job_that_writes_the_history_measures_nothing_and_runs_on_the_defaul
         assert condition in history["if"]
 
 
+def test_a_night_on_another_branch_leaves_the_issue_alone() -> None:
+    condition = jobs(FOLDER / "nightly.yml")["issue"]["if"]
+    assert "github.event_name == 'schedule' || github.ref_name == github.event.repository.default_branch" in condition
+
+
 def test_no_workflow_of_pull_requests_may_write_to_the_repository() -> None:
     workflows = {path.name: YAML(typ="safe").load(path) for path in WORKFLOWS}
     of_requests = {name: flow for name, flow in workflows.items() if any("pull_request" in on for on in flow["on"])}

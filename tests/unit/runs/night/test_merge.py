@@ -41,7 +41,7 @@ def merge(monkeypatch: pytest.MonkeyPatch) -> Merge:
 @pytest.mark.parametrize("shards", [1, 2, 4])
 def test_merged_shards_are_the_run_that_one_session_would_have_stored(tmp_path: Path, shards: int) -> None:
     document = tonight()
-    document["perf"]["tolerances"] = {}
+    document["perf"] |= {"tolerances": {}, "wall_time_s": {}, "curves": {}}
     parts = written(tmp_path, split(document, shards))
     joined = merged(read_shards([*reversed(parts)]), allow_missing=False)
     assert joined["benchmarks"] == document["benchmarks"]
@@ -261,3 +261,14 @@ def test_the_marked_tolerances_of_all_shards_are_kept(tmp_path: Path) -> None:
     joined = merged(read_shards(written(tmp_path, parts)), allow_missing=False)
     assert joined["perf"]["tolerances"] == marked
     assert len(marked) == len(parts)
+
+
+def test_the_curves_and_the_wall_time_of_all_shards_are_kept(tmp_path: Path) -> None:
+    first, last = split(tonight())
+    digits, recipe = {1: [(0.5, 0.4), (0.9, 0.8)], 2: [(0.5, 0.3), (0.9, 0.7)]}, {1: [(0.1, 0.1)]}
+    first["perf"] |= {"curves": {"digits": digits}, "wall_time_s": {"measuring": 60.0, "training": 30.0}}
+    last["perf"] |= {"curves": {"resnet18_v1": recipe}, "wall_time_s": {"measuring": 5.0}}
+    last["datetime"] = "2026-11-27T05:00:00+00:00"
+    joined = merged(read_shards(written(tmp_path, [first, last])), allow_missing=False)
+    assert joined["perf"]["curves"] == {"digits": digits, "resnet18_v1": recipe}
+    assert joined["perf"]["wall_time_s"] == {"measuring": 65.0, "training": 30.0}
