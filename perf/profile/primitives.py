@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 # `mkldnn_verbose,exec,KIND,KERNEL,...,MILLISECONDS` up to 1.5, and from 1.6 on `dnnl_verbose,exec,cpu,KIND,...`
 # ("Verbose mode" in the documentation of MKL-DNN and oneDNN).
-EXECUTED = re.compile(r"^(?:mkldnn|dnnl)_verbose,exec,(?:cpu,)?([a-z_]+),([^,]+),(.*),([0-9.eE+-]+)$", re.MULTILINE)
+EXECUTED = re.compile(
+    r"^(?:mkldnn|dnnl|onednn)_verbose,exec,(?:cpu,)?([a-z_]+),([^,]+),(.*),([0-9.eE+-]+)$", re.MULTILINE
+)
+# What the worker writes into the trace (perf.worker.passes.profiled): a pass begins, and an operator has ended.
+PASS = "mxnet_perf,pass"
+OPERATOR = "mxnet_perf,operator,"
+# The kind of a primitive that only converts the layout or the type of an array.
+REORDER = "reorder"
 
 
 @dataclass(frozen=True)
@@ -31,3 +38,18 @@ def read_primitives(trace: str) -> Iterator[Primitive]:
     """
     for kind, kernel, description, time_ms in EXECUTED.findall(trace):
         yield Primitive(kind, kernel, description, float(time_ms))
+
+
+def by_operator(trace: str) -> dict[str, tuple[Primitive, ...]]:
+    """Return the primitives that each operator ran in the last whole pass of a trace with marks, by its name in the
+    network, in the order in which the operators ended; an operator without primitives has none. Empty without a marked
+    pass.
+
+    Raises ValueError as `read_primitives` does.
+    """
+    marked = trace.split(f"{PASS}\n")[1:]
+    if not marked:
+        return {}
+    *operators, _ = re.split(rf"^{re.escape(OPERATOR)}(.*)\n", marked[-1], flags=re.MULTILINE)
+    pairs = zip(operators[1::2], operators[::2], strict=True)
+    return {name: tuple(read_primitives(text)) for name, text in pairs}

@@ -1,6 +1,6 @@
 """Reading the primitive traces of both generations of the library."""
 
-from perf.profile.primitives import Primitive, read_primitives
+from perf.profile.primitives import Primitive, by_operator, read_primitives
 
 OLD = """mkldnn_verbose,info,Intel(R) MKL-DNN v0.19.0 (Git Hash 0)
 mkldnn_verbose,create,convolution,jit:avx2,forward_inference,fsrc:nChw8c,,mb1,0.5
@@ -24,3 +24,20 @@ def test_the_newer_form_names_its_engine_first() -> None:
 
 def test_a_trace_without_primitives_is_empty() -> None:
     assert list(read_primitives("Segmentation fault\n")) == []
+
+
+MARKED = """mxnet_perf,pass
+mkldnn_verbose,exec,reorder,simple:any,undef,in:f32_nchw out:f32_nChw8c,num:1,1x3,0.2
+mxnet_perf,operator,conv0
+mxnet_perf,pass
+mkldnn_verbose,exec,convolution,jit:avx2,forward_inference,fsrc:nChw8c,mb1,0.25
+mxnet_perf,operator,conv0
+mxnet_perf,operator,flatten0
+mkldnn_verbose,exec,reorder,simple:any,undef,in:f32_nChw8c out:f32_nchw,num:1,1x3,0.2
+"""
+
+
+def test_primitives_belong_to_the_operator_whose_mark_follows_in_the_last_pass() -> None:
+    convolution = Primitive("convolution", "jit:avx2", "forward_inference,fsrc:nChw8c,mb1", 0.25)
+    assert by_operator(MARKED) == {"conv0": (convolution,), "flatten0": ()}
+    assert by_operator(OLD) == {}

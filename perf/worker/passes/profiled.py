@@ -1,0 +1,150 @@
+"""Passes under MXNet's own profiler, and passes that mark in MKL-DNN's trace where each operator ends. Works with every
+MXNet 1.x build.
+"""
+
+import ctypes
+import json
+import os
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import mxnet as mx
+from mxnet.base import NDArrayHandle, py_str
+
+from perf.worker import disturbance
+
+# What perf.profile.primitives reads.
+PASS = b"mxnet_perf,pass\n"
+OPERATOR = b"mxnet_perf,operator,"
+# Events of the engine that only wait.
+WAITING = ("WaitForVar", "WaitForAll", "DeleteVariable", "SetupExec")
+# A thread that computed for at least this fraction of the busiest one's time took part in the passes.
+BUSY = 0.5
+
+
+class ProfiledPasses:
+    """Passes of a bound network that show where their time goes.
+
+    one_pass: runs a plain pass, as it is timed elsewhere.
+    watched: another binding of the same network, whose operators run one by one.
+    operators: the names of its operators.
+    cpus: the CPUs of this process.
+    """
+
+    def __init__(
+        self, one_pass: Callable[[], None], watched: Any, operators: Collection[str], cpus: Collection[int]
+    ) -> None:
+        self._pass, self._watched = one_pass, watched
+        self._operators, self._cpus = frozenset(operators), cpus
+        self._ended: list[str] = []
+        self._marked = False
+        watched.set_monitor_callback(self._output_ready)
+        for _ in range(2):  # the first pass converts the layouts of parameters
+            self._watched_pass()
+
+    def turn(self, passes: int, folder: str) -> dict[str, Any]:
+        """Run three times this number of `passes`: plain ones, plain ones under the profiler, and ones whose operators
+        run one by one under the profiler, which writes a file into the folder.
+
+        Returns the `operators` in the order in which they ran; the durations of the plain passes (`passes_ns`); the
+        mean time in which no operator ran in a plain pass (`overhead_ns`); the durations of the operators in each pass
+        (`operators_ns`); and how many threads computed (`threads`), null where the kernel does not count that.
+        """
+        before = disturbance.read(self._cpus).threads
+        plain = [_timed(self._pass) for _ in range(passes)]
+        threads = _busy(before, disturbance.read(self._cpus).threads)
+        path = Path(folder, f"profile-{os.getpid()}.json")
+        walls, engine = _profiled(self._pass, passes, path)
+        _, events = _profiled(self._watched_pass, passes, path)
+        count = len(self._ended)
+        if len(events) != passes * count:
+            raise ValueError(f"the profiler saw {len(events)} operators in {passes} passes of {count} operators each")
+        durations = [end - start for start, end in events]
+        return {
+            "operators": self._ended,
+            "passes_ns": plain,
+            "overhead_ns": (sum(walls) - _covered(engine)) // passes,
+            "operators_ns": [durations[first : first + count] for first in range(0, len(durations), count)],
+            "threads": threads,
+        }
+
+    def mark(self, passes: int) -> None:
+        """Run passes that write marks to standard output, between the lines of MKL-DNN's trace."""
+        self._marked = True
+        for _ in range(passes):
+            os.write(1, PASS)
+            self._watched_pass()
+        self._marked = False
+
+    def _watched_pass(self) -> None:
+        self._ended = []
+        for output in self._watched.forward(is_train=False):
+            output.wait_to_read()
+
+    def _output_ready(self, name: bytes, array: int) -> None:
+        """Wait until an output is computed: the next operator starts only then."""
+        mx.nd.NDArray(ctypes.cast(array, NDArrayHandle), writable=False).wait_to_read()
+        operator = py_str(name)
+        while operator and operator not in self._operators:
+            operator = operator.rpartition("_")[0]
+        if operator not in self._ended[-1:]:  # the first of its outputs
+            self._ended.append(operator)
+            if self._marked:
+                os.write(1, OPERATOR + operator.encode() + b"\n")
+
+
+def _timed(one_pass: Callable[[], None]) -> int:
+    started = time.monotonic_ns()
+    one_pass()
+    return time.monotonic_ns() - started
+
+
+def _profiled(one_pass: Callable[[], None], passes: int, path: Path) -> tuple[list[int], list[tuple[int, int]]]:
+    """Return the durations of passes under the profiler, and when each operator started and ended, in their order; all
+    in ns.
+    """
+    mx.profiler.set_config(
+        filename=str(path), profile_symbolic=True, profile_imperative=False, profile_memory=False, profile_api=False,
+        aggregate_stats=False,
+    )
+    mx.profiler.set_state("run")
+    walls = [_timed(one_pass) for _ in range(passes)]
+    mx.nd.waitall()
+    mx.profiler.set_state("stop")
+    mx.profiler.dump(finished=False)
+    events = _events(json.loads(path.read_text())["traceEvents"])
+    path.unlink()
+    return walls, events
+
+
+def _events(lines: list[dict[str, Any]]) -> list[tuple[int, int]]:
+    """Return start and end of the operators in the profiler's file (Chrome's trace format), in ns."""
+    opened: dict[tuple[Any, str], list[int]] = {}
+    events = []
+    for line in lines:
+        if line.get("cat") != "operator" or line["name"] in WAITING:
+            continue
+        key, at_ns = (line["tid"], line["name"]), line["ts"] * 1000
+        if line["ph"] == "B":
+            opened.setdefault(key, []).append(at_ns)
+        elif line["ph"] == "E":
+            events.append((opened[key].pop(), at_ns))
+    return sorted(events)
+
+
+def _covered(events: list[tuple[int, int]]) -> int:
+    """Return the length of the union of sorted intervals."""
+    covered = reached = 0
+    for start, end in events:
+        covered += max(0, end - max(start, reached))
+        reached = max(reached, end)
+    return covered
+
+
+def _busy(before: Any, after: Any) -> int | None:
+    if before is None or after is None:
+        return None
+    ran = [time_ns - before.get(thread, (0, 0))[0] for thread, (time_ns, _) in after.items()]
+    return sum(time_ns >= BUSY * max(ran) for time_ns in ran)
