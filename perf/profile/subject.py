@@ -115,7 +115,7 @@ def with_stack(subject: Subject, then: Stack, resources: Resources) -> tuple[Arm
     placements = placements_like(then, subject.placements)
     restored = baseline_arm_of(subject.plan, subject.variant, then, placements, build_like)
     variant = subject.variant if restored is None else replace(restored.variant, name=subject.variant.name)
-    stack = subject.stack if restored is None else restored.stack
+    stack = stack_of(subject.plan, subject.variant, placements) if restored is None else restored.stack
     missing = [text for text in differences(then, stack) if not text.startswith("measuring")]
     return Arm(replace(variant, baseline_arm_of=None), placements[0]), missing
 

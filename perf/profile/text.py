@@ -12,7 +12,7 @@ SHOWN = 20
 def explanation_lines(explanation: Explanation, most: int = TOP) -> list[str]:
     """Return the layers that account for the change, at most this number, or those that take longest, a line each."""
     if explanation.change is None:
-        return [f"{layer.name} ({layer.operators}): {_percent(layer.now_ms, explanation.pass_ms)} of a pass" for layer in explanation.layers[:most]]
+        return [f"{_named(layer)}: {_percent(layer.now_ms, explanation.pass_ms)} of a pass" for layer in explanation.layers[:most]]
     if not explanation.culprits:
         return ["no operator accounts for the change"]
     return [
@@ -25,16 +25,16 @@ def explanation_lines(explanation: Explanation, most: int = TOP) -> list[str]:
 
 def headline(explanation: Explanation) -> str:
     """Return what a pass takes, and what account there is of it, in a sentence."""
-    accounted = f"operators and MXNet's overhead account for {explanation.accounted:.1%}"
+    accounted = f"operators and MXNet's overhead account for {100 * explanation.accounted:.1f} %"
     if explanation.change is None or explanation.then_pass_ms is None:
         return f"A pass takes {explanation.pass_ms:.3f} ms; {accounted} of it."
-    verb = "were" if explanation.culprits != 1 else "was"
     change = f"{explanation.then_pass_ms:.3f} -> {explanation.pass_ms:.3f} ms, {_change_text(explanation.change)}"
     if not explanation.culprits:
         return f"A pass takes {change}: no significant change, and nothing runs in another way; {accounted} of it."
+    verb = "accounts" if explanation.culprits == 1 else "account"
     named = sum(layer.change.ms for layer in explanation.layers[: explanation.culprits] if layer.change)
     return (
-        f"A pass takes {change}; {counted(explanation.culprits, 'layer')} {verb} responsible for "
+        f"A pass takes {change}; {counted(explanation.culprits, 'layer')} {verb} for "
         f"{_percent(named, explanation.change.ms)} of the change; {accounted} of a pass."
     )
 
@@ -67,6 +67,10 @@ def cost_line(explanation: Explanation) -> str:
     """Return what explaining cost, in a sentence."""
     sets = counted(explanation.invocations, "set")
     return f"Explained in {explanation.elapsed_s:.0f} s, in {sets} of fresh workers with one instance each; no pass of it is timed for a verdict."
+
+
+def _named(layer: LayerTime) -> str:
+    return f"{layer.name} ({layer.operators})" if layer.operators else layer.name
 
 
 def _facts_text(layer: LayerTime) -> str:

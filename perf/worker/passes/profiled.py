@@ -59,6 +59,8 @@ class ProfiledPasses:
         walls, engine = _profiled(self._pass, passes, path)
         _, events = _profiled(self._watched_pass, passes, path)
         count = len(self._ended)
+        if unknown := set(self._ended) - self._operators:
+            raise ValueError(f"MXNet ran {', '.join(sorted(unknown))}, which the network does not have")
         if len(events) != passes * count:
             raise ValueError(f"the profiler saw {len(events)} operators in {passes} passes of {count} operators each")
         durations = [end - start for start, end in events]
@@ -87,7 +89,7 @@ class ProfiledPasses:
         """Wait until an output is computed: the next operator starts only then."""
         mx.nd.NDArray(ctypes.cast(array, NDArrayHandle), writable=False).wait_to_read()
         operator = py_str(name)
-        while operator and operator not in self._operators:
+        while operator not in self._operators and "_" in operator:
             operator = operator.rpartition("_")[0]
         if operator not in self._ended[-1:]:  # the first of its outputs
             self._ended.append(operator)
