@@ -48,10 +48,10 @@ def _notes(now: ArmProfile, then: ArmProfile | None, accounted: float) -> list[s
     if then is not None and then.threads != now.threads:
         notes.append(f"{then.threads} computing threads in the baseline's stack, {now.threads} in the candidate's")
     if accounted < WHOLE:
-        notes.append(f"{1 - accounted:.0%} of a pass is neither in an operator nor MXNet's overhead")
+        notes.append(f"{100 * (1 - accounted):.0f} % of a pass is neither in an operator nor MXNet's overhead")
     elif accounted > 1 / WHOLE:
         notes.append(
-            f"one by one and under the profiler, operators take {accounted - 1:.0%} longer than in a pass: read their "
+            f"one by one and under the profiler, operators take {100 * (accounted - 1):.0f} % longer than in a pass: read their "
             "times as proportions"
         )
     return notes

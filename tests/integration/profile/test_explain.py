@@ -183,12 +183,6 @@ def replace_stack(of_case: Subject, **fields: Any) -> Stack:
     return msgspec.structs.replace(of_case.stack, **fields)
 
 
-@pytest.mark.parametrize("name", ["resnet18_v1", "resnet18_v1-b1", "training-resnet18_v1-b8-r2", "lstm-mkl-fp32"])
-def test_what_is_no_case_is_refused(name: str) -> None:
-    with pytest.raises(PerfError, match="no such case that can be explained"):
-        case_named(name)
-
-
 def test_a_change_that_would_load_a_file_is_refused(resources: Resources) -> None:
     of_case = subject(LSTM, resources)
     with pytest.raises(PerfError, match="is not a change that can be made"):
