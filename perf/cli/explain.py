@@ -7,8 +7,8 @@ import typer
 
 from perf.cache import cache_folder
 from perf.profile.command import explained
-from perf.report.console import PlainConsole, say, widened
 from perf.profile.text import cost_line, explanation_table, headline
+from perf.report.console import PlainConsole, say, widened
 from perf.report.progress import ProgressLine
 from perf.report.tables import rendered
 
@@ -46,9 +46,7 @@ def explain(
     progress = ProgressLine(console, PROGRESS_S)
     with progress.shown():
         progress.restart()
-        result = explained(
-            case, runs or [], changes or [], cache_folder(None), progress.say, progress.show_fraction
-        )
+        result = explained(case, runs or [], changes or [], cache_folder(None), progress.say, progress.show_fraction)
     explanation = result.explanation
     compared = f", compared with {result.then}" if result.then else ""
     say(console, f"{result.case}: {result.now}{compared}")

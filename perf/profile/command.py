@@ -90,7 +90,9 @@ def explained(
             arms = [with_changes(candidate.arm, tuned), as_baseline(subject.arm)]
             sources = [f"{CHECKOUT} with {', '.join(changes)}", CHECKOUT]
         elif stored:
-            restored = [_restored(subject, one, path, resources, doubts) for one, path in zip(stored, runs, strict=True)]
+            restored = [
+                _restored(subject, one, path, resources, doubts) for one, path in zip(stored, runs, strict=True)
+            ]
             arms = [*([subject.arm] if len(runs) == 1 else restored[:1]), as_baseline(restored[-1])]
             sources = [CHECKOUT if len(runs) == 1 else str(runs[0]), str(runs[-1])]
         explanation = explain_arms(name, arms, subject.workload, resources, show)
@@ -98,7 +100,12 @@ def explained(
 
 
 def explain_arms(
-    name: str, arms: Sequence[Arm], workload: Workload, resources: Resources, show: Callable[[str, float], None], effort: Effort | None = None
+    name: str,
+    arms: Sequence[Arm],
+    workload: Workload,
+    resources: Resources,
+    show: Callable[[str, float], None],
+    effort: Effort | None = None,
 ) -> Explanation:
     """Return the explanation of a candidate, alone or with its baseline arm, on a workload. `effort` is that of the tier,
     by default of the quick one. Raises PerfError when a worker fails.

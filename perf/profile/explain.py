@@ -117,4 +117,3 @@ def _change(
 
 def _primitives(arm: ArmProfile, nodes: Sequence[GraphNode]) -> list[Primitive]:
     return [primitive for node in nodes for primitive in arm.primitives.get(node.name, ())]
-

@@ -117,9 +117,7 @@ def _turn_of(reply: Profiled) -> Turn:
     return Turn(
         pass_ms=median(reply.passes_ns) / NS_PER_MS,
         overhead_ms=reply.overhead_ns / NS_PER_MS,
-        operators_ms={
-            name: median(times) / NS_PER_MS for name, times in zip(reply.operators, operators, strict=True)
-        },
+        operators_ms={name: median(times) / NS_PER_MS for name, times in zip(reply.operators, operators, strict=True)},
     )
 
 
@@ -164,7 +162,9 @@ def _invocation(
                 groups[place].profile(1, resources.scratch)  # binds the operators that run one by one
             passes[place] = min(MOST_PASSES, max(1, round(TURN_S / pass_s)))
             longest_s = max(longest_s, pass_s * passes[place] * RUNS_OF_A_TURN)
-        for block in range(min(MOST_BLOCKS, max(FEWEST_BLOCKS, round(min(TURNS_S, effort.block_budget_s) / longest_s)))):
+        for block in range(
+            min(MOST_BLOCKS, max(FEWEST_BLOCKS, round(min(TURNS_S, effort.block_budget_s) / longest_s)))
+        ):
             for place in order[:: -1 if block % 2 else 1]:
                 with turn(groups[place]):
                     replies[place].append(groups[place].profile(passes[place], resources.scratch))

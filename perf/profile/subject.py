@@ -22,7 +22,9 @@ from perf.stack import Stack, differences
 
 # The names of cases (perf.cnn.family, perf.rnn.family), without the variant.
 NETWORK = re.compile(r"(?P<network>\S+)-b(?P<batch>\d+)")
-RECURRENT = re.compile(r"(?P<cell>\w+)-(?P<inputs>\d+)-(?P<hidden>\d+)-l(?P<layers>\d+)-n(?P<batch>\d+)-t(?P<steps>\d+)")
+RECURRENT = re.compile(
+    r"(?P<cell>\w+)-(?P<inputs>\d+)-(?P<hidden>\d+)-l(?P<layers>\d+)-n(?P<batch>\d+)-t(?P<steps>\d+)"
+)
 THREADS = "threads"
 
 

@@ -12,7 +12,10 @@ SHOWN = 20
 def explanation_lines(explanation: Explanation, most: int = TOP) -> list[str]:
     """Return the layers that account for the change, at most this number, or those that take longest, a line each."""
     if explanation.change is None:
-        return [f"{_named(layer)}: {_percent(layer.now_ms, explanation.pass_ms)} of a pass" for layer in explanation.layers[:most]]
+        return [
+            f"{_named(layer)}: {_percent(layer.now_ms, explanation.pass_ms)} of a pass"
+            for layer in explanation.layers[:most]
+        ]
     if not explanation.culprits:
         return ["no operator accounts for the change"]
     return [
@@ -44,7 +47,13 @@ def explanation_table(explanation: Explanation) -> TextTable:
     layers = explanation.layers[: max(SHOWN, explanation.culprits)]
     if explanation.change is None:
         rows = [
-            [layer.name, layer.operators, f"{layer.now_ms:.3f}", _percent(layer.now_ms, explanation.pass_ms), ", ".join(layer.kernels)]
+            [
+                layer.name,
+                layer.operators,
+                f"{layer.now_ms:.3f}",
+                _percent(layer.now_ms, explanation.pass_ms),
+                ", ".join(layer.kernels),
+            ]
             for layer in layers
         ]
         return TextTable("", ["Layer", "Operators", "ms", "Of a pass", "Kernels"], rows, figures=False)

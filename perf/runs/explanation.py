@@ -47,7 +47,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     then_pass_ms: Annotated[float | None, Meta(description="the same of the baseline's stack; null without one")]
     change: Annotated[TimeChange | None, Meta(description="the difference of the two; null without a baseline")]
     accounted: Annotated[
-        float, Meta(description="sum of operators and overhead, as a fraction of the latency; the smaller of both stacks'")
+        float,
+        Meta(description="sum of operators and overhead, as a fraction of the latency; the smaller of both stacks'"),
     ]
     notes: Annotated[tuple[str, ...], Meta(description="what a reader must know: what is not accounted for, threads")]
     invocations: Annotated[int, Meta(description="fresh pairs of processes that it was measured in")]

@@ -118,7 +118,9 @@ def relu_follows(nodes: list[dict[str, Any]], convolution: int) -> bool:
         return [user for user, node in enumerate(nodes) if any(n == number for n, *_ in node["inputs"])]
 
     norms = users(convolution)
-    return [nodes[n]["op"] for n in norms] == ["BatchNorm"] and [nodes[n]["op"] for n in users(norms[0])] == ["Activation"]
+    return [nodes[n]["op"] for n in norms] == ["BatchNorm"] and [nodes[n]["op"] for n in users(norms[0])] == [
+        "Activation"
+    ]
 
 
 def test_a_layer_that_is_left_in_fp32_is_the_first_culprit(resources: Resources, tmp_path: Path) -> None:

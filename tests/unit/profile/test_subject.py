@@ -10,7 +10,9 @@ from perf.rnn.family import RnnCase, RnnFamily
 CNN = CnnFamily(pretrained=False, calibration="naive")
 
 
-@pytest.mark.parametrize("case", [*CNN.cases("quick"), *CNN.cases("smoke"), *RnnFamily().cases("nightly")], ids=lambda c: c.id)
+@pytest.mark.parametrize(
+    "case", [*CNN.cases("quick"), *CNN.cases("smoke"), *RnnFamily().cases("nightly")], ids=lambda c: c.id
+)
 def test_every_case_is_recognised_by_its_name(case: CnnCase | RnnCase) -> None:
     assert case_named(case.id).id == case.id
 
