@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-from perf.judge.statistics import median, midmean
+from perf.judge.statistics import median
 from perf.measure.workers.replies import GraphNode
 from perf.profile.accounting import change_of, culprits_of, ranked
 from perf.profile.facts import facts_of, kernels_of
 from perf.profile.layers import Layer, layers_of, text_of
 from perf.profile.primitives import Primitive
-from perf.profile.session import ArmProfile, Turn
+from perf.profile.session import ArmProfile, Times
 from perf.runs.explanation import Explanation, LayerTime, TimeChange
 
 # How much of a pass's latency operators and overhead must account for; what is missing, or too much, is said.
@@ -25,7 +25,7 @@ def explanation_of(now: ArmProfile, then: ArmProfile | None, elapsed_s: float) -
     times = [_layer_time(layer, now, then) for layer in layers]
     accounted = [_accounted(arm) for arm in ((now,) if then is None else (now, then))]
     worst = min(accounted, key=lambda fraction: min(fraction, 1 / fraction))
-    times.append(_time(OVERHEAD, now, then, lambda turn: turn.overhead_ms))
+    times.append(_time(OVERHEAD, now, then, lambda times: times.overhead_ms))
     if not WHOLE <= worst <= 1 / WHOLE:
         times.append(_time(REST, now, then, _rest))
     whole = None if then is None else _change(now, then, _pass)
@@ -33,8 +33,8 @@ def explanation_of(now: ArmProfile, then: ArmProfile | None, elapsed_s: float) -
     return Explanation(
         layers=tuple(ordered),
         culprits=0 if whole is None else culprits_of(ordered, whole),
-        pass_ms=median(now.typical_ms(_pass)),
-        then_pass_ms=None if then is None else median(then.typical_ms(_pass)),
+        pass_ms=median(_of_invocations(now, _pass)),
+        then_pass_ms=None if then is None else median(_of_invocations(then, _pass)),
         change=whole,
         accounted=worst,
         notes=tuple(_notes(now, then, worst)),
@@ -59,59 +59,61 @@ def _notes(now: ArmProfile, then: ArmProfile | None, accounted: float) -> list[s
 
 def _accounted(arm: ArmProfile) -> float:
     """Return the sum of operators and overhead as a fraction of a pass's latency."""
-    return median(arm.typical_ms(lambda turn: 1 - _rest(turn) / turn.pass_ms))
+    return median(_of_invocations(arm, lambda times: 1 - _rest(times) / times.pass_ms))
 
 
-def _pass(turn: Turn) -> float:
-    return turn.pass_ms
+def _of_invocations(arm: ArmProfile, of_times: Callable[[Times], float]) -> list[float]:
+    return [of_times(times) for times in arm.invocations]
 
 
-def _rest(turn: Turn) -> float:
-    return turn.pass_ms - turn.overhead_ms - sum(turn.operators_ms.values())
+def _pass(times: Times) -> float:
+    return times.pass_ms
+
+
+def _rest(times: Times) -> float:
+    return times.pass_ms - times.overhead_ms - sum(times.operators_ms.values())
 
 
 def _layer_time(layer: Layer, now: ArmProfile, then: ArmProfile | None) -> LayerTime:
     primitives = _primitives(now, layer.now)
 
     if then is None:
-        own_ms = median(now.typical_ms(_of(layer.now)))
+        own_ms = median(_of_invocations(now, _of(layer.now)))
         return LayerTime(layer.name, text_of(layer.now), kernels_of(primitives), own_ms)
     before = _primitives(then, layer.then)
     return LayerTime(
         name=layer.name,
         operators=text_of(layer.now or layer.then),
         kernels=kernels_of(primitives),
-        now_ms=median(now.typical_ms(_of(layer.now))),
-        then_ms=median(then.typical_ms(_of(layer.then))),
+        now_ms=median(_of_invocations(now, _of(layer.now))),
+        then_ms=median(_of_invocations(then, _of(layer.then))),
         change=_change(now, then, _of(layer.now), _of(layer.then)),
         facts=facts_of(layer, before, primitives, (then.threads, now.threads)),
     )
 
 
-def _of(nodes: Sequence[GraphNode]) -> Callable[[Turn], float]:
+def _of(nodes: Sequence[GraphNode]) -> Callable[[Times], float]:
     names = [node.name for node in nodes]
-    return lambda turn: sum(turn.operators_ms[name] for name in names)
+    return lambda times: sum(times.operators_ms[name] for name in names)
 
 
-def _time(name: str, now: ArmProfile, then: ArmProfile | None, of_turn: Callable[[Turn], float]) -> LayerTime:
+def _time(name: str, now: ArmProfile, then: ArmProfile | None, of_times: Callable[[Times], float]) -> LayerTime:
     """Return the time of what is not in an operator."""
-    own = median(now.typical_ms(of_turn))
+    own = median(_of_invocations(now, of_times))
     if then is None:
         return LayerTime(name, "", (), own)
-    return LayerTime(name, "", (), own, median(then.typical_ms(of_turn)), _change(now, then, of_turn))
+    return LayerTime(name, "", (), own, median(_of_invocations(then, of_times)), _change(now, then, of_times))
 
 
 def _change(
     now: ArmProfile,
     then: ArmProfile,
-    of_now: Callable[[Turn], float],
-    of_then: Callable[[Turn], float] | None = None,
+    of_now: Callable[[Times], float],
+    of_then: Callable[[Times], float] | None = None,
 ) -> TimeChange:
-    """Return the change of a time, paired within blocks: two turns close together see the same load."""
-    differences = [
-        midmean([of_now(a) - (of_then or of_now)(b) for a, b in zip(turns, turns_then, strict=True)])
-        for turns, turns_then in zip(now.invocations, then.invocations, strict=True)
-    ]
+    """Return the change of a time between the two stacks of each invocation."""
+    pairs = zip(now.invocations, then.invocations, strict=True)
+    differences = [of_now(a) - (of_then or of_now)(b) for a, b in pairs]
     return change_of(differences)
 
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from typing import TypeVar
 
-from perf.judge.statistics import median, midmean
+from perf.judge.statistics import median
 from perf.machine import Placement
 from perf.measure.family import Resources
 from perf.measure.plan import Loadable, Variant, Workload
@@ -29,6 +30,7 @@ RUNS_OF_A_TURN = 3
 # Marked passes: primitives are read from the last one.
 MARKED_PASSES = 2
 NS_PER_MS = 1e6
+PassT = TypeVar("PassT")
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Turn:
-    """The times of one turn of a stack, in ms: medians over its passes.
+class Times:
+    """The times of a stack in one invocation, in ms: means over its fastest passes.
 
     pass_ms: a plain pass.
     overhead_ms: the time of a plain pass in which no operator runs.
@@ -60,17 +62,13 @@ class ArmProfile:
     nodes: its operators, in the order in which they ran.
     primitives: the primitives of each operator in a pass, by the operator's name; empty without MKL-DNN.
     threads: how many threads computed.
-    invocations: its turns, a list for each invocation; turns of different stacks at the same place were neighbours.
+    invocations: its times in each invocation.
     """
 
     nodes: Sequence[GraphNode]
     primitives: Mapping[str, tuple[Primitive, ...]]
     threads: int
-    invocations: Sequence[Sequence[Turn]]
-
-    def typical_ms(self, of_turn: Callable[[Turn], float]) -> list[float]:
-        """Return the interquartile mean over turns of a time, in ms, for each invocation."""
-        return [midmean([of_turn(one) for one in turns]) for turns in self.invocations]
+    invocations: Sequence[Times]
 
 
 def profile(
@@ -108,17 +106,28 @@ def _arm_profile(
         nodes=[by_name[name] for name in invocations[0][0].operators],
         primitives=primitives,
         threads=round(median(busy)) if busy else arm.placement.threads,
-        invocations=[[_turn_of(reply) for reply in turns] for turns in invocations],
+        invocations=[_times_of(turns) for turns in invocations],
     )
 
 
-def _turn_of(reply: Profiled) -> Turn:
-    operators = zip(*reply.operators_ns, strict=True)
-    return Turn(
-        pass_ms=median(reply.passes_ns) / NS_PER_MS,
-        overhead_ms=reply.overhead_ns / NS_PER_MS,
-        operators_ms={name: median(times) / NS_PER_MS for name, times in zip(reply.operators, operators, strict=True)},
-    )
+def _times_of(turns: Sequence[Profiled]) -> Times:
+    """Return the times of an invocation. Noise only adds time, so the fastest passes count; each of them as a whole,
+    since the fastest of every operator would sum up to less than any pass.
+    """
+    one_by_one = _fastest([times for reply in turns for times in reply.operators_ns], sum)
+    plain = _fastest([time for reply in turns for time in reply.passes_ns], float)
+    overheads = _fastest([time for reply in turns for time in reply.overhead_ns], float)
+    operators = zip(turns[0].operators, zip(*one_by_one, strict=True), strict=True)
+    return Times(_mean_ms(plain), _mean_ms(overheads), {name: _mean_ms(times) for name, times in operators})
+
+
+def _fastest(passes: Sequence[PassT], duration: Callable[[PassT], float]) -> list[PassT]:
+    """Return the fastest quarter of passes."""
+    return sorted(passes, key=duration)[: max(1, len(passes) // 4)]
+
+
+def _mean_ms(durations_ns: Sequence[int]) -> float:
+    return sum(durations_ns) / len(durations_ns) / NS_PER_MS
 
 
 def _traced(
