@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from perf.cache import cache_folder
-from perf.profile.command import explained
+from perf.explain.command import explained
 from perf.profile.text import cost_line, explanation_table, headline
 from perf.report.console import PlainConsole, say, widened
 from perf.report.progress import ProgressLine
@@ -30,12 +30,12 @@ def explain(
         list[str] | None,
         typer.Option(
             "--with",
-            help="Compare this checkout with itself under a change, NAME=VALUE: a build (mkl=mxnet-mkl==1.4.1), threads, "
-            "or a variable of MXNet or its libraries; may be repeated.",
+            help="Compare this checkout with itself under a change, NAME=VALUE: a build (mkl=mxnet-mkl==1.4.1), "
+            "threads, or a variable of MXNet or its libraries; may be repeated.",
         ),
     ] = None,
 ) -> None:
-    """Show where the time of a case goes, operator by operator; with a baseline, which operators account for the change.
+    """Show where the time of a case goes by operator; with a baseline, which operators account for the change.
 
     Both stacks run side by side, in the same pairs of fresh processes and in turns. MXNet's profiler times the
     operators; the trace of MKL-DNN shows which kernels they ran. No verdict comes from these passes.

@@ -45,9 +45,9 @@ def ranked(layers: Sequence[LayerTime], whole: TimeChange) -> list[LayerTime]:
 
 
 def culprits_of(layers: Sequence[LayerTime], whole: TimeChange) -> int:
-    """Return how many of the first layers, which are `ranked`, account for 90 % of the change of the whole pass. It is 0
-    when that change is not significant and no layer runs in another way; layers that changed in the opposite direction
-    are never among them.
+    """Return how many of the first layers, which are `ranked`, account for 90 % of the change of the whole pass. It is
+    0 when that change is not significant and no layer runs in another way; layers that changed in the opposite
+    direction are never among them.
     """
     if not whole.certain_ms and not any(layer.facts for layer in layers):
         return 0

@@ -51,8 +51,8 @@ def _notes(now: ArmProfile, then: ArmProfile | None, accounted: float) -> list[s
         notes.append(f"{100 * (1 - accounted):.0f} % of a pass is neither in an operator nor MXNet's overhead")
     elif accounted > 1 / WHOLE:
         notes.append(
-            f"one by one and under the profiler, operators take {100 * (accounted - 1):.0f} % longer than in a pass: read their "
-            "times as proportions"
+            f"one by one and under the profiler, operators take {100 * (accounted - 1):.0f} % longer than in a pass: "
+            "read their times as proportions"
         )
     return notes
 

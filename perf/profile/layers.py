@@ -7,10 +7,8 @@ stacks belong together when they compute an operator of the original network in 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from perf.cnn.checks.fusion import kind_of
 from perf.measure.workers.replies import GraphNode
-
-QUANTISED = "quantized_"
+from perf.profile.operators import QUANTISED_NAME, kind_of
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Layer:
     def name(self) -> str:
         """The name of its first operator in the original network."""
         first = (self.now or self.then)[0]
-        return first.inside[0][1] if first.inside else first.name.removeprefix(QUANTISED)
+        return first.inside[0][1] if first.inside else first.name.removeprefix(QUANTISED_NAME)
 
     @property
     def restructured(self) -> bool:
@@ -97,7 +95,7 @@ def _merged(layers: Iterable[Layer]) -> Layer:
 
 def _originals(node: GraphNode) -> set[str]:
     """Return the names of the operators of the original network that a node computes."""
-    return {name for _, name in node.inside} or {node.name.removeprefix(QUANTISED)}
+    return {name for _, name in node.inside} or {node.name.removeprefix(QUANTISED_NAME)}
 
 
 def _structure(node: GraphNode) -> tuple[str, bool, tuple[str, ...]]:

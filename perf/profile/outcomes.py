@@ -1,15 +1,17 @@
 """Explaining the cases of a session that changed: after everything is timed, and before the items report."""
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 
-from perf.errors import PerfError
+from perf.errors import PerfError, WorkerError
 from perf.judge.judgement import VerdictKind
 from perf.measure.family import Resources
 from perf.measure.outcome import Outcome
+from perf.measure.plan import Workload
 from perf.measure.stacks import BaselineArm
-from perf.measure.tiers import Effort
-from perf.profile.command import explain_arms
-from perf.profile.session import Arm
+from perf.measure.tiers import Effort, effort_of
+from perf.profile.explain import explanation_of
+from perf.profile.session import Arm, profile
 from perf.runs.explanation import Explanation
 
 # The verdicts that are explained, the gravest first.
@@ -52,6 +54,27 @@ def explain_outcomes(
         left = ", ".join(usable[MOST_CASES:])
         resources.say(f"not explained, to limit the time (mxperf explain CASE RUN BASELINE explains them): {left}")
     return explanations
+
+
+def explain_arms(
+    name: str,
+    arms: Sequence[Arm],
+    workload: Workload,
+    resources: Resources,
+    show: Callable[[str, float], None],
+    effort: Effort | None = None,
+) -> Explanation:
+    """Return the explanation of a candidate, alone or with its baseline arm, on a workload. `effort` is the tier's, by
+    default that of the quick one. Raises PerfError when a worker fails.
+    """
+    started = time.monotonic()
+    try:
+        profiles = profile(arms, workload, resources, show, effort or effort_of("quick"))
+    except WorkerError as error:
+        step = "read the last lines above, and measure the case with pytest"
+        raise PerfError(f"{error.what}\n{error.last_lines}".strip(), subject=name, next_step=step) from error
+    then = profiles[1] if profiles[1:] else None
+    return explanation_of(profiles[0], then, time.monotonic() - started)
 
 
 def _explained(

@@ -10,7 +10,7 @@ EXECUTED = re.compile(
     r"^(?:mkldnn|dnnl|onednn)_verbose,exec,(?:cpu,)?([a-z_]+),([^,]+),(.*),([0-9.eE+-]+)$", re.MULTILINE
 )
 # What the worker writes into the trace (perf.worker.passes.profiled): a pass begins, and an operator has ended.
-PASS = "mxnet_perf,pass"
+PASS = "mxnet_perf,pass"  # noqa: S105 - a mark, not a password
 OPERATOR = "mxnet_perf,operator,"
 # The kind of a primitive that only converts the layout or the type of an array.
 REORDER = "reorder"

@@ -35,7 +35,11 @@ PassT = TypeVar("PassT")
 
 @dataclass(frozen=True)
 class Arm:
-    """One stack to profile: a variant, and the placement of its only instance. Arms have variants of different names."""
+    """A stack to profile. Arms have variants of different names.
+
+    variant: what runs.
+    placement: where its only instance runs.
+    """
 
     variant: Variant[Loadable]
     placement: Placement

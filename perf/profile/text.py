@@ -75,7 +75,9 @@ def explanation_table(explanation: Explanation) -> TextTable:
 def cost_line(explanation: Explanation) -> str:
     """Return what explaining cost, in a sentence."""
     sets = counted(explanation.invocations, "set")
-    return f"Explained in {explanation.elapsed_s:.0f} s, in {sets} of fresh workers with one instance each; no pass of it is timed for a verdict."
+    return (
+        f"Explained in {explanation.elapsed_s:.0f} s, with {sets} of fresh workers. No verdict comes from these passes."
+    )
 
 
 def _named(layer: LayerTime) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from perf.cnn.checks.fusion import QUANTISED
+from perf.profile.operators import QUANTISED
 
 ArrayShape = Sequence[int]
 Attributes = Mapping[str, str]

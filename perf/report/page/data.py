@@ -296,6 +296,4 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     history: Annotated[HistoryView | None, Meta(description="history of the class; null if it was not looked at")] = (
         None
     )
-    explanations: Annotated[
-        dict[str, Explanation], Meta(description="where the time of changed cases goes, by case")
-    ] = {}
+    explanations: Annotated[dict[str, Explanation], Meta(description="time of changed cases by operator")] = {}

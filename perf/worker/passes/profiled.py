@@ -6,7 +6,7 @@ import ctypes
 import os
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ EVENT = re.compile(
 WAITING = ("WaitForVar", "WaitForAll", "DeleteVariable", "SetupExec")
 # A thread that computed for at least this fraction of the busiest one's time took part in the passes.
 BUSY = 0.5
+Threads = Mapping[str, tuple[int, int]] | None
 
 
 class ProfiledPasses:
@@ -116,8 +117,8 @@ def _between(one_pass: Callable[[], None]) -> tuple[int, int]:
 def _profiled(
     one_pass: Callable[[], None], passes: int, path: Path
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Return when each pass, and then when each operator, started and ended under the profiler, in their order, in ns of
-    the same clock.
+    """Return when each pass, and then when each operator, started and ended under the profiler, in their order; in ns
+    of the same clock.
     """
     mx.profiler.set_config(
         filename=str(path),
@@ -160,7 +161,7 @@ def _covered(events: list[tuple[int, int]]) -> int:
     return covered
 
 
-def _busy(before: Any, after: Any) -> int | None:
+def _busy(before: Threads, after: Threads) -> int | None:
     if before is None or after is None:
         return None
     ran = [time_ns - before.get(thread, (0, 0))[0] for thread, (time_ns, _) in after.items()]

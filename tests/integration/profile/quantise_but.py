@@ -15,7 +15,7 @@ LAYERS = re.compile(r"_output$|^data\d*$")
 
 
 def main(symbol: str, params: str, target_symbol: str, target_params: str, number: int) -> None:
-    """Quantise as the suite does (perf.worker.quantise), but for convolution `number`, or for all when it is below 0."""
+    """Quantise as the suite does (perf.worker.quantise), but for convolution `number`; all of them if it is below 0."""
     states: dict[str, dict[str, Any]] = {"arg": {}, "aux": {}}
     for key, value in mx.nd.load(params).items():
         kind, name = key.split(":", 1)
@@ -43,4 +43,5 @@ def main(symbol: str, params: str, target_symbol: str, target_params: str, numbe
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:5], int(sys.argv[5]))
+    *paths, convolution = sys.argv[1:]
+    main(paths[0], paths[1], paths[2], paths[3], int(convolution))

@@ -5,7 +5,6 @@ No test asserts a time: which operators run, as which kernels, and which of them
 
 import json
 import subprocess
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,14 @@ import pytest
 from perf.builds import Build, process_environment, provision
 from perf.cache import cache_folder
 from perf.errors import PerfError
+from perf.explain.subject import Subject, as_baseline, case_named, subject_of, with_changes, with_stack
 from perf.files import ROOT
 from perf.machine import read_topology, this_cpu_has
 from perf.measure.family import Resources
 from perf.measure.plan import Program, content_of
-from perf.profile.command import explain_arms
 from perf.profile.explain import OVERHEAD, REST
+from perf.profile.outcomes import explain_arms
 from perf.profile.session import Arm
-from perf.profile.subject import Subject, as_baseline, case_named, subject_of, with_changes, with_stack
 from perf.runs.explanation import Explanation, LayerTime
 from perf.stack import Stack
 
@@ -155,7 +154,7 @@ def test_fewer_threads_are_stated_of_the_whole_stack_and_of_every_layer(resource
 @pytest.mark.skipif(not this_cpu_has("avx2"), reason="needs AVX2")
 def test_a_capped_instruction_set_shows_in_the_first_culprits_kernel(resources: Resources) -> None:
     newer = provision("mkl", override="mxnet==1.7.0.post2", cache=cache_folder(None), say=print)
-    roles: Mapping[str, Build] = {role: resources.build(role) for role in ("native", "zoo")} | {"mkl": newer}
+    roles = {role: resources.build(role) for role in ("native", "zoo")} | {"mkl": newer}
     of_case = subject(FP32, replace(resources, build=roles.__getitem__))
     capped = with_changes(of_case.arm, {"DNNL_MAX_CPU_ISA": "SSE41"})
     first = compared(resources, of_case, capped).layers[0]
@@ -188,4 +187,4 @@ def replace_stack(of_case: Subject, **fields: Any) -> Stack:
 def test_a_change_that_would_load_a_file_is_refused(resources: Resources) -> None:
     of_case = subject(LSTM, resources)
     with pytest.raises(PerfError, match="is not a change that can be made"):
-        with_changes(of_case.arm, {"MXNET_LIBRARY_PATH": "/tmp/libmxnet.so"})
+        with_changes(of_case.arm, {"MXNET_LIBRARY_PATH": "/opt/libmxnet.so"})

@@ -42,8 +42,8 @@ def test_noise_is_called_so() -> None:
 
 def test_the_headline_says_what_is_accounted_for() -> None:
     assert headline(CHANGED) == (
-        "A pass takes 1.100 -> 2.100 ms, +1.000 [+0.800, +1.200] ms; 1 layer accounts for 100 % of the change; operators "
-        "and MXNet's overhead account for 97.0 % of a pass."
+        "A pass takes 1.100 -> 2.100 ms, +1.000 [+0.800, +1.200] ms; 1 layer accounts for 100 % of the change; "
+        "operators and MXNet's overhead account for 97.0 % of a pass."
     )
     assert headline(ALONE) == ("A pass takes 2.100 ms; operators and MXNet's overhead account for 97.0 % of it.")
 

@@ -30,7 +30,12 @@ THREADS = "threads"
 
 @dataclass(frozen=True)
 class Subject:
-    """A case that is explained: its plan's variant and workload, and where its first instance runs."""
+    """A case that is explained.
+
+    case: the case.
+    plan: its plan.
+    placements: where its instances run; only the first one does.
+    """
 
     case: Case
     plan: Plan[Any]

@@ -4,7 +4,7 @@ import pytest
 
 from perf.cnn.family import CnnCase, CnnFamily
 from perf.errors import PerfError
-from perf.profile.subject import case_named, parse_changes
+from perf.explain.subject import case_named, parse_changes
 from perf.rnn.family import RnnCase, RnnFamily
 
 CNN = CnnFamily(pretrained=False, calibration="naive")

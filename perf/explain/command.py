@@ -1,7 +1,6 @@
 """Explaining a case: its stacks from this checkout or from stored runs, profiled while nothing is timed."""
 
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,14 +9,8 @@ from pathlib import Path
 
 from perf.builds import Build, cached_build, parse_overrides, provision
 from perf.builds.data import load
-from perf.errors import PerfError, WorkerError
-from perf.machine import alone_on_machine, find_numactl, place_instances, read_machine, read_topology
-from perf.measure.family import Resources
-from perf.measure.plan import Workload
-from perf.measure.tiers import Effort, effort_of
-from perf.profile.explain import explanation_of
-from perf.profile.session import Arm, profile
-from perf.profile.subject import (
+from perf.errors import PerfError
+from perf.explain.subject import (
     Subject,
     as_baseline,
     case_named,
@@ -26,6 +19,10 @@ from perf.profile.subject import (
     with_changes,
     with_stack,
 )
+from perf.machine import alone_on_machine, find_numactl, place_instances, read_machine, read_topology
+from perf.measure.family import Resources
+from perf.profile.outcomes import explain_arms
+from perf.profile.session import Arm
 from perf.runs.explanation import Explanation
 from perf.runs.schema import StoredCase, read_run
 
@@ -99,27 +96,6 @@ def explained(
     return Explained(name, sources[0], sources[1] if sources[1:] else None, doubts, explanation)
 
 
-def explain_arms(
-    name: str,
-    arms: Sequence[Arm],
-    workload: Workload,
-    resources: Resources,
-    show: Callable[[str, float], None],
-    effort: Effort | None = None,
-) -> Explanation:
-    """Return the explanation of a candidate, alone or with its baseline arm, on a workload. `effort` is that of the tier,
-    by default of the quick one. Raises PerfError when a worker fails.
-    """
-    started = time.monotonic()
-    try:
-        profiles = profile(arms, workload, resources, show, effort or effort_of("quick"))
-    except WorkerError as error:
-        step = "read the last lines above, and measure the case with pytest"
-        raise PerfError(f"{error.what}\n{error.last_lines}".strip(), subject=name, next_step=step) from error
-    then = profiles[1] if profiles[1:] else None
-    return explanation_of(profiles[0], then, time.monotonic() - started)
-
-
 def _case_in(path: Path, name: str) -> StoredCase:
     """Return a case of the run in a file. Raises PerfError when the file cannot be used or lacks it."""
     run = read_run(path)
@@ -142,7 +118,7 @@ def _restored(subject: Subject, stored: StoredCase, path: Path, resources: Resou
 
 @contextmanager
 def _resources(cache: Path, say: Callable[[str], None], overrides: Mapping[str, str]) -> Iterator[Resources]:
-    """Yield what a family needs to plan a case: builds, which are made when they are first asked for, and placements."""
+    """Yield what a family needs to plan a case: placements, and builds, made when they are first asked for."""
     topology = read_topology()
     placements = place_instances(topology, numactl=find_numactl(topology))
 
