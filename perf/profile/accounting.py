@@ -28,34 +28,35 @@ def change_of(differences_ms: Sequence[float]) -> TimeChange:
 
 
 def ranked(layers: Sequence[LayerTime], whole: TimeChange) -> list[LayerTime]:
-    """Return layers with a change, those first that account most for the change of the whole pass.
+    """Return layers with a change in the order in which they should be looked at.
 
-    A layer that runs in another way counts with its estimated change, and any other layer only with the part of it that
-    is certain: a layer that runs the same code seldom is a cause, and noise moves all of them. Layers that changed in
-    the opposite direction come last.
+    Layers that run in another way come first, by their estimated change in the direction of the whole pass's. The rest
+    follows, by the part of its change that is certain: noise moves all layers, and the same code seldom becomes slower
+    on its own.
     """
     direction = math.copysign(1.0, whole.ms)
 
-    def weight(layer: LayerTime) -> float:
-        if layer.change is None:
-            return 0.0
-        return direction * (layer.change.ms if layer.facts else layer.change.certain_ms)
+    def key(layer: LayerTime) -> tuple[bool, float, float]:
+        change = layer.change or TimeChange(0.0, 0.0, 0.0)
+        return not layer.facts, -direction * (change.ms if layer.facts else change.certain_ms), -layer.now_ms
 
-    return sorted(layers, key=lambda layer: (-weight(layer), -layer.now_ms))
+    return sorted(layers, key=key)
 
 
 def culprits_of(layers: Sequence[LayerTime], whole: TimeChange) -> int:
     """Return how many of the first layers, which are `ranked`, account for 90 % of the change of the whole pass. It is
-    0 when that change is not significant and no layer runs in another way; layers that changed in the opposite
-    direction are never among them.
+    0 when that change is not significant and no layer runs in another way, and when no layer changed in its direction.
     """
     if not whole.certain_ms and not any(layer.facts for layer in layers):
         return 0
     explained = 0.0
     for count, layer in enumerate(layers):
-        if abs(explained) >= ENOUGH * abs(whole.ms) and count:
+        if count and abs(explained) >= ENOUGH * abs(whole.ms):
             return count
-        if layer.change is None or layer.change.ms * whole.ms <= 0 or not (layer.facts or layer.change.certain_ms):
-            return count
-        explained += layer.change.ms
-    return len(layers)
+        change = layer.change or TimeChange(0.0, 0.0, 0.0)
+        if layer.facts and change.ms * whole.ms <= 0:
+            continue  # it runs in another way, and changed in the opposite direction
+        if change.ms * whole.ms <= 0 or not (layer.facts or change.certain_ms):
+            return count if explained else 0
+        explained += change.ms
+    return len(layers) if explained else 0

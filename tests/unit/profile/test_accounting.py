@@ -63,3 +63,9 @@ def test_a_gain_has_culprits_too() -> None:
 
 def test_noise_has_no_culprits() -> None:
     assert names([layer("a", 0.2), layer("b", 0.1)], TimeChange(0.3, -0.2, 0.8)) == []
+
+
+def test_what_runs_in_another_way_precedes_what_does_not() -> None:
+    layers = [layer("same", 0.9), layer("opposite", -0.1, facts=("kernel",)), layer("other", 0.1, facts=("kernel",))]
+    assert [each.name for each in ranked(layers, WHOLE)] == ["other", "opposite", "same"]
+    assert culprits_of(ranked(layers, WHOLE), WHOLE) == 3
