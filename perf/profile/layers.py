@@ -41,8 +41,8 @@ def layers_of(then: Sequence[GraphNode], now: Sequence[GraphNode]) -> list[Layer
     """Return the layers of two stacks, in the order in which the candidate runs them; those that only the baseline has
     come last.
 
-    A conversion, or any other operator that one stack alone has, belongs to a restructured layer next to it, the later
-    one first; without one it is a layer of its own.
+    A conversion, or any other operator that one stack alone has, belongs to the next layer that both have, if that is
+    restructured, or else to the one before; without such a neighbour it is a layer of its own.
     """
     layers = _connected(then, now)
     for nodes, of_now in ((then, False), (now, True)):
@@ -67,16 +67,22 @@ def _connected(then: Sequence[GraphNode], now: Sequence[GraphNode]) -> list[Laye
 def _with_added(layers: Sequence[Layer], nodes: Sequence[GraphNode], *, of_now: bool) -> list[Layer]:
     """Return the layers after operators that one stack alone has joined a restructured neighbour."""
     kept = list(layers)
+
+    def layer_of(node: GraphNode) -> Layer:
+        return next(layer for layer in kept if node in (layer.now if of_now else layer.then))
+
+    common = [bool(layer_of(node).then and layer_of(node).now) for node in nodes]
     for place, node in enumerate(nodes):
-        own = next(layer for layer in kept if node in (layer.now if of_now else layer.then))
-        if own.then and own.now:
+        if common[place]:
             continue
-        for neighbour in (*nodes[place + 1 : place + 2], *nodes[max(0, place - 1) : place]):
-            adjacent = next(layer for layer in kept if neighbour in (layer.now if of_now else layer.then))
-            if adjacent is not own and adjacent.then and adjacent.now and adjacent.restructured:
-                kept[kept.index(adjacent)] = _merged([adjacent, own])
-                kept.remove(own)
-                break
+        after = next((nodes[n] for n in range(place + 1, len(nodes)) if common[n]), None)
+        before = next((nodes[n] for n in range(place - 1, -1, -1) if common[n]), None)
+        neighbours = [layer_of(neighbour) for neighbour in (after, before) if neighbour is not None]
+        adjacent = next((layer for layer in neighbours if layer.restructured), None)
+        if adjacent is not None:
+            own = layer_of(node)
+            kept[kept.index(adjacent)] = _merged([adjacent, own])
+            kept.remove(own)
     return [_in_order(layer, then=None if of_now else nodes, now=nodes if of_now else None) for layer in kept]
 
 

@@ -36,8 +36,9 @@ def test_a_quantised_pooling_is_the_same_layer_as_the_pooling() -> None:
 
 def test_conversions_next_to_a_layer_that_lost_int8_belong_to_it() -> None:
     before, after = node("sg9_dequantize", "_contrib_dequantize"), node("sg0_quantize", "_contrib_quantize_v2")
-    (layer, pool) = layers_of([INT8, POOL], [before, FUSED, after, POOL])
-    assert layer == Layer((INT8,), (before, FUSED, after))
+    other = node("sg8_dequantize", "_contrib_dequantize")
+    (layer, pool) = layers_of([INT8, POOL], [other, before, FUSED, after, POOL])
+    assert layer == Layer((INT8,), (other, before, FUSED, after))
     assert pool == Layer((POOL,), (POOL,))
 
 
