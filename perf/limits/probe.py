@@ -97,8 +97,8 @@ def timetable(chosen: Sequence[Kernel]) -> tuple[Turn, ...]:
 def limit_of(
     kernel: Kernel, replies: Sequence[Sequence[KernelReply]], cpu: Cpu, cores: int, cpus: int
 ) -> KernelLimit | None:
-    """Return what a kernel reached on all `cpus` of all instances in its best turn; None if they never worked at the same
-    time.
+    """Return what a kernel reached on all `cpus` of all instances in its best turn; None if they never worked at the
+    same time.
     """
     turns = [
         chunks

@@ -120,6 +120,7 @@ def page_of(compared: Compared, judged: Judged, history: HistoryView | None = No
         environment=_environment(compared),
         settings=context.settings,
         history=history,
+        explanations={name: case.explanation for name, case in compared.run.cases.items() if case.explanation},
     )
 
 
