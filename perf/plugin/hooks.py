@@ -30,6 +30,7 @@ from perf.plugin.session import ENDED, PASSED, SESSION, start_session
 from perf.plugin.setup import SETUP, set_up
 from perf.plugin.storage import STORAGE, STORED, StorageOutcome, document_of, store_run, take_over
 from perf.plugin.terminal import CHECKS, UNWRITTEN, failure_reason, header_lines, session_console, uncaptured
+from perf.profile.outcomes import EXPLAINED, explain_outcomes
 from perf.report.progress import ProgressLine
 
 
@@ -100,6 +101,21 @@ def pytest_runtestloop(session: pytest.Session) -> None:
             progress.say(f"random checks of answers: seed {options.seed} (--perf-seed)")
     if SESSION in config.stash:
         config.stash[SESSION].measure()
+        explain_changes(config)
+
+
+def explain_changes(config: pytest.Config) -> None:
+    """Explain the cases that changed: nothing is timed any more, and their items have not reported yet."""
+    perf = config.stash[SESSION]
+    kinds = {name: verdict.kind for name, verdict in perf.all_verdicts.verdicts.items()}
+    outcomes = {case.id: perf.outcome(case) for case in perf.selected if kinds.get(case.id) in EXPLAINED}
+    progress, ledger = perf.setup.progress, perf.setup.ledger
+    if outcomes:
+        with uncaptured(config), progress.shown(), ledger.stage("explaining changes"):
+            progress.restart()
+            perf.explanations = explain_outcomes(
+                outcomes, kinds, perf.effort, perf.setup.resources, progress.show_fraction
+            )
 
 
 def temporary_folder() -> Path:

@@ -32,7 +32,8 @@ class DisturbanceReading:
 
 def read(cpus: Collection[int]) -> DisturbanceReading:
     """Return the current counters of this process and of `cpus`."""
-    return DisturbanceReading(_threads(), _stolen({f"cpu{cpu}" for cpu in cpus}), time.monotonic_ns())
+    stolen = stolen_in(Path("/proc/stat").read_text(), {f"cpu{cpu}" for cpu in cpus})
+    return DisturbanceReading(_threads(), stolen, time.monotonic_ns())
 
 
 def held_up_ns(before: DisturbanceReading, after: DisturbanceReading, cpus: int) -> int | None:
@@ -86,7 +87,11 @@ def _threads() -> dict[str, tuple[int, int]] | None:
     return times or None
 
 
-def _stolen(cpus: set[str]) -> dict[str, int] | None:
-    lines = [line.split() for line in Path("/proc/stat").read_text().splitlines()]
-    stolen = {line[0]: int(line[8]) * NS_PER_TICK for line in lines if line and line[0] in cpus and len(line) > 8}  # noqa: PLR2004 - steal is the eighth counter
+def stolen_in(stat: str, cpus: Collection[str]) -> dict[str, int] | None:
+    """Return the stolen time of some CPUs, such as "cpu0", in ns, from the text of /proc/stat; None if it has none."""
+    lines = [line.split() for line in stat.splitlines()]
+    try:
+        stolen = {line[0]: int(line[8]) * NS_PER_TICK for line in lines if line and line[0] in cpus and len(line) > 8}  # noqa: PLR2004 - steal is the eighth counter
+    except ValueError:
+        return None
     return stolen or None

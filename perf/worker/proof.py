@@ -40,12 +40,14 @@ def _threads() -> Iterator[tuple[str, str]]:
 def summarise_numa_maps(text: str) -> tuple[dict[str, int], dict[str, int]]:
     """Return the number of mappings by policy and the anonymous KiB by node in the text of a `numa_maps` file.
 
-    File-backed pages are left out: they are on the node of the process that read the file first (numa_maps(5)).
+    File-backed pages are left out: they are on the node of the process that read the file first (numa_maps(5)). Raises
+    ValueError for any other text.
     """
     policies: Counter[str] = Counter()
     anonymous_kb: Counter[str] = Counter()
     for line in text.splitlines():
-        policies[line.split()[1]] += 1
+        _, policy, *_ = line.split()
+        policies[policy] += 1
         if "anon=" in line and "file=" not in line:
             size = _PAGE_KB.search(line)
             for node, pages in _PAGES.findall(line):

@@ -21,6 +21,7 @@ from perf.measure.workers.replies import (
     GraphNode,
     Loaded,
     Passes,
+    Profiled,
     Proof,
     Ready,
     WarmedUp,
@@ -161,6 +162,14 @@ class WorkerGroup:
     def save_parameters(self, path: Path) -> None:
         """Let the first instance write the program's parameters to an .npz file, by name."""
         self._instances[0].ask(Done, "save_parameters", path=str(path))
+
+    def profile(self, passes: int, folder: Path) -> Profiled:
+        """Let the first instance run passes under MXNet's profiler, which writes into the folder."""
+        return self._instances[0].ask(Profiled, "profile", passes=passes, folder=str(folder))
+
+    def mark(self, passes: int) -> None:
+        """Let the first instance run passes that mark in MKL-DNN's trace where each operator ends."""
+        self._instances[0].ask(Done, "mark", passes=passes)
 
     def run(self, effort: Effort) -> Slot:
         """Time one slot: start all instances at once, and count the passes that ran while all of them were running."""
