@@ -41,7 +41,7 @@ def failing(error: str, *calls: str) -> tuple[str, ...]:
 
 @pytest.mark.slow
 def test_a_cpu_that_goes_offline_while_measuring_fails_the_case(tmp_path: Path) -> None:
-    """The list of online CPUs is a file of the test's own; tests/numa takes a real CPU offline."""
+    """The list of online CPUs is a file of the test's own: other programs need the real ones."""
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) == 1:
         pytest.skip("needs several CPUs")
