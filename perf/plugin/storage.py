@@ -10,7 +10,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -268,7 +267,7 @@ def last_verdicts(runs: Path, machine_class: str) -> dict[str, VerdictKind]:
     cache. What was left out of a run counts as `invalid`. Unfinished sessions do not count: resumed, they must select
     the cases that they selected before.
     """
-    judged: list[tuple[datetime, JudgedRun]] = []
+    judged = []
     for path in sorted(runs.glob(f"*/{RUN}")):
         with suppress(PerfError, ValueError, OverflowError):  # another schema, damaged, or an impossible time
             run = decoded(read_bytes(path), JudgedRun, path)
