@@ -3,6 +3,7 @@
 A reader sees a file's old content or its new content, never a part of it, whatever is killed meanwhile.
 """
 
+import errno
 import os
 import stat
 import tempfile
@@ -23,9 +24,16 @@ MAX_BYTES = 50_000_000
 # What to do about a damaged file of the project.
 CORRECT = "correct the file, or restore it with git"
 
+# What a disk answers that is full or read-only.
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+
 # msgspec completes a type when something is first decoded into it, and crashes when two threads do that at once.
 # Whatever threads may decode holds this lock. It can be taken again, since a decoder may read a file.
 DECODING = threading.RLock()
+
+# What decoding raises: for another structure, for bytes that are not UTF-8 or a number with too many digits, and for
+# values that are nested too deeply.
+UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 T = TypeVar("T")
 
@@ -37,9 +45,7 @@ def read_bytes(path: Path, *, next_step: str = CORRECT, most: int = MAX_BYTES) -
     forever), or holds more than `most` bytes.
     """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise PerfError("cannot be read: it is not a regular file", subject=str(path), next_step=next_step)
+        status = check_regular(path, next_step)
         if status.st_size > most:
             message = f"is too large: {status.st_size / 1e6:.0f} MB, and the limit is {most / 1e6:.0f} MB"
             raise PerfError(message, subject=str(path), next_step=next_step)
@@ -47,6 +53,16 @@ def read_bytes(path: Path, *, next_step: str = CORRECT, most: int = MAX_BYTES) -
             return stream.read(most)
     except OSError as error:
         raise PerfError(f"cannot be read: {error.strerror}", subject=str(path), next_step=next_step) from error
+
+
+def check_regular(path: Path, next_step: str) -> os.stat_result:
+    """Return the status of a regular file. Raises PerfError when it is not one: a pipe could block its reader forever.
+    Raises OSError when there is no such file.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise PerfError("cannot be read: it is not a regular file", subject=str(path), next_step=next_step)
+    return status
 
 
 def read_text(path: Path, *, next_step: str = CORRECT) -> str:
@@ -70,13 +86,25 @@ def decoded(content: bytes, kind: type[T], path: Path, *, next_step: str = CORRE
     return _understood(lambda: msgspec.json.decode(content, type=kind), path, next_step)
 
 
+def decoded_output(output: str, kind: type[T], what: str, *, subject: str, next_step: str) -> T:
+    """Return JSON that a program wrote as a `kind`; `what` is how messages call it.
+
+    Raises PerfError, naming the `subject`, when it does not fit.
+    """
+    try:
+        with DECODING:
+            return msgspec.json.decode(output, type=kind)
+    except UNREADABLE as error:
+        raise PerfError(f"{what} cannot be decoded: {error}", subject=subject, next_step=next_step) from error
+
+
 def _understood(decode: Callable[[], T], path: Path, next_step: str) -> T:
     try:
         with DECODING:
             return decode()
     except RecursionError as error:
         raise PerfError("is damaged: it is nested too deeply", subject=str(path), next_step=next_step) from error
-    except (msgspec.MsgspecError, ValueError) as error:
+    except UNREADABLE as error:
         raise PerfError(f"is damaged: {error}", subject=str(path), next_step=next_step) from error
 
 
@@ -103,6 +131,19 @@ def write_whole(path: Path, content: bytes) -> None:
             written.unlink()
             raise
     flush_folder(path.parent)
+
+
+def disk_problem(error: OSError) -> PerfError | None:
+    """Return the error for what a full or read-only disk did not take, for a user; None for any other failure.
+
+    Whoever writes a file for a user names it; what is left is standard output and temporary files.
+    """
+    no_folder = error.errno == errno.ENOENT and error.filename is None  # tempfile has tried all its folders
+    if error.errno not in DISK_ERRORS and not no_folder:
+        return None
+    subject = error.filename or "standard output, or a temporary file in the folder TMPDIR"
+    step = "free some space there, or let the variable TMPDIR name another folder"
+    return PerfError(f"cannot be written: {error.strerror}", subject=str(subject), next_step=step)
 
 
 def put_in_place(made: Path, path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from perf.errors import PerfError
-from perf.files import CORRECT, ROOT, read_text, read_toml
+from perf.files import CORRECT, ROOT, UNREADABLE, read_text, read_toml
 
 FOLDER = ROOT / "baselines" / "published"
 DATA = FOLDER / "published.toml"
@@ -48,5 +48,5 @@ def published_rows(table: str, kind: type[RowT], folder: Path = FOLDER) -> list[
     rows = csv.DictReader(read_text(path).splitlines(), strict=True)
     try:
         return [msgspec.convert(row, kind, strict=False) for row in rows]
-    except (csv.Error, msgspec.ValidationError) as error:
+    except (csv.Error, *UNREADABLE) as error:
         raise PerfError(f"is damaged: {error}", subject=str(path), next_step=CORRECT) from error

@@ -16,6 +16,7 @@ import msgspec
 from perf.builds.data import Compiled, load, locked_source
 from perf.builds.mpi import Mpi
 from perf.builds.process import run
+from perf.builds.trust import UNPACKING_ERRORS
 from perf.cache import locked, remove, remove_leftovers, unfinished
 from perf.errors import PerfError, UnavailableError
 from perf.files import put_in_place
@@ -61,7 +62,7 @@ def compiled_wheel(name: str, folder: Path, mpi: Mpi, cache: Path, subject: str,
     with locked(shelf, entry, say):
         remove_leftovers(shelf, entry)
         cached = next((shelf / entry).glob("*.whl"), None)
-        if cached is not None and _is_intact(cached):
+        if cached is not None and is_intact(cached):
             return cached
         remove(shelf / entry)
         say(f"{subject}: compiling {name}")
@@ -107,11 +108,12 @@ def _version(program: str) -> str:
     return run(command, environment=os.environ, timeout_s=VERSION_TIMEOUT_S, subject=program).stdout.partition("\n")[0]
 
 
-def _is_intact(wheel: Path) -> bool:
+def is_intact(wheel: Path) -> bool:
+    """Return whether a wheel can be unpacked: every file in it has its checksum."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile):
+    except UNPACKING_ERRORS:
         return False
 
 

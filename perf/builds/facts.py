@@ -11,7 +11,7 @@ from perf.builds.process import Finished, run, worker_variables
 from perf.builds.releases import Release, instead, release_of
 from perf.builds.spec import OPTION, BuildSpec
 from perf.errors import PerfError
-from perf.files import DECODING
+from perf.files import decoded_output
 from perf.machine import this_cpu_has
 from perf.worker.probe import MXNET_LOADED, NUMPY_LOADED
 
@@ -107,12 +107,8 @@ def probe(folder: Path, spec: BuildSpec) -> Probed:
         step = f"name a wheel that works on Python {load().python}; or {step}"
     if finished.code:
         raise not_imported(finished, spec, step)
-    try:
-        with DECODING:
-            reply = msgspec.json.decode(finished.stdout.rstrip().rpartition("\n")[2], type=_Reply)
-    except msgspec.MsgspecError as error:
-        message = f"the probe's output cannot be decoded: {error}"
-        raise PerfError(message, subject=spec.subject, next_step=step) from error
+    last_line = finished.stdout.rstrip().rpartition("\n")[2]
+    reply = decoded_output(last_line, _Reply, "the probe's output", subject=spec.subject, next_step=step)
     kernels = blas_kernels(finished.stderr)
     libraries = dict(reply.libraries)
     if kernels:

@@ -9,6 +9,7 @@ import hashlib
 import lzma
 import os
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -21,6 +22,11 @@ from perf.worker.probe import content_of, sha256_of
 RELEASE = re.compile(r"([A-Za-z0-9]+(?:[-_.][A-Za-z0-9]+)*)==[0-9]+(\.[0-9]+)*(\.?(a|b|rc|post|dev)[0-9]+)*")
 # Four times the largest wheel of MXNet for CPUs, which has 60 MB and unpacks to 240 MB.
 MOST_BYTES = 1_000_000_000
+# What reading a damaged archive raises (zipfile documents BadZipFile only).
+UNPACKING_ERRORS = (
+    OSError, EOFError, ArithmeticError, LookupError, RuntimeError, ValueError, struct.error, zipfile.BadZipFile,
+    zlib.error, lzma.LZMAError,
+)  # fmt: skip
 # Where an installer puts the parts of a wheel's .data folder, relative to site-packages.
 SCHEMES = {"purelib": "", "platlib": "", "data": "../../../"}
 # What can run but is not part of the content: programs that an installer generates, and bytecode without its source.
@@ -68,7 +74,7 @@ def content_of_wheel(wheel: Path) -> str | None:
             if len(files) < len(names) or len(records) != 1 or set(names) != _recorded(archive.read(records[0])):
                 return None
             return content_of(files, lambda place: hashlib.sha256(archive.read(files[place])).hexdigest())
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, csv.Error, RuntimeError, ValueError):
+    except (*UNPACKING_ERRORS, csv.Error):
         return None
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from perf.builds import Build, process_environment, run
 from perf.errors import PerfError
-from perf.files import read_toml
+from perf.files import decoded_output, read_toml
 from perf.measure.tiers import Effort
 
 DATA = Path(__file__).with_name("census.toml")
@@ -59,10 +59,10 @@ def modules_by_network(zoo: Build) -> Mapping[str, str]:
     """Return the module in gluoncv.model_zoo that makes each network, by its name. Raises PerfError when that fails."""
     command = [str(zoo.python), "-c", LIST]
     finished = run(command, environment=process_environment(zoo, 1), timeout_s=LIST_TIMEOUT_S, subject="zoo")
+    step = "remove the zoo build's folder from the cache, and it is made again"
     if finished.code:
-        step = "remove the zoo build's folder from the cache, and it is made again"
         raise PerfError(f"GluonCV names no networks: {finished.last_lines()}", subject="zoo", next_step=step)
-    return msgspec.json.decode(finished.stdout, type=dict[str, str])
+    return decoded_output(finished.stdout, dict[str, str], "GluonCV's list of networks", subject="zoo", next_step=step)
 
 
 def divided(modules: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:

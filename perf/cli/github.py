@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from perf.errors import PerfError
+from perf.files import decoded_output
 
 # A call takes a second; gh itself has no limit.
 TIMEOUT_S = 120.0
@@ -43,12 +44,8 @@ class PullRequest:
         """Yield its comments, oldest first. Raises PerfError when gh fails."""
         listed = _api(f"repos/{self.repository}/issues/{self.number}/comments", "--paginate", "--jq", LINES)
         for line in filter(None, listed.split("\n")):
-            try:
-                yield msgspec.json.decode(line, type=Comment)
-            except msgspec.MsgspecError as error:
-                what = f"gh listed a comment that cannot be read: {error}: {line[:100]!r}"
-                where = f"pull request {self.number} of {self.repository}"
-                raise PerfError(what, subject=where, next_step="update gh") from error
+            what, where = f"the comment {line[:100]!r}", f"pull request {self.number} of {self.repository}"
+            yield decoded_output(line, Comment, what, subject=where, next_step="update gh")
 
     def write(self, body: str, comment: int | None) -> None:
         """Write a comment: edit the one with this id, or add one. Raises PerfError when gh fails."""

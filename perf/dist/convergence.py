@@ -18,6 +18,7 @@ from perf.dist.launch.job import Cluster, Job, RankPlacement
 from perf.dist.launch.running import run_job
 from perf.judge.differences import PairedDifferences
 from perf.measure.family import Resources
+from perf.measure.workers.arrays import read_arrays
 
 PROGRAM = "perf.worker.rank.convergence"
 # A step takes milliseconds here, so ranks must exchange what is ready more often than in jobs.toml.
@@ -172,8 +173,7 @@ def _runs_of(ranks: Sequence[Mapping[str, Any]], folder: Path) -> ConvergenceRun
     runs = []
     for reports in zip(*(rank["runs"] for rank in ranks), strict=True):
         first = reports[0]
-        with np.load(folder / f"{first['name']}.npz") as saved:
-            weights = dict(saved)
+        weights = read_arrays(folder / f"{first['name']}.npz")
         agreed = len({report["sha256"] for report in reports}) == 1
         curve = [(train, held_out) for train, held_out in first["curve"]]
         runs.append(ConvergenceRun(first["name"], curve, np.array(first["predictions"]), weights, agreed))

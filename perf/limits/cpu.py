@@ -73,7 +73,7 @@ def read_cpu(proc_root: Path = PROC_ROOT) -> Cpu:
 
 def core_of(vendor: str, version: str) -> Core | None:
     """Return the microarchitecture of a vendor's "family.model.stepping"; None if `units.toml` does not hold it."""
-    numbers = re.fullmatch(r"(\d+)\.(\d+)\.\d+", version)
+    numbers = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,9})\.[0-9]+", version)
     if numbers is None:
         return None
     family, model = int(numbers[1]), int(numbers[2])
@@ -88,7 +88,7 @@ def last_level_cache_bytes(cpus: Collection[int], sys_root: Path = SYS_ROOT) -> 
         folders = (sys_root / f"devices/system/cpu/cpu{cpu}/cache").glob("index[0-9]*")
         levels = [(_text(folder, "level"), folder) for folder in folders if _text(folder, "type") != "Instruction"]
         for _, folder in sorted(levels)[-1:]:
-            size = re.fullmatch(r"(\d+)([KMG])", _text(folder, "size"))
+            size = re.fullmatch(r"([0-9]{1,9})([KMG])", _text(folder, "size"))
             if size:
                 sizes[_text(folder, "shared_cpu_list")] = int(size[1]) * SUFFIXES[size[2]]
     return sum(sizes.values()) or None

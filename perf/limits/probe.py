@@ -10,7 +10,7 @@ from itertools import zip_longest
 
 import msgspec
 
-from perf.files import ROOT
+from perf.files import ROOT, UNREADABLE
 from perf.limits.cpu import Cpu, last_level_cache_bytes, read_cpu
 from perf.limits.kernels import MEMORY, Kernel, Kind, kernels_for
 from perf.limits.rates import Chunks, best_rate, clock_ghz
@@ -50,6 +50,13 @@ def probe(placements: Sequence[Placement]) -> MachineLimits:
     cores = physical_cores(read_topology(), cpus)
     replies, problems = _run(placements, timetable(chosen), array)
     limits = [limit for kernel in chosen if (limit := limit_of(kernel, replies, cpu, cores, len(cpus)))]
+    measured = {limit.kernel for limit in limits}
+    ran = {reply.kernel for of_instance in replies for reply in of_instance if not reply.problem}
+    problems += [
+        f"{kernel.name} was not measured: its CPUs never worked at the same time, since other programs ran"
+        for kernel in chosen
+        if kernel.name in ran - measured
+    ]
     if not any(kernel.kind == "fp32" for kernel in chosen):
         problems.append("this CPU has no FMA instructions, which the kernels of arithmetic use")
     return MachineLimits(
@@ -90,19 +97,22 @@ def timetable(chosen: Sequence[Kernel]) -> tuple[Turn, ...]:
 def limit_of(
     kernel: Kernel, replies: Sequence[Sequence[KernelReply]], cpu: Cpu, cores: int, cpus: int
 ) -> KernelLimit | None:
-    """Return what a kernel reached on all `cpus` of all instances in its best turn; None if no turn had all of them."""
+    """Return what a kernel reached on all `cpus` of all instances in its best turn; None if they never worked at the
+    same time.
+    """
     turns = [
         chunks
         for of_turn in zip_longest(*replies)
         if len(chunks := [Chunks(*msgspec.structs.astuple(thread)) for thread in _threads(of_turn, kernel)]) == cpus
     ]
-    if not turns:
+    chunks = max(turns, key=best_rate, default=[])
+    rate = best_rate(chunks)
+    if not rate:
         return None
-    chunks = max(turns, key=best_rate)
     clock = clock_ghz(chunks)
     in_a_cycle = cpu.core.operations.get(kernel.name) if cpu.core else None
     theoretical = in_a_cycle * cores * clock if in_a_cycle and clock else None
-    return KernelLimit(kernel.name, kernel.kind, best_rate(chunks), clock, theoretical, not kernel.unused_by_mxnet_150)
+    return KernelLimit(kernel.name, kernel.kind, rate, clock, theoretical, not kernel.unused_by_mxnet_150)
 
 
 def _threads(of_turn: Sequence[KernelReply | None], kernel: Kernel) -> list[ThreadReply]:
@@ -128,6 +138,17 @@ def doubts(limits: Sequence[KernelLimit], cpu: Cpu, cache: int | None, arrays: i
     return problems
 
 
+def replies_in(output: str) -> list[KernelReply]:
+    """Return the replies in the output of an instance's process, up to the first line that is none, such as the partial
+    one of a process that was ended.
+    """
+    replies: list[KernelReply] = []
+    with suppress(*UNREADABLE):
+        for line in output.splitlines():
+            replies.append(msgspec.json.decode(line, type=KernelReply))  # noqa: PERF401 - those before an error count
+    return replies
+
+
 def _run(
     placements: Sequence[Placement], turns: tuple[Turn, ...], array: int
 ) -> tuple[list[list[KernelReply]], list[str]]:
@@ -145,9 +166,14 @@ def _run(
         else:
             _end(processes)
         outputs = [process.communicate() for process in processes]
-    replies = [[msgspec.json.decode(line, type=KernelReply) for line in output.splitlines()] for output, _ in outputs]
+    replies = [replies_in(output) for output, _ in outputs]
     refused = {reply.kernel: reply.problem for of_one in replies for reply in of_one if reply.problem}
     problems = [f"{kernel} was not measured: {problem}" for kernel, problem in refused.items()]
+    problems += [
+        f"the probe of instance {placement.instance} wrote a line that is no reply; what follows it does not count"
+        for placement, (output, _), of_one in zip(placements, outputs, replies, strict=True)
+        if len(of_one) < len(output.splitlines())
+    ]
     for placement, process, (_, errors) in zip(placements, processes, outputs, strict=True):
         if process.returncode:
             lines = errors.strip().splitlines() or ["no error message"]
@@ -162,7 +188,7 @@ def _process(placement: Placement, turns: tuple[Turn, ...], array: int) -> Itera
     request = msgspec.json.encode(ProbeRequest(placement.cpus, array, turns)).decode()
     command = [*placement.prefix, sys.executable, "-m", "perf.limits.program", request]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, errors="replace", cwd=ROOT)
     try:
         yield process
     finally:

@@ -2,6 +2,9 @@
 
 import msgspec
 
+# Operations or bytes of a chunk, which takes milliseconds: no CPU does more.
+MOST_WORK = 1 << 60
+
 
 class Turn(msgspec.Struct, frozen=True):
     """When a kernel runs.
@@ -40,6 +43,11 @@ class ThreadReply(msgspec.Struct, frozen=True):
     work: int
     stamps_ns: list[tuple[float, float]]
     clocks_ghz: list[float]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, which becomes an error of decoding, for chunks that no CPU can have run."""
+        if not 0 < self.work <= MOST_WORK or not all(0 <= start < end for start, end in self.stamps_ns):
+            raise ValueError("the times of its chunks are impossible")
 
 
 class KernelReply(msgspec.Struct, frozen=True):

@@ -163,7 +163,7 @@ def _read(path: Path) -> str:
 
 
 def _read_memory(path: Path) -> int:
-    match = re.search(r"^MemTotal:\s+(\d+) kB$", _read(path), re.MULTILINE)
+    match = re.search(r"^MemTotal:\s+([0-9]{1,20}) kB$", _read(path), re.MULTILINE)
     if match is None:
         raise PerfError("has no MemTotal line", subject=str(path), next_step="run on Linux with /proc mounted")
     return int(match[1]) * 1024

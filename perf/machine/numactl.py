@@ -11,6 +11,9 @@ _INSTALL = "apt-get install numactl (Debian, Ubuntu) or yum install numactl (Ama
 _REPLACE = "put the numactl of your distribution first on PATH: this one is a wrapper, or was changed"
 _ALLOW = "allow set_mempolicy (docker run --cap-add SYS_NICE), or run outside the container"
 
+# Characters of a line that is not the kernel's.
+SHOWN = 60
+
 
 @dataclass(frozen=True)
 class Numactl:
@@ -48,13 +51,16 @@ def find_numactl(topology: Topology, *, timeout_s: float = 10.0) -> Numactl:
     node = topology.nodes[0]
     command = [*Numactl(path).prefix(node.id, node.cpus), "cat", "/proc/self/numa_maps"]
     try:
-        trial = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout_s)
+        trial = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False, timeout=timeout_s
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return Numactl(None, f"{path} does not run ({error})", _INSTALL)
     if trial.returncode != 0:
         reason = trial.stderr.strip().partition("\n")[0] or f"exit code {trial.returncode}"
         return Numactl(None, f"numactl cannot bind here ({reason})", _ALLOW)
-    policies = {line.split()[1] for line in trial.stdout.splitlines()}
+    # A line of one word is not from the kernel: a wrapper printed it.
+    policies = {(*line.split(), "", "")[1] or line.strip()[:SHOWN] for line in trial.stdout.splitlines()}
     wanted = f"bind:{node.id}"
     listed = ", ".join(sorted(policies)) or "nothing"
     # Unbound mappings alone mean that the kernel refused. Any other policy was set by the program.

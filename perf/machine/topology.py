@@ -10,7 +10,8 @@ from perf.errors import PerfError
 
 SYS_ROOT = Path("/sys")
 _MOUNT = "check that sysfs is mounted on /sys and readable (in a container, do not hide /sys/devices/system)"
-_RANGE = re.compile(r"([0-9]+)(?:-([0-9]+))?")
+# No kernel numbers CPUs or nodes with more digits (NR_CPUS is at most 8192): a damaged range must not fill the memory.
+_RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 # The kernel renamed the file: old kernels have only the first name, and a later one may drop it.
 _SIBLING_FILES = ("thread_siblings_list", "core_cpus_list")
 

@@ -18,7 +18,7 @@ from perf.facts import CheckFacts
 from perf.files import decoded, flush_folder, read_bytes
 from perf.measure.family import Checked
 from perf.measure.plan import SubjectKey, WorkloadKey
-from perf.measure.results import Failure, Invocation, WorkloadResult
+from perf.measure.results import Failure, Invocation, WorkloadResult, possible
 from perf.stack import Stack, differences
 
 AnyChecked = Checked[CheckFacts]
@@ -54,8 +54,6 @@ class _HeaderVersion(msgspec.Struct, frozen=True):
 
 
 class _FirstLine(msgspec.Struct, frozen=True):
-    """The first line of a journal of any version."""
-
     header: _HeaderVersion
 
 
@@ -283,7 +281,7 @@ def _read(path: Path) -> tuple[list[Line], int]:
     """Return the complete lines of a journal, oldest first, and their length in bytes; none when there is no file. A
     partial line may follow them.
 
-    Raises NotResumableError for another version or a damaged line.
+    Raises NotResumableError for another version, a damaged line or impossible figures.
     """
     if not path.exists():
         return [], 0
@@ -294,6 +292,9 @@ def _read(path: Path) -> tuple[list[Line], int]:
         lines = [decoded(line, Line, path) for line in whole] if version == VERSION else []
     except PerfError as error:
         raise NotResumableError(error.what, subject=error.subject, next_step=AFRESH) from error
+    if not all(line.measured is None or possible(line.measured.invocation) for line in lines):
+        message = "is damaged: it contains what cannot have been measured"
+        raise NotResumableError(message, subject=str(path), next_step=AFRESH)
     if version != VERSION:
         raise NotResumableError(f"cannot be resumed: its version is not {VERSION}", subject=str(path), next_step=AFRESH)
     return lines, sum(len(line) + 1 for line in whole)

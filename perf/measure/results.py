@@ -14,6 +14,8 @@ from perf.judge.statistics import median
 StopReason = Literal[
     "precise", "invocations", "budget", "nothing left", "decided", "confirmations", "confirmation budget"
 ]
+# No pass takes longer.
+MOST_NS = 7 * 24 * 3600 * 1_000_000_000
 # The kernel counts stolen time in steps of one clock tick.
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
@@ -109,6 +111,15 @@ class Invocation:
     peak_memory_bytes: Mapping[str, int]
     elapsed_s: float = 0.0
     disturbed: bool = False
+
+
+def possible(invocation: Invocation) -> bool:
+    """Return whether an invocation that was read from a file can have been measured: every instance of a slot has
+    passes, and none took no time or longer than a week.
+    """
+    slots = [slot for block in invocation.blocks for slot in block.slots.values()]
+    times = [ns for slot in slots for ns in (*slot.turns_ns, *(ns for one in slot.instances_ns for ns in one))]
+    return all(slot.instances_ns and all(slot.instances_ns) for slot in slots) and all(0 < ns < MOST_NS for ns in times)
 
 
 class Failure(msgspec.Struct, frozen=True, rename={"last_lines": "last_words"}):

@@ -11,6 +11,7 @@ import numpy as np
 from perf.builds import Build
 from perf.errors import WorkerError
 from perf.measure.family import Resources
+from perf.measure.workers.arrays import read_outputs
 from perf.measure.workers.inspection import Outputs
 from perf.measure.workers.instance import Instance
 from perf.measure.workers.replies import Done, Loaded, Ready
@@ -88,8 +89,7 @@ class ExampleRunner:
     def _run(self, instance: Instance) -> Outputs:
         path = self._file("outputs.npz")
         instance.ask(Done, "save_outputs", path=str(path))
-        with np.load(path) as saved:
-            return [saved[f"out{number}"] for number in range(len(saved.files))]
+        return read_outputs(path)
 
     def _saved(self, inputs: Inputs) -> str:
         path = self._file("inputs.npz")

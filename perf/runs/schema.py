@@ -29,7 +29,6 @@ FEW = 3
 CLASS = re.compile(r"[A-Za-z0-9][\w.+-]{0,200}", re.ASCII)
 # What to do about a file that is not a valid stored run.
 STEP = "name another file, or store the run again with --benchmark-save=NAME"
-
 # No measured pass is shorter or longer, in seconds.
 SHORTEST_S, LONGEST_S = 1e-9, 1e6
 # No measured ratio of two latencies is larger (log); exp(30) is 10^13.
@@ -237,9 +236,7 @@ class _Head(msgspec.Struct):
 
 
 def read_run(path: Path) -> StoredRun:
-    """Return the run in a file. Raises PerfError, naming the file, unless it is a whole stored run of this schema whose
-    figures are possible.
-    """
+    """Return the run in a file. Raises PerfError, naming it, unless it is whole, of this schema, and possible."""
     content = _content(path)
     _head(path, content)
     run = decoded(content, StoredRun, path, next_step=STEP)
@@ -249,9 +246,7 @@ def read_run(path: Path) -> StoredRun:
 
 
 def read_machine_class(path: Path) -> str:
-    """Return the machine class of the run in a file, without checking the rest. Raises PerfError if it is not a stored
-    run.
-    """
+    """Return the machine class of the run in a file, and check no more. Raises PerfError if it is not a stored run."""
     return _head(path, _content(path)).machine_class
 
 
@@ -279,15 +274,7 @@ def _impossible(run: StoredRun) -> Iterator[str]:
     names = Counter(benchmark.extra_info.name for benchmark in run.benchmarks)
     yield from (f"contains the case {name} {count} times" for name, count in names.items() if count > 1)
     for benchmark in run.benchmarks:
-        case, stats = benchmark.extra_info, benchmark.stats
-        times = (stats.min, stats.median, stats.max, case.latency_s)
-        if not all(SHORTEST_S <= time < LONGEST_S for time in times):
-            yield f"contains impossible times of {case.name}: {', '.join(f'{time:g} s' for time in times)}"
-        for reference, sample in case.samples.items():
-            if not all(SHORTEST_S < floor < LONGEST_S for floors in sample.floors for floor in floors):
-                yield f"contains an impossible speedup of {case.name} over {reference}"
-        if case.side_by_side and not all(abs(value) < MOST_LOG_RATIO for value in case.side_by_side.values):
-            yield f"contains an impossible ratio of {case.name} and its baseline arm"
+        yield from _impossible_figures(benchmark)
     for name, entry in run.perf.tolerances.items():
         if not entry.possible:
             yield f"contains an impossible tolerance of {name}: {entry.text}"
@@ -297,3 +284,17 @@ def _impossible(run: StoredRun) -> Iterator[str]:
         yield f"does not say when it ended: {run.datetime[:60]!r}"
     if not CLASS.fullmatch(run.perf.machine_class):
         yield f"has an invalid machine class: {run.perf.machine_class!r}"
+
+
+def _impossible_figures(benchmark: Benchmark) -> Iterator[str]:
+    case, stats = benchmark.extra_info, benchmark.stats
+    times = (stats.min, stats.median, stats.max, case.latency_s)
+    if not all(SHORTEST_S <= time < LONGEST_S for time in times) or not stats.min <= stats.median <= stats.max:
+        yield f"contains impossible times of {case.name}: {', '.join(f'{time:g} s' for time in times)}"
+    for reference, sample in case.samples.items():
+        if not all(SHORTEST_S < floor < LONGEST_S for floors in sample.floors for floor in floors):
+            yield f"contains an impossible speedup of {case.name} over {reference}"
+        if not all(abs(value) < MOST_LOG_RATIO for value in (*sample.typical, *sample.sessions)):
+            yield f"contains an impossible ratio of {case.name} to {reference}"
+    if case.side_by_side and not all(abs(value) < MOST_LOG_RATIO for value in case.side_by_side.values):
+        yield f"contains an impossible ratio of {case.name} and its baseline arm"

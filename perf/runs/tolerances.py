@@ -1,6 +1,5 @@
 """The tolerances of cases and the assumed variances, from `baselines/tolerances.toml`."""
 
-import math
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,10 @@ from perf.errors import PerfError
 from perf.files import read_toml
 from perf.judge.judgement import Tolerance
 from perf.judge.variance_prior import VariancePrior
+
+# No standard deviation of log ratios, and no number of degrees of freedom, is outside: squares of numbers far outside
+# are no numbers.
+LEAST_ASSUMED, MOST_ASSUMED = 1e-9, 1e9
 
 
 class ToleranceEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,8 +108,9 @@ def read_tolerances(path: Path) -> Tolerances:
     if "default" not in tolerances.assumed:
         raise PerfError("has no default variances: [assumed.default] is missing", subject=str(path), next_step=step)
     deviations = [(a.invocations, a.side_by_side, a.sessions, a.degrees) for a in tolerances.assumed.values()]
-    if not all(0 < number < math.inf for numbers in deviations for number in numbers):
-        raise PerfError("has an assumed deviation that is not a positive number", subject=str(path), next_step=step)
+    if not all(LEAST_ASSUMED <= number <= MOST_ASSUMED for numbers in deviations for number in numbers):
+        message = f"has an assumed deviation that is not between {LEAST_ASSUMED:g} and {MOST_ASSUMED:g}"
+        raise PerfError(message, subject=str(path), next_step=step)
     numbers = [number for entry in every for number in (entry.change, entry.resolution) if number is not None]
     if not all(0 < number < 1 for number in numbers):
         raise PerfError("has a tolerance that is not between 0 and 1", subject=str(path), next_step=step)

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from perf.cli.github import gh
 from perf.cli.history import history_of
 from perf.cli.judge import judge_files
-from perf.errors import PerfError
+from perf.files import decoded_output
 from perf.history.findings import HistoryFindings
 from perf.report.console import PlainConsole, emit, say, widened
 from perf.report.issue import body_of, closing_text, title_of
@@ -79,11 +78,9 @@ def _state(findings: HistoryFindings, issues: Sequence[OpenIssue]) -> HistorySta
 def _open_issues(repository: str) -> list[OpenIssue]:
     listed = _gh("issue", "list", "--state=open", f"--label={LABEL}", f"--limit={MOST_ISSUES}", "--json=number,body",
                  f"--repo={repository}")  # fmt: skip
-    try:
-        return msgspec.json.decode(listed, type=list[OpenIssue])
-    except msgspec.MsgspecError as error:
-        what = f"gh issue list answered what is no list of issues: {error}"
-        raise PerfError(what, subject=repository, next_step="update gh") from error
+    return decoded_output(
+        listed, list[OpenIssue], "the answer of gh issue list", subject=repository, next_step="update gh"
+    )
 
 
 def _carry_out(decision: Decision, text: str, repository: str) -> None:

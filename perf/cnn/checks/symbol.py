@@ -4,7 +4,7 @@ Types and steps are those of MXNet 1.5 with MKL-DNN; perf/cnn/operators/int8.py 
 """
 
 import ast
-import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from perf.cnn.checks.fusion import QUANTISED
+from perf.errors import PerfError
+from perf.files import read_json
+from perf.profile.operators import QUANTISED
 
 ArrayShape = Sequence[int]
 Attributes = Mapping[str, str]
+# What to do about a damaged symbol.
+AGAIN = "remove the network's folder from the cache, and it is prepared again"
 # Quantised operators whose output has the type and step of their data.
 _PASS_THROUGH = frozenset({"pooling", "act", "flatten"})
 # The kinds of fused subgraphs.
@@ -158,8 +162,18 @@ class SymbolLayers(Mapping[str, Layer]):
 
 
 def read_layers(symbol: Path, values: Mapping[str, NDArray[Any]] | None = None) -> SymbolLayers:
-    """Return the layers of a symbol file, with `values` as for SymbolLayers. Raises OSError when it cannot be read."""
-    return SymbolLayers(json.loads(symbol.read_text()), values)
+    """Return the layers of a symbol file, with `values` as for SymbolLayers. Raises PerfError, naming the file, when it
+    cannot be read, or its nodes, attributes or ranges are not those of a network.
+    """
+    content = read_json(symbol, dict[str, Any], next_step=AGAIN)
+    try:
+        layers = SymbolLayers(content, values)
+        ranges = [known for name in layers if (known := layers.range_of(name))]
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise PerfError(f"is damaged: {error!r}", subject=str(symbol), next_step=AGAIN) from error
+    if not all(math.isfinite(one.low) and math.isfinite(one.high) and one.low <= one.high for one in ranges):
+        raise PerfError("is damaged: it has an impossible range", subject=str(symbol), next_step=AGAIN)
+    return layers
 
 
 def _layer(node: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> Layer:

@@ -9,6 +9,7 @@ import msgspec
 
 from perf.builds import Build
 from perf.errors import PerfError
+from perf.files import check_regular
 from perf.measure.family import Resources
 from perf.measure.plan import Program, Variant
 from perf.measure.workers.instance import Instance
@@ -21,7 +22,7 @@ from perf.measure.workers.worker_group import SEED
 MAGIC = 0xCED7230A
 WORD = 4
 LENGTH_BITS = 29
-BEGINNINGS = (0, 1)
+BEGINNINGS, UNFINISHED, LAST_PART = (0, 1), (1, 2), 3
 # How many of an image's best classes are kept, for top-5 accuracy.
 CLASSES = 5
 
@@ -62,23 +63,29 @@ class ClassifiedImages(msgspec.Struct):
 def count_images(path: Path) -> int:
     """Return how many images a record file holds, by its records' headers.
 
-    Raises PerfError when it is not a record file, or incomplete.
+    Raises PerfError when it cannot be read, is not a record file, or is incomplete.
     """
-    images, size = 0, path.stat().st_size
-    with path.open("rb") as stream:
-        while header := stream.read(2 * WORD):
-            magic, word = int.from_bytes(header[:WORD], "little"), int.from_bytes(header[WORD:], "little")
-            length = word & ((1 << LENGTH_BITS) - 1)
-            end = stream.tell() + -(-length // WORD) * WORD
-            if magic != MAGIC or end > size:
-                what = "ends in the middle of an image" if magic == MAGIC else "is not a record file"
-                raise PerfError(
-                    f"it {what}, at byte {stream.tell() - len(header)}",
-                    subject=str(path),
-                    next_step="create it with MXNet's im2rec, or fetch it again",
-                )
-            images += word >> LENGTH_BITS in BEGINNINGS
-            stream.seek(end)
+    images, place, unfinished = 0, 0, False
+    step = "create it with MXNet's im2rec, or fetch it again"
+    try:
+        check_regular(path, step)
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            while header := stream.read(2 * WORD):
+                magic, word = int.from_bytes(header[:WORD], "little"), int.from_bytes(header[WORD:], "little")
+                length, part = word & ((1 << LENGTH_BITS) - 1), word >> LENGTH_BITS
+                end = place + 2 * WORD + -(-length // WORD) * WORD
+                if magic != MAGIC or part > LAST_PART or (part in BEGINNINGS) == unfinished:
+                    raise PerfError(f"it is not a record file, at byte {place}", subject=str(path), next_step=step)
+                if len(header) < 2 * WORD or end > size:
+                    break
+                images += part in BEGINNINGS
+                unfinished = part in UNFINISHED
+                place = stream.seek(end)
+    except OSError as error:
+        raise PerfError(f"cannot be read: {error.strerror}", subject=str(path), next_step=step) from error
+    if place < size or unfinished:
+        raise PerfError(f"it ends in the middle of an image, at byte {place}", subject=str(path), next_step=step)
     return images
 
 

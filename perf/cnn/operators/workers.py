@@ -14,6 +14,7 @@ from perf.cnn.operators.base import Arrays, OperatorCase
 from perf.cnn.operators.kinds import Pooling
 from perf.errors import WorkerError
 from perf.measure.family import Resources
+from perf.measure.workers.arrays import read_outputs
 from perf.measure.workers.instance import Instance
 from perf.measure.workers.replies import Done, GraphNode, Loaded, Ready
 
@@ -106,8 +107,7 @@ class OperatorWorkers:
         except WorkerError:
             self._workers.pop(settings.role).close()
             raise
-        with np.load(output) as saved:
-            return loaded.operators, saved["out0"]
+        return loaded.operators, read_outputs(output)[0]
 
     def _worker(self, role: str) -> Instance:
         if role not in self._workers:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from perf.errors import PerfError
+from perf.files import check_regular
 
 # The start of a list of arrays.
 LIST = 0x112
@@ -42,8 +43,9 @@ def read_params(path: Path) -> Mapping[str, StoredArray]:
     Raises PerfError, naming the file, when it cannot be read, is not a parameter file, or is incomplete.
     """
     try:
+        size = check_regular(path, EXPORT).st_size
         with path.open("rb") as stream:
-            return _arrays(stream, path.stat().st_size)
+            return _arrays(stream, size)
     except OSError as error:
         raise PerfError(f"cannot be read: {error.strerror}", subject=str(path), next_step="check the path") from error
     except _DamagedError as error:

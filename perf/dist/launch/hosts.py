@@ -20,12 +20,14 @@ LINE = re.compile(
     r"(?P<names>[^\s:]+)(?:\s*:\s*(?P<count>[0-9]{1,6}))?(?P<fields>(?:\s+(?:max[-_])?slots\s*=\s*[0-9]{1,6})*)"
 )
 FIELD = re.compile(r"((?:max[-_])?slots)\s*=\s*([0-9]{1,6})")
-# Between the names of a list: a comma that is in no bracket.
-BETWEEN = re.compile(r",(?![^\[]*\])")
+# A name of a list, with its brackets; a comma within one does not end it.
+ENTRY = re.compile(r"(?:[^,\[]|\[[^\[\]]*\])+")
 BRACKET = re.compile(r"\[([^\[\]]*)\]")
 RANGE = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")
 # More hosts than any cluster has: a mistyped range must not fill the memory.
 MOST_HOSTS = 100_000
+# Characters of a line that a message shows.
+SHOWN = 100
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ def read_hosts(path: Path, ranks: int) -> tuple[Host, ...]:
                 what = f"names the host {host.name} twice, in {lines}"
                 raise PerfError(what, subject=subject, next_step=f"{NEXT_STEP}, and each host once")
             hosts[key] = host, number
+            if len(hosts) > MOST_HOSTS:
+                raise PerfError(f"names more than {MOST_HOSTS} hosts", subject=subject, next_step=NEXT_STEP)
     if not hosts:
         raise PerfError("names no host", subject=subject, next_step=NEXT_STEP)
     return tuple(host for host, _ in hosts.values())
@@ -79,9 +83,11 @@ def _hosts(line: str, number: int, ranks: int, subject: str) -> Iterator[Host]:
     slots = counts.get("slots", min(ranks, most))
     names = _expanded(match["names"]) if match and len(counts) == len(fields) + bool(match["count"]) else None
     if not names or slots < 1:
-        raise PerfError(f"has a line that names no host: line {number}: {line}", subject=subject, next_step=NEXT_STEP)
+        raise PerfError(
+            f"has a line that names no host: line {number}: {line[:SHOWN]}", subject=subject, next_step=NEXT_STEP
+        )
     if "max_slots" in counts and slots > most:
-        what = f"has more slots than max_slots in line {number}: {line}"
+        what = f"has more slots than max_slots in line {number}: {line[:SHOWN]}"
         raise PerfError(what, subject=subject, next_step="lower slots, or raise max_slots")
     yield from (Host(name, slots) for name in names)
 
@@ -92,7 +98,10 @@ def _expanded(names: str) -> list[str] | None:
     A bracket holds numbers and ranges, with as many leading zeros as their first number (hostlist_create(3) of Slurm).
     """
     expanded: list[str] = []
-    for one in BETWEEN.split(names):
+    entries = ENTRY.findall(names)
+    if ",".join(entries) != names:
+        return None
+    for one in entries:
         fixed, brackets = BRACKET.split(one)[::2], [_numbers(inside) for inside in BRACKET.findall(one)]
         choices = [numbers for numbers in brackets if numbers]
         if len(choices) < len(brackets) or len(expanded) + prod(map(len, choices)) > MOST_HOSTS:
@@ -109,7 +118,7 @@ def _numbers(inside: str) -> list[str] | None:
     for part in inside.split(","):
         match = RANGE.fullmatch(part)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if match is None or not 0 <= last - first < MOST_HOSTS:
+        if match is None or not 0 <= last - first < MOST_HOSTS - len(numbers):
             return None
         numbers += [f"{number:0{len(match[1])}}" for number in range(first, last + 1)]
     return numbers

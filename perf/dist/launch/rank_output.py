@@ -10,13 +10,14 @@ import msgspec
 
 from perf.builds import Mpi
 from perf.dist.launch.job import ERR, OUT
+from perf.files import UNREADABLE
 
 # Enough for the exception of a traceback and where it was raised.
 MAX_LAST_LINES = 12
 # The files of the launcher's own output: this, a dot, and OUT or ERR.
 LAUNCHER = "launcher"
 # Open MPI marks whose output follows, at the start of each line and of each 4 KiB of it: [1,RANK]<stdout>:
-TAG = re.compile(r"\[\d+,(\d+)\]<(stdout|stderr)>:")
+TAG = re.compile(r"\[[0-9]+,([0-9]{1,6})\]<(stdout|stderr)>:")
 
 
 class RankOutput:
@@ -69,7 +70,9 @@ class RankOutput:
             for rank, stream, text in zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True):
                 self._incomplete[rank, stream] += text
             whole = self._incomplete.pop((rank, stream))
-            if stream == "stdout":
+            if int(rank) >= self._ranks:
+                self.errors[None].append(line)
+            elif stream == "stdout":
                 yield from self._decoded(int(rank), whole)
             else:
                 self.errors[int(rank)].append(whole)
@@ -77,7 +80,7 @@ class RankOutput:
     def _decoded(self, rank: int, line: str) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             yield rank, msgspec.json.decode(line, type=dict[str, Any])
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             self.errors[rank].append(line)
 
     def _new_lines(self, name: str) -> list[str]:

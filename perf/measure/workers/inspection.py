@@ -16,6 +16,7 @@ from perf.builds import Build
 from perf.errors import WorkerError
 from perf.measure.family import Resources
 from perf.measure.plan import Loadable, Variant, Workload
+from perf.measure.workers.arrays import read_arrays, read_outputs
 from perf.measure.workers.replies import Counted, GraphNode
 from perf.measure.workers.worker_group import WorkerGroup
 
@@ -151,8 +152,7 @@ def inspect_layers(
                 group.save_layers(path)
             else:
                 group.save_isolated_layers(path, _saved(layer_inputs(operators), Path(folder, "layer_inputs.npz")))
-            with np.load(path) as saved:
-                return operators, dict(saved)
+            return operators, read_arrays(path)
         finally:
             group.close()
 
@@ -168,8 +168,7 @@ def parameters_of(variant: Variant[Loadable], resources: Resources) -> Arrays:
         try:
             group.load()
             group.save_parameters(path)
-            with np.load(path) as saved:
-                return dict(saved)
+            return read_arrays(path)
         finally:
             group.close()
 
@@ -183,5 +182,4 @@ def _outputs(group: WorkerGroup, workload: Workload, resources: Resources, input
     group.bind(workload, inputs)
     path = resources.scratch / f"{group.variant.name}-outputs.npz"
     group.save_outputs(path)
-    with np.load(path) as saved:
-        return [saved[f"out{number}"] for number in range(len(saved.files))]
+    return read_outputs(path)

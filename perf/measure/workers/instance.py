@@ -14,13 +14,11 @@ import msgspec
 
 from perf.builds import Build, process_environment
 from perf.errors import WorkerError
-from perf.files import DECODING
+from perf.files import DECODING, UNREADABLE
 from perf.machine import Placement, oom_kills
 
 # How many of a worker's last lines an error shows: enough for the end of a traceback.
 LAST_LINES = 12
-# What decoding raises for a line that is not a reply.
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 Reply = TypeVar("Reply", bound=msgspec.Struct)
 

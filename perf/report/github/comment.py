@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from perf.files import UNREADABLE
 from perf.report.github.markdown import RunLabel, result_lines
 from perf.report.overview import RESULT_MEANINGS, Finding, Overview
 
@@ -77,7 +78,7 @@ def read_state(comment: str) -> CommentState | None:
         return None
     try:
         state = msgspec.json.decode(line.removeprefix(MARK).removesuffix(" -->"), type=CommentState)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except UNREADABLE:
         return None
     return state if state.version == VERSION and state.result in RESULT_MEANINGS else None
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from perf.files import UNREADABLE
 from perf.runs.groups import RunVerdicts
 from perf.runs.schema import RunContext
 from perf.runs.verdict import Verdict
@@ -56,7 +57,7 @@ class OpenIssue(msgspec.Struct, frozen=True):
         match = MARK.match(self.body)
         try:
             return msgspec.json.decode(match[1], type=Subject) if match else None
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return None
 
 

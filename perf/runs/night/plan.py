@@ -68,7 +68,7 @@ def planned(tier: str, shards: int, builds: Sequence[str], wheels: Path | None, 
     overrides = parse_overrides(named)
     check_overrides(overrides)
     for role, requirement in overrides.items():
-        _check_archive(role, requirement)
+        check_archive(role, requirement)
     return Night(tier, shards, overrides)
 
 
@@ -97,7 +97,7 @@ def _only_wheel(folder: Path) -> Path:
     return wheels[0]
 
 
-def _check_archive(role: str, wheel: str) -> None:
+def check_archive(role: str, wheel: str) -> None:
     """Raise PerfError for a file that no installer can open: a night would find that out on every shard."""
     if "://" not in wheel and wheel.endswith(".whl") and not zipfile.is_zipfile(Path(wheel).expanduser()):
         step = "build or download it again"

@@ -23,6 +23,9 @@ CHECK_S = 10.0
 # More machines than a night has subjects.
 MOST_SHARDS = 99
 
+# No session takes more seconds, or has more passes, invocations or instances: a file with more is damaged.
+MOST = 1e9
+
 UnitT = TypeVar("UnitT")
 
 
@@ -68,8 +71,8 @@ class Times:
 
 
 def measured_times(path: Path | None, tier: str) -> Times:
-    """Return the times that a stored run tells; none when there is no such file, it cannot be read, or another tier was
-    run: the same file decides the same on every machine.
+    """Return the times that a stored run tells; none when there is no such file, it cannot be read, its figures are
+    impossible, or another tier was run: the same file decides the same on every machine.
     """
     try:
         run = read_json(path, _Run) if path else None
@@ -81,6 +84,9 @@ def measured_times(path: Path | None, tier: str) -> Times:
     starts: dict[WorkloadKey, float] = {}
     for case in run.benchmarks:
         facts = case.extra_info
+        figures = (facts.instances, facts.invocations, facts.latency_s, sum(facts.warm_up_passes), case.stats.total)
+        if not all(0 <= figure < MOST for figure in figures):
+            return Times({})
         key = WorkloadKey(facts.family, facts.subject, facts.workload)
         passes_s = case.stats.total / max(1, facts.instances) + facts.latency_s * sum(facts.warm_up_passes)
         seconds[key] = seconds.get(key, 0.0) + passes_s

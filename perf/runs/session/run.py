@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from perf.errors import PerfError
-from perf.files import read_bytes
+from perf.files import UNREADABLE, read_bytes
 from perf.limits.result import MachineLimits
 from perf.runs.record import CaseRecord
 from perf.runs.schema import STEP, RunContext, Statistics, Value, read_run
@@ -95,7 +95,7 @@ def read_measured(path: Path) -> MeasuredRun:
     read_run(path)
     try:
         return msgspec.json.decode(read_bytes(path, next_step=STEP), type=MeasuredRun)
-    except msgspec.ValidationError as error:
+    except UNREADABLE as error:
         message = f"holds no complete records, since another version of the suite measured it: {error}"
         step = f"export a run of this version: {uv()} run pytest perf/ --benchmark-json=RUN.json writes one"
         raise PerfError(message, subject=str(path), next_step=step) from error

@@ -13,9 +13,15 @@ def activities_ns(path: Path) -> dict[str, int]:
     Activities are NEGOTIATE_ALLREDUCE and ALLREDUCE, and within the latter MEMCPY_IN_FUSION_BUFFER, MPI_ALLREDUCE and
     MEMCPY_OUT_FUSION_BUFFER. Raises ValueError when the file is not a timeline.
     """
-    # Horovod may leave the list open, and a comma at its end.
-    text = path.read_text().strip().rstrip(",")
-    events = json.loads(text if text.endswith("]") else text + "]")
+    try:
+        # Horovod may leave the list open, and a comma at its end.
+        text = path.read_text().strip().rstrip(",")
+        return _activities(json.loads(text if text.endswith("]") else text + "]"))
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not a timeline of Horovod: {error}") from error
+
+
+def _activities(events: Iterable[Any]) -> dict[str, int]:
     spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
     running: dict[int, list[tuple[str, int]]] = defaultdict(list)
     for event in events:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from perf.builds import compiled, provision
-from perf.builds.compiled import _is_intact, _key, _patch, _source, check_programs, compiled_label
+from perf.builds.compiled import _key, _patch, _source, check_programs, compiled_label, is_intact
 from perf.builds.data import Compiled, Patch, load, locked_source
 from perf.builds.mpi import Mpi
 from perf.builds.spec import spec_for
@@ -142,4 +142,4 @@ def test_an_override_keeps_the_requirements_of_horovod() -> None:
 
 def test_a_truncated_wheel_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "some.whl").write_bytes(b"PK")
-    assert not _is_intact(tmp_path / "some.whl")
+    assert not is_intact(tmp_path / "some.whl")
