@@ -105,7 +105,8 @@ def _started(temporary: Path) -> list[psutil.Process]:
 
 def soak(minutes: float, temporary: Path, cache: Path, console: Console) -> tuple[list[Reading], int]:
     """Run sessions for this time. Return the reading after each one, and how many sessions failed."""
-    readings, failed = [], 0
+    readings: list[Reading] = []
+    failed = 0
     until = time.monotonic() + 60 * minutes
     while time.monotonic() < until:
         output = io.StringIO()

@@ -267,12 +267,12 @@ def last_verdicts(runs: Path, machine_class: str) -> dict[str, VerdictKind]:
     cache. What was left out of a run counts as `invalid`. Unfinished sessions do not count: resumed, they must select
     the cases that they selected before.
     """
-    judged = []
+    judged: list[tuple[float, JudgedRun]] = []
     for path in sorted(runs.glob(f"*/{RUN}")):
         with suppress(PerfError, ValueError, OverflowError):  # another schema, damaged, or an impossible time
             run = decoded(read_bytes(path), JudgedRun, path)
             if run.perf.complete and run.perf.machine_class == machine_class and any(run.kinds.values()):
-                judged.append((ended_at(run.datetime), run))
+                judged.append((ended_at(run.datetime).timestamp(), run))
     verdicts: dict[str, VerdictKind] = {}
     # Not by folder: that of a resumed session is named after its beginning.
     for _, run in sorted(judged, key=lambda pair: pair[0]):
