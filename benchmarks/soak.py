@@ -79,7 +79,7 @@ def trend_of(values: Sequence[float]) -> Trend:
 
 
 def read(temporary: Path, cache: Path) -> Reading:
-    """Read what is in use now. Collects garbage first: what only waits for that is no leak."""
+    """Read what is in use now. Collects garbage first: what only waits for that is not a leak."""
     gc.collect()
     own = psutil.Process()
     return Reading(
@@ -105,7 +105,8 @@ def _started(temporary: Path) -> list[psutil.Process]:
 
 def soak(minutes: float, temporary: Path, cache: Path, console: Console) -> tuple[list[Reading], int]:
     """Run sessions for this time. Return the reading after each one, and how many sessions failed."""
-    readings, failed = [], 0
+    readings: list[Reading] = []
+    failed = 0
     until = time.monotonic() + 60 * minutes
     while time.monotonic() < until:
         output = io.StringIO()

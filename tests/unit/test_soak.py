@@ -12,7 +12,7 @@ NOISE = [DRAW.gauss(0, 0.5) for _ in range(60)]
 
 
 @pytest.mark.parametrize(("leak", "grows"), [(0.0, False), (0.001, False), (0.1, True), (1.0, True), (-1.0, False)])
-def test_a_leak_is_told_from_noise(leak: float, grows: bool) -> None:
+def test_a_leak_differs_from_noise(leak: float, grows: bool) -> None:
     values = [150 + noise + leak * number for number, noise in enumerate(NOISE)]
     assert trend_of(values).grows == grows
 
