@@ -1,5 +1,6 @@
 """The cache: the folder that holds builds and networks between sessions, with a lock for each entry."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -17,6 +18,8 @@ VARIABLE = "MXNET_PERF_CACHE"
 OPTION = "--perf-cache"
 # How long to wait for a lock: longer than any single step of the session that holds it may take.
 LOCK_WAIT_S = 60 * 60.0
+# What a file system without flock answers. Where the kernel has none (ENOSYS), filelock uses files instead.
+NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP})
 
 
 def cache_folder(option: str | None) -> Path:
@@ -35,8 +38,12 @@ def cache_folder(option: str | None) -> Path:
 
 
 def unusable(folder: Path, error: OSError) -> PerfError:
-    """Return the error for a cache that cannot be used: read-only, full, or not a folder."""
-    step = f"free some space there, or choose another folder with {OPTION} FOLDER or the variable {VARIABLE}"
+    """Return the error for a cache that cannot be used: read-only, full, without locks, or not a folder."""
+    other = f"choose another folder with {OPTION} FOLDER or the variable {VARIABLE}"
+    if error.errno in NO_LOCKS:
+        what = f"the file system of the cache cannot lock files (flock): {error.strerror}"
+        return PerfError(what, subject=str(folder), next_step=other)
+    step = f"free some space there, or {other}"
     return PerfError(f"the cache cannot be written to: {error.strerror or error}", subject=str(folder), next_step=step)
 
 
@@ -47,7 +54,7 @@ def locked(shelf: Path, name: str, say: Callable[[str], None]) -> Iterator[None]
     The kernel releases the lock when its holder dies. Raises PerfError when the lock is not released within
     `LOCK_WAIT_S`, OSError when the cache cannot be written to.
     """
-    lock = filelock.FileLock(_lock_file(shelf, name))
+    lock = filelock.FileLock(lock_file(shelf, name))
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
@@ -95,7 +102,7 @@ def remove_leftovers(shelf: Path, mine: str) -> None:
         if name == mine:
             remove(folder)
             continue
-        with if_free(_lock_file(shelf, name)) as free:
+        with if_free(lock_file(shelf, name)) as free:
             if free:
                 remove(folder)
 
@@ -105,5 +112,6 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _lock_file(shelf: Path, name: str) -> Path:
+def lock_file(shelf: Path, name: str) -> Path:
+    """Return the file that is locked while the entry `name` of the cache's folder `shelf` is made or checked."""
     return shelf / f"{name}.lock"

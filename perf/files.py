@@ -3,6 +3,7 @@
 A reader sees a file's old content or its new content, never a part of it, whatever is killed meanwhile.
 """
 
+import errno
 import os
 import stat
 import tempfile
@@ -22,6 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 MAX_BYTES = 50_000_000
 # What to do about a damaged file of the project.
 CORRECT = "correct the file, or restore it with git"
+
+# What a disk answers that is full or read-only.
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 # msgspec completes a type when something is first decoded into it, and crashes when two threads do that at once.
 # Whatever threads may decode holds this lock. It can be taken again, since a decoder may read a file.
@@ -127,6 +131,19 @@ def write_whole(path: Path, content: bytes) -> None:
             written.unlink()
             raise
     flush_folder(path.parent)
+
+
+def disk_problem(error: OSError) -> PerfError | None:
+    """Return the error for what a full or read-only disk did not take, for a user; None for any other failure.
+
+    Whoever writes a file for a user names it; what is left is standard output and temporary files.
+    """
+    no_folder = error.errno == errno.ENOENT and error.filename is None  # tempfile has tried all its folders
+    if error.errno not in DISK_ERRORS and not no_folder:
+        return None
+    subject = error.filename or "standard output, or a temporary file in the folder TMPDIR"
+    step = "free some space there, or let the variable TMPDIR name another folder"
+    return PerfError(f"cannot be written: {error.strerror}", subject=str(subject), next_step=step)
 
 
 def put_in_place(made: Path, path: Path) -> None:

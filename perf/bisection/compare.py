@@ -90,6 +90,8 @@ class WheelJudge:
         pooled = msgspec.structs.replace(case.side_by_side, values=list(values))
         verdict = self.verdict(measured.run, msgspec.structs.replace(case, side_by_side=pooled))
         change = verdict.side_by_side.change if verdict.side_by_side else None
+        if case.side_by_side.problem:
+            return "undecided", f"the first wheel could not run side by side: {case.side_by_side.problem}", change
         if len(values) < FEW:
             return "undecided", f"it has {counted(len(values), 'undisturbed invocation')}; {FEW} are needed", change
         return ANSWERS.get(verdict.kind, "undecided"), verdict.reason.partition("; changed: ")[0], change

@@ -18,7 +18,7 @@ from perf.builds.releases import SHOWN as RELEASES
 from perf.builds.releases import release_of
 from perf.builds.spec import BuildSpec, spec_for, spec_with_content
 from perf.builds.trust import is_release, wheel_with
-from perf.cache import locked, remove, remove_leftovers, unfinished, unusable
+from perf.cache import if_free, lock_file, locked, remove, remove_leftovers, unfinished, unusable
 from perf.errors import PerfError
 from perf.files import put_in_place, read_json, write_whole
 
@@ -154,13 +154,15 @@ def cached_build(
     blas_kernels: str | None = None,
     mpi: Path | None = None,
 ) -> Build | None:
-    """Return what `provision` would, if it is cached and sound, without installing anything; otherwise None."""
+    """Return what `provision` would, if it is cached and sound, without installing anything or waiting for another
+    session that makes or checks it; otherwise None. May run in a thread, which no signal could end while it waits.
+    """
     with suppress(PerfError, OSError):  # `provision` meets the same error, and reports it
         spec = _spec_with_kernels(role, override, blas_kernels, mpi)
         builds = cache / "builds"
         if (builds / spec.folder).exists():
-            with locked(builds, spec.folder, say):
-                build = _reuse(builds, spec, say)
+            with if_free(lock_file(builds, spec.folder)) as free:
+                build = _reuse(builds, spec, say) if free else None
             return build and _with_kernels(build, blas_kernels)
     return None
 

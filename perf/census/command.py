@@ -20,7 +20,7 @@ from perf.cnn.artifacts.store import sha256
 from perf.cnn.symbols.networks import UserNetwork, check_user_networks
 from perf.errors import PerfError
 from perf.files import ROOT, write_whole
-from perf.machine import find_numactl, place_instances, read_machine, read_topology
+from perf.machine import TURN_S, alone_on_machine, find_numactl, place_instances, read_machine, read_topology
 from perf.measure.family import Resources
 from perf.plugin.values import SYMBOL
 
@@ -99,7 +99,8 @@ def wanted_networks(header: Header, brought: Sequence[UserNetwork], only: Sequen
 def examine_all(
     folder: Path, file: CensusFile, wanted: Sequence[Wanted], builds: dict[str, Build], seconds: float | None, say: Say
 ) -> Iterator[str]:
-    """Examine networks, and yield a line about each; after `seconds`, begin no other one.
+    """Examine networks, and yield a line about each; after `seconds`, begin no other one. Each has the machine to
+    itself; a session that waits for it gets it between two of them.
 
     Raises PerfError when the disk is full.
     """
@@ -116,7 +117,7 @@ def examine_all(
             work.mkdir()
         except OSError as error:
             raise unwritable(work, error) from error
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory() as scratch, alone_on_machine(wait=True, say=say):
             resources = Resources(
                 build=builds.__getitem__,
                 placements=placements,
@@ -131,6 +132,8 @@ def examine_all(
         file.add(result)
         shutil.rmtree(work, ignore_errors=True)
         yield f"[{number}/{len(wanted)}] {one.name}: {result.text} ({result.seconds:.0f} s)"
+        if number < len(wanted):
+            time.sleep(TURN_S)
 
 
 def write_tables(folder: Path, file: CensusFile, header: Header) -> Census:

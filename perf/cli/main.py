@@ -1,6 +1,5 @@
 """The entry point of mxperf and the list of its subcommands."""
 
-import errno
 import io
 import sys
 import traceback
@@ -9,6 +8,7 @@ import typer
 
 from perf.cli.reference import GROUPS, PURPOSES, SUBCOMMANDS
 from perf.errors import PerfError
+from perf.files import disk_problem
 from perf.report.console import printable
 
 # The exit code for what the user can fix; pytest's is the same.
@@ -41,8 +41,8 @@ def main() -> None:
         print(printable(str(error)), file=sys.stderr)
         sys.exit(USAGE_ERROR)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not look like a verdict
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
-            print("standard output: cannot be written: the disk is full\nnext: free some space", file=sys.stderr)
+        if isinstance(error, OSError) and (problem := disk_problem(error)):
+            print(printable(str(problem)), file=sys.stderr)
             sys.exit(USAGE_ERROR)
         traceback.print_exc()
         sys.exit(DEFECT)

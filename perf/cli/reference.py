@@ -9,6 +9,7 @@ import typer
 from perf.cli.bisect import bisect
 from perf.cli.census import census
 from perf.cli.check_baselines import check_baselines
+from perf.cli.explain import explain
 from perf.cli.history import HISTORY_SUBCOMMANDS
 from perf.cli.judge import judge
 from perf.cli.machine.doctor import doctor
@@ -60,6 +61,7 @@ SUBCOMMANDS = (
     limits,
     runner,
     judge,
+    explain,
     report,
     comment,
     export,

@@ -76,12 +76,15 @@ class HistoryFindings:
 
     def cleared(self, case: str) -> bool:
         """Return whether a case has no loss: all its series were judged and none lost speed, or its level is accepted.
-        A case whose series have too few nights is not cleared.
+        A case whose series have too few nights is not cleared, nor one whose reference has another stack than before:
+        its loss is out of sight, not gone.
         """
         series = [judged for judged in self.judged if judged.series.case == case]
         if not series:
             return self.accepted.of(case) is not None
-        return not any(one.lost or (one.too_short and one.series.accepted is None) for one in series)
+        return not any(
+            one.lost or one.series.replaced or (one.too_short and one.series.accepted is None) for one in series
+        )
 
 
 def read_findings(folder: Path, machine_class: str | None, tolerances: Tolerances) -> HistoryFindings:

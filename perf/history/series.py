@@ -42,7 +42,8 @@ class Night:
 class Series:
     """The `nights` in which a `case` was compared with the same stack, oldest first: side by side, or with the variant
     `over` as its reference. `anchored` says whether it starts at a known level of 0. `accepted` is the accepted level
-    that it starts with, if any.
+    that it starts with, if any. `replaced` says whether earlier nights had another stack of the reference: what was
+    lost in them does not show.
     """
 
     case: str
@@ -50,6 +51,7 @@ class Series:
     nights: tuple[Night, ...]
     anchored: bool = False
     accepted: AcceptedLevel | None = None
+    replaced: bool = False
 
     @property
     def family(self) -> str:
@@ -140,11 +142,14 @@ def _of_case(
     if len(side_by_side) >= LEAST_SIDE_BY_SIDE or not every:
         every = {SIDE_BY_SIDE: side_by_side}
     for over, comparable in sorted(every.items()):
-        kept = [night for night in comparable if accepted is None or night.ended >= accepted.start]
+        since = accepted.start if accepted else nights[0][0].ended
+        kept = [night for night in comparable if night.ended >= since]
         restarted = len(kept) < len(comparable)
         if kept:
             anchored = over == SIDE_BY_SIDE and not restarted
-            yield Series(case, over, tuple(kept), anchored, accepted if restarted else None)
+            compared = sum(over in lines and header.ended >= since for header, lines in nights)
+            replaced = not anchored and compared > len(kept)
+            yield Series(case, over, tuple(kept), anchored, accepted if restarted else None, replaced)
 
 
 def _comparable(

@@ -100,7 +100,7 @@ def judge_side_by_side(
         reason = f"a change of {tolerance.resolution:.0%} cannot be excluded"
     else:
         return Judgement("ok", "", change, smallest, with_twice)
-    return Judgement("inconclusive", reason, change, smallest, with_twice, _needed(change, count, tolerance))
+    return Judgement("inconclusive", reason, change, smallest, with_twice, _needed(change, count, tolerance, level))
 
 
 def judge_drift(
@@ -184,16 +184,20 @@ def _excluded(change: Change, tolerance: Tolerance) -> bool:
     return low > 1 - tolerance.resolution and high < 1 / (1 - tolerance.resolution)
 
 
-def _needed(change: Change, invocations: int, tolerance: Tolerance) -> int | None:
-    """Return how many invocations of this variance would decide an inconclusive comparison; None when the variance is
-    unknown. They shrink the 95 % interval to half the resolution on each side or, if the estimate lies beyond the
-    tolerance, so far that it no longer contains the tolerance.
+def _needed(change: Change, invocations: int, tolerance: Tolerance, level: float) -> int | None:
+    """Return how many invocations of this variance would decide an inconclusive comparison, more than there were; None
+    when the variance is unknown. They shrink the 95 % interval to half the resolution on each side or, if the estimate
+    lies beyond the tolerance, so far that it no longer contains the tolerance and the change is significant at `level`.
     """
     if not change.known or not change.error:
         return None
+    quantile = change.quantile((1 + CONFIDENCE) / 2)
     beyond = abs(change.log_ratio) - tolerance.log_change
-    half = beyond if beyond > 0 else -math.log1p(-tolerance.resolution) / 2
-    return math.ceil(invocations * (change.quantile((1 + CONFIDENCE) / 2) / half) ** 2)
+    if beyond > 0:
+        shrink = max(quantile / beyond, change.quantile(level) / abs(change.log_ratio))
+    else:
+        shrink = quantile / (-math.log1p(-tolerance.resolution) / 2)
+    return max(invocations + 1, math.ceil(invocations * shrink**2))
 
 
 def _confidence_text(changed: float, beyond: float) -> str:

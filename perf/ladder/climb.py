@@ -12,6 +12,7 @@ from perf.ladder.data import LadderTier, Rung, tier_named
 from perf.ladder.programs import prepared_workloads
 from perf.ladder.setup import Place, conditions_of, effort_for, installed
 from perf.ladder.traces import Traces, traced
+from perf.machine import alone_on_machine
 from perf.measure.engine import Conditions, measure
 from perf.measure.family import Resources
 from perf.measure.journal import Journal, NotResumableError
@@ -81,7 +82,7 @@ def climbed(climb: Climb, folder: Path, cache: Path, progress: ProgressLine) -> 
             workloads = prepared_workloads(climb.tier, climb.names, resources)
         cells = cells_of(climb.rungs, workloads, builds, placements)
         effort = effort_for(climb.tier, climb.minutes, sum(cell.plan is not None for cell in cells))
-        with progress.shown():
+        with progress.shown(), alone_on_machine(wait=True, say=progress.say):
             with ledger.stage("tracing kernels"):
                 cells, traces = traced(cells, resources, folder, climb.minutes * 60, progress.show)
             conditions = Conditions(

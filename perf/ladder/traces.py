@@ -1,6 +1,5 @@
 """Which kernels ran in each release: one untimed pass of every cell, traced, and kept in the ladder's folder."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,11 +16,9 @@ from perf.ladder.cells import Cell
 from perf.measure.engine import Show
 from perf.measure.family import Resources
 from perf.measure.workers.inspection import inspect
+from perf.profile.primitives import read_primitives
 from perf.stack import Stack, identity
 
-# A primitive that ran: `mkldnn_verbose,exec,PRIMITIVE,KERNEL,...` up to 1.5, and from 1.6 on
-# `dnnl_verbose,exec,cpu,PRIMITIVE,KERNEL,...` ("Verbose mode" in the documentation of MKL-DNN and oneDNN).
-EXECUTED = re.compile(r"^(?:mkldnn|dnnl|onednn)_verbose,exec,(?:cpu,)?(\w+),([^,]+),", re.MULTILINE)
 FOLDER = "traces"
 # Seconds for a worker to start, load and run one pass, for most cells.
 TRACE_S = 1.5
@@ -40,7 +37,7 @@ Traces = Mapping[tuple[str, str], Trace]
 
 def kernels_in(log: str) -> dict[str, int]:
     """Return how often each kernel ran, from a worker's log, by primitive and name: "convolution jit:avx512_core"."""
-    return dict(sorted(Counter(f"{primitive} {kernel}" for primitive, kernel in EXECUTED.findall(log)).items()))
+    return dict(sorted(Counter(f"{ran.kind} {ran.kernel}" for ran in read_primitives(log)).items()))
 
 
 def traced(

@@ -16,6 +16,8 @@ MEMORY: frozenset[Kind] = frozenset({"read", "copy"})
 UNROLLED = 4
 # Dependent additions in a round of the chain that measures the clock.
 CHAIN = 64
+# More bytes than any kernel has: its loop is searched in these.
+LONGEST = 8192
 # Numbers that a chunk logs: the time stamps at its start, at its end, and after its chain of additions.
 STAMPS = 3
 
@@ -105,7 +107,10 @@ def module_text(chosen: Sequence[Kernel]) -> str:
     """
     chain = "\n".join(["mov edx, 1", "2:", *["add rax, rdx"] * CHAIN, "dec rcx", "jne 2b"])
     functions = [_function(kernel.name, assembly(kernel)) for kernel in chosen]
-    return "\n".join([NOW, _function("chain", chain), *functions, *(_timed(kernel.name) for kernel in chosen)])
+    # Whoever reads `LONGEST` bytes, from wherever a kernel starts, stays within this module.
+    padding = _function("padding", f".zero {LONGEST}")
+    timed = [_timed(kernel.name) for kernel in chosen]
+    return "\n".join([NOW, _function("chain", chain), *functions, *timed, padding])
 
 
 def _function(name: str, instructions: str) -> str:

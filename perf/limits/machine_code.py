@@ -9,10 +9,8 @@ from typing import Any
 import capstone
 from llvmlite import binding as llvm
 
-from perf.limits.kernels import Kernel, module_text
+from perf.limits.kernels import LONGEST, Kernel, module_text
 
-# More bytes than any kernel has: its loop is searched in these.
-LONGEST = 8192
 # Capstone 5 does not know the instructions on tiles. All that the kernel uses have five bytes. TDPBUSD is C4 E2, a byte
 # with W=0, L=0 and pp=1, and 5E: VEX.128.66.0F38.W0 5E /r (Intel 64 and IA-32 Architectures Software Developer's
 # Manual, volume 2).

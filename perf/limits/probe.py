@@ -50,6 +50,13 @@ def probe(placements: Sequence[Placement]) -> MachineLimits:
     cores = physical_cores(read_topology(), cpus)
     replies, problems = _run(placements, timetable(chosen), array)
     limits = [limit for kernel in chosen if (limit := limit_of(kernel, replies, cpu, cores, len(cpus)))]
+    measured = {limit.kernel for limit in limits}
+    ran = {reply.kernel for of_instance in replies for reply in of_instance if not reply.problem}
+    problems += [
+        f"{kernel.name} was not measured: its CPUs never worked at the same time, since other programs ran"
+        for kernel in chosen
+        if kernel.name in ran - measured
+    ]
     if not any(kernel.kind == "fp32" for kernel in chosen):
         problems.append("this CPU has no FMA instructions, which the kernels of arithmetic use")
     return MachineLimits(
@@ -90,19 +97,22 @@ def timetable(chosen: Sequence[Kernel]) -> tuple[Turn, ...]:
 def limit_of(
     kernel: Kernel, replies: Sequence[Sequence[KernelReply]], cpu: Cpu, cores: int, cpus: int
 ) -> KernelLimit | None:
-    """Return what a kernel reached on all `cpus` of all instances in its best turn; None if no turn had all of them."""
+    """Return what a kernel reached on all `cpus` of all instances in its best turn; None if they never worked at the
+    same time.
+    """
     turns = [
         chunks
         for of_turn in zip_longest(*replies)
         if len(chunks := [Chunks(*msgspec.structs.astuple(thread)) for thread in _threads(of_turn, kernel)]) == cpus
     ]
-    if not turns:
+    chunks = max(turns, key=best_rate, default=[])
+    rate = best_rate(chunks)
+    if not rate:
         return None
-    chunks = max(turns, key=best_rate)
     clock = clock_ghz(chunks)
     in_a_cycle = cpu.core.operations.get(kernel.name) if cpu.core else None
     theoretical = in_a_cycle * cores * clock if in_a_cycle and clock else None
-    return KernelLimit(kernel.name, kernel.kind, best_rate(chunks), clock, theoretical, not kernel.unused_by_mxnet_150)
+    return KernelLimit(kernel.name, kernel.kind, rate, clock, theoretical, not kernel.unused_by_mxnet_150)
 
 
 def _threads(of_turn: Sequence[KernelReply | None], kernel: Kernel) -> list[ThreadReply]:

@@ -1,6 +1,6 @@
 """The machine: its topology, where instances are placed and whether they stay there, its class and its state."""
 
-from perf.machine.exclusive import alone_on_machine
+from perf.machine.exclusive import TURN_S, alone_on_machine
 from perf.machine.identity import Machine, read_host_id, read_machine, this_cpu_has
 from perf.machine.memory import free_bytes, oom_kills, shortage
 from perf.machine.numactl import Numactl, find_numactl, numactl_finding
@@ -12,6 +12,7 @@ from perf.machine.topology import Node, Topology, format_cpulist, parse_cpulist,
 
 __all__ = [
     "CHECKS",
+    "TURN_S",
     "Finding",
     "Machine",
     "Node",

@@ -23,6 +23,8 @@ VARIABLE = "MXNET_PERF_LOCK"
 WAIT_S = 24 * 60 * 60.0
 # Between two tries. A session takes seconds to set up: a shorter time would gain nothing.
 POLL_S = 0.5
+# For how long to let go between two parts of a long measurement, so that whoever waits gets its turn.
+TURN_S = 2 * POLL_S
 # struct ucred: process, user and group id (socket(7), SO_PEERCRED).
 CREDENTIALS = struct.Struct("3i")
 
@@ -53,7 +55,7 @@ def alone_on_machine(
                 next_step="wait until it ends; --perf-when-busy=wait does so",
             )
         if not said:
-            say(f"waiting for another session that is measuring on this machine: {holder} (--perf-when-busy)")
+            say(f"waiting for another session that is measuring on this machine: {holder}")
             said = True
         time.sleep(POLL_S)
     with held:

@@ -1,9 +1,10 @@
 """Did the instance run where it was placed? Pure checks of what a worker read back about itself.
 
 The proof is a JSON object: `launch_cpus`, the Cpus_allowed_list of the worker's main thread at its start;
-`thread_cpus`, the same for every thread after warm-up, by thread id; `policies`, how many mappings in numa_maps have
-each memory policy; `anonymous_kb`, how much anonymous memory is on each node (only the proportions count). The last two
-are null when the kernel has no numa_maps (built without NUMA).
+`thread_cpus`, the same for every thread when it is asked, by thread id; `online_cpus`, the CPUs of its host that are
+online then; `policies`, how many mappings in numa_maps have each memory policy; `anonymous_kb`, how much anonymous
+memory is on each node (only the proportions count). The last two are null when the kernel has no numa_maps (built
+without NUMA).
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ def check_pinning(placement: Placement, proof: Mapping[str, Any]) -> list[str]:
     """
     problems = _check_launch(placement, proof.get("launch_cpus"))
     problems += _check_threads(placement, proof.get("thread_cpus"))
+    problems += _check_online(placement, proof.get("online_cpus"))
     policies, pages = proof.get("policies"), proof.get("anonymous_kb")
     no_numa = policies is None and pages is None and {"policies", "anonymous_kb"} <= proof.keys()
     # Such a kernel has one memory and nothing to bind; where numactl works the kernel has numa_maps.
@@ -59,6 +61,17 @@ def _check_threads(placement: Placement, thread_cpus: object) -> list[str]:
         f"not only on {format_cpulist(placement.cpus)}"
         for listed, threads in strays.items()
     ]
+
+
+def _check_online(placement: Placement, online_cpus: object) -> list[str]:
+    cpus = _parse(online_cpus)
+    if cpus is None:
+        return [f"sent no readable online_cpus: {online_cpus!r}"]
+    # The kernel moves threads away from a CPU that goes offline, and leaves their masks as they are.
+    offline = set(placement.cpus) - cpus
+    if not offline:
+        return []
+    return [f"{counted(len(offline), 'CPU')} of its placement went offline: {format_cpulist(offline)}"]
 
 
 def _check_policies(placement: Placement, policies: object) -> list[str]:

@@ -255,14 +255,16 @@ class _Measurement:
 
     @contextmanager
     def _failing(self, runners: dict[str, Runner], name: str, workload: Workload, stage: str) -> Iterator[None]:
-        """Turn a worker's error into the failure of one variant in one workload, and close its runner, if any."""
+        """Turn a worker's error, or that of a disk that takes no temporary file, into the failure of one variant in one
+        workload, and close its runner, if any.
+        """
         try:
             yield
-        except WorkerError as error:
+        except (WorkerError, OSError) as error:
             if name in runners:
                 runners.pop(name).close()
-            what = f"while {stage}: {error.what}"
-            self._failures[workload.name][name] = Failure(what, error.last_lines)
+            what, last_lines = (error.what, error.last_lines) if isinstance(error, WorkerError) else (str(error), "")
+            self._failures[workload.name][name] = Failure(f"while {stage}: {what}", last_lines)
 
 
 def _turns(groups: list[list[str]], block: int, min_blocks: int, draw: random.Random) -> list[str]:

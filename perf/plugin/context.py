@@ -1,9 +1,11 @@
 """What is the same for all cases of a session: what its run stores, and what a resumed session must share."""
 
+import calendar
 import hashlib
 import os
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +25,10 @@ from perf.plugin.storage import forget_old_sessions
 from perf.runs.judges import Judge
 from perf.runs.schema import SCHEMA, RunContext, Shard
 from perf.runs.tolerances import ToleranceEntry
+
+# The start of a session in the name of its folder, in UTC.
+STAMP = "%Y%m%dT%H%M%S"
+SESSION_NAME = re.compile(r"(\d{8}T\d{6})Z-\d+")
 
 
 def context_of(
@@ -108,6 +114,22 @@ def open_journal(runs: Path, conditions: Mapping[str, Any], options: Options) ->
     try:
         runs.mkdir(exist_ok=True)
         forget_old_sessions(runs)
-        return Journal(runs / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}", conditions)
+        return Journal(
+            runs / session_name((path.name for path in runs.iterdir()), time.time(), os.getpid()), conditions
+        )
     except OSError as error:
         raise unusable(runs, error) from error
+
+
+def session_name(earlier: Iterable[str], now_s: float, process: int) -> str:
+    """Return the name of a new session's folder: when it began (`now_s`, seconds since 1970) and its `process`.
+
+    The newest session is the last one by name, whatever happens to the clock: where it was set back, the session is
+    named as if it had begun a second after the newest of the `earlier` ones.
+    """
+    began = time.strftime(STAMP, time.gmtime(now_s))
+    newest = max((match[1] for name in earlier if (match := SESSION_NAME.fullmatch(name))), default="")
+    if newest >= began:
+        with suppress(ValueError):  # no date: not a session's folder
+            began = time.strftime(STAMP, time.gmtime(calendar.timegm(time.strptime(newest, STAMP)) + 1))
+    return f"{began}Z-{process}"

@@ -17,6 +17,7 @@ from perf.plugin.options import OPTIONS
 from perf.plugin.session import SESSION, PerfSession
 from perf.plugin.setup import SETUP, Setup
 from perf.plugin.terminal import CHECKS, reproduction
+from perf.profile.text import explanation_lines
 from perf.report.verdicts import verdict_lines
 from perf.runs.record import passes_of
 from perf.runs.verdict import Verdict, fails
@@ -158,7 +159,10 @@ def _fail_as_judged(outcome: Outcome, verdict: Verdict | None, session: PerfSess
     judged_here = not options.advisory and options.shard is None
     if verdict is not None and judged_here and fails(verdict.kind, strict=options.strict):
         session.contested.add(item)
-        pytest.fail("\n".join(verdict_lines(verdict, session.judge, command)), pytrace=False)
+        lines = verdict_lines(verdict, session.judge, command)
+        if explanation := session.explanations.get(outcome.case.id):
+            lines[-1:-1] = [f"  by operator: {line}" for line in explanation_lines(explanation)]
+        pytest.fail("\n".join(lines), pytrace=False)
 
 
 def _failure_text(case: Case, failure: Failure, command: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from perf.errors import PerfError, UnavailableError, WorkerError
+from perf.files import disk_problem
 from perf.machine import alone_on_machine, read_machine
 from perf.machine.termination import end_in_order
 from perf.plugin.collection import (
@@ -28,7 +29,8 @@ from perf.plugin.refusals import check_combinations
 from perf.plugin.session import ENDED, PASSED, SESSION, start_session
 from perf.plugin.setup import SETUP, set_up
 from perf.plugin.storage import STORAGE, STORED, StorageOutcome, document_of, store_run, take_over
-from perf.plugin.terminal import CHECKS, failure_reason, header_lines, session_console, uncaptured
+from perf.plugin.terminal import CHECKS, UNWRITTEN, failure_reason, header_lines, session_console, uncaptured
+from perf.profile.outcomes import EXPLAINED, explain_outcomes
 from perf.report.progress import ProgressLine
 
 
@@ -79,7 +81,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     progress = ProgressLine(session_console(config), options.progress_s)
     config.add_cleanup(end_in_order())
-    scratch = Path(tempfile.mkdtemp(prefix="mxnet-perf-"))
+    scratch = temporary_folder()
     config.add_cleanup(lambda: shutil.rmtree(scratch, ignore_errors=True))
     checks = sum(item.get_closest_marker(ACCURACY) is not None for item in session.items)
     try:
@@ -99,6 +101,29 @@ def pytest_runtestloop(session: pytest.Session) -> None:
             progress.say(f"random checks of answers: seed {options.seed} (--perf-seed)")
     if SESSION in config.stash:
         config.stash[SESSION].measure()
+        explain_changes(config)
+
+
+def explain_changes(config: pytest.Config) -> None:
+    """Explain the cases that changed: nothing is timed any more, and their items have not reported yet."""
+    perf = config.stash[SESSION]
+    kinds = {name: verdict.kind for name, verdict in perf.all_verdicts.verdicts.items()}
+    outcomes = {case.id: perf.outcome(case) for case in perf.selected if kinds.get(case.id) in EXPLAINED}
+    progress, ledger = perf.setup.progress, perf.setup.ledger
+    if outcomes:
+        with uncaptured(config), progress.shown(), ledger.stage("explaining changes"):
+            progress.restart()
+            perf.explanations = explain_outcomes(
+                outcomes, kinds, perf.effort, perf.setup.resources, progress.show_fraction
+            )
+
+
+def temporary_folder() -> Path:
+    """Make a folder for the session's temporary files. Raises UsageError when there is no place for it."""
+    try:
+        return Path(tempfile.mkdtemp(prefix="mxnet-perf-"))
+    except OSError as error:
+        raise pytest.UsageError(str(disk_problem(error) or error)) from error
 
 
 def hold_machine(config: pytest.Config, progress: ProgressLine) -> None:
@@ -114,15 +139,21 @@ def hold_machine(config: pytest.Config, progress: ProgressLine) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """In a check of answers, report what a user can fix, and what a worker died of, without a traceback."""
+    """In a check of answers, report what a user can fix, such as a full disk, and what a worker died of, without a
+    traceback.
+    """
     try:
         return (yield)
-    except (PerfError, WorkerError) as error:
+    except (PerfError, WorkerError, OSError) as error:
         if pyfuncitem.get_closest_marker(ACCURACY) is None:
             raise
         if isinstance(error, UnavailableError):
             raise not_run(pyfuncitem.config, error) from None
-        message = f"{error.what}\n{error.last_lines}" if isinstance(error, WorkerError) else str(error)
+        message = str(error)
+        if isinstance(error, WorkerError):
+            message = f"{error.what}\n{error.last_lines}"
+        elif isinstance(error, OSError):
+            message = str(disk_problem(error) or error)
         raise pytest.fail.Exception(message, pytrace=False) from None
 
 
@@ -154,11 +185,34 @@ def _skip_reason(report: pytest.TestReport) -> str:
     return report.longrepr[2].partition("\n")[0] if isinstance(report.longrepr, tuple) else "skipped"
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Store the run, however the session ended; a baseline that could not be used or stored is a usage error."""
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    """Store the run, however the session ended; a baseline that could not be used or stored is a usage error.
+
+    So is a file that another plugin cannot write at the end, such as a JUnit report on a full disk: raised, it would
+    cost the run and the summary, too.
+    """
     config = session.config
-    if SESSION not in config.stash:
-        return
+    if SETUP not in config.stash:
+        return (yield)
+    result, problem = None, None
+    try:
+        result = yield
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run is stored first
+        problem = error
+    if SESSION in config.stash:
+        _store(session)
+    if problem is not None and not isinstance(problem, OSError | Warning):
+        raise problem
+    if problem is not None:
+        config.stash[UNWRITTEN] = f"{type(problem).__name__}: {problem}"
+        if session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+    return result
+
+
+def _store(session: pytest.Session) -> None:
+    config = session.config
     perf = config.stash[SESSION]
     perf.unfinished = sum(outcome is None for outcome in config.stash[ENDED].values())
     stored = StorageOutcome([])

@@ -27,6 +27,7 @@ from perf.plugin.storage import RUNS, Storage, choose_judge, known_latencies
 from perf.report.properties import Property, properties_of
 from perf.runs import schema
 from perf.runs.baseline import TOLERANCES
+from perf.runs.explanation import Explanation
 from perf.runs.groups import RunVerdicts
 from perf.runs.judges import Judge
 from perf.runs.record import CaseRecord, case_of, record_of
@@ -57,6 +58,7 @@ class PerfSession:
     records: the record of each case, in the order of the items.
     refused: the verdicts on cases that could not be measured, by case.
     contested: the items, by id, that failed only because of their verdict.
+    explanations: where the time of changed cases goes, by case.
     unfinished: how many items had not ended when the session did.
     """
 
@@ -72,6 +74,7 @@ class PerfSession:
     records: list[CaseRecord] = field(default_factory=list)
     refused: dict[str, Verdict] = field(default_factory=dict)
     contested: set[str] = field(default_factory=set)
+    explanations: Mapping[str, Explanation] = field(default_factory=dict)
     unfinished: int = 0
     _measured: Measured = field(default_factory=lambda: Measured({}))
     _error: Exception | None = None
@@ -136,8 +139,8 @@ class PerfSession:
             prior=priors[case.family].within,
             limits=self.rates.limits,
         )
-        if verdict is not None:
-            record = msgspec.structs.replace(record, verdict=verdict.record)
+        explanation, judged = self.explanations.get(case.name), verdict.record if verdict else None
+        record = msgspec.structs.replace(record, verdict=judged, explanation=explanation)
         self.records.append(record)
         return record, verdict
 
@@ -244,15 +247,14 @@ class PerfSession:
 
     def _build_like(self, build: Build, then: Stack) -> Build | None:
         """The build with a stored stack's wheel in the same role; None when it cannot be made."""
-        options, cache = self.setup.options, self.setup.cache
         try:
             return build_with_content(
                 build.role,
                 content=then.wheel,
                 requirement=then.requirement,
-                cache=cache,
+                cache=self.setup.cache,
                 say=self.setup.progress.say,
-                mpi=options.mpi,
+                mpi=self.setup.options.mpi,
             )
         except PerfError as error:
             self.setup.progress.say(f"The baseline's wheel cannot be measured side by side: {error}")

@@ -29,7 +29,7 @@ from perf.published import published_classes
 from perf.runs.acceptance import Waiver, encoded, store
 from perf.runs.baseline import BASELINES, PUBLISHED, usable_baseline, usable_runs
 from perf.runs.judges import Judge, NoBaseline, make_gate
-from perf.runs.schema import RunContext, StoredRun, case_of_item
+from perf.runs.schema import RunContext, StoredRun, case_of_item, ended_at
 from perf.runs.store import check_inside, find_run_files
 from perf.runs.tolerances import Tolerances
 from perf.runs.verdict import JudgedRun
@@ -267,13 +267,17 @@ def last_verdicts(runs: Path, machine_class: str) -> dict[str, VerdictKind]:
     cache. What was left out of a run counts as `invalid`. Unfinished sessions do not count: resumed, they must select
     the cases that they selected before.
     """
-    verdicts: dict[str, VerdictKind] = {}
+    judged: list[tuple[float, JudgedRun]] = []
     for path in sorted(runs.glob(f"*/{RUN}")):
-        with suppress(PerfError):  # another schema, or damaged
+        with suppress(PerfError, ValueError, OverflowError):  # another schema, damaged, or an impossible time
             run = decoded(read_bytes(path), JudgedRun, path)
             if run.perf.complete and run.perf.machine_class == machine_class and any(run.kinds.values()):
-                verdicts |= dict.fromkeys(map(case_of_item, run.perf.left_out), "invalid")
-                verdicts |= {name: kind for name, kind in run.kinds.items() if kind is not None}
+                judged.append((ended_at(run.datetime).timestamp(), run))
+    verdicts: dict[str, VerdictKind] = {}
+    # Not by folder: that of a resumed session is named after its beginning.
+    for _, run in sorted(judged, key=lambda pair: pair[0]):
+        verdicts |= dict.fromkeys(map(case_of_item, run.perf.left_out), "invalid")
+        verdicts |= {name: kind for name, kind in run.kinds.items() if kind is not None}
     return verdicts
 
 

@@ -48,6 +48,8 @@ from perf.wording import counted, uv
 
 # The results of checks of answers, in the order of the items.
 CHECKS = pytest.StashKey[list[CheckResult]]()
+# What another plugin could not write when the session ended, and why.
+UNWRITTEN = pytest.StashKey[str]()
 # These counters grow by the session's own work; disturbances by other programs are counted slot by slot.
 OWN_DOING = frozenset({"cpu_pressure"})
 
@@ -104,6 +106,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         _write_summary(terminalreporter, path, summary, compared)
     if page := config.stash[OPTIONS].report:
         _write_report(terminalreporter, page, overview)
+    if unwritten := config.stash.get(UNWRITTEN, None):
+        terminalreporter.line(f"Another plugin could not write what it keeps of this session: {unwritten}", red=True)
     if overview and in_workflow():
         reports = [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]
         for line in annotation_lines(overview, {report.nodeid: failure_reason(report) for report in reports}):

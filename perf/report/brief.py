@@ -157,5 +157,4 @@ def _deciding(verdict: Verdict) -> tuple[str, Judgement | None]:
     """The comparison that a verdict is based on: with what, and its judgement."""
     if verdict.side_by_side is not None:
         return "the baseline's stack", verdict.side_by_side
-    ratios = sorted(verdict.ratios, key=lambda ratio: ratio.judgement.kind != verdict.kind)
-    return (ratios[0].reference, ratios[0].judgement) if ratios else ("-", None)
+    return verdict.gravest.reference if verdict.gravest else "-", verdict.deciding

@@ -35,8 +35,9 @@ def _figures(record: CaseRecord | None, verdict: Verdict | None) -> Iterator[tup
     if record is not None and record.ratio is not None:
         name = "speedup" if record.speedup else "efficiency"
         yield from ((name, record.ratio.value), (f"{name}_low", record.ratio.low), (f"{name}_high", record.ratio.high))
-        first = verdict.ratios[0] if verdict and verdict.ratios else None
-        yield f"baseline_{name}", first.then.speedup if first and first.then else None
+        # Of the same reference as the ratio itself: another one, such as mkl-fp32, is in the verdict for mkl-int8.
+        then = [ratio.then for ratio in (verdict.ratios if verdict else ()) if ratio.reference == record.reference]
+        yield f"baseline_{name}", then[0].speedup if then and then[0] else None
     change = verdict.deciding.change if verdict and verdict.deciding else None
     if change is not None and change.known:
         low, high = change.interval()

@@ -238,8 +238,8 @@ def _thinner(now: StoredCase, then: StoredCase, path: Path) -> str | None:
 
 
 def sound(document: Mapping[str, Any], subject: Path) -> dict[str, Any]:
-    """Return the run without the items that must not be stored, and without slots: the size of stored runs matters.
-    Raises PerfError, naming the `subject`, when nothing may be stored.
+    """Return the run without the items that must not be stored, and without slots and what layers cost, which judge
+    nothing: the size of stored runs matters. Raises PerfError, naming the `subject`, when nothing may be stored.
     """
     perf = document["perf"]
     left_out = {**_disturbed(document), **perf["left_out"]}
@@ -253,7 +253,7 @@ def sound(document: Mapping[str, Any], subject: Path) -> dict[str, Any]:
     if perf["injected"]:
         message, step = f"{REFUSED}: it was slowed down on purpose", "measure again without --perf-inject"
         raise PerfError(message, subject=str(subject), next_step=step)
-    kept = [without_slots(each) for each in document["benchmarks"] if each["fullname"] not in left_out]
+    kept = [_without_layers(without_slots(each)) for each in document["benchmarks"] if each["fullname"] not in left_out]
     if not kept:
         message = f"{REFUSED}: no case is left: {next(iter(left_out.values()), 'it contains none')}"
         raise PerfError(message, subject=str(subject), next_step="fix what failed, then measure again")
@@ -267,6 +267,15 @@ def without_samples(document: Mapping[str, Any]) -> dict[str, Any]:
         for benchmark in document["benchmarks"]
     ]
     return {**document, "benchmarks": benchmarks}
+
+
+def _without_layers(benchmark: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry of `benchmarks` without what each layer of its network costs."""
+    info = benchmark["extra_info"]
+    facts = info.get("facts") or {}
+    if not facts.get("check", {}).get("layers"):
+        return dict(benchmark)
+    return {**benchmark, "extra_info": {**info, "facts": {**facts, "check": {**facts["check"], "layers": []}}}}
 
 
 def _disturbed(document: Mapping[str, Any]) -> dict[str, str]:

@@ -24,6 +24,7 @@ from perf.measure.outcome import Outcome
 from perf.measure.peak import gflop_per_s
 from perf.measure.results import Slot, StopReason, WorkloadResult
 from perf.measure.stacks import BaselineArm, stack_of
+from perf.runs.explanation import Explanation
 from perf.runs.schema import FEW, RatioSample, SideBySide, StoredCase
 from perf.runs.session.slots import InvocationSlots, slots_of
 from perf.runs.verdict import VerdictRecord
@@ -141,6 +142,7 @@ class CaseRecord(StoredCase, frozen=True, kw_only=True):
     bound: Annotated[
         Bound | None, Meta(description="the shortest latency that the machine allows; null if that is unknown")
     ] = None
+    explanation: Annotated[Explanation | None, Meta(description="its time by operator; null unless it changed")] = None
     slots: Annotated[
         tuple[InvocationSlots, ...],
         Meta(description="every slot, by invocation, screening first; empty in files without them, such as baselines"),

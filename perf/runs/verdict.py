@@ -106,8 +106,11 @@ class _JudgedBenchmark(msgspec.Struct, frozen=True):
 
 
 class JudgedRun(msgspec.Struct, frozen=True):
-    """A run as far as it says how its cases were judged: `perf` is its context, and `benchmarks` are its cases."""
+    """A run as far as it says how its cases were judged: `datetime` is when it ended, `perf` its context, and
+    `benchmarks` are its cases.
+    """
 
+    datetime: str
     perf: RunContext
     benchmarks: list[_JudgedBenchmark]
 
@@ -138,9 +141,14 @@ class Verdict:
     missing: tuple[str, ...] = ()
 
     @property
+    def gravest(self) -> Ratio | None:
+        """The ratio with the gravest judgement, the first among equals; None without one."""
+        return max(self.ratios, key=lambda ratio: GRAVITY.index(ratio.judgement.kind), default=None)
+
+    @property
     def deciding(self) -> Judgement | None:
-        """The judgement that the verdict is based on: the one side by side, or else that of the first ratio."""
-        return self.side_by_side or (self.ratios[0].judgement if self.ratios else None)
+        """The judgement that the verdict is based on: the one side by side, or else that of the gravest ratio."""
+        return self.side_by_side or (self.gravest.judgement if self.gravest else None)
 
     @property
     def record(self) -> VerdictRecord:

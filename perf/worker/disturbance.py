@@ -1,12 +1,18 @@
 """How much other programs and the hypervisor kept this process from running, counted by the kernel."""
 
 import os
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 # The kernel counts stolen time in clock ticks.
 NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+# A worker that computes was stopped when its busiest thread did nothing for more than this fraction of the time; for
+# less, threads wait for each other.
+STOPPED_FRACTION = 0.5
+# Shorter stops are not counted: the kernel brings the time that a thread ran up to date once a tick.
+SHORTEST_STOP_NS = 2 * NS_PER_TICK
 
 
 @dataclass(frozen=True)
@@ -16,15 +22,18 @@ class DisturbanceReading:
     threads: by thread, how long it ran and how long it was ready and waited for a CPU (/proc/PID/schedstat; the
         kernel's sched-stats.rst).
     stolen: by CPU, the time that the hypervisor gave to other guests (steal in /proc/stat, proc(5)).
+    now_ns: when they were read, in ns of CLOCK_MONOTONIC.
     """
 
     threads: Mapping[str, tuple[int, int]] | None
     stolen: Mapping[str, int] | None
+    now_ns: int = 0
 
 
 def read(cpus: Collection[int]) -> DisturbanceReading:
     """Return the current counters of this process and of `cpus`."""
-    return DisturbanceReading(_threads(), stolen_in(Path("/proc/stat").read_text(), {f"cpu{cpu}" for cpu in cpus}))
+    stolen = stolen_in(Path("/proc/stat").read_text(), {f"cpu{cpu}" for cpu in cpus})
+    return DisturbanceReading(_threads(), stolen, time.monotonic_ns())
 
 
 def held_up_ns(before: DisturbanceReading, after: DisturbanceReading, cpus: int) -> int | None:
@@ -37,13 +46,21 @@ def held_up_ns(before: DisturbanceReading, after: DisturbanceReading, cpus: int)
     """
     if before.threads is None or after.threads is None:
         return None
-    deltas = [
-        (ran - before.threads.get(thread, (0, 0))[0], waited - before.threads.get(thread, (0, 0))[1])
-        for thread, (ran, waited) in after.threads.items()
-    ]
-    deltas.sort(reverse=True)
+    deltas = sorted(_deltas(before.threads, after.threads), reverse=True)
     waited = max((waited for _, waited in deltas[:cpus]), default=0)
     return max(0, waited - sum(ran for ran, _ in deltas[cpus:]))
+
+
+def stopped_ns(before: DisturbanceReading, after: DisturbanceReading) -> int | None:
+    """Return how long this process was stopped, by SIGSTOP or with its container, in ns; None where the kernel does not
+    count. For a process that computes all the time: nothing else keeps its busiest thread from running and from waiting
+    for a CPU. A rank also waits for other ranks.
+    """
+    if before.threads is None or after.threads is None:
+        return None
+    duration_ns = after.now_ns - before.now_ns
+    idle_ns = duration_ns - max((sum(times) for times in _deltas(before.threads, after.threads)), default=0)
+    return idle_ns if idle_ns > max(STOPPED_FRACTION * duration_ns, SHORTEST_STOP_NS) else 0
 
 
 def stolen_ns(before: DisturbanceReading, after: DisturbanceReading) -> int | None:
@@ -51,6 +68,12 @@ def stolen_ns(before: DisturbanceReading, after: DisturbanceReading) -> int | No
     if before.stolen is None or after.stolen is None:
         return None
     return max((after.stolen[cpu] - before.stolen.get(cpu, 0) for cpu in after.stolen), default=0)
+
+
+def _deltas(before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return how long each thread ran and waited in between."""
+    start = {thread: before.get(thread, (0, 0)) for thread in after}
+    return [(ran - start[thread][0], waited - start[thread][1]) for thread, (ran, waited) in after.items()]
 
 
 def _threads() -> dict[str, tuple[int, int]] | None:

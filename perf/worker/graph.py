@@ -10,6 +10,7 @@ from perf.worker import disturbance
 from perf.worker.count import cost_of, operators_of
 from perf.worker.graph_surgery import SUBSTITUTE, cut, load_symbol
 from perf.worker.passes.injection import with_extra_work
+from perf.worker.passes.profiled import ProfiledPasses
 from perf.worker.passes.training_step import TrainingStep, with_loss
 from perf.worker.proof import peak_memory_bytes, restart_peak_memory
 from perf.worker.records import Records, best_of
@@ -30,6 +31,7 @@ class Graph:
         self._executor: Any = None
         self._records: Any = None
         self._trains = False
+        self._profiled: Any = None
         self._pass: Callable[[], None] = self._forward
 
     def load(
@@ -112,7 +114,7 @@ class Graph:
 
         Every array is bound as it was loaded: shape and type inference would turn a quantised weight into FP32.
         """
-        self._executor = None
+        self._executor = self._profiled = None
         restart_peak_memory()
         draw = np.random.RandomState(seed)
         self._inputs = (
@@ -135,7 +137,7 @@ class Graph:
 
     def unbind(self) -> dict[str, Any]:
         """Free the binding's memory, and return the process's peak memory since it was bound."""
-        self._executor = None
+        self._executor = self._profiled = None
         mx.nd.waitall()
         return {"peak_memory_bytes": peak_memory_bytes()}
 
@@ -155,8 +157,8 @@ class Graph:
     ) -> dict[str, Any]:
         """Time passes; with `hold`, continue until the next line on `requests` says that every instance has enough.
 
-        Returns the passes (`passes_ns`) and how long other programs held them up, in ns; null where the kernel does not
-        count that.
+        Returns the passes (`passes_ns`) and how long other programs held them up, or whoever stopped this process, in
+        ns; null where the kernel does not count that.
         """
         before = disturbance.read(self._cpus)
         passes = timed_passes(
@@ -167,11 +169,22 @@ class Graph:
             hold=Hold(requests, announce) if hold else None,
         )
         after = disturbance.read(self._cpus)
+        held_up = (disturbance.held_up_ns(before, after, len(self._cpus)), disturbance.stopped_ns(before, after))
         return {
             "passes_ns": passes,
-            "held_up_ns": disturbance.held_up_ns(before, after, len(self._cpus)),
+            "held_up_ns": max((ns for ns in held_up if ns is not None), default=None),
             "stolen_ns": disturbance.stolen_ns(before, after),
         }
+
+    def profile(self, passes: int, folder: str) -> dict[str, Any]:
+        """Run passes under MXNet's profiler (perf.worker.passes.profiled)."""
+        turn: dict[str, Any] = self._profiled_passes().turn(passes, folder)
+        return turn
+
+    def mark(self, passes: int) -> dict[str, Any]:
+        """Run passes that mark in MKL-DNN's trace where each operator ends."""
+        self._profiled_passes().mark(passes)
+        return {}
 
     def save_outputs(self, path: str) -> dict[str, Any]:
         """Run one pass and write its outputs to an .npz file as out0, out1, ..."""
@@ -251,6 +264,12 @@ class Graph:
         if extra_work > 0:
             self._pass = with_extra_work(self._forward, extra_work)
         return {"operators": operators_of(self._symbol)}
+
+    def _profiled_passes(self) -> Any:
+        if self._profiled is None:
+            names = [operator["name"] for operator in operators_of(self._symbol)]
+            self._profiled = ProfiledPasses(self._pass, self._bound(self._symbol), names, self._cpus)
+        return self._profiled
 
     def _forward(self) -> None:
         for output in self._executor.forward(is_train=False):

@@ -9,6 +9,7 @@ from typing import Any
 
 _PAGES = re.compile(r"\bN(\d+)=(\d+)")
 _PAGE_KB = re.compile(r"kernelpagesize_kB=(\d+)")
+_ONLINE = Path("/sys/devices/system/cpu/online")
 
 
 def cpus_of(task: str) -> str:
@@ -18,20 +19,15 @@ def cpus_of(task: str) -> str:
 
 
 def proof_of_pinning(launch_cpus: str) -> dict[str, Any]:
-    """Return every thread's CPUs, the memory policies in force (policy: mappings), where the anonymous pages are (node:
-    KiB), and `launch_cpus`, the CPU mask that this process started with (perf.machine.proof).
+    """Return every thread's CPUs, the CPUs that are online, the memory policies in force (policy: mappings), where the
+    anonymous pages are (node: KiB), and `launch_cpus`, this process's CPU mask at its start (perf.machine.proof).
     """
-    threads = dict(_threads())
+    cpus = {"launch_cpus": launch_cpus, "thread_cpus": dict(_threads()), "online_cpus": _ONLINE.read_text().strip()}
     try:
         policies, anonymous_kb = summarise_numa_maps(Path("/proc/self/numa_maps").read_text())
     except FileNotFoundError:  # a kernel without NUMA
-        return {"launch_cpus": launch_cpus, "thread_cpus": threads, "policies": None, "anonymous_kb": None}
-    return {
-        "launch_cpus": launch_cpus,
-        "thread_cpus": threads,
-        "policies": policies,
-        "anonymous_kb": anonymous_kb,
-    }
+        return {**cpus, "policies": None, "anonymous_kb": None}
+    return {**cpus, "policies": policies, "anonymous_kb": anonymous_kb}
 
 
 def _threads() -> Iterator[tuple[str, str]]:

@@ -1,5 +1,7 @@
 """Where the cache is, and who may write to it."""
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -9,7 +11,9 @@ import pytest
 from perf import cache as room
 from perf.cache import cache_folder, locked, remove_leftovers, unfinished
 from perf.errors import PerfError
+from perf.files import ROOT
 from tests.conftest import SmallDisk
+from tests.support.denied import DENIED
 
 
 @pytest.fixture
@@ -68,3 +72,39 @@ def test_leftovers_are_removed_unless_a_session_uses_them(tmp_path: Path) -> Non
     with filelock.FileLock(tmp_path / "zoo-3.lock"):
         remove_leftovers(tmp_path, "mkl-1")
     assert [folder.exists() for folder in (mine, dead, alive, finished)] == [False, False, True, True]
+
+
+HOLD = """
+import os, sys, warnings
+from pathlib import Path
+from perf.cache import locked, unusable
+
+warnings.simplefilter("ignore")  # filelock says that it uses files
+try:
+    with locked(Path(sys.argv[1]), "x", print):
+        print("held")
+        sys.stdout.flush()
+        if sys.argv[2:]:
+            os.kill(os.getpid(), 9)
+except OSError as error:
+    print(unusable(Path(sys.argv[1]), error).what)
+"""
+
+
+def printed_without_flock(error: str, *arguments: str) -> str:
+    """What `HOLD` prints where flock fails with this error."""
+    command = [sys.executable, str(DENIED), error, "flock", sys.executable, "-c", HOLD, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+
+
+@pytest.mark.slow
+def test_a_kernel_without_flock_locks_with_files_and_a_killed_session_releases_them(tmp_path: Path) -> None:
+    for arguments in ((), ("killed",), ()):
+        assert printed_without_flock("ENOSYS", str(tmp_path), *arguments) == "held\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("error", "reason"), [("ENOLCK", "No locks available"), ("EOPNOTSUPP", "Operation not supp")])
+def test_a_file_system_without_flock_is_named(tmp_path: Path, error: str, reason: str) -> None:
+    what = printed_without_flock(error, str(tmp_path))
+    assert what.startswith(f"the file system of the cache cannot lock files (flock): {reason}")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from perf.files import ROOT, put_in_place, write_whole
+from perf.files import ROOT, disk_problem, put_in_place, write_whole
+from tests.conftest import SmallDisk
 
 
 @contextmanager
@@ -155,3 +156,28 @@ def test_threads_may_decode_a_type_for_the_first_time() -> None:
         [sys.executable, "-c", FIRST_DECODING], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (finished.returncode, finished.stderr) == (0, "")
+
+
+def test_a_full_disk_behind_an_unnamed_file_is_described() -> None:
+    with pytest.raises(OSError, match="No space left") as caught, Path("/dev/full").open("w", buffering=1) as full:
+        full.write("x\n")
+    problem = disk_problem(caught.value)
+    assert problem is not None
+    assert problem.what == "cannot be written: No space left on device"
+    assert problem.subject == "standard output, or a temporary file in the folder TMPDIR"
+
+
+def test_a_read_only_disk_is_described_with_the_file(small_disk: SmallDisk) -> None:
+    folder, make_read_only = small_disk
+    make_read_only()
+    with pytest.raises(OSError, match="Read-only") as caught:
+        (folder / "file").touch()
+    problem = disk_problem(caught.value)
+    assert problem is not None
+    assert problem.subject == str(folder / "file")
+
+
+def test_other_failures_are_not_put_down_to_the_disk() -> None:
+    with pytest.raises(OSError, match="No such file") as caught:
+        Path("/nowhere/file").read_text()
+    assert disk_problem(caught.value) is None

@@ -188,7 +188,7 @@ def test_a_damaged_file_is_read_or_named(tmp_path: Path, name: str, damages: lis
 def test_a_damaged_manifest_is_removed_without_an_error(tmp_path: Path, hostile: str) -> None:
     (tmp_path / "network").mkdir()
     (tmp_path / "network" / MANIFEST).write_bytes(HOSTILE[hostile])
-    assert verified_manifest(tmp_path / "network", []) is None
+    assert verified_manifest(tmp_path / "network", [], {}, print) is None
     assert not (tmp_path / "network").exists()
 
 

@@ -28,6 +28,7 @@ from perf.runs.night.plan import check_archive
 from tests.support.wheels import wheel
 from tests.unit.cnn.symbols.made_networks import PARAMS, params_bytes, symbol_text
 
+SETTINGS = {"seed": 1}
 NETWORK = "resnet18_v1-0123456789ab"
 FILES = {"fp32.json": symbol_text().encode(), "fp32.params": params_bytes()}
 LOCK = b"""[[package]]
@@ -73,7 +74,7 @@ def _network(folder: Path, path: Path) -> object:
     """Verify a prepared network: a damaged one is removed, so it is written again for the next input."""
     made = folder / NETWORK
     changed = {name: (made / name).read_bytes() for name in (*FILES, MANIFEST)}
-    manifest = verified_manifest(made, list(FILES))
+    manifest = verified_manifest(made, list(FILES), SETTINGS, lambda _: None)
     made.mkdir(exist_ok=True)
     for name, content in changed.items():
         (made / name).write_bytes(content)
@@ -88,7 +89,7 @@ def _manifest(files: Mapping[str, bytes], folder: Path) -> bytes:
     for name, content in files.items():
         (folder / name).write_bytes(content)
     digests = {name: sha256(folder / name) for name in files}
-    return json.dumps({"recipe": {"seed": 1}, "sha256": digests, "found": {"image_size": 224}}).encode()
+    return json.dumps({"recipe": SETTINGS, "sha256": digests, "found": {"image_size": 224}}).encode()
 
 
 def _symbol(_: Path, path: Path) -> None:

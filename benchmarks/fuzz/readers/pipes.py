@@ -3,7 +3,7 @@
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from perf.runs.night.issue import OpenIssue
 from perf.worker.rank.horovod_trace import activities_ns
 from tests.support.fakes import build, facts
 
-REPLIES: tuple[tuple[type[msgspec.Struct], Mapping[str, Any]], ...] = (
+REPLIES: Sequence[tuple[Any, dict[str, Any]]] = (
     (Ready, {"pid": 1234}),
     (Loaded, {"operators": [{"name": "conv0", "op": "Convolution", "quantized": False, "inside": []}]}),
     (Counted, {"layers": [{"name": "c", "multiply_adds": 9, "weights": 3, "inputs": 4, "outputs": 2}],
@@ -129,7 +129,7 @@ def _comments(_: Path, path: Path) -> None:
         read_state(decoded_output(line, Comment, "a comment", subject="gh", next_step="update gh").body)
 
 
-def _issues(_: Path, path: Path) -> None:
+def _issues(_folder: Path, path: Path) -> None:
     listed = path.read_text(errors="replace")
     for issue in decoded_output(listed, list[OpenIssue], "the answer", subject="gh", next_step="update gh"):
         if issue.subject is not None:

@@ -80,13 +80,14 @@ def obtain(task: ZooTask, zoo: Build, threads: int, cache: Path, say: Callable[[
         "zoo": zoo.folder.name,  # identifies the lock's content, including GluonCV's version
         "threads": threads,  # sums round differently
     }
-    key = hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()[:12]
+    content = msgspec.json.encode(settings, order="sorted")
+    key = hashlib.sha256(content).hexdigest()[:12]
     networks, name = cache / FOLDER, f"{task.name}-{key}"
     try:
         networks.mkdir(parents=True, exist_ok=True)
         with locked(networks, name, say):
             remove_leftovers(networks, name)
-            manifest = verified_manifest(networks / name, task.files)
+            manifest = verified_manifest(networks / name, task.files, msgspec.json.decode(content), say)
             if manifest is None:
                 say(task.progress)
                 manifest = _make(task, settings, networks, name, zoo)
@@ -95,15 +96,36 @@ def obtain(task: ZooTask, zoo: Build, threads: int, cache: Path, say: Callable[[
     return networks / name, manifest
 
 
-def verified_manifest(folder: Path, files: Sequence[str]) -> Manifest | None:
-    """Return a folder's manifest if all files have the digests in it; otherwise remove the folder and return None."""
+def verified_manifest(
+    folder: Path, files: Sequence[str], settings: Mapping[str, Any], say: Callable[[str], None]
+) -> Manifest | None:
+    """Return a folder's manifest if it was made with these settings, as in JSON, and all files have its digests; None
+    where there is no folder. Otherwise say what is wrong, remove the folder and return None.
+    """
+    if not folder.exists():
+        return None
     try:
         manifest = read_json(folder / MANIFEST, Manifest)
-        if all(sha256(folder / name) == manifest.sha256.get(name) for name in files):
+        problem = _difference(folder, files, settings, manifest)
+    except PerfError as error:
+        problem = f"{MANIFEST} {error.what}"
+    else:
+        if problem is None:
             return manifest
-    except (FileNotFoundError, PerfError):
-        pass
+    say(f"{folder.name}: it is not used, and made again, because {problem}")
     shutil.rmtree(folder, ignore_errors=True)
+    return None
+
+
+def _difference(folder: Path, files: Sequence[str], settings: Mapping[str, Any], manifest: Manifest) -> str | None:
+    """Return in what a folder differs from its manifest, or that from what was asked for; None if in nothing."""
+    if manifest.settings != settings:
+        return f"{MANIFEST} is that of other settings"
+    for name in files:
+        if not (folder / name).is_file():
+            return f"{name} is missing"
+        if sha256(folder / name) != manifest.sha256.get(name):
+            return f"{name} was changed: its sha256 is not the one in {MANIFEST}"
     return None
 
 

@@ -3,20 +3,10 @@
 from collections.abc import Iterable, Mapping
 
 from perf.measure.workers.replies import GraphNode
+from perf.profile.operators import SHORT_NAMES, kind_of, layer_name
 
-# The names of operators in a kind such as "conv+bn+relu". All other operators keep MXNet's name.
-SHORT_NAMES = {
-    "Convolution": "conv",
-    "FullyConnected": "fc",
-    "BatchNorm": "bn",
-    "Activation": "relu",
-    "clip": "relu6",
-    "elemwise_add": "sum",
-    "broadcast_add": "sum",
-}
 # Operators that fusion can include in a subgraph.
 FUSIBLE = frozenset(SHORT_NAMES) - {"clip"}
-QUANTISED = "_contrib_quantized_"
 
 # Names of layers by kind. A layer has the name of the original network's operator whose output it computes.
 LayersByKind = Mapping[str, tuple[str, ...]]
@@ -29,25 +19,6 @@ def layers_by_kind(nodes: Iterable[GraphNode]) -> LayersByKind:
         if node.inside or node.quantized or node.op in FUSIBLE:
             kinds.setdefault(kind_of(node), []).append(layer_name(node))
     return {kind: tuple(kinds[kind]) for kind in sorted(kinds)}
-
-
-def kind_of(node: GraphNode) -> str:
-    """Return the kind of a layer.
-
-    It is "conv+bn+relu" for a subgraph, "int8 conv+bn+relu" for a quantised subgraph, "int8 pooling" for a quantised
-    operator, and "unfused bn" for any other.
-    """
-    if node.inside:
-        kind = "+".join(SHORT_NAMES.get(op, op) for op, _ in node.inside)
-        return f"int8 {kind}" if node.quantized else kind
-    if node.quantized:
-        return f"int8 {node.op.removeprefix(QUANTISED)}"
-    return f"unfused {SHORT_NAMES.get(node.op, node.op)}"
-
-
-def layer_name(node: GraphNode) -> str:
-    """Return the operator, before fusion and quantisation, whose output this node computes."""
-    return node.inside[-1][1] if node.inside else node.name.removeprefix("quantized_")
 
 
 def layer_differences(layers: LayersByKind, stored: LayersByKind) -> list[str]:

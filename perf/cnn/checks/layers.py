@@ -7,7 +7,6 @@ from dataclasses import replace
 from perf.cnn.checks.defects import layer_defects
 from perf.cnn.checks.drift import energy, ratio_db, sqnr_db
 from perf.cnn.checks.floors import LayerLoss
-from perf.cnn.checks.fusion import layer_name
 from perf.cnn.checks.noise import expected_noise
 from perf.cnn.checks.symbol import read_layers
 from perf.cnn.networks import INPUT, catalogue, images_of
@@ -16,6 +15,7 @@ from perf.measure.family import Resources
 from perf.measure.plan import Plan, Program, Variant
 from perf.measure.workers.inspection import Arrays, inspect_layers, parameters_of
 from perf.measure.workers.replies import GraphNode
+from perf.profile.operators import layer_name
 
 # Fewer than for outputs: all activations of a network take 50 to 300 MB an image.
 LAYER_IMAGES = 4

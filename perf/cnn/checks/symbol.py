@@ -12,9 +12,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from perf.cnn.checks.fusion import QUANTISED
 from perf.errors import PerfError
 from perf.files import read_json
+from perf.profile.operators import QUANTISED
 
 ArrayShape = Sequence[int]
 Attributes = Mapping[str, str]

@@ -87,13 +87,15 @@ class Proof(msgspec.Struct):
     """Where the worker runs; perf.machine.proof checks it.
 
     launch_cpus: the CPUs that the main thread was allowed at its start, such as "0-3".
-    thread_cpus: the CPUs that each thread was allowed after warm-up, by thread id.
+    thread_cpus: the CPUs that each thread is allowed, by thread id.
+    online_cpus: the CPUs of its host that are online.
     policies: how many mappings have each memory policy; None when the kernel has no numa_maps.
     anonymous_kb: the anonymous memory on each node, by node, in kB; None when the kernel has no numa_maps.
     """
 
     launch_cpus: str
     thread_cpus: dict[str, str]
+    online_cpus: str
     policies: dict[str, int] | None
     anonymous_kb: dict[str, int] | None
 
@@ -111,7 +113,7 @@ class Passes(msgspec.Struct):
     """Timed passes.
 
     passes_ns: start and end of each, in ns on a clock that all processes share.
-    held_up_ns: how long other programs held up the worker; None where the kernel does not count that.
+    held_up_ns: how long other programs held up the worker, or it was stopped; None where the kernel does not count it.
     stolen_ns: how long the hypervisor did; None where the kernel does not count that.
     """
 
@@ -128,6 +130,23 @@ class Passes(msgspec.Struct):
     def lost_share(self) -> float | None:
         """Return the fraction of these passes' time that other programs took (perf.measure.results)."""
         return lost_share(self.held_up_ns, self.stolen_ns, self.passes_ns[-1][1] - self.passes_ns[0][0])
+
+
+class Profiled(msgspec.Struct):
+    """What MXNet's profiler saw of some passes.
+
+    operators: the names of the operators, in the order in which they ran.
+    passes_ns: the durations of plain passes, without the profiler, in ns.
+    overhead_ns: the time of each plain pass in which no operator ran, in ns; of as many passes, under the profiler.
+    operators_ns: the durations of the operators in each pass in which they ran one by one, in ns.
+    threads: how many threads computed; None where the kernel does not count that.
+    """
+
+    operators: list[str]
+    passes_ns: list[int]
+    overhead_ns: list[int]
+    operators_ns: list[list[int]]
+    threads: int | None
 
 
 class Freed(msgspec.Struct):

@@ -21,6 +21,7 @@ from perf.measure.workers.replies import (
     GraphNode,
     Loaded,
     Passes,
+    Profiled,
     Proof,
     Ready,
     WarmedUp,
@@ -118,7 +119,11 @@ class WorkerGroup:
         self._ask_all(Done, "bind", inputs=workload.inputs, scales=workload.scales, seed=SEED, arrays=path)
 
     def finish(self) -> int:
-        """Free the binding; return the instances' peak memory since it was bound, summed, in bytes."""
+        """Free the binding; return the instances' peak memory since it was bound, summed, in bytes.
+
+        Raises WorkerError when an instance does not run where it was placed: a CPU may have been taken away meanwhile.
+        """
+        self._prove_pinning()
         return sum(reply.peak_memory_bytes for reply in self._ask_all(Freed, "unbind"))
 
     def warm_up(self, effort: Effort) -> WarmUp:
@@ -157,6 +162,14 @@ class WorkerGroup:
     def save_parameters(self, path: Path) -> None:
         """Let the first instance write the program's parameters to an .npz file, by name."""
         self._instances[0].ask(Done, "save_parameters", path=str(path))
+
+    def profile(self, passes: int, folder: Path) -> Profiled:
+        """Let the first instance run passes under MXNet's profiler, which writes into the folder."""
+        return self._instances[0].ask(Profiled, "profile", passes=passes, folder=str(folder))
+
+    def mark(self, passes: int) -> None:
+        """Let the first instance run passes that mark in MKL-DNN's trace where each operator ends."""
+        self._instances[0].ask(Done, "mark", passes=passes)
 
     def run(self, effort: Effort) -> Slot:
         """Time one slot: start all instances at once, and count the passes that ran while all of them were running."""

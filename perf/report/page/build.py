@@ -24,6 +24,7 @@ from perf.report.page.data import (
 )
 from perf.report.page.figures import figures_of
 from perf.report.page.roofline import roofline_of
+from perf.report.page.samples import ARM
 from perf.report.page.source import Compared
 from perf.report.page.svg import interval_text
 from perf.runs.groups import RunVerdicts
@@ -119,6 +120,7 @@ def page_of(compared: Compared, judged: Judged, history: HistoryView | None = No
         environment=_environment(compared),
         settings=context.settings,
         history=history,
+        explanations={name: case.explanation for name, case in compared.run.cases.items() if case.explanation},
     )
 
 
@@ -178,15 +180,20 @@ def _worst(rows: Sequence[CaseRow], findings: Sequence[Finding]) -> list[Worst]:
 
 
 def _one_sided(rows: Sequence[CaseRow]) -> list[str]:
-    """Warn when most changes point in one direction: many cases seldom become slower, or faster, at the same time."""
-    changes = [row.change.value for row in rows if row.change is not None and row.change.value != 1]
+    """Warn when most changes point in one direction: many cases seldom become slower, or faster, at the same time. The
+    machine and the reference cannot be the cause side by side.
+    """
+    moved = [row for row in rows if row.change is not None and row.change.value != 1]
+    changes = [row.change.value for row in moved if row.change is not None]
     losses = sum(change < 1 for change in changes)
     if len(changes) < LEAST_CHANGES or binomtest(losses, len(changes)).pvalue >= ONE_SIDED:
         return []
     side, number = ("slower", losses) if losses > len(changes) / 2 else ("faster", len(changes) - losses)
+    side_by_side = all(row.change_over == ARM for row in moved)
+    causes = "one change of all their stacks, or of" if side_by_side else "the machine, the reference or"
     return [
-        f"{number} of {counted(len(changes), 'change')} point in one direction ({side}): a sign of the machine, the "
-        "reference or the measuring code rather than of separate changes."
+        f"{number} of {counted(len(changes), 'change')} point in one direction ({side}): a sign of {causes} the "
+        "measuring code, rather than of separate changes."
     ]
 
 

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from perf.runs.explanation import Explanation
+
 # The version of the embedded data. A change that a reader of the old ones cannot read gets the next number.
 PAGE_SCHEMA = 2
 
@@ -294,3 +296,4 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     history: Annotated[HistoryView | None, Meta(description="history of the class; null if it was not looked at")] = (
         None
     )
+    explanations: Annotated[dict[str, Explanation], Meta(description="time of changed cases by operator")] = {}

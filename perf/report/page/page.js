@@ -93,6 +93,17 @@
     if (target) target.scrollIntoView({ block: "center" });
     else if (location.hash.includes("=")) document.getElementById("cases").scrollIntoView();
   }
+  // Links to a section leave the address, and so what is chosen in it, as it is.
+  for (const link of document.querySelectorAll('a[href^="#"]:not([href*="="])')) {
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      const section = document.getElementById(link.hash.slice(1));
+      section.tabIndex = -1; // the next press of Tab goes on from there
+      section.focus({ preventScroll: true });
+      section.scrollIntoView();
+    });
+  }
   window.addEventListener("hashchange", follow);
   if (location.hash.includes("=")) follow();
   else apply();

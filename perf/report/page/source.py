@@ -11,6 +11,7 @@ from perf.facts import CaseFacts
 from perf.files import UNREADABLE, read_json
 from perf.limits.roofline import Bound
 from perf.measure.results import StopReason
+from perf.runs.explanation import Explanation
 from perf.runs.record import RatioEstimate
 from perf.runs.schema import STEP, StoredCase, StoredRun
 from perf.runs.session.run import MeasuredContext
@@ -23,7 +24,7 @@ class ReportedCase(StoredCase, frozen=True, kw_only=True):
     the page shows. Runs of earlier versions may lack them.
 
     `facts`, `speedup`, `efficiency`, `throughput_items_per_s`, `invocations`, `blocks`, `blocks_disturbed`, `verdict`,
-    `confirmations`, `stopped`, `slots`, `gflop_per_s`, `instances` and `bound` are as in the record.
+    `confirmations`, `stopped`, `slots`, `gflop_per_s`, `instances`, `bound` and `explanation` are as in the record.
     """
 
     facts: CaseFacts | None = None
@@ -40,6 +41,7 @@ class ReportedCase(StoredCase, frozen=True, kw_only=True):
     gflop_per_s: float | None = None
     instances: int | None = None
     bound: Bound | None = None
+    explanation: Explanation | None = None
 
 
 class ReportedBenchmark(msgspec.Struct, frozen=True):

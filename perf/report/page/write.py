@@ -11,6 +11,7 @@ from perf.errors import PerfError
 from perf.files import read_text, write_whole
 from perf.report.page.data import CaseRow, Interval, Page
 from perf.report.page.nights import nights_svg
+from perf.report.page.operators import operators_svg
 from perf.report.page.roofline import roofline_svg
 from perf.report.page.svg import figure_svg, interval_text, samples_svg
 
@@ -44,6 +45,7 @@ def rendered(page: Page) -> str:
         roofline_svg=roofline_svg,
         samples_svg=samples_svg,
         nights_svg=nights_svg,
+        operators_svg=operators_svg,
         filters={name: _choices(page.cases, name) for name in FILTERS},
     )
 

@@ -141,7 +141,7 @@ def _touched(changed: Sequence[ChangedFile]) -> Iterator[str]:
     if outside:
         count = counted(len(outside), "file")
         yield f"a stored run changes together with {count} outside {BASELINES}: {_listed(outside)}"
-    rules = [f.path for f in changed if f.path == TOLERANCES or PurePosixPath(f.path).name == ANCHOR]
+    rules = [f.path for f in changed if f.path not in outside and not STORED_RUN.fullmatch(f.path)]
     if rules:
         yield f"a stored run changes together with what it is judged by: {_listed(rules)}"
 

@@ -70,3 +70,22 @@ def trainer_of(net: Any, optimizer: Mapping[str, float], schedule: Mapping[str, 
     )
     sgd = mx.optimizer.create("sgd", **{**optimizer, "lr_scheduler": rates})
     return hvd.DistributedTrainer(net.collect_params(), sgd)
+
+
+def momenta_of(trainer: Any) -> dict[str, Any]:
+    """Return the momentum of each parameter that a trainer has updated, as a numpy array, by the parameter's name.
+
+    Gluon's own way to keep them, `save_states`, writes a pickle, which runs whatever it names when it is read.
+    """
+    (updater,) = trainer._updaters  # noqa: SLF001 - there is no other way to them
+    return {trainer._params[index].name: state.asnumpy() for index, state in updater.states.items()}  # noqa: SLF001
+
+
+def continue_updates(trainer: Any, updates: int, momenta: Mapping[str, Any]) -> None:
+    """Let a new trainer continue after this number of updates, with these momenta: numpy arrays by parameter's name."""
+    trainer.optimizer.begin_num_update = trainer.optimizer.num_update = updates
+    (updater,) = trainer._updaters  # noqa: SLF001 - see `momenta_of`
+    for index, parameter in enumerate(trainer._params):  # noqa: SLF001
+        if parameter.name in momenta:
+            updater.states[index] = mx.nd.array(momenta[parameter.name])
+            updater.states_synced[index] = True

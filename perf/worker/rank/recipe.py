@@ -1,7 +1,6 @@
 """A rank program: the recipe for ImageNet on record files, with top-1 and a checkpoint after each epoch."""
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -12,11 +11,21 @@ import numpy as np
 from mxnet import autograd, gluon
 
 from perf.worker.rank.heartbeat import Heartbeat
-from perf.worker.rank.network import broadcast, broadcast_statistics, digest, model_of, trainer_of
+from perf.worker.rank.network import (
+    broadcast,
+    broadcast_statistics,
+    continue_updates,
+    digest,
+    model_of,
+    momenta_of,
+    trainer_of,
+)
 
 # Mean and standard deviation of ImageNet's pixels by channel, as in Horovod's own example.
 MEAN = {"mean_r": 123.68, "mean_g": 116.779, "mean_b": 103.939}
 DEVIATION = {"std_r": 58.393, "std_g": 57.12, "std_b": 57.375}
+# What the name of a parameter's momentum begins with in a checkpoint.
+MOMENTUM = "momentum of "
 
 
 def run(
@@ -144,37 +153,34 @@ def _top1(net: Any, images: Any, heartbeat: Heartbeat) -> float:
 def _resume(path: Path, net: Any, trainer: Any) -> list[list[float]]:
     """Give all ranks the parameters, momenta and schedule of rank 0's checkpoint, or without one its parameters.
 
-    Returns the accuracies of the checkpoint's epochs.
+    Returns the accuracies of the checkpoint's epochs. Nothing in a checkpoint can run: it holds arrays only.
     """
     curve: list[list[float]] = []
-    states = b""
+    updates, momenta = 0, {}
     if hvd.rank() == 0 and path.exists():
         try:
-            with np.load(path) as saved:
-                curve, states = saved["curve"].tolist(), saved["states"].tobytes()
+            with np.load(path, allow_pickle=False) as saved:
+                curve, updates = saved["curve"].tolist(), int(saved["updates"])
                 for name, parameter in net.collect_params().items():
-                    parameter.set_data(saved[name.removeprefix(net.prefix)])
+                    own = name.removeprefix(net.prefix)
+                    parameter.set_data(saved[own])
+                    if parameter.grad_req != "null":
+                        momenta[name] = saved[MOMENTUM + own]
         except (OSError, ValueError, KeyError, EOFError, BadZipFile, AssertionError) as error:
             raise RuntimeError(f"the checkpoint {path} cannot be used ({error}): remove it to start over") from error
-    curve, states = hvd.broadcast_object((curve, states), root_rank=0)
+    curve, updates, momenta = hvd.broadcast_object((curve, updates, momenta), root_rank=0)
     broadcast(net)
-    if states:
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(states)
-            file.flush()
-            trainer.load_states(file.name)
+    continue_updates(trainer, updates, momenta)
     return curve
 
 
 def _write_checkpoint(path: Path, net: Any, trainer: Any, curve: list[list[float]]) -> None:
     """Write a checkpoint, completely or not at all."""
     arrays = {name.removeprefix(net.prefix): p.data().asnumpy() for name, p in net.collect_params().items()}
-    with tempfile.NamedTemporaryFile() as file:
-        trainer.save_states(file.name)
-        states = np.frombuffer(Path(file.name).read_bytes(), dtype=np.uint8)
+    arrays |= {MOMENTUM + name.removeprefix(net.prefix): momentum for name, momentum in momenta_of(trainer).items()}
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as stream:
-        np.savez(stream, states=states, curve=np.array(curve), **arrays)
+        np.savez(stream, updates=trainer.optimizer.num_update, curve=np.array(curve), **arrays)
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(path)

@@ -15,6 +15,7 @@ import pytest
 from perf.builds import Build, build_with_content, environment, process_environment, provision
 from perf.builds.install import install
 from perf.builds.spec import BuildSpec
+from perf.cache import locked
 from perf.errors import PerfError
 from perf.files import ROOT
 from perf.machine import read_machine
@@ -166,6 +167,16 @@ def test_an_interrupted_installation_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         provision("native", override=None, cache=empty_cache, say=said.append)
     assert kept(empty_cache) == []
+
+
+def test_a_cached_build_that_another_session_checks_is_not_waited_for(
+    native: Build, cache: Path, said: list[str]
+) -> None:
+    """It is asked for in a thread, which Ctrl-C would not end."""
+    with locked(cache / "builds", native.folder.name, said.append):
+        assert environment.cached_build("native", override=None, cache=cache, say=said.append) is None
+    assert environment.cached_build("native", override=None, cache=cache, say=said.append) == native
+    assert said == []
 
 
 def test_two_sessions_at_once_share_one_build(empty_cache: Path) -> None:

@@ -79,6 +79,8 @@ def test_two_processes_at_once_prepare_a_truncated_file_once(
     assert one == other
     assert one.folder == tiny.folder
     assert sorted([*one_said, *other_said]) == [
+        f"{tiny.folder.name}: it is not used, and made again, because fp32.params was changed: its sha256 is not the "
+        f"one in {MANIFEST}",
         f"{tiny.folder.name}: waiting for another session that is making or checking it",
         "preparing cifar_resnet20_v1: export, calibration (naive), quantisation",
     ]

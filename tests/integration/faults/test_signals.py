@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from perf.builds import provision
+from perf.cache import cache_folder, locked
 from tests.integration.plugin.test_trouble import heard
 from tests.support.session import RECURRENT, Session, cache_of, run
 
@@ -47,6 +49,19 @@ def test_a_signal_ends_the_session_in_order_and_it_resumes(tmp_path: Path, name:
     resumed = run(tmp_path, *MKL, "--perf-resume")
     assert resumed.code == 0, resumed.output
     assert "Reusing 1 of 2 invocations" in resumed.output
+
+
+@pytest.mark.usefixtures("heard")
+def test_ctrl_c_ends_a_session_that_waits_for_a_build(tmp_path: Path) -> None:
+    cache = cache_folder(None)
+    build = provision("mkl", override=None, cache=cache, say=print)
+    with locked(cache / "builds", build.folder.name, print), Session(tmp_path, *MKL) as session:
+        session.wait_for(f"{build.folder.name}: waiting for another session that is making or checking it")
+        session.process.send_signal(signal.SIGINT)
+        finished = session.finish()
+    assert finished.code == pytest.ExitCode.INTERRUPTED, finished.output
+    assert "Traceback" not in finished.output
+    assert not list(tmp_path.glob("mxnet-perf-*"))
 
 
 @pytest.mark.slow

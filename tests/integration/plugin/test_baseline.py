@@ -119,6 +119,19 @@ def test_a_regression_fails_its_own_case_with_figures_changes_and_command(slowed
     assert "Traceback" not in finished.output
 
 
+def test_a_regression_is_explained_by_what_is_in_no_operator(slowed: Slowed) -> None:
+    """Extra work on purpose is in no operator of the network."""
+    said = slowed.finished.part(f"{LSTM_IN_MKL}: regressed by ", "\n____")
+    assert "\n  by operator: not accounted for: +" in said
+    assert "explained by operator, in " in slowed.finished.output
+    stored = json.loads(slowed.kept.read_text())["benchmarks"]
+    (info,) = (benchmark["extra_info"] for benchmark in stored if benchmark["name"].endswith(f"[{LSTM_IN_MKL}]"))
+    explanation = info["explanation"]
+    assert explanation["layers"][0]["name"] == "not accounted for"
+    assert explanation["culprits"] == 1
+    assert explanation["pass_ms"] > explanation["then_pass_ms"]
+
+
 def test_a_regression_has_its_change_in_junit_xml_and_what_was_not_run_is_not_judged(slowed: Slowed) -> None:
     items = properties(slowed.junit_xml)
     shown = items[f"test_inference[{LSTM_IN_MKL}]"]

@@ -1,10 +1,13 @@
 """--perf-train-rec from end to end, on small coloured images: reported, killed, and resumed."""
 
+import os
+import pickle
 import shutil
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -119,6 +122,29 @@ def wait_until_gone(token: str) -> None:
     while left(token):
         assert time.monotonic() < deadline, [psutil.Process(process.pid).cmdline() for process in left(token)]
         time.sleep(0.1)
+
+
+class Runs:
+    """Its pickle makes a folder when it is read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, (str(self.folder),)
+
+
+def test_nothing_in_a_checkpoint_runs(records: Mapping[str, Path], whole: Trained, tmp_path: Path) -> None:
+    """Momenta were kept as a pickle: whoever could write to the cache could run anything."""
+    mark = tmp_path / "ran"
+    states = np.frombuffer(pickle.dumps(Runs(mark)), dtype=np.uint8)
+    folder = cache_of(tmp_path) / "checkpoints"
+    folder.mkdir()
+    with np.load(whole[1]) as arrays:
+        np.savez(folder / whole[1].name, allow_pickle=False, **{**arrays, "states": states})
+    finished = run(tmp_path, *options(records))
+    assert finished.code == 0, finished.output
+    assert not mark.exists()
 
 
 def test_a_damaged_checkpoint_is_named_and_kept(records: Mapping[str, Path], whole: Trained, tmp_path: Path) -> None:

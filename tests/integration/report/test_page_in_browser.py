@@ -111,6 +111,18 @@ def test_filters_live_in_the_address(page: Path) -> None:
     assert acted(page, choose, family="dist") == ["#family=dist&variant=r2", ["train-resnet18_v1-b1-mkl-r2"]]
 
 
+def test_links_to_a_section_leave_the_filters_as_they_are(page: Path) -> None:
+    script = (
+        'const links = [...document.querySelectorAll(\'a[href^="#"]:not([href*="="])\')];'
+        "links.forEach(link => link.click());"
+        "const section = document.activeElement.id;"
+        f"return [links.length, location.hash, section, (() => {{ {SHOWN} }})()]"
+    )
+    links, address, section, names = acted(page, script, verdict="regressed")
+    assert links > 5
+    assert (address, section, names) == ("#verdict=regressed", "environment", [SLOWED])
+
+
 def test_the_table_sorts_in_both_directions_with_empty_cells_last(page: Path) -> None:
     click = "document.querySelector('[data-sort=ratio]').click();"
     values = (

@@ -214,3 +214,9 @@ def test_the_tolerance_that_the_case_was_marked_with_counts(marked: dict[str, To
     run = msgspec.structs.replace(measured.run, perf=context)
     step = judge().step(1, lambda *_: Measured(run, run.cases[CASE]))
     assert step.answer == answer
+
+
+def test_a_first_wheel_that_cannot_run_side_by_side_is_named_as_the_reason() -> None:
+    step = judge().step(1, lambda _wheel, _session: session([], problem="it did not start"))
+    assert step.answer == "undecided"
+    assert step.reason == "the first wheel could not run side by side: it did not start"

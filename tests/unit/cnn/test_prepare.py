@@ -20,6 +20,8 @@ from perf.errors import PerfError
 from perf.measure.plan import Plan, Program
 from tests.support.fakes import build, resources
 
+SETTINGS = {"network": "tiny", "draw": [1, 2.5]}
+
 
 def stamps(folder: Path) -> dict[str, tuple[int, int]]:
     return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.iterdir()}
@@ -36,14 +38,16 @@ def whole(tmp_path: Path) -> Path:
     folder.mkdir()
     for name in FILES:
         (folder / name).write_text(name * 10)
-    manifest = Manifest({}, {name: digest(folder / name) for name in FILES}, {})
+    manifest = Manifest(SETTINGS, {name: digest(folder / name) for name in FILES}, {})
     (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
     return folder
 
 
 def test_a_whole_folder_is_kept(whole: Path) -> None:
     before = stamps(whole)
-    assert verified_manifest(whole, FILES) is not None
+    said: list[str] = []
+    assert verified_manifest(whole, FILES, SETTINGS, said.append) is not None
+    assert said == []
     assert stamps(whole) == before
 
 
@@ -55,8 +59,20 @@ def test_a_damaged_folder_is_removed(whole: Path, name: str, damage: str) -> Non
     path.unlink()
     if damage != "missing":
         path.write_bytes({"truncated": content[:-1], "other content": b"x" * len(content), "empty": b""}[damage])
-    assert verified_manifest(whole, FILES) is None
+    said: list[str] = []
+    assert verified_manifest(whole, FILES, SETTINGS, said.append) is None
     assert not whole.exists()
+    (line,) = said
+    assert line.startswith(f"{whole.name}: it is not used, and made again, because {name} ")
+    assert verified_manifest(whole, FILES, SETTINGS, said.append) is None
+    assert said == [line], "what is missing is made, and nobody needs to know why"
+
+
+def test_the_folder_of_another_network_is_not_used_under_this_name(whole: Path) -> None:
+    said: list[str] = []
+    assert verified_manifest(whole, FILES, {"network": "another"}, said.append) is None
+    assert not whole.exists()
+    assert said == [f"{whole.name}: it is not used, and made again, because {MANIFEST} is that of other settings"]
 
 
 TRACEBACK = """

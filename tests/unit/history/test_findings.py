@@ -253,6 +253,20 @@ def test_a_case_is_cleared_when_it_was_judged_without_a_loss_or_accepted(folder:
     assert findings(folder).cleared(CASE), "accepted from the next night on"
 
 
+def test_a_loss_that_another_stack_of_the_reference_takes_out_of_sight_is_not_cleared(folder: Path) -> None:
+    loss = {"resnet50_v1-b1": -0.3}
+    after = [made_run(night, loss) for night in range(16, 22)]
+    for run in after:
+        for entry in run["benchmarks"]:
+            for over in entry["extra_info"]["samples"].values():
+                over["over"]["wheel"] = "e" * 64
+    fill(folder, [*nights(16, 10, loss), *after])
+    assert findings(folder).lost == []
+    assert not findings(folder).cleared(CASE)
+    (folder / ACCEPTED).write_text(ENTRY.format(since="2026-11-19"))
+    assert findings(folder).cleared(CASE)
+
+
 def test_a_case_with_too_few_nights_is_not_cleared(folder: Path) -> None:
     fill(folder, nights(3, 3))
     assert not findings(folder).cleared(CASE)

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from perf.judge.change import change_side_by_side
-from perf.judge.judgement import Judgement, Tolerance, judge_drift, judge_side_by_side
+from perf.judge.judgement import (
+    MAX_EVALUATIONS,
+    RUN_ERROR,
+    Judgement,
+    Tolerance,
+    judge_drift,
+    judge_side_by_side,
+)
 from perf.judge.speedup import ObservedRatio
 from perf.judge.variance_prior import NO_PRIOR, VariancePrior
 from tests.unit.judge.samples import MAYBE_PRIORS, OBSERVED, PRIORS, SAMPLE, SESSIONS, USUAL, shifted
@@ -162,12 +169,24 @@ def test_the_invocations_that_are_needed_exclude_the_resolution(count: int, sd: 
 
 
 def test_the_invocations_that_are_needed_exclude_the_tolerance_from_the_interval() -> None:
-    judgement = side_by_side([-0.015, 0.005, -0.035], NO_PRIOR)
+    judgement = side_by_side([-0.0105, -0.0085, -0.0125], NO_PRIOR, 1)
     assert judgement.kind == "inconclusive"
     assert judgement.needed is not None
-    distance = 0.015 + math.log(0.99)
-    assert stats.t.ppf(0.975, 2) * 0.02 / math.sqrt(judgement.needed) <= distance
-    assert stats.t.ppf(0.975, 2) * 0.02 / math.sqrt(judgement.needed - 1) > distance
+    distance = 0.0105 + math.log(0.99)
+    assert stats.t.ppf(0.975, 2) * 0.002 / math.sqrt(judgement.needed) <= distance
+    assert stats.t.ppf(0.975, 2) * 0.002 / math.sqrt(judgement.needed - 1) > distance
+
+
+def test_the_invocations_that_are_needed_make_the_change_significant() -> None:
+    """A loss whose interval is clear of the tolerance, but which is one of many comparisons."""
+    judgement = side_by_side([-0.059, -0.068, -0.05], NO_PRIOR, 15)
+    assert judgement.kind == "inconclusive"
+    assert judgement.change is not None
+    assert judgement.change.interval()[1] < 0.98
+    assert judgement.needed is not None
+    level = 1 - RUN_ERROR / (15 * MAX_EVALUATIONS)
+    assert stats.t.ppf(level, 2) * 0.009 / math.sqrt(judgement.needed) <= 0.059
+    assert stats.t.ppf(level, 2) * 0.009 / math.sqrt(judgement.needed - 1) > 0.059
 
 
 # Then and now

@@ -60,6 +60,8 @@ def test_a_limit_is_that_of_the_best_turn_of_all_instances() -> None:
 
 def test_an_instance_that_ended_early_leaves_no_limit() -> None:
     assert limit_of(FMA, [[reply(40)], []], ZEN3, 2, 2) is None
+    late = KernelReply("fp32_avx2", [ThreadReply(40, [(5.0, 6.0)], [3.0])])
+    assert limit_of(FMA, [[reply(40)], [late]], ZEN3, 2, 2) is None
     assert limit_of(FMA, [[reply(40)], [KernelReply("fp32_avx2", [], "refused")]], ZEN3, 2, 2) is None
 
 

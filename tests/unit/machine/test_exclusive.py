@@ -52,8 +52,7 @@ def test_who_waits_says_so_once_and_then_holds_it(name: str, said: list[str]) ->
     thread.join(10)
     assert entered.is_set()
     assert said == [
-        "waiting for another session that is measuring on this machine: "
-        f"process {os.getpid()} of user {os.getuid()} (--perf-when-busy)"
+        f"waiting for another session that is measuring on this machine: process {os.getpid()} of user {os.getuid()}"
     ]
 
 

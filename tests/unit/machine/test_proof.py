@@ -11,12 +11,14 @@ UNBOUND = Placement(0, 0, (0, 1), 2, "affinity", (), "numactl is not installed")
 BOUND_PROOF = {
     "launch_cpus": "4-7",
     "thread_cpus": {"10": "4-7", "11": "5", "12": "6-7"},
+    "online_cpus": "0-7",
     "policies": {"bind:1": 312},
     "anonymous_kb": {"1": 990, "0": 10},
 }
 UNBOUND_PROOF = {
     "launch_cpus": "0-1",
     "thread_cpus": {"10": "0-1"},
+    "online_cpus": "0-7",
     "policies": {"default": 80},
     "anonymous_kb": {"0": 500},
 }
@@ -45,6 +47,17 @@ def test_stray_threads_are_reported_once_per_mask() -> None:
     many, single = check_pinning(BOUND, BOUND_PROOF | {"thread_cpus": threads})
     assert "2 threads (first: 11) may run on CPUs 0-95, not only on 4-7" in many
     assert "1 thread (first: 13) may run on CPUs 8" in single
+
+
+@pytest.mark.parametrize(
+    ("online", "offline"),
+    [
+        ("0-5", "2 CPUs of its placement went offline: 6-7"),
+        ("0-3,5-7", "1 CPU of its placement went offline: 4"),
+    ],
+)
+def test_a_cpu_that_went_offline_is_a_problem(online: str, offline: str) -> None:
+    assert offline in problem(BOUND, BOUND_PROOF | {"online_cpus": online})
 
 
 @pytest.mark.parametrize("policy", ["default", "bind:0", "bind:0-1", "prefer:1", "interleave:0-1"])
@@ -77,7 +90,7 @@ def test_missing_or_malformed_evidence_proves_nothing(key: str, value: object) -
 
 
 def test_an_empty_proof_proves_nothing() -> None:
-    assert len(check_pinning(BOUND, {})) == len(check_pinning(UNBOUND, {})) == 4
+    assert len(check_pinning(BOUND, {})) == len(check_pinning(UNBOUND, {})) == 5
 
 
 def test_a_kernel_without_numa_has_no_memory_to_check() -> None:

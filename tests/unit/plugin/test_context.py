@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from perf.measure.tiers import effort_of
 from perf.plugin import context as room
-from perf.plugin.context import journal_conditions
+from perf.plugin.context import journal_conditions, session_name
 from perf.plugin.options import Options
 from perf.runs.schema import SCHEMA, RunContext
 from tests.support.fakes import build
@@ -41,3 +43,21 @@ def test_options_that_change_what_is_measured_are_conditions() -> None:
     assert conditions(threads=2)["--perf-threads"] == "2"
     assert conditions()["--perf-threads"] == "not set"
     assert conditions(strict=True) == conditions()
+
+
+def test_a_session_is_named_by_its_start_and_its_process() -> None:
+    assert session_name([], 1_795_795_200, 7) == "20261127T160000Z-7"
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**32), st.integers(1, 2**22)), max_size=8))
+def test_names_sort_as_sessions_began_wherever_the_clock_is_set(began: list[tuple[int, int]]) -> None:
+    names: list[str] = []
+    for now_s, process in began:
+        names.append(session_name(names, now_s, process))
+    assert names == sorted(names)
+    assert len({*names}) == len(names)
+
+
+@pytest.mark.parametrize("name", ["99999999T999999Z-1", "notes", "20261127T160000Z"])
+def test_a_folder_of_another_name_decides_nothing(name: str) -> None:
+    assert session_name([name], 1_795_795_200, 7) == "20261127T160000Z-7"

@@ -1,5 +1,6 @@
 """What the suite refuses before anything is measured: exit code, reason, and what to do next."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -183,3 +184,18 @@ def test_a_test_with_a_parameter_of_the_fixtures_name_is_no_case(tmp_path: Path)
     finished = run_inline(tmp_path, str(test))
     assert finished.code == 0, finished.output
     assert "2 passed" in finished.output
+
+
+def test_a_report_that_cannot_be_written_costs_no_summary(tmp_path: Path, without_compiler: UnavailableError) -> None:
+    finished = run_inline(tmp_path, *TRAIN, "--junitxml=/dev/full", provide=failing(without_compiler))
+    assert finished.code == pytest.ExitCode.USAGE_ERROR
+    assert "= performance =" in finished.output
+    assert finished.part("Another plugin could not write what it keeps of this session: ") == (
+        "OSError: [Errno 28] No space left on device"
+    )
+    assert "Traceback" not in finished.output
+
+
+def test_without_a_place_for_temporary_files_nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/proc")
+    assert_refused(run_inline(tmp_path, *SMOKE), "[Errno 2] No such file or directory: '/proc/mxnet-perf-")

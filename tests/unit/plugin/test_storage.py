@@ -46,15 +46,16 @@ def test_a_running_session_outlives_all_newer_ones(tmp_path: Path) -> None:
 FP32 = "{}-mkl-fp32"
 
 
-def keep(runs: Path, session: str, verdicts: dict[str, VerdictKind], **context: Any) -> Path:
-    """Keep the run of a session with these verdicts on mkl-fp32, by workload."""
+def keep(runs: Path, session: str, verdicts: dict[str, VerdictKind], day: int = 23, **context: Any) -> Path:
+    """Keep the run of a session, which ended on this day, with these verdicts on mkl-fp32, by workload."""
     judged = [
         benchmark(name, verdict=msgspec.to_builtins(Verdict(FP32.format(name), kind, "why").record))
         for name, kind in verdicts.items()
     ]
     path = runs / session / "run.json"
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(document(native("a-b1"), *judged, **context)))
+    ended = {"datetime": f"2026-11-{day}T15:00:00+00:00"}
+    path.write_text(json.dumps(document(native("a-b1"), *judged, **context) | ended))
     return path
 
 
@@ -62,6 +63,13 @@ def test_the_last_verdict_on_each_case_counts(tmp_path: Path) -> None:
     keep(tmp_path, "1", {"a-b1": "inconclusive", "b-b1": "inconclusive"})
     keep(tmp_path, "2", {"a-b1": "ok"})
     assert last_verdicts(tmp_path, MACHINE_CLASS) == {"a-b1-mkl-fp32": "ok", "b-b1-mkl-fp32": "inconclusive"}
+
+
+def test_a_session_that_was_resumed_after_a_later_one_has_the_last_word(tmp_path: Path) -> None:
+    """Its folder is named after its beginning."""
+    keep(tmp_path, "1", {"a-b1": "inconclusive"}, day=25)
+    keep(tmp_path, "2", {"a-b1": "ok"}, day=24)
+    assert last_verdicts(tmp_path, MACHINE_CLASS) == {"a-b1-mkl-fp32": "inconclusive"}
 
 
 def test_what_was_left_out_of_a_run_is_invalid(tmp_path: Path) -> None:
@@ -78,6 +86,7 @@ def test_unfinished_runs_those_of_other_classes_and_damaged_ones_do_not_count(tm
     whole = keep(tmp_path, "4", {"a-b1": "ok"})
     whole.write_bytes(whole.read_bytes()[:-100])
     keep(tmp_path, "5", {})
+    keep(tmp_path, "6", {"a-b1": "ok"}, day=99)
     assert last_verdicts(tmp_path, MACHINE_CLASS) == {"a-b1-mkl-fp32": "inconclusive"}
     assert last_verdicts(tmp_path / "none", MACHINE_CLASS) == {}
 

@@ -113,7 +113,7 @@ def test_the_command_reads_judges_and_shows_and_leaves_measuring_to_other_rooms(
     imports = {
         name for path, names in MODULES.items() if path.parts[1] == "cli" for name in names if pages not in path.parents
     }
-    rooms = {"bisection", "census", "history", "ladder", "limits", "machine", "report", "runs"}
+    rooms = {"bisection", "census", "explain", "history", "ladder", "limits", "machine", "profile", "report", "runs"}
     assert {room_of(name) for name in imports} - {None, "cli"} <= rooms
 
 

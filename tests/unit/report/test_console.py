@@ -121,4 +121,7 @@ def test_a_full_disk_behind_the_output_is_a_message(
             main.main()
         os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())  # closing writes the rest
     assert caught.value.code == main.USAGE_ERROR
-    assert capsys.readouterr().err == "standard output: cannot be written: the disk is full\nnext: free some space\n"
+    assert capsys.readouterr().err == (
+        "standard output, or a temporary file in the folder TMPDIR: cannot be written: No space left on device\n"
+        "next: free some space there, or let the variable TMPDIR name another folder\n"
+    )

@@ -1,15 +1,17 @@
 """The properties of an item, which JUnit XML and other reporters show."""
 
 import json
+import math
 
 import pytest
 
 from perf.report.properties import properties_of
 from perf.runs.judges import NoBaseline
 from perf.runs.verdict import Verdict
-from tests.support.factories import CASE, gate
+from tests.support.changed_cases import int8_moved
+from tests.support.factories import CASE, gate, judged
 from tests.unit.report.made_verdicts import drifted, judged_side_by_side
-from tests.unit.report.records import FP32, NATIVE, ratio, trained
+from tests.unit.report.records import FP32, INT8, NATIVE, ratio, trained
 
 
 def test_a_judged_case_has_its_verdict_ratio_baseline_and_change() -> None:
@@ -29,6 +31,23 @@ def test_a_judged_case_has_its_verdict_ratio_baseline_and_change() -> None:
 
 def test_a_drift_has_the_change_of_its_first_ratio() -> None:
     assert dict(properties_of(FP32, drifted(), gate()))["perf_change"] == pytest.approx(0.8)
+
+
+def test_a_drift_over_another_variant_has_that_change_and_the_baselines_speedup_over_the_reference() -> None:
+    """INT8 is compared over native-fp32 and over mkl-fp32; here only the second one moved."""
+    properties = dict(properties_of(INT8, judged(int8_moved(0, -0.2)), gate()))
+    assert properties["perf_verdict"] == "drifted"
+    assert properties["perf_change"] == pytest.approx(0.8)
+    assert properties["perf_baseline_speedup"] == pytest.approx(math.exp(2.81), rel=0.01)
+
+
+def test_another_reference_than_the_speedups_gives_no_speedup_of_the_baseline() -> None:
+    """The reference has another wheel, so only the ratio over mkl-fp32 could be compared."""
+    case = int8_moved(0, 0)
+    case["extra_info"]["samples"]["native-fp32"]["over"] |= {"wheel": "d" * 64}
+    verdict = judged(case)
+    assert [ratio.reference for ratio in verdict.ratios] == ["mkl-fp32"]
+    assert "perf_baseline_speedup" not in dict(properties_of(INT8, verdict, gate()))
 
 
 def test_training_has_its_scaling_efficiency() -> None:

@@ -8,10 +8,8 @@ import pytest
 
 from perf.errors import PerfError
 from perf.judge.judgement import VerdictKind
-from perf.runs.acceptance import Waiver, encoded, store
-from tests.support.factories import (
-    TOLERANCES,
-)
+from perf.runs.acceptance import Waiver, encoded, sound, store
+from tests.support.factories import TOLERANCES, document
 from tests.unit.runs.made_runs import EQUAL, NO_WAIVER, SLOWER, WORKLOADS, run_of, stored
 
 
@@ -183,3 +181,13 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
 
 def test_a_run_with_paths_among_its_options_is_written() -> None:
     assert b'"/weights"' in encoded({"params": {"weights": Path("/weights")}})
+
+
+def test_stored_baselines_leave_out_what_layers_cost() -> None:
+    run = document()
+    plain = sound(run, Path("run.json"))
+    facts = run["benchmarks"][0]["extra_info"]["facts"] = {"check": {"layers": [["conv0", 1.0, 2, 3.0]], "isa": "avx2"}}
+    stored = sound(run, Path("run.json"))
+    assert stored["benchmarks"][0]["extra_info"]["facts"] == {"check": {"layers": [], "isa": "avx2"}}
+    assert stored["benchmarks"][1:] == plain["benchmarks"][1:]
+    assert facts["check"]["layers"], "the session's own run keeps them"

@@ -18,7 +18,11 @@ def test_a_failing_verdict_is_graver_than_any_other() -> None:
     assert GRAVITY[0] == "ok"
 
 
-def test_without_a_baseline_arm_the_first_ratio_decides() -> None:
+def test_without_a_baseline_arm_the_gravest_ratio_decides_and_the_first_among_equals() -> None:
     verdict = judged(int8_moved(0, 0))
     assert verdict.deciding is verdict.ratios[0].judgement
+    lost_over_fp32 = judged(int8_moved(0, -0.2))
+    assert lost_over_fp32.kind == "drifted"
+    assert lost_over_fp32.deciding is lost_over_fp32.ratios[1].judgement
+    assert lost_over_fp32.record.smallest_loss == lost_over_fp32.ratios[1].judgement.smallest_loss
     assert Verdict(CASE, "no-baseline", "").deciding is None

@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
-from perf.worker.disturbance import DisturbanceReading, held_up_ns, read, stolen_ns
+from perf.worker.disturbance import NS_PER_TICK, DisturbanceReading, held_up_ns, read, stolen_ns, stopped_ns
 
+SECOND = 1_000_000_000
 BEFORE = DisturbanceReading({"1": (100, 10), "2": (100, 10), "3": (5, 0)}, {"cpu0": 0, "cpu1": 10})
 
 
@@ -27,6 +29,20 @@ def test_a_thread_that_started_in_between_counts_from_zero() -> None:
     assert held_up_ns(BEFORE, after, cpus=2) == 300
 
 
+@pytest.mark.parametrize(("seconds", "stopped"), [(1, 0), (2, 0), (3, 2), (31, 30)])
+def test_what_keeps_the_busiest_thread_idle_for_most_of_the_time_is_a_stop(seconds: int, stopped: int) -> None:
+    """Its busiest thread ran or waited for a second."""
+    before = DisturbanceReading({"1": (5, 5), "2": (0, 0)}, None, 7)
+    after = DisturbanceReading({"1": (SECOND, 10), "2": (SECOND // 2, 0)}, None, 7 + seconds * SECOND)
+    assert stopped_ns(before, after) == stopped * SECOND
+
+
+def test_a_stop_that_is_shorter_than_the_kernel_counts_is_none() -> None:
+    before = DisturbanceReading({"1": (0, 0)}, None, 0)
+    assert stopped_ns(before, replace(before, now_ns=2 * NS_PER_TICK)) == 0
+    assert stopped_ns(before, replace(before, now_ns=3 * NS_PER_TICK)) == 3 * NS_PER_TICK
+
+
 def test_the_most_stolen_cpu_counts() -> None:
     assert stolen_ns(BEFORE, DisturbanceReading(None, {"cpu0": 30, "cpu1": 20})) == 30
 
@@ -36,6 +52,7 @@ def test_the_most_stolen_cpu_counts() -> None:
 )
 def test_what_the_kernel_does_not_count_is_unknown(before: DisturbanceReading, after: DisturbanceReading) -> None:
     assert held_up_ns(before, after, cpus=2) is None
+    assert stopped_ns(before, after) is None
     assert stolen_ns(before, after) is None
 
 

@@ -39,6 +39,7 @@ def test_this_process_proves_its_pinning() -> None:
     proof = proof_of_pinning("0")
     assert proof["launch_cpus"] == "0"
     assert str(os.getpid()) in proof["thread_cpus"]
+    assert cpus <= set(parse_cpulist(proof["online_cpus"]))
     assert sum(proof["anonymous_kb"].values()) > 1000, "Python alone has a megabyte"
     assert sum(proof["policies"].values()) > 10
 

@@ -65,7 +65,20 @@ def moved(by: float, count: int) -> list[dict[str, Any]]:
 def test_changes_in_one_direction_are_a_warning(by: float, side: str) -> None:
     then = document(*moved(0.0, 12))
     (warning,) = shown(document(*moved(by, 12)), then).warnings
-    assert warning.startswith(f"12 of 12 changes point in one direction ({side})")
+    assert warning.startswith(
+        f"12 of 12 changes point in one direction ({side}): a sign of the machine, the reference "
+    )
+
+
+def test_side_by_side_the_machine_is_not_suspected() -> None:
+    then = document(*moved(0.0, 12))
+    now = document(*moved(0.0, 12))
+    for entry in now["benchmarks"]:
+        if entry["extra_info"]["samples"]:
+            entry["extra_info"]["stack"] = stack(wheel="c" * 64)
+            entry["extra_info"]["beside"] = measured_side_by_side(-0.01, -0.011, -0.009)
+    warnings = shown(now, then).warnings
+    assert [text for text in warnings if "a sign of one change of all their stacks, or of the measuring code" in text]
 
 
 def test_changes_in_both_directions_are_none() -> None:

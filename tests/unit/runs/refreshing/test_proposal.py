@@ -201,9 +201,11 @@ def test_nothing_else_may_change_with_a_stored_run(repository: Repository, path:
     assert text == f"a stored run changes together with 1 file outside baselines: {path}"
 
 
-@pytest.mark.parametrize("path", ["baselines/tolerances.toml", f"baselines/{MACHINE_CLASS}/anchor"])
-def test_what_judges_a_run_may_not_change_with_it(repository: Repository, path: str) -> None:
+@pytest.mark.parametrize("name", ["tolerances.toml", f"{MACHINE_CLASS}/anchor", "answers/resnet18_v1.json"])
+def test_what_judges_a_run_may_not_change_with_it(repository: Repository, name: str) -> None:
     repository.store(run_of(EQUAL))
+    path = f"baselines/{name}"
+    (repository.path / path).parent.mkdir(exist_ok=True)
     with (repository.path / path).open("a") as stream:
         stream.write("# 0002_made.json")
     assert f"a stored run changes together with what it is judged by: {path}" in repository.judged().problems
