@@ -79,7 +79,7 @@ def trend_of(values: Sequence[float]) -> Trend:
 
 
 def read(temporary: Path, cache: Path) -> Reading:
-    """Read what is in use now. Collects garbage first: what only waits for that is no leak."""
+    """Read what is in use now. Collects garbage first: what only waits for that is not a leak."""
     gc.collect()
     own = psutil.Process()
     return Reading(

@@ -37,7 +37,7 @@ PIECES = (
     b"\xf4\x90",
 )  # fmt: skip
 # Words in place of a word or a number of a text.
-WORDS = (
+TEXTS = (
     "", "0", "-1", "1", "4294967295", "18446744073709551615", "1" * 25, "9" * 5000, "\u0663", "max", "nan", "inf",
     "1e308", "0-999999999999", "5-1", "0-3,", "x", "\0", "\ufeff", "[", "]", "..", "/", "/proc/self/mem",
     "n[0-99999,0-99999]", ":",
@@ -192,11 +192,11 @@ def _text(content: bytes, change: Change) -> bytes:
     """Replace, lose, repeat or exchange a word or a line."""
     parts: list[bytes] = _TOKEN.findall(content) if change[1] % 8 < 5 else content.splitlines(keepends=True)
     if not parts:
-        return WORDS[change[2] % len(WORDS)].encode()
+        return TEXTS[change[2] % len(TEXTS)].encode()
     place, other = _place(change, len(parts)), change[2] * len(parts) // INTEGER_LIMIT
     match change[1] % 8:
         case 0 | 1 | 2 | 5:
-            parts[place] = WORDS[change[2] % len(WORDS)].encode()
+            parts[place] = TEXTS[change[2] % len(TEXTS)].encode()
         case 3 | 6:
             del parts[place]
         case _:

@@ -90,7 +90,7 @@ class Bench:
 
     def attempt(self, number: int, content: bytes) -> None:
         """Let the reader read a changed content of the seed with this number. Raises CorruptedError, HangError, or the
-        exception that is no refusal.
+        exception that is not a refusal.
         """
         seed = self.reader.seeds[number]
         path = self.folder / seed.path

@@ -170,7 +170,7 @@ def _run(
     refused = {reply.kernel: reply.problem for of_one in replies for reply in of_one if reply.problem}
     problems = [f"{kernel} was not measured: {problem}" for kernel, problem in refused.items()]
     problems += [
-        f"the probe of instance {placement.instance} wrote a line that is no reply; what follows it does not count"
+        f"the probe of instance {placement.instance} wrote a line that is not a reply; what follows it does not count"
         for placement, (output, _), of_one in zip(placements, outputs, replies, strict=True)
         if len(of_one) < len(output.splitlines())
     ]

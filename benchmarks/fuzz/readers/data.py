@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.fuzz.reader import Reader, Seed
-from perf.defects import all_defects
 from perf.files import read_toml
 from perf.limits.cpu import core_of
 from perf.report.page.build import RATES
@@ -63,7 +62,6 @@ def _cores(_: Path, path: Path) -> object:
 
 def readers() -> list[Reader]:
     """Return a reader for each data file."""
-    all_defects()  # its examples are read by others, too
     result = []
     for name, function, constant in LOADERS:
         module = importlib.import_module(name)

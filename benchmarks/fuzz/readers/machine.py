@@ -74,7 +74,7 @@ def readers() -> list[Reader]:
             ),
             seeds=tuple(Seed(path, f"{text}\n".encode(), "text") for path, text in files.items()),
             read=_machine,
-            weight=1.5,
+            weight=0.7,
         ),
         Reader(
             name="machine ID",

@@ -61,9 +61,9 @@ def test_a_numactl_that_prints_more_is_refused(tmp_path: Path, monkeypatch: pyte
     program.write_text(f"#!/bin/sh\nexec /bin/cat {tmp_path}/printed\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
-    found = find_numactl(ONE_NODE)
-    assert found.path is None
-    assert "does not do what it was asked" in found.problem
+    numactl = find_numactl(ONE_NODE)
+    assert numactl.path is None
+    assert "does not do what it was asked" in numactl.problem
 
 
 def test_a_partial_line_of_the_machines_probe_ends_its_replies() -> None:
