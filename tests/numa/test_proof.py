@@ -108,14 +108,6 @@ def test_a_mask_that_the_kernel_narrows_is_found(guest: Guest) -> None:
     ]
 
 
-def test_a_cpu_that_goes_offline_is_found(guest: Guest) -> None:
-    assert guest.call(controls.offline) == [
-        "instance 0: node 0, CPUs 0-1, 2 threads, numactl",
-        "instance 1: node 1, CPUs 2-3, 2 threads, numactl",
-        "instance 0: 1 CPU of its placement went offline: 1",
-    ]
-
-
 @pytest.mark.slow
 def test_a_worker_for_which_its_node_has_no_memory_is_an_error(guest: Guest) -> None:
     assert guest.call(controls.full_node, timeout_s=HANG_S) == "the worker was ended by SIGKILL"

@@ -63,16 +63,6 @@ def narrowed() -> list[str]:
     return of_placements(masked)
 
 
-def offline() -> list[str]:
-    """Take CPU 1 offline while a worker runs on each node; return the placements as lines, and what the proofs find."""
-    switch = Path("/sys/devices/system/cpu/cpu1/online")
-    try:
-        placements = place_instances(read_topology(), numactl=numactl(HONEST))
-        return of_placements(placements, lambda: switch.write_text("0"))
-    finally:
-        switch.write_text("1")
-
-
 def full_node() -> str:
     """Fill node 1, start instance 1, and return how that ends."""
     Path("/proc/self/oom_score_adj").write_text("-1000")

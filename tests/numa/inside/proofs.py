@@ -158,22 +158,17 @@ def of_mask(cpus: Sequence[int]) -> list[str]:
     return of_placements(place_instances(read_topology(), numactl=numactl(HONEST)))
 
 
-def of_placements(placements: Sequence[Placement], meanwhile: Callable[[], object] = lambda: None) -> list[str]:
-    """Start a bare worker on each placement, and call `meanwhile` when they run; return the placements as lines, and
-    then what the proofs find.
-    """
-    problems, running = [], []
+def of_placements(placements: Sequence[Placement]) -> list[str]:
+    """Start a bare worker on each placement; return the placements as lines, and then what the proofs find."""
+    problems = []
     with ExitStack() as stack:
         started = [(placement, _start(stack, "bare", placement)) for placement in placements]
         for placement, worker in started:
             try:
                 worker.wait_until_ready()
-                running.append((placement, worker))
+                problems += check_pinning(placement, worker.prove())
             except WorkerError as error:
                 problems.append(f"instance {placement.instance}: {error.what}")
-        meanwhile()
-        for placement, worker in running:
-            problems += check_pinning(placement, worker.prove())
     return [*(placement.describe() for placement in placements), *problems]
 
 
