@@ -29,7 +29,7 @@ MEASURING = (
 # The rooms whose code and data determine what is measured and which answers are right, and the stored answers.
 DECIDING = (
     "baselines/answers",
-    *(f"perf/{room}" for room in ("builds", "cnn", "dist", "judge", "machine", "measure", "rnn", "worker")),
+    *(f"perf/{room}" for room in ("builds", "cnn", "dist", "judge", "machine", "measure", "profile", "rnn", "worker")),
 )
 
 

@@ -46,7 +46,7 @@ def explanation_of(now: ArmProfile, then: ArmProfile | None, elapsed_s: float) -
 def _notes(now: ArmProfile, then: ArmProfile | None, accounted: float) -> list[str]:
     notes = []
     if then is not None and then.threads != now.threads:
-        notes.append(f"{then.threads} computing threads in the baseline's stack, {now.threads} in the candidate's")
+        notes.append(f"{then.threads} threads in the baseline's stack, {now.threads} in the candidate's")
     if accounted < WHOLE:
         notes.append(f"{100 * (1 - accounted):.0f} % of a pass is neither in an operator nor MXNet's overhead")
     elif accounted > 1 / WHOLE:

@@ -21,7 +21,7 @@ def facts_of(
 ) -> tuple[str, ...]:
     """Return what differs between the two stacks in a layer, a phrase each, the most telling first.
 
-    then, now: the primitives that it ran in one pass; threads: the threads that computed, then and now.
+    then, now: the primitives that it ran in one pass; threads: the OpenMP threads of the stacks, then and now.
     """
     facts = []
     if not layer.then or not layer.now:

@@ -6,7 +6,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TypeVar
 
-from perf.judge.statistics import median
 from perf.machine import Placement
 from perf.measure.family import Resources
 from perf.measure.plan import Loadable, Variant, Workload
@@ -65,7 +64,7 @@ class ArmProfile:
 
     nodes: its operators, in the order in which they ran.
     primitives: the primitives of each operator in a pass, by the operator's name; empty without MKL-DNN.
-    threads: how many threads computed.
+    threads: its OpenMP threads.
     invocations: its times in each invocation.
     """
 
@@ -105,11 +104,10 @@ def _arm_profile(
     invocations: Sequence[Sequence[Profiled]],
 ) -> ArmProfile:
     by_name = {node.name: node for node in nodes}
-    busy = [reply.threads for turns in invocations for reply in turns if reply.threads is not None]
     return ArmProfile(
         nodes=[by_name[name] for name in invocations[0][0].operators],
         primitives=primitives,
-        threads=round(median(busy)) if busy else arm.placement.threads,
+        threads=arm.placement.threads,
         invocations=[_times_of(turns) for turns in invocations],
     )
 

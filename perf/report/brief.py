@@ -29,13 +29,34 @@ from perf.runs.record import CaseRecord
 from perf.runs.verdict import GRAVITY, Verdict
 from perf.wording import change_text, counted
 
-# The section shows at most this many cases that are not `ok`, the gravest first; then as many reasons, and differences.
-# With these, the quick tier fits 60 lines of 100 columns whatever its verdicts are.
-MOST_CASES = 4
-MOST_REASONS = 3
-MOST_CHANGES = 2
 # A line lists at most this many names.
 SHOWN_NAMES = 3
+# The section takes at most 60 lines; its heading, and the lines about files that are written after it, take three.
+MOST_LINES = 57
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How many `cases` that are not `ok`, the gravest first, the section shows, how many `reasons`, how many
+    `differences` from the baseline, and how many `lines` about the comparison.
+    """
+
+    cases: int
+    reasons: int
+    differences: int
+    lines: int
+
+
+# From the most to the fewest: long reasons and paths of wheels take two or three lines each.
+BREVITY = (
+    Shown(4, 3, 2, 3),
+    Shown(4, 2, 2, 2),
+    Shown(4, 2, 1, 1),
+    Shown(4, 1, 1, 1),
+    Shown(3, 1, 1, 1),
+    Shown(2, 1, 0, 1),
+    Shown(1, 1, 0, 1),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +87,17 @@ class Brief:
 
 def print_brief(brief: Brief, console: Console) -> None:
     """Print the section without its heading. Lines are wrapped between words; a longer word is not cut. Where only
-    answers were checked, their figures are shown.
+    answers were checked, their figures are shown. As much of the verdicts is shown as fits `MOST_LINES`.
     """
+    for shown in BREVITY:
+        with console.capture() as section:
+            _print(brief, shown, console)
+        if section.get().count("\n") <= MOST_LINES:
+            break
+    _print(brief, shown, console)
+
+
+def _print(brief: Brief, shown: Shown, console: Console) -> None:
     _print_lines([*brief.machine, *brief.warnings], console)
     tables = [fitted(table, console) for table in family_tables(brief.records)]
     for table in tables or [answers_table(brief.answers)] * bool(brief.answers):
@@ -75,7 +105,7 @@ def print_brief(brief: Brief, console: Console) -> None:
         console.print(rendered(table))
     _print_lines([*_marks(brief.records), *_answers(brief)], console)
     if brief.judge.compares:
-        _print_verdicts(brief, console)
+        _print_verdicts(brief, shown, console)
     _print_lines(brief.closing, console)
     if brief.judge.compares:
         _print_lines([counts_line(list(brief.judged.verdicts.values()))], console)
@@ -109,11 +139,11 @@ def _answers(brief: Brief) -> list[str]:
     return [*lines, f"Answers not judged: {listed(unjudged, SHOWN_NAMES)}."] if unjudged else lines
 
 
-def _print_verdicts(brief: Brief, console: Console) -> None:
+def _print_verdicts(brief: Brief, shown: Shown, console: Console) -> None:
     verdicts = sorted(brief.judged.verdicts.values(), key=lambda verdict: -GRAVITY.index(verdict.kind))
     doubtful = [verdict for verdict in verdicts if verdict.kind not in {"ok", "no-baseline"}]
     if doubtful:
-        table = rendered(fitted(_table(doubtful[:MOST_CASES]), console))
+        table = rendered(fitted(_table(doubtful[: shown.cases]), console))
         for row, verdict in zip(table.rows, doubtful, strict=False):
             row.style = STYLES[verdict.kind]
         console.print()
@@ -123,18 +153,18 @@ def _print_verdicts(brief: Brief, console: Console) -> None:
     reasons, changes = reason_lines(verdicts, SHOWN_NAMES), change_lines(verdicts, 0)
     about = brief.judge.lines()
     left_out = {
-        "case": len(doubtful) - MOST_CASES,
-        "reason": len(reasons) - MOST_REASONS,
-        "difference": len(changes) - MOST_CHANGES,
-        "line": len(about) - MOST_REASONS,
+        "case": len(doubtful) - shown.cases,
+        "reason": len(reasons) - shown.reasons,
+        "difference": len(changes) - shown.differences,
+        "line": len(about) - shown.lines,
     }
     more = [counted(number, f"more {noun}") for noun, number in left_out.items() if number > 0]
     lines = [
-        *reasons[:MOST_REASONS],
+        *reasons[: shown.reasons],
         *(f"{group.text[0].upper()}{group.text[1:]}: {group.judgement.kind}." for group in groups),
-        *changes[:MOST_CHANGES],
+        *changes[: shown.differences],
         *([f"Only in the baseline: {listed(only_then, SHOWN_NAMES)}."] if only_then else []),
-        *about[:MOST_REASONS],
+        *about[: shown.lines],
         *detectable_lines(verdicts),
         *([f"and {', '.join(more)}: {brief.everything}"] if more else []),
     ]

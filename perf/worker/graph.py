@@ -268,7 +268,7 @@ class Graph:
     def _profiled_passes(self) -> Any:
         if self._profiled is None:
             names = [operator["name"] for operator in operators_of(self._symbol)]
-            self._profiled = ProfiledPasses(self._pass, self._bound(self._symbol), names, self._cpus)
+            self._profiled = ProfiledPasses(self._pass, self._bound(self._symbol), names)
         return self._profiled
 
     def _forward(self) -> None:

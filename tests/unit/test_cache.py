@@ -1,7 +1,9 @@
 """Where the cache is, and who may write to it."""
 
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -9,11 +11,14 @@ import filelock
 import pytest
 
 from perf import cache as room
-from perf.cache import cache_folder, locked, remove_leftovers, unfinished
+from perf.cache import cache_folder, locked, remove_leftovers, unfinished, unusable
 from perf.errors import PerfError
 from perf.files import ROOT
 from tests.conftest import SmallDisk
-from tests.support.denied import DENIED
+from tests.integration.faults.denied import DENIED
+
+# The user of Debian and most systems that owns nothing.
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -108,3 +113,21 @@ def test_a_kernel_without_flock_locks_with_files_and_a_killed_session_releases_t
 def test_a_file_system_without_flock_is_named(tmp_path: Path, error: str, reason: str) -> None:
     what = printed_without_flock(error, str(tmp_path))
     assert what.startswith(f"the file system of the cache cannot lock files (flock): {reason}")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may act as another user")
+def test_a_cache_that_another_user_made_is_refused() -> None:
+    """As /tmp, so that both may write there; what each made stays that user's."""
+    with tempfile.TemporaryDirectory() as name:
+        shelf = Path(name) / "builds"
+        shelf.mkdir()
+        Path(name).chmod(0o1777)
+        with locked(shelf, "x", print):
+            pass
+        os.seteuid(NOBODY)
+        try:
+            with pytest.raises(PermissionError) as caught, locked(shelf, "x", print):
+                pass
+        finally:
+            os.seteuid(0)
+    assert unusable(shelf, caught.value).what == "the cache cannot be written to: Permission denied"

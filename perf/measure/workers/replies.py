@@ -139,14 +139,12 @@ class Profiled(msgspec.Struct):
     passes_ns: the durations of plain passes, without the profiler, in ns.
     overhead_ns: the time of each plain pass in which no operator ran, in ns; of as many passes, under the profiler.
     operators_ns: the durations of the operators in each pass in which they ran one by one, in ns.
-    threads: how many threads computed; None where the kernel does not count that.
     """
 
     operators: list[str]
     passes_ns: list[int]
     overhead_ns: list[int]
     operators_ns: list[list[int]]
-    threads: int | None
 
 
 class Freed(msgspec.Struct):

@@ -6,14 +6,12 @@ import ctypes
 import os
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import mxnet as mx
 from mxnet.base import NDArrayHandle, py_str
-
-from perf.worker import disturbance
 
 # What perf.profile.primitives reads.
 PASS = b"mxnet_perf,pass\n"
@@ -24,9 +22,6 @@ EVENT = re.compile(
     r'"name": "([^"]*)",\s*"cat": "operator",\s*"ph": "([BE])",\s*"ts": (\d+),\s*"pid": \d+,\s*"tid": (\d+)'
 )
 WAITING = ("WaitForVar", "WaitForAll", "DeleteVariable", "SetupExec")
-# A thread that computed for at least this fraction of the busiest one's time took part in the passes.
-BUSY = 0.5
-Threads = Mapping[str, tuple[int, int]] | None
 
 
 class ProfiledPasses:
@@ -35,14 +30,11 @@ class ProfiledPasses:
     one_pass: runs a plain pass, as it is timed elsewhere.
     watched: another binding of the same network, whose operators run one by one.
     operators: the names of its operators.
-    cpus: the CPUs of this process.
     """
 
-    def __init__(
-        self, one_pass: Callable[[], None], watched: Any, operators: Collection[str], cpus: Collection[int]
-    ) -> None:
+    def __init__(self, one_pass: Callable[[], None], watched: Any, operators: Collection[str]) -> None:
         self._pass, self._watched = one_pass, watched
-        self._operators, self._cpus = frozenset(operators), cpus
+        self._operators = frozenset(operators)
         self._ended: list[str] = []
         self._marked = False
         watched.set_monitor_callback(self._output_ready)
@@ -54,12 +46,10 @@ class ProfiledPasses:
         run one by one under the profiler, which writes a file into the folder.
 
         Returns the `operators` in the order in which they ran; the durations of the plain passes (`passes_ns`); the
-        time in which no operator ran in each plain pass (`overhead_ns`); the durations of the operators in each pass
-        (`operators_ns`); and how many threads computed (`threads`), null where the kernel does not count that.
+        time in which no operator ran in each of those under the profiler (`overhead_ns`); and the durations of the
+        operators in each pass in which they ran one by one (`operators_ns`). All are in ns.
         """
-        before = disturbance.read(self._cpus).threads
         plain = [_timed(self._pass) for _ in range(passes)]
-        threads = _busy(before, disturbance.read(self._cpus).threads)
         path = Path(folder, f"profile-{os.getpid()}.json")
         walls, engine = _profiled(self._pass, passes, path)
         _, events = _profiled(self._watched_pass, passes, path)
@@ -74,7 +64,6 @@ class ProfiledPasses:
             "passes_ns": plain,
             "overhead_ns": [end - start - _covered([e for e in engine if start <= e[0] < end]) for start, end in walls],
             "operators_ns": [durations[first : first + count] for first in range(0, len(durations), count)],
-            "threads": threads,
         }
 
     def mark(self, passes: int) -> None:
@@ -159,10 +148,3 @@ def _covered(events: list[tuple[int, int]]) -> int:
         covered += max(0, end - max(start, reached))
         reached = max(reached, end)
     return covered
-
-
-def _busy(before: Threads, after: Threads) -> int | None:
-    if before is None or after is None:
-        return None
-    ran = [time_ns - before.get(thread, (0, 0))[0] for thread, (time_ns, _) in after.items()]
-    return sum(time_ns >= BUSY * max(ran) for time_ns in ran)

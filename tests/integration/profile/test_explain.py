@@ -148,7 +148,7 @@ def test_fewer_threads_are_stated_of_the_whole_stack_and_of_every_layer(resource
     halved = with_changes(of_case.arm, {"threads": str(threads // 2)})
     explanation = compared(resources, of_case, halved)
     assert f"threads: {threads} -> {threads // 2}" in explanation.layers[0].facts
-    assert any("computing threads" in note for note in explanation.notes)
+    assert any("threads in the baseline" in note for note in explanation.notes)
 
 
 @pytest.mark.skipif(not this_cpu_has("avx2"), reason="needs AVX2")

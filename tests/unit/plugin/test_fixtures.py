@@ -47,7 +47,8 @@ def test_the_verdict_of_a_shard_fails_nothing(shard: tuple[int, int] | None, *, 
     case: Any = SimpleNamespace(id="net-b1-mkl-int8")
     outcome: Any = SimpleNamespace(case=case, check=Checked(None, None, None))
     options = Options(strict=True, shard=shard)
-    session: Any = SimpleNamespace(setup=SimpleNamespace(options=options), judge=NoBaseline(), contested=set())
+    setup = SimpleNamespace(options=options)
+    session: Any = SimpleNamespace(setup=setup, judge=NoBaseline(), contested=set(), explanations={})
     verdict = Verdict("net-b1-mkl-int8", "regressed", "slower")
     with pytest.raises(pytest.fail.Exception, match="regressed") if fails else nullcontext():
         _fail_as_judged(outcome, verdict, session, "net", "uv run pytest net")

@@ -82,5 +82,5 @@ def test_operators_that_take_longer_one_by_one_are_said_to() -> None:
 def test_threads_are_stated_of_the_stack_and_of_every_layer() -> None:
     now = arm([FUSED, POOL], {"sg0": 2.0, "pool0": 0.5}, primitives={"sg0": (CONV,)}, threads=1)
     explanation = explanation_of(now, THEN, 1.0)
-    assert explanation.notes == ("2 computing threads in the baseline's stack, 1 in the candidate's",)
+    assert explanation.notes == ("2 threads in the baseline's stack, 1 in the candidate's",)
     assert all("threads: 2 -> 1" in layer.facts for layer in explanation.layers if layer.operators)

@@ -1,4 +1,4 @@
-"""Runs a command some of whose system calls fail: `python tests/support/denied.py ERROR CALL[,CALL...] COMMAND...`.
+"""Runs a command some of whose system calls fail: `python denied.py ERROR CALL[,CALL...] COMMAND...`.
 
 Containers do that with seccomp(2): Docker's profile refuses set_mempolicy without the capability SYS_NICE. File systems
 do it, too: some have no flock.
