@@ -17,9 +17,11 @@ OVERHEAD = "MXNet's overhead: time between operators"
 REST = "not accounted for"
 
 
-def explanation_of(now: ArmProfile, then: ArmProfile | None, elapsed_s: float) -> Explanation:
+def explanation_of(
+    now: ArmProfile, then: ArmProfile | None, elapsed_s: float, *, established: bool = False
+) -> Explanation:
     """Return where the time of a pass goes in a stack and, beside a baseline's stack, which layers account for the
-    change. `elapsed_s` is the wall time that profiling took.
+    change. `elapsed_s` is the wall time that profiling took; `established` is as in `culprits_of`.
     """
     layers = layers_of(then.nodes if then else now.nodes, now.nodes)
     times = [_layer_time(layer, now, then) for layer in layers]
@@ -32,7 +34,7 @@ def explanation_of(now: ArmProfile, then: ArmProfile | None, elapsed_s: float) -
     ordered = sorted(times, key=lambda layer: -layer.now_ms) if whole is None else ranked(times, whole)
     return Explanation(
         layers=tuple(ordered),
-        culprits=0 if whole is None else culprits_of(ordered, whole),
+        culprits=0 if whole is None else culprits_of(ordered, whole, established=established),
         pass_ms=median(_of_invocations(now, _pass)),
         then_pass_ms=None if then is None else median(_of_invocations(then, _pass)),
         change=whole,
