@@ -43,11 +43,13 @@ def ranked(layers: Sequence[LayerTime], whole: TimeChange) -> list[LayerTime]:
     return sorted(layers, key=key)
 
 
-def culprits_of(layers: Sequence[LayerTime], whole: TimeChange) -> int:
+def culprits_of(layers: Sequence[LayerTime], whole: TimeChange, *, established: bool = False) -> int:
     """Return how many of the first layers, which are `ranked`, account for 90 % of the change of the whole pass. It is
     0 when that change is not significant and no layer runs in another way, and when no layer changed in its direction.
+
+    established: whether the change is known to be significant, by a verdict on timed passes.
     """
-    if not whole.certain_ms and not any(layer.facts for layer in layers):
+    if not established and not whole.certain_ms and not any(layer.facts for layer in layers):
         return 0
     explained = 0.0
     for count, layer in enumerate(layers):

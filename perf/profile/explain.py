@@ -1,6 +1,7 @@
 """What the profiles of one or two stacks say: the time of each layer, and which layers account for the change. Pure."""
 
 from collections.abc import Callable, Sequence
+from statistics import fmean
 
 from perf.judge.statistics import median
 from perf.measure.workers.replies import GraphNode
@@ -17,9 +18,11 @@ OVERHEAD = "MXNet's overhead: time between operators"
 REST = "not accounted for"
 
 
-def explanation_of(now: ArmProfile, then: ArmProfile | None, elapsed_s: float) -> Explanation:
+def explanation_of(
+    now: ArmProfile, then: ArmProfile | None, elapsed_s: float, *, established: bool = False
+) -> Explanation:
     """Return where the time of a pass goes in a stack and, beside a baseline's stack, which layers account for the
-    change. `elapsed_s` is the wall time that profiling took.
+    change. `elapsed_s` is the wall time that profiling took; `established` is as in `culprits_of`.
     """
     layers = layers_of(then.nodes if then else now.nodes, now.nodes)
     times = [_layer_time(layer, now, then) for layer in layers]
@@ -32,9 +35,9 @@ def explanation_of(now: ArmProfile, then: ArmProfile | None, elapsed_s: float) -
     ordered = sorted(times, key=lambda layer: -layer.now_ms) if whole is None else ranked(times, whole)
     return Explanation(
         layers=tuple(ordered),
-        culprits=0 if whole is None else culprits_of(ordered, whole),
-        pass_ms=median(_of_invocations(now, _pass)),
-        then_pass_ms=None if then is None else median(_of_invocations(then, _pass)),
+        culprits=0 if whole is None else culprits_of(ordered, whole, established=established),
+        pass_ms=fmean(_of_invocations(now, _pass)),
+        then_pass_ms=None if then is None else fmean(_of_invocations(then, _pass)),
         change=whole,
         accounted=worst,
         notes=tuple(_notes(now, then, worst)),
@@ -78,15 +81,15 @@ def _layer_time(layer: Layer, now: ArmProfile, then: ArmProfile | None) -> Layer
     primitives = _primitives(now, layer.now)
 
     if then is None:
-        own_ms = median(_of_invocations(now, _of(layer.now)))
+        own_ms = fmean(_of_invocations(now, _of(layer.now)))
         return LayerTime(layer.name, text_of(layer.now), kernels_of(primitives), own_ms)
     before = _primitives(then, layer.then)
     return LayerTime(
         name=layer.name,
         operators=text_of(layer.now or layer.then),
         kernels=kernels_of(primitives),
-        now_ms=median(_of_invocations(now, _of(layer.now))),
-        then_ms=median(_of_invocations(then, _of(layer.then))),
+        now_ms=fmean(_of_invocations(now, _of(layer.now))),
+        then_ms=fmean(_of_invocations(then, _of(layer.then))),
         change=_change(now, then, _of(layer.now), _of(layer.then)),
         facts=facts_of(layer, before, primitives, (then.threads, now.threads)),
     )
@@ -99,10 +102,10 @@ def _of(nodes: Sequence[GraphNode]) -> Callable[[Times], float]:
 
 def _time(name: str, now: ArmProfile, then: ArmProfile | None, of_times: Callable[[Times], float]) -> LayerTime:
     """Return the time of what is not in an operator."""
-    own = median(_of_invocations(now, of_times))
+    own = fmean(_of_invocations(now, of_times))
     if then is None:
         return LayerTime(name, "", (), own)
-    return LayerTime(name, "", (), own, median(_of_invocations(then, of_times)), _change(now, then, of_times))
+    return LayerTime(name, "", (), own, fmean(_of_invocations(then, of_times)), _change(now, then, of_times))
 
 
 def _change(

@@ -63,9 +63,11 @@ def explain_arms(
     resources: Resources,
     show: Callable[[str, float], None],
     effort: Effort | None = None,
+    *,
+    established: bool = False,
 ) -> Explanation:
     """Return the explanation of a candidate, alone or with its baseline arm, on a workload. `effort` is the tier's, by
-    default that of the quick one. Raises PerfError when a worker fails.
+    default that of the quick one; `established` is as in `culprits_of`. Raises PerfError when a worker fails.
     """
     started = time.monotonic()
     try:
@@ -74,7 +76,7 @@ def explain_arms(
         step = "read the last lines above, and measure the case with pytest"
         raise PerfError(f"{error.what}\n{error.last_lines}".strip(), subject=name, next_step=step) from error
     then = profiles[1] if profiles[1:] else None
-    return explanation_of(profiles[0], then, time.monotonic() - started)
+    return explanation_of(profiles[0], then, time.monotonic() - started, established=established)
 
 
 def _explained(
@@ -84,4 +86,4 @@ def _explained(
     if isinstance(outcome.baseline_arm, BaselineArm):
         arms.append(Arm(outcome.baseline_arm.variant, resources.placements[0]))
     workload = next(workload for workload in outcome.plan.workloads if workload.name == outcome.case.workload)
-    return explain_arms(outcome.case.id, arms, workload, resources, show, effort)
+    return explain_arms(outcome.case.id, arms, workload, resources, show, effort, established=True)

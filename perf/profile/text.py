@@ -64,7 +64,7 @@ def explanation_table(explanation: Explanation) -> TextTable:
             f"{layer.now_ms:.3f}",
             _change_text(layer.change),
             _percent(layer.change.ms if layer.change else 0.0, explanation.change.ms),
-            "; ".join(layer.facts) or layer.operators,
+            "; ".join(layer.facts) or "-",
         ]
         for layer in layers
     ]

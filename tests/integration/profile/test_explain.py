@@ -158,8 +158,9 @@ def test_a_capped_instruction_set_shows_in_the_first_culprits_kernel(resources: 
     of_case = subject(FP32, replace(resources, build=roles.__getitem__))
     capped = with_changes(of_case.arm, {"DNNL_MAX_CPU_ISA": "SSE41"})
     first = compared(resources, of_case, capped).layers[0]
-    assert "kernel: convolution jit:avx2" in facts(first)
-    assert "sse4" in facts(first).partition(" -> ")[2]
+    before, _, after = facts(first).partition(" -> ")
+    assert "avx2" in before
+    assert "sse4" in after
 
 
 def test_a_recurrent_network_in_mxnets_own_code_is_the_first_culprit(resources: Resources) -> None:

@@ -69,3 +69,9 @@ def test_what_runs_in_another_way_precedes_what_does_not() -> None:
     layers = [layer("same", 0.9), layer("opposite", -0.1, facts=("kernel",)), layer("other", 0.1, facts=("kernel",))]
     assert [each.name for each in ranked(layers, WHOLE)] == ["other", "opposite", "same"]
     assert culprits_of(ranked(layers, WHOLE), WHOLE) == 3
+
+
+def test_a_verdict_establishes_a_change_that_few_profiled_passes_leave_uncertain() -> None:
+    uncertain = TimeChange(1.0, -0.1, 2.1)
+    assert culprits_of([layer("a", 0.95)], uncertain) == 0
+    assert culprits_of([layer("a", 0.95)], uncertain, established=True) == 1
