@@ -15,7 +15,7 @@ from perf.cache import cache_folder, locked, remove_leftovers, unfinished, unusa
 from perf.errors import PerfError
 from perf.files import ROOT
 from tests.conftest import SmallDisk
-from tests.integration.faults.denied import DENIED
+from tests.support.machines.denied import DENIED
 
 # The user of Debian and most systems that owns nothing.
 NOBODY = 65534

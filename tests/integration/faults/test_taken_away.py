@@ -20,10 +20,10 @@ from perf.machine import Placement, format_cpulist, read_topology
 from perf.measure.plan import Plan
 from perf.measure.tiers import effort_of
 from perf.measure.workers.worker_group import WorkerGroup
-from tests.integration.faults.denied import DENIED
 from tests.integration.faults.test_machine import CASE, MKL, TWICE, in_namespace
 from tests.integration.measure.conftest import plan
 from tests.integration.plugin.test_trouble import report_of
+from tests.support.machines.denied import DENIED
 from tests.support.session import HANG_S, Session, cache_of, run
 
 __all__ = ["plan"]

@@ -214,7 +214,7 @@ def test_an_odd_list_of_comments_is_a_message(
     (github.folder / "gh").write_text(f"#!/bin/sh\necho '{listed}'\n")
     printed = comment(spoiled(tmp_path / "now.json"), BASELINE, "--post")
     assert printed.code == 4
-    assert printed.err.startswith("pull request 12 of apache/mxnet-perf: gh listed a comment that cannot be read: ")
+    assert printed.err.startswith(f"pull request 12 of apache/mxnet-perf: the comment '{listed}' cannot be decoded: ")
     assert printed.err.endswith("\nnext: update gh\n")
 
 

@@ -147,7 +147,7 @@ def test_a_failing_gh_is_an_error(gh: FakeGh, issue: Issue, capsys: pytest.Captu
     (gh.folder / "broken").unlink()
     gh.answers("a login page")
     assert issue(tonight()) == 4
-    assert "gh issue list answered what is no list of issues" in capsys.readouterr().err
+    assert "the answer of gh issue list cannot be decoded" in capsys.readouterr().err
 
 
 def test_a_missing_gh_is_an_error(

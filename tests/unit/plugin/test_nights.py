@@ -1,9 +1,7 @@
 """The parts of a night: each item in one shard, subjects whole; and named sessions, which resume what was killed."""
 
-import itertools
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -74,15 +72,7 @@ def opened(runs: Path, conditions: dict[str, str], *, end: bool = False, **optio
     return journal.resumed
 
 
-def in_other_folders(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let sessions that begin within a second have folders of their own."""
-    numbers = itertools.count(1)
-    clock = SimpleNamespace(gmtime=lambda: None, strftime=lambda *_: f"{next(numbers):04}")
-    monkeypatch.setattr("perf.plugin.context.time", clock)
-
-
-def test_a_named_session_starts_and_once_killed_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    in_other_folders(monkeypatch)
+def test_a_named_session_starts_and_once_killed_resumes(tmp_path: Path) -> None:
     runs, tonight = tmp_path / "runs", Options(session="night 7", shard=(1, 2)).conditions()
     assert opened(runs, tonight, session="night 7") is None
     assert opened(runs, tonight, session="night 7") is not None
@@ -96,8 +86,7 @@ def test_a_named_session_starts_and_once_killed_resumes(tmp_path: Path, monkeypa
     assert len(list(runs.iterdir())) == 4
 
 
-def test_a_session_under_other_conditions_starts_afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    in_other_folders(monkeypatch)
+def test_a_session_under_other_conditions_starts_afresh(tmp_path: Path) -> None:
     conditions = Options(session="a").conditions()
     assert opened(tmp_path, {**conditions, "setting kernel": "6.1"}, session="a") is None
     assert opened(tmp_path, {**conditions, "setting kernel": "6.2"}, session="a") is None
@@ -116,8 +105,7 @@ def test_a_named_session_does_not_start_beside_another_one(tmp_path: Path) -> No
     running.close()
 
 
-def test_a_complete_session_does_not_hide_a_running_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    in_other_folders(monkeypatch)
+def test_a_complete_session_does_not_hide_a_running_one(tmp_path: Path) -> None:
     running = Journal(tmp_path / "0000", {})
     with pytest.raises(PerfError, match="another session is still writing"):
         opened(tmp_path, {}, session="a")
