@@ -47,7 +47,7 @@ def culprits_of(layers: Sequence[LayerTime], whole: TimeChange, *, established: 
     """Return how many of the first layers, which are `ranked`, account for 90 % of the change of the whole pass. It is
     0 when that change is not significant and no layer runs in another way, and when no layer changed in its direction.
 
-    established: whether the change is known to be significant, by a verdict on timed passes.
+    established: whether a verdict on timed passes has shown that the change is significant.
     """
     if not established and not whole.certain_ms and not any(layer.facts for layer in layers):
         return 0
