@@ -70,6 +70,7 @@ def test_each_operator_of_a_pass_is_timed_in_both_builds(name: str, resources: R
     assert (abs(whole / alone.pass_ms - 1) < 0.2) or alone.notes, "what is not accounted for is said"
 
 
+@pytest.mark.slow
 def test_equal_stacks_differ_in_nothing_but_time(resources: Resources) -> None:
     of_case = subject(FP32, resources)
     assert not any(layer.facts for layer in compared(resources, of_case, of_case.arm).layers)
@@ -122,6 +123,7 @@ def relu_follows(nodes: list[dict[str, Any]], convolution: int) -> bool:
     ]
 
 
+@pytest.mark.slow
 def test_a_layer_that_is_left_in_fp32_is_the_first_culprit(resources: Resources, tmp_path: Path) -> None:
     of_case = subject(INT8, resources)
     baseline, candidate = (quantised(of_case.variant.build, resources, tmp_path, number) for number in (-1, PLANTED))
@@ -152,6 +154,7 @@ def test_fewer_threads_are_stated_of_the_whole_stack_and_of_every_layer(resource
 
 
 @pytest.mark.skipif(not this_cpu_has("avx2"), reason="needs AVX2")
+@pytest.mark.slow
 def test_a_capped_instruction_set_shows_in_the_first_culprits_kernel(resources: Resources) -> None:
     newer = provision("mkl", override="mxnet==1.7.0.post2", cache=cache_folder(None), say=print)
     roles = {role: resources.build(role) for role in ("native", "zoo")} | {"mkl": newer}
@@ -163,6 +166,7 @@ def test_a_capped_instruction_set_shows_in_the_first_culprits_kernel(resources: 
     assert "sse4" in after
 
 
+@pytest.mark.slow
 def test_a_recurrent_network_in_mxnets_own_code_is_the_first_culprit(resources: Resources) -> None:
     of_case = subject(LSTM, resources)
     own = with_changes(of_case.arm, {"MXNET_USE_MKLDNN_RNN": "0"})
