@@ -43,13 +43,15 @@ def ranked(layers: Sequence[LayerTime], whole: TimeChange) -> list[LayerTime]:
     return sorted(layers, key=key)
 
 
-def culprits_of(layers: Sequence[LayerTime], whole: TimeChange, *, established: bool = False) -> int:
+def culprits_of(layers: Sequence[LayerTime], whole: TimeChange, *, established: int = 0) -> int:
     """Return how many of the first layers, which are `ranked`, account for 90 % of the change of the whole pass. It is
     0 when that change is not significant and no layer runs in another way, and when no layer changed in its direction.
 
-    established: whether a verdict on timed passes has shown that the change is significant.
+    established: what a verdict on timed passes has shown: 1 for a loss, -1 for a gain, 0 for nothing. In passes that
+    show the opposite of it, only a layer that runs in another way accounts for anything.
     """
-    if not established and not whole.certain_ms and not any(layer.facts for layer in layers):
+    shown = established * whole.ms > 0 or (not established and whole.certain_ms)
+    if not shown and not any(layer.facts for layer in layers):
         return 0
     explained = 0.0
     for count, layer in enumerate(layers):

@@ -18,9 +18,7 @@ OVERHEAD = "MXNet's overhead: time between operators"
 REST = "not accounted for"
 
 
-def explanation_of(
-    now: ArmProfile, then: ArmProfile | None, elapsed_s: float, *, established: bool = False
-) -> Explanation:
+def explanation_of(now: ArmProfile, then: ArmProfile | None, elapsed_s: float, *, established: int = 0) -> Explanation:
     """Return where the time of a pass goes in a stack and, beside a baseline's stack, which layers account for the
     change. `elapsed_s` is the wall time that profiling took; `established` is as in `culprits_of`.
     """

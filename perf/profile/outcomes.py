@@ -42,7 +42,7 @@ def explain_outcomes(
             show(f"explaining {name}: {text}", (number + done) / min(MOST_CASES, len(usable)))
 
         try:
-            explanations[name] = _explained(outcomes[name], effort, resources, show_case)
+            explanations[name] = _explained(outcomes[name], kinds[name], effort, resources, show_case)
         except PerfError as error:
             resources.say(f"{name} could not be explained: {error.what}")
     if explanations:
@@ -64,7 +64,7 @@ def explain_arms(
     show: Callable[[str, float], None],
     effort: Effort | None = None,
     *,
-    established: bool = False,
+    established: int = 0,
 ) -> Explanation:
     """Return the explanation of a candidate, alone or with its baseline arm, on a workload. `effort` is the tier's, by
     default that of the quick one; `established` is as in `culprits_of`. Raises PerfError when a worker fails.
@@ -80,10 +80,12 @@ def explain_arms(
 
 
 def _explained(
-    outcome: Outcome, effort: Effort, resources: Resources, show: Callable[[str, float], None]
+    outcome: Outcome, kind: VerdictKind, effort: Effort, resources: Resources, show: Callable[[str, float], None]
 ) -> Explanation:
     arms = [Arm(outcome.variant, resources.placements[0])]
     if isinstance(outcome.baseline_arm, BaselineArm):
         arms.append(Arm(outcome.baseline_arm.variant, resources.placements[0]))
     workload = next(workload for workload in outcome.plan.workloads if workload.name == outcome.case.workload)
-    return explain_arms(outcome.case.id, arms, workload, resources, show, effort, established=True)
+    return explain_arms(
+        outcome.case.id, arms, workload, resources, show, effort, established=-1 if kind == "improved" else 1
+    )

@@ -74,4 +74,11 @@ def test_what_runs_in_another_way_precedes_what_does_not() -> None:
 def test_a_verdict_establishes_a_change_that_few_profiled_passes_leave_uncertain() -> None:
     uncertain = TimeChange(1.0, -0.1, 2.1)
     assert culprits_of([layer("a", 0.95)], uncertain) == 0
-    assert culprits_of([layer("a", 0.95)], uncertain, established=True) == 1
+    assert culprits_of([layer("a", 0.95)], uncertain, established=1) == 1
+
+
+def test_passes_that_show_the_opposite_of_a_verdict_name_no_culprit() -> None:
+    faster = TimeChange(-1.0, -3.0, 1.0)
+    assert culprits_of([layer("a", -0.95)], faster, established=1) == 0
+    assert culprits_of([layer("a", -0.95)], faster, established=-1) == 1
+    assert culprits_of([layer("a", -0.95, facts=("kernel: a -> b",))], faster, established=1) == 1
