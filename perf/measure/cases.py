@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from perf.errors import PerfError
 from perf.facts import CheckFacts
 from perf.judge.judgement import MAX_EVALUATIONS
-from perf.machine import free_bytes, shortage
+from perf.machine import free_bytes, shortage, this_cpu_has
 from perf.measure.engine import Conditions, Show, measure
 from perf.measure.family import Case, Checked, Resources, subject_of, workload_of
 from perf.measure.forecast import Forecast, check_s, confirming_s
@@ -127,8 +127,9 @@ class Measuring:
         errors: dict[str, PerfError] = {}
         checks: dict[SubjectKey, Mapping[str, Checked[CheckFacts]]] = {}
         cases = _by_subject(selected)
+        avx512 = this_cpu_has("avx512")
         for number, plan in enumerate(plans):
-            left_s = later_s + sum(map(check_s, plans[number:]))
+            left_s = later_s + sum(check_s(each, avx512=avx512) for each in plans[number:])
             with self.ledger.stage("checking answers"), as_errors(errors, plan.key, cases[plan.key]):
                 checks[plan.key] = self._checks(plan, cases[plan.key][0], left_s)
         return checks, errors

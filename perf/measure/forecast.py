@@ -8,6 +8,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from perf.limits.roofline import arithmetic_of
 from perf.measure.family import SLOT_WEIGHT
 from perf.measure.plan import Plan, Variant, Workload, WorkloadKey
 from perf.measure.tiers import Effort
@@ -20,6 +21,9 @@ START_S, LOAD_S, START_JOBS_S = 0.9, 0.2, 3.5
 # Seconds for checking the answers of a subject, and for each 10^9 operations of its smallest workload; for the first
 # training job of a subject.
 CHECK_S, CHECK_S_PER_GFLOP, CHECK_JOBS_S = 1.2, 0.6, 10.0
+# What an INT8 variant adds to that on a CPU without AVX-512, where it computes 10^10 operations a second: four networks
+# of 13.5 x 10^9 operations took 106 s longer (class amd-epyc-25.1-2c-1n-avx2, 2026-11-27).
+SLOW_INT8_S_PER_GFLOP = 7.8
 # Seconds for a check of answers that is an item of its own: 75 of them took 145 s.
 ITEM_S = 2.0
 # Passes of a warm-up whose pace is steady at once.
@@ -95,10 +99,13 @@ class Forecast:
         return left_s
 
 
-def check_s(plan: Plan[Any]) -> float:
-    """Return how many seconds checking the answers of a plan takes."""
+def check_s(plan: Plan[Any], *, avx512: bool) -> float:
+    """Return how many seconds checking the answers of a plan takes on a CPU with or without AVX-512."""
+    if _distributed(plan):
+        return CHECK_JOBS_S
     smallest = min(workload.weight for workload in plan.workloads) - SLOT_WEIGHT
-    return CHECK_JOBS_S if _distributed(plan) else CHECK_S + CHECK_S_PER_GFLOP * max(0.0, smallest)
+    slow_int8 = not avx512 and any(arithmetic_of(variant.name) == "int8" for variant in plan.variants)
+    return CHECK_S + (CHECK_S_PER_GFLOP + SLOW_INT8_S_PER_GFLOP * slow_int8) * max(0.0, smallest)
 
 
 def confirming_s(plans: Sequence[Plan[Any]], effort: Effort) -> float:
