@@ -6,6 +6,7 @@ from functools import partial
 from perf.cnn.checks.golden import GoldenAnswers
 from perf.cnn.family import Table2Row
 from perf.cnn.imagenet.protocol import PublishedAccuracy
+from perf.history.schema import Comparison, RunHeader
 from perf.ladder.schema import StoredLadder
 from perf.published import ScalingRow
 from perf.report.exports.schema import run_schema, schema_of
@@ -22,6 +23,10 @@ SCHEMAS: Mapping[str, Callable[[], bytes]] = {
     "stored-run": partial(schema_of, StoredRun, "Stored run of mxnet-perf", _STORED),
     "tolerances": partial(schema_of, Tolerances, "Tolerances", "The content of baselines/tolerances.toml."),
     "answers": partial(schema_of, GoldenAnswers, "Stored answers", "A network's file in baselines/answers."),
+    "history-header": partial(schema_of, RunHeader, "Header of a night", "The first line of a file in history/CLASS."),
+    "history-comparison": partial(
+        schema_of, Comparison, "Comparison of a night", "Every other line of a file in history/CLASS."
+    ),
     "ladder": partial(schema_of, StoredLadder, "Ladder of releases", "A ladder.json that `mxperf releases` wrote."),
     **{
         name: partial(schema_of, list[row], title, _TABLE.format(name))  # type: ignore[valid-type]

@@ -12,6 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 from perf.files import ROOT
+from perf.history.nights import night_of
 
 SCHEMAS = ROOT / "docs" / "reference" / "schemas"
 STORED = ROOT / "baselines"
@@ -25,6 +26,11 @@ def contents(name: str) -> Iterator[tuple[Path, Any]]:
         yield STORED / "tolerances.toml", tomllib.loads((STORED / "tolerances.toml").read_text())
     elif name == "answers":
         yield from ((path, json.loads(path.read_text())) for path in sorted(STORED.glob("answers/*.json")))
+    elif name.startswith("history-"):
+        path = max(STORED.glob("intel-*/*.json"))
+        header, *comparisons = map(json.loads, night_of(path).content.splitlines())
+        lines = [header] if name == "history-header" else comparisons
+        yield from ((path.with_name(f"{number}-{path.name}"), line) for number, line in enumerate(lines))
     elif name == "ladder":
         yield from ((path, json.loads(path.read_text())) for path in sorted(RESULTS.glob("*.json")))
     elif name in {"run", "stored-run"}:
