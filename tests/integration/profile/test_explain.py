@@ -76,6 +76,7 @@ def test_equal_stacks_differ_in_nothing_but_time(resources: Resources) -> None:
     assert not any(layer.facts for layer in compared(resources, of_case, of_case.arm).layers)
 
 
+@pytest.mark.slow
 def test_a_layer_that_is_no_longer_fused_is_the_first_culprit(resources: Resources, tmp_path: Path) -> None:
     of_case = subject(FP32, resources)
     program, name = unfused(of_case.variant.program, tmp_path)
@@ -144,6 +145,7 @@ def quantised(build: Build, resources: Resources, folder: Path, number: int) -> 
 
 
 @pytest.mark.skipif(read_topology().physical_cores < 2, reason="needs two cores")
+@pytest.mark.slow
 def test_fewer_threads_are_stated_of_the_whole_stack_and_of_every_layer(resources: Resources) -> None:
     of_case = subject(FP32, resources)
     threads = of_case.placements[0].threads
