@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from perf.measure.workers.replies import GraphNode
+from perf.profile.arms import ArmProfile, Times
 from perf.profile.explain import OVERHEAD, REST, explanation_of
 from perf.profile.primitives import Primitive
-from perf.profile.session import ArmProfile, Times
 from tests.unit.profile.test_layers import ALONE, FUSED, POOL
 
 CONV = Primitive("convolution", "jit:avx2", "forward_inference,mb1", 0.5)
