@@ -19,6 +19,8 @@ INVOCATIONS = 4
 # How long all turns of a stack in an invocation should take together, in seconds, and how many there are at least.
 TURNS_S = 1.0
 FEWEST_BLOCKS, MOST_BLOCKS = 3, 20
+# Turns that take longer, in seconds, are not repeated: of three, only the fastest counts, and that would cost minutes.
+LONG_TURN_S = 5.0
 # How long the plain passes of a turn should take, in seconds: as a slot of the quick tier.
 TURN_S = 0.03
 MOST_PASSES = 10
@@ -92,10 +94,14 @@ def _invocation(
                 profilers[place].ready()
             passes[place] = min(MOST_PASSES, max(1, round(TURN_S / pass_s)))
             longest_s = max(longest_s, pass_s * passes[place] * RUNS_OF_A_TURN)
-        for block in range(
-            min(MOST_BLOCKS, max(FEWEST_BLOCKS, round(min(TURNS_S, effort.block_budget_s) / longest_s)))
-        ):
+        for block in range(_blocks(min(TURNS_S, effort.block_budget_s), longest_s)):
             for place in order[:: -1 if block % 2 else 1]:
                 with turn(profilers[place].group):
                     profilers[place].turn(passes[place])
         return [profiler.times() for profiler in profilers]
+
+
+def _blocks(budget_s: float, turn_s: float) -> int:
+    """Return how many turns each stack takes, when the longest of them takes `turn_s` seconds."""
+    fewest = FEWEST_BLOCKS if turn_s <= LONG_TURN_S else 1
+    return min(MOST_BLOCKS, max(fewest, round(budget_s / turn_s)))
