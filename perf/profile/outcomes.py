@@ -47,9 +47,7 @@ def explain_outcomes(
             resources.say(f"{name} could not be explained: {error.what}")
     if explanations:
         total_s = sum(explanation.elapsed_s for explanation in explanations.values())
-        resources.say(
-            f"explained by operator, in {total_s:.0f} s after everything was timed: {', '.join(explanations)}"
-        )
+        resources.say(f"explained, in {total_s:.0f} s after everything was timed: {', '.join(explanations)}")
     if changed[MOST_CASES:]:
         left = ", ".join(changed[MOST_CASES:])
         resources.say(f"not explained, to limit the time (mxperf explain CASE RUN BASELINE explains them): {left}")

@@ -9,6 +9,8 @@ from perf.wording import counted
 # How many layers a failing test shows, and how many a table holds besides those that account for the change.
 TOP = 3
 SHOWN = 20
+# What explains a pass or a step.
+BY: Mapping[Unit, str] = {"pass": "by operator", "step": "by part of a step"}
 # What a pass or a step is divided into, and what all of that is called.
 LAYER: Mapping[Unit, str] = {"pass": "layer", "step": "part"}
 EVERYTHING: Mapping[Unit, str] = {
