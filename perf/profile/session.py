@@ -1,6 +1,6 @@
 """Profiling stacks: fresh workers or jobs for each invocation, of all stacks at the same time, which take turns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from typing import Protocol
@@ -13,11 +13,13 @@ from perf.measure.workers.turns import turn
 from perf.profile.arms import Arm, ArmProfile, Times
 from perf.profile.passes import PassProfiler, traced_passes
 from perf.profile.steps import StepProfiler, traced_steps
+from perf.runs.explanation import Unit
 
 # Fresh sets of workers. With fewer than four, intervals are too wide to tell culprits from noise.
 INVOCATIONS = 4
-# How long all turns of a stack in an invocation should take together, in seconds, and how many there are at least.
-TURNS_S = 1.0
+# How long all turns of a stack in an invocation should take together, in seconds, and how many there are at least. Steps
+# vary more than passes, since ranks disturb each other.
+TURNS_S: Mapping[Unit, float] = {"pass": 1.0, "step": 3.0}
 FEWEST_BLOCKS, MOST_BLOCKS = 3, 20
 # Turns that take longer, in seconds, are not repeated: of three, only the fastest counts, and that would cost minutes.
 LONG_TURN_S = 5.0
@@ -94,7 +96,7 @@ def _invocation(
                 profilers[place].ready()
             passes[place] = min(MOST_PASSES, max(1, round(TURN_S / pass_s)))
             longest_s = max(longest_s, pass_s * passes[place] * RUNS_OF_A_TURN)
-        for block in range(_blocks(min(TURNS_S, effort.block_budget_s), longest_s)):
+        for block in range(_blocks(min(TURNS_S[arms[0].unit], effort.block_budget_s), longest_s)):
             for place in order[:: -1 if block % 2 else 1]:
                 with turn(profilers[place].group):
                     profilers[place].turn(passes[place])

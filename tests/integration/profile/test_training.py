@@ -56,7 +56,7 @@ def test_one_rank_neither_exchanges_nor_waits(training: Resources) -> None:
 def test_a_slower_link_between_hosts_is_the_first_culprit(training: Resources) -> None:
     """The stacks differ in the rate of the link only, which they do not name."""
     of_case = subject(TWO_HOSTS, training)
-    slower = subject(TWO_HOSTS, replace(training, link_gbit_per_s=0.1))
+    slower = subject(TWO_HOSTS, replace(training, link_gbit_per_s=0.02))
     explanation = compared(training, of_case, slower.arm)
     assert explanation.layers[0].name == ALLREDUCE
     assert explanation.culprits
@@ -66,7 +66,7 @@ def test_a_slower_link_between_hosts_is_the_first_culprit(training: Resources) -
 @pytest.mark.slow
 def test_work_that_is_injected_in_each_step_is_the_first_culprit(training: Resources) -> None:
     of_case = subject(TWO_RANKS, training)
-    longer = replace(of_case.arm, variant=replace(of_case.variant, extra_work=0.5))
+    longer = replace(of_case.arm, variant=replace(of_case.variant, extra_work=2.0))
     explanation = compared(training, of_case, longer)
     assert explanation.layers[0].name == STEP_OVERHEAD
     assert explanation.culprits
