@@ -17,8 +17,8 @@ from perf.runs.explanation import Unit
 
 # Fresh sets of workers. With fewer than four, intervals are too wide to tell culprits from noise.
 INVOCATIONS = 4
-# How long all turns of a stack in an invocation should take together, in seconds, and how many there are at least. Steps
-# vary more than passes, since ranks disturb each other.
+# How long all turns of a stack in an invocation should take together, in seconds, and how many there are at least.
+# Steps vary more than passes, since ranks disturb each other.
 TURNS_S: Mapping[Unit, float] = {"pass": 1.0, "step": 3.0}
 FEWEST_BLOCKS, MOST_BLOCKS = 3, 20
 # Turns that take longer, in seconds, are not repeated: of three, only the fastest counts, and that would cost minutes.
