@@ -24,7 +24,7 @@ def test_a_convolution_reads_the_same_layouts_in_every_release(description: str)
         ("forward_inference,fdata:nChw8c fws:undef,alg:pooling_max,mb1ic64", "src aBcd8b"),
         ("forward_inference,src_f32::blocked:aBcd8b:f0 ws_undef::undef::f0,,mb1", "src aBcd8b"),
         ("forward_inference,fsrc:nhwc fwei:hwio_s8s8 fbia:x fdst:nhwc,mb1", "src acdb, weights cdba"),
-        ("forward_inference,src_s8::blocked:acdb:f0 wei_s8:p:blocked:ABcd2b8a4b:f3,mb1", "src acdb, weights ABcd2b8a4b"),
+        ("forward_inference,src_s8::blocked:acdb:f0 wei_s8:p:blocked:ABcd2b8a4b:f3", "src acdb, weights ABcd2b8a4b"),
         ("forward_inference,fsrc:nc fwei:oi fbia:x fdst:nc,,mb1ic512oc1000", "src ab, weights ab"),
         ("forward_inference,fdata:tnc-ldsnc-tnc-ldsnc fwei:ldigo-ldigo-ldgo,l4t50", ""),
         ("forward_inference,src_layer_f32::blocked:abc:f0 wei_layer_f32::blocked:abcde:f0,l4t50", ""),
