@@ -1,7 +1,7 @@
 """The stacks that are profiled, and what profiling them yields: times of operators, or of the parts of a step."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from perf.machine import Placement
@@ -57,6 +57,7 @@ class ArmProfile:
     threads: its OpenMP threads.
     invocations: its times in each invocation.
     unit: what was profiled.
+    libraries: the OpenMP and the BLAS library that MXNet loads, by file name.
     """
 
     nodes: Sequence[GraphNode]
@@ -64,6 +65,7 @@ class ArmProfile:
     threads: int
     invocations: Sequence[Times]
     unit: Unit = "pass"
+    libraries: Mapping[str, str] = field(default_factory=dict)
 
 
 def fastest(passes: Sequence[PassT], duration: Callable[[PassT], float]) -> list[PassT]:

@@ -60,6 +60,12 @@ def _notes(now: ArmProfile, then: ArmProfile | None, accounted: float) -> list[s
     notes = []
     if then is not None and then.threads != now.threads:
         notes.append(f"{then.threads} threads in the baseline's stack, {now.threads} in the candidate's")
+    if then is not None:
+        notes += [
+            f"{kind}: {then.libraries[kind]} in the baseline's stack, {now.libraries[kind]} in the candidate's"
+            for kind in sorted(then.libraries.keys() & now.libraries.keys())
+            if then.libraries[kind] != now.libraries[kind]
+        ]
     if accounted < WHOLE:
         notes.append(f"{100 * (1 - accounted):.0f} % of a {now.unit} is neither in {NEITHER[now.unit]}")
     elif accounted > 1 / WHOLE:

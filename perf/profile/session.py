@@ -68,7 +68,8 @@ def profile(
     for arm, (nodes, primitives), times in zip(arms, traced, zip(*invocations, strict=True), strict=True):
         by_name = {node.name: node for node in nodes}
         ran = [by_name[name] for name in times[0].operators_ms]
-        profiles.append(ArmProfile(ran, primitives, arm.placement.threads, times, arm.unit))
+        libraries = arm.variant.build.libraries
+        profiles.append(ArmProfile(ran, primitives, arm.placement.threads, times, arm.unit, libraries))
     return profiles
 
 
