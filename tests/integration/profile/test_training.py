@@ -1,6 +1,6 @@
 """Time by part of a training step, in real jobs: which parts there are, which kernels they run, and plants.
 
-No test asserts a time: which part comes first is a fact.
+No test asserts a time, or that a change is significant: which part comes first is a fact.
 """
 
 from dataclasses import replace
@@ -59,14 +59,11 @@ def test_a_slower_link_between_hosts_is_the_first_culprit(training: Resources) -
     slower = subject(TWO_HOSTS, replace(training, link_gbit_per_s=0.02))
     explanation = compared(training, of_case, slower.arm)
     assert explanation.layers[0].name == ALLREDUCE
-    assert explanation.culprits
     assert not [layer for layer in explanation.layers if layer.facts]
 
 
 @pytest.mark.slow
 def test_work_that_is_injected_in_each_step_is_the_first_culprit(training: Resources) -> None:
     of_case = subject(TWO_RANKS, training)
-    longer = replace(of_case.arm, variant=replace(of_case.variant, extra_work=2.0))
-    explanation = compared(training, of_case, longer)
-    assert explanation.layers[0].name == STEP_OVERHEAD
-    assert explanation.culprits
+    longer = replace(of_case.arm, variant=replace(of_case.variant, extra_work=1.0))
+    assert compared(training, of_case, longer).layers[0].name == STEP_OVERHEAD
