@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from perf.profile.layers import Layer, text_of
-from perf.profile.layouts import layouts_of, shape_of
-from perf.profile.primitives import REORDER, Primitive
+from perf.profile.primitives import REORDER, Primitive, layouts_of, shape_of
 from perf.wording import counted
 
 # What computes an operator for which MKL-DNN runs no primitive.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perf.profile.layouts import by_order, layouts_of, shape_of
+from perf.profile.primitives import by_order, layouts_of, shape_of
 
 SHAPE = "mb1_ic3oc64_ih224oh112kh7sh2dh0ph3_iw224ow112kw7sw2dw0pw3"
 CONVOLUTIONS = (
