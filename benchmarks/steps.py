@@ -43,9 +43,9 @@ from perf.runs.tolerances import read_tolerances
 
 # Nights of a flat history; and flat nights before a change, with those that are waited for it to be noticed.
 FLAT = 60
-BEFORE, WAITED = (5, 10, 30), 30
+BEFORE, WAITED = (5, 10, 30), 20
 # Histories with a change, of each kind, noise and number of nights before.
-HISTORIES = 6
+HISTORIES = 4
 # The changes that are wanted; and larger steps, for noisier nights. Each maps nights, the first changed one is 1.
 CHANGES: dict[str, Callable[[int], float]] = {
     "step of 5 %": lambda night: math.log1p(-0.05) if night > 0 else 0.0,
