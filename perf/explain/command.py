@@ -9,7 +9,11 @@ from pathlib import Path
 
 from perf.builds import Build, cached_build, parse_overrides, provision
 from perf.builds.data import load
+from perf.cnn.family import CnnCase
+from perf.cnn.networks import catalogue as networks
 from perf.errors import PerfError
+from perf.explain.layer_limits import fractions_of
+from perf.explain.published import published_speedup, rows_of
 from perf.explain.subject import (
     Subject,
     as_baseline,
@@ -19,18 +23,22 @@ from perf.explain.subject import (
     with_changes,
     with_stack,
 )
+from perf.explain.substitutions import Row
 from perf.machine import alone_on_machine, find_numactl, place_instances, read_machine, read_topology
-from perf.measure.family import Resources
+from perf.measure.engine import Show
+from perf.measure.family import Case, Resources
+from perf.measure.tiers import effort_of
 from perf.profile.outcomes import explain_arms
 from perf.profile.session import Arm
+from perf.rnn.shapes import catalogue as cells
 from perf.runs.explanation import Explanation
 from perf.runs.schema import StoredCase, read_run
 
 # How long a worker may take to answer, as in a pytest session.
 TIMEOUT_S = 600.0
 CHECKOUT = "this checkout"
-# The option of GluonCV's trained weights, which a run records if it was measured with it.
-PRETRAINED = "--perf-pretrained"
+# The options of GluonCV's trained weights and of thresholds, which a run records if it was measured with them.
+PRETRAINED, ENTROPY = "--perf-pretrained", "--perf-calibration=entropy"
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,7 @@ class Explained:
     then: where the baseline's stack comes from; None without one.
     doubts: how the stacks differ from those that were stored.
     explanation: the explanation.
+    fractions: the part of the machine's limit that layers reach, by name; empty with a baseline.
     """
 
     case: str
@@ -49,6 +58,7 @@ class Explained:
     then: str | None
     doubts: Sequence[str]
     explanation: Explanation
+    fractions: Mapping[str, float]
 
 
 def explained(
@@ -76,7 +86,10 @@ def explained(
         raise PerfError("a candidate comes from a run or from changes", subject="--with", next_step=step)
     overrides = {role: value for role, value in wanted.items() if role in load().roles}
     parse_overrides([f"{role}={value}" for role, value in overrides.items()])
-    case = case_named(name, pretrained=any(PRETRAINED in read_run(path).perf.arguments for path in runs))
+    arguments = [argument for path in runs for argument in read_run(path).perf.arguments]
+    entropy = ENTROPY in arguments
+    case = case_named(name, pretrained=PRETRAINED in arguments, calibration="entropy" if entropy else "naive")
+    _check_roles(case, overrides)
     with alone_on_machine(wait=True, say=say), _resources(cache, say, {}) as resources:
         subject = subject_of(case, resources)
         arms, sources, doubts = [subject.arm], [CHECKOUT], list[str]()
@@ -93,7 +106,22 @@ def explained(
             arms = [*([subject.arm] if len(runs) == 1 else restored[:1]), as_baseline(restored[-1])]
             sources = [CHECKOUT if len(runs) == 1 else str(runs[0]), str(runs[-1])]
         explanation = explain_arms(name, arms, subject.workload, resources, show)
-    return Explained(name, sources[0], sources[1] if sources[1:] else None, doubts, explanation)
+        fractions = {} if arms[1:] else fractions_of(subject, explanation.layers, resources)
+    return Explained(name, sources[0], sources[1] if sources[1:] else None, doubts, explanation, fractions)
+
+
+def beside_published(name: str, cache: Path, say: Callable[[str], None], show: Show) -> tuple[Case, list[Row]]:
+    """Measure a case of the announcement with one thing replaced at a time. Returns the case and its rows, of which the
+    first has nothing replaced.
+
+    say: prints a line. show: shows what is being done, and how many seconds its setting still takes.
+
+    Raises PerfError for a name that cannot be used or is not in the announcement, and when a variant fails.
+    """
+    case = case_named(name)
+    published_speedup(case)
+    with alone_on_machine(wait=True, say=say), _resources(cache, say, {}) as resources:
+        return case, rows_of(case, read_topology(), resources, effort_of("quick"), show, say)
 
 
 def _case_in(path: Path, name: str) -> StoredCase:
@@ -107,6 +135,15 @@ def _case_in(path: Path, name: str) -> StoredCase:
         message = f"was measured on machine class {run.perf.machine_class}, not {machine_class}"
         raise PerfError(message, subject=str(path), next_step="explain it on a machine of that class")
     return run.cases[name]
+
+
+def _check_roles(case: Case, overrides: Mapping[str, str]) -> None:
+    """Raise PerfError for a build that the case does not run: it would be compared with itself."""
+    cnn = isinstance(case, CnnCase)
+    role = (networks() if cnn else cells()).variants[case.variant].build
+    for other in overrides.keys() - {role, *(("zoo",) if cnn else ())}:
+        message = f"{case.id} runs the build {role}, which this does not change"
+        raise PerfError(message, subject=f"--with {other}", next_step=f"name a wheel for {role}, or another case")
 
 
 def _restored(subject: Subject, stored: StoredCase, path: Path, resources: Resources, doubts: list[str]) -> Arm:

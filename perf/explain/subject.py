@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from perf.builds import Build, build_with_content, may_be_replayed
+from perf.cnn.artifacts.prepare import CalibrationMode
 from perf.cnn.family import CnnCase, CnnFamily
 from perf.cnn.networks import catalogue as networks
 from perf.errors import PerfError
-from perf.machine import Placement, find_numactl, place_instances, read_topology
+from perf.machine import Placement, find_numactl, free_bytes, place_instances, read_topology, shortage
 from perf.measure.family import Case, Resources
+from perf.measure.outcome import SMALLER
 from perf.measure.plan import Plan, Variant, Workload
 from perf.measure.stacks import OF_BASELINE, baseline_arm_of, stack_of
 from perf.profile.session import Arm
@@ -26,6 +28,8 @@ RECURRENT = re.compile(
     r"(?P<cell>\w+)-(?P<inputs>\d+)-(?P<hidden>\d+)-l(?P<layers>\d+)-n(?P<batch>\d+)-t(?P<steps>\d+)"
 )
 THREADS = "threads"
+# Digits of a size in a name: no array of a case is larger.
+DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,10 @@ class Subject:
         return stack_of(self.plan, self.variant, self.placements)
 
 
-def case_named(name: str, *, pretrained: bool = False) -> Case:
+def case_named(name: str, *, pretrained: bool = False, calibration: CalibrationMode = "naive") -> Case:
     """Return the case of a name such as "resnet18_v1-b1-mkl-fp32" or "lstm-512-512-l4-n1-t50-mkl-fp32".
 
-    pretrained: whether a network has GluonCV's trained weights.
+    pretrained: whether a network has GluonCV's trained weights. calibration: how its INT8 thresholds were chosen.
 
     Raises PerfError for any other name, and for training, whose steps have operators in many processes.
     """
@@ -77,18 +81,29 @@ def case_named(name: str, *, pretrained: bool = False) -> Case:
             if variant not in cells().variants:
                 break
             check_cells([parts["cell"]])
-            sizes = [int(parts[part]) for part in ("batch", "steps", "inputs", "hidden")]
+            sizes = [_size(name, parts[part]) for part in ("batch", "steps", "inputs", "hidden")]
             shape = (sizes[0], sizes[1], sizes[2], sizes[3])
-            return RnnCase(parts["cell"], shape, int(parts["layers"]), variant, RnnFamily())
+            return RnnCase(parts["cell"], shape, _size(name, parts["layers"]), variant, RnnFamily())
         if parts := NETWORK.fullmatch(stem):
-            family = CnnFamily(pretrained=pretrained, calibration="naive")
-            return CnnCase(parts["network"], int(parts["batch"]), variant, family)
+            family = CnnFamily(pretrained=pretrained, calibration=calibration)
+            return CnnCase(parts["network"], _size(name, parts["batch"]), variant, family)
     step = "name a case of a network or a recurrent network as pytest shows it, such as resnet18_v1-b1-mkl-fp32"
     raise PerfError("there is no such case that can be explained", subject=name, next_step=step)
 
 
+def _size(name: str, digits: str) -> int:
+    """Return a size in the name of a case. Raises PerfError for one that no array has."""
+    size = int(digits) if len(digits) <= DIGITS else 0
+    if size < 1:
+        step = f"name a case whose sizes are between 1 and {10**DIGITS - 1}"
+        raise PerfError(f"no case has the size {digits}", subject=name, next_step=step)
+    return size
+
+
 def subject_of(case: Case, resources: Resources) -> Subject:
-    """Return a case with its plan. Raises PerfError when it cannot be prepared, or its release cannot run it."""
+    """Return a case with its plan. Raises PerfError if it cannot be prepared, its release cannot run it, or too little
+    memory is free.
+    """
     plan = case.family.plan(case.subject, [case], resources)
     if case.variant in plan.unavailable:
         step = "explain it in a release that has it (docs/other-wheels.md)"
@@ -97,6 +112,9 @@ def subject_of(case: Case, resources: Resources) -> Subject:
     problem = getattr(subject.variant.program, "problem", None)
     if problem:
         raise PerfError(problem, subject=case.id, next_step="explain another variant of it")
+    alone = replace(resources, placements=resources.placements[:1])
+    if short := shortage(case.family.memory_bytes(plan, alone)[case.workload], free_bytes()):
+        raise PerfError(short, subject=case.id, next_step=SMALLER)
     return subject
 
 
@@ -155,7 +173,9 @@ def with_changes(arm: Arm, changes: Mapping[str, str]) -> Arm:
     for name, value in changes.items():
         if name == THREADS:
             topology = read_topology()
-            wanted = int(value) if value.isdecimal() else 0
+            if not value.isdecimal() or len(value) > DIGITS:
+                raise PerfError("is not a number", subject=f"--with {name}={value}", next_step="write --with threads=N")
+            wanted = int(value)
             placements = place_instances(topology, instances=1, threads=wanted, numactl=find_numactl(topology))
             arm = replace(arm, placement=placements[0])
         elif may_be_replayed(name, value):
@@ -168,12 +188,17 @@ def with_changes(arm: Arm, changes: Mapping[str, str]) -> Arm:
 
 
 def parse_changes(options: Sequence[str]) -> dict[str, str]:
-    """Return the changes in `--with` values such as "threads=1", by name. Raises PerfError for a value without `=`."""
-    changes = {}
+    """Return the changes in `--with` values such as "threads=1", by name. Raises PerfError for a value without `=`,
+    and for two changes of one thing.
+    """
+    changes: dict[str, str] = {}
     for option in options:
         name, separator, value = (part.strip() for part in option.partition("="))
         if not separator or not name or not value:
             step = "write NAME=VALUE, such as threads=1 or mkl=mxnet-mkl==1.4.1"
             raise PerfError("no change is named", subject=f"--with {option}", next_step=step)
+        if name in changes:
+            step = "write each change once"
+            raise PerfError(f"{name} is changed twice", subject=f"--with {option}", next_step=step)
         changes[name] = value
     return changes

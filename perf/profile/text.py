@@ -1,5 +1,7 @@
 """An explanation as text: the layers by time, or those that account for a change."""
 
+from collections.abc import Mapping
+
 from perf.report.tables import TextTable
 from perf.runs.explanation import Explanation, LayerTime, TimeChange
 from perf.wording import counted
@@ -42,8 +44,11 @@ def headline(explanation: Explanation) -> str:
     )
 
 
-def explanation_table(explanation: Explanation) -> TextTable:
-    """Return the layers as a table: those that account for the change and the next ones, `SHOWN` at least."""
+def explanation_table(explanation: Explanation, fractions: Mapping[str, float] | None = None) -> TextTable:
+    """Return the layers as a table: those that account for the change and the next ones, `SHOWN` at least. `fractions`:
+    the parts of the machine's limit that layers reach, by name; shown without a baseline only.
+    """
+    reached = fractions or {}
     layers = explanation.layers[: max(SHOWN, explanation.culprits)]
     if explanation.change is None:
         rows = [
@@ -52,11 +57,12 @@ def explanation_table(explanation: Explanation) -> TextTable:
                 layer.operators,
                 f"{layer.now_ms:.3f}",
                 _percent(layer.now_ms, explanation.pass_ms),
+                _percent(reached[layer.name], 1.0) if layer.name in reached else "-",
                 ", ".join(layer.kernels),
             ]
             for layer in layers
         ]
-        return TextTable("", ["Layer", "Operators", "ms", "Of a pass", "Kernels"], rows, figures=False)
+        return TextTable("", ["Layer", "Operators", "ms", "Of a pass", "Of limit", "Kernels"], rows, figures=False)
     rows = [
         [
             layer.name,

@@ -38,3 +38,16 @@ def test_changes_are_read_by_name() -> None:
 def test_a_change_without_name_or_value_is_refused(option: str) -> None:
     with pytest.raises(PerfError, match="no change is named"):
         parse_changes([option])
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet18_v1-b0-mkl-fp32", "lstm-64-64-l0-n1-t2-mkl-fp32", f"resnet18_v1-b{'9' * 5000}-mkl-fp32"]
+)
+def test_a_size_that_no_array_has_is_refused(name: str) -> None:
+    with pytest.raises(PerfError, match="no case has the size"):
+        case_named(name)
+
+
+def test_two_changes_of_one_thing_are_refused() -> None:
+    with pytest.raises(PerfError, match="threads is changed twice"):
+        parse_changes(["threads=1", "threads=2"])
