@@ -18,6 +18,7 @@ from perf.explain.subject import (
     Subject,
     as_baseline,
     case_named,
+    check_changes,
     parse_changes,
     subject_of,
     with_changes,
@@ -90,13 +91,14 @@ def explained(
     entropy = ENTROPY in arguments
     case = case_named(name, pretrained=PRETRAINED in arguments, calibration="entropy" if entropy else "naive")
     _check_roles(case, overrides)
+    tuned = {name: value for name, value in wanted.items() if name not in overrides}
+    check_changes(tuned)
     with alone_on_machine(wait=True, say=say), _resources(cache, say, {}) as resources:
         subject = subject_of(case, resources)
         arms, sources, doubts = [subject.arm], [CHECKOUT], list[str]()
         if wanted:
             with _resources(cache, say, overrides) as changed:
                 candidate = subject_of(case, changed) if overrides else subject
-            tuned = {name: value for name, value in wanted.items() if name not in overrides}
             arms = [with_changes(candidate.arm, tuned), as_baseline(subject.arm)]
             sources = [f"{CHECKOUT} with {', '.join(changes)}", CHECKOUT]
         elif stored:

@@ -9,6 +9,7 @@ from typing import Any
 from perf.builds import Build, build_with_content, may_be_replayed
 from perf.cnn.artifacts.prepare import CalibrationMode
 from perf.cnn.family import CnnCase, CnnFamily
+from perf.cnn.model_zoo import check_networks, model_zoo
 from perf.cnn.networks import catalogue as networks
 from perf.errors import PerfError
 from perf.machine import Placement, find_numactl, free_bytes, place_instances, read_topology, shortage
@@ -85,8 +86,10 @@ def case_named(name: str, *, pretrained: bool = False, calibration: CalibrationM
             shape = (sizes[0], sizes[1], sizes[2], sizes[3])
             return RnnCase(parts["cell"], shape, _size(name, parts["layers"]), variant, RnnFamily())
         if parts := NETWORK.fullmatch(stem):
+            network = {known.lower(): known for known in model_zoo().classification}.get(parts["network"].lower())
+            check_networks([network or parts["network"]])
             family = CnnFamily(pretrained=pretrained, calibration=calibration)
-            return CnnCase(parts["network"], _size(name, parts["batch"]), variant, family)
+            return CnnCase(network or parts["network"], _size(name, parts["batch"]), variant, family)
     step = "name a case of a network or a recurrent network as pytest shows it, such as resnet18_v1-b1-mkl-fp32"
     raise PerfError("there is no such case that can be explained", subject=name, next_step=step)
 
@@ -169,22 +172,25 @@ def with_changes(arm: Arm, changes: Mapping[str, str]) -> Arm:
 
     Raises PerfError for any other name, and for threads for which there is no room.
     """
-    variables: dict[str, str] = {}
-    for name, value in changes.items():
-        if name == THREADS:
-            topology = read_topology()
-            if not value.isdecimal() or len(value) > DIGITS:
-                raise PerfError("is not a number", subject=f"--with {name}={value}", next_step="write --with threads=N")
-            wanted = int(value)
-            placements = place_instances(topology, instances=1, threads=wanted, numactl=find_numactl(topology))
-            arm = replace(arm, placement=placements[0])
-        elif may_be_replayed(name, value):
-            variables[name] = value
-        else:
-            step = "name a build, threads, or a variable of MXNet, OpenMP or a library, such as MXNET_USE_MKLDNN_RNN=0"
-            raise PerfError("is not a change that can be made", subject=f"--with {name}={value}", next_step=step)
+    check_changes(changes)
+    variables = {name: value for name, value in changes.items() if name != THREADS}
+    if THREADS in changes:
+        topology = read_topology()
+        wanted = int(changes[THREADS])
+        placements = place_instances(topology, instances=1, threads=wanted, numactl=find_numactl(topology))
+        arm = replace(arm, placement=placements[0])
     build = replace(arm.variant.build, variables={**arm.variant.build.variables, **variables})
     return replace(arm, variant=replace(arm.variant, build=build))
+
+
+def check_changes(changes: Mapping[str, str]) -> None:
+    """Raise PerfError for a number of `threads` that is none, and for a variable that may not be set."""
+    for name, value in changes.items():
+        if name == THREADS and (not value.isdecimal() or len(value) > DIGITS):
+            raise PerfError("is not a number", subject=f"--with {name}={value}", next_step="write --with threads=N")
+        if name != THREADS and not may_be_replayed(name, value):
+            step = "name a build, threads, or a variable of MXNet, OpenMP or a library, such as MXNET_USE_MKLDNN_RNN=0"
+            raise PerfError("is not a change that can be made", subject=f"--with {name}={value}", next_step=step)
 
 
 def parse_changes(options: Sequence[str]) -> dict[str, str]:

@@ -28,3 +28,12 @@ def test_a_build_that_the_case_does_not_run_is_refused(name: str, change: str, t
     error = refused(name, [change], tmp_path)
     assert "runs the build" in error.what
     assert not list(tmp_path.iterdir()), "nothing was provisioned"
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [("threads=two", "is not a number"), ("threads=" + "9" * 5000, "is not a number"), ("LD_PRELOAD=a.so", "change")],
+)
+def test_a_change_that_cannot_be_made_is_refused(change: str, problem: str, tmp_path: Path) -> None:
+    assert problem in refused(CASE, [change], tmp_path).what
+    assert not list(tmp_path.iterdir()), "nothing was provisioned"

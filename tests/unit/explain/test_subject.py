@@ -51,3 +51,13 @@ def test_a_size_that_no_array_has_is_refused(name: str) -> None:
 def test_two_changes_of_one_thing_are_refused() -> None:
     with pytest.raises(PerfError, match="threads is changed twice"):
         parse_changes(["threads=1", "threads=2"])
+
+
+@pytest.mark.parametrize("name", ["resnet18-b1-mkl-fp32", "[/red]-b1-mkl-fp32", "<b>-b1-mkl-int8"])
+def test_a_network_that_gluoncv_lacks_is_refused_before_anything_is_prepared(name: str) -> None:
+    with pytest.raises(PerfError, match="GluonCV has no such network"):
+        case_named(name)
+
+
+def test_a_network_may_be_written_in_any_capitals() -> None:
+    assert case_named("ResNet18_v1-b1-mkl-fp32").id == "resnet18_v1-b1-mkl-fp32"
