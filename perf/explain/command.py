@@ -25,6 +25,7 @@ from perf.explain.subject import (
     with_stack,
 )
 from perf.explain.substitutions import Row
+from perf.limits.probe import probe
 from perf.machine import alone_on_machine, find_numactl, place_instances, read_machine, read_topology
 from perf.measure.engine import Show
 from perf.measure.family import Case, Resources
@@ -49,7 +50,7 @@ class Explained:
     case: the name of the case.
     now: where the candidate's stack comes from.
     then: where the baseline's stack comes from; None without one.
-    doubts: how the stacks differ from those that were stored.
+    doubts: how the stacks differ from those that were stored, and why limits are unknown.
     explanation: the explanation.
     fractions: the part of the machine's limit that layers reach, by name; empty with a baseline.
     """
@@ -108,7 +109,11 @@ def explained(
             arms = [*([subject.arm] if len(runs) == 1 else restored[:1]), as_baseline(restored[-1])]
             sources = [CHECKOUT if len(runs) == 1 else str(runs[0]), str(runs[-1])]
         explanation = explain_arms(name, arms, subject.workload, resources, show)
-        fractions = {} if arms[1:] else fractions_of(subject, explanation.layers, resources)
+        fractions: dict[str, float] = {}
+        if not arms[1:]:
+            limits = probe(subject.placements[:1])
+            doubts += limits.problems
+            fractions = fractions_of(subject, explanation.layers, limits, resources)
     return Explained(name, sources[0], sources[1] if sources[1:] else None, doubts, explanation, fractions)
 
 

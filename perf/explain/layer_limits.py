@@ -5,7 +5,7 @@ from contextlib import closing
 
 from perf.errors import PerfError, WorkerError
 from perf.explain.subject import Subject
-from perf.limits.probe import probe
+from perf.limits.result import MachineLimits
 from perf.limits.roofline import bound_of
 from perf.measure.family import FP32_BYTES, INT8_BYTES, Resources
 from perf.measure.workers.replies import CountedLayer
@@ -17,14 +17,16 @@ from perf.runs.explanation import LayerTime
 INT8 = "int8 "
 
 
-def fractions_of(subject: Subject, layers: Sequence[LayerTime], resources: Resources) -> dict[str, float]:
+def fractions_of(
+    subject: Subject, layers: Sequence[LayerTime], limits: MachineLimits, resources: Resources
+) -> dict[str, float]:
     """Return the part of the machine's limit that each layer reaches, by its name; only for convolutions,
-    fully-connected layers and recurrent networks, whose operations are counted. Empty where the limits are unknown.
+    fully-connected layers and recurrent networks, whose operations are counted. `limits` are those of the CPUs of its
+    only instance; a layer whose limit is unknown is left out.
 
     A layer's bytes are those of its weights, its input and its output that no cache can hold. Raises PerfError when the
     operations cannot be counted.
     """
-    limits = probe(subject.placements[:1])
     later = subject.variant.build.facts.release.after_150
     costs = _costs(subject, resources)
     fractions = {}

@@ -13,6 +13,7 @@ from perf.limits.text import NAMES, peak_text, rate_text
 from perf.machine import alone_on_machine, find_numactl, place_instances, read_machine, read_topology
 from perf.report.console import PlainConsole, emit, say, widened
 from perf.report.tables import TextTable, rendered
+from perf.wording import counted
 
 # The exit code for limits that are doubtful.
 DOUBTFUL = 1
@@ -47,7 +48,7 @@ def limits(
 
 def _print(measured: MachineLimits) -> None:
     console = widened(PlainConsole())
-    cores = f"{measured.cores} cores of {measured.core_name or 'an unknown microarchitecture'}"
+    cores = f"{counted(measured.cores, 'core')} of {measured.core_name or 'an unknown microarchitecture'}"
     say(console, f"machine class {read_machine().machine_class}, {cores}, probed in {measured.elapsed_s:.1f} s")
     rows = [[NAMES[k.kind], k.kernel, rate_text(k), peak_text(k)] for k in measured.kernels]
     console.print(rendered(TextTable("", ["Limit", "Kernel", "Rate", "Of the theoretical peak"], rows, figures=False)))
