@@ -7,6 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 # Wider than any table.
 UNLIMITED = 10_000
@@ -28,10 +29,10 @@ class TextTable:
 
 def rendered(table: TextTable) -> Table:
     """Return a table for a console, which folds cells where it is too narrow. Units go on a line of their own: numbers
-    are narrower than their headings.
+    are narrower than their headings. Cells appear as they are: the name of a layer or a case may look like markup.
     """
     shown = Table(
-        title=table.title or None,
+        title=Text(table.title) if table.title else None,
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -40,9 +41,9 @@ def rendered(table: TextTable) -> Table:
     )
     for number, name in enumerate(table.names):
         heading = name.replace(" ", "\n", 1) if table.figures else name
-        shown.add_column(heading, justify="right" if table.figures and number else "left", overflow="fold")
+        shown.add_column(Text(heading), justify="right" if table.figures and number else "left", overflow="fold")
     for row in table.rows:
-        shown.add_row(*row)
+        shown.add_row(*map(Text, row))
     return shown
 
 
