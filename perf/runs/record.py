@@ -211,9 +211,7 @@ def record_of(
 def _bound(
     facts: CaseFacts, case: StoredCase, limits: MachineLimits | None, instances: int, fastest_s: float, *, later: bool
 ) -> Bound | None:
-    """Return the case's bound; None where the limits, its operations or its bytes are unknown. `later`: whether its
-    release may have kernels that MXNet 1.5.0 lacks.
-    """
+    """Return the case's bound; None where limits, operations or bytes are unknown. `later`: than MXNet 1.5."""
     if limits is None or facts.flops_per_pass is None or facts.bytes_per_pass is None:
         return None
     return bound_of(
