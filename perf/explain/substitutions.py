@@ -44,10 +44,10 @@ def table_of(rows: Sequence[Row], variant: str) -> TextTable:
     """Return the rows as a table; the first row is the setting that the rest is compared with."""
     names = [
         "Replaced",
-        "native-fp32 ms",
+        "native ms",
         f"{variant} ms",
-        "Speedup [95 % interval]",
-        "Of the first row",
+        "Speedup [95 %]",
+        "Of the first",
         "Published",
         "native of limit",
         f"{variant} of limit",
