@@ -8,7 +8,7 @@ from rich.console import Console
 
 from perf.cache import cache_folder
 from perf.errors import PerfError
-from perf.explain.command import beside_published, explained
+from perf.explain.command import Wanted, beside_published, explained
 from perf.explain.substitutions import sentences_of, table_of
 from perf.limits.result import MARGIN
 from perf.profile.text import cost_line, explanation_table, headline
@@ -21,7 +21,9 @@ PROGRESS_S = 10.0
 
 
 def explain(
-    case: Annotated[str, typer.Argument(help="The case, such as resnet18_v1-b1-mkl-fp32.")],
+    case: Annotated[
+        str, typer.Argument(help="The case, such as resnet18_v1-b1-mkl-fp32 or train-resnet18_v1-b1-mkl-r2.")
+    ],
     runs: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -35,8 +37,13 @@ def explain(
         typer.Option(
             "--with",
             help="Compare this checkout with itself under a change, NAME=VALUE: a build (mkl=mxnet-mkl==1.4.1), "
-            "threads, or a variable of MXNet or its libraries; may be repeated.",
+            "threads, the link between emulated hosts in Gbit/s (link=1), or a variable of MXNet or its libraries; may "
+            "be repeated.",
         ),
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option("--against", help="Change the baseline in the same way; may be repeated."),
     ] = None,
     published: Annotated[
         bool,
@@ -47,24 +54,27 @@ def explain(
         ),
     ] = False,
 ) -> None:
-    """Show where the time of a case goes by operator; with a baseline, which operators account for the change.
+    """Show where the time of a case goes by operator, or by part of a training step; with a baseline, which of them
+    account for the change.
 
     Both stacks run side by side, in the same pairs of fresh processes and in turns. MXNet's profiler times the
-    operators; the trace of MKL-DNN shows which kernels they ran. No verdict comes from these passes.
+    operators; the trace of MKL-DNN shows which kernels they ran. A training step is divided into forward, backward,
+    allreduce, update and waiting for other ranks. No verdict comes from these passes.
 
     Exit code 0: explained; 4: a case, a run or a change cannot be used.
     """
     console = widened(PlainConsole())
     progress = ProgressLine(console, PROGRESS_S)
     if published:
-        if runs or changes:
-            step = "leave out the runs and --with, or --published"
+        if runs or changes or against:
+            step = "leave out the runs and changes, or --published"
             raise PerfError("it explains a speedup, and compares no stacks", subject="--published", next_step=step)
         _beside_published(case, console, progress)
         return
     with progress.shown():
         progress.restart()
-        result = explained(case, runs or [], changes or [], cache_folder(None), progress.say, progress.show_fraction)
+        wanted = Wanted(runs or [], changes or [], against or [])
+        result = explained(case, wanted, cache_folder(None), progress.say, progress.show_fraction)
     explanation = result.explanation
     compared = f", compared with {result.then}" if result.then else ""
     say(console, f"{result.case}: {result.now}{compared}")

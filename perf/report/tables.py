@@ -29,7 +29,7 @@ class TextTable:
 
 def rendered(table: TextTable) -> Table:
     """Return a table for a console, which folds cells where it is too narrow. Units go on a line of their own: numbers
-    are narrower than their headings. Cells appear as they are: the name of a layer or a case may look like markup.
+    are narrower than their headings.
     """
     shown = Table(
         title=Text(table.title) if table.title else None,
@@ -43,7 +43,7 @@ def rendered(table: TextTable) -> Table:
         heading = name.replace(" ", "\n", 1) if table.figures else name
         shown.add_column(Text(heading), justify="right" if table.figures and number else "left", overflow="fold")
     for row in table.rows:
-        shown.add_row(*map(Text, row))
+        shown.add_row(*map(Text, row))  # as it is: neither markup nor ":a:" of a layout means anything
     return shown
 
 

@@ -1,39 +1,30 @@
-"""What `mxperf explain` refuses before anything is provisioned."""
+"""What `mxperf explain` refuses before it measures anything."""
 
 from pathlib import Path
 
 import pytest
 
 from perf.errors import PerfError
-from perf.explain.command import explained
+from perf.explain.command import Wanted, explained
 
 CASE = "resnet18_v1-b1-mkl-fp32"
-
-
-def refused(name: str, changes: list[str], cache: Path) -> PerfError:
-    with pytest.raises(PerfError) as error:
-        explained(name, [], changes, cache, print, lambda _text, _done: None)
-    return error.value
+TWO_HOSTS = "train-resnet18_v1-b8-mkl-2hosts-r2"
+RUN = Path("run.json")
 
 
 @pytest.mark.parametrize(
-    ("name", "change"),
+    ("name", "wanted", "message"),
     [
-        (CASE, "native=mxnet==1.4.1"),
-        (CASE.replace("mkl", "native"), "mkl=mxnet-mkl==1.4.1"),
-        ("lstm-64-64-l1-n4-t20-mkl-fp32", "native=mxnet==1.4.1"),
+        (CASE, Wanted(runs=[RUN] * 3), "3 runs were named"),
+        (CASE, Wanted(runs=[RUN], changes=["threads=1"]), "--with: a stack comes from a run or from changes"),
+        (CASE, Wanted(runs=[RUN], against=["threads=1"]), "--against: a stack comes from a run or from changes"),
+        (CASE, Wanted(changes=["mkl-dist=mxnet-mkl==1.4.1"]), "does not run the build mkl-dist"),
+        (TWO_HOSTS, Wanted(changes=["mkl=mxnet-mkl==1.4.1"]), "does not run the build mkl"),
+        (TWO_HOSTS, Wanted(changes=["link=1"], against=["link=2"]), "the link is changed for both"),
+        ("resnet18_v1", Wanted(), "there is no such case"),
     ],
+    ids=str,
 )
-def test_a_build_that_the_case_does_not_run_is_refused(name: str, change: str, tmp_path: Path) -> None:
-    error = refused(name, [change], tmp_path)
-    assert "runs the build" in error.what
-    assert not list(tmp_path.iterdir()), "nothing was provisioned"
-
-
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [("threads=two", "is not a number"), ("threads=" + "9" * 5000, "is not a number"), ("LD_PRELOAD=a.so", "change")],
-)
-def test_a_change_that_cannot_be_made_is_refused(change: str, problem: str, tmp_path: Path) -> None:
-    assert problem in refused(CASE, [change], tmp_path).what
-    assert not list(tmp_path.iterdir()), "nothing was provisioned"
+def test_what_cannot_be_compared_is_refused(name: str, wanted: Wanted, message: str, tmp_path: Path) -> None:
+    with pytest.raises(PerfError, match=message):
+        explained(name, wanted, tmp_path, print, lambda _text, _done: None)
