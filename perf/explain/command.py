@@ -9,6 +9,8 @@ from pathlib import Path
 
 from perf.builds import Build, cached_build, parse_overrides, provision
 from perf.builds.data import load
+from perf.cnn.family import CnnCase
+from perf.cnn.model_zoo import check_networks
 from perf.errors import PerfError
 from perf.explain.layer_limits import fractions_of
 from perf.explain.published import published_speedup, rows_of
@@ -100,6 +102,8 @@ def explained(
     stored = [_case_in(path, name) for path in wanted.runs]
     arguments = [argument for path in wanted.runs for argument in read_run(path).perf.arguments]
     case = case_named(name, pretrained=PRETRAINED in arguments)
+    if isinstance(case, CnnCase):
+        check_networks([case.network])
     _refuse_without_effect(case, changes)
     ranks = next((int(argument.removeprefix(RANKS)) for argument in arguments if argument.startswith(RANKS)), None)
     with alone_on_machine(wait=True, say=say), ExitStack() as opened:
