@@ -88,6 +88,11 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return "fusion" not in self.missing
 
     @property
+    def after_150(self) -> bool:
+        """Return whether it is later than 1.5: its MKL-DNN is a version 1, whose later ones use AMX and AVX-VNNI."""
+        return self.key >= (1, 6)
+
+    @property
     def key(self) -> tuple[int, ...]:
         """Return the version as numbers, which sort."""
         return numbers_of(self.version)

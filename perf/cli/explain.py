@@ -4,9 +4,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from perf.cache import cache_folder
-from perf.explain.command import Wanted, explained
+from perf.errors import PerfError
+from perf.explain.command import Wanted, beside_published, explained
+from perf.explain.substitutions import sentences_of, table_of
+from perf.limits.result import MARGIN
 from perf.profile.text import cost_line, explanation_table, headline
 from perf.report.console import PlainConsole, say, widened
 from perf.report.progress import ProgressLine
@@ -41,6 +45,14 @@ def explain(
         list[str] | None,
         typer.Option("--against", help="Change the baseline in the same way; may be repeated."),
     ] = None,
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--published",
+            help="Measure its speedup with one thing replaced at a time, next to the announcement's: OpenBLAS's "
+            "kernels, threads, instances, batch.",
+        ),
+    ] = False,
 ) -> None:
     """Show where the time of a case goes by operator, or by part of a training step; with a baseline, which of them
     account for the change.
@@ -53,6 +65,12 @@ def explain(
     """
     console = widened(PlainConsole())
     progress = ProgressLine(console, PROGRESS_S)
+    if published:
+        if runs or changes or against:
+            step = "leave out the runs and changes, or --published"
+            raise PerfError("it explains a speedup, and compares no stacks", subject="--published", next_step=step)
+        _beside_published(case, console, progress)
+        return
     with progress.shown():
         progress.restart()
         wanted = Wanted(runs or [], changes or [], against or [])
@@ -61,7 +79,17 @@ def explain(
     compared = f", compared with {result.then}" if result.then else ""
     say(console, f"{result.case}: {result.now}{compared}")
     say(console, headline(explanation))
-    console.print(rendered(explanation_table(explanation)))
-    for doubt in [*result.doubts, *explanation.notes]:
+    console.print(rendered(explanation_table(explanation, result.fractions)))
+    beyond = [name for name, fraction in result.fractions.items() if fraction > 1 + MARGIN]
+    exceeded = [f"{name} exceeds the limit, whose probe was disturbed" for name in beyond]
+    for doubt in [*result.doubts, *explanation.notes, *exceeded]:
         say(console, f"doubtful: {doubt}.")
     say(console, cost_line(explanation))
+
+
+def _beside_published(name: str, console: Console, progress: ProgressLine) -> None:
+    with progress.shown():
+        case, rows = beside_published(name, cache_folder(None), progress.say, progress.show)
+    console.print(rendered(table_of(rows, case.variant)))
+    for sentence in sentences_of(rows, name, case.variant):
+        say(console, sentence)

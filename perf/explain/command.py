@@ -9,7 +9,11 @@ from pathlib import Path
 
 from perf.builds import Build, cached_build, parse_overrides, provision
 from perf.builds.data import load
+from perf.cnn.family import CnnCase
+from perf.cnn.model_zoo import check_networks
 from perf.errors import PerfError
+from perf.explain.layer_limits import fractions_of
+from perf.explain.published import published_speedup, rows_of
 from perf.explain.subject import (
     LINK,
     Subject,
@@ -22,6 +26,8 @@ from perf.explain.subject import (
     with_changes,
     with_stack,
 )
+from perf.explain.substitutions import Row
+from perf.limits.probe import probe
 from perf.machine import (
     alone_on_machine,
     find_numactl,
@@ -30,7 +36,9 @@ from perf.machine import (
     read_machine,
     read_topology,
 )
+from perf.measure.engine import Show
 from perf.measure.family import Case, Resources
+from perf.measure.tiers import effort_of
 from perf.profile.arms import Arm
 from perf.profile.outcomes import explain_arms
 from perf.runs.explanation import Explanation
@@ -51,8 +59,9 @@ class Explained:
     case: the name of the case.
     now: where the candidate's stack comes from.
     then: where the baseline's stack comes from; None without one.
-    doubts: how the stacks differ from those that were stored.
+    doubts: how the stacks differ from those that were stored, and why limits are unknown.
     explanation: the explanation.
+    fractions: the part of the machine's limit that layers reach, by name; empty with a baseline.
     """
 
     case: str
@@ -60,6 +69,7 @@ class Explained:
     then: str | None
     doubts: Sequence[str]
     explanation: Explanation
+    fractions: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,8 @@ def explained(
     stored = [_case_in(path, name) for path in wanted.runs]
     arguments = [argument for path in wanted.runs for argument in read_run(path).perf.arguments]
     case = case_named(name, pretrained=PRETRAINED in arguments)
+    if isinstance(case, CnnCase):
+        check_networks([case.network])
     _refuse_without_effect(case, changes)
     ranks = next((int(argument.removeprefix(RANKS)) for argument in arguments if argument.startswith(RANKS)), None)
     with alone_on_machine(wait=True, say=say), ExitStack() as opened:
@@ -114,7 +126,26 @@ def explained(
             sources = [CHECKOUT, *map(str, wanted.runs)][-2:]
         arms[1:] = [as_baseline(arm) for arm in arms[1:]]
         explanation = explain_arms(name, arms, subject.workload, resources, show)
-    return Explained(name, sources[0], sources[1] if sources[1:] else None, doubts, explanation)
+        fractions: dict[str, float] = {}
+        if not arms[1:] and subject.plan.start is None:
+            limits = probe(subject.placements[:1])
+            doubts += limits.problems
+            fractions = fractions_of(subject, explanation.layers, limits, resources)
+    return Explained(name, sources[0], sources[1] if sources[1:] else None, doubts, explanation, fractions)
+
+
+def beside_published(name: str, cache: Path, say: Callable[[str], None], show: Show) -> tuple[Case, list[Row]]:
+    """Measure a case of the announcement with one thing replaced at a time. Returns the case and its rows, of which the
+    first has nothing replaced.
+
+    say: prints a line. show: shows what is being done, and how many seconds its setting still takes.
+
+    Raises PerfError for a name that cannot be used or is not in the announcement, and when a variant fails.
+    """
+    case = case_named(name)
+    published_speedup(case)
+    with alone_on_machine(wait=True, say=say), _resources(case, cache, say, {}, None) as resources:
+        return case, rows_of(case, read_topology(), resources, effort_of("quick"), show, say)
 
 
 def _options(wanted: Wanted) -> list[tuple[str, Sequence[str]]]:

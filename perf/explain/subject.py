@@ -9,8 +9,9 @@ from perf.builds import Build, build_with_content, may_be_replayed
 from perf.cnn.family import CnnFamily
 from perf.dist.family import EMULATED_RANKS, DistFamily, TrainingCase
 from perf.errors import PerfError
-from perf.machine import Placement, find_numactl, place_instances, read_topology
+from perf.machine import Placement, find_numactl, free_bytes, place_instances, read_topology, shortage
 from perf.measure.family import Case, Resources
+from perf.measure.outcome import SMALLER
 from perf.measure.plan import Plan, Variant, Workload
 from perf.measure.stacks import OF_BASELINE, baseline_arm_of, stack_of
 from perf.profile.arms import Arm
@@ -73,7 +74,9 @@ def case_named(name: str, *, pretrained: bool = False) -> Case:
 
 
 def subject_of(case: Case, resources: Resources) -> Subject:
-    """Return a case with its plan. Raises PerfError when it cannot be prepared, or its release cannot run it."""
+    """Return a case with its plan. Raises PerfError if it cannot be prepared, its release cannot run it, or too little
+    memory is free.
+    """
     plan = case.family.plan(case.subject, [case], resources)
     if case.variant in plan.unavailable:
         step = "explain it in a release that has it (docs/other-wheels.md)"
@@ -84,6 +87,9 @@ def subject_of(case: Case, resources: Resources) -> Subject:
     problem = getattr(variant.program, "problem", None)
     if problem:
         raise PerfError(problem, subject=case.id, next_step="explain another variant of it")
+    alone = replace(resources, placements=resources.placements[:1])
+    if short := shortage(case.family.memory_bytes(plan, alone)[case.workload], free_bytes()):
+        raise PerfError(short, subject=case.id, next_step=SMALLER)
     return subject
 
 

@@ -1,4 +1,4 @@
-"""What is known about the CPU before anything runs: its flags, its units and its last-level cache."""
+"""What is known about the CPU before anything runs: its flags, its units and its caches."""
 
 import re
 from collections.abc import Collection
@@ -81,16 +81,20 @@ def core_of(vendor: str, version: str) -> Core | None:
     return next((core for core in cores if any(first <= model <= last for first, last in core.models)), None)
 
 
-def last_level_cache_bytes(cpus: Collection[int], sys_root: Path = SYS_ROOT) -> int | None:
-    """Return the size of the last-level caches that these CPUs use, summed, in bytes; None where sysfs has none."""
-    sizes: dict[str, int] = {}
+def cache_bytes(cpus: Collection[int], sys_root: Path = SYS_ROOT) -> int | None:
+    """Return what the caches that these CPUs use can hold of data, summed over all levels, in bytes; None where sysfs
+    has none.
+
+    A level often holds only what the one above has evicted (AMD since Zen, Intel since Skylake-SP): 24 cores of a C5
+    keep 24 MB in their second level besides the 36 MB of their third.
+    """
+    sizes: dict[tuple[str, str], int] = {}
     for cpu in cpus:
-        folders = (sys_root / f"devices/system/cpu/cpu{cpu}/cache").glob("index[0-9]*")
-        levels = [(_text(folder, "level"), folder) for folder in folders if _text(folder, "type") != "Instruction"]
-        for _, folder in sorted(levels)[-1:]:
+        for folder in (sys_root / f"devices/system/cpu/cpu{cpu}/cache").glob("index[0-9]*"):
             size = re.fullmatch(r"([0-9]{1,9})([KMG])", _text(folder, "size"))
-            if size:
-                sizes[_text(folder, "shared_cpu_list")] = int(size[1]) * SUFFIXES[size[2]]
+            if size and _text(folder, "type") != "Instruction":
+                level = _text(folder, "level"), _text(folder, "shared_cpu_list")
+                sizes[level] = int(size[1]) * SUFFIXES[size[2]]
     return sum(sizes.values()) or None
 
 

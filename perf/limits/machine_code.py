@@ -11,10 +11,11 @@ from llvmlite import binding as llvm
 
 from perf.limits.kernels import LONGEST, Kernel, module_text
 
-# Capstone 5 does not know the instructions on tiles. All that the kernel uses have five bytes. TDPBUSD is C4 E2, a byte
-# with W=0, L=0 and pp=1, and 5E: VEX.128.66.0F38.W0 5E /r (Intel 64 and IA-32 Architectures Software Developer's
-# Manual, volume 2).
-TILES, TILE_BYTES = "tiles", 5
+# Capstone 5 does not know these, which have five bytes: C4, a byte that ends in 00010 (0F38), a byte with W,
+# L and pp, the operation, and a byte for registers. TDPBUSD is VEX.128.66.0F38.W0 5E, VPDPBUSD of AVX-VNNI is
+# VEX.256.66.0F38.W0 50 (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2).
+UNKNOWN, UNKNOWN_BYTES = "unknown", 5
+OPERATIONS = {(0x01, 0x5E): "tdpbusd", (0x05, 0x50): "vpdpbusd"}
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,10 @@ def hot_loop(code: bytes) -> list[str]:
     """
     disassembler = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
     disassembler.skipdata = True
-    disassembler.skipdata_setup = (TILES, lambda *_: TILE_BYTES, None)
+    disassembler.skipdata_setup = (UNKNOWN, lambda *_: UNKNOWN_BYTES, None)
     seen: dict[int, str] = {}
     for address, _, mnemonic, operands in disassembler.disasm_lite(code, 0):
-        seen[address] = _tile_instruction(code[address:]) if mnemonic == TILES else mnemonic
+        seen[address] = _named(code[address:]) if mnemonic == UNKNOWN else mnemonic
         if mnemonic.startswith("j") and int(operands, 16) in seen:
             return [name for place, name in seen.items() if place >= int(operands, 16)]
         if mnemonic == "ret":
@@ -78,6 +79,9 @@ def hot_loop(code: bytes) -> list[str]:
     return []
 
 
-def _tile_instruction(code: bytes) -> str:
-    prefix, form, operation = code[1], code[2], code[3]
-    return "tdpbusd" if prefix == 0xE2 and form & 0x87 == 0x01 and operation == 0x5E else TILES  # noqa: PLR2004 - as above
+def _named(code: bytes) -> str:
+    """Return the name of an instruction that Capstone does not know; `UNKNOWN` if this module does not either."""
+    leading, fields, form, operation = code[:4]
+    if (leading, fields & 0x1F) != (0xC4, 0x02):  # VEX with three bytes, 0F38
+        return UNKNOWN
+    return OPERATIONS.get((form & 0x87, operation), UNKNOWN)

@@ -5,13 +5,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import zip_longest
 
 import msgspec
 
 from perf.files import ROOT, UNREADABLE
-from perf.limits.cpu import Cpu, last_level_cache_bytes, read_cpu
+from perf.limits.cpu import Cpu, cache_bytes, read_cpu
 from perf.limits.kernels import MEMORY, Kernel, Kind, kernels_for
 from perf.limits.rates import Chunks, best_rate, clock_ghz
 from perf.limits.request import READY, KernelReply, ProbeRequest, ThreadReply, Turn
@@ -24,7 +25,7 @@ DURATION_S: dict[Kind, float] = {"fp32": 0.08, "int8": 0.08, "read": 0.12, "copy
 REPEATS = 2
 # Between two kernels, so that the CPUs of all instances arrive in time.
 PAUSE_S = 0.02
-# The arrays are larger than the last-level caches by this factor, so that little of them is in a cache.
+# The arrays are larger than all caches by this factor, so that little of them is in a cache.
 BEYOND_CACHE = 3
 # A virtual machine with few CPUs can see the cache of a whole socket, and filling more would take seconds.
 MOST_ARRAY_BYTES = 1 << 29
@@ -45,7 +46,7 @@ def probe(placements: Sequence[Placement]) -> MachineLimits:
     started_s = time.monotonic()
     cpu, cpus = read_cpu(), [number for placement in placements for number in placement.cpus]
     chosen = kernels_for(cpu.flags)
-    cache = last_level_cache_bytes(cpus)
+    cache = cache_bytes(cpus)
     array = array_bytes(cache, free_bytes(), len(cpus))
     cores = physical_cores(read_topology(), cpus)
     replies, problems = _run(placements, timetable(chosen), array)
@@ -133,7 +134,7 @@ def doubts(limits: Sequence[KernelLimit], cpu: Cpu, cache: int | None, arrays: i
     if cache is not None and arrays < 2 * cache and any(limit.kind in MEMORY for limit in limits):
         problems.append(
             f"memory bandwidth may be too high: its arrays of {arrays / 1e6:.0f} MB are not twice as large as the "
-            f"last-level cache, {cache / 1e6:.0f} MB"
+            f"caches, {cache / 1e6:.0f} MB"
         )
     return problems
 
@@ -165,7 +166,8 @@ def _run(
                 _let_start(process, start_ns)
         else:
             _end(processes)
-        outputs = [process.communicate() for process in processes]
+        with ThreadPoolExecutor(len(processes)) as pool:  # a process whose pipe is full misses its next turn
+            outputs = list(pool.map(_communicated, processes))
     replies = [replies_in(output) for output, _ in outputs]
     refused = {reply.kernel: reply.problem for of_one in replies for reply in of_one if reply.problem}
     problems = [f"{kernel} was not measured: {problem}" for kernel, problem in refused.items()]
@@ -201,6 +203,10 @@ def _let_start(process: subprocess.Popen[str], start_ns: int) -> None:
         assert process.stdin is not None
         process.stdin.write(f"{start_ns}\n")
         process.stdin.flush()
+
+
+def _communicated(process: subprocess.Popen[str]) -> tuple[str, str]:
+    return process.communicate()
 
 
 def _end(processes: Sequence[subprocess.Popen[str]]) -> None:

@@ -42,7 +42,7 @@ class MachineLimits(msgspec.Struct, frozen=True, kw_only=True):
     cores: Annotated[int, Meta(description="physical cores that the probe ran on")] = 0
     vendor: Annotated[str, Meta(description="the CPU's vendor, as /proc/cpuinfo names it; empty if it does not")] = ""
     core_name: Annotated[str | None, Meta(description="microarchitecture; null if it is unknown")] = None
-    cache_bytes: Annotated[int | None, Meta(description="last-level caches of all instances; null if unknown")] = None
+    cache_bytes: Annotated[int | None, Meta(description="caches of all levels and instances; null if unknown")] = None
     array_bytes: Annotated[int, Meta(description="memory that the bandwidth kernels walk, of all instances")] = 0
     problems: Annotated[list[str], Meta(description="what keeps a limit from being one, or from being known")] = []
     elapsed_s: Annotated[float, Meta(description="duration of the probe in seconds")] = 0.0
@@ -60,7 +60,8 @@ class MachineLimits(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def int8_unused(self) -> KernelLimit | None:
         """What the CPU can do in INT8 beyond that, which MXNet 1.5.0 does not use; None if it is nothing."""
-        return max((k for k in self.kernels if not k.used_by_mxnet_150), key=lambda k: k.rate, default=None)
+        unused = max((k for k in self.kernels if not k.used_by_mxnet_150), key=lambda k: k.rate, default=None)
+        return None if unused and self.int8 and unused.rate <= self.int8.rate else unused
 
     @property
     def memory(self) -> KernelLimit | None:

@@ -20,7 +20,7 @@ class Bound(msgspec.Struct, frozen=True):
 
     arithmetic_s: Annotated[float, Meta(description="seconds that its operations take at the machine's peak")]
     memory_s: Annotated[
-        float, Meta(description="seconds that its bytes take which do not fit into the last-level caches; 0 if all fit")
+        float, Meta(description="seconds that its bytes take which do not fit into the caches; 0 if all fit")
     ]
     fraction: Annotated[
         float,
@@ -42,9 +42,13 @@ def arithmetic_of(variant: str) -> Arithmetic:
     return "int8" if variant.endswith("-int8") else "fp32"
 
 
-def peak_of(limits: MachineLimits, variant: str) -> KernelLimit | None:
-    """Return the peak of a variant's arithmetic; None if it is unknown."""
-    return limits.int8 if arithmetic_of(variant) == "int8" else limits.fp32
+def peak_of(limits: MachineLimits, variant: str, *, mxnet_150: bool = True) -> KernelLimit | None:
+    """Return the peak of a variant's arithmetic; None if it is unknown. `mxnet_150`: whether its release has no more
+    kernels than MXNet 1.5.0, which uses neither AMX nor AVX-VNNI.
+    """
+    if arithmetic_of(variant) == "fp32":
+        return limits.fp32
+    return limits.int8 if mxnet_150 else limits.int8_unused or limits.int8
 
 
 def bound_of(
@@ -56,14 +60,16 @@ def bound_of(
     instances: int,
     latency_s: float,
     fastest_s: float,
+    mxnet_150: bool = True,
 ) -> Bound | None:
     """Return the bound of a case whose instances, all at once, each do `flops` operations and move `moved_bytes` bytes
     in a pass; None if a limit is unknown. Latencies are those of a pass, in seconds.
+    `mxnet_150` is as in `peak_of`.
 
-    What fits into the last-level caches can stay there from pass to pass, and only the rest must move: caches of C
+    What fits into the caches can stay there from pass to pass, and only the rest must move: caches of C
     bytes spare at most C of all bytes. Where the caches' size is unknown, no bytes are sure to move.
     """
-    peak, memory = peak_of(limits, variant), limits.memory
+    peak, memory = peak_of(limits, variant, mxnet_150=mxnet_150), limits.memory
     if peak is None or memory is None:
         return None
     arithmetic_s = instances * flops / (peak.rate * 1e9)

@@ -53,10 +53,11 @@ def headline(explanation: Explanation) -> str:
     )
 
 
-def explanation_table(explanation: Explanation) -> TextTable:
+def explanation_table(explanation: Explanation, fractions: Mapping[str, float] | None = None) -> TextTable:
     """Return the layers, or the parts of a step, as a table: those that account for the change and the next ones,
-    `SHOWN` at least.
+    `SHOWN` at least. `fractions`: the parts of the limit that layers reach, by name; shown without a baseline.
     """
+    reached = fractions or {}
     layer_column = LAYER[explanation.unit].capitalize()
     layers = explanation.layers[: max(SHOWN, explanation.culprits)]
     if explanation.change is None:
@@ -66,13 +67,13 @@ def explanation_table(explanation: Explanation) -> TextTable:
                 layer.operators,
                 f"{layer.now_ms:.3f}",
                 _percent(layer.now_ms, explanation.pass_ms),
+                _percent(reached[layer.name], 1.0) if layer.name in reached else "-",
                 ", ".join(layer.kernels),
             ]
             for layer in layers
         ]
-        return TextTable(
-            "", [layer_column, "Operators", "ms", f"Of a {explanation.unit}", "Kernels"], rows, figures=False
-        )
+        names = [layer_column, "Operators", "ms", f"Of a {explanation.unit}", "Of limit", "Kernels"]
+        return TextTable("", names, rows, figures=False)
     rows = [
         [
             layer.name,

@@ -32,7 +32,7 @@ def rendered(table: TextTable) -> Table:
     are narrower than their headings.
     """
     shown = Table(
-        title=table.title or None,
+        title=Text(table.title) if table.title else None,
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -41,7 +41,7 @@ def rendered(table: TextTable) -> Table:
     )
     for number, name in enumerate(table.names):
         heading = name.replace(" ", "\n", 1) if table.figures else name
-        shown.add_column(heading, justify="right" if table.figures and number else "left", overflow="fold")
+        shown.add_column(Text(heading), justify="right" if table.figures and number else "left", overflow="fold")
     for row in table.rows:
         shown.add_row(*map(Text, row))  # as it is: neither markup nor ":a:" of a layout means anything
     return shown

@@ -203,15 +203,15 @@ def record_of(
         peak_memory_bytes=max(i.peak_memory_bytes.get(case.variant, 0) for i in result.invocations),
         confirmations=outcome.confirmations,
         stopped=outcome.stopped,
-        bound=_bound(facts, case, limits, instances, fastest_ns / NS_PER_S),
+        bound=_bound(facts, case, limits, instances, fastest_ns / NS_PER_S, later=build.facts.release.after_150),
         slots=slots_of(outcome),
     )
 
 
 def _bound(
-    facts: CaseFacts, case: StoredCase, limits: MachineLimits | None, instances: int, fastest_s: float
+    facts: CaseFacts, case: StoredCase, limits: MachineLimits | None, instances: int, fastest_s: float, *, later: bool
 ) -> Bound | None:
-    """Return the case's bound; None where the limits, its operations or its bytes are unknown."""
+    """Return the case's bound; None where limits, operations or bytes are unknown. `later`: than MXNet 1.5."""
     if limits is None or facts.flops_per_pass is None or facts.bytes_per_pass is None:
         return None
     return bound_of(
@@ -222,6 +222,7 @@ def _bound(
         instances=instances,
         latency_s=case.latency_s,
         fastest_s=fastest_s,
+        mxnet_150=not later,
     )
 
 

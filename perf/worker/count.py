@@ -40,7 +40,7 @@ def cost_of(symbol: Any, inputs: dict[str, list[int]]) -> dict[str, Any]:
     `multiply_adds`, and the numbers of values in its `weights`, `inputs` and `outputs`. `weight_values` counts all
     parameters, `io_values` the network's inputs and outputs.
 
-    Each value of a layer's output (batch, channels, ...) takes one multiply-add for each weight of its channel: the
+    Each value of a layer's output takes one multiply-add for each weight of its channel: the
     product of the output's shape times the product of the weight's shape over the number of channels. Operators inside
     fused subgraphs are not counted: pass the symbol from before fusion.
     """
@@ -56,10 +56,12 @@ def cost_of(symbol: Any, inputs: dict[str, list[int]]) -> dict[str, Any]:
             (data, *_), (weight, *_), *_ = node["inputs"]  # an input is (node, output, version)
             output = of_output[f"{node['name']}_output"]
             weights = math.prod(of_output[nodes[weight]["name"]])
+            # Without flattening, a fully-connected layer keeps every axis of its input but the last.
+            channels = output[-1] if node["op"] == "FullyConnected" else output[1]
             layers.append(
                 {
                     "name": node["name"],
-                    "multiply_adds": math.prod(output) // output[1] * weights,
+                    "multiply_adds": math.prod(output) // channels * weights,
                     "weights": weights,
                     "inputs": math.prod(of_output[_output_name(nodes[data]["name"], of_output)]),
                     "outputs": math.prod(output),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.fuzz.reader import CorruptedError, Reader, Seed
-from perf.limits.cpu import last_level_cache_bytes, read_cpu
+from perf.limits.cpu import cache_bytes, read_cpu
 from perf.machine.identity import read_host_id, read_machine
 from perf.machine.memory import free_bytes, oom_kills
 from perf.machine.runner.settings import settings
@@ -49,7 +49,7 @@ def _machine(folder: Path, _: Path) -> None:
     sys_root, proc_root = folder / "sys", folder / "proc"
     state = read_state(sys_root, proc_root, CPUS)
     findings(state, state)
-    for number in (free_bytes(sys_root, proc_root), oom_kills(proc_root), last_level_cache_bytes(CPUS, sys_root)):
+    for number in (free_bytes(sys_root, proc_root), oom_kills(proc_root), cache_bytes(CPUS, sys_root)):
         if number is not None and not 0 <= number < 10**30:
             raise CorruptedError(f"accepted {number}")
     for setting in settings().values():

@@ -1,5 +1,6 @@
 """The subcommand limits: what the cores and the memory of the instances can do, by probe."""
 
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -9,9 +10,10 @@ from perf.errors import PerfError
 from perf.limits.probe import probe
 from perf.limits.result import MachineLimits
 from perf.limits.text import NAMES, peak_text, rate_text
-from perf.machine import find_numactl, place_instances, read_machine, read_topology
+from perf.machine import alone_on_machine, find_numactl, place_instances, read_machine, read_topology
 from perf.report.console import PlainConsole, emit, say, widened
 from perf.report.tables import TextTable, rendered
+from perf.wording import counted
 
 # The exit code for limits that are doubtful.
 DOUBTFUL = 1
@@ -31,7 +33,9 @@ def limits(
     """
     topology = read_topology()
     placements = place_instances(topology, instances=instances, threads=threads, numactl=find_numactl(topology))
-    measured = probe(placements)
+    # A probe would slow down what another session is timing.
+    with alone_on_machine(wait=True, say=partial(typer.echo, err=True)):
+        measured = probe(placements)
     if not measured.kernels:
         raise PerfError("; ".join(measured.problems), subject="limits", next_step="run `mxperf doctor`")
     if as_json:
@@ -44,7 +48,7 @@ def limits(
 
 def _print(measured: MachineLimits) -> None:
     console = widened(PlainConsole())
-    cores = f"{measured.cores} cores of {measured.core_name or 'an unknown microarchitecture'}"
+    cores = f"{counted(measured.cores, 'core')} of {measured.core_name or 'an unknown microarchitecture'}"
     say(console, f"machine class {read_machine().machine_class}, {cores}, probed in {measured.elapsed_s:.1f} s")
     rows = [[NAMES[k.kind], k.kernel, rate_text(k), peak_text(k)] for k in measured.kernels]
     console.print(rendered(TextTable("", ["Limit", "Kernel", "Rate", "Of the theoretical peak"], rows, figures=False)))

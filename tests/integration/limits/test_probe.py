@@ -5,6 +5,7 @@ import signal
 import subprocess
 import threading
 import time
+from functools import partial
 
 import msgspec
 import psutil
@@ -12,7 +13,8 @@ import pytest
 
 from perf.limits.cpu import read_cpu
 from perf.limits.kernels import kernels
-from perf.limits.probe import probe
+from perf.limits.probe import PAGE, _run, probe, timetable
+from perf.limits.request import Turn
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 
 pytestmark = pytest.mark.alone
@@ -88,3 +90,15 @@ def test_amx_that_the_kernel_does_not_grant_is_named_and_never_runs(monkeypatch:
     limits = probe(placements())
     assert [limit.kernel for limit in limits.kernels] == ["int8_avx2"]
     assert any(problem.startswith("int8_amx was not measured: Linux") for problem in limits.problems)
+
+
+@pytest.mark.skipif(read_topology().physical_cores < 2, reason="needs two cores")
+def test_an_instance_whose_replies_exceed_its_pipe_keeps_to_the_timetable(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Two times 24 CPUs write more than a pipe of 64 KB holds; two times one CPU more than one of 4 KB.
+    monkeypatch.setattr(subprocess, "Popen", partial(subprocess.Popen, pipesize=4096))
+    short = timetable([kernels()["fp32_avx2"], kernels()["int8_avx2"]] * 3)
+    long = Turn("fp32_avx2", short[-1].start_s + 0.2, 1.0)
+    replies, problems = _run(placements(2), (*short, long), 2 * PAGE)
+    assert problems == []
+    first, second = (of_one[-1].threads[0].stamps_ns for of_one in replies)
+    assert second[0][0] < first[-1][1], "the second instance waited until the first one had ended"

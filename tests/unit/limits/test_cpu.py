@@ -6,7 +6,7 @@ import pytest
 
 from perf.errors import PerfError
 from perf.files import read_toml
-from perf.limits.cpu import DATA, _CoreFile, core_of, last_level_cache_bytes, read_cpu
+from perf.limits.cpu import DATA, _CoreFile, cache_bytes, core_of, read_cpu
 from perf.limits.kernels import kernels
 
 
@@ -61,10 +61,24 @@ def cache(root: Path, cpu: int, index: int, **values: str) -> None:
         (folder / name).write_text(value + "\n")
 
 
-def test_last_level_caches_count_once_each(tmp_path: Path) -> None:
+def test_each_cache_counts_once_and_instructions_do_not(tmp_path: Path) -> None:
     for cpu, of in ((0, "0-1"), (1, "0-1"), (2, "2-3")):
         cache(tmp_path, cpu, 1, level="1", type="Instruction", size="32K", shared_cpu_list=str(cpu))
         cache(tmp_path, cpu, 3, level="3", type="Unified", size="32M", shared_cpu_list=of)
-    assert last_level_cache_bytes([0, 1], tmp_path) == 32 << 20
-    assert last_level_cache_bytes([0, 1, 2], tmp_path) == 64 << 20
-    assert last_level_cache_bytes([7], tmp_path) is None
+    assert cache_bytes([0, 1], tmp_path) == 32 << 20
+    assert cache_bytes([0, 1, 2], tmp_path) == 64 << 20
+    assert cache_bytes([7], tmp_path) is None
+
+
+def test_caches_of_all_levels_add_up_since_a_victim_cache_holds_what_the_one_above_does_not(tmp_path: Path) -> None:
+    for cpu in (0, 1):
+        cache(tmp_path, cpu, 2, level="2", type="Unified", size="1M", shared_cpu_list=str(cpu))
+        cache(tmp_path, cpu, 3, level="3", type="Unified", size="35M", shared_cpu_list="0-1")
+    assert cache_bytes([0], tmp_path) == 36 << 20
+    assert cache_bytes([0, 1], tmp_path) == 37 << 20
+
+
+def test_two_levels_shared_by_the_same_cpus_are_two_caches(tmp_path: Path) -> None:
+    cache(tmp_path, 0, 2, level="2", type="Unified", size="1M", shared_cpu_list="0-1")
+    cache(tmp_path, 0, 3, level="3", type="Unified", size="8M", shared_cpu_list="0-1")
+    assert cache_bytes([0], tmp_path) == 9 << 20

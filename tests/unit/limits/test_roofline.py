@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.limits.result import KernelLimit, MachineLimits
-from perf.limits.roofline import Bound, bound_of, excess
+from perf.limits.roofline import Bound, bound_of, excess, peak_of
 from perf.limits.text import blas_lines, excess_lines, limit_lines
 
 LIMITS = MachineLimits(
@@ -85,3 +85,17 @@ def test_what_a_blas_reaches_is_not_called_a_limit() -> None:
         "kernels for Barcelona."
     ]
     assert blas_lines(None, {}, {}, 2048) == []
+
+
+def test_a_later_release_is_held_against_all_that_the_cpu_can_do_in_int8() -> None:
+    peaks = [peak_of(LIMITS, variant, mxnet_150=False) for variant in ("mkl-int8", "mkl-fp32")]
+    assert [peak.kernel for peak in peaks if peak] == ["int8_amx", "fp32_avx2"]
+    without = MachineLimits(kernels=[k for k in LIMITS.kernels if k.used_by_mxnet_150])
+    assert peak_of(without, "mkl-int8", mxnet_150=False) == without.int8
+
+
+def test_kernels_that_reach_no_more_are_not_stated_apart() -> None:
+    slower = KernelLimit("int8_avx_vnni", "int8", 300.0, 3.1, None, used_by_mxnet_150=False)
+    limits = MachineLimits(kernels=[*(k for k in LIMITS.kernels if k.kernel != "int8_amx"), slower])
+    assert limits.int8_unused is None
+    assert peak_of(limits, "mkl-int8", mxnet_150=False) == limits.int8

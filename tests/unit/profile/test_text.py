@@ -50,4 +50,5 @@ def test_the_headline_says_what_is_accounted_for() -> None:
 
 def test_the_table_has_a_row_for_each_layer() -> None:
     assert [row[0] for row in explanation_table(CHANGED).rows] == ["conv0", "pool0"]
-    assert explanation_table(ALONE).rows[0] == ["conv0", "conv+bn+relu", "1.500", "71 %", "convolution gemm:ref"]
+    assert explanation_table(ALONE).rows[0] == ["conv0", "conv+bn+relu", "1.500", "71 %", "-", "convolution gemm:ref"]
+    assert explanation_table(ALONE, {"conv0": 0.8}).rows[0][4] == "80 %"

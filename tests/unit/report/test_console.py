@@ -16,6 +16,7 @@ from rich.text import Text
 
 from perf.cli import main
 from perf.report.console import CLOSED_PIPE, PlainConsole, emit, printable, say
+from perf.report.tables import TextTable, rendered
 
 RED = "\x1b[31m"
 BACKWARDS = "\N{RIGHT-TO-LEFT OVERRIDE}"
@@ -125,3 +126,12 @@ def test_a_full_disk_behind_the_output_is_a_message(
         "standard output, or a temporary file in the folder TMPDIR: cannot be written: No space left on device\n"
         "next: free some space there, or let the variable TMPDIR name another folder\n"
     )
+
+
+@pytest.mark.parametrize("name", ["conv[/red]", "[bold]conv", "[link=file:///]conv[/]", "conv:warning:", "conv[0]"])
+@pytest.mark.parametrize("figures", [True, False])
+def test_a_name_that_looks_like_markup_is_shown_as_it_is(name: str, figures: bool) -> None:
+    console = PlainConsole(width=80)
+    with console.capture() as shown:
+        console.print(rendered(TextTable(name, ["Layer", name], [[name, "1"]], figures=figures)))
+    assert shown.get().count(name) == 3
