@@ -10,7 +10,7 @@ from functools import reduce
 import pytest
 
 from tests.numa.guest import Guest
-from tests.numa.inside import controls, proofs
+from tests.numa.inside import bare, controls, real
 
 PERCENT = r"\d+\.\d %"
 # Ten imports of MXNet on a machine that other programs keep busy; what hangs takes longer.
@@ -38,6 +38,13 @@ LIES: dict[str, Sequence[str]] = {
     "narrow": [NARROWED],
     "migrate": [PAGES],
 }
+# What happens to a process of instance 1 after an honest launch.
+SPOILS: dict[str, str] = {
+    "thread": r"1 thread \(first: \d+\) may run on CPUs 0-3, not only on 2-3",
+    "pages": PAGES,
+    "moved": PAGES,
+}
+RANKS = (["honest", "nomem", "swap", "wholenode"], ["preferred", "nocpu", "swapmem", "migrate"])
 # Ranks have one core each. Intel's OpenMP binds threads to the first CPU of a mask that is too wide.
 LIES_TO_RANKS = {
     **{kind: LIES[kind] for kind in ("honest", "nomem", "preferred", "swapmem", "swap", "migrate")},
@@ -69,35 +76,21 @@ def check(problems: Sequence[str], expected: Sequence[str], who: str, node: int,
 
 
 @pytest.fixture(scope="module", params=["bare", pytest.param("real", marks=pytest.mark.slow)])
-def worker(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def of_lies(guest: Guest, worker: str) -> dict[str, list[str]]:
-    """Problems by kind; the instances start together, since starting one takes as long as starting all."""
-    return guest.call(proofs.of_lies, kinds=list(LIES), worker=worker, timeout_s=HANG_S)
+def problems(guest: Guest, request: pytest.FixtureRequest) -> dict[str, list[str]]:
+    """Problems by lie and spoil; all processes start together, since starting one takes as long as starting all."""
+    proofs = bare.proofs if request.param == "bare" else real.proofs
+    return guest.call(proofs, lies=list(LIES), spoils=list(SPOILS), timeout_s=HANG_S)
 
 
 @pytest.mark.parametrize("kind", LIES)
-def test_a_lying_numactl_is_found_out(of_lies: dict[str, list[str]], kind: str) -> None:
+def test_a_lying_numactl_is_found_out(problems: dict[str, list[str]], kind: str) -> None:
     node = list(LIES).index(kind) % 2
-    check(of_lies[kind], LIES[kind], f"instance {node}: ", node, NODE_CPUS[node], NODE_CPUS[1 - node])
+    check(problems[kind], LIES[kind], f"instance {node}: ", node, NODE_CPUS[node], NODE_CPUS[1 - node])
 
 
-@pytest.mark.parametrize(
-    ("what", "expected"),
-    [
-        ("thread", r"1 thread \(first: \d+\) may run on CPUs 0-3, not only on 2-3"),
-        ("pages", PAGES),
-        ("moved", PAGES),
-    ],
-)
-def test_what_happens_to_a_process_after_its_launch_is_found(
-    guest: Guest, worker: str, what: str, expected: str
-) -> None:
-    problems = guest.call(proofs.of_spoiled, what=what, worker=worker, timeout_s=HANG_S)
-    check(problems, [expected], "instance 1: ", 1, NODE_CPUS[1], NODE_CPUS[0])
+@pytest.mark.parametrize("what", SPOILS)
+def test_what_happens_to_a_process_after_its_launch_is_found(problems: dict[str, list[str]], what: str) -> None:
+    check(problems[what], [SPOILS[what]], "instance 1: ", 1, NODE_CPUS[1], NODE_CPUS[0])
 
 
 def test_a_mask_that_the_kernel_narrows_is_found(guest: Guest) -> None:
@@ -108,21 +101,39 @@ def test_a_mask_that_the_kernel_narrows_is_found(guest: Guest) -> None:
     ]
 
 
-@pytest.mark.slow
-def test_a_worker_for_which_its_node_has_no_memory_is_an_error(guest: Guest) -> None:
-    assert guest.call(controls.full_node, timeout_s=HANG_S) == "the worker was ended by SIGKILL"
+def test_a_cpu_that_goes_offline_is_found(guest: Guest) -> None:
+    assert guest.call(controls.offline) == [
+        "instance 0: node 0, CPUs 0-1, 2 threads, numactl",
+        "instance 1: node 1, CPUs 2-3, 2 threads, numactl",
+        "instance 0: 1 CPU of its placement went offline: 1",
+    ]
+
+
+def test_a_frequency_that_is_capped_meanwhile_is_doubtful(guest: Guest) -> None:
+    assert guest.call(controls.capped, kilohertz=2_000_000) == [
+        "none; later 2000 of 3000 MHz",
+        "doubtful",
+        "do not change the machine's settings while measuring, then measure again",
+    ]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "kinds",
-    [["honest", "nomem", "swap", "wholenode"], ["preferred", "nocpu", "swapmem", "migrate"]],
-    ids="-".join,
-)
-def test_lies_to_ranks_are_found_out(guest: Guest, kinds: list[str]) -> None:
-    """One job has as many ranks as cores, each under its own kind of numactl."""
-    placed = guest.call(proofs.of_ranks, kinds=kinds, timeout_s=HANG_S)
-    for rank, (kind, (node, cpus, problems)) in enumerate(zip(kinds, placed, strict=True)):
+@pytest.mark.parametrize("problems", ["real"], indirect=True)
+def test_a_worker_for_which_its_node_has_no_memory_is_an_error(problems: dict[str, list[str]]) -> None:
+    assert problems["full"] == ["the worker was ended by SIGKILL"]
+
+
+@pytest.fixture(scope="module")
+def ranks(guest: Guest) -> list[list[tuple[int, str, list[str]]]]:
+    """Of each rank: its node, its CPUs and its problems. One job has as many ranks as cores."""
+    return guest.call(real.of_ranks, jobs=list(RANKS), timeout_s=HANG_S)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("job", range(len(RANKS)))
+def test_lies_to_ranks_are_found_out(ranks: list[list[tuple[int, str, list[str]]]], job: int) -> None:
+    """Each rank runs under its own kind of numactl."""
+    for rank, (kind, (node, cpus, problems)) in enumerate(zip(RANKS[job], ranks[job], strict=True)):
         swapped = cpus.translate(str.maketrans("0123", "2301"))
         who = f"rank {rank} on this host: instance {rank}: "
         check(problems, LIES_TO_RANKS[kind], who, node, cpus, swapped)
