@@ -137,7 +137,7 @@ def test_a_cache_that_another_user_made_is_refused() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may act as another user")
 @pytest.mark.parametrize("shared", ["", "builds"])
-def test_a_cache_that_another_user_made_with_umask_077_is_refused(shared: str) -> None:
+def test_a_cache_that_another_user_made_with_umask_077_is_refused(monkeypatch: pytest.MonkeyPatch, shared: str) -> None:
     """The cache itself, or what that user's sessions made in a cache that both may write to."""
     with tempfile.TemporaryDirectory() as name:
         cache = Path(name) / "cache"
@@ -146,6 +146,10 @@ def test_a_cache_that_another_user_made_with_umask_077_is_refused(shared: str) -
         Path(name).chmod(0o755)
         if shared:
             cache.chmod(0o1777)
+        uv = Path(name) / "uv"
+        uv.mkdir()
+        uv.chmod(0o777)
+        monkeypatch.setenv("UV_CACHE_DIR", str(uv))  # that user's own
         os.seteuid(NOBODY)
         try:
             with pytest.raises(PerfError, match="the cache cannot be written to: Permission denied") as caught:

@@ -114,7 +114,7 @@ def _check_together(ordered: Sequence[Session]) -> None:
 
 
 def _changed_settings(one: Mapping[str, object], another: Mapping[str, object]) -> list[str]:
-    """Return the names of the settings that differ. One that a version of the suite did not read is unknown, as None."""
+    """Return the names of the settings that differ. One that a version of the suite did not read counts as None."""
     return [name for name in sorted({*one, *another}) if one.get(name) != another.get(name)]
 
 

@@ -42,8 +42,8 @@ def of_lies_and_spoils(start: Start, lies: Sequence[str], spoils: Sequence[str])
     """Start an instance under each kind of numactl, and one under an honest numactl for each way to spoil it, all at
     the same time; return what the proof finds, by kind and way.
 
-    Under lies, they take turns on the two nodes: the first is instance 0, the second instance 1 and so on. To spoil one
-    is to do it from inside ("thread" or "pages", spoiled/sitecustomize.py), or to move its pages from outside ("moved").
+    Under lies, they take turns on the two nodes: the first is instance 0, the second instance 1 and so on. One
+    is spoiled from inside ("thread" or "pages", spoiled/sitecustomize.py), or its pages moved from outside ("moved").
     """
     topology = read_topology()
     honest = place_instances(topology, numactl=numactl(HONEST))[SPOILED]
