@@ -80,18 +80,29 @@ class Guest:
     def call(self, function: Callable[..., Value], *, timeout_s: float = 300.0, **arguments: object) -> Value:
         """Call a function of `tests.numa.inside` in the guest, and return what it returns there (as JSON carries it).
 
-        Raises GuestError when it raises, or takes longer than `timeout_s`; the guest then serves no further request.
+        Raises GuestError when it raises, or takes longer than `timeout_s`.
+        """
+        return self.start(function, timeout_s=timeout_s, **arguments)()
+
+    def start(self, function: Callable[..., Value], *, timeout_s: float, **arguments: object) -> Callable[[], Value]:
+        """Let the guest call a function; return what waits for its result and returns it, as often as asked. Other
+        calls may run meanwhile.
         """
         number, self._asked = self._asked, self._asked + 1
         self._ask(number, {"module": function.__module__, "function": function.__name__, "arguments": arguments})
         file = self._folder / f"{number}.reply"
-        self._wait_for(file, timeout_s, f"{function.__name__}({arguments})")
-        answer: dict[str, Any] = json.loads(file.read_bytes())
-        if "error" in answer:
-            printed = (self._folder / f"{number}.log").read_text(errors="replace")[-4000:]
-            raise GuestError(f"{function.__name__}({arguments}): {answer['error']}\n{printed}")
-        value: Value = answer["value"]
-        return value
+        what = f"{function.__name__}({arguments})"
+
+        def result() -> Value:
+            self._wait_for(file, timeout_s, what)
+            answer: dict[str, Any] = json.loads(file.read_bytes())
+            if "error" in answer:
+                printed = (self._folder / f"{number}.log").read_text(errors="replace")[-4000:]
+                raise GuestError(f"{what}: {answer['error']}\n{printed}")
+            value: Value = answer["value"]
+            return value
+
+        return result
 
     def shut_down(self) -> str:
         """Ask the guest to power off, and return what its console shows. Raises GuestError when it does not end."""

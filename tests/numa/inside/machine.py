@@ -8,6 +8,9 @@ from typing import Any
 from perf.files import ROOT
 from perf.machine import find_numactl, place_instances, read_topology
 
+# The suite's own tests that look at the machine.
+TESTS = ("tests/unit/machine",)
+
 
 def seen() -> dict[str, Any]:
     """Return the nodes with their CPUs, the numactl that the suite finds, and where it places instances."""
