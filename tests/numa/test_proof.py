@@ -46,13 +46,3 @@ def test_a_frequency_that_is_capped_meanwhile_is_doubtful(guest: Guest) -> None:
         "doubtful",
         "do not change the machine's settings while measuring, then measure again",
     ]
-
-
-@pytest.mark.slow
-def test_a_worker_for_which_its_node_has_no_memory_is_ended(guest: Guest) -> None:
-    """SIGKILL is 9, by the kernel; the worker on the other node proves that it runs well."""
-    assert guest.call(controls.full_node) == [
-        "instance 0: node 0, CPUs 0-1, 2 threads, numactl",
-        "instance 1: node 1, CPUs 2-3, 2 threads, numactl",
-        "instance 1: the worker exited with code -9",
-    ]

@@ -103,3 +103,10 @@ def test_the_tests_that_look_at_the_machine_pass(calls: Calls) -> None:
     assert finished["code"] == 0, finished["output"]
     skipped = [line for line in finished["output"].splitlines() if line.startswith("SKIPPED")]
     assert not [line for line in skipped if machine.MACHINES in line]
+
+
+def test_a_worker_for_which_its_node_has_no_memory_is_an_error(guest: Guest, calls: Calls) -> None:
+    """When no other call needs memory there any more."""
+    for call in (calls.networks, calls.suite, calls.proofs, calls.ranks, calls.refusal):
+        call()
+    assert guest.call(real.full_node, timeout_s=HANG_S) == "the worker was ended by SIGKILL"

@@ -14,8 +14,6 @@ from tests.numa.inside.proofs import of_lies_and_spoils, of_placements
 from tests.numa.inside.wrappers import HONEST, numactl
 
 PROGRAM = ROOT / "tests/numa/bare_worker.py"
-# The variable that says how much memory it fills, in MB.
-MEMORY = "BARE_WORKER_MB"
 
 
 class BareWorker:

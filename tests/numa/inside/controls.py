@@ -1,20 +1,16 @@
-"""Refusals, containers that take CPUs or memory away, a CPU that goes offline, a capped frequency, and a full node."""
+"""Refusals, containers that take CPUs or memory away, a CPU that goes offline, and a capped frequency."""
 
 import dataclasses
 import os
-import subprocess
 from pathlib import Path
 
 from perf.errors import PerfError
 from perf.machine import find_numactl, findings, format_cpulist, place_instances, read_state, read_topology
-from tests.numa.inside.bare import MEMORY, BareWorker
+from tests.numa.inside.bare import BareWorker
 from tests.numa.inside.proofs import of_placements
 from tests.numa.inside.wrappers import HONEST, enter_cpuset, folder_of, numactl, path_without_numactl
 
 CPUS = Path("/sys/devices/system/cpu")
-# Leave the node less than a worker fills, even with what the kernel can free of its cache.
-LEFT_FREE_KB, FILLED_MB = 48 << 10, 512
-CHUNK = bytes(4 << 20)
 
 
 def refusal(kind: str) -> list[str]:
@@ -92,29 +88,3 @@ def capped(kilohertz: int) -> list[str | None]:
             file.write_text(text)
     finding = next(one for one in findings(before, later) if one.check == "frequency_limit")
     return [finding.reading, finding.verdict, finding.advice]
-
-
-def full_node() -> list[str]:
-    """Fill node 1, and start a worker on each node; return the placements as lines, and what is found."""
-    Path("/proc/self/oom_score_adj").write_text("-1000")
-    folder = Path("/run/full")
-    folder.mkdir()
-    Path("/proc/sys/vm/drop_caches").write_text("3")
-    # No process has these pages, so that ending one does not free them.
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=90%,mpol=bind:1", "tmpfs", str(folder)], check=True)
-    try:
-        with (folder / "ballast").open("wb", buffering=0) as file:
-            while _free_kb(1) > LEFT_FREE_KB:
-                file.write(CHUNK)
-        placements = place_instances(read_topology(), numactl=numactl(HONEST))
-        # Only these workers may be the victim.
-        before, after = ("choom", "--adjust", "1000", "--"), ("env", f"{MEMORY}={FILLED_MB}")
-        victims = [dataclasses.replace(one, prefix=(*before, *one.prefix, *after)) for one in placements]
-        return of_placements(BareWorker, victims)
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-def _free_kb(node: int) -> int:
-    text = Path(f"/sys/devices/system/node/node{node}/meminfo").read_text()
-    return int(next(line.split()[3] for line in text.splitlines() if "MemFree" in line))

@@ -1,6 +1,7 @@
-"""Proofs of the suite's own workers and ranks, which have imported MXNet."""
+"""Proofs of the suite's own workers and ranks, which have imported MXNet, and a worker whose node has no memory."""
 
 import dataclasses
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
@@ -13,14 +14,18 @@ from perf.cache import cache_folder
 from perf.dist.launch.job import Cluster, Job, RankPlacement
 from perf.dist.launch.running import run_job
 from perf.dist.rank_group import misplaced
+from perf.errors import WorkerError
 from perf.machine import Numactl, Placement, format_cpulist, place_instances, read_topology
 from perf.measure.workers.instance import Instance
 from perf.measure.workers.replies import Proof, Ready
-from tests.numa.inside.proofs import of_lies_and_spoils
-from tests.numa.inside.wrappers import numactl
+from tests.numa.inside.proofs import SPOILED, of_lies_and_spoils
+from tests.numa.inside.wrappers import HONEST, numactl
 
 # As many imports of MXNet as there are lies, each of which takes half a minute here.
 TIMEOUT_S = 1500.0
+# Leave the node less than MXNet's import needs, but enough for filling it.
+LEFT_FREE_KB = 48 << 10
+CHUNK = bytes(4 << 20)
 
 
 class RealWorker:
@@ -82,3 +87,40 @@ def _of_ranks(build: Build, kinds: Sequence[str]) -> list[tuple[int, str, list[s
         )
         for number, rank in enumerate(placements)
     ]
+
+
+def full_node() -> str:
+    """Fill node 1, start instance 1, and return how that ends."""
+    build = provision("native", override=None, cache=cache_folder(None), say=print)
+    Path("/proc/self/oom_score_adj").write_text("-1000")
+    folder = Path("/run/full")
+    folder.mkdir()
+    # No process has these pages, so that ending one does not free them.
+    options = f"size=90%,mpol=bind:{SPOILED}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
+    try:
+        _fill(folder / "ballast")
+        placement = place_instances(read_topology(), numactl=numactl(HONEST))[SPOILED]
+        # Only this worker may be the victim.
+        prefix = ("choom", "--adjust", "1000", "--", *placement.prefix)
+        worker = RealWorker(build, dataclasses.replace(placement, prefix=prefix))
+        try:
+            worker.wait_until_ready()
+        except WorkerError as error:
+            return error.what
+        finally:
+            worker.close()
+        return "it started"
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def _fill(ballast: Path) -> None:
+    with ballast.open("wb", buffering=0) as file:
+        while _free_kb(SPOILED) > LEFT_FREE_KB:
+            file.write(CHUNK)
+
+
+def _free_kb(node: int) -> int:
+    text = Path(f"/sys/devices/system/node/node{node}/meminfo").read_text()
+    return int(next(line.split()[3] for line in text.splitlines() if "MemFree" in line))
