@@ -25,6 +25,7 @@ from perf.machine.numactl import find_numactl
 from perf.machine.topology import Node, Topology, parse_cpulist
 from perf.measure.journal import NAME, Journal
 from perf.measure.workers.arrays import read_arrays, read_outputs
+from perf.profile.primitives import read_primitives
 from perf.runs.baseline import BASELINES
 from perf.runs.night.issue import OpenIssue
 from perf.runs.night.shards import Times, measured_times
@@ -283,3 +284,19 @@ def test_labels_of_a_session_that_are_no_object_cost_nothing(tmp_path: Path, fac
     path = tmp_path / "session.json"
     path.write_text(json.dumps(document(benchmark(facts=facts))))
     assert read_session(path).document["benchmarks"][0]["extra_info"]["facts"] == facts
+
+
+def test_a_range_beyond_any_number_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "int8.json"
+    ranges = {"min_calib_range": 0, "max_calib_range": 10**400}
+    node = {"op": "_contrib_quantize_v2", "name": "a", "attrs": ranges, "inputs": []}
+    path.write_text(json.dumps({"nodes": [node], "heads": [[0, 0, 0]]}))
+    with pytest.raises(PerfError, match="is damaged: OverflowError"):
+        read_layers(path)
+
+
+@pytest.mark.parametrize("duration", ["1e308.1", "1-", "--", "1e", "."])
+def test_a_line_of_a_trace_without_a_duration_is_another_line(duration: str) -> None:
+    line = "mkldnn_verbose,exec,convolution,jit:avx2,forward_inference,mb1,{}\n"
+    assert len(list(read_primitives(line.format("0.1") + line.format(duration)))) == 1
+    assert [ran.time_ms for ran in read_primitives(line.format("1.5e-05"))] == [1.5e-05]

@@ -17,8 +17,8 @@ from perf.report.page.svg import figure_svg, interval_text, samples_svg
 
 FOLDER = Path(__file__).parent
 TEMPLATE, STYLE, SCRIPT = (FOLDER / f"page.{ending}" for ending in ("html.jinja", "css", "js"))
-# What changes the direction of writing, for all that follows in an element: a name from a file must not (Unicode Standard
-# Annex #9, 2.1 to 2.5).
+# What changes the direction of writing, for all that follows in an element: a name from a file must not (Unicode
+# Standard Annex #9, 2.1 to 2.5).
 DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 # What the filters choose by; fields of a row.
 FILTERS = ("family", "network", "size", "variant", "verdict")
