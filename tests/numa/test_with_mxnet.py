@@ -1,11 +1,10 @@
 """What takes MXNet in the guest, or the suite's own tests: workers and ranks that lie, and measured sessions.
 
-All of it starts together after the other tests: each of these calls keeps one or two CPUs busy for minutes.
+It comes after the other tests, and keeps the guest busy for minutes.
 """
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -29,61 +28,71 @@ NETWORKS = ("perf/cnn/test_inference.py", "perf/rnn/test_inference.py")
 MEASURED = (*NETWORKS, "--perf-batch=1", "-k", "not int8")
 
 
-@dataclass(frozen=True)
-class Calls:
-    """What waits for the result of each call, and returns it."""
-
-    networks: Callable[[], dict[str, Any]]
-    proofs: Callable[[], dict[str, list[str]]]
-    ranks: Callable[[], list[list[tuple[int, str, list[str]]]]]
-    refusal: Callable[[], dict[str, Any]]
-    suite: Callable[[], dict[str, Any]]
+Measured = Callable[[], dict[str, Any]]
+Problems = dict[str, list[str]]
+Ranks = list[list[tuple[int, str, list[str]]]]
 
 
 @pytest.fixture(scope="module")
-def calls(guest: Guest) -> Calls:
-    """The calls, started; those that take longest come first."""
-    suite = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", "2", *machine.TESTS]
-    return Calls(
-        networks=guest.start(runs.measure, options=MEASURED, timeout_s=HANG_S),
-        suite=guest.start(machine.run, command=suite, timeout_s=HANG_S),
-        proofs=guest.start(real.proofs, lies=list(LIES), spoils=list(SPOILS), timeout_s=HANG_S),
-        ranks=guest.start(real.of_ranks, jobs=RANKS, timeout_s=HANG_S),
-        refusal=guest.start(runs.without_numactl, options=NETWORKS[1:], timeout_s=HANG_S),
-    )
+def networks(guest: Guest) -> Measured:
+    """What waits for the session that measures networks. It has begun, and goes on while other calls run: it keeps one
+    or two of the four CPUs busy for longer than all of them.
+    """
+    return guest.start(runs.measure, options=MEASURED, timeout_s=HANG_S)
+
+
+@pytest.fixture(scope="module")
+def problems(guest: Guest, networks: Measured) -> Problems:  # noqa: ARG001 - begun before
+    """Problems by lie and spoil; all workers start together."""
+    return guest.call(real.proofs, lies=list(LIES), spoils=list(SPOILS), timeout_s=HANG_S)
+
+
+@pytest.fixture(scope="module")
+def ranks(guest: Guest, networks: Measured) -> Ranks:  # noqa: ARG001 - begun before
+    """Of each rank: its node, its CPUs and its problems, job by job."""
+    return guest.call(real.of_ranks, jobs=RANKS, timeout_s=HANG_S)
 
 
 @pytest.mark.parametrize("kind", LIES)
-def test_a_numactl_that_lies_to_a_worker_is_found_out(calls: Calls, kind: str) -> None:
+def test_a_numactl_that_lies_to_a_worker_is_found_out(problems: Problems, kind: str) -> None:
     node = list(LIES).index(kind) % 2
-    check(calls.proofs()[kind], LIES[kind], f"instance {node}: ", node, NODE_CPUS[node], NODE_CPUS[1 - node])
+    check(problems[kind], LIES[kind], f"instance {node}: ", node, NODE_CPUS[node], NODE_CPUS[1 - node])
 
 
 @pytest.mark.parametrize("what", SPOILS)
-def test_what_happens_to_a_worker_after_its_launch_is_found(calls: Calls, what: str) -> None:
-    check(calls.proofs()[what], [SPOILS[what]], "instance 1: ", 1, NODE_CPUS[1], NODE_CPUS[0])
+def test_what_happens_to_a_worker_after_its_launch_is_found(problems: Problems, what: str) -> None:
+    check(problems[what], [SPOILS[what]], "instance 1: ", 1, NODE_CPUS[1], NODE_CPUS[0])
 
 
 @pytest.mark.parametrize("job", range(len(RANKS)))
-def test_lies_to_ranks_are_found_out(calls: Calls, job: int) -> None:
+def test_lies_to_ranks_are_found_out(ranks: Ranks, job: int) -> None:
     """One job has as many ranks as cores, each under its own kind of numactl."""
-    for rank, (kind, (node, cpus, problems)) in enumerate(zip(RANKS[job], calls.ranks()[job], strict=True)):
+    for rank, (kind, (node, cpus, found)) in enumerate(zip(RANKS[job], ranks[job], strict=True)):
         swapped = cpus.translate(str.maketrans("0123", "2301"))
         who = f"rank {rank} on this host: instance {rank}: "
-        check(problems, LIES_TO_RANKS[kind], who, node, cpus, swapped)
+        check(found, LIES_TO_RANKS[kind], who, node, cpus, swapped)
 
 
-def test_a_session_without_numactl_says_what_to_install(calls: Calls) -> None:
-    finished = calls.refusal()
+def test_a_session_without_numactl_says_what_to_install(guest: Guest) -> None:
+    finished = guest.call(runs.without_numactl, options=NETWORKS[1:], timeout_s=HANG_S)
     assert finished["code"] not in {0, 1}, finished["output"]
     assert "pinning: 2 NUMA nodes need memory binding, but numactl is not installed" in finished["output"]
     assert "next: apt-get install numactl" in finished["output"]
     assert "Traceback" not in finished["output"]
 
 
-def test_a_convolutional_and_a_recurrent_network_are_measured_on_both_nodes(calls: Calls) -> None:
+def test_the_tests_that_look_at_the_machine_pass(guest: Guest) -> None:
+    """None of them takes one node for granted, and those of machines are all run."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", "2", *machine.TESTS]
+    finished = guest.call(machine.run, command=command, timeout_s=HANG_S)
+    assert finished["code"] == 0, finished["output"]
+    skipped = [line for line in finished["output"].splitlines() if line.startswith("SKIPPED")]
+    assert not [line for line in skipped if machine.MACHINES in line]
+
+
+def test_a_convolutional_and_a_recurrent_network_are_measured_on_both_nodes(networks: Measured) -> None:
     """Sum and mean are computed again from the journal."""
-    measured = calls.networks()
+    measured = networks()
     assert measured["code"] == 0, measured["output"]
     slots = slots_of(measured["journal"])
     stored = {
@@ -97,16 +106,6 @@ def test_a_convolutional_and_a_recurrent_network_are_measured_on_both_nodes(call
         check_sum_and_mean(case, slots[name])
 
 
-def test_the_tests_that_look_at_the_machine_pass(calls: Calls) -> None:
-    """None of them takes one node for granted, and those of machines are all run."""
-    finished = calls.suite()
-    assert finished["code"] == 0, finished["output"]
-    skipped = [line for line in finished["output"].splitlines() if line.startswith("SKIPPED")]
-    assert not [line for line in skipped if machine.MACHINES in line]
-
-
-def test_a_worker_for_which_its_node_has_no_memory_is_an_error(guest: Guest, calls: Calls) -> None:
-    """When no other call needs memory there any more."""
-    for call in (calls.networks, calls.suite, calls.proofs, calls.ranks, calls.refusal):
-        call()
+def test_a_worker_for_which_its_node_has_no_memory_is_an_error(guest: Guest, networks: Measured) -> None:
+    networks()  # when no other call needs memory there any more
     assert guest.call(real.full_node, timeout_s=HANG_S) == "the worker was ended by SIGKILL"
