@@ -67,10 +67,10 @@ def test_what_happens_to_a_worker_after_its_launch_is_found(problems: Problems, 
 @pytest.mark.parametrize("job", range(len(RANKS)))
 def test_lies_to_ranks_are_found_out(ranks: Ranks, job: int) -> None:
     """One job has as many ranks as cores, each under its own kind of numactl."""
-    for rank, (kind, (node, cpus, found)) in enumerate(zip(RANKS[job], ranks[job], strict=True)):
+    for rank, (kind, (node, cpus, observed)) in enumerate(zip(RANKS[job], ranks[job], strict=True)):
         swapped = cpus.translate(str.maketrans("0123", "2301"))
         who = f"rank {rank} on this host: instance {rank}: "
-        check(found, LIES_TO_RANKS[kind], who, node, cpus, swapped)
+        check(observed, LIES_TO_RANKS[kind], who, node, cpus, swapped)
 
 
 def test_a_session_without_numactl_says_what_to_install(guest: Guest) -> None:
