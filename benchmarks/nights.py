@@ -1,19 +1,21 @@
 """Nights that are drawn at recorded noise: series that change or do not, on a machine that changes or does not.
 
 Nights of `SERIES` series are drawn at the noise that was recorded on two machine classes. They do not depend on each
-other, unless the machine's state does.
+other, unless the machine's state does. Nights side by side are judged by the gate, with confirmations as the nightly
+tier pays for them.
 """
 
 import math
 import random
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.gate.runs import confirm
 from benchmarks.gate.samples import BASELINE_ARM, load, log_ratio, variants_of
 from perf.files import ROOT
 from perf.history.accepted import AcceptedLevels
@@ -21,15 +23,18 @@ from perf.history.nights import night_of
 from perf.history.schema import SIDE_BY_SIDE, Comparison, RunHeader, columns_of
 from perf.history.series import Night, Series, series_of
 from perf.judge.variance_prior import variance_of
-from perf.runs.baseline import BASELINES, usable_runs
+from perf.measure.tiers import effort_of
+from perf.runs.baseline import BASELINES, TOLERANCES, usable_runs
 from perf.runs.store import numbered_files
+from perf.runs.tolerances import read_tolerances
 
 SEED = 20261127
 # The comparisons of the nightly tier, and of these one in eight changes when a change is drawn.
 SERIES = 168
 CHANGED = 8
-# Invocations of a night in the nightly tier.
-INVOCATIONS = 4
+EFFORT = effort_of("nightly")
+# Invocations of a night before confirmations.
+INVOCATIONS = EFFORT.min_invocations
 STORED = "intel-xeon-6.207-2c-1n-amx"
 RECORDINGS = ROOT / "benchmarks" / "gate" / "recordings"
 QUIET, ALL = ("quiet", "injected"), ("quiet", "injected", "loaded")
@@ -37,6 +42,8 @@ START = datetime(2026, 11, 27, tzinfo=UTC)
 
 # What draws one night of a series, in the machine's state of one of the recorded sessions.
 Draw = Callable[[random.Random, float], "Drawn"]
+# What draws one night of all series in that state: the third argument is by how much each has changed.
+DrawNight = Callable[[random.Random, float, Sequence[float]], Sequence["Drawn"]]
 # What says in which state the machine is in each night of a history: a place among the recorded sessions, 0 to 1.
 States = Callable[[random.Random, int], Sequence[float]]
 
@@ -53,21 +60,42 @@ class Drawn:
     machine: float = 0.0
 
 
-def side_by_side(folder: Path, kinds: Sequence[str]) -> list[Draw]:
-    """Return a draw for each variant of a recording: invocations over the equal baseline arm, without their mean."""
-    draws = []
+def side_by_side(folder: Path, kinds: Sequence[str]) -> "Noise":
+    """Return the noise of a recording: that of the invocations of each variant over its equal baseline arm, without
+    their mean.
+    """
+    pools = []
     for every in load(folder).values():
         for variant in variants_of(every):
             ratios = [log_ratio(i, variant + BASELINE_ARM, variant) for i in every if i.kind in kinds]
             known = [ratio for ratio in ratios if ratio is not None]
-            draws.append(_invocations([ratio - statistics.fmean(known) for ratio in known]))
-    return draws
+            pools.append([ratio - statistics.fmean(known) for ratio in known])
+    return Noise(SIDE_BY_SIDE, _confirmed(pools), [statistics.pstdev(pool) / math.sqrt(INVOCATIONS) for pool in pools])
 
 
-def _invocations(pool: Sequence[float]) -> Draw:
-    def draw(source: random.Random, _: float) -> Drawn:
-        drawn = source.choices(pool, k=INVOCATIONS)
-        return Drawn(statistics.fmean(drawn), variance_of(drawn)[0], INVOCATIONS)
+def _confirmed(pools: Sequence[Sequence[float]]) -> DrawNight:
+    """Return what draws the invocations of each series from one of these in turn, with those of confirmations."""
+    tolerances = read_tolerances(TOLERANCES)
+
+    def draw(source: random.Random, _: float, changes: Sequence[float]) -> list[Drawn]:
+        def some(case: tuple[str, str], count: int) -> list[float]:
+            number = int(case[0])
+            return [value + changes[number] for value in source.choices(pools[number % len(pools)], k=count)]
+
+        cases = [(str(number), "") for number in range(len(changes))]
+        samples = {case: some(case, INVOCATIONS) for case in cases}
+        confirm(samples, lambda case, _: some(case, EFFORT.confirm_invocations), tolerances, EFFORT)
+        return [Drawn(statistics.fmean(s), variance_of(s)[0], len(s)) for s in (samples[case] for case in cases)]
+
+    return draw
+
+
+def separately(draws: Sequence[Draw]) -> DrawNight:
+    """Return what draws a night of each series by one of these in turn, whatever the other series are."""
+
+    def draw(source: random.Random, state: float, changes: Sequence[float]) -> list[Drawn]:
+        drawn = [draws[number % len(draws)](source, state) for number in range(len(changes))]
+        return [replace(one, value=one.value + by) for one, by in zip(drawn, changes, strict=True)]
 
     return draw
 
@@ -118,10 +146,13 @@ def exchanged(source: random.Random, nights: int) -> list[float]:
 
 @dataclass(frozen=True)
 class Noise:
-    """A noise: a draw for each recorded ratio, what the ratios are `over`, and the `states` of the machine."""
+    """A noise: what the ratios are `over`, what draws a `night` of all series, the standard `deviations` of a night in
+    one state of the machine (before confirmations, if there are some), and the `states` of the machine.
+    """
 
     over: str
-    draws: Sequence[Draw]
+    night: DrawNight
+    deviations: Sequence[float]
     states: States = restless
 
 
@@ -129,17 +160,15 @@ def history(
     noise: Noise, nights: int, source: random.Random, change: Callable[[int], float] | None = None
 ) -> list[Series]:
     """Return drawn series. `change` is what every eighth of them changes by, by night."""
-    states, draws, over = noise.states(source, nights), noise.draws, noise.over
+    changed = [[change(night) if change and not n % CHANGED else 0.0 for n in range(SERIES)] for night in range(nights)]
+    states = noise.states(source, nights)
+    drawn = [noise.night(source, states[night], changed[night]) for night in range(nights)]
     return [
         Series(
             f"case-{number}",
-            over,
-            tuple(
-                Night(_header(night), _line(number, draws[number % len(draws)](source, states[night]), over, by))
-                for night in range(nights)
-                for by in [change(night) if change and number % CHANGED == 0 else 0.0]
-            ),
-            anchored=over == SIDE_BY_SIDE,
+            noise.over,
+            tuple(Night(_header(night), _line(number, drawn[night][number], noise.over)) for night in range(nights)),
+            anchored=noise.over == SIDE_BY_SIDE,
         )
         for number in range(SERIES)
     ]
@@ -161,13 +190,13 @@ def _header(night: int) -> RunHeader:
     )
 
 
-def _line(number: int, drawn: Drawn, over: str, by: float) -> Comparison:
+def _line(number: int, drawn: Drawn, over: str) -> Comparison:
     return Comparison(
         case=f"case-{number}",
         over=over,
         family="cnn",
         verdict=None,
-        log_ratio=drawn.value + by,
+        log_ratio=drawn.value,
         variance=drawn.variance,
         invocations=drawn.invocations,
         stack="drawn",
@@ -179,17 +208,14 @@ def _line(number: int, drawn: Drawn, over: str, by: float) -> Comparison:
 def recorded_noises() -> dict[str, Noise]:
     """Return the noises that were recorded, and that of stored ratios."""
     noises = {
-        f"side by side, {folder.name}, {kind}": Noise(SIDE_BY_SIDE, side_by_side(folder, kinds))
+        f"side by side, {folder.name}, {kind}": side_by_side(folder, kinds)
         for folder in sorted(RECORDINGS.iterdir())
         for kind, kinds in (("quiet", QUIET), ("with load", ALL))
     }
-    return {**noises, f"stored ratios, {STORED}": Noise("native-fp32", stored(STORED))}
-
-
-def deviations_of(draws: Sequence[Draw]) -> list[float]:
-    """Return the standard deviation of a night of each draw, in one state of the machine."""
+    draws = stored(STORED)
     source = random.Random(SEED)
-    return [statistics.stdev(draw(source, 0.0).value for _ in range(1000)) for draw in draws]
+    deviations = [statistics.stdev(draw(source, 0.0).value for _ in range(1000)) for draw in draws]
+    return {**noises, f"stored ratios, {STORED}": Noise("native-fp32", separately(draws), deviations)}
 
 
 _RUN = usable_runs(BASELINES / STORED, STORED)[-1]

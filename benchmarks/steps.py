@@ -3,7 +3,8 @@
     uv run python -m benchmarks.steps [HISTORIES]
 
 Drawn nights (`benchmarks.nights`) are judged by the code of `mxperf history check`. HISTORIES is the number of flat
-histories of each noise. Beside what is noticed stands what the best possible test would notice.
+histories of each noise. Beside what is noticed stands what the best possible test would notice, where a night's
+standard deviation is known.
 """
 
 import math
@@ -26,15 +27,15 @@ from benchmarks.nights import (
     SERIES,
     STORED,
     Noise,
-    deviations_of,
     exchanged,
     history,
     normal,
     recorded_noises,
+    separately,
 )
 from perf.history.findings import from_anchor
 from perf.history.schema import SIDE_BY_SIDE
-from perf.history.series import ANCHOR_NIGHTS, Series, noise_of
+from perf.history.series import Series, noise_of
 from perf.judge.regression import Observed
 from perf.judge.steps import LEAST_BEFORE, NIGHT_ERROR, WINDOW, raises_alarm
 from perf.runs.baseline import TOLERANCES
@@ -42,9 +43,9 @@ from perf.runs.tolerances import read_tolerances
 
 # Nights of a flat history; and flat nights before a change, with those that are waited for it to be noticed.
 FLAT = 60
-BEFORE, WAITED = (5, 10, 30), 30
+BEFORE, WAITED = (5, 10, 30), 20
 # Histories with a change, of each kind, noise and number of nights before.
-HISTORIES = 6
+HISTORIES = 4
 # The changes that are wanted; and larger steps, for noisier nights. Each maps nights, the first changed one is 1.
 CHANGES: dict[str, Callable[[int], float]] = {
     "step of 5 %": lambda night: math.log1p(-0.05) if night > 0 else 0.0,
@@ -152,7 +153,7 @@ def print_delays_by_deviation(console: Console) -> None:
     table = Table("standard deviation", "change", "noticed in time", "at most possible", "median", "95 % noticed after")
     for sd in DEVIATIONS:
         for what, change in CHANGES.items():
-            noise = Noise("native-fp32", [normal(sd, [(sd**2, INVOCATIONS)])])
+            noise = Noise("native-fp32", separately([normal(sd, [(sd**2, INVOCATIONS)])]), [sd])
             table.add_row(f"{sd:.2%}", what, *_delay(noise, BEFORE[-1], what, change))
     console.print(table)
 
@@ -174,14 +175,15 @@ def _delay(noise: Noise, before: int, what: str, change: Callable[[int], float])
     in_time = sum(night <= wanted for night in after) / len(after)
     quantiles = (statistics.median_low(after), after[math.ceil(0.95 * len(after)) - 1])
     shown = [f"{night:.0f}" if math.isfinite(night) else f"over {WAITED}" for night in quantiles]
-    known = before + (ANCHOR_NIGHTS if noise.over == SIDE_BY_SIDE else 0)
     shape = [change(night) for night in range(1, wanted + 1)]
-    most = statistics.fmean(most_noticed(sd, known, shape) for sd in deviations_of(noise.draws))
-    return f"{in_time:.1%} within {wanted} nights", f"{most:.1%}", shown[0], shown[1]
+    most = statistics.fmean(most_noticed(sd, before, shape) for sd in noise.deviations)
+    # A night with confirmations has no standard deviation that is known beforehand.
+    possible = "-" if noise.over == SIDE_BY_SIDE else f"{most:.1%}"
+    return f"{in_time:.1%} within {wanted} nights", possible, shown[0], shown[1]
 
 
 def _deviations(noise: Noise) -> str:
-    deviations = deviations_of(noise.draws)
+    deviations = noise.deviations
     return f"{min(deviations):.1%} to {max(deviations):.1%}, median {statistics.median(deviations):.1%}"
 
 

@@ -2,13 +2,13 @@
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.gate.recording import RecordedInvocation
 from benchmarks.gate.samples import BASELINE_ARM, Recordings, log_ratio, observed, reference_of, variants_of
 from perf.judge.judgement import MAX_EVALUATIONS, Judgement, VerdictKind, judge_drift, judge_side_by_side
-from perf.judge.variance_prior import prior_of, variance_of
+from perf.judge.variance_prior import VariancePrior, prior_of, variance_of
 from perf.measure.forecast import SIDE_BY_SIDE_BUDGET
 from perf.measure.tiers import Effort
 from perf.runs.tolerances import Tolerances
@@ -87,22 +87,45 @@ def draw_run(
 
 
 def judge_other_stack(run: Drawn, tolerances: Tolerances, effort: Effort) -> Result:
-    """Judge a run in which every case has another stack than the baseline: side by side, then with confirmations of one
-    case after the other, within their budget.
+    """Judge a run in which every case has another stack than the baseline: side by side, then with confirmations."""
+
+    def ratio(case: Case, invocation: RecordedInvocation) -> float | None:
+        return log_ratio(invocation, case[1] + BASELINE_ARM, run.arm[case])
+
+    def more(case: Case, taken: int) -> list[float | None]:
+        return [ratio(case, i) for i in run.more[case][taken : taken + effort.confirm_invocations]]
+
+    ratios = {case: [ratio(case, i) for i in invocations] for case, invocations in run.now.items()}
+    samples = {case: [value for value in values if value is not None] for case, values in ratios.items()}
+    return confirm(samples, more, tolerances, effort)
+
+
+def confirm(
+    samples: dict[Case, list[float]],
+    more: Callable[[Case, int], Sequence[float | None]],
+    tolerances: Tolerances,
+    effort: Effort,
+) -> Result:
+    """Judge cases that were measured side by side with another stack, then confirm what is undecided, one case after
+    the other, within the tier's budget. `samples` are the log ratios by case, and get those of confirmations. `more`
+    returns the next ones of a case after so many in confirmations: None for a disturbed invocation, and nothing if
+    there are no more.
     """
     result = Result()
-    samples = {case: _side_by_side(case, run, run.now[case]) for case in run.now}
     level = len(samples)
     given_up: set[Case] = set()
+    variances = {case: variance_of(values) for case, values in samples.items()}
 
-    def judged(case: Case) -> Judgement:
-        family = family_of(case)
+    def prior(family: str) -> VariancePrior:
         assumed = tolerances.assumed_of(family)
-        alike = [variance_of(values) for name, values in samples.items() if family_of(name) == family]
-        prior = prior_of(alike, assumed.prior(assumed.side_by_side))
-        return judge_side_by_side(samples[case], prior, tolerances.of(family, ""), level)
+        alike = [variance for case, variance in variances.items() if family_of(case) == family]
+        return prior_of(alike, assumed.prior(assumed.side_by_side))
 
-    result.judgements = {case: judged(case) for case in samples}
+    def judged(case: Case, prior: VariancePrior) -> Judgement:
+        return judge_side_by_side(samples[case], prior, tolerances.of(family_of(case), ""), level)
+
+    priors = {family: prior(family) for family in {family_of(case) for case in samples}}
+    result.judgements = {case: judged(case, priors[family_of(case)]) for case in samples}
     while suspects := [
         case
         for case, judgement in result.judgements.items()
@@ -113,13 +136,14 @@ def judge_other_stack(run: Drawn, tolerances: Tolerances, effort: Effort) -> Res
         for _ in range(1, MAX_EVALUATIONS):
             if result.confirm_s >= effort.confirm_budget_s:
                 return result
-            extra = run.more[suspect][taken : taken + effort.confirm_invocations]
-            taken += effort.confirm_invocations
+            extra = more(suspect, taken)
+            taken += len(extra)
             if not extra:
                 break  # nothing more was recorded
             result.confirm_s += len(extra) * _invocation_s(suspect, effort)
-            samples[suspect] = [*samples[suspect], *_side_by_side(suspect, run, extra)]
-            result.judgements[suspect] = judged(suspect)
+            samples[suspect] += [value for value in extra if value is not None]
+            variances[suspect] = variance_of(samples[suspect])
+            result.judgements[suspect] = judged(suspect, prior(family_of(suspect)))
             if result.judgements[suspect].kind != "inconclusive":
                 break
         given_up.add(suspect)
@@ -156,15 +180,6 @@ def _invocation_s(case: Case, effort: Effort) -> float:
     """Return the time that an invocation of a confirmation takes."""
     family = family_of(case)
     return SIDE_BY_SIDE_BUDGET * LONGER.get(family, 1.0) * effort.block_budget_s + STARTING_S[family]
-
-
-def _side_by_side(case: Case, run: Drawn, invocations: Sequence[RecordedInvocation]) -> list[float]:
-    return _ratios(invocations, case[1] + BASELINE_ARM, run.arm[case])
-
-
-def _ratios(invocations: Sequence[RecordedInvocation], over: str, variant: str) -> list[float]:
-    ratios = [log_ratio(invocation, over, variant) for invocation in invocations]
-    return [ratio for ratio in ratios if ratio is not None]
 
 
 def _change(judgement: Judgement) -> float:

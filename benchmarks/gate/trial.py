@@ -1,8 +1,8 @@
 """Try the gate, and the rules of other tools, on recorded invocations (benchmarks.gate.record).
 
-`uv run python -m benchmarks.gate.trial FOLDER` prints tables of what was recorded, of false alarms in whole runs in
-which nothing changed, and of how often a single case that became slower is `regressed`, with the suite's own budgets
-for confirmations. Nothing is measured; the draws are seeded.
+`uv run python -m benchmarks.gate.trial FOLDER [TIER]` prints tables of what was recorded, of false alarms in whole runs
+in which nothing changed, and of how often a single case that became slower is `regressed`, with the suite's own budgets
+for confirmations, for both tiers or one. Nothing is measured; the draws are seeded.
 """
 
 import math
@@ -46,14 +46,14 @@ TIERS = {"quick": 8, "nightly": 56}
 CONDITIONS = {"quiet": QUIET, "a quarter loaded": (*QUIET, "loaded")}
 
 
-def main(folder: Path) -> None:
-    """Print all tables."""
+def main(folder: Path, tiers: Sequence[str]) -> None:
+    """Print all tables of these tiers."""
     console = widened(Console())
     recordings, tolerances = load(folder), read_tolerances(TOLERANCES)
     print_recordings(recordings, console)
-    for tier, count in TIERS.items():
+    for tier in tiers:
         runs = RUNS if tier == "quick" else RUNS // 10
-        workloads = workloads_of(recordings, count)
+        workloads = workloads_of(recordings, TIERS[tier])
         effort = effort_of(tier)
         console.print(f"{tier} tier: {len(workloads)} workloads, {effort.confirm_budget_s:g} s for confirmations")
         print_false_alarms(recordings, workloads, effort, tolerances, runs, console)
@@ -219,4 +219,4 @@ def _known(values: Iterable[float | None]) -> list[float]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:] or list(TIERS))

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import median_low
 
 from perf.history.accepted import AcceptedLevel, AcceptedLevels
 from perf.history.schema import SIDE_BY_SIDE, Comparison, NightFile, RunHeader
@@ -195,11 +196,17 @@ def noise_of(every: Sequence[Series], tolerances: Tolerances) -> list[SeriesNois
 
 
 def _variances(series: Series, prior: VariancePrior, sessions: float) -> Iterator[float]:
-    """Yield the variance of each night: its own between invocations, pooled with that of the series and the family."""
+    """Yield the variance of each night: its own between invocations, pooled with that of the series and the family.
+
+    A night counts for no more invocations than the median night of its series. More of them are confirmations, which
+    are made where the first invocations lay far out, until they no longer do. Where nights counted for as many as they
+    have, those that stayed far out weighed most, and false alarms doubled (docs/explanation/history.md).
+    """
     lines = [night.line for night in series.nights]
+    usual = median_low([line.invocations for line in lines])
     squares = sum((line.invocations - 1) * line.variance for line in lines)
     own = prior.with_squares(squares, sum(line.invocations - 1 for line in lines))
     own = VariancePrior(own.variance, min(own.degrees, MAX_DEGREES))
     for line in lines:
         degrees = line.invocations - 1
-        yield own.with_squares(degrees * line.variance, degrees).variance / line.invocations + sessions
+        yield own.with_squares(degrees * line.variance, degrees).variance / min(line.invocations, usual) + sessions

@@ -85,8 +85,11 @@ class RankOutput:
 
     def _new_lines(self, name: str) -> list[str]:
         """Return the complete lines written to a file since the last call."""
+        path = self._folder / name
         try:
-            with (self._folder / name).open("rb") as stream:
+            if path.stat().st_size == self._offsets[name]:
+                return []  # the usual case, asked often while ranks are timed: opening it would take them more time
+            with path.open("rb") as stream:
                 stream.seek(self._offsets[name])
                 content = stream.read()
         except FileNotFoundError:

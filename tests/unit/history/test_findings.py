@@ -148,6 +148,20 @@ def test_series_that_vary_alike_know_their_noise_better(folder: Path, noisier: f
     assert (scales == {SCALE_DEGREES}) == (noisier == 1.0)
 
 
+def test_a_night_that_was_confirmed_weighs_no_more_than_the_others(folder: Path) -> None:
+    runs = [made_run(night, side_by_side=True) for night in range(20)]
+    screened = (-0.03, -0.02, -0.01, 0.0)
+    for run, values in zip(runs[10:12], (screened, screened * 3), strict=True):
+        for entry in run["benchmarks"]:
+            if entry["extra_info"].get("beside"):
+                entry["extra_info"]["beside"] = measured_side_by_side(*values)
+    fill(folder, runs)
+    files = read_nights(folder, None).files
+    assert [file.comparisons[-1].invocations for file in files[10:12]] == [4, 12]
+    for noise in noise_of(series_of(files, AcceptedLevels()), TOLERANCES):
+        assert noise.variances[11] > 0.8 * noise.variances[10]
+
+
 def test_an_accepted_level_starts_the_series_there(folder: Path) -> None:
     fill(folder, nights(16, 10, {"resnet50_v1-b1": -0.3}))
     assert [one.series.case for one in findings(folder).lost] == [CASE]
