@@ -25,7 +25,6 @@ from perf.machine.numactl import find_numactl
 from perf.machine.topology import Node, Topology, parse_cpulist
 from perf.measure.journal import NAME, Journal
 from perf.measure.workers.arrays import read_arrays, read_outputs
-from perf.profile.primitives import read_primitives
 from perf.runs.baseline import BASELINES
 from perf.runs.night.issue import OpenIssue
 from perf.runs.night.shards import Times, measured_times
@@ -293,10 +292,3 @@ def test_a_range_beyond_any_number_is_named(tmp_path: Path) -> None:
     path.write_text(json.dumps({"nodes": [node], "heads": [[0, 0, 0]]}))
     with pytest.raises(PerfError, match="is damaged: OverflowError"):
         read_layers(path)
-
-
-@pytest.mark.parametrize("duration", ["1e308.1", "1-", "--", "1e", "."])
-def test_a_line_of_a_trace_without_a_duration_is_another_line(duration: str) -> None:
-    line = "mkldnn_verbose,exec,convolution,jit:avx2,forward_inference,mb1,{}\n"
-    assert len(list(read_primitives(line.format("0.1") + line.format(duration)))) == 1
-    assert [ran.time_ms for ran in read_primitives(line.format("1.5e-05"))] == [1.5e-05]
