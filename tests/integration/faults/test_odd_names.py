@@ -28,4 +28,5 @@ def test_a_checkout_a_cache_and_stored_runs_in_folders_with_odd_names(tmp_path: 
     shown = finished.output.partition("collected ")[2]  # before it, pytest shows the name of the checkout as it is
     for text in (shown, page.read_text(), summary.read_text()):
         assert RIGHT_TO_LEFT not in text
-        assert "<script>/" not in text.replace("c [/x] <script>/cache/runs", "")
+    for text in (page.read_text(), summary.read_text()):
+        assert "[/x] <script>" not in text
