@@ -1,6 +1,7 @@
 """The CNN family: its cases, and the plan that measures a network."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,9 @@ from perf.limits.roofline import arithmetic_of
 from perf.measure.family import DRAWN_BYTES, FP32_BYTES, INT8_BYTES, PROCESS_BYTES, SLOT_WEIGHT, Checked, Resources
 from perf.measure.plan import Plan, Program, Workload, variants_of
 from perf.published import published_rows
+
+# The name of a workload (`CnnCase.workload`).
+WORKLOAD = re.compile(r"(?P<network>\S+)-b(?P<batch>[1-9]\d*)")
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,14 @@ class CnnFamily:
             for batch in batches or selected.batches
             for variant in catalogue().variants
         ]
+
+    def case_named(self, name: str) -> CnnCase | None:
+        """Return the case of a name such as "resnet18_v1-b1-mkl-fp32"; None when it is not the name of one."""
+        for variant in catalogue().variants:
+            parts = WORKLOAD.fullmatch(name.removesuffix(f"-{variant}"))
+            if parts and name.endswith(f"-{variant}"):
+                return CnnCase(parts["network"], int(parts["batch"]), variant, self)
+        return None
 
     def plan(self, subject: str, cases: Sequence[CnnCase], resources: Resources) -> Plan[Program]:
         """Return the plan that measures the cases of one network. The reference is measured even if it is not selected.

@@ -1,6 +1,7 @@
 """The family of training jobs: the same work per rank on more and more ranks, and the scaling efficiency of each."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from perf.dist.launch.job import default_variables
 from perf.dist.program import TrainingProgram
 from perf.dist.rank_group import JobStart
 from perf.dist.step_breakdown import breakdown_of
-from perf.errors import WorkerError
+from perf.errors import PerfError, WorkerError
 from perf.facts import TrainingCheck, TrainingFacts
 from perf.measure.family import DRAWN_BYTES, FP32_BYTES, PROCESS_BYTES, Checked, Resources
 from perf.measure.plan import Plan, Variant, Workload
@@ -29,6 +30,12 @@ SIZE = 224
 # Jobs take about this many times as long as their floating-point operations: they are launched for their check and
 # for every invocation, and time whole steps. Only an estimate of remaining time depends on it.
 WEIGHT = 10
+# The rank counts on two emulated hosts: one rank, and one rank on each.
+EMULATED_RANKS = (1, 2)
+# The name of a case (`TrainingCase.id`).
+CASE = re.compile(
+    r"train-(?P<network>\S+)-b(?P<batch>[1-9]\d*)-(?P<build>native|mkl)(?P<place>-2hosts)?-r(?P<ranks>[1-9]\d*)"
+)
 
 
 @dataclass(frozen=True)
@@ -121,8 +128,25 @@ class DistFamily:
             for batch in batches or tier.batches
             for build in tier.builds
             for place in tier.places
-            for count in ([1, 2] if place == "emulated" else ranks)
+            for count in (EMULATED_RANKS if place == "emulated" else ranks)
         ]
+
+    def case_named(self, name: str) -> TrainingCase | None:
+        """Return the case of a name such as "train-resnet18_v1-b1-mkl-r2"; None when it is not the name of one.
+
+        Raises PerfError for a network that cannot be trained.
+        """
+        parts = CASE.fullmatch(name)
+        if parts is None:
+            return None
+        if parts["network"] not in load().networks:
+            step = f"choose one of {', '.join(load().networks)}"
+            raise PerfError(f"{parts['network']} cannot be trained", subject=name, next_step=step)
+        ranks = int(parts["ranks"])
+        if parts["place"] and ranks > EMULATED_RANKS[-1]:
+            return None
+        place: Place = "emulated" if parts["place"] else "host"
+        return TrainingCase(parts["network"], int(parts["batch"]), parts["build"], place, ranks, self)
 
     def plan(self, subject: str, cases: Sequence[TrainingCase], resources: Resources) -> TrainingPlan:
         """Return the plan for the rank counts of one subject. One rank is measured even when it is not selected.

@@ -12,12 +12,14 @@ from perf.dist.launch.cluster import ClusterLayout
 from perf.dist.launch.job import Job, RankPlacement
 from perf.dist.launch.running import READY, run_job, running
 from perf.dist.program import TrainingProgram
+from perf.dist.step_breakdown import times_of
 from perf.errors import WorkerError
 from perf.judge.statistics import median
 from perf.machine import Placement, check_pinning
 from perf.measure.plan import Variant, Workload
 from perf.measure.results import Slot, WarmUp, lost_share
 from perf.measure.tiers import Effort
+from perf.measure.workers.runner import StepTimes
 
 # Horovod then starts an allreduce as soon as it is requested: MPI is timed, not Horovod's waiting.
 WITHOUT_WAITING = {"HOROVOD_CYCLE_TIME": "0.1"}
@@ -28,7 +30,7 @@ RankResult = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class JobStart:
-    """Starts the job of a variant (a `perf.measure.plan.Start`).
+    """Starts the job of a variant (a `perf.measure.workers.runner.Start`).
 
     layout: where its ranks run.
     effort: how hard it is measured.
@@ -59,14 +61,33 @@ class JobStart:
         """Launch the job, with files in `scratch`. Raises WorkerError when that fails."""
         return RankGroup(variant, scratch, self, timeout_s=timeout_s)
 
+    def profiled(
+        self,
+        variant: Variant[TrainingProgram],
+        scratch: Path,
+        *,
+        timeout_s: float,
+        variables: Mapping[str, str] | None = None,
+    ) -> "RankGroup":
+        """Launch the job to profile its steps, with more environment variables. Raises WorkerError when that fails."""
+        return RankGroup(variant, scratch, self, timeout_s=timeout_s, variables=variables)
+
 
 class RankGroup:
-    """The ranks of a variant's job, from its launch to its end (a `perf.measure.plan.Runner`).
+    """The ranks of a variant's job, from its launch to its end: a `Runner`, or `ProfiledSteps` (perf.measure.workers).
 
     Methods that wait for ranks raise WorkerError when the job fails, or takes longer than `timeout_s`.
     """
 
-    def __init__(self, variant: Variant[TrainingProgram], scratch: Path, start: JobStart, *, timeout_s: float) -> None:
+    def __init__(
+        self,
+        variant: Variant[TrainingProgram],
+        scratch: Path,
+        start: JobStart,
+        *,
+        timeout_s: float,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self._program = variant.program
         self._build = variant.build
         self._rank_placements = start.layout.first(variant.program.ranks)
@@ -78,7 +99,7 @@ class RankGroup:
         self._ended = False
         try:
             self._cluster = self._exits.enter_context(start.layout.open_cluster())
-            job = self._job("throughput", {**variant.program.arguments, "extra_work": variant.extra_work})
+            job = self._job("throughput", {**variant.program.arguments, "extra_work": variant.extra_work}, variables)
             self._running = self._exits.enter_context(running(job, scratch))
         except OSError as error:
             self._exits.close()
@@ -134,6 +155,21 @@ class RankGroup:
         self._ended = True
         self._refuse_misplaced(results)
         return results
+
+    @property
+    def ranks(self) -> int:
+        """Return how many there are."""
+        return len(self._rank_placements)
+
+    def profile(self, steps: int) -> StepTimes:
+        """Take this number of steps of each kind, and return their times (`perf.dist.step_breakdown`)."""
+        return times_of(self._running.ask("profile", steps=steps))
+
+    def mark(self, steps: int) -> str:
+        """Take steps that mark in MKL-DNN's trace where each part ends; end the job, and return what rank 0 wrote."""
+        self._running.ask("mark", steps=steps)
+        self.results()
+        return self._running.log_text(0)
 
     def step_parts(self) -> list[RankResult]:
         """Return what each rank measured for the breakdown of a step (`perf.dist.step_breakdown`)."""

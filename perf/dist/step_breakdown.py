@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from perf.judge.statistics import median
+from perf.measure.workers.runner import StepTimes
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,51 @@ def breakdown_of(ranks: Sequence[Mapping[str, Any]]) -> StepBreakdown:
     Each answer holds `pairs_ns`, the durations of a step with and of a step without communication, alternating, and
     `timeline_ns` per step. Raises ValueError when there are no steps.
     """
-    pairs = list(zip(*(rank["pairs_ns"] for rank in ranks), strict=True))
-    step_s = median([max(whole for whole, _ in pair) for pair in pairs]) / 1e9
-    slowest_s = median([max(alone for _, alone in pair) for pair in pairs]) / 1e9
-    compute_s = median([sum(alone for _, alone in pair) / len(pair) for pair in pairs]) / 1e9
+    pairs = _pairs(ranks)
     timeline = {name: ns / 1e9 for name, ns in ranks[0]["timeline_ns"].items()}
-    return StepBreakdown(step_s, compute_s, slowest_s, timeline)
+    return StepBreakdown(
+        step_s=median(pairs.whole_ns) / 1e9,
+        compute_s=median(pairs.alone_ns) / 1e9,
+        slowest_s=median(pairs.slowest_ns) / 1e9,
+        timeline_s=timeline,
+    )
+
+
+def times_of(ranks: Sequence[Mapping[str, Any]]) -> StepTimes:
+    """Return the times of some steps from the answers of a job's ranks to "profile" (perf.worker.rank.throughput).
+
+    Each answer holds `pairs_ns` as that to "breakdown" does, and `parts_ns`: for each step without communication whose
+    parts ran one after the other, the durations of forward, backward and update, and the time in which none ran.
+    """
+    pairs = _pairs(ranks)
+    steps = [
+        [fmean(durations) for durations in zip(*of_ranks, strict=True)]
+        for of_ranks in zip(*(rank["parts_ns"] for rank in ranks), strict=True)
+    ]
+    return StepTimes(
+        whole_ns=pairs.whole_ns,
+        slowest_ns=pairs.slowest_ns,
+        alone_ns=pairs.alone_ns,
+        parts_ns=tuple((forward, backward, update) for forward, backward, update, _ in steps),
+        overhead_ns=tuple(overhead for *_, overhead in steps),
+    )
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Steps with communication (`whole_ns`, the slowest rank's) and without (`slowest_ns`: the slowest rank's,
+    `alone_ns`: mean over ranks).
+    """
+
+    whole_ns: tuple[float, ...]
+    slowest_ns: tuple[float, ...]
+    alone_ns: tuple[float, ...]
+
+
+def _pairs(ranks: Sequence[Mapping[str, Any]]) -> _Pairs:
+    pairs = list(zip(*(rank["pairs_ns"] for rank in ranks), strict=True))
+    return _Pairs(
+        tuple(max(whole for whole, _ in pair) for pair in pairs),
+        tuple(max(alone for _, alone in pair) for pair in pairs),
+        tuple(fmean(alone for _, alone in pair) for pair in pairs),
+    )

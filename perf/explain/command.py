@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache as cached
 from pathlib import Path
@@ -11,26 +11,37 @@ from perf.builds import Build, cached_build, parse_overrides, provision
 from perf.builds.data import load
 from perf.errors import PerfError
 from perf.explain.subject import (
+    LINK,
     Subject,
     as_baseline,
     case_named,
+    link_of,
     parse_changes,
+    ranks_on_host,
     subject_of,
     with_changes,
     with_stack,
 )
-from perf.machine import alone_on_machine, find_numactl, place_instances, read_machine, read_topology
-from perf.measure.family import Resources
+from perf.machine import (
+    alone_on_machine,
+    find_numactl,
+    place_instances,
+    ranks_per_host,
+    read_machine,
+    read_topology,
+)
+from perf.measure.family import Case, Resources
+from perf.profile.arms import Arm
 from perf.profile.outcomes import explain_arms
-from perf.profile.session import Arm
 from perf.runs.explanation import Explanation
 from perf.runs.schema import StoredCase, read_run
 
 # How long a worker may take to answer, as in a pytest session.
 TIMEOUT_S = 600.0
 CHECKOUT = "this checkout"
-# The option of GluonCV's trained weights, which a run records if it was measured with it.
-PRETRAINED = "--perf-pretrained"
+WITH, AGAINST = "--with", "--against"
+# Options that a run records if it was measured with them: GluonCV's trained weights, and ranks per host.
+PRETRAINED, RANKS = "--perf-pretrained", "--perf-ranks="
 
 
 @dataclass(frozen=True)
@@ -51,49 +62,102 @@ class Explained:
     explanation: Explanation
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be compared.
+
+    runs: stored runs: the candidate's and the baseline's, or the baseline's alone.
+    changes: of the candidate, NAME=VALUE each, when it is this checkout.
+    against: of the baseline, when that is this checkout, too.
+    """
+
+    runs: Sequence[Path] = ()
+    changes: Sequence[str] = ()
+    against: Sequence[str] = ()
+
+
 def explained(
-    name: str,
-    runs: Sequence[Path],
-    changes: Sequence[str],
-    cache: Path,
-    say: Callable[[str], None],
-    show: Callable[[str, float], None],
+    name: str, wanted: Wanted, cache: Path, say: Callable[[str], None], show: Callable[[str, float], None]
 ) -> Explained:
-    """Explain a case. With two `runs`, the case of the first is the candidate and that of the second the baseline; with
-    one, this checkout is the candidate; with `changes`, NAME=VALUE each, the candidate is this checkout with these.
+    """Explain a case: of two stored runs, the first one's is the candidate and the second one's the baseline. With one
+    run, this checkout is the candidate. With changes, this checkout is both, as changed; without anything, there is no
+    baseline.
 
     say, show: print a line, and show what is being done with the fraction that is done.
 
     Raises PerfError for a name, a run or a change that cannot be used, and when a worker fails.
     """
-    if len(runs) > 2:  # noqa: PLR2004 - a candidate and its baseline
-        step = "name a candidate and its baseline, or only the baseline"
-        raise PerfError(f"{len(runs)} runs were named", subject="explain", next_step=step)
-    stored = [_case_in(path, name) for path in runs]
-    wanted = parse_changes(changes)
-    if runs and wanted:
-        step = "leave out the runs, or --with"
-        raise PerfError("a candidate comes from a run or from changes", subject="--with", next_step=step)
-    overrides = {role: value for role, value in wanted.items() if role in load().roles}
-    parse_overrides([f"{role}={value}" for role, value in overrides.items()])
-    case = case_named(name, pretrained=any(PRETRAINED in read_run(path).perf.arguments for path in runs))
-    with alone_on_machine(wait=True, say=say), _resources(cache, say, {}) as resources:
-        subject = subject_of(case, resources)
+    _refuse_contradictions(wanted)
+    changes = {option: parse_changes(options, option) for option, options in _options(wanted)}
+    stored = [_case_in(path, name) for path in wanted.runs]
+    arguments = [argument for path in wanted.runs for argument in read_run(path).perf.arguments]
+    case = case_named(name, pretrained=PRETRAINED in arguments)
+    _refuse_without_effect(case, changes)
+    ranks = next((int(argument.removeprefix(RANKS)) for argument in arguments if argument.startswith(RANKS)), None)
+    with alone_on_machine(wait=True, say=say), ExitStack() as opened:
+
+        def subject_with(own: Mapping[str, str]) -> tuple[Subject, Resources]:
+            """The case in this checkout, with changed builds or a changed link, and what it was planned with."""
+            resources = opened.enter_context(_resources(case, cache, say, own, ranks))
+            return subject_of(case, resources), resources
+
+        subject, resources = subject_with({})
         arms, sources, doubts = [subject.arm], [CHECKOUT], list[str]()
-        if wanted:
-            with _resources(cache, say, overrides) as changed:
-                candidate = subject_of(case, changed) if overrides else subject
-            tuned = {name: value for name, value in wanted.items() if name not in overrides}
-            arms = [with_changes(candidate.arm, tuned), as_baseline(subject.arm)]
-            sources = [f"{CHECKOUT} with {', '.join(changes)}", CHECKOUT]
+        if any(changes.values()):
+            arms = [_changed(subject_with, subject, own) for own in changes.values()]
+            sources = [_source(options) for _, options in _options(wanted)]
         elif stored:
             restored = [
-                _restored(subject, one, path, resources, doubts) for one, path in zip(stored, runs, strict=True)
+                _restored(subject, one, path, resources, doubts) for one, path in zip(stored, wanted.runs, strict=True)
             ]
-            arms = [*([subject.arm] if len(runs) == 1 else restored[:1]), as_baseline(restored[-1])]
-            sources = [CHECKOUT if len(runs) == 1 else str(runs[0]), str(runs[-1])]
+            arms = [subject.arm, *restored][-2:]
+            sources = [CHECKOUT, *map(str, wanted.runs)][-2:]
+        arms[1:] = [as_baseline(arm) for arm in arms[1:]]
         explanation = explain_arms(name, arms, subject.workload, resources, show)
     return Explained(name, sources[0], sources[1] if sources[1:] else None, doubts, explanation)
+
+
+def _options(wanted: Wanted) -> list[tuple[str, Sequence[str]]]:
+    """Return the changes of candidate and baseline, each with its option."""
+    return [(WITH, wanted.changes), (AGAINST, wanted.against)]
+
+
+def _refuse_contradictions(wanted: Wanted) -> None:
+    if len(wanted.runs) > 2:  # noqa: PLR2004 - a candidate and its baseline
+        step = "name a candidate and its baseline, or only the baseline"
+        raise PerfError(f"{len(wanted.runs)} runs were named", subject="explain", next_step=step)
+    option = next((option for option, options in _options(wanted) if options), None)
+    if wanted.runs and option:
+        step = f"leave out the runs, or {option}"
+        raise PerfError("a stack comes from a run or from changes", subject=option, next_step=step)
+
+
+def _refuse_without_effect(case: Case, changes: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise PerfError for a change that would leave the case as it is, and for a link that cannot be changed."""
+    for option, own in changes.items():
+        for name in own.keys() & load().roles.keys() - case.roles:
+            step = f"name one of its builds: {', '.join(sorted(case.roles))}"
+            raise PerfError(f"{case.id} does not run the build {name}", subject=f"{option} {name}", next_step=step)
+    for own in changes.values():
+        link_of(case, own)
+    if all(LINK in own for own in changes.values()):
+        step = "change it in one of them: the other one has the link of jobs.toml"
+        raise PerfError("the link is changed for both", subject=f"{WITH} and {AGAINST}", next_step=step)
+
+
+def _source(options: Sequence[str]) -> str:
+    """Return this checkout with changes, as text."""
+    return f"{CHECKOUT} with {', '.join(options)}" if options else CHECKOUT
+
+
+def _changed(
+    subject_with: Callable[[Mapping[str, str]], tuple[Subject, Resources]], subject: Subject, own: Mapping[str, str]
+) -> Arm:
+    """Return the arm of this checkout with changes: those that decide what is planned, then those of its stack."""
+    planned = {name: value for name, value in own.items() if name == LINK or name in load().roles}
+    tuned = {name: value for name, value in own.items() if name not in planned}
+    changed = subject_with(planned)[0] if planned else subject
+    return with_changes(changed.arm, tuned)
 
 
 def _case_in(path: Path, name: str) -> StoredCase:
@@ -117,10 +181,17 @@ def _restored(subject: Subject, stored: StoredCase, path: Path, resources: Resou
 
 
 @contextmanager
-def _resources(cache: Path, say: Callable[[str], None], overrides: Mapping[str, str]) -> Iterator[Resources]:
-    """Yield what a family needs to plan a case: placements, and builds, made when they are first asked for."""
+def _resources(
+    case: Case, cache: Path, say: Callable[[str], None], changes: Mapping[str, str], ranks: int | None
+) -> Iterator[Resources]:
+    """Yield what a family needs to plan a case: placements, and builds, made when they are first asked for. `ranks` is
+    the number of ranks per host, at least as many as the case has on this one; None for the usual number.
+    """
+    overrides = {name: value for name, value in changes.items() if name != LINK}
+    parse_overrides([f"{role}={value}" for role, value in overrides.items()])
     topology = read_topology()
-    placements = place_instances(topology, numactl=find_numactl(topology))
+    numactl = find_numactl(topology)
+    needed = max(ranks_per_host(topology, ranks), ranks_on_host(case))
 
     @cached
     def build(role: str) -> Build:
@@ -131,10 +202,12 @@ def _resources(cache: Path, say: Callable[[str], None], overrides: Mapping[str, 
     with tempfile.TemporaryDirectory(prefix="mxnet-perf-") as scratch:
         yield Resources(
             build=build,
-            placements=placements,
+            placements=place_instances(topology, numactl=numactl),
             cores=read_machine(topology=topology).physical_cores,
             cache=cache,
             scratch=Path(scratch),
             timeout_s=TIMEOUT_S,
             say=say,
+            rank_placements=place_instances(topology, instances=ranks_per_host(topology, needed), numactl=numactl),
+            link_gbit_per_s=link_of(case, changes),
         )

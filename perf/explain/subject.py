@@ -1,31 +1,28 @@
 """What is explained: a case by its name, planned as a session plans it, on the stacks of stored runs."""
 
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from perf.builds import Build, build_with_content, may_be_replayed
-from perf.cnn.family import CnnCase, CnnFamily
-from perf.cnn.networks import catalogue as networks
+from perf.cnn.family import CnnFamily
+from perf.dist.family import EMULATED_RANKS, DistFamily, TrainingCase
 from perf.errors import PerfError
 from perf.machine import Placement, find_numactl, place_instances, read_topology
 from perf.measure.family import Case, Resources
 from perf.measure.plan import Plan, Variant, Workload
 from perf.measure.stacks import OF_BASELINE, baseline_arm_of, stack_of
-from perf.profile.session import Arm
-from perf.rnn.family import RnnCase, RnnFamily
-from perf.rnn.shapes import catalogue as cells
-from perf.rnn.shapes import check_cells
+from perf.profile.arms import Arm
+from perf.profile.outcomes import arm_of
+from perf.rnn.family import RnnFamily
 from perf.stack import Stack, differences
 
-# The names of cases (perf.cnn.family, perf.rnn.family), without the variant.
-NETWORK = re.compile(r"(?P<network>\S+)-b(?P<batch>\d+)")
-RECURRENT = re.compile(
-    r"(?P<cell>\w+)-(?P<inputs>\d+)-(?P<hidden>\d+)-l(?P<layers>\d+)-n(?P<batch>\d+)-t(?P<steps>\d+)"
-)
-THREADS = "threads"
+# Rates for which tc's bucket of jobs.toml is neither empty nor useless.
+SLOWEST_GBIT_PER_S, FASTEST_GBIT_PER_S = 0.01, 1000.0
+# How hard jobs that are explained are measured, as in an ordinary session.
+TIER = "quick"
+THREADS, LINK = "threads", "link"
 
 
 @dataclass(frozen=True)
@@ -34,27 +31,24 @@ class Subject:
 
     case: the case.
     plan: its plan.
-    placements: where its instances run; only the first one does.
+    placements: where its instances run, of which only the first one does, or its ranks.
+    arm: what this checkout runs.
     """
 
     case: Case
     plan: Plan[Any]
     placements: tuple[Placement, ...]
+    arm: Arm
 
     @property
     def variant(self) -> Variant[Any]:
         """The variant of the plan that the case runs."""
-        return next(variant for variant in self.plan.variants if variant.name == self.case.variant)
+        return self.arm.variant
 
     @property
     def workload(self) -> Workload:
         """Its workload."""
         return next(workload for workload in self.plan.workloads if workload.name == self.case.workload)
-
-    @property
-    def arm(self) -> Arm:
-        """What this checkout runs."""
-        return Arm(self.variant, self.placements[0])
 
     @property
     def stack(self) -> Stack:
@@ -63,28 +57,19 @@ class Subject:
 
 
 def case_named(name: str, *, pretrained: bool = False) -> Case:
-    """Return the case of a name such as "resnet18_v1-b1-mkl-fp32" or "lstm-512-512-l4-n1-t50-mkl-fp32".
+    """Return the case of a name such as "resnet18_v1-b1-mkl-fp32", as its family writes it.
 
     pretrained: whether a network has GluonCV's trained weights.
 
-    Raises PerfError for any other name, and for training, whose steps have operators in many processes.
+    Raises PerfError for any other name.
     """
-    for variant in networks().variants:
-        stem = name.removesuffix(f"-{variant}")
-        if stem == name:
-            continue
-        if parts := RECURRENT.fullmatch(stem):
-            if variant not in cells().variants:
-                break
-            check_cells([parts["cell"]])
-            sizes = [int(parts[part]) for part in ("batch", "steps", "inputs", "hidden")]
-            shape = (sizes[0], sizes[1], sizes[2], sizes[3])
-            return RnnCase(parts["cell"], shape, int(parts["layers"]), variant, RnnFamily())
-        if parts := NETWORK.fullmatch(stem):
-            family = CnnFamily(pretrained=pretrained, calibration="naive")
-            return CnnCase(parts["network"], int(parts["batch"]), variant, family)
-    step = "name a case of a network or a recurrent network as pytest shows it, such as resnet18_v1-b1-mkl-fp32"
-    raise PerfError("there is no such case that can be explained", subject=name, next_step=step)
+    families = (CnnFamily(pretrained=pretrained, calibration="naive"), RnnFamily(), DistFamily(TIER))
+    for family in families:
+        case = family.case_named(name)
+        if case is not None:
+            return case
+    step = "name a case as pytest shows it, such as resnet18_v1-b1-mkl-fp32 or train-resnet18_v1-b1-mkl-r2"
+    raise PerfError("there is no such case", subject=name, next_step=step)
 
 
 def subject_of(case: Case, resources: Resources) -> Subject:
@@ -93,8 +78,10 @@ def subject_of(case: Case, resources: Resources) -> Subject:
     if case.variant in plan.unavailable:
         step = "explain it in a release that has it (docs/other-wheels.md)"
         raise PerfError(plan.unavailable[case.variant], subject=case.id, next_step=step)
-    subject = Subject(case, plan, resources.placements)
-    problem = getattr(subject.variant.program, "problem", None)
+    variant = next(variant for variant in plan.variants if variant.name == case.variant)
+    placements = resources.placements if plan.start is None else resources.rank_placements
+    subject = Subject(case, plan, placements, arm_of(plan, variant, resources))
+    problem = getattr(variant.program, "problem", None)
     if problem:
         raise PerfError(problem, subject=case.id, next_step="explain another variant of it")
     return subject
@@ -124,7 +111,7 @@ def with_stack(subject: Subject, then: Stack, resources: Resources) -> tuple[Arm
     variant = subject.variant if restored is None else replace(restored.variant, name=subject.variant.name)
     stack = stack_of(subject.plan, subject.variant, placements) if restored is None else restored.stack
     missing = [text for text in differences(then, stack) if not text.startswith("measuring")]
-    return Arm(replace(variant, baseline_arm_of=None), placements[0]), missing
+    return replace(subject.arm, variant=replace(variant, baseline_arm_of=None), placement=placements[0]), missing
 
 
 def placements_like(then: Stack, own: tuple[Placement, ...]) -> tuple[Placement, ...]:
@@ -153,7 +140,7 @@ def with_changes(arm: Arm, changes: Mapping[str, str]) -> Arm:
     """
     variables: dict[str, str] = {}
     for name, value in changes.items():
-        if name == THREADS:
+        if name == THREADS and arm.start is None:
             topology = read_topology()
             wanted = int(value) if value.isdecimal() else 0
             placements = place_instances(topology, instances=1, threads=wanted, numactl=find_numactl(topology))
@@ -162,18 +149,48 @@ def with_changes(arm: Arm, changes: Mapping[str, str]) -> Arm:
             variables[name] = value
         else:
             step = "name a build, threads, or a variable of MXNet, OpenMP or a library, such as MXNET_USE_MKLDNN_RNN=0"
-            raise PerfError("is not a change that can be made", subject=f"--with {name}={value}", next_step=step)
+            raise PerfError("is not a change that can be made", subject=f"{name}={value}", next_step=step)
     build = replace(arm.variant.build, variables={**arm.variant.build.variables, **variables})
     return replace(arm, variant=replace(arm.variant, build=build))
 
 
-def parse_changes(options: Sequence[str]) -> dict[str, str]:
-    """Return the changes in `--with` values such as "threads=1", by name. Raises PerfError for a value without `=`."""
-    changes = {}
+def ranks_on_host(case: Case) -> int:
+    """Return how many ranks of a training case one host must have room for; 0 for any other case."""
+    if not isinstance(case, TrainingCase):
+        return 0
+    return case.ranks if case.place == "host" else EMULATED_RANKS[-1]
+
+
+def link_of(case: Case, changes: Mapping[str, str]) -> float | None:
+    """Return the changed rate of the link between emulated hosts, in 10^9 bits a second; None when it is not changed.
+
+    Raises PerfError for a case without such hosts, and for a rate that is not a positive number.
+    """
+    if LINK not in changes:
+        return None
+    value, subject = changes[LINK], f"{LINK}={changes[LINK]}"
+    if not isinstance(case, TrainingCase) or case.place != "emulated":
+        step = "explain a training case on emulated hosts, such as train-resnet18_v1-b8-mkl-2hosts-r2"
+        raise PerfError(f"{case.id} has no link between emulated hosts", subject=subject, next_step=step)
+    with suppress(ValueError):
+        if SLOWEST_GBIT_PER_S <= float(value) <= FASTEST_GBIT_PER_S:
+            return float(value)
+    step = f"write a rate in Gbit/s from {SLOWEST_GBIT_PER_S:g} to {FASTEST_GBIT_PER_S:g}, such as {LINK}=1"
+    raise PerfError("is no rate of a link", subject=subject, next_step=step)
+
+
+def parse_changes(options: Sequence[str], label: str) -> dict[str, str]:
+    """Return changes such as "threads=1", by name. `label` is the option that they come from. Raises PerfError for a
+    value without `=`, and for a name that comes twice.
+    """
+    changes: dict[str, str] = {}
     for option in options:
         name, separator, value = (part.strip() for part in option.partition("="))
         if not separator or not name or not value:
             step = "write NAME=VALUE, such as threads=1 or mkl=mxnet-mkl==1.4.1"
-            raise PerfError("no change is named", subject=f"--with {option}", next_step=step)
+            raise PerfError("no change is named", subject=f"{label} {option}", next_step=step)
+        if name in changes:
+            step = f"choose one of {name}={changes[name]} and {name}={value}"
+            raise PerfError(f"{name} is changed twice", subject=f"{label} {option}", next_step=step)
         changes[name] = value
     return changes

@@ -15,10 +15,11 @@ from perf.measure.forecast import SIDE_BY_SIDE_BUDGET, Forecast
 from perf.measure.journal import InvocationLine, Journal
 from perf.measure.ledger import Ledger
 from perf.measure.outcome import stop_reason
-from perf.measure.plan import Plan, Runner, SubjectKey, Workload, WorkloadKey
+from perf.measure.plan import Plan, SubjectKey, Workload, WorkloadKey
 from perf.measure.results import Block, Failure, Invocation, Slot, StopReason, WarmUp, WorkloadResult, merged
 from perf.measure.stacks import stacks_of
 from perf.measure.tiers import Effort
+from perf.measure.workers.runner import Runner
 from perf.measure.workers.turns import turn
 from perf.measure.workers.worker_group import WorkerGroup
 

@@ -99,6 +99,7 @@ class Resources:
     say: prints a line for the user.
     rank_placements: where ranks of training jobs run on this host, as many as it has room for.
     hosts_file: names the hosts to train on; None for this host.
+    link_gbit_per_s: the rate of the link between emulated hosts, in 10^9 bits a second; None for that of jobs.toml.
     """
 
     build: Callable[[str], Build]
@@ -110,6 +111,7 @@ class Resources:
     say: Callable[[str], None]
     rank_placements: tuple[Placement, ...] = ()
     hosts_file: Path | None = None
+    link_gbit_per_s: float | None = None
 
 
 class Family(Protocol[CaseT_contra, CheckT, PlanT]):

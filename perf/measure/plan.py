@@ -3,18 +3,16 @@
 import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import msgspec
 
 from perf.builds import Build, Release
-from perf.machine import Placement
-from perf.measure.results import Slot, WarmUp
 from perf.measure.tiers import Effort
-from perf.measure.workers.turns import Held
+from perf.measure.workers.runner import Start
 from perf.stack import Stack
 
 # A program's label: its folder, its name, the start of its content, and its subgraph backend.
@@ -125,7 +123,6 @@ class Operator(Loadable):
 
 ProgramT = TypeVar("ProgramT")
 ProgramT_co = TypeVar("ProgramT_co", covariant=True)
-ProgramT_contra = TypeVar("ProgramT_contra", contravariant=True)
 LoadableT = TypeVar("LoadableT", Program, Operator)
 
 
@@ -240,7 +237,7 @@ class Plan(Generic[ProgramT]):
     variants: tuple[Variant[ProgramT], ...]
     workloads: tuple[Workload, ...]
     reference: str
-    start: "Start[ProgramT] | None" = None
+    start: Start[Variant[ProgramT]] | None = None
     effort: Effort | None = None
     unavailable: Mapping[str, str] = field(default_factory=dict)
     family: str = field(kw_only=True)
@@ -257,38 +254,3 @@ class Plan(Generic[ProgramT]):
     def __post_init__(self) -> None:
         if self.reference not in [variant.name for variant in self.variants]:
             raise ValueError(f"{self.subject}: the reference {self.reference} is not among the variants")
-
-
-class Runner(Held, Protocol):
-    """What runs one variant, as the engine sees it. Any method may raise WorkerError; it can then only be closed."""
-
-    def close(self) -> None:
-        """End all processes, and everything that they started."""
-
-    def prepare(self, workload: Workload) -> None:
-        """Load the variant's program and the workload's inputs."""
-
-    def warm_up(self, effort: Effort) -> WarmUp:
-        """Run untimed passes, and check that everything runs where it was placed."""
-
-    def run(self, effort: Effort) -> Slot:
-        """Time the passes of one slot."""
-
-    def finish(self) -> int:
-        """Free the workload; return the peak memory of all processes since it was prepared, summed, in bytes."""
-
-
-class Start(Protocol[ProgramT_contra]):
-    """Starts what runs a variant. Called with the placements, a folder for temporary files, and how long a process may
-    take to answer. Raises WorkerError when it cannot be started.
-    """
-
-    def placement_of(self, variant: Variant[ProgramT_contra]) -> tuple[str, ...]:
-        """Return where each process of a variant runs, as text."""
-
-    def prefixes_of(self, variant: Variant[ProgramT_contra]) -> Sequence[Sequence[str]]:
-        """Return what stands before the command of each process."""
-
-    def __call__(
-        self, variant: Variant[ProgramT_contra], placements: Sequence[Placement], scratch: Path, *, timeout_s: float
-    ) -> Runner: ...

@@ -17,7 +17,7 @@ from perf.plugin.options import OPTIONS
 from perf.plugin.session import SESSION, PerfSession
 from perf.plugin.setup import SETUP, Setup
 from perf.plugin.terminal import CHECKS, reproduction
-from perf.profile.text import explanation_lines
+from perf.profile.text import BY, explanation_lines
 from perf.report.verdicts import verdict_lines
 from perf.runs.record import passes_of
 from perf.runs.verdict import Verdict, fails
@@ -161,7 +161,7 @@ def _fail_as_judged(outcome: Outcome, verdict: Verdict | None, session: PerfSess
         session.contested.add(item)
         lines = verdict_lines(verdict, session.judge, command)
         if explanation := session.explanations.get(outcome.case.id):
-            lines[-1:-1] = [f"  by operator: {line}" for line in explanation_lines(explanation)]
+            lines[-1:-1] = [f"  {BY[explanation.unit]}: {line}" for line in explanation_lines(explanation)]
         pytest.fail("\n".join(lines), pytrace=False)
 
 

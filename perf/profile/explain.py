@@ -1,32 +1,43 @@
 """What the profiles of one or two stacks say: the time of each layer, and which layers account for the change. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
 from perf.judge.statistics import median
 from perf.measure.workers.replies import GraphNode
 from perf.profile.accounting import change_of, culprits_of, ranked
+from perf.profile.arms import ArmProfile, Times
 from perf.profile.facts import facts_of, kernels_of
 from perf.profile.layers import Layer, layers_of, text_of
 from perf.profile.primitives import Primitive
-from perf.profile.session import ArmProfile, Times
-from perf.runs.explanation import Explanation, LayerTime, TimeChange
+from perf.runs.explanation import Explanation, LayerTime, TimeChange, Unit
 
 # How much of a pass's latency operators and overhead must account for; what is missing, or too much, is said.
 WHOLE = 0.95
 OVERHEAD = "MXNet's overhead: time between operators"
+STEP_OVERHEAD = "overhead: time between the parts of a step"
 REST = "not accounted for"
+# What a pass or a step consists of, and how that was timed.
+NEITHER: Mapping[Unit, str] = {
+    "pass": "an operator nor MXNet's overhead",
+    "step": "one of its parts nor between them",
+}
+ONE_BY_ONE: Mapping[Unit, str] = {
+    "pass": "one by one and under the profiler, operators",
+    "step": "one after the other, its parts",
+}
 
 
 def explanation_of(now: ArmProfile, then: ArmProfile | None, elapsed_s: float, *, established: int = 0) -> Explanation:
-    """Return where the time of a pass goes in a stack and, beside a baseline's stack, which layers account for the
-    change. `elapsed_s` is the wall time that profiling took; `established` is as in `culprits_of`.
+    """Return where the time of a pass, or of a training step, goes in a stack and, beside a baseline's stack, which
+    layers account for the change. `elapsed_s` is the wall time that profiling took; `established` is as in
+    `culprits_of`.
     """
     layers = layers_of(then.nodes if then else now.nodes, now.nodes)
     times = [_layer_time(layer, now, then) for layer in layers]
     accounted = [_accounted(arm) for arm in ((now,) if then is None else (now, then))]
     worst = min(accounted, key=lambda fraction: min(fraction, 1 / fraction))
-    times.append(_time(OVERHEAD, now, then, lambda times: times.overhead_ms))
+    times.append(_time(OVERHEAD if now.unit == "pass" else STEP_OVERHEAD, now, then, lambda times: times.overhead_ms))
     if not WHOLE <= worst <= 1 / WHOLE:
         times.append(_time(REST, now, then, _rest))
     whole = None if then is None else _change(now, then, _pass)
@@ -41,6 +52,7 @@ def explanation_of(now: ArmProfile, then: ArmProfile | None, elapsed_s: float, *
         notes=tuple(_notes(now, then, worst)),
         invocations=len(now.invocations),
         elapsed_s=round(elapsed_s, 1),
+        unit=now.unit,
     )
 
 
@@ -48,11 +60,17 @@ def _notes(now: ArmProfile, then: ArmProfile | None, accounted: float) -> list[s
     notes = []
     if then is not None and then.threads != now.threads:
         notes.append(f"{then.threads} threads in the baseline's stack, {now.threads} in the candidate's")
+    if then is not None:
+        notes += [
+            f"{kind}: {then.libraries[kind]} in the baseline's stack, {now.libraries[kind]} in the candidate's"
+            for kind in sorted(then.libraries.keys() & now.libraries.keys())
+            if then.libraries[kind] != now.libraries[kind]
+        ]
     if accounted < WHOLE:
-        notes.append(f"{100 * (1 - accounted):.0f} % of a pass is neither in an operator nor MXNet's overhead")
+        notes.append(f"{100 * (1 - accounted):.0f} % of a {now.unit} is neither in {NEITHER[now.unit]}")
     elif accounted > 1 / WHOLE:
         notes.append(
-            f"one by one and under the profiler, operators take {100 * (accounted - 1):.0f} % longer than in a pass: "
+            f"{ONE_BY_ONE[now.unit]} take {100 * (accounted - 1):.0f} % longer than in a {now.unit}: "
             "read their times as proportions"
         )
     return notes

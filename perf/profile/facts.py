@@ -1,9 +1,9 @@
 """What a layer runs in another way than before: kernels, fusion, precision, reorders, threads. Pure: no times."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from perf.profile.layers import Layer, text_of
+from perf.profile.layouts import layouts_of, shape_of
 from perf.profile.primitives import REORDER, Primitive
 from perf.wording import counted
 
@@ -59,20 +59,25 @@ def _kernel_facts(then: Sequence[Primitive], now: Sequence[Primitive]) -> list[s
     if reorders[0] != reorders[1]:
         change = "gained" if reorders[1] > reorders[0] else "lost"
         facts.append(f"{change} {counted(abs(reorders[1] - reorders[0]), 'reorder')}: {reorders[0]} -> {reorders[1]}")
-    if not facts and _computing(then) != _computing(now):
-        facts.append(f"layout or shape: {_first_difference(then, now)}")
-    return facts
+    return facts or _array_facts(then, now)
 
 
-def _computing(primitives: Sequence[Primitive]) -> Counter[str]:
-    return Counter(p.description for p in primitives if p.kind != REORDER)
+def _array_facts(then: Sequence[Primitive], now: Sequence[Primitive]) -> list[str]:
+    """Return how the arrays differ on which the same kernels work, by the first primitive that differs."""
+    before, after = _computing(then), _computing(now)
+    if len(before) != len(after):
+        return [f"primitives: {len(before)} -> {len(after)}"]
+    for (layouts, shape), (new_layouts, new_shape) in zip(before, after, strict=True):
+        if shape != new_shape:
+            return [f"shape: {shape} -> {new_shape}"]
+        if layouts and new_layouts and layouts != new_layouts:
+            return [f"layout: {layouts} -> {new_layouts}"]
+    return []
 
 
-def _first_difference(then: Sequence[Primitive], now: Sequence[Primitive]) -> str:
-    """Return the first part in which the descriptions of two primitives differ."""
-    pairs = zip(sorted(_computing(then).elements()), sorted(_computing(now).elements()), strict=False)
-    for before, after in pairs:
-        for old, new in zip(before.split(","), after.split(","), strict=False):
-            if old != new:
-                return f"{old} -> {new}"
-    return f"{counted(len(then), 'primitive')} -> {len(now)}"
+def _computing(primitives: Sequence[Primitive]) -> list[tuple[str, str]]:
+    """Return the layouts and shapes of all primitives but reorders, in an order that does not depend on the stack."""
+    kept = sorted(
+        (p for p in primitives if p.kind != REORDER), key=lambda p: (p.kind, p.kernel, shape_of(p.description))
+    )
+    return [(layouts_of(p.description), shape_of(p.description)) for p in kept]

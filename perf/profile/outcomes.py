@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from perf.errors import PerfError, WorkerError
 from perf.judge.judgement import VerdictKind
 from perf.measure.family import Resources
 from perf.measure.outcome import Outcome
-from perf.measure.plan import Workload
+from perf.measure.plan import Plan, Variant, Workload
 from perf.measure.stacks import BaselineArm
 from perf.measure.tiers import Effort, effort_of
+from perf.profile.arms import Arm
 from perf.profile.explain import explanation_of
-from perf.profile.session import Arm, profile
+from perf.profile.session import profile
 from perf.runs.explanation import Explanation
 
 # The verdicts that are explained, the gravest first.
@@ -28,18 +30,16 @@ def explain_outcomes(
     show: Callable[[str, float], None],
 ) -> dict[str, Explanation]:
     """Return the explanations of the gravest changed cases, by case: the case beside its baseline arm, or alone where
-    it ran the baseline's stack. Training jobs, whose operators run in many processes, are left out. What could not be
-    explained is reported.
+    it ran the baseline's stack. What could not be explained is reported.
 
     outcomes: the cases, by name; kinds: their verdicts; show: shows what is being done and the fraction that is done.
     """
     changed = [name for kind in EXPLAINED for name in outcomes if kinds.get(name) == kind]
-    usable = [name for name in changed if not outcomes[name].variant.program.distributed]
     explanations = {}
-    for number, name in enumerate(usable[:MOST_CASES]):
+    for number, name in enumerate(changed[:MOST_CASES]):
 
         def show_case(text: str, done: float, name: str = name, number: int = number) -> None:
-            show(f"explaining {name}: {text}", (number + done) / min(MOST_CASES, len(usable)))
+            show(f"explaining {name}: {text}", (number + done) / min(MOST_CASES, len(changed)))
 
         try:
             explanations[name] = _explained(outcomes[name], kinds[name], effort, resources, show_case)
@@ -47,11 +47,9 @@ def explain_outcomes(
             resources.say(f"{name} could not be explained: {error.what}")
     if explanations:
         total_s = sum(explanation.elapsed_s for explanation in explanations.values())
-        resources.say(
-            f"explained by operator, in {total_s:.0f} s after everything was timed: {', '.join(explanations)}"
-        )
-    if usable[MOST_CASES:]:
-        left = ", ".join(usable[MOST_CASES:])
+        resources.say(f"explained, in {total_s:.0f} s after everything was timed: {', '.join(explanations)}")
+    if changed[MOST_CASES:]:
+        left = ", ".join(changed[MOST_CASES:])
         resources.say(f"not explained, to limit the time (mxperf explain CASE RUN BASELINE explains them): {left}")
     return explanations
 
@@ -79,12 +77,18 @@ def explain_arms(
     return explanation_of(profiles[0], then, time.monotonic() - started, established=established)
 
 
+def arm_of(plan: Plan[Any], variant: Variant[Any], resources: Resources) -> Arm:
+    """Return the arm that runs a variant of a plan: in one worker, or as a training job."""
+    placements = resources.placements if plan.start is None else resources.rank_placements
+    return Arm(variant, placements[0], plan.start)
+
+
 def _explained(
     outcome: Outcome, kind: VerdictKind, effort: Effort, resources: Resources, show: Callable[[str, float], None]
 ) -> Explanation:
-    arms = [Arm(outcome.variant, resources.placements[0])]
+    arms = [arm_of(outcome.plan, outcome.variant, resources)]
     if isinstance(outcome.baseline_arm, BaselineArm):
-        arms.append(Arm(outcome.baseline_arm.variant, resources.placements[0]))
+        arms.append(arm_of(outcome.plan, outcome.baseline_arm.variant, resources))
     workload = next(workload for workload in outcome.plan.workloads if workload.name == outcome.case.workload)
     return explain_arms(
         outcome.case.id, arms, workload, resources, show, effort, established=-1 if kind == "improved" else 1

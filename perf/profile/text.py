@@ -1,23 +1,33 @@
 """An explanation as text: the layers by time, or those that account for a change."""
 
+from collections.abc import Mapping
+
 from perf.report.tables import TextTable
-from perf.runs.explanation import Explanation, LayerTime, TimeChange
+from perf.runs.explanation import Explanation, LayerTime, TimeChange, Unit
 from perf.wording import counted
 
 # How many layers a failing test shows, and how many a table holds besides those that account for the change.
 TOP = 3
 SHOWN = 20
+# What explains a pass or a step.
+BY: Mapping[Unit, str] = {"pass": "by operator", "step": "by part of a step"}
+# What a pass or a step is divided into, and what all of that is called.
+LAYER: Mapping[Unit, str] = {"pass": "layer", "step": "part"}
+EVERYTHING: Mapping[Unit, str] = {
+    "pass": "operators and MXNet's overhead",
+    "step": "its parts and what is between them",
+}
 
 
 def explanation_lines(explanation: Explanation, most: int = TOP) -> list[str]:
     """Return the layers that account for the change, at most this number, or those that take longest, a line each."""
     if explanation.change is None:
         return [
-            f"{_named(layer)}: {_percent(layer.now_ms, explanation.pass_ms)} of a pass"
+            f"{_named(layer)}: {_percent(layer.now_ms, explanation.pass_ms)} of a {explanation.unit}"
             for layer in explanation.layers[:most]
         ]
     if not explanation.culprits:
-        return ["no operator accounts for the change"]
+        return [f"no {LAYER[explanation.unit]} accounts for the change"]
     return [
         f"{layer.name}: {_change_text(layer.change)}, {_percent(layer.change.ms, explanation.change.ms)} of the change"
         f"{_facts_text(layer)}"
@@ -27,23 +37,27 @@ def explanation_lines(explanation: Explanation, most: int = TOP) -> list[str]:
 
 
 def headline(explanation: Explanation) -> str:
-    """Return what a pass takes, and what account there is of it, in a sentence."""
-    accounted = f"operators and MXNet's overhead account for {100 * explanation.accounted:.1f} %"
+    """Return what a pass, or a step, takes, and what account there is of it, in a sentence."""
+    unit = explanation.unit
+    accounted = f"{EVERYTHING[unit]} account for {100 * explanation.accounted:.1f} %"
     if explanation.change is None or explanation.then_pass_ms is None:
-        return f"A pass takes {explanation.pass_ms:.3f} ms; {accounted} of it."
+        return f"A {unit} takes {explanation.pass_ms:.3f} ms; {accounted} of it."
     change = f"{explanation.then_pass_ms:.3f} -> {explanation.pass_ms:.3f} ms, {_change_text(explanation.change)}"
     if not explanation.culprits:
-        return f"A pass takes {change}: no significant change, and nothing runs in another way; {accounted} of it."
+        return f"A {unit} takes {change}: no significant change, and nothing runs in another way; {accounted} of it."
     verb = "accounts" if explanation.culprits == 1 else "account"
     named = sum(layer.change.ms for layer in explanation.layers[: explanation.culprits] if layer.change)
     return (
-        f"A pass takes {change}; {counted(explanation.culprits, 'layer')} {verb} for "
-        f"{_percent(named, explanation.change.ms)} of the change; {accounted} of a pass."
+        f"A {unit} takes {change}; {counted(explanation.culprits, LAYER[unit])} {verb} for "
+        f"{_percent(named, explanation.change.ms)} of the change; {accounted} of a {unit}."
     )
 
 
 def explanation_table(explanation: Explanation) -> TextTable:
-    """Return the layers as a table: those that account for the change and the next ones, `SHOWN` at least."""
+    """Return the layers, or the parts of a step, as a table: those that account for the change and the next ones,
+    `SHOWN` at least.
+    """
+    layer_column = LAYER[explanation.unit].capitalize()
     layers = explanation.layers[: max(SHOWN, explanation.culprits)]
     if explanation.change is None:
         rows = [
@@ -56,7 +70,9 @@ def explanation_table(explanation: Explanation) -> TextTable:
             ]
             for layer in layers
         ]
-        return TextTable("", ["Layer", "Operators", "ms", "Of a pass", "Kernels"], rows, figures=False)
+        return TextTable(
+            "", [layer_column, "Operators", "ms", f"Of a {explanation.unit}", "Kernels"], rows, figures=False
+        )
     rows = [
         [
             layer.name,
@@ -68,7 +84,14 @@ def explanation_table(explanation: Explanation) -> TextTable:
         ]
         for layer in layers
     ]
-    names = ["Layer", "Baseline ms", "Now ms", "Change ms [95 % interval]", "Of the change", "What runs in another way"]
+    names = [
+        layer_column,
+        "Baseline ms",
+        "Now ms",
+        "Change ms [95 % interval]",
+        "Of the change",
+        "What runs in another way",
+    ]
     return TextTable("", names, rows, figures=False)
 
 

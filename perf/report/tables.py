@@ -7,6 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 # Wider than any table.
 UNLIMITED = 10_000
@@ -42,7 +43,7 @@ def rendered(table: TextTable) -> Table:
         heading = name.replace(" ", "\n", 1) if table.figures else name
         shown.add_column(heading, justify="right" if table.figures and number else "left", overflow="fold")
     for row in table.rows:
-        shown.add_row(*row)
+        shown.add_row(*map(Text, row))  # as it is: neither markup nor ":a:" of a layout means anything
     return shown
 
 

@@ -1,6 +1,7 @@
 """The RNN family: its cases, and the plan that measures a fused recurrent operator."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,10 +13,15 @@ from perf.measure.family import DRAWN_BYTES, FP32_BYTES, PROCESS_BYTES, SLOT_WEI
 from perf.measure.plan import Operator, Plan, Workload, variants_of
 from perf.published import published_rows
 from perf.rnn.reference import GATES, Sizes
-from perf.rnn.shapes import REFERENCE, Shape, catalogue, operator_of, sizes_of
+from perf.rnn.shapes import REFERENCE, Shape, catalogue, check_cells, operator_of, sizes_of
 from perf.rnn.verify import verify
 
 FP64_BYTES = 8
+# The name of a workload (`RnnCase.workload`).
+WORKLOAD = re.compile(
+    r"(?P<cell>\w+)-(?P<inputs>[1-9]\d*)-(?P<hidden>[1-9]\d*)"
+    r"-l(?P<layers>[1-9]\d*)-n(?P<batch>[1-9]\d*)-t(?P<steps>[1-9]\d*)"
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,19 @@ class RnnFamily:
             for shape in sorted(shapes or selected.shapes, key=lambda shape: shape[2:])
             for variant in catalogue().variants
         ]
+
+    def case_named(self, name: str) -> RnnCase | None:
+        """Return the case of a name such as "lstm-512-512-l4-n1-t50-mkl-fp32"; None when it is not the name of one.
+
+        Raises PerfError for a recurrent cell that does not exist.
+        """
+        for variant in catalogue().variants:
+            parts = WORKLOAD.fullmatch(name.removesuffix(f"-{variant}"))
+            if parts and name.endswith(f"-{variant}"):
+                check_cells([parts["cell"]])
+                batch, steps, inputs, hidden = (int(parts[size]) for size in ("batch", "steps", "inputs", "hidden"))
+                return RnnCase(parts["cell"], (batch, steps, inputs, hidden), int(parts["layers"]), variant, self)
+        return None
 
     def plan(self, subject: str, cases: Sequence[RnnCase], resources: Resources) -> Plan[Operator]:
         """Return the plan that measures the cases of one network, and the reference even if it is not selected."""

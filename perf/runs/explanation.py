@@ -1,9 +1,12 @@
 """Where the time of a case goes, operator by operator, and which of them account for a change: as it is stored."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+# What is explained: passes of a network, or steps of training.
+Unit = Literal["pass", "step"]
 
 
 class TimeChange(msgspec.Struct, frozen=True):
@@ -22,9 +25,9 @@ class TimeChange(msgspec.Struct, frozen=True):
 
 
 class LayerTime(msgspec.Struct, frozen=True):
-    """The time of a layer in a pass; the same for what is not in any operator."""
+    """The time of a layer in a pass, or of a part of a training step; the same for what is not in any of them."""
 
-    name: Annotated[str, Meta(description="name of its first operator in the network")]
+    name: Annotated[str, Meta(description="name of its first operator in the network, or of the part")]
     operators: Annotated[str, Meta(description="what runs it, such as conv+bn+relu")]
     kernels: Annotated[tuple[str, ...], Meta(description="MKL-DNN's kernels that it runs; empty for MXNet's own code")]
     now_ms: Annotated[float, Meta(description="its time in a pass, in ms")]
@@ -34,7 +37,9 @@ class LayerTime(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the time of a pass goes. It was measured in passes of its own, with one instance, which are not timed."""
+    """Where the time of a pass goes, or of a training step. It was measured in passes of its own, with one instance or
+    one job, which are not timed.
+    """
 
     layers: Annotated[
         tuple[LayerTime, ...],
@@ -53,3 +58,4 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     notes: Annotated[tuple[str, ...], Meta(description="what a reader must know: what is not accounted for, threads")]
     invocations: Annotated[int, Meta(description="fresh pairs of processes that it was measured in")]
     elapsed_s: Annotated[float, Meta(description="wall time that explaining took, in seconds")]
+    unit: Annotated[Unit, Meta(description="what a pass is: `pass` of a network, or `step` of training")] = "pass"

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
+import msgspec
+
 from perf.dist.data import Place, load
 from perf.dist.launch.emulated import check_possible, describe_link, emulated, host_names
 from perf.dist.launch.hosts import OPTION, Host, read_hosts
@@ -42,7 +44,7 @@ def layout_of(place: Place, resources: Resources) -> ClusterLayout:
     """
     placements = resources.rank_placements
     if place == "emulated":
-        return _emulated_layout(placements)
+        return _emulated_layout(placements, resources.link_gbit_per_s)
     hosts = read_hosts(resources.hosts_file, len(placements)) if resources.hosts_file else ()
     return _hosts_layout(hosts, placements)
 
@@ -74,9 +76,14 @@ def shared(
     return entered
 
 
-def _emulated_layout(placements: Sequence[Placement]) -> ClusterLayout:
+def _emulated_layout(placements: Sequence[Placement], link_gbit_per_s: float | None) -> ClusterLayout:
     check_possible()
-    hosts = host_names()
+    link = load().link
+    if link_gbit_per_s is not None:
+        link = msgspec.structs.replace(link, gbit_per_s=link_gbit_per_s)
+    # A link of another rate is used beside that of jobs.toml, so it joins hosts of its own.
+    pair = int(link_gbit_per_s is not None)
+    hosts = host_names(pair)
     if len(placements) < len(hosts):
         raise PerfError(
             "this machine has fewer than two cores, one for each host",
@@ -88,8 +95,8 @@ def _emulated_layout(placements: Sequence[Placement]) -> ClusterLayout:
         RankPlacement(host, placement, alias=f"emulated host {number}")
         for number, (host, placement) in enumerate(zip(hosts, placements, strict=False))
     )
-    description = f"two emulated hosts ({describe_link()})"
-    return ClusterLayout(description, shared(emulated), rank_placements, load().link.gbit_per_s)
+    description = f"two emulated hosts ({describe_link(link)})"
+    return ClusterLayout(description, shared(lambda: emulated(link, pair)), rank_placements, link.gbit_per_s)
 
 
 def _hosts_layout(hosts: Sequence[Host], placements: Sequence[Placement]) -> ClusterLayout:

@@ -50,12 +50,12 @@ def check_possible() -> None:
         raise UnavailableError(what, subject=SUBJECT, next_step=next_step)
 
 
-def describe_link() -> str:
-    """Return rate and delay of the link between the hosts, such as "10 Gbit/s, 25us added".
+def describe_link(link: Link | None = None) -> str:
+    """Return rate and delay of the link between the hosts, such as "10 Gbit/s, 25us added"; None for that of jobs.toml.
 
     It also says what the kernel cannot emulate. Raises PerfError when that cannot be tried.
     """
-    link = load().link
+    link = link or load().link
     try:
         delays = _can_delay()
     except OSError as error:
@@ -66,16 +66,18 @@ def describe_link() -> str:
 
 
 @contextmanager
-def emulated() -> Iterator[Cluster]:
+def emulated(link: Link | None = None, pair: int = 0) -> Iterator[Cluster]:
     """Create two hosts, and remove them at the end of the context, killing every process on them.
+
+    link: what joins them; None for that of jobs.toml. pair: as in `host_names`.
 
     Raises OSError when they cannot be created. When one cannot be removed, nothing is raised, so that results measured
     on it are not lost; it is removed before the next two are created.
     """
-    hosts = host_names()
-    _remove_leftovers()
+    hosts = host_names(pair)
+    _remove_leftovers(hosts)
     try:
-        _create(hosts, load().link)
+        _create(hosts, link or load().link)
         yield Cluster(hosts, _prefix(hosts[0]), _variables())
     finally:
         for host in hosts:
@@ -83,9 +85,12 @@ def emulated() -> Iterator[Cluster]:
                 _remove(host)
 
 
-def host_names() -> tuple[str, str]:
-    """Return the names of this process's hosts, which are also those of their namespaces."""
-    return f"{NAME}-{os.getpid()}-a", f"{NAME}-{os.getpid()}-b"
+def host_names(pair: int = 0) -> tuple[str, str]:
+    """Return the names of a pair of this process's hosts, which are also those of their namespaces. Pairs that exist at
+    the same time have different numbers.
+    """
+    first, second = (f"{NAME}-{os.getpid()}-{letter}{pair or ''}" for letter in "ab")
+    return first, second
 
 
 def cut(host: str) -> None:
@@ -135,11 +140,11 @@ def _remove(host: str) -> None:
     shutil.rmtree(ETC / host, ignore_errors=True)
 
 
-def _remove_leftovers() -> None:
-    """Remove the hosts of killed sessions, and earlier ones of this process."""
+def _remove_leftovers(hosts: tuple[str, str]) -> None:
+    """Remove the hosts of killed sessions, and earlier ones of these names."""
     for path in Path("/run/netns").glob(f"{NAME}-*"):
         pid = int(path.name.split("-")[1])
-        if pid == os.getpid() or not psutil.pid_exists(pid):
+        if path.name in hosts or not psutil.pid_exists(pid):
             _remove(path.name)
 
 

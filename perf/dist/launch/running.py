@@ -162,6 +162,10 @@ class RunningJob:
             raise WorkerError("the weights of the ranks differ after training", "")
         return results
 
+    def log_text(self, rank: int) -> str:
+        """Return what a rank has written to its standard error, whole lines only; all of it once the job has ended."""
+        return "".join(f"{line}\n" for line in self._output.errors[rank])
+
     def ask(self, do: str, **arguments: object) -> list[Any]:
         """Send all ranks a request, and return their answers."""
         began_s, request = time.monotonic(), {"do": do, **arguments}

@@ -21,11 +21,11 @@ def operators_svg(explanation: Explanation) -> Markup:
     height = TOP + ROW * len(layers) + BOTTOM
     axis = Axis([0.0, *(end for layer in layers for end in _ends(layer))], LEFT, WIDTH - RIGHT)
     floor = height - BOTTOM
-    svg = picture(WIDTH, height, "Change of each layer" if explanation.change else "Time of each layer")
+    svg = picture(WIDTH, height, f"{'Change' if explanation.change else 'Time'} of each layer of a {explanation.unit}")
     for tick in axis.ticks:
         line(svg, "grid", axis(tick), TOP, axis(tick), floor)
         text(svg, f"{tick:g}", axis(tick), floor + 15, "middle")
-    title = "ms of a pass, now minus baseline" if explanation.change else "ms of a pass"
+    title = f"ms of a {explanation.unit}{', now minus baseline' if explanation.change else ''}"
     text(svg, title, (LEFT + WIDTH) / 2, height - 6, "middle")
     for number, layer in enumerate(layers):
         middle = TOP + ROW * (number + 0.5)

@@ -124,7 +124,7 @@ def test_a_regression_is_explained_by_what_is_between_operators(slowed: Slowed) 
     """Extra work on purpose follows the operators of the network."""
     said = slowed.finished.part(f"{LSTM_IN_MKL}: regressed by ", "\n____")
     assert f"\n  by operator: {OVERHEAD}: +" in said
-    assert "explained by operator, in " in slowed.finished.output
+    assert "explained, in " in slowed.finished.output
     stored = json.loads(slowed.kept.read_text())["benchmarks"]
     (info,) = (benchmark["extra_info"] for benchmark in stored if benchmark["name"].endswith(f"[{LSTM_IN_MKL}]"))
     explanation = info["explanation"]

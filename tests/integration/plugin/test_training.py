@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from perf.dist.launch.emulated import emulated
+from perf.profile.explain import STEP_OVERHEAD
 from perf.runs.schema import read_run
 from tests.integration.conftest import can_emulate
 from tests.support.inline import Finished
@@ -121,10 +122,15 @@ def test_ranks_that_were_slowed_down_regress(trained: Finished, folder: Path, tm
     assert "train-mobilenet0.25-b1-mkl-r2: regressed" in judged.output
     assert "changed: injected: 0.0 -> 1.0" in judged.output
     assert "train-mobilenet0.25-b1-mkl-r1: " not in judged.output, "one rank runs what it ran"
-    case = read_run(Path(judged.part("This run: "))).cases["train-mobilenet0.25-b1-mkl-r2"]
+    kept = Path(judged.part("This run: "))
+    case = read_run(kept).cases["train-mobilenet0.25-b1-mkl-r2"]
     assert case.side_by_side is not None
     assert (case.side_by_side.stack.injected, case.side_by_side.problem) == (0.0, None)
     assert case.side_by_side.values
+    assert f"\n  by part of a step: {STEP_OVERHEAD}: +" in judged.output
+    infos = [benchmark["extra_info"] for benchmark in json.loads(kept.read_text())["benchmarks"]]
+    (explanation,) = (info["explanation"] for info in infos if info["variant"] == "r2")
+    assert (explanation["unit"], explanation["layers"][0]["name"]) == ("step", STEP_OVERHEAD)
 
 
 @pytest.mark.usefixtures("two_hosts")

@@ -15,44 +15,29 @@ import pytest
 from perf.builds import Build, process_environment, provision
 from perf.cache import cache_folder
 from perf.errors import PerfError
-from perf.explain.subject import Subject, as_baseline, case_named, subject_of, with_changes, with_stack
+from perf.explain.subject import Subject, with_changes, with_stack
 from perf.files import ROOT
 from perf.machine import read_topology, this_cpu_has
 from perf.measure.family import Resources
 from perf.measure.plan import Program, content_of
 from perf.profile.explain import OVERHEAD, REST
-from perf.profile.outcomes import explain_arms
-from perf.profile.session import Arm
-from perf.runs.explanation import Explanation, LayerTime
 from perf.stack import Stack
+from tests.integration.profile.comparing import (
+    FP32,
+    INT8,
+    NETWORK,
+    compared,
+    explain,
+    facts,
+    subject,
+    with_program,
+)
 
 pytestmark = pytest.mark.alone
 
-NETWORK = "cifar_resnet20_v1"
-FP32, INT8 = f"{NETWORK}-b4-mkl-fp32", f"{NETWORK}-b4-mkl-int8"
 LSTM = "lstm-64-64-l1-n4-t20-mkl-fp32"
 # The convolution that is changed: one of the middle of the network, by its number.
 PLANTED = 6
-
-
-def explain(resources: Resources, subject: Subject, *arms: Arm) -> Explanation:
-    return explain_arms(subject.case.id, arms, subject.workload, resources, lambda _text, _done: None)
-
-
-def compared(resources: Resources, subject: Subject, candidate: Arm, baseline: Arm | None = None) -> Explanation:
-    return explain(resources, subject, candidate, as_baseline(baseline or subject.arm))
-
-
-def subject(name: str, resources: Resources) -> Subject:
-    return subject_of(case_named(name), resources)
-
-
-def with_program(arm: Arm, program: Program) -> Arm:
-    return replace(arm, variant=replace(arm.variant, program=program))
-
-
-def facts(layer: LayerTime) -> str:
-    return "; ".join(layer.facts)
 
 
 @pytest.mark.parametrize("name", [FP32, FP32.replace("mkl", "native"), LSTM, LSTM.replace("mkl", "native")])

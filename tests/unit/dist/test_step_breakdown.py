@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.dist.step_breakdown import breakdown_of
+from perf.dist.step_breakdown import breakdown_of, times_of
 from perf.worker.rank.horovod_trace import activities_ns, covered
 
 spans = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda pair: (min(pair), max(pair))))
@@ -46,3 +46,16 @@ def test_the_parts_of_a_step() -> None:
     assert breakdown.communication_share == pytest.approx(0.1)
     assert breakdown.waiting_share == pytest.approx(0.075)
     assert breakdown.timeline_s == pytest.approx({"STEP": 1000e-9, "ALLREDUCE": 300e-9})
+
+
+def test_the_times_of_steps_are_those_of_the_slowest_rank_and_means_over_ranks() -> None:
+    ranks: list[dict[str, Any]] = [
+        {"pairs_ns": [(1000, 800), (1000, 700)], "parts_ns": [[200, 400, 100, 10], [210, 410, 100, 10]]},
+        {"pairs_ns": [(900, 900), (990, 900)], "parts_ns": [[220, 440, 120, 30], [220, 440, 120, 30]]},
+    ]
+    times = times_of(ranks)
+    assert times.whole_ns == (1000, 1000)
+    assert times.slowest_ns == (900, 900)
+    assert times.alone_ns == (850, 800)
+    assert times.parts_ns == ((210, 420, 110), (215, 425, 110))
+    assert times.overhead_ns == (20, 20)

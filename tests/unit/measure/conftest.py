@@ -10,8 +10,9 @@ from msgspec.structs import replace as changed
 from perf.builds import Build, Mpi
 from perf.dist.program import TrainingProgram
 from perf.machine import Placement
-from perf.measure.plan import Operator, Plan, Program, Runner, Variant, Workload, content_of
+from perf.measure.plan import Operator, Plan, Program, Variant, Workload, content_of
 from perf.measure.stacks import BaselineArm, baseline_arm_of, stack_of
+from perf.measure.workers.runner import ProfiledSteps, Runner
 from perf.stack import Stack
 from tests.support.factories import as_stack
 from tests.support.fakes import PLACEMENTS, build
@@ -34,6 +35,11 @@ class FakeStart:
     def __call__(
         self, variant: Variant[Any], placements: Sequence[Placement], scratch: Path, *, timeout_s: float
     ) -> Runner:
+        raise NotImplementedError("a stack is described without starting its job")
+
+    def profiled(
+        self, variant: Variant[Any], scratch: Path, *, timeout_s: float, variables: Mapping[str, str] | None = None
+    ) -> ProfiledSteps:
         raise NotImplementedError("a stack is described without starting its job")
 
 

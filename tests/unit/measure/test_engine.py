@@ -17,6 +17,7 @@ from perf.measure.ledger import Ledger
 from perf.measure.plan import Operator, Plan, Variant, Workload
 from perf.measure.results import Failure, Slot, WarmUp, WorkloadResult
 from perf.measure.tiers import Effort, effort_of
+from perf.measure.workers.runner import ProfiledSteps
 from tests.support.fakes import PLACEMENTS, build
 
 SMOKE = effort_of("smoke")
@@ -85,6 +86,10 @@ class Stands:
         return (variant.name,)
 
     def prefixes_of(self, variant: Variant[Any]) -> list[tuple[str, ...]]:
+        raise NotImplementedError(variant.name)
+
+    def profiled(self, variant: Variant[Any], scratch: Path, **how: Any) -> ProfiledSteps:
+        del scratch, how
         raise NotImplementedError(variant.name)
 
     def __call__(

@@ -1,13 +1,14 @@
 """What profiles of one or two stacks say."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
 from perf.measure.workers.replies import GraphNode
+from perf.profile.arms import ArmProfile, Times
 from perf.profile.explain import OVERHEAD, REST, explanation_of
 from perf.profile.primitives import Primitive
-from perf.profile.session import ArmProfile, Times
 from tests.unit.profile.test_layers import ALONE, FUSED, POOL
 
 CONV = Primitive("convolution", "jit:avx2", "forward_inference,mb1", 0.5)
@@ -84,3 +85,11 @@ def test_threads_are_stated_of_the_stack_and_of_every_layer() -> None:
     explanation = explanation_of(now, THEN, 1.0)
     assert explanation.notes == ("2 threads in the baseline's stack, 1 in the candidate's",)
     assert all("threads: 2 -> 1" in layer.facts for layer in explanation.layers if layer.operators)
+
+
+def test_another_library_of_the_whole_stack_is_said() -> None:
+    then = replace(THEN, libraries={"BLAS": "libmklml_intel.so", "OpenMP": "libiomp5.so"})
+    now = replace(THEN, libraries={"OpenMP": "libgomp.so.1"})
+    assert explanation_of(now, then, 1.0).notes == (
+        "OpenMP: libiomp5.so in the baseline's stack, libgomp.so.1 in the candidate's",
+    )

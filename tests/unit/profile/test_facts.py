@@ -11,8 +11,8 @@ SAME = Layer((POOL,), (POOL,))
 REORDER = Primitive("reorder", "simple:any", "in:nchw out:nChw8c", 0.1)
 
 
-def conv(kernel: str = "jit:avx2", source: str = "nChw8c") -> Primitive:
-    return Primitive("convolution", kernel, f"forward_inference,fsrc:{source},mb1", 0.2)
+def conv(kernel: str = "jit:avx2", source: str = "nChw8c", batch: int = 1) -> Primitive:
+    return Primitive("convolution", kernel, f"forward_inference,fsrc:{source},mb{batch}", 0.2)
 
 
 def test_equal_layers_have_no_facts() -> None:
@@ -26,11 +26,23 @@ def test_equal_layers_have_no_facts() -> None:
         ([conv()], [], f"kernel: convolution jit:avx2 -> {OWN}"),
         ([conv()], [REORDER, conv()], "gained 1 reorder: 0 -> 1"),
         ([REORDER, REORDER, conv()], [conv()], "lost 2 reorders: 2 -> 0"),
-        ([conv()], [conv(source="nchw")], "layout or shape: fsrc:nChw8c -> fsrc:nchw"),
+        ([conv()], [conv(source="nchw")], "layout: src aBcd8b -> src abcd"),
+        ([conv()], [conv(batch=2)], "shape: mb1 -> mb2"),
     ],
 )
 def test_another_way_to_run_it_is_a_fact(then: list[Primitive], now: list[Primitive], fact: str) -> None:
     assert facts_of(SAME, then, now, (2, 2)) == (fact,)
+
+
+def test_the_same_layout_in_the_words_of_another_release_is_no_fact() -> None:
+    newer = Primitive(
+        "convolution", "jit:avx2", "forward_inference,src_f32::blocked:aBcd8b:f0,post_ops:'sum;';,mb1", 0.2
+    )
+    assert facts_of(SAME, [conv()], [newer], (2, 2)) == ()
+
+
+def test_another_number_of_primitives_is_a_fact() -> None:
+    assert facts_of(SAME, [conv()], [conv(), conv()], (2, 2)) == ("primitives: 1 -> 2",)
 
 
 def test_threads_are_a_fact() -> None:

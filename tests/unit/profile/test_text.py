@@ -36,7 +36,7 @@ def test_without_a_baseline_the_longest_layers_are_named() -> None:
 
 def test_noise_is_called_so() -> None:
     noise = msgspec.structs.replace(CHANGED, culprits=0)
-    assert explanation_lines(noise) == ["no operator accounts for the change"]
+    assert explanation_lines(noise) == ["no layer accounts for the change"]
     assert "no significant change" in headline(noise)
 
 
