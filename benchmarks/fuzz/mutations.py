@@ -63,7 +63,7 @@ def _changed(content: bytes, form: Form, change: Change) -> bytes:
         return _bytes(content, change)
     try:
         return by_form[form](content, change)
-    except (ValueError, RecursionError):  # an earlier change left no such form
+    except (ValueError, OverflowError, RecursionError):  # an earlier change left no such form, or a number beyond any
         return _bytes(content, change)
 
 

@@ -64,7 +64,9 @@ def _locked_packages(spec: BuildSpec) -> str:
 
 def run_pip(spec: BuildSpec, *arguments: str) -> None:
     """Run `uv pip install`. Raises PerfError when it fails."""
-    _uv(spec, "pip", "install", *arguments)
+    # uv takes a path with a line break or signs of an address for something else, and never an address.
+    wheels = {path: Path(path).as_uri() for path in arguments if path.startswith("/") and path.endswith(".whl")}
+    _uv(spec, "pip", "install", *(wheels.get(argument, argument) for argument in arguments))
 
 
 def overridden_pins(folder: Path, name: str) -> tuple[str, ...]:

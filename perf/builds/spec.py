@@ -165,6 +165,9 @@ def _overridden(name: str, role: Role, requirement: str) -> BuildSpec:
     except OSError as error:
         message = f"the wheel cannot be read: {error.strerror} ({wheel})"
         raise PerfError(message, subject=f"{OPTION} {name}={requirement}", next_step="check the path") from error
+    if set("#?") & set(str(wheel)):
+        message = f"uv cannot install a wheel from a path with # or ? ({wheel})"
+        raise PerfError(message, subject=f"{OPTION} {name}={requirement}", next_step="move the wheel to another folder")
     key = _key(role, [wheel.name, digest, *_determining(rest)])  # without its folder: the same wheel
     return BuildSpec(name, role, requirement, (str(wheel), *rest), digest, key, besides=rest)
 

@@ -29,7 +29,7 @@ from perf.plugin.storage import (
 from perf.published import published_scaling
 from perf.report.brief import Brief, print_brief
 from perf.report.charts import write_training_charts
-from perf.report.console import PlainConsole, in_workflow, widened
+from perf.report.console import PlainConsole, in_workflow, on_one_line, printable, widened
 from perf.report.github.annotations import annotation_lines
 from perf.report.github.markdown import RunLabel, result_lines, write_markdown
 from perf.report.overview import Overview, SelectedCase, overview_of
@@ -125,16 +125,17 @@ def _write_summary(
     try:
         write_markdown(summary, path, f"Speedup over native, {tier} tier", result)
     except PerfError as error:
-        terminalreporter.line(str(error), red=True)
+        terminalreporter.line(printable(str(error)), red=True)
     else:
-        terminalreporter.line(f"Summary written to {path}")
+        terminalreporter.line(on_one_line(f"Summary written to {path}"))
 
 
 def _write_report(terminalreporter: pytest.TerminalReporter, path: Path, overview: Overview | None) -> None:
     """Write the run as a page, and say where it is."""
     config = terminalreporter.config
     if overview is None:
-        terminalreporter.line(f"No case was measured, so there is no report: {path} was not written.", yellow=True)
+        missing = f"No case was measured, so there is no report: {path} was not written."
+        terminalreporter.line(on_one_line(missing), yellow=True)
         return
     session = config.stash[SESSION]
     judged = Judged(
@@ -150,9 +151,9 @@ def _write_report(terminalreporter: pytest.TerminalReporter, path: Path, overvie
         then = _baseline(config.stash[STORAGE], session)
         write_page(page_of(Compared.of(now, f"session {session.journal.folder.name}", then), judged), path)
     except PerfError as error:
-        terminalreporter.line(str(error), red=True)
+        terminalreporter.line(printable(str(error)), red=True)
     else:
-        terminalreporter.line(f"Report written to {path}")
+        terminalreporter.line(on_one_line(f"Report written to {path}"))
 
 
 def _baseline(storage: Storage, session: PerfSession) -> Readable | None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 # `mkldnn_verbose,exec,KIND,KERNEL,...,MILLISECONDS` up to 1.5, and from 1.6 on `dnnl_verbose,exec,cpu,KIND,...`
 # ("Verbose mode" in the documentation of MKL-DNN and oneDNN).
 EXECUTED = re.compile(
-    r"^(?:mkldnn|dnnl|onednn)_verbose,exec,(?:cpu,)?([a-z_]+),([^,]+),(.*),([0-9.eE+-]+)$", re.MULTILINE
+    r"^(?:mkldnn|dnnl|onednn)_verbose,exec,(?:cpu,)?([a-z_]+),([^,]+),(.*),"
+    r"([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)$",
+    re.MULTILINE,
 )
 # What the worker writes into the trace (perf.worker.passes.profiled): a pass begins, and an operator has ended.
 PASS = "mxnet_perf,pass"  # noqa: S105 - a mark, not a password
@@ -43,7 +45,7 @@ class Primitive:
 def read_primitives(trace: str) -> Iterator[Primitive]:
     """Yield the primitives that a trace shows as executed, in their order; other lines are skipped.
 
-    Durations are in milliseconds, as printed. Raises ValueError when a duration is not a number.
+    Durations are in milliseconds, as printed. A line that does not end with one is another line.
     """
     for kind, kernel, description, time_ms in EXECUTED.findall(trace):
         yield Primitive(kind, kernel, description, float(time_ms))

@@ -53,6 +53,11 @@ def say(console: Console, line: str) -> None:
     console.print(" ".join(line.splitlines()), highlight=False, markup=False, soft_wrap=True)
 
 
+def on_one_line(text: str) -> str:
+    """Return a text without line breaks and without what `printable` takes away, for a console that is not ours."""
+    return printable(" ".join(text.splitlines()))
+
+
 def emit(text: str) -> None:
     """Write a text exactly as it is to standard output, for another program."""
     try:

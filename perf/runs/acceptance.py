@@ -272,10 +272,11 @@ def without_samples(document: Mapping[str, Any]) -> dict[str, Any]:
 def _without_layers(benchmark: Mapping[str, Any]) -> dict[str, Any]:
     """Return an entry of `benchmarks` without what each layer of its network costs."""
     info = benchmark["extra_info"]
-    facts = info.get("facts") or {}
-    if not facts.get("check", {}).get("layers"):
-        return dict(benchmark)
-    return {**benchmark, "extra_info": {**info, "facts": {**facts, "check": {**facts["check"], "layers": []}}}}
+    match info.get("facts"):
+        case {"check": {"layers": [_, *_]} as check} as facts:
+            return {**benchmark, "extra_info": {**info, "facts": {**facts, "check": {**check, "layers": []}}}}
+        case _:
+            return dict(benchmark)
 
 
 def _disturbed(document: Mapping[str, Any]) -> dict[str, str]:

@@ -1,7 +1,8 @@
-"""Runs in the guest and answers requests, one at a time: each is a function of `tests.numa.inside` with its arguments.
+"""Runs in the guest and answers requests: each is a function of `tests.numa.inside` with its arguments.
 
 A request is a file N.request, its reply N.reply, both JSON; what the function prints is in N.log. Every function runs
-in a process of its own, forked from this one, which has imported already what takes half a minute there.
+in a process of its own, several at a time if the host does not wait for the reply. They are forked from this one, which
+has imported the function's module by then and keeps it: imports take most of the time there.
 """
 
 import importlib
@@ -10,6 +11,7 @@ import os
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,11 @@ POLL_S = 0.1
 
 def main(folder: Path) -> None:
     """Answer requests in `folder` until one says to stop."""
-    for module in Path(__file__).with_name("inside").glob("[a-z]*.py"):
-        importlib.import_module(f"tests.numa.inside.{module.stem}")
     (folder / "up").touch()
     number = 0
+    running: dict[int, int] = {}
     while True:
+        reap(folder, running)
         request = folder / f"{number}.request"
         if not request.exists():
             time.sleep(POLL_S)
@@ -30,13 +32,24 @@ def main(folder: Path) -> None:
         wanted = json.loads(request.read_bytes())
         if wanted["function"] is None:
             return
+        with suppress(Exception):  # the child meets it too, and replies
+            importlib.import_module(wanted["module"])
         child = os.fork()
         if not child:
             answer(folder, number, wanted)
-        os.waitpid(child, 0)
+        running[child] = number
+        number += 1
+
+
+def reap(folder: Path, running: dict[int, int]) -> None:
+    """Forget the processes that have ended, and reply for those that could not."""
+    while running:
+        ended, _ = os.waitpid(-1, os.WNOHANG)
+        if not ended:
+            return
+        number = running.pop(ended)
         if not (folder / f"{number}.reply").exists():
             reply(folder, number, {"error": "it was ended by a signal"})
-        number += 1
 
 
 def answer(folder: Path, number: int, wanted: dict[str, Any]) -> None:

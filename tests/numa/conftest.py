@@ -7,11 +7,14 @@ import pytest
 
 from perf.builds import provision
 from perf.cache import cache_folder
+from perf.cnn.artifacts.prepare import prepare
 from tests.numa import packages
-from tests.numa.guest import Guest
+from tests.numa.guest import CPUS, Guest
 
 HERE = Path(__file__).parent
 ROLES = ("native", "mkl", "zoo", "mkl-dist")
+# The network of the smoke tier (perf/cnn/networks.toml).
+NETWORK = "cifar_resnet20_v1"
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -35,9 +38,18 @@ def guest(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         unpacked = packages.fetch(cache)
     except packages.NotFetchedError as error:
         pytest.skip(f"no guest: {error}")
-    # The guest has no network. Only slow tests need builds.
-    for role in ROLES if request.config.getoption("--slow") else ():
-        provision(role, override=None, cache=cache, say=print)
+    if request.config.getoption("--slow"):
+        make_ahead(cache)
     with Guest(unpacked, tmp_path_factory.mktemp("guest")) as running:
         yield running
         assert "Power down" in running.shut_down()
+
+
+def make_ahead(cache: Path) -> None:
+    """Make what slow tests need and the guest cannot make, or only in many minutes: the builds, which come from the
+    network, and the network that is measured.
+    """
+    builds = {role: provision(role, override=None, cache=cache, say=print) for role in ROLES}
+    prepare(
+        NETWORK, zoo=builds["zoo"], threads=CPUS, cache=cache, pretrained=False, calibration="naive", say=print
+    )  # fmt: skip

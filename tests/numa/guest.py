@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from perf.files import ROOT
+from tests.numa.frequencies import table
 from tests.numa.initramfs import write_initramfs
 from tests.numa.packages import Unpacked
 
@@ -20,7 +21,8 @@ START = Path(__file__).with_name("start.sh")
 CPU = "Haswell-noTSX,-pcid,-x2apic,-tsc-deadline,-invpcid"
 # Two nodes, each with two cores and half of the memory.
 NODES = ((0, "0-1"), (1, "2-3"))
-SMP = "4,sockets=2,cores=2,threads=1"
+CPUS = 4
+SMP = f"{CPUS},sockets=2,cores=2,threads=1"
 NODE_MB = 3072
 BOOT_TIMEOUT_S = 240.0
 SHUTDOWN_TIMEOUT_S = 60.0
@@ -49,11 +51,13 @@ class Guest:
         self._console = folder / "console.log"
         initramfs = folder / "initramfs"
         write_initramfs(packages, initramfs)
+        frequencies = folder / "frequencies.aml"
+        frequencies.write_bytes(table(CPUS))
         (self._folder / "start.sh").write_bytes(START.read_bytes())
         (self._folder / "variables").write_text(_variables(packages))
         with self._console.open("wb") as console:
             self._process = subprocess.Popen(
-                _command(packages, initramfs, self._folder),
+                _command(packages, initramfs, frequencies, self._folder),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
@@ -76,18 +80,29 @@ class Guest:
     def call(self, function: Callable[..., Value], *, timeout_s: float = 300.0, **arguments: object) -> Value:
         """Call a function of `tests.numa.inside` in the guest, and return what it returns there (as JSON carries it).
 
-        Raises GuestError when it raises, or takes longer than `timeout_s`; the guest then serves no further request.
+        Raises GuestError when it raises, or takes longer than `timeout_s`.
+        """
+        return self.start(function, timeout_s=timeout_s, **arguments)()
+
+    def start(self, function: Callable[..., Value], *, timeout_s: float, **arguments: object) -> Callable[[], Value]:
+        """Let the guest call a function; return what waits for its result and returns it, as often as asked. Other
+        calls may run meanwhile.
         """
         number, self._asked = self._asked, self._asked + 1
         self._ask(number, {"module": function.__module__, "function": function.__name__, "arguments": arguments})
         file = self._folder / f"{number}.reply"
-        self._wait_for(file, timeout_s, f"{function.__name__}({arguments})")
-        answer: dict[str, Any] = json.loads(file.read_bytes())
-        if "error" in answer:
-            printed = (self._folder / f"{number}.log").read_text(errors="replace")[-4000:]
-            raise GuestError(f"{function.__name__}({arguments}): {answer['error']}\n{printed}")
-        value: Value = answer["value"]
-        return value
+        what = f"{function.__name__}({arguments})"
+
+        def result() -> Value:
+            self._wait_for(file, timeout_s, what)
+            answer: dict[str, Any] = json.loads(file.read_bytes())
+            if "error" in answer:
+                printed = (self._folder / f"{number}.log").read_text(errors="replace")[-4000:]
+                raise GuestError(f"{what}: {answer['error']}\n{printed}")
+            value: Value = answer["value"]
+            return value
+
+        return result
 
     def shut_down(self) -> str:
         """Ask the guest to power off, and return what its console shows. Raises GuestError when it does not end."""
@@ -138,7 +153,7 @@ def _variables(packages: Unpacked) -> str:
     return "\n".join(exported + [f"{name}={shlex.quote(value)}" for name, value in own.items()]) + "\n"
 
 
-def _command(packages: Unpacked, initramfs: Path, exchange: Path) -> list[str]:
+def _command(packages: Unpacked, initramfs: Path, frequencies: Path, exchange: Path) -> list[str]:
     usr = packages.root / "usr"
     command = [f"{usr}/bin/qemu-system-x86_64", "-L", f"{usr}/share/qemu", "-L", f"{usr}/share/seabios"]
     command += ["-machine", "q35", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", CPU]
@@ -147,6 +162,7 @@ def _command(packages: Unpacked, initramfs: Path, exchange: Path) -> list[str]:
         command += ["-object", f"memory-backend-ram,id=memory{node},size={NODE_MB}M"]
         command += ["-numa", f"node,nodeid={node},cpus={cpus},memdev=memory{node}"]
     command += ["-numa", "dist,src=0,dst=1,val=21"]
+    command += ["-acpitable", f"sig=SSDT,rev=2,data={frequencies}"]
     command += ["-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"]
     command += ["-virtfs", f"local,path={exchange},mount_tag=exchange,security_model=none"]
     command += ["-kernel", str(packages.kernel), "-initrd", str(initramfs)]

@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 from tests.numa.packages import Unpacked
 
 INIT = Path(__file__).with_name("init.sh")
-# In the order in which they are loaded. A kernel may have some of them built in.
+# In the order in which they are loaded. A kernel may have some of them built in. The last one reads frequencies.py.
 MODULES = (
     "virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
-    "netfs", "fscache", "9pnet", "9pnet_virtio", "9p", "overlay",
+    "netfs", "fscache", "9pnet", "9pnet_virtio", "9p", "overlay", "acpi-cpufreq",
 )  # fmt: skip
 FOLDERS = ("modules", "proc", "sys", "dev", "lower", "upper", "new")
 

@@ -1,8 +1,4 @@
-"""What the suite sees of the guest, and its own tests of machines there."""
-
-import sys
-
-import pytest
+"""What the suite sees of the guest."""
 
 from tests.numa.guest import Guest
 from tests.numa.inside import machine
@@ -18,11 +14,3 @@ def test_both_nodes_and_numactl_are_seen(guest: Guest) -> None:
             "instance 1: node 1, CPUs 2-3, 2 threads, numactl",
         ],
     }
-
-
-@pytest.mark.slow
-def test_the_tests_of_machines_pass_without_a_skip(guest: Guest) -> None:
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "tests/unit/machine"]
-    finished = guest.call(machine.run, command=command, timeout_s=1800)
-    assert finished["code"] == 0, finished["output"]
-    assert "skipped" not in finished["output"]

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.numa.guest import Guest
-from tests.numa.inside import controls, proofs
+from tests.numa.inside import bare, controls
 
 BOTH = [
     "instance 0: node 0, CPUs 0-1, 2 threads, numactl",
@@ -30,7 +30,7 @@ REPLACE = "put the numactl of your distribution first on PATH: this one is a wra
     ids=str,
 )
 def test_instances_run_where_a_mask_leaves_cpus(guest: Guest, cpus: list[int], placements: list[str]) -> None:
-    assert guest.call(proofs.of_mask, cpus=cpus) == placements
+    assert guest.call(bare.of_mask, cpus=cpus) == placements
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ CPU = "sys/devices/system/cpu"
 PER_CPU = {
     "cpufreq/scaling_governor": "performance",
     "cpufreq/scaling_cur_freq": "3000000",
+    "cpufreq/scaling_max_freq": "3000000",
+    "cpufreq/cpuinfo_max_freq": "3000000",
     "thermal_throttle/core_throttle_count": "1",
     "thermal_throttle/package_throttle_count": "2",
 }

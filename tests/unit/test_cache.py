@@ -11,11 +11,13 @@ import filelock
 import pytest
 
 from perf import cache as room
+from perf.builds import provision
 from perf.cache import cache_folder, locked, remove_leftovers, unfinished, unusable
 from perf.errors import PerfError
 from perf.files import ROOT
 from tests.conftest import SmallDisk
 from tests.support.machines.denied import DENIED
+from tests.unit.test_files import umask
 
 # The user of Debian and most systems that owns nothing.
 NOBODY = 65534
@@ -131,3 +133,27 @@ def test_a_cache_that_another_user_made_is_refused() -> None:
         finally:
             os.seteuid(0)
     assert unusable(shelf, caught.value).what == "the cache cannot be written to: Permission denied"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may act as another user")
+@pytest.mark.parametrize("shared", ["", "builds"])
+def test_a_cache_that_another_user_made_with_umask_077_is_refused(monkeypatch: pytest.MonkeyPatch, shared: str) -> None:
+    """The cache itself, or what that user's sessions made in a cache that both may write to."""
+    with tempfile.TemporaryDirectory() as name:
+        cache = Path(name) / "cache"
+        with umask(0o077):
+            (cache / shared).mkdir(parents=True)
+        Path(name).chmod(0o755)
+        if shared:
+            cache.chmod(0o1777)
+        uv = Path(name) / "uv"
+        uv.mkdir()
+        uv.chmod(0o777)
+        monkeypatch.setenv("UV_CACHE_DIR", str(uv))  # that user's own
+        os.seteuid(NOBODY)
+        try:
+            with pytest.raises(PerfError, match="the cache cannot be written to: Permission denied") as caught:
+                provision("native", override=None, cache=cache_folder(str(cache)), say=print)
+        finally:
+            os.seteuid(0)
+    assert "choose another folder with --perf-cache FOLDER" in str(caught.value)

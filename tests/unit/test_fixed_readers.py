@@ -28,6 +28,7 @@ from perf.measure.workers.arrays import read_arrays, read_outputs
 from perf.runs.baseline import BASELINES
 from perf.runs.night.issue import OpenIssue
 from perf.runs.night.shards import Times, measured_times
+from perf.runs.refreshing.sessions import read_session
 from perf.runs.schema import read_run
 from perf.runs.session.run import read_measured
 from perf.runs.tolerances import read_tolerances
@@ -274,3 +275,20 @@ def test_bytes_that_are_no_text_in_a_record_are_named(tmp_path: Path) -> None:
     read_run(path)  # which does not read what the check observed
     with pytest.raises(PerfError, match="holds no complete records"):
         read_measured(path)
+
+
+@pytest.mark.parametrize("facts", [True, 1, "x", [], {"check": True}, {"check": {"layers": 1}}])
+def test_labels_of_a_session_that_are_no_object_cost_nothing(tmp_path: Path, facts: Any) -> None:
+    """They are labels: what judges is read by its type."""
+    path = tmp_path / "session.json"
+    path.write_text(json.dumps(document(benchmark(facts=facts))))
+    assert read_session(path).document["benchmarks"][0]["extra_info"]["facts"] == facts
+
+
+def test_a_range_beyond_any_number_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "int8.json"
+    ranges = {"min_calib_range": 0, "max_calib_range": 10**400}
+    node = {"op": "_contrib_quantize_v2", "name": "a", "attrs": ranges, "inputs": []}
+    path.write_text(json.dumps({"nodes": [node], "heads": [[0, 0, 0]]}))
+    with pytest.raises(PerfError, match="is damaged: OverflowError"):
+        read_layers(path)

@@ -149,3 +149,8 @@ def test_no_module_that_reads_is_left_out() -> None:
     assert INVENTORY.keys() - reading == set(), "these read nothing any more"
     assert INVENTORY.keys() & fuzzed == set()
     assert all(reason.strip() for reason in INVENTORY.values())
+
+
+def test_a_number_beyond_any_can_be_changed() -> None:
+    for how in range(100):
+        mutated(b'{"a": 1' + b"0" * 400 + b"}", "json", [(0, 6, how, 0, 0, 0)])

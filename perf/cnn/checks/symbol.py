@@ -169,7 +169,7 @@ def read_layers(symbol: Path, values: Mapping[str, NDArray[Any]] | None = None) 
     try:
         layers = SymbolLayers(content, values)
         ranges = [known for name in layers if (known := layers.range_of(name))]
-    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise PerfError(f"is damaged: {error!r}", subject=str(symbol), next_step=AGAIN) from error
     if not all(math.isfinite(one.low) and math.isfinite(one.high) and one.low <= one.high for one in ranges):
         raise PerfError("is damaged: it has an impossible range", subject=str(symbol), next_step=AGAIN)

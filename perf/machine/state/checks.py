@@ -7,7 +7,7 @@ from pathlib import Path
 
 from perf.machine.identity import PROC_ROOT
 from perf.machine.state.cgroups import CPU_QUOTA, THROTTLING
-from perf.machine.state.clock import FREQUENCY, GOVERNOR, THERMAL_THROTTLING, TURBO
+from perf.machine.state.clock import FREQUENCY, FREQUENCY_LIMIT, GOVERNOR, THERMAL_THROTTLING, TURBO
 from perf.machine.state.load import CPU_PRESSURE, LOAD_AVERAGE, STEAL
 from perf.machine.state.memory import HUGE_PAGES, NUMA_BALANCING, SWAP, SWAPPING
 from perf.machine.state.model import State
@@ -25,6 +25,7 @@ CHECKS = (
     GOVERNOR,
     TURBO,
     FREQUENCY,
+    FREQUENCY_LIMIT,
     NUMA_BALANCING,
     SWAP,
     SWAPPING,

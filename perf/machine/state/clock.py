@@ -6,6 +6,7 @@ from perf.wording import counted
 
 _PERFORMANCE = "performance"
 _SET_GOVERNOR = "sudo cpupower frequency-set --governor performance"
+_KILOHERTZ = "[1-9][0-9]{0,9}"
 # By driver: the file below /sys/devices/system/cpu, and its content when turbo is on and off.
 _TURBO_FILES = {
     "intel_pstate": ("intel_pstate/no_turbo", "0", "1"),
@@ -52,7 +53,7 @@ def _assess_turbo(value: str) -> Assessment:
 
 def _read_frequency(source: Source) -> str | None:
     """Return the frequencies of the slowest and the fastest CPU in MHz, as "2600..3100"."""
-    kilohertz = source.per_cpu("cpufreq/scaling_cur_freq", "[1-9][0-9]{0,9}")
+    kilohertz = source.per_cpu("cpufreq/scaling_cur_freq", _KILOHERTZ)
     if kilohertz:
         megahertz = [int(text) / 1000 for text in kilohertz]
     else:
@@ -66,7 +67,20 @@ def _assess_frequency(value: str) -> Assessment:
     return Assessment(reading, _SET_GOVERNOR if exceeds("frequency", (fastest - slowest) / fastest) else None)
 
 
+def _read_frequency_limit(source: Source) -> str | None:
+    """Return the highest frequency that CPUs may have, where it is below the highest that they can have: "2000 of 3000
+    MHz"; "none" without such a limit.
+    """
+    allowed = source.per_cpu("cpufreq/scaling_max_freq", _KILOHERTZ)
+    possible = source.per_cpu("cpufreq/cpuinfo_max_freq", _KILOHERTZ)
+    if allowed is None or possible is None:
+        return None
+    pairs = [(int(now) // 1000, int(most) // 1000) for now, most in zip(allowed, possible, strict=True)]
+    return mixture([f"{now} of {most} MHz" if now < most else "none" for now, most in pairs])
+
+
 THERMAL_THROTTLING = Check("thermal_throttling", _read_thermal, _assess_thermal)
 GOVERNOR = Check("governor", _read_governor, _assess_governor)
 TURBO = Check("turbo", _read_turbo, _assess_turbo)
 FREQUENCY = Check("frequency", _read_frequency, _assess_frequency)
+FREQUENCY_LIMIT = Check("frequency_limit", _read_frequency_limit, Assessment)

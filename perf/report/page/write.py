@@ -17,6 +17,9 @@ from perf.report.page.svg import figure_svg, interval_text, samples_svg
 
 FOLDER = Path(__file__).parent
 TEMPLATE, STYLE, SCRIPT = (FOLDER / f"page.{ending}" for ending in ("html.jinja", "css", "js"))
+# What changes the direction of writing, for all that follows in an element: a name from a file must not (Unicode
+# Standard Annex #9, 2.1 to 2.5).
+DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 # What the filters choose by; fields of a row.
 FILTERS = ("family", "network", "size", "variant", "verdict")
 
@@ -31,11 +34,11 @@ def write_page(page: Page, path: Path) -> None:
 
 
 def rendered(page: Page) -> str:
-    """Return the page as HTML."""
+    """Return the page as HTML. What changes the direction of writing is a space."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"ratio": ratio_text, "change": change_text, "percent": percent_text, "kept": kept}
     template = environment.from_string(read_text(TEMPLATE))
-    return template.render(
+    text = template.render(
         page=page,
         style=Markup(read_text(STYLE)),  # noqa: S704 - a file of this package
         script=Markup(read_text(SCRIPT)),  # noqa: S704 - a file of this package
@@ -48,12 +51,15 @@ def rendered(page: Page) -> str:
         operators_svg=operators_svg,
         filters={name: _choices(page.cases, name) for name in FILTERS},
     )
+    return text.translate(dict.fromkeys(map(ord, DIRECTIONS), " "))
 
 
 def embedded(json: bytes) -> Markup:
-    """Return JSON for a script element: no text in it can end the element or begin a comment."""
+    """Return JSON for a script element: no text in it can end the element, begin a comment, or change the direction of
+    writing.
+    """
     text = json.decode()
-    for sign in "<>&":
+    for sign in f"<>&{DIRECTIONS}":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return Markup(text)  # noqa: S704 - no sign of markup is left
 

@@ -113,6 +113,11 @@ def _check_together(ordered: Sequence[Session]) -> None:
         _check_alike(session, newest)
 
 
+def _changed_settings(one: Mapping[str, object], another: Mapping[str, object]) -> list[str]:
+    """Return the names of the settings that differ. One that a version of the suite did not read counts as None."""
+    return [name for name in sorted({*one, *another}) if one.get(name) != another.get(name)]
+
+
 def _check_alike(session: Session, newest: Session) -> None:
     """Raise PerfError when a session was measured on another class, under other settings, or with other stacks."""
     one, another = session.run.perf, newest.run.perf
@@ -123,9 +128,7 @@ def _check_alike(session: Session, newest: Session) -> None:
         problem = f"tier {one.tier or 'unknown'}, {newest.path.name} has {another.tier or 'unknown'}"
     elif one.sources:
         problem = "it is a baseline that was built from sessions, not a session"
-    elif one.settings != another.settings:
-        names = sorted({*one.settings, *another.settings})
-        changed = [n for n in names if one.settings.get(n) != another.settings.get(n)]
+    elif changed := _changed_settings(one.settings, another.settings):
         shown = [f"{n}: {one.settings.get(n)} -> {another.settings.get(n)}" for n in changed]
         problem = f"the machine's settings differ from those of {newest.path.name}: {'; '.join(shown)}"
     elif marked := _marked_differently(session.run, newest.run):

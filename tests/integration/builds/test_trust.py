@@ -104,3 +104,11 @@ def test_a_wheel_from_a_server_runs_only_with_the_right_hash(
     # The same file on the disk is the same build, which is there already.
     assert provision("native", override=str(made), cache=empty_cache, say=said.append).folder == build.folder
     assert not list(build.folder.rglob(NAME))
+
+
+def test_a_wheel_in_a_folder_with_an_odd_name_is_installed(tmp_path: Path) -> None:
+    """uv takes the path for a requirement unless it is an address."""
+    folder = tmp_path / "a\nb \u202ec [x] <b> 100% %41"
+    path = wheel(folder / "mxnet-1.5.0-py3-none-any.whl", {"mxnet/__init__.py": "raise ImportError('made')\n"})
+    with pytest.raises(PerfError, match="MXNet cannot be imported: ImportError: made"):
+        provision("native", override=str(path), cache=tmp_path, say=print)

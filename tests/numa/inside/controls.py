@@ -1,18 +1,16 @@
-"""Refusals, containers that take CPUs or memory away, and a node without free memory."""
+"""Refusals, containers that take CPUs or memory away, a CPU that goes offline, and a capped frequency."""
 
 import dataclasses
 import os
-import subprocess
 from pathlib import Path
 
-from perf.errors import PerfError, WorkerError
-from perf.machine import find_numactl, format_cpulist, place_instances, read_topology
-from tests.numa.inside.proofs import RealWorker, of_placements
+from perf.errors import PerfError
+from perf.machine import find_numactl, findings, format_cpulist, place_instances, read_state, read_topology
+from tests.numa.inside.bare import BareWorker
+from tests.numa.inside.proofs import of_placements
 from tests.numa.inside.wrappers import HONEST, enter_cpuset, folder_of, numactl, path_without_numactl
 
-# Leave the node less than MXNet's import needs, but enough for filling it.
-LEFT_FREE_KB = 48 << 10
-CHUNK = bytes(4 << 20)
+CPUS = Path("/sys/devices/system/cpu")
 
 
 def refusal(kind: str) -> list[str]:
@@ -35,7 +33,7 @@ def container(cpus: str, memory: str) -> list[str]:
     enter_cpuset(f"container-{cpus}-{memory}", cpus, memory)
     topology = read_topology()
     try:
-        return of_placements(place_instances(topology, numactl=find_numactl(topology)))
+        return of_placements(BareWorker, place_instances(topology, numactl=find_numactl(topology)))
     except PerfError as error:
         return [error.what, error.next_step or ""]
 
@@ -60,39 +58,33 @@ def narrowed() -> list[str]:
         )
         for placement in placements
     ]
-    return of_placements(masked)
+    return of_placements(BareWorker, masked)
 
 
-def full_node() -> str:
-    """Fill node 1, start instance 1, and return how that ends."""
-    Path("/proc/self/oom_score_adj").write_text("-1000")
-    folder = Path("/run/full")
-    folder.mkdir()
-    # No process has these pages, so that ending one does not free them.
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=90%,mpol=bind:1", "tmpfs", str(folder)], check=True)
+def offline() -> list[str]:
+    """Take CPU 1 offline while a worker runs on each node; return the placements as lines, and what the proofs find."""
+    switch = CPUS / "cpu1/online"
+    placements = place_instances(read_topology(), numactl=numactl(HONEST))
     try:
-        _fill(folder / "ballast")
-        placement = place_instances(read_topology(), numactl=numactl(HONEST))[1]
-        # Only this worker may be the victim.
-        prefix = ("choom", "--adjust", "1000", "--", *placement.prefix)
-        worker = RealWorker(dataclasses.replace(placement, prefix=prefix))
-        try:
-            worker.wait_until_ready()
-        except WorkerError as error:
-            return error.what
-        finally:
-            worker.close()
-        return "it started"
+        return of_placements(BareWorker, placements, lambda: switch.write_text("0"))
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        switch.write_text("1")
 
 
-def _fill(ballast: Path) -> None:
-    with ballast.open("wb", buffering=0) as file:
-        while _free_kb(1) > LEFT_FREE_KB:
-            file.write(CHUNK)
+def capped(kilohertz: int) -> list[str | None]:
+    """Cap the frequency of all CPUs while a measurement would run; return what the suite reads and advises then.
 
-
-def _free_kb(node: int) -> int:
-    text = Path(f"/sys/devices/system/node/node{node}/meminfo").read_text()
-    return int(next(line.split()[3] for line in text.splitlines() if "MemFree" in line))
+    The guest has frequencies by a table of the firmware (frequencies.py), which the kernel's own driver reads.
+    """
+    before = read_state()
+    files = list(CPUS.glob("cpu[0-9]/cpufreq/scaling_max_freq"))
+    fastest = [file.read_text() for file in files]
+    try:
+        for file in files:
+            file.write_text(str(kilohertz))
+        later = read_state()
+    finally:
+        for file, text in zip(files, fastest, strict=True):
+            file.write_text(text)
+    finding = next(one for one in findings(before, later) if one.check == "frequency_limit")
+    return [finding.reading, finding.verdict, finding.advice]

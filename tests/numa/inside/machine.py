@@ -8,6 +8,17 @@ from typing import Any
 from perf.files import ROOT
 from perf.machine import find_numactl, place_instances, read_topology
 
+# The suite's own tests that read the nodes and CPUs of the machine that they run on; those of MACHINES never skip here.
+MACHINES = "tests/unit/machine"
+TESTS = (
+    MACHINES,
+    "tests/unit/cli/test_doctor.py",
+    "tests/unit/plugin/test_annotated_sessions.py",
+    "tests/unit/plugin/test_collection.py",
+    "tests/unit/worker/test_disturbance.py",
+    "tests/unit/worker/test_proof.py",
+)
+
 
 def seen() -> dict[str, Any]:
     """Return the nodes with their CPUs, the numactl that the suite finds, and where it places instances."""

@@ -97,3 +97,12 @@ def test_a_broken_lock_shows_the_output_of_uv(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(spec, "run_uv", lambda *_, **__: Finished(2, "", "error: Unable to find lockfile\n"))
     with pytest.raises(PerfError, match=r"exit code 2\n  error: Unable to find lockfile\nnext: restore"):
         spec_for("mkl", None)
+
+
+@pytest.mark.parametrize("sign", ["#", "?"])
+def test_a_wheel_that_uv_cannot_find_is_refused(tmp_path: Path, sign: str) -> None:
+    folder = tmp_path / f"a{sign}b"
+    folder.mkdir()
+    (folder / "some.whl").write_bytes(b"x")
+    with pytest.raises(PerfError, match=r"a path with # or \? .*\nnext: move the wheel"):
+        spec_for("mkl", str(folder / "some.whl"))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import sys
 from pathlib import Path
@@ -238,3 +239,23 @@ def test_without_a_named_baseline_the_latest_of_the_class_judges(
     with pytest.raises(SystemExit):
         main.main()
     assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["typical", "sessions", "floors"])
+def test_a_baseline_with_figures_of_1e308_is_named(
+    tmp_path: Path, judge: Any, baseline: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    spoiled = json.loads(baseline.read_text())
+    stored = spoiled["benchmarks"][-1]["extra_info"]["samples"]["native-fp32"]
+    stored[name] = [[1e308, 0.1]] if name == "floors" else [1e308]
+    baseline.write_text(json.dumps(spoiled))
+    assert judge(written(tmp_path / "now.json")) == 4
+    assert f"{baseline}: contains an impossible " in capsys.readouterr().err
+
+
+def test_a_baseline_of_200_mb_is_named_and_not_read(
+    tmp_path: Path, judge: Any, baseline: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.truncate(baseline, 200_000_000)
+    assert judge(written(tmp_path / "now.json")) == 4
+    assert f"{baseline}: is too large: 200 MB, and the limit is 50 MB" in capsys.readouterr().err

@@ -191,6 +191,20 @@ def test_frequencies_more_than_ten_percent_apart_are_doubtful(tree: Tree) -> Non
     doubt(tree.find("frequency"), "2690 to 3000 MHz", "cpupower")
 
 
+def test_a_limit_is_reported_and_only_doubtful_when_it_changes_meanwhile(tree: Tree) -> None:
+    fine(tree.find("frequency_limit"), "none")
+    before = tree.read()
+    for cpu in CPUS:
+        tree.write(f"{CPU}/cpu{cpu}/cpufreq/scaling_max_freq", "2000000")
+    fine(tree.find("frequency_limit"), "2000 of 3000 MHz")
+    doubt(tree.find("frequency_limit", before), "none; later 2000 of 3000 MHz", "do not change the machine's settings")
+
+
+def test_a_limit_of_some_cpus_is_reported_as_such(tree: Tree) -> None:
+    tree.write(f"{CPU}/cpu3/cpufreq/scaling_max_freq", "2000000")
+    fine(tree.find("frequency_limit"), "none on 3 of 4 CPUs, 2000 of 3000 MHz on 1 of 4 CPUs")
+
+
 def test_without_cpufreq_the_frequency_is_cpuinfos(tree: Tree) -> None:
     tree.remove(f"{CPU}/cpu0/cpufreq/scaling_cur_freq")
     tree.write("proc/cpuinfo", "cpu MHz\t\t: 2599.998\n\ncpu MHz\t\t: 2600.001")

@@ -1,5 +1,7 @@
 """Reading the primitive traces of both generations of the library."""
 
+import pytest
+
 from perf.profile.primitives import Primitive, by_operator, read_primitives
 
 OLD = """mkldnn_verbose,info,Intel(R) MKL-DNN v0.19.0 (Git Hash 0)
@@ -41,3 +43,10 @@ def test_primitives_belong_to_the_operator_whose_mark_follows_in_the_last_pass()
     convolution = Primitive("convolution", "jit:avx2", "forward_inference,fsrc:nChw8c,mb1", 0.25)
     assert by_operator(MARKED) == {"conv0": (convolution,), "flatten0": ()}
     assert by_operator(OLD) == {}
+
+
+@pytest.mark.parametrize("duration", ["1e308.1", "1-", "--", "1e", "."])
+def test_a_line_of_a_trace_without_a_duration_is_another_line(duration: str) -> None:
+    line = "mkldnn_verbose,exec,convolution,jit:avx2,forward_inference,mb1,{}\n"
+    assert len(list(read_primitives(line.format("0.1") + line.format(duration)))) == 1
+    assert [ran.time_ms for ran in read_primitives(line.format("1.5e-05"))] == [1.5e-05]

@@ -129,6 +129,13 @@ def test_sessions_that_do_not_belong_together_are_refused(tmp_path: Path, last: 
     assert caught.value.next_step is not None
 
 
+def test_a_setting_that_one_session_could_not_read_and_another_did_not_know_is_the_same(tmp_path: Path) -> None:
+    """As when a version of the suite reads a new one, which this machine does not have."""
+    known = moved(0.0)["perf"]["settings"]
+    documents = [moved(0.0), moved(0.0), moved(0.0, settings={**known, "frequency_limit": None})]
+    assert as_run(built(tmp_path, *documents)).cases
+
+
 def test_two_sessions_are_too_few(tmp_path: Path) -> None:
     with pytest.raises(PerfError, match="2 sessions, but a baseline needs 3 or more"):
         built(tmp_path, moved(0.0), moved(0.0))
