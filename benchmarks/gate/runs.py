@@ -108,8 +108,8 @@ def confirm(
 ) -> Result:
     """Judge cases that were measured side by side with another stack, then confirm what is undecided, one case after
     the other, within the tier's budget. `samples` are the log ratios by case, and get those of confirmations. `more`
-    returns the next ones of a case after so many in confirmations: None for a disturbed invocation, and nothing if
-    there are no more.
+    returns the next ones of a case after the number that confirmations have taken: None for a disturbed invocation, and
+    nothing if there are no more.
     """
     result = Result()
     level = len(samples)

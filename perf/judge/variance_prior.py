@@ -9,6 +9,7 @@ empirical-Bayes variance of Smyth, "Linear Models and Empirical Bayes Methods fo
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
@@ -99,24 +100,36 @@ def fit_common(variances: Iterable[tuple[float, float]], alike: float) -> Varian
     groups = [(variance, degrees) for variance, degrees in variances if variance > _SMALLEST_VARIANCE and degrees > 0]
     if not groups:
         return NO_PRIOR
-    error = (float(polygamma(1, alike / 2)) + _noise(groups)) / len(groups)
+    error = (_log_variance(alike) + _noise(groups)) / len(groups)
     return VariancePrior(_common(groups, alike), min(_degrees_of(error), MAX_DEGREES))
 
 
 def _logs(groups: Sequence[tuple[float, float]]) -> list[float]:
     """Return Smyth's e: logs of sample variances, corrected for the bias due to their degrees of freedom."""
-    return [math.log(variance) - float(digamma(d / 2)) + math.log(d / 2) for variance, d in groups]
+    return [math.log(variance) - _log_bias(d) for variance, d in groups]
+
+
+@lru_cache
+def _log_bias(degrees: float) -> float:
+    """Return the mean of the log of a sample variance over the true one."""
+    return float(digamma(degrees / 2)) - math.log(degrees / 2)
+
+
+@lru_cache
+def _log_variance(degrees: float) -> float:
+    """Return the variance of the log of a sample variance."""
+    return float(polygamma(1, degrees / 2))
 
 
 def _noise(groups: Sequence[tuple[float, float]]) -> float:
     """Return the mean variance of such a log that is due to the degrees of freedom of its sample variance."""
-    return sum(float(polygamma(1, d / 2)) for _, d in groups) / len(groups)
+    return sum(_log_variance(d) for _, d in groups) / len(groups)
 
 
 def _common(groups: Sequence[tuple[float, float]], degrees: float) -> float:
     """Return the prior's variance when cases differ as these `degrees` of freedom say."""
     mean = sum(_logs(groups)) / len(groups)
-    return math.exp(mean + float(digamma(degrees / 2)) - math.log(degrees / 2))
+    return math.exp(mean + _log_bias(degrees))
 
 
 def _degrees_of(between: float) -> float:

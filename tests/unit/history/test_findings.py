@@ -148,7 +148,7 @@ def test_series_that_vary_alike_know_their_noise_better(folder: Path, noisier: f
     assert (scales == {SCALE_DEGREES}) == (noisier == 1.0)
 
 
-def test_a_night_that_was_confirmed_weighs_no_more_than_the_others(folder: Path) -> None:
+def test_a_night_that_was_confirmed_weighs_no_more_than_other_nights(folder: Path) -> None:
     runs = [made_run(night, side_by_side=True) for night in range(20)]
     screened = (-0.03, -0.02, -0.01, 0.0)
     for run, values in zip(runs[10:12], (screened, screened * 3), strict=True):
