@@ -11,6 +11,7 @@ from perf.builds import Build, cached_build, parse_overrides, provision
 from perf.builds.data import load
 from perf.cnn.family import CnnCase
 from perf.cnn.model_zoo import check_networks
+from perf.dist.family import TrainingCase
 from perf.errors import PerfError
 from perf.explain.layer_limits import fractions_of
 from perf.explain.published import published_speedup, rows_of
@@ -23,6 +24,7 @@ from perf.explain.subject import (
     parse_changes,
     ranks_on_host,
     subject_of,
+    tuning_of,
     with_changes,
     with_stack,
 )
@@ -48,8 +50,9 @@ from perf.runs.schema import StoredCase, read_run
 TIMEOUT_S = 600.0
 CHECKOUT = "this checkout"
 WITH, AGAINST = "--with", "--against"
-# Options that a run records if it was measured with them: GluonCV's trained weights, and ranks per host.
-PRETRAINED, RANKS = "--perf-pretrained", "--perf-ranks="
+# Options that a run records if it was measured with them: GluonCV's trained weights, how the thresholds of INT8 were
+# chosen, and ranks per host.
+PRETRAINED, ENTROPY, RANKS = "--perf-pretrained", "--perf-calibration=entropy", "--perf-ranks="
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,9 @@ def explained(
     changes = {option: parse_changes(options, option) for option, options in _options(wanted)}
     stored = [_case_in(path, name) for path in wanted.runs]
     arguments = [argument for path in wanted.runs for argument in read_run(path).perf.arguments]
-    case = case_named(name, pretrained=PRETRAINED in arguments)
+    case = case_named(
+        name, pretrained=PRETRAINED in arguments, calibration="entropy" if ENTROPY in arguments else "naive"
+    )
     if isinstance(case, CnnCase):
         check_networks([case.network])
     _refuse_without_effect(case, changes)
@@ -171,6 +176,7 @@ def _refuse_without_effect(case: Case, changes: Mapping[str, Mapping[str, str]])
             raise PerfError(f"{case.id} does not run the build {name}", subject=f"{option} {name}", next_step=step)
     for own in changes.values():
         link_of(case, own)
+        tuning_of(_divided(own)[1], of_ranks=isinstance(case, TrainingCase))
     if all(LINK in own for own in changes.values()):
         step = "change it in one of them: the other one has the link of jobs.toml"
         raise PerfError("the link is changed for both", subject=f"{WITH} and {AGAINST}", next_step=step)
@@ -184,11 +190,16 @@ def _source(options: Sequence[str]) -> str:
 def _changed(
     subject_with: Callable[[Mapping[str, str]], tuple[Subject, Resources]], subject: Subject, own: Mapping[str, str]
 ) -> Arm:
-    """Return the arm of this checkout with changes: those that decide what is planned, then those of its stack."""
-    planned = {name: value for name, value in own.items() if name == LINK or name in load().roles}
-    tuned = {name: value for name, value in own.items() if name not in planned}
+    """Return the arm of this checkout with changes."""
+    planned, tuned = _divided(own)
     changed = subject_with(planned)[0] if planned else subject
     return with_changes(changed.arm, tuned)
+
+
+def _divided(own: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the changes that decide what is planned, then those of a stack."""
+    planned = {name: value for name, value in own.items() if name == LINK or name in load().roles}
+    return planned, {name: value for name, value in own.items() if name not in planned}
 
 
 def _case_in(path: Path, name: str) -> StoredCase:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from perf.builds import Build, build_with_content, may_be_replayed
+from perf.cnn.artifacts.prepare import CalibrationMode
 from perf.cnn.family import CnnFamily
 from perf.dist.family import EMULATED_RANKS, DistFamily, TrainingCase
 from perf.errors import PerfError
@@ -57,14 +58,14 @@ class Subject:
         return stack_of(self.plan, self.variant, self.placements)
 
 
-def case_named(name: str, *, pretrained: bool = False) -> Case:
+def case_named(name: str, *, pretrained: bool = False, calibration: CalibrationMode = "naive") -> Case:
     """Return the case of a name such as "resnet18_v1-b1-mkl-fp32", as its family writes it.
 
-    pretrained: whether a network has GluonCV's trained weights.
+    pretrained: whether a network has GluonCV's trained weights. calibration: how its INT8 thresholds were chosen.
 
     Raises PerfError for any other name.
     """
-    families = (CnnFamily(pretrained=pretrained, calibration="naive"), RnnFamily(), DistFamily(TIER))
+    families = (CnnFamily(pretrained=pretrained, calibration=calibration), RnnFamily(), DistFamily(TIER))
     for family in families:
         case = family.case_named(name)
         if case is not None:
@@ -139,25 +140,31 @@ def as_baseline(arm: Arm) -> Arm:
     return replace(arm, variant=replace(arm.variant, name=arm.variant.name + OF_BASELINE))
 
 
-def with_changes(arm: Arm, changes: Mapping[str, str]) -> Arm:
-    """Return an arm with a number of `threads`, or with environment variables that tune MXNet or its libraries.
+def tuning_of(changes: Mapping[str, str], *, of_ranks: bool) -> tuple[Placement | None, dict[str, str]]:
+    """Return the placement with a changed number of `threads`, None without one, and changed environment variables that
+    tune MXNet or its libraries. The threads of ranks (`of_ranks`) cannot be changed.
 
     Raises PerfError for any other name, and for threads for which there is no room.
     """
-    variables: dict[str, str] = {}
+    placement, variables = None, {}
     for name, value in changes.items():
-        if name == THREADS and arm.start is None:
+        if name == THREADS and not of_ranks:
             topology = read_topology()
             wanted = int(value) if value.isdecimal() else 0
-            placements = place_instances(topology, instances=1, threads=wanted, numactl=find_numactl(topology))
-            arm = replace(arm, placement=placements[0])
+            (placement,) = place_instances(topology, instances=1, threads=wanted, numactl=find_numactl(topology))
         elif may_be_replayed(name, value):
             variables[name] = value
         else:
             step = "name a build, threads, or a variable of MXNet, OpenMP or a library, such as MXNET_USE_MKLDNN_RNN=0"
             raise PerfError("is not a change that can be made", subject=f"{name}={value}", next_step=step)
+    return placement, variables
+
+
+def with_changes(arm: Arm, changes: Mapping[str, str]) -> Arm:
+    """Return an arm with other threads or variables. Raises PerfError as `tuning_of` does."""
+    placement, variables = tuning_of(changes, of_ranks=arm.start is not None)
     build = replace(arm.variant.build, variables={**arm.variant.build.variables, **variables})
-    return replace(arm, variant=replace(arm.variant, build=build))
+    return replace(arm, variant=replace(arm.variant, build=build), placement=placement or arm.placement)
 
 
 def ranks_on_host(case: Case) -> int:

@@ -22,6 +22,11 @@ RUN = Path("run.json")
         (TWO_HOSTS, Wanted(changes=["mkl=mxnet-mkl==1.4.1"]), "does not run the build mkl"),
         (TWO_HOSTS, Wanted(changes=["link=1"], against=["link=2"]), "the link is changed for both"),
         ("resnet18_v1", Wanted(), "there is no such case"),
+        ("resnet18_v1-b0-mkl-fp32", Wanted(), "there is no such case"),
+        ("resnet19_v1-b1-mkl-fp32", Wanted(), "resnet19_v1"),
+        (CASE, Wanted(changes=["threads=many"]), "0 threads cannot measure anything"),
+        (CASE, Wanted(against=["nonsense=1"]), "nonsense=1: is not a change that can be made"),
+        (TWO_HOSTS, Wanted(changes=["threads=1"]), "threads=1: is not a change that can be made"),
     ],
     ids=str,
 )
