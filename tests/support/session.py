@@ -27,7 +27,7 @@ EVERY_STEP = "--perf-progress=0.001"
 SMOKE = ("perf/cnn/test_inference.py", "--perf-tier=smoke", EVERY_STEP)
 # Two cases without a network to prepare.
 RECURRENT = ("perf/rnn/test_inference.py", "--perf-tier=smoke", EVERY_STEP)
-HANG_S = 120.0
+HANG_S = 300.0
 # Wide enough for every line and column that tests look for; tests/unit/report tries the widths of terminals.
 COLUMNS = 1000
 # Durations in ns of a case: slot by slot, instance by instance, pass by pass.
