@@ -27,7 +27,7 @@ PYTEST = (sys.executable, "-m", "pytest")
 FIRST = Path("first", "0001_first.json")
 # pytest's exit codes for a session whose items ran, and for one that could not begin.
 RAN, USAGE_ERROR = (0, 1), 4
-# A measured item, or a check, in pytest's list: its id, which ends with the case's name.
+# A measured item in pytest's list: its id, which ends with the case's name.
 ITEM = re.compile(r"^(perf/\S+::\w+\[(.+)\])$")
 # Options that a bisection sets, by how they begin.
 OWN = ("--benchmark", "--perf-tier", "--perf-invocations", "--perf-inject", "--perf-resume")
@@ -54,7 +54,9 @@ def find_item(case: str, tier: str, options: Sequence[str]) -> str:
         if option.startswith(OWN):
             message = f"the option {option} is set by the bisection"
             raise PerfError(message, subject="mxperf bisect", next_step="leave it out after --")
-    arguments = [*PYTEST, str(ROOT / "perf"), f"--perf-tier={tier}", *options, "--collect-only", "--verbosity=-1"]
+    # A check of answers, such as test_fusion[resnet18_v1], is no case: it has no run to compare.
+    cases = [str(ROOT / "perf"), f"--perf-tier={tier}", "-m", "not accuracy"]
+    arguments = [*PYTEST, *cases, *options, "--collect-only", "--verbosity=-1"]
     listed = _run(arguments, COLLECTING_S, capture_output=True)
     if listed.returncode:
         message = f"pytest does not take these options: {_last_lines(listed.stderr or listed.stdout)}"

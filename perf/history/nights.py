@@ -76,12 +76,15 @@ class Nights:
 
 def night_of(path: Path, *, locked: bool = False) -> NightFile:
     """Return what the history keeps of the run in a file. Raises PerfError, naming the file, when it is not a stored
-    run, or is unfinished, was slowed down on purpose or holds no comparison; and, if it must have run the `locked`
+    run, or is unfinished, a shard, slowed down on purpose or without a comparison; and, if it must have run the `locked`
     wheels, when a case of it ran another one.
     """
     run, rest = read_run(path), read_json(path, _Rest)
     if not run.perf.complete:
         raise PerfError("is an unfinished run", subject=str(path), next_step="finish it with --perf-resume")
+    if run.perf.shard:
+        step = "join all shards, and add what they make: mxperf merge SHARD.json... -o RUN.json"
+        raise PerfError(f"is {run.perf.shard.text} of a night", subject=str(path), next_step=step)
     if run.perf.injected:
         message = "was slowed down on purpose (--perf-inject)"
         raise PerfError(message, subject=str(path), next_step="add another run")

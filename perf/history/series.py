@@ -122,16 +122,28 @@ class Series:
 def series_of(files: Sequence[NightFile], accepted: AcceptedLevels) -> list[Series]:
     """Return the series that are judged, by case and reference. Of each case these are the nights side by side with the
     stack of its last such comparison, if its last night has one and `LEAST_SIDE_BY_SIDE` nights do; else the stored
-    ratios over the stacks that its references have now. A level that was accepted restarts a series.
+    ratios over the stacks that its references have now. A level that was accepted restarts a series. A measurement
+    that two files hold, such as that of a shard in a night that was merged twice, counts once.
     """
-    nights: dict[str, list[tuple[RunHeader, dict[str, Comparison]]]] = {}
+    nights: dict[str, dict[object, tuple[RunHeader, dict[str, Comparison]]]] = {}
     for file in files:
         cases: dict[str, dict[str, Comparison]] = {}
         for line in file.comparisons:
             cases.setdefault(line.case, {})[line.over] = line
         for case, lines in cases.items():
-            nights.setdefault(case, []).append((file.header, lines))
-    return [series for case in sorted(nights) for series in _of_case(case, nights[case], accepted.of(case))]
+            nights.setdefault(case, {}).setdefault(_measurement(file, lines), (file.header, lines))
+    return [
+        series for case in sorted(nights) for series in _of_case(case, [*nights[case].values()], accepted.of(case))
+    ]
+
+
+def _measurement(file: NightFile, lines: Mapping[str, Comparison]) -> object:
+    """Return what tells a measurement of a case from every other one: its figures, which no two sessions share in all
+    their digits. Without a variance they have too few digits for that.
+    """
+    if not all(line.variance for line in lines.values()):
+        return file.header.run
+    return frozenset((o, n.log_ratio, n.variance, n.invocations, n.over_latency_s) for o, n in lines.items())
 
 
 def _of_case(

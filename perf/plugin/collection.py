@@ -13,7 +13,7 @@ from perf.machine import read_machine
 from perf.measure.family import Case
 from perf.measure.tiers import effort_of
 from perf.plugin.options import OPTIONS, Options
-from perf.plugin.refusals import check_benchmark_options, check_injected
+from perf.plugin.refusals import SUITE, argument_paths, check_benchmark_options, check_injected
 from perf.plugin.storage import RUNS, STORAGE, last_verdicts, latest_stored
 from perf.runs.baseline import TOLERANCES
 from perf.runs.night.shards import CHECK_S, divided, measured_times, subject_seconds
@@ -94,7 +94,8 @@ def marked_tolerances(items: Sequence[pytest.Item]) -> dict[str, ToleranceEntry]
 def _tolerance_of(mark: pytest.Mark) -> dict[str, Any]:
     """What a mark sets, by the names of `ToleranceEntry`. Raises TypeError for what it cannot set."""
     values = dict(mark.kwargs)
-    if mark.args or not values or not values.keys() <= {"tolerance", "resolution"}:
+    known = values.keys() <= {"tolerance", "resolution"}
+    if mark.args or not values or not known or any(value is None for value in values.values()):
         raise TypeError(
             f"{mark.name}({', '.join([*map(repr, mark.args), *(f'{k}={v!r}' for k, v in values.items())])})"
         )
@@ -110,9 +111,8 @@ def is_of_suite(nodeid: str) -> bool:
 
 def may_collect_suite(config: pytest.Config) -> bool:
     """Return whether the session's arguments lead to items of the suite, as far as they tell before collecting."""
-    suite = config.rootpath / FAMILIES
-    paths = [(config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args]
-    return config.option.pyargs or any(suite.is_relative_to(path) or path.is_relative_to(suite) for path in paths)
+    paths = argument_paths(config)
+    return config.option.pyargs or any(SUITE.is_relative_to(path) or path.is_relative_to(SUITE) for path in paths)
 
 
 def roles_of_checks(items: Sequence[pytest.Item]) -> frozenset[str]:

@@ -25,7 +25,7 @@ from perf.plugin.collection import (
 )
 from perf.plugin.declaration import add_options
 from perf.plugin.options import OPTIONS, Options, read_options
-from perf.plugin.refusals import check_combinations
+from perf.plugin.refusals import check_combinations, check_folders
 from perf.plugin.session import ENDED, PASSED, SESSION, start_session
 from perf.plugin.setup import SETUP, set_up
 from perf.plugin.storage import STORAGE, STORED, StorageOutcome, document_of, store_run, take_over
@@ -49,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
         # A mistake in the configuration file must not stop other tests.
         if may_collect_suite(config):
             raise pytest.UsageError(str(error)) from error
+    if may_collect_suite(config):
+        check_folders(config)
     config.stash[OPTIONS] = options
     config.stash[STORAGE] = take_over(config, options)
 

@@ -4,6 +4,7 @@ import os
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,10 +13,12 @@ import msgspec
 import pytest
 
 from perf.errors import PerfError
-from perf.files import read_toml
+from perf.files import ROOT, read_toml
 from perf.plugin.options import Options
 
 BENCHMARK_OPTIONS = Path(__file__).with_name("benchmark_options.toml")
+# The folder that holds nothing but measured items and checks of answers.
+SUITE = ROOT / "perf"
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,31 @@ class BenchmarkOption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def benchmark_options() -> Mapping[str, BenchmarkOption]:
     """Return what becomes of each option of pytest-benchmark, by its flag."""
     return read_toml(BENCHMARK_OPTIONS, dict[str, BenchmarkOption])
+
+
+def argument_paths(config: pytest.Config) -> list[Path]:
+    """Return the files and folders that the session's arguments name, without links in their paths."""
+    return [(config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args]
+
+
+def check_folders(config: pytest.Config) -> None:
+    """Raise UsageError where a configuration of the user's own, such as that of `-c FILE`, names the suite's items in
+    another way than stored runs do, or leaves some out in silence.
+    """
+    if config.rootpath.resolve() != ROOT:
+        raise pytest.UsageError(
+            f"ids of cases begin at the checkout, and pytest's root folder is {config.rootpath}\n"
+            f"next: add --rootdir={ROOT}"
+        )
+    whole = any(SUITE.is_relative_to(path) for path in argument_paths(config))
+    families = {path.parent.name for path in SUITE.glob("*/test_*.py")} if whole else set()
+    patterns: list[str] = config.getini("norecursedirs")
+    lost = sorted(name for name in families if any(fnmatch(name, pattern) for pattern in patterns))
+    if lost:
+        raise pytest.UsageError(
+            f"{config.inipath or 'pytest'}: norecursedirs leaves out {', '.join(f'perf/{name}' for name in lost)}\n"
+            "next: set norecursedirs there as pyproject.toml of the checkout does, or name the folders to measure"
+        )
 
 
 def check_combinations(options: Options) -> None:

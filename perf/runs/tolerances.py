@@ -91,7 +91,8 @@ def check_marked(marked: ToleranceEntry, tolerance: Tolerance, item: str) -> Non
         raise PerfError("its marker perf has a value that is not between 0 and 1", subject=item, next_step=step)
     if tolerance.resolution <= tolerance.change:
         message = f"its marker perf allows a change of {tolerance.change:g}, but `ok` excludes {tolerance.resolution:g}"
-        step = f"add a larger resolution: perf(tolerance={tolerance.change:g}, resolution={2.5 * tolerance.change:g})"
+        larger = min(2.5 * tolerance.change, (1 + tolerance.change) / 2)  # below 1, whatever the tolerance
+        step = f"add a larger resolution: perf(tolerance={tolerance.change:g}, resolution={larger:g})"
         raise PerfError(message, subject=item, next_step=step)
 
 

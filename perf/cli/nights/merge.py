@@ -28,6 +28,9 @@ def merge(
 
     Exit code 0: written; 4: not written; the message says why.
     """
+    if any(output.exists() and shard.exists() and output.samefile(shard) for shard in shards):
+        step = "name another file with --output: what is merged cannot be merged again"
+        raise PerfError("is one of the shards, and would be replaced", subject=str(output), next_step=step)
     parts = read_shards(shards)
     document = merged(parts, allow_missing=allow_missing)
     console = widened(PlainConsole())

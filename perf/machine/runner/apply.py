@@ -7,6 +7,7 @@ from pathlib import Path
 from perf.errors import PerfError
 from perf.machine.runner.record import Previous, Record, extend_record, read_record, write_record
 from perf.machine.runner.settings import settings
+from perf.wording import counted
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ def apply(root: Path, record: Path) -> list[Outcome]:
 def revert(root: Path, record: Path) -> list[Outcome]:
     """Give every recorded target the value that it had, the last setting first, and read it back. What could not be
     restored stays in the record; otherwise the record is deleted. Without a record, nothing is done.
+
+    Raises PerfError when the record cannot be read, or cannot be written afterwards.
     """
     if read_record(record) is None:
         return []
@@ -70,7 +73,12 @@ def revert(root: Path, record: Path) -> list[Outcome]:
         outcomes.append(outcome)
         if outcome.problem is not None:
             left.append(previous)
-    write_record(record, Record(tuple(left)))
+    try:
+        write_record(record, Record(tuple(left)))
+    except PerfError as error:
+        message = f"{counted(len(outcomes) - len(left), 'value')} restored, but {error.what}"
+        step = "let root write there, then revert again: what is restored stays as it is"
+        raise PerfError(message, subject=error.subject, next_step=step) from error
     return outcomes
 
 

@@ -75,12 +75,15 @@ def planned(tier: str, shards: int, builds: Sequence[str], wheels: Path | None, 
 def write_night(night: Night, folder: Path) -> None:
     """Write a night into a folder, with the wheel files that it names, so that every shard finds them there.
 
-    Raises PerfError when the folder cannot be written to.
+    Raises PerfError when the folder cannot be written to, and for a path of several lines.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        builds = {role: _kept(wheel, folder / WHEELS) for role, wheel in night.builds.items()}
-        kept = Night(night.tier, night.shards, builds)
+        kept = Night(night.tier, night.shards, _kept(night.builds, folder / WHEELS))
+        for argument in kept.arguments:
+            if len(argument.splitlines()) > 1:
+                what = "holds a line break, and pytest reads an argument from each line"
+                raise PerfError(what, subject=repr(argument), next_step="rename the wheel or the folder")
         write_whole(folder / ARGUMENTS, "".join(f"{line}\n" for line in kept.arguments).encode())
         write_whole(folder / SUMMARY, f"# Night\n\n{kept.text}\n".encode())
     except OSError as error:
@@ -104,9 +107,14 @@ def check_archive(role: str, wheel: str) -> None:
         raise PerfError("the file is empty, cut or no wheel", subject=f"{role}={wheel}", next_step=step)
 
 
-def _kept(wheel: str, folder: Path) -> str:
-    """The wheel as the shards name it: a copy of a file in the folder, or the requirement or address itself."""
-    if not wheel.endswith(".whl"):
-        return wheel
-    folder.mkdir(exist_ok=True)
-    return str(shutil.copy(wheel, folder))
+def _kept(builds: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The wheels as the shards name them, by role: requirements and addresses themselves, and copies of files. Each
+    file has a folder of its own, since the wheels of two builds of one release have one name.
+    """
+    files = {role: Path(wheel).expanduser().resolve() for role, wheel in builds.items() if wheel.endswith(".whl")}
+    copies: dict[Path, str] = {}
+    for number, file in enumerate(dict.fromkeys(files.values()), start=1):
+        place = folder / str(number)
+        place.mkdir(parents=True, exist_ok=True)
+        copies[file] = str(shutil.copy(file, place))
+    return {role: copies[files[role]] if role in files else wheel for role, wheel in builds.items()}

@@ -14,9 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from perf.bisection.session import find_item
 from perf.bisection.state import Step, read_bisection, read_steps
 from perf.builds import Build, provision
 from perf.cache import cache_folder
+from perf.errors import PerfError
 from perf.files import ROOT
 from perf.machine import read_machine
 from perf.runs.schema import read_run
@@ -166,3 +168,13 @@ def test_the_run_of_the_first_wheel_is_a_stored_run_of_this_machine(located: tup
     run = read_run(located[0].folder / "first" / "0001_first.json")
     assert run.perf.machine_class == read_machine().machine_class
     assert list(run.cases) == [CASE]
+
+
+@pytest.mark.parametrize("name", ["cifar_resnet20_v1", "lstm-16-16-l2-n2-t5"])
+def test_the_name_of_a_check_of_answers_is_no_case(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A network or a workload, of which checks are named, and not a case of it."""
+    for variable in (variable for variable in os.environ if variable.startswith("PYTEST_")):
+        monkeypatch.delenv(variable)
+    with pytest.raises(PerfError, match="there is no such case in the smoke tier") as caught:
+        find_item(name, "smoke", [])
+    assert f"name one of {name}-" in str(caught.value.next_step)

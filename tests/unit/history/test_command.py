@@ -192,3 +192,26 @@ def test_a_case_whose_name_is_no_file_name_is_exported(folder: Path, tmp_path: P
 @pytest.mark.parametrize(("values", "line"), [([], ""), ([1.0, 1.0], "▄▄"), ([0.0, 1.0, 0.5], "▁█▅")])
 def test_a_sparkline_goes_from_the_lowest_to_the_highest(values: list[float], line: str) -> None:
     assert sparkline(values) == line
+
+
+def test_a_shard_is_refused_since_the_merged_night_holds_it_too(
+    tmp_path: Path, folder: Path, history: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shard = {"number": 1, "of": 2, "items": {}, "balanced_by": "cases"}
+    path = write_run(tmp_path / "one.json", made_run(0, shard=shard))
+    assert history("add", path, "--folder", folder) == 4
+    assert capsys.readouterr().err.startswith(f"{path}: is shard 1 of 2 of a night\nnext: join all shards")
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(("merged", "lost"), [(False, [CASE]), (True, [])])
+def test_a_measurement_in_two_files_counts_once(folder: Path, merged: bool, lost: list[str]) -> None:
+    """One night is no step. A failed shard that was measured again makes another night of the other shards."""
+    loss = {"resnet50_v1-b1": -0.06}
+    runs = [made_run(night, loss if night > 11 else None, side_by_side=True, wheel="c") for night in range(14)]
+    if merged:
+        runs[13]["benchmarks"][2:] = runs[12]["benchmarks"][2:]
+    fill(folder, runs)
+    findings = findings_of(read_nights(folder), AcceptedLevels(), TOLERANCES)
+    assert [one.series.case for one in findings.lost] == lost
+    assert [len(one.series.nights) for one in findings.judged] == [14, *[13 if merged else 14] * 2]

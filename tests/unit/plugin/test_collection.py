@@ -111,6 +111,9 @@ REFUSED_MARKS = {
     "tolerance='3%'": "its marker perf: Expected `float | null`, got `str` - at `$.change`",
     "tolerance=True": "its marker perf: Expected `float | null`, got `bool`",
     "tolerance=3": "its marker perf has a value that is not between 0 and 1",
+    "tolerance=None": "its marker perf: perf(tolerance=None)\nnext: write perf(tolerance=0.03), ",
+    "tolerance=0.03, resolution=None": "its marker perf: perf(tolerance=0.03, resolution=None)",
+    "tolerance=float('nan')": "its marker perf has a value that is not between 0 and 1",
     "tolerance=0.3": "its marker perf allows a change of 0.3, but `ok` excludes 0.05",
 }
 
@@ -171,3 +174,50 @@ def test_arguments_that_lead_to_the_suite(folder: Path, arguments: list[str], le
     assert may_collect_suite(config) == leads
     config.option.pyargs = True
     assert may_collect_suite(config)
+
+
+def test_a_mistake_is_refused_in_a_checkout_behind_a_link(tmp_path: Path) -> None:
+    """Taken for a session of other tests, it would measure with the defaults, and not strictly."""
+    (tmp_path / "link").symlink_to(ROOT)
+    finished = collect(tmp_path, f"{tmp_path}/link/perf/cnn", "--perf-tier=quik", "--perf-strict")
+    assert finished.code == pytest.ExitCode.USAGE_ERROR
+    assert "--perf-tier=quik: write one of quick, nightly, smoke" in finished.part("ERROR: ", "\n\n")
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Path:
+    """A configuration file of the user's own, in a folder of its own."""
+    path = tmp_path / "ci" / "own.ini"
+    path.parent.mkdir()
+    path.write_text("[pytest]\n")
+    return path
+
+
+@pytest.mark.parametrize("options", [(), ("--perf-rerun=ok",), ("--perf-shard=1/2",), ("--perf-tier=smoke",)])
+def test_another_root_folder_is_refused(tmp_path: Path, configuration: Path, options: tuple[str, ...]) -> None:
+    """Ids of items would begin in another way, and nothing would know them: no shard, no rerun, no mark."""
+    finished = collect(tmp_path, "perf/cnn", "-c", str(configuration), *options)
+    assert finished.code == pytest.ExitCode.USAGE_ERROR
+    assert finished.part("ERROR: ", "\n\n") == (
+        f"ids of cases begin at the checkout, and pytest's root folder is {configuration.parent}\n"
+        f"next: add --rootdir={ROOT}"
+    )
+
+
+def test_a_configuration_that_leaves_a_family_out_is_refused(tmp_path: Path, configuration: Path) -> None:
+    own = ("-c", str(configuration), f"--rootdir={ROOT}")
+    finished = collect(tmp_path, "perf", *own)
+    assert finished.code == pytest.ExitCode.USAGE_ERROR
+    assert finished.part("ERROR: ", "\n\n").startswith(f"{configuration}: norecursedirs leaves out perf/dist\nnext: ")
+    for folder, item in {"perf/dist": "perf/dist/test_scaling.py::", "perf/cnn": "perf/cnn/test_inference.py::"}.items():
+        finished = collect(tmp_path, folder, *own)
+        assert finished.code == 0, finished.output
+        assert item in finished.output
+    configuration.write_text("[pytest]\nnorecursedirs = .* build\n")
+    assert "perf/dist/test_scaling.py::" in collect(tmp_path, "perf", *own).output
+
+
+def test_other_tests_may_have_any_root_folder(tmp_path: Path, configuration: Path) -> None:
+    finished = collect(tmp_path, "tests/unit/test_wording.py", "-c", str(configuration), "-operf_tier=quik")
+    assert finished.code == 0, finished.output
+    assert "test_wording.py::" in finished.output

@@ -65,6 +65,16 @@ def test_a_mark_that_leaves_no_room_for_ok_is_refused_with_what_to_write() -> No
     check_marked(ToleranceEntry(0.1, 0.25), Tolerance(0.1, 0.25), "test_a[b]")
 
 
+@pytest.mark.parametrize("change", [0.06, 0.3, 0.5, 0.99])
+def test_what_a_message_tells_to_write_is_accepted(change: float) -> None:
+    with pytest.raises(PerfError) as caught:
+        check_marked(ToleranceEntry(change=change), Tolerance(change, 0.05), "test_a[b]")
+    entry = ToleranceEntry(*map(float, re.findall(r"=([\d.]+)", str(caught.value.next_step))))
+    assert entry.change == change
+    assert entry.resolution is not None
+    check_marked(entry, Tolerance(change, entry.resolution), "test_a[b]")
+
+
 def test_an_assumed_deviation_is_a_prior() -> None:
     assumed = AssumedDeviations(invocations=0.5, side_by_side=0.25, sessions=0.125, degrees=4)
     assert assumed.prior(assumed.invocations) == VariancePrior(0.25, 4)

@@ -205,6 +205,18 @@ def test_nothing_changes_when_the_previous_values_cannot_be_recorded(
     assert machine.everything() == texts
 
 
+def test_a_record_that_cannot_be_removed_says_that_the_values_are_restored(
+    small_disk: SmallDisk, machine: FakeMachine
+) -> None:
+    folder, make_read_only = small_disk
+    apply(machine.root, folder / "runner.json")
+    make_read_only()
+    with pytest.raises(PerfError, match=r"^.*: 13 values restored, but the previous values cannot .*: Read-only") as caught:
+        revert(machine.root, folder / "runner.json")
+    assert "then revert again" in str(caught.value.next_step)
+    assert machine.read(TURBO) == "0"
+
+
 @pytest.mark.parametrize("content", ["", "{", '{"values": [{"setting": "turbo"}]}', '{"runs": []}'])
 def test_a_damaged_record_is_never_replaced(machine: FakeMachine, record: Path, content: str) -> None:
     record.parent.mkdir()

@@ -223,6 +223,19 @@ def test_a_merged_run_can_be_stored_and_a_shard_cannot(tmp_path: Path) -> None:
     assert usable_baseline(stored.path, CLASS).cases == read_run(TONIGHT).cases
 
 
+def test_a_shard_is_never_replaced_by_what_is_merged(
+    tmp_path: Path, merge: Merge, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run of a night that lacks a shard cannot be merged with it later."""
+    part, _ = written(tmp_path, split(tonight()))
+    content = part.read_bytes()
+    (tmp_path / "link.json").symlink_to(part)
+    for output in (part, tmp_path / "link.json"):
+        assert merge(part, "-o", output, "--allow-missing") == 4
+        assert capsys.readouterr().err.startswith(f"{output}: is one of the shards, and would be replaced\nnext: name")
+    assert part.read_bytes() == content
+
+
 def test_a_run_that_cannot_be_written_is_an_error_and_leaves_nothing(
     tmp_path: Path, merge: Merge, small_disk: SmallDisk, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,9 +64,41 @@ def test_the_wheel_of_an_artifact_goes_with_the_plan(tmp_path: Path, plan: Plan)
     wheel.parent.mkdir(parents=True)
     wheel.write_bytes(WHEEL)
     assert plan("--wheels", "candidate", "--roles", "mkl mkl-dist") == 0
-    assert (tmp_path / "night" / "wheels" / NAME).read_bytes() == WHEEL
+    assert (tmp_path / "night" / "wheels" / "1" / NAME).read_bytes() == WHEEL
     arguments = (tmp_path / "night" / "arguments.txt").read_text().splitlines()
-    assert arguments[1:] == [f"--perf-build={role}=night/wheels/{NAME}" for role in ("mkl", "mkl-dist")]
+    assert arguments[1:] == [f"--perf-build={role}=night/wheels/1/{NAME}" for role in ("mkl", "mkl-dist")]
+
+
+def test_two_wheels_of_one_name_do_not_replace_each_other(
+    tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two builds of one release from source have one name."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    contents = {"new": WHEEL, "old": WHEEL[:-2] + b"\1\0" + b"x"}  # an archive with a comment
+    for folder, content in contents.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / NAME).write_bytes(content)
+    assert plan("--builds", f"mkl=new/{NAME} zoo=~/old/{NAME} mkl-dist=new/{NAME}") == 0
+    arguments = (tmp_path / "night" / "arguments.txt").read_text().splitlines()[1:]
+    wheels = dict(argument.removeprefix("--perf-build=").split("=", 1) for argument in arguments)
+    assert {role: (tmp_path / wheel).read_bytes() for role, wheel in wheels.items()} == {
+        "mkl": contents["new"],
+        "zoo": contents["old"],
+        "mkl-dist": contents["new"],
+    }
+    assert len(list((tmp_path / "night").rglob(NAME))) == 2
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\u2028"])
+def test_a_path_of_several_lines_is_refused(
+    tmp_path: Path, plan: Plan, capsys: pytest.CaptureFixture[str], line_break: str
+) -> None:
+    """Its second line would be an argument of its own, such as one that lets no case fail."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / f"x{line_break}--perf-advisory{line_break}{NAME}").write_bytes(WHEEL)
+    assert plan("--wheels", "one", "--roles", "mkl") == 4
+    assert "holds a line break, and pytest reads an argument from each line\nnext: " in capsys.readouterr().err
+    assert not (tmp_path / "night" / "arguments.txt").exists()
 
 
 REFUSED = {
