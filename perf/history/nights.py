@@ -76,7 +76,7 @@ class Nights:
 
 def night_of(path: Path, *, locked: bool = False) -> NightFile:
     """Return what the history keeps of the run in a file. Raises PerfError, naming the file, when it is not a stored
-    run, or is unfinished, a shard, slowed down on purpose or without a comparison; and, if it must have run the `locked`
+    run, or is unfinished, a shard, slowed down on purpose or without comparisons; and, if it must run the `locked`
     wheels, when a case of it ran another one.
     """
     run, rest = read_run(path), read_json(path, _Rest)

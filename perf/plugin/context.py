@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +23,7 @@ from perf.measure.tiers import Effort
 from perf.plugin.options import Options
 from perf.plugin.storage import forget_old_sessions
 from perf.runs.judges import Judge
-from perf.runs.schema import SCHEMA, RunContext, Shard
+from perf.runs.schema import SCHEMA, RunContext, Shard, StoredRun
 from perf.runs.tolerances import ToleranceEntry
 
 # The start of a session in the name of its folder, in UTC.
@@ -133,3 +133,16 @@ def session_name(earlier: Iterable[str], now_s: float, process: int) -> str:
         with suppress(ValueError):  # no date: not a session's folder
             began = time.strftime(STAMP, time.gmtime(calendar.timegm(time.strptime(newest, STAMP)) + 1))
     return f"{began}Z-{process}"
+
+
+def deselected_of(
+    baseline: StoredRun | None, options: Options, collected: Sequence[Case], selected: Collection[str]
+) -> tuple[str, ...]:
+    """Return the baseline's cases that a command does not ask for: those that it collected and did not select, as with
+    -k; all of a family that it did not collect; and all that it did not collect where it names networks or sizes.
+    `selected` holds the names of the cases that are measured, in other shards too.
+    """
+    families, known = {case.family.name for case in collected}, {case.id for case in collected}
+    named = any((options.models, options.symbols, options.batches, options.cells, options.shapes, options.layers))
+    lacking = {name: case for name, case in baseline.cases.items() if name not in selected} if baseline else {}
+    return tuple(name for name, case in lacking.items() if named or name in known or case.family not in families)

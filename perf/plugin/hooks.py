@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from perf.errors import PerfError, UnavailableError, WorkerError
@@ -15,6 +16,7 @@ from perf.machine import alone_on_machine, read_machine
 from perf.machine.termination import end_in_order
 from perf.plugin.collection import (
     ACCURACY,
+    CASES,
     SHARD,
     case_of_item,
     marked_tolerances,
@@ -23,6 +25,7 @@ from perf.plugin.collection import (
     roles_of_checks,
     why_not_measured,
 )
+from perf.plugin.context import deselected_of
 from perf.plugin.declaration import add_options
 from perf.plugin.options import OPTIONS, Options, read_options
 from perf.plugin.refusals import check_combinations, check_folders
@@ -91,8 +94,11 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         setup = config.stash[SETUP] = set_up(options, roles, scratch, progress, lambda: uncaptured(config))
         if selected:
             marked, shard = marked_tolerances(session.items), config.stash.get(SHARD, None)
-            config.stash[SESSION] = start_session(setup, storage, selected, marked, checks, shard)
-            config.add_cleanup(config.stash[SESSION].journal.close)
+            perf = config.stash[SESSION] = start_session(setup, storage, selected, marked, checks, shard)
+            names = {*(case.id for case in selected), *perf.context.elsewhere}
+            left = deselected_of(perf.judge.baseline, options, config.stash[CASES], names)
+            perf.context = msgspec.structs.replace(perf.context, deselected=left)
+            config.add_cleanup(perf.journal.close)
             config.stash[ENDED] = dict.fromkeys(item.nodeid for item in session.items if case_of_item(item))
     except PerfError as error:
         raise pytest.UsageError(str(error)) from error

@@ -152,7 +152,7 @@ def overview_of(
     cases = {case.name: case for case in selected}
     verdicts = {name: v for name, v in judged.verdicts.items() if not v.reason.startswith(NOT_RUN)}
     missing = {name: why for name, why in not_run.items() if name not in verdicts}
-    vanished = tuple(judge.only_then([*cases, *context.elsewhere]))
+    vanished = tuple(judge.only_then([*cases, *context.elsewhere, *context.deselected]))
     counted = Counter(verdict.kind for verdict in verdicts.values())
     counts: dict[str, int] = {kind: counted[kind] for kind in reversed(GRAVITY) if counted[kind]}
     counts |= {name: number for name, number in (("not run", len(missing)), ("vanished", len(vanished))) if number}
@@ -211,6 +211,8 @@ def doubts_of(context: RunContext) -> Iterator[str]:
     if context.injected:
         slowed = ", ".join(f"{name} by {fraction:.1%}" for name, fraction in context.injected.items())
         yield f"The run was slowed down on purpose (--perf-inject): {slowed}."
+    if context.deselected:
+        yield f"Cases of the baseline that were not asked for: {len(context.deselected)}."
 
 
 def _result(

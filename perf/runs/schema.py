@@ -183,6 +183,7 @@ class RunContext(msgspec.Struct, frozen=True):
         tuple[str, ...], Meta(description="options of the command that measured it, as far as they reproduce a case")
     ] = ()
     tier: Annotated[str, Meta(description="tier of the run; empty in files that do not say it")] = ""
+    deselected: Annotated[tuple[str, ...], Meta(description="cases of the baseline that were not asked for (-k)")] = ()
 
     @property
     def origin(self) -> list[str]:
@@ -261,8 +262,7 @@ def _head(path: Path, content: bytes) -> _Version:
     """Return the schema and the class of a run. Raises PerfError for another schema, or if it is not a stored run."""
     head = decoded(content, _Head, path, next_step=STEP)
     if head.perf is None:
-        message = "was not stored by this suite: it has no `perf` section"
-        raise PerfError(message, subject=str(path), next_step=STEP)
+        raise PerfError("was not stored by this suite: it has no `perf` section", subject=str(path), next_step=STEP)
     if head.perf.schema != SCHEMA:
         message = f"has schema {head.perf.schema}, but this version of the suite reads schema {SCHEMA}"
         raise PerfError(message, subject=str(path), next_step=STEP)

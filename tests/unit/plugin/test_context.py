@@ -1,5 +1,6 @@
 """What two parts of one session must agree in."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,9 +9,10 @@ from hypothesis import strategies as st
 
 from perf.measure.tiers import effort_of
 from perf.plugin import context as room
-from perf.plugin.context import journal_conditions, session_name
+from perf.plugin.context import deselected_of, journal_conditions, session_name
 from perf.plugin.options import Options
 from perf.runs.schema import SCHEMA, RunContext
+from tests.support.factories import as_run, benchmark, document, native
 from tests.support.fakes import build
 
 
@@ -61,3 +63,26 @@ def test_names_sort_as_sessions_began_wherever_the_clock_is_set(began: list[tupl
 @pytest.mark.parametrize("name", ["99999999T999999Z-1", "notes", "20261127T160000Z"])
 def test_a_folder_of_another_name_decides_nothing(name: str) -> None:
     assert session_name([name], 1_795_795_200, 7) == "20261127T160000Z-7"
+
+
+def made_case(family: str, name: str) -> Any:
+    return SimpleNamespace(family=SimpleNamespace(name=family), id=name)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, ["resnet18_v1-b1-native-fp32", "resnet18_v1-b1-mkl-fp32", "train-mkl-fp32"]),
+        ({"batches": (2,)}, ["resnet18_v1-b1-native-fp32", "resnet18_v1-b1-mkl-fp32", "vgg16-b1-mkl-fp32", "train-mkl-fp32"]),
+    ],
+    ids=["tier", "batch"],
+)
+def test_what_a_command_does_not_ask_for_is_known(options: dict[str, Any], expected: list[str]) -> None:
+    """Not that of a network which the tier lost: it was neither collected nor replaced by an option."""
+    training = benchmark("train", family="dist")
+    entries = [native("resnet18_v1-b1"), *map(benchmark, ("resnet18_v1-b1", "resnet50_v1-b1", "vgg16-b1")), training]
+    names = ("resnet18_v1-b1-native-fp32", "resnet18_v1-b1-mkl-fp32", "resnet50_v1-b1-mkl-fp32")
+    collected = [made_case("cnn", name) for name in names]
+    run = as_run(document(*entries))
+    assert list(deselected_of(run, Options(**options), collected, {names[2]})) == expected
+    assert deselected_of(None, Options(**options), collected, {names[2]}) == ()
