@@ -1,5 +1,6 @@
 """The subcommand merge: one run from the shards of a night."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,7 @@ def merge(
 
     Exit code 0: written; 4: not written; the message says why.
     """
-    if any(output.exists() and shard.exists() and output.samefile(shard) for shard in shards):
+    if os.path.realpath(output) in set(map(os.path.realpath, shards)):
         step = "name another file with --output: what is merged cannot be merged again"
         raise PerfError("is one of the shards, and would be replaced", subject=str(output), next_step=step)
     parts = read_shards(shards)

@@ -62,10 +62,12 @@ def test_a_loss_planted_in_real_runs_is_the_only_finding(
         run = json.loads(RUNS[night % len(RUNS)].read_bytes())
         run["datetime"] = f"2026-11-{night + 1:02}T02:00:00+00:00"
         for case in (benchmark["extra_info"] for benchmark in run["benchmarks"]):
+            factor = 1 + night / 1e5  # of a run that was measured once more: the same figures would count once
             if night >= 16 and (case["workload"], case["variant"]) == ("mobilenet1.0-b1", "mkl-int8"):
                 case["stack"]["variables"]["KMP_BLOCKTIME"] = "0"
-                for own in case["samples"].values():
-                    own["floors"] = [[reference, slower * 1.15] for reference, slower in own["floors"]]
+                factor *= 1.15
+            for own in case["samples"].values():
+                own["floors"] = [[reference, slower * factor] for reference, slower in own["floors"]]
         path = write_run(tmp_path / "run.json", run)
         assert history("add", path, "--folder", tmp_path / "class") == 0
     capsys.readouterr()
