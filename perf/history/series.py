@@ -132,9 +132,7 @@ def series_of(files: Sequence[NightFile], accepted: AcceptedLevels) -> list[Seri
             cases.setdefault(line.case, {})[line.over] = line
         for case, lines in cases.items():
             nights.setdefault(case, {}).setdefault(_measurement(file, lines), (file.header, lines))
-    return [
-        series for case in sorted(nights) for series in _of_case(case, [*nights[case].values()], accepted.of(case))
-    ]
+    return [series for case in sorted(nights) for series in _of_case(case, [*nights[case].values()], accepted.of(case))]
 
 
 def _measurement(file: NightFile, lines: Mapping[str, Comparison]) -> object:

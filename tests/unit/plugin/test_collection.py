@@ -209,7 +209,10 @@ def test_a_configuration_that_leaves_a_family_out_is_refused(tmp_path: Path, con
     finished = collect(tmp_path, "perf", *own)
     assert finished.code == pytest.ExitCode.USAGE_ERROR
     assert finished.part("ERROR: ", "\n\n").startswith(f"{configuration}: norecursedirs leaves out perf/dist\nnext: ")
-    for folder, item in {"perf/dist": "perf/dist/test_scaling.py::", "perf/cnn": "perf/cnn/test_inference.py::"}.items():
+    for folder, item in {
+        "perf/dist": "perf/dist/test_scaling.py::",
+        "perf/cnn": "perf/cnn/test_inference.py::",
+    }.items():
         finished = collect(tmp_path, folder, *own)
         assert finished.code == 0, finished.output
         assert item in finished.output

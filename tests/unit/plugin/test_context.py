@@ -73,7 +73,10 @@ def made_case(family: str, name: str) -> Any:
     ("options", "expected"),
     [
         ({}, ["resnet18_v1-b1-native-fp32", "resnet18_v1-b1-mkl-fp32", "train-mkl-fp32"]),
-        ({"batches": (2,)}, ["resnet18_v1-b1-native-fp32", "resnet18_v1-b1-mkl-fp32", "vgg16-b1-mkl-fp32", "train-mkl-fp32"]),
+        (
+            {"batches": (2,)},
+            ["resnet18_v1-b1-native-fp32", "resnet18_v1-b1-mkl-fp32", "vgg16-b1-mkl-fp32", "train-mkl-fp32"],
+        ),
     ],
     ids=["tier", "batch"],
 )

@@ -114,7 +114,9 @@ def test_cases_that_were_not_run_or_vanished_make_a_run_incomplete() -> None:
 
 def test_what_was_not_asked_for_has_not_vanished() -> None:
     """So a slice, such as the short benchmark of a pull request, can be ok, and its comment silent."""
-    rest = [f"{name}-b1-{variant}" for name in ("resnet18_v1", "squeezenet1.0") for variant in ("native-fp32", "mkl-fp32")]
+    rest = [
+        f"{name}-b1-{variant}" for name in ("resnet18_v1", "squeezenet1.0") for variant in ("native-fp32", "mkl-fp32")
+    ]
     seen = overview(between_sessions("resnet50_v1-b1"), deselected=rest)
     assert (seen.result, seen.counts_text) == ("ok", "1 ok")
     assert seen.doubts == ("Cases of the baseline that were not asked for: 4.",)

@@ -211,7 +211,9 @@ def test_a_record_that_cannot_be_removed_says_that_the_values_are_restored(
     folder, make_read_only = small_disk
     apply(machine.root, folder / "runner.json")
     make_read_only()
-    with pytest.raises(PerfError, match=r"^.*: 13 values restored, but the previous values cannot .*: Read-only") as caught:
+    with pytest.raises(
+        PerfError, match=r"^.*: 13 values restored, but the previous values cannot .*: Read-only"
+    ) as caught:
         revert(machine.root, folder / "runner.json")
     assert "then revert again" in str(caught.value.next_step)
     assert machine.read(TURBO) == "0"
