@@ -223,4 +223,4 @@ def test_a_configuration_that_leaves_a_family_out_is_refused(tmp_path: Path, con
 def test_other_tests_may_have_any_root_folder(tmp_path: Path, configuration: Path) -> None:
     finished = collect(tmp_path, "tests/unit/test_wording.py", "-c", str(configuration), "-operf_tier=quik")
     assert finished.code == 0, finished.output
-    assert "test_wording.py::" in finished.output
+    assert "::test_a_noun_agrees_with_its_number" in finished.output
