@@ -96,7 +96,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
             marked, shard = marked_tolerances(session.items), config.stash.get(SHARD, None)
             perf = config.stash[SESSION] = start_session(setup, storage, selected, marked, checks, shard)
             names = {*(case.id for case in selected), *perf.context.elsewhere}
-            left = deselected_of(perf.judge.baseline, options, config.stash[CASES], names)
+            collected = config.stash[CASES]
+            left = deselected_of(perf.judge.baseline, options, collected, names)
             perf.context = msgspec.structs.replace(perf.context, deselected=left)
             config.add_cleanup(perf.journal.close)
             config.stash[ENDED] = dict.fromkeys(item.nodeid for item in session.items if case_of_item(item))
