@@ -166,6 +166,7 @@ def _command(packages: Unpacked, initramfs: Path, frequencies: Path, exchange: P
     command += ["-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"]
     command += ["-virtfs", f"local,path={exchange},mount_tag=exchange,security_model=none"]
     command += ["-kernel", str(packages.kernel), "-initrd", str(initramfs)]
-    # panic=-1 and no-reboot: a kernel that panics ends QEMU.
-    command += ["-append", "console=ttyS0 quiet panic=-1 mitigations=off nokaslr nowatchdog", "-no-reboot"]
+    # panic=-1 and no-reboot: a kernel that panics ends QEMU. nomsi: QEMU itself once ended in msix_table_mmio_write.
+    kernel = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr nowatchdog pci=nomsi"
+    command += ["-append", kernel, "-no-reboot"]
     return [*command, "-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-monitor", "none"]

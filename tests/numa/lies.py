@@ -34,17 +34,19 @@ SPOILS: dict[str, str] = {
     "pages": PAGES,
     "moved": PAGES,
 }
-RANKS = (["honest", "nomem", "swap", "wholenode"], ["preferred", "nocpu", "swapmem", "migrate"])
-# Ranks have one core each. Intel's OpenMP binds threads to the first CPU of a mask that is too wide.
+RANKS = (["honest", "nomem", "swap", "wholenode"], ["preferred", "honest", "swapmem", "migrate"])
+# Ranks have one core each. Intel's OpenMP binds threads to the first CPU of a mask that is too wide. A rank that may run on
+# both nodes has its memory wherever it ran: nothing exact can be said of "nocpu".
 LIES_TO_RANKS = {
     **{kind: LIES[kind] for kind in ("honest", "nomem", "preferred", "swapmem", "swap", "migrate")},
-    "nocpu": [LIES["nocpu"][0], THREADS.replace("{cpus}", "0"), LIES["nocpu"][1]],
     "wholenode": [
         LAUNCH.replace("{cpus}", "{node_cpus}"),
         THREADS.replace("{cpus}", "{node_first}"),
         THREADS.replace("{cpus}", "{node_cpus}"),
     ],
 }
+# Those that no rank is told: importing MXNet takes half a minute there. Workers without MXNet are told all of them.
+LIES_TO_MXNET = tuple(kind for kind in LIES if kind == "honest" or kind not in LIES_TO_RANKS)
 NODE_CPUS = ("0-1", "2-3")
 
 
