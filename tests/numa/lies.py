@@ -35,8 +35,8 @@ SPOILS: dict[str, str] = {
     "moved": PAGES,
 }
 RANKS = (["honest", "nomem", "swap", "wholenode"], ["preferred", "honest", "swapmem", "migrate"])
-# Ranks have one core each. Intel's OpenMP binds threads to the first CPU of a mask that is too wide. A rank that may run on
-# both nodes has its memory wherever it ran: nothing exact can be said of "nocpu".
+# Ranks have one core each. Intel's OpenMP binds threads to the first CPU of a mask that is too wide. Nothing exact is
+# known of "nocpu": where the memory of a rank is depends on where it ran.
 LIES_TO_RANKS = {
     **{kind: LIES[kind] for kind in ("honest", "nomem", "preferred", "swapmem", "swap", "migrate")},
     "wholenode": [
