@@ -44,6 +44,20 @@ def test_the_parts_of_a_step_sum_up_to_it(allreduce_ms: float, waiting_ms: float
     assert sum(times.operators_ms.values()) + times.overhead_ms == pytest.approx(times.pass_ms)
 
 
+@given(durations, durations, st.floats(0.0, 9.0))
+def test_injected_work_is_part_of_the_overhead_only(allreduce_ms: float, waiting_ms: float, extra: float) -> None:
+    """Work is injected after a step for a fraction of it, with or without communication."""
+    plain = turn(allreduce_ms, waiting_ms)
+    longer = StepTimes(
+        *(tuple((1 + extra) * ns for ns in kind) for kind in (plain.whole_ns, plain.slowest_ns, plain.alone_ns)),
+        parts_ns=plain.parts_ns,
+        overhead_ns=tuple((1 + extra) * ns + extra * sum(parts) for ns, parts in zip(plain.overhead_ns, plain.parts_ns, strict=True)),
+    )
+    then, now = times_of([plain], 2), times_of([longer], 2, extra)
+    assert now.operators_ms == pytest.approx(then.operators_ms)
+    assert now.overhead_ms - then.overhead_ms == pytest.approx(extra * then.pass_ms)
+
+
 def test_one_rank_neither_exchanges_nor_waits() -> None:
     assert list(times_of([turn(allreduce_ms=0.0, waiting_ms=0.0)], 1).operators_ms) == list(COMPUTING)
 
