@@ -65,10 +65,11 @@ def case_named(name: str, *, pretrained: bool = False, calibration: CalibrationM
     Raises PerfError for any other name.
     """
     families = (CnnFamily(pretrained=pretrained, calibration=calibration), RnnFamily(), DistFamily(TIER))
-    for family in () if NO_SIZE.search(name) else families:
-        case = family.case_named(name)
-        if case is not None:
-            return case
+    if NO_SIZE.search(name) is None:
+        for family in families:
+            case = family.case_named(name)
+            if case is not None:
+                return case
     step = "name a case as pytest shows it, such as resnet18_v1-b1-mkl-fp32 or train-resnet18_v1-b1-mkl-r2"
     raise PerfError("there is no such case", subject=name, next_step=step)
 

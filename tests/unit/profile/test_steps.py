@@ -1,5 +1,7 @@
 """The times of training steps: each kind by its fastest quarter, and what differs between kinds."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,10 +50,19 @@ def test_the_parts_of_a_step_sum_up_to_it(allreduce_ms: float, waiting_ms: float
 def test_injected_work_is_part_of_the_overhead_only(allreduce_ms: float, waiting_ms: float, extra: float) -> None:
     """Work is injected after a step for a fraction of it, with or without communication."""
     plain = turn(allreduce_ms, waiting_ms)
-    longer = StepTimes(
-        *(tuple((1 + extra) * ns for ns in kind) for kind in (plain.whole_ns, plain.slowest_ns, plain.alone_ns)),
-        parts_ns=plain.parts_ns,
-        overhead_ns=tuple((1 + extra) * ns + extra * sum(parts) for ns, parts in zip(plain.overhead_ns, plain.parts_ns, strict=True)),
+
+    def scaled(times_ns: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple((1 + extra) * ns for ns in times_ns)
+
+    overhead_ns = tuple(
+        (1 + extra) * ns + extra * sum(parts) for ns, parts in zip(plain.overhead_ns, plain.parts_ns, strict=True)
+    )
+    longer = replace(
+        plain,
+        whole_ns=scaled(plain.whole_ns),
+        slowest_ns=scaled(plain.slowest_ns),
+        alone_ns=scaled(plain.alone_ns),
+        overhead_ns=overhead_ns,
     )
     then, now = times_of([plain], 2), times_of([longer], 2, extra)
     assert now.operators_ms == pytest.approx(then.operators_ms)
