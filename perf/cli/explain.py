@@ -82,7 +82,9 @@ def explain(
     console.print(rendered(explanation_table(explanation, result.fractions)))
     beyond = [name for name, fraction in result.fractions.items() if fraction > 1 + MARGIN]
     exceeded = [f"{name} exceeds the limit, whose probe was disturbed" for name in beyond]
-    for doubt in [*result.doubts, *explanation.notes, *exceeded]:
+    for note in explanation.notes:
+        say(console, f"note: {note}.")
+    for doubt in [*result.doubts, *exceeded]:
         say(console, f"doubtful: {doubt}.")
     say(console, cost_line(explanation))
 

@@ -1,5 +1,6 @@
 """Explaining a case: its stacks from this checkout or from stored runs, profiled while nothing is timed."""
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -7,27 +8,15 @@ from dataclasses import dataclass
 from functools import cache as cached
 from pathlib import Path
 
-from perf.builds import Build, cached_build, parse_overrides, provision
-from perf.builds.data import load
+from perf.builds import Build, cached_build, provision
 from perf.cnn.family import CnnCase
 from perf.cnn.model_zoo import check_networks
 from perf.dist.family import TrainingCase
 from perf.errors import PerfError
+from perf.explain.changes import AGAINST, LINK, WITH, check_changes, divided, link_of, parse_changes, with_changes
 from perf.explain.layer_limits import fractions_of
 from perf.explain.published import published_speedup, rows_of
-from perf.explain.subject import (
-    LINK,
-    Subject,
-    as_baseline,
-    case_named,
-    link_of,
-    parse_changes,
-    ranks_on_host,
-    subject_of,
-    tuning_of,
-    with_changes,
-    with_stack,
-)
+from perf.explain.subject import Subject, as_baseline, case_named, ranks_on_host, subject_of, with_stack
 from perf.explain.substitutions import Row
 from perf.limits.probe import probe
 from perf.machine import (
@@ -38,6 +27,7 @@ from perf.machine import (
     read_machine,
     read_topology,
 )
+from perf.machine.termination import end_in_order
 from perf.measure.engine import Show
 from perf.measure.family import Case, Resources
 from perf.measure.tiers import effort_of
@@ -49,10 +39,10 @@ from perf.runs.schema import StoredCase, read_run
 # How long a worker may take to answer, as in a pytest session.
 TIMEOUT_S = 600.0
 CHECKOUT = "this checkout"
-WITH, AGAINST = "--with", "--against"
 # Options that a run records if it was measured with them: GluonCV's trained weights, how the thresholds of INT8 were
-# chosen, and ranks per host.
-PRETRAINED, ENTROPY, RANKS = "--perf-pretrained", "--perf-calibration=entropy", "--perf-ranks="
+# chosen, a network of the user's own, and ranks per host.
+PRETRAINED, ENTROPY, OWN = "--perf-pretrained", "--perf-calibration=entropy", "--perf-symbol="
+RANKS = re.compile("--perf-ranks=([1-9][0-9]{0,8})")
 
 
 @dataclass(frozen=True)
@@ -108,10 +98,11 @@ def explained(
         name, pretrained=PRETRAINED in arguments, calibration="entropy" if ENTROPY in arguments else "naive"
     )
     if isinstance(case, CnnCase):
+        _refuse_own_network(case, arguments)
         check_networks([case.network])
-    _refuse_without_effect(case, changes)
-    ranks = next((int(argument.removeprefix(RANKS)) for argument in arguments if argument.startswith(RANKS)), None)
-    with alone_on_machine(wait=True, say=say), ExitStack() as opened:
+    check_changes(case, changes)
+    ranks = ranks_per_host_of(case, arguments)
+    with _alone(say), ExitStack() as opened:
 
         def subject_with(own: Mapping[str, str]) -> tuple[Subject, Resources]:
             """The case in this checkout, with changed builds or a changed link, and what it was planned with."""
@@ -149,8 +140,19 @@ def beside_published(name: str, cache: Path, say: Callable[[str], None], show: S
     """
     case = case_named(name)
     published_speedup(case)
-    with alone_on_machine(wait=True, say=say), _resources(case, cache, say, {}, None) as resources:
+    with _alone(say), _resources(case, cache, say, {}, None) as resources:
         return case, rows_of(case, read_topology(), resources, effort_of("quick"), show, say)
+
+
+@contextmanager
+def _alone(say: Callable[[str], None]) -> Iterator[None]:
+    """Hold the machine for the block. A signal that asks to end raises KeyboardInterrupt, so that files and emulated
+    hosts are removed.
+    """
+    with ExitStack() as stack:
+        stack.callback(end_in_order())
+        stack.enter_context(alone_on_machine(wait=True, say=say))
+        yield
 
 
 def _options(wanted: Wanted) -> list[tuple[str, Sequence[str]]]:
@@ -168,18 +170,17 @@ def _refuse_contradictions(wanted: Wanted) -> None:
         raise PerfError("a stack comes from a run or from changes", subject=option, next_step=step)
 
 
-def _refuse_without_effect(case: Case, changes: Mapping[str, Mapping[str, str]]) -> None:
-    """Raise PerfError for a change that would leave the case as it is, and for a link that cannot be changed."""
-    for option, own in changes.items():
-        for name in own.keys() & load().roles.keys() - case.roles:
-            step = f"name one of its builds: {', '.join(sorted(case.roles))}"
-            raise PerfError(f"{case.id} does not run the build {name}", subject=f"{option} {name}", next_step=step)
-    for own in changes.values():
-        link_of(case, own)
-        tuning_of(_divided(own)[1], of_ranks=isinstance(case, TrainingCase))
-    if all(LINK in own for own in changes.values()):
-        step = "change it in one of them: the other one has the link of jobs.toml"
-        raise PerfError("the link is changed for both", subject=f"{WITH} and {AGAINST}", next_step=step)
+def _refuse_own_network(case: CnnCase, arguments: Sequence[str]) -> None:
+    """Raise PerfError for a network that the user brought to the run with these options: its files may have changed."""
+    if any(argument.startswith(f"{OWN}{case.network}=") for argument in arguments):
+        step = "measure it with pytest, which explains cases that changed"
+        raise PerfError("a network of your own cannot be explained by its name", subject=case.id, next_step=step)
+
+
+def ranks_per_host_of(case: Case, arguments: Sequence[str]) -> int | None:
+    """Return the number of ranks per host of a training case that was stored with these options; None without one."""
+    matches = [RANKS.fullmatch(argument) for argument in arguments] if isinstance(case, TrainingCase) else []
+    return next((int(match[1]) for match in matches if match), None)
 
 
 def _source(options: Sequence[str]) -> str:
@@ -191,22 +192,17 @@ def _changed(
     subject_with: Callable[[Mapping[str, str]], tuple[Subject, Resources]], subject: Subject, own: Mapping[str, str]
 ) -> Arm:
     """Return the arm of this checkout with changes."""
-    planned, tuned = _divided(own)
+    planned, tuned = divided(own)
     changed = subject_with(planned)[0] if planned else subject
     return with_changes(changed.arm, tuned)
-
-
-def _divided(own: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the changes that decide what is planned, then those of a stack."""
-    planned = {name: value for name, value in own.items() if name == LINK or name in load().roles}
-    return planned, {name: value for name, value in own.items() if name not in planned}
 
 
 def _case_in(path: Path, name: str) -> StoredCase:
     """Return a case of the run in a file. Raises PerfError when the file cannot be used or lacks it."""
     run = read_run(path)
     if name not in run.cases:
-        step = "name one of its cases: " + ", ".join(sorted(run.cases)[:5])
+        known = ", ".join(sorted(run.cases)[:5])
+        step = f"name one of its cases: {known}" if known else "name another run: this one has no case"
         raise PerfError(f"does not contain the case {name}", subject=str(path), next_step=step)
     machine_class = read_machine().machine_class
     if run.perf.machine_class != machine_class:
@@ -230,7 +226,6 @@ def _resources(
     the number of ranks per host, at least as many as the case has on this one; None for the usual number.
     """
     overrides = {name: value for name, value in changes.items() if name != LINK}
-    parse_overrides([f"{role}={value}" for role, value in overrides.items()])
     topology = read_topology()
     numactl = find_numactl(topology)
     needed = max(ranks_per_host(topology, ranks), ranks_on_host(case))

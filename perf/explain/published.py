@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from perf.builds import Build, provision
 from perf.builds.data import load
 from perf.cnn.family import CnnCase, table2
+from perf.dist.family import TrainingCase
 from perf.errors import PerfError
 from perf.explain.substitutions import Row
 from perf.judge.speedup import estimate_speedup, observe
@@ -61,7 +62,8 @@ class Setting(NamedTuple):
 
 def published_speedup(case: Case) -> float:
     """Return the announcement's speedup of a case. Raises PerfError when it has none."""
-    published = case.family.published(case)
+    # That of training is an efficiency.
+    published = None if isinstance(case, TrainingCase) else case.family.published(case)
     if published is None:
         known = [other.id for other in published_cases(case)][:5]
         step = f"name one of {', '.join(known)}" if known else "name a case of its tables 2 and 3 (baselines/published)"

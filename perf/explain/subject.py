@@ -1,11 +1,11 @@
 """What is explained: a case by its name, planned as a session plans it, on the stacks of stored runs."""
 
-from collections.abc import Mapping, Sequence
+import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from perf.builds import Build, build_with_content, may_be_replayed
+from perf.builds import Build, build_with_content
 from perf.cnn.artifacts.prepare import CalibrationMode
 from perf.cnn.family import CnnFamily
 from perf.dist.family import EMULATED_RANKS, DistFamily, TrainingCase
@@ -20,11 +20,10 @@ from perf.profile.outcomes import arm_of
 from perf.rnn.family import RnnFamily
 from perf.stack import Stack, differences
 
-# Rates for which tc's bucket of jobs.toml is neither empty nor useless.
-SLOWEST_GBIT_PER_S, FASTEST_GBIT_PER_S = 0.01, 1000.0
 # How hard jobs that are explained are measured, as in an ordinary session.
 TIER = "quick"
-THREADS, LINK = "threads", "link"
+# More digits than any size in the name of a case has: no machine has as many bytes.
+NO_SIZE = re.compile(r"\d{10}")
 
 
 @dataclass(frozen=True)
@@ -66,10 +65,11 @@ def case_named(name: str, *, pretrained: bool = False, calibration: CalibrationM
     Raises PerfError for any other name.
     """
     families = (CnnFamily(pretrained=pretrained, calibration=calibration), RnnFamily(), DistFamily(TIER))
-    for family in families:
-        case = family.case_named(name)
-        if case is not None:
-            return case
+    if NO_SIZE.search(name) is None:
+        for family in families:
+            case = family.case_named(name)
+            if case is not None:
+                return case
     step = "name a case as pytest shows it, such as resnet18_v1-b1-mkl-fp32 or train-resnet18_v1-b1-mkl-r2"
     raise PerfError("there is no such case", subject=name, next_step=step)
 
@@ -140,70 +140,8 @@ def as_baseline(arm: Arm) -> Arm:
     return replace(arm, variant=replace(arm.variant, name=arm.variant.name + OF_BASELINE))
 
 
-def tuning_of(changes: Mapping[str, str], *, of_ranks: bool) -> tuple[Placement | None, dict[str, str]]:
-    """Return the placement with a changed number of `threads`, None without one, and changed environment variables that
-    tune MXNet or its libraries. The threads of ranks (`of_ranks`) cannot be changed.
-
-    Raises PerfError for any other name, and for threads for which there is no room.
-    """
-    placement, variables = None, {}
-    for name, value in changes.items():
-        if name == THREADS and not of_ranks:
-            topology = read_topology()
-            wanted = int(value) if value.isdecimal() else 0
-            (placement,) = place_instances(topology, instances=1, threads=wanted, numactl=find_numactl(topology))
-        elif may_be_replayed(name, value):
-            variables[name] = value
-        else:
-            step = "name a build, threads, or a variable of MXNet, OpenMP or a library, such as MXNET_USE_MKLDNN_RNN=0"
-            raise PerfError("is not a change that can be made", subject=f"{name}={value}", next_step=step)
-    return placement, variables
-
-
-def with_changes(arm: Arm, changes: Mapping[str, str]) -> Arm:
-    """Return an arm with other threads or variables. Raises PerfError as `tuning_of` does."""
-    placement, variables = tuning_of(changes, of_ranks=arm.start is not None)
-    build = replace(arm.variant.build, variables={**arm.variant.build.variables, **variables})
-    return replace(arm, variant=replace(arm.variant, build=build), placement=placement or arm.placement)
-
-
 def ranks_on_host(case: Case) -> int:
     """Return how many ranks of a training case one host must have room for; 0 for any other case."""
     if not isinstance(case, TrainingCase):
         return 0
     return case.ranks if case.place == "host" else EMULATED_RANKS[-1]
-
-
-def link_of(case: Case, changes: Mapping[str, str]) -> float | None:
-    """Return the changed rate of the link between emulated hosts, in 10^9 bits a second; None when it is not changed.
-
-    Raises PerfError for a case without such hosts, and for a rate that is not a positive number.
-    """
-    if LINK not in changes:
-        return None
-    value, subject = changes[LINK], f"{LINK}={changes[LINK]}"
-    if not isinstance(case, TrainingCase) or case.place != "emulated":
-        step = "explain a training case on emulated hosts, such as train-resnet18_v1-b8-mkl-2hosts-r2"
-        raise PerfError(f"{case.id} has no link between emulated hosts", subject=subject, next_step=step)
-    with suppress(ValueError):
-        if SLOWEST_GBIT_PER_S <= float(value) <= FASTEST_GBIT_PER_S:
-            return float(value)
-    step = f"write a rate in Gbit/s from {SLOWEST_GBIT_PER_S:g} to {FASTEST_GBIT_PER_S:g}, such as {LINK}=1"
-    raise PerfError("is no rate of a link", subject=subject, next_step=step)
-
-
-def parse_changes(options: Sequence[str], label: str) -> dict[str, str]:
-    """Return changes such as "threads=1", by name. `label` is the option that they come from. Raises PerfError for a
-    value without `=`, and for a name that comes twice.
-    """
-    changes: dict[str, str] = {}
-    for option in options:
-        name, separator, value = (part.strip() for part in option.partition("="))
-        if not separator or not name or not value:
-            step = "write NAME=VALUE, such as threads=1 or mkl=mxnet-mkl==1.4.1"
-            raise PerfError("no change is named", subject=f"{label} {option}", next_step=step)
-        if name in changes:
-            step = f"choose one of {name}={changes[name]} and {name}={value}"
-            raise PerfError(f"{name} is changed twice", subject=f"{label} {option}", next_step=step)
-        changes[name] = value
-    return changes

@@ -28,6 +28,7 @@ class StepProfiler:
 
     def __init__(self, arm: Arm, resources: Resources) -> None:
         self.group = _start(arm, resources)
+        self._extra_work = arm.variant.extra_work
         self._turns: list[StepTimes] = []
 
     def ready(self) -> None:
@@ -40,14 +41,17 @@ class StepProfiler:
 
     def times(self) -> Times:
         """Return the times of all turns."""
-        return times_of(self._turns, self.group.ranks)
+        return times_of(self._turns, self.group.ranks, self._extra_work)
 
 
-def times_of(turns: Sequence[StepTimes], ranks: int) -> Times:
+def times_of(turns: Sequence[StepTimes], ranks: int, extra_work: float = 0.0) -> Times:
     """Return the times of a job of this number of `ranks` in some turns: forward, backward and update one after the
     other, mean over ranks; on several ranks, too, by how much the slowest of them takes longer without communication,
     and a step with communication than one without. Each kind of step counts by its own fastest quarter, so noise can
     make a small difference negative.
+
+    extra_work: work that was injected after each step on purpose, as a fraction of the step. It makes any difference of
+    two steps larger by the same fraction: that belongs to the overhead, as all of it does.
     """
     whole, slowest, alone, overhead = (
         mean_ms(fastest(list(chain.from_iterable(kind)), float))
@@ -56,7 +60,9 @@ def times_of(turns: Sequence[StepTimes], ranks: int) -> Times:
     parts = fastest([parts for turn in turns for parts in turn.parts_ns], sum)
     of_parts = dict(zip(COMPUTING, map(mean_ms, zip(*parts, strict=True)), strict=True))
     if ranks > 1:
-        of_parts |= {WAITING: slowest - alone, ALLREDUCE: whole - slowest}
+        together = {WAITING: (slowest - alone) / (1 + extra_work), ALLREDUCE: (whole - slowest) / (1 + extra_work)}
+        overhead += extra_work * sum(together.values())
+        of_parts |= together
     return Times(whole, overhead, of_parts)
 
 

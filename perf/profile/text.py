@@ -44,7 +44,7 @@ def headline(explanation: Explanation) -> str:
         return f"A {unit} takes {explanation.pass_ms:.3f} ms; {accounted} of it."
     change = f"{explanation.then_pass_ms:.3f} -> {explanation.pass_ms:.3f} ms, {_change_text(explanation.change)}"
     if not explanation.culprits:
-        return f"A {unit} takes {change}: no significant change, and nothing runs in another way; {accounted} of it."
+        return f"A {unit} takes {change}: {_without_culprits(explanation, explanation.change)}; {accounted} of it."
     verb = "accounts" if explanation.culprits == 1 else "account"
     named = sum(layer.change.ms for layer in explanation.layers[: explanation.culprits] if layer.change)
     return (
@@ -102,6 +102,20 @@ def cost_line(explanation: Explanation) -> str:
     return (
         f"Explained in {explanation.elapsed_s:.0f} s, with {sets} of fresh workers. No verdict comes from these passes."
     )
+
+
+def _without_culprits(explanation: Explanation, change: TimeChange) -> str:
+    """Return what is known of a change that no layer accounts for."""
+    layer = LAYER[explanation.unit]
+    restructured = sum(bool(each.facts) for each in explanation.layers)
+    significant = "a significant change" if change.certain_ms else "no significant change"
+    if restructured:
+        verb = "runs" if restructured == 1 else "run"
+        ways = f"{counted(restructured, layer)} {verb} in another way"
+        return f"{significant}; {ways}, but no {layer} that does changed in this direction"
+    if change.certain_ms:
+        return f"{significant}, but nothing runs in another way, and no {layer} changed significantly in this direction"
+    return f"{significant}, and nothing runs in another way"
 
 
 def _named(layer: LayerTime) -> str:

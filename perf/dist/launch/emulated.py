@@ -161,8 +161,6 @@ def _variables() -> dict[str, str]:
         "I_MPI_HYDRA_BOOTSTRAP_EXEC": str(ENTER),
         "I_MPI_FABRICS": "shm:ofi",
         "FI_PROVIDER": "tcp",
-        # Longer than elsewhere: both ends of every request take time on the very cores that compute.
-        "HOROVOD_CYCLE_TIME": "50",
         "OMPI_MCA_plm_rsh_agent": str(ENTER),
         "OMPI_MCA_btl": "self,vader,tcp",
     }

@@ -15,7 +15,8 @@ import pytest
 from perf.builds import Build, process_environment, provision
 from perf.cache import cache_folder
 from perf.errors import PerfError
-from perf.explain.subject import Subject, with_changes, with_stack
+from perf.explain.changes import with_changes
+from perf.explain.subject import Subject, with_stack
 from perf.files import ROOT
 from perf.machine import read_topology, this_cpu_has
 from perf.measure.family import Resources

@@ -26,6 +26,7 @@ def test_a_case_of_the_announcement_has_its_figure(name: str, published: float) 
         ("resnet34_v1-b1-mkl-fp32", "tables 2 and 3"),
         ("lstm-512-512-l4-n2-t50-mkl-fp32", "lstm-512-512-l4-n1-t50-mkl-fp32"),
         ("gru-512-512-l4-n1-t50-mkl-fp32", "tables 2 and 3"),
+        ("train-resnet50_v1-b8-mkl-r2", "tables 2 and 3"),
     ],
 )
 def test_a_case_that_the_announcement_lacks_is_refused_with_what_it_has(name: str, step: str) -> None:

@@ -50,9 +50,12 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
         file = tmp_path / "pyproject.toml"
         file.write_text(f"[{table}]\n{settings}")
         config = get_config()
-        add_options(config._parser, Options)
-        config.parse(["-c", str(file), "--strict-config", *arguments, str(tmp_path)])
-        return read_options(config)
+        try:
+            add_options(config._parser, Options)
+            config.parse(["-c", str(file), "--strict-config", *arguments, str(tmp_path)])
+            return read_options(config)
+        finally:
+            config._ensure_unconfigure()  # closes the files in which pytest would capture output
 
     return read
 

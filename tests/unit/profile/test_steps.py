@@ -1,5 +1,7 @@
 """The times of training steps: each kind by its fastest quarter, and what differs between kinds."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +44,29 @@ def test_the_parts_of_a_step_sum_up_to_it(allreduce_ms: float, waiting_ms: float
     assert times.operators_ms[WAITING] == pytest.approx(waiting_ms)
     assert times.operators_ms["backward"] == pytest.approx(backward_ms)
     assert sum(times.operators_ms.values()) + times.overhead_ms == pytest.approx(times.pass_ms)
+
+
+@given(durations, durations, st.floats(0.0, 9.0))
+def test_injected_work_is_part_of_the_overhead_only(allreduce_ms: float, waiting_ms: float, extra: float) -> None:
+    """Work is injected after a step for a fraction of it, with or without communication."""
+    plain = turn(allreduce_ms, waiting_ms)
+
+    def scaled(times_ns: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple((1 + extra) * ns for ns in times_ns)
+
+    overhead_ns = tuple(
+        (1 + extra) * ns + extra * sum(parts) for ns, parts in zip(plain.overhead_ns, plain.parts_ns, strict=True)
+    )
+    longer = replace(
+        plain,
+        whole_ns=scaled(plain.whole_ns),
+        slowest_ns=scaled(plain.slowest_ns),
+        alone_ns=scaled(plain.alone_ns),
+        overhead_ns=overhead_ns,
+    )
+    then, now = times_of([plain], 2), times_of([longer], 2, extra)
+    assert now.operators_ms == pytest.approx(then.operators_ms)
+    assert now.overhead_ms - then.overhead_ms == pytest.approx(extra * then.pass_ms)
 
 
 def test_one_rank_neither_exchanges_nor_waits() -> None:

@@ -35,9 +35,19 @@ def test_without_a_baseline_the_longest_layers_are_named() -> None:
 
 
 def test_noise_is_called_so() -> None:
-    noise = msgspec.structs.replace(CHANGED, culprits=0)
+    noise = msgspec.structs.replace(CHANGED, culprits=0, layers=(POOL,), change=TimeChange(0.2, -0.2, 0.6))
     assert explanation_lines(noise) == ["no layer accounts for the change"]
-    assert "no significant change" in headline(noise)
+    assert "ms: no significant change, and nothing runs in another way; " in headline(noise)
+
+
+def test_a_significant_change_is_not_called_noise_where_no_layer_accounts_for_it() -> None:
+    spread = msgspec.structs.replace(CHANGED, culprits=0, layers=(POOL,))
+    assert "a significant change, but nothing runs in another way, and no layer changed" in headline(spread)
+
+
+def test_what_runs_in_another_way_is_not_denied_where_it_accounts_for_nothing() -> None:
+    opposite = msgspec.structs.replace(CHANGED, culprits=0, change=TimeChange(-0.1, -0.3, 0.1))
+    assert "no significant change; 1 layer runs in another way, but no layer that does changed" in headline(opposite)
 
 
 def test_the_headline_says_what_is_accounted_for() -> None:
