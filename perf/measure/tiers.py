@@ -24,7 +24,7 @@ class Effort:
     min_blocks: Annotated[int, Meta(description="fewest blocks of an invocation; each variant has a slot in a block")]
     max_blocks: Annotated[int, Meta(description="most blocks of an invocation")]
     slot_s: Annotated[float, Meta(description="shortest slot, in seconds")]
-    slot_passes: Annotated[int, Meta(description="fewest passes of a slot")]
+    slot_passes: Annotated[int, Meta(description="fewest passes of a slot; of several instances at least two")]
     warm_up_s: Annotated[float, Meta(description="shortest warm-up of a process, in seconds")]
     precision: Annotated[
         float, Meta(description="half the relative width of a speedup's interval at which measuring stops")

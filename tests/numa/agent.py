@@ -15,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-POLL_S = 0.1
+# Each look takes milliseconds there, which other processes need.
+POLL_S = 0.3
 
 
 def main(folder: Path) -> None:

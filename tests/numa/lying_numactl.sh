@@ -18,7 +18,8 @@ while [[ ${1:-} == --* ]]; do
     shift
 done
 if [[ $kind == migrate ]]; then
-    # The right policy and the right CPUs, but the pages are moved away again and again. exec keeps the process id.
-    (while kill -0 $$; do sleep 1; migratepages $$ "$value" $((1 - value)); done) </dev/null >/dev/null 2>&1 &
+    # The right policy and the right CPUs, but the pages are moved away again and again. exec keeps the process id. A
+    # process that has ended runs no program, even if its parent waits for this loop before it asks how it ended.
+    (while readlink "/proc/$$/exe"; do sleep 1; migratepages $$ "$value" $((1 - value)); done) </dev/null >/dev/null 2>&1 &
 fi
 exec /usr/bin/numactl "${options[@]}" "$@"

@@ -5,14 +5,14 @@ It comes after the other tests, and keeps the guest busy for minutes.
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from tests.numa.conftest import NETWORK
+from tests.numa.conftest import NETWORK, Builds
 from tests.numa.guest import Guest
 from tests.numa.inside import machine, real, runs
-from tests.numa.lies import LIES, LIES_TO_RANKS, NODE_CPUS, RANKS, SPOILS, check
+from tests.numa.lies import LIES, LIES_TO_MXNET, LIES_TO_RANKS, NODE_CPUS, RANKS, SPOILS, check
 from tests.support.session import check_sum_and_mean, slots_of
 
 pytestmark = pytest.mark.slow
@@ -26,73 +26,79 @@ WORKLOADS = (f"{NETWORK}-b1", "lstm-16-16-l2-n2-t5")
 NETWORKS = ("perf/cnn/test_inference.py", "perf/rnn/test_inference.py")
 # Calibrating INT8 takes minutes there.
 MEASURED = (*NETWORKS, "--perf-batch=1", "-k", "not int8")
+MACHINE_TESTS = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *machine.TESTS)
 
-
-Measured = Callable[[], dict[str, Any]]
 Problems = dict[str, list[str]]
 Ranks = list[list[tuple[int, str, list[str]]]]
 
 
-@pytest.fixture(scope="module")
-def networks(guest: Guest) -> Measured:
-    """What waits for the session that measures networks. It has begun, and goes on while other calls run: it keeps one
-    or two of the four CPUs busy for longer than all of them.
+class Begun(NamedTuple):
+    """What waits for the calls that take minutes. All have begun: each by itself leaves CPUs of the guest unused.
+
+    networks: the session that measures networks.
+    without_numactl: the same where numactl is not installed.
+    machine: the tests that look at the machine.
+    problems: problems by lie and spoil; all workers start together.
+    ranks: of each rank, its node, its CPUs and its problems, job by job.
     """
-    return guest.start(runs.measure, options=MEASURED, timeout_s=HANG_S)
+
+    networks: Callable[[], dict[str, Any]]
+    without_numactl: Callable[[], dict[str, Any]]
+    machine: Callable[[], dict[str, Any]]
+    problems: Callable[[], Problems]
+    ranks: Callable[[], Ranks]
 
 
 @pytest.fixture(scope="module")
-def problems(guest: Guest, networks: Measured) -> Problems:  # noqa: ARG001 - begun before
-    """Problems by lie and spoil; all workers start together."""
-    return guest.call(real.proofs, lies=list(LIES), spoils=list(SPOILS), timeout_s=HANG_S)
+def begun(guest: Guest, builds: Builds) -> Begun:
+    return Begun(
+        guest.start(runs.measure, options=MEASURED, timeout_s=HANG_S),
+        guest.start(runs.without_numactl, options=NETWORKS[1:], timeout_s=HANG_S),
+        guest.start(machine.run, command=MACHINE_TESTS, timeout_s=HANG_S),
+        guest.start(real.proofs, build=builds["native"], lies=LIES_TO_MXNET, spoils=list(SPOILS), timeout_s=HANG_S),
+        guest.start(real.of_ranks, build=builds["mkl-dist"], jobs=RANKS, timeout_s=HANG_S),
+    )
 
 
-@pytest.fixture(scope="module")
-def ranks(guest: Guest, networks: Measured) -> Ranks:  # noqa: ARG001 - begun before
-    """Of each rank: its node, its CPUs and its problems, job by job."""
-    return guest.call(real.of_ranks, jobs=RANKS, timeout_s=HANG_S)
-
-
-@pytest.mark.parametrize("kind", LIES)
-def test_a_numactl_that_lies_to_a_worker_is_found_out(problems: Problems, kind: str) -> None:
-    node = list(LIES).index(kind) % 2
-    check(problems[kind], LIES[kind], f"instance {node}: ", node, NODE_CPUS[node], NODE_CPUS[1 - node])
+@pytest.mark.parametrize("kind", LIES_TO_MXNET)
+def test_a_numactl_that_lies_to_a_worker_is_found_out(begun: Begun, kind: str) -> None:
+    node = LIES_TO_MXNET.index(kind) % 2
+    check(begun.problems()[kind], LIES[kind], f"instance {node}: ", node, NODE_CPUS[node], NODE_CPUS[1 - node])
 
 
 @pytest.mark.parametrize("what", SPOILS)
-def test_what_happens_to_a_worker_after_its_launch_is_found(problems: Problems, what: str) -> None:
-    check(problems[what], [SPOILS[what]], "instance 1: ", 1, NODE_CPUS[1], NODE_CPUS[0])
+def test_what_happens_to_a_worker_after_its_launch_is_found(begun: Begun, what: str) -> None:
+    check(begun.problems()[what], [SPOILS[what]], "instance 1: ", 1, NODE_CPUS[1], NODE_CPUS[0])
 
 
 @pytest.mark.parametrize("job", range(len(RANKS)))
-def test_lies_to_ranks_are_found_out(ranks: Ranks, job: int) -> None:
+def test_lies_to_ranks_are_found_out(begun: Begun, job: int) -> None:
     """One job has as many ranks as cores, each under its own kind of numactl."""
-    for rank, (kind, (node, cpus, observed)) in enumerate(zip(RANKS[job], ranks[job], strict=True)):
+    for rank, (kind, (node, cpus, observed)) in enumerate(zip(RANKS[job], begun.ranks()[job], strict=True)):
         swapped = cpus.translate(str.maketrans("0123", "2301"))
         who = f"rank {rank} on this host: instance {rank}: "
         check(observed, LIES_TO_RANKS[kind], who, node, cpus, swapped)
 
 
-def test_a_session_without_numactl_says_what_to_install(guest: Guest) -> None:
-    finished = guest.call(runs.without_numactl, options=NETWORKS[1:], timeout_s=HANG_S)
+def test_a_session_without_numactl_says_what_to_install(begun: Begun) -> None:
+    finished = begun.without_numactl()
     assert finished["code"] not in {0, 1}, finished["output"]
     assert "pinning: 2 NUMA nodes need memory binding, but numactl is not installed" in finished["output"]
     assert "next: apt-get install numactl" in finished["output"]
     assert "Traceback" not in finished["output"]
 
 
-def test_the_tests_that_look_at_the_machine_pass(guest: Guest) -> None:
+def test_the_tests_that_look_at_the_machine_pass(begun: Begun) -> None:
     """None of them takes one node for granted, and those of machines are all run."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", "2", *machine.TESTS]
-    finished = guest.call(machine.run, command=command, timeout_s=HANG_S)
+    finished = begun.machine()
     assert finished["code"] == 0, finished["output"]
     skipped = [line for line in finished["output"].splitlines() if line.startswith("SKIPPED")]
     assert not [line for line in skipped if machine.MACHINES in line]
 
 
-def test_a_convolutional_and_a_recurrent_network_are_measured_on_both_nodes(networks: Measured) -> None:
+def test_a_convolutional_and_a_recurrent_network_are_measured_on_both_nodes(begun: Begun) -> None:
     """Sum and mean are computed again from the journal."""
-    measured = networks()
+    measured = begun.networks()
     assert measured["code"] == 0, measured["output"]
     slots = slots_of(measured["journal"])
     stored = {
@@ -106,6 +112,7 @@ def test_a_convolutional_and_a_recurrent_network_are_measured_on_both_nodes(netw
         check_sum_and_mean(case, slots[name])
 
 
-def test_a_worker_for_which_its_node_has_no_memory_is_an_error(guest: Guest, networks: Measured) -> None:
-    networks()  # when no other call needs memory there any more
-    assert guest.call(real.full_node, timeout_s=HANG_S) == "the worker was ended by SIGKILL"
+def test_a_worker_for_which_its_node_has_no_memory_is_an_error(guest: Guest, builds: Builds, begun: Begun) -> None:
+    for result in begun:
+        result()  # none of these calls needs memory there any more
+    assert guest.call(real.full_node, build=builds["native"], timeout_s=HANG_S) == "the worker was ended by SIGKILL"

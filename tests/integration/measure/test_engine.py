@@ -195,6 +195,24 @@ def test_two_instances_run_together_on_cpus_of_their_own(plan: Plan[Any], scratc
     assert not any(psutil.pid_exists(pid) for pid in group.pids)
 
 
+def test_slots_of_one_pass_have_a_pass_of_each_instance(plan: Plan[Any], scratch: Path) -> None:
+    """As those of large networks are. Two instances do not start and end their passes at the same moment."""
+    topology = read_topology()
+    if topology.physical_cores < 2:
+        pytest.skip("two instances need two cores")
+    placements = place_instances(topology, instances=2, threads=1, numactl=find_numactl(topology))
+    effort = dataclasses.replace(SMOKE, slot_s=0.0, slot_passes=1)
+    group = WorkerGroup(plan.variants[0], placements, scratch, timeout_s=60)
+    try:
+        group.load()
+        group.bind(plan.workloads[0])
+        group.warm_up(effort)
+        slots = [group.run(effort) for _ in range(100)]
+    finally:
+        group.close()
+    assert all(all(slot.instances_ns) for slot in slots)
+
+
 def test_a_worker_that_runs_elsewhere_than_placed_is_refused(
     plan: Plan[Any], placements: tuple[Placement, ...], scratch: Path
 ) -> None:

@@ -2,15 +2,14 @@
 
 import dataclasses
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
 import msgspec
 
-from perf.builds import Build, provision
-from perf.cache import cache_folder
+from perf.builds import Build
 from perf.dist.launch.job import Cluster, Job, RankPlacement
 from perf.dist.launch.running import run_job
 from perf.dist.rank_group import misplaced
@@ -49,18 +48,22 @@ class RealWorker:
         self._instance.close()
 
 
-def proofs(lies: Sequence[str], spoils: Sequence[str]) -> dict[str, list[str]]:
+def proofs(build: Mapping[str, Any], lies: Sequence[str], spoils: Sequence[str]) -> dict[str, list[str]]:
     """Return what the proofs find under lies and spoils."""
-    build = provision("native", override=None, cache=cache_folder(None), say=print)
-    return of_lies_and_spoils(lambda placement: RealWorker(build, placement), lies, spoils)
+    probed = _probed(build)
+    return of_lies_and_spoils(lambda placement: RealWorker(probed, placement), lies, spoils)
 
 
-def of_ranks(jobs: Sequence[Sequence[str]]) -> list[list[tuple[int, str, list[str]]]]:
+def of_ranks(build: Mapping[str, Any], jobs: Sequence[Sequence[str]]) -> list[list[tuple[int, str, list[str]]]]:
     """Run allreduce jobs, one after the other, with a rank under each of a job's kinds of numactl; return each rank's
     node, CPUs and problems, job by job.
     """
-    build = provision("mkl-dist", override=None, cache=cache_folder(None), say=print)
-    return [_of_ranks(build, kinds) for kinds in jobs]
+    return [_of_ranks(_probed(build), kinds) for kinds in jobs]
+
+
+def _probed(build: Mapping[str, Any]) -> Build:
+    """Return a build that the host has probed: importing MXNet once more takes half a minute here."""
+    return msgspec.convert(build, Build, dec_hook=lambda kind, value: kind(value))
 
 
 def _of_ranks(build: Build, kinds: Sequence[str]) -> list[tuple[int, str, list[str]]]:
@@ -89,9 +92,8 @@ def _of_ranks(build: Build, kinds: Sequence[str]) -> list[tuple[int, str, list[s
     ]
 
 
-def full_node() -> str:
+def full_node(build: Mapping[str, Any]) -> str:
     """Fill node 1, start instance 1, and return how that ends."""
-    build = provision("native", override=None, cache=cache_folder(None), say=print)
     Path("/proc/self/oom_score_adj").write_text("-1000")
     folder = Path("/run/full")
     folder.mkdir()
@@ -103,7 +105,7 @@ def full_node() -> str:
         placement = place_instances(read_topology(), numactl=numactl(HONEST))[SPOILED]
         # Only this worker may be the victim.
         prefix = ("choom", "--adjust", "1000", "--", *placement.prefix)
-        worker = RealWorker(build, dataclasses.replace(placement, prefix=prefix))
+        worker = RealWorker(_probed(build), dataclasses.replace(placement, prefix=prefix))
         try:
             worker.wait_until_ready()
         except WorkerError as error:
