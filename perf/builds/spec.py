@@ -149,7 +149,7 @@ def _overridden(name: str, role: Role, requirement: str) -> BuildSpec:
         key = _key(role, [remote.name, remote.sha256, *_determining(rest)])  # that of the same file on the disk
         return BuildSpec(name, role, requirement, rest, remote.sha256, key, besides=rest, remote=remote)
     if not requirement.endswith(".whl"):
-        if not distribution(requirement) or "/" in requirement:
+        if not distribution(requirement) or "/" in requirement or not requirement.isprintable():
             step = f"write for example {OPTION} {name}={own} or {OPTION} {name}=./some.whl"
             raise PerfError(
                 f"{requirement!r} is neither a requirement nor a .whl file", subject=f"build {name}", next_step=step
