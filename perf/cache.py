@@ -16,6 +16,8 @@ from perf.errors import PerfError
 
 VARIABLE = "MXNET_PERF_CACHE"
 OPTION = "--perf-cache"
+# What to do about a cache that cannot be used.
+CHOOSE = f"choose another folder with {OPTION} FOLDER or the variable {VARIABLE}"
 # How long to wait for a lock: longer than any single step of the session that holds it may take.
 LOCK_WAIT_S = 60 * 60.0
 # What a file system without flock answers. Where the kernel has none (ENOSYS), filelock uses files instead.
@@ -25,10 +27,15 @@ NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP})
 def cache_folder(option: str | None) -> Path:
     """Return the cache folder: the option's, else MXNET_PERF_CACHE's, else the user's. It is created when missing.
 
-    Raises PerfError when it cannot be written to.
+    Raises PerfError when it cannot be written to, or the user has no home folder.
     """
     chosen = option or os.environ.get(VARIABLE)
-    folder = Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("mxnet-perf")
+    try:
+        folder = Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("mxnet-perf")
+    except RuntimeError as error:  # ~USER without such a user
+        raise PerfError(f"cannot be used: {error}", subject=chosen, next_step=CHOOSE) from error
+    if not chosen and not folder.is_absolute():
+        raise PerfError("this user has no home folder to keep a cache in", subject="the cache", next_step=CHOOSE)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -39,11 +46,10 @@ def cache_folder(option: str | None) -> Path:
 
 def unusable(folder: Path, error: OSError) -> PerfError:
     """Return the error for a cache that cannot be used: read-only, full, without locks, or not a folder."""
-    other = f"choose another folder with {OPTION} FOLDER or the variable {VARIABLE}"
     if error.errno in NO_LOCKS:
         what = f"the file system of the cache cannot lock files (flock): {error.strerror}"
-        return PerfError(what, subject=str(folder), next_step=other)
-    step = f"free some space there, or {other}"
+        return PerfError(what, subject=str(folder), next_step=CHOOSE)
+    step = f"free some space there, or {CHOOSE}"
     return PerfError(f"the cache cannot be written to: {error.strerror or error}", subject=str(folder), next_step=step)
 
 

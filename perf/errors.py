@@ -5,14 +5,15 @@ class PerfError(Exception):
     """An error that a user can understand and fix, shown as a message and never as a traceback.
 
     `what` says what happened, `subject` names the case, build or file that it happened to, and `next_step` is a command
-    to run or a thing to change.
+    to run or a thing to change. A line break in the name of a file starts no line of the message.
     """
 
     def __init__(self, what: str, *, subject: str | None = None, next_step: str | None = None) -> None:
         self.what = what
         self.subject = subject
         self.next_step = next_step
-        lines = [f"{subject}: {what}" if subject else what]
+        name = " ".join(subject.splitlines()) if subject else None
+        lines = [f"{name}: {what}" if name else what]
         if next_step:
             lines.append(f"next: {next_step}")
         super().__init__("\n".join(lines))

@@ -6,7 +6,6 @@ import shutil
 import tarfile
 import time
 import urllib.request
-import zipfile
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -16,10 +15,9 @@ import msgspec
 from perf.builds.data import Compiled, load, locked_source
 from perf.builds.mpi import Mpi
 from perf.builds.process import run
-from perf.builds.trust import UNPACKING_ERRORS
 from perf.cache import locked, remove, remove_leftovers, unfinished
 from perf.errors import PerfError, UnavailableError
-from perf.files import put_in_place
+from perf.files import put_in_place, read_bytes, read_text, write_whole
 from perf.wording import counted
 
 # Compiling Horovod takes 48 s on two quiet cores; a busy machine may need many times as long.
@@ -64,6 +62,8 @@ def compiled_wheel(name: str, folder: Path, mpi: Mpi, cache: Path, subject: str,
         cached = next((shelf / entry).glob("*.whl"), None)
         if cached is not None and is_intact(cached):
             return cached
+        if cached is not None:
+            say(f"{subject}: the compiled wheel of {name} is not used, since it was changed or has no sha256")
         remove(shelf / entry)
         say(f"{subject}: compiling {name}")
         started = time.monotonic()
@@ -72,6 +72,7 @@ def compiled_wheel(name: str, folder: Path, mpi: Mpi, cache: Path, subject: str,
             source = _source(url, sha256, work / "source", subject)
             _patch(source, compiled, subject)
             _compile(source, work / "wheel", folder, mpi, compiled, subject)
+            record_digest(next((work / "wheel").glob("*.whl")))
             put_in_place(work / "wheel", shelf / entry)
         finally:
             remove(work)
@@ -108,13 +109,21 @@ def _version(program: str) -> str:
     return run(command, environment=os.environ, timeout_s=VERSION_TIMEOUT_S, subject=program).stdout.partition("\n")[0]
 
 
+def record_digest(wheel: Path) -> None:
+    """Write the sha256 of a compiled wheel beside it. Raises OSError when that is not possible."""
+    write_whole(_digest_file(wheel), hashlib.sha256(wheel.read_bytes()).hexdigest().encode())
+
+
 def is_intact(wheel: Path) -> bool:
-    """Return whether a wheel can be unpacked: every file in it has its checksum."""
+    """Return whether a wheel has the content that was compiled, by the sha256 that was written beside it then."""
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            return archive.testzip() is None
-    except UNPACKING_ERRORS:
+        return read_text(_digest_file(wheel)) == hashlib.sha256(read_bytes(wheel)).hexdigest()
+    except PerfError:
         return False
+
+
+def _digest_file(wheel: Path) -> Path:
+    return wheel.with_name(f"{wheel.name}.sha256")
 
 
 def _source(url: str, sha256: str, folder: Path, subject: str) -> Path:

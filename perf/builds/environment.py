@@ -12,6 +12,7 @@ from perf.builds.compiled import check_programs, compiled_label, compiled_wheel
 from perf.builds.data import load
 from perf.builds.facts import BuildFacts, Probed, check, probe
 from perf.builds.install import install, overridden_pins, run_pip
+from perf.builds.integrity import changed_files, record_files
 from perf.builds.mpi import Mpi, read_mpi
 from perf.builds.process import worker_variables
 from perf.builds.releases import SHOWN as RELEASES
@@ -202,7 +203,7 @@ def build_with_content(
     for marker_file in sorted(builds.glob(f"{role}-{'[0-9a-f]' * 12}/{MARKER}")):  # not those of mkl-dist for mkl
         with suppress(PerfError):
             marker = read_json(marker_file, Marker)
-            if marker.facts.content_sha256 == content:
+            if marker.facts.content_sha256 == content and changed_files(marker_file.parent) is None:
                 spec = spec_for(role, None, mpi)
                 if marker.requirement != spec.requirement:
                     spec = replace(spec, requirement=marker.requirement, installs=(marker.requirement,))
@@ -231,15 +232,17 @@ def _reuse(builds: Path, spec: BuildSpec, say: Say) -> Build | None:
     folder = builds / spec.folder
     if not folder.exists():
         return None
-    try:
-        marker = read_json(folder / MARKER, Marker)
-        probed = probe(folder, spec)
-        broken = marker.facts.differences(probed.facts)
-    except PerfError as error:
-        broken = error.what.splitlines()[-1].strip()
-    else:
-        if not broken:
-            return _build(folder, spec, probed)
+    broken = changed_files(folder)
+    if broken is None:
+        try:
+            marker = read_json(folder / MARKER, Marker)
+            probed = probe(folder, spec)
+            broken = marker.facts.differences(probed.facts)
+        except PerfError as error:
+            broken = error.what.splitlines()[-1].strip()
+        else:
+            if not broken:
+                return _build(folder, spec, probed)
     say(f"{spec.subject}: rebuilding, because the cached environment is broken: {broken}")
     # Renamed first: a partly removed environment must never look like a finished one.
     remove(folder.rename(unfinished(builds, spec.folder)))
@@ -262,6 +265,7 @@ def _make(builds: Path, spec: BuildSpec, say: Say) -> Build:
         probed = probe(folder, spec)
         check(probed.facts, spec)
         write_whole(folder / MARKER, msgspec.json.encode(Marker(spec.requirement, spec.wheel_sha256, probed.facts)))
+        record_files(folder)
         put_in_place(folder, builds / spec.folder)
     except BaseException:  # KeyboardInterrupt too
         remove(folder)

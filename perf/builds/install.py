@@ -1,12 +1,13 @@
 """Installing what a build needs, with uv; and what its failures mean."""
 
 import re
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from perf.builds.data import distribution, group_requirements, load
+from perf.builds.data import distribution, group_entries, group_requirements, load
 from perf.builds.process import Finished, run_uv
 from perf.builds.releases import instead, load_releases
 from perf.builds.spec import OPTION, BuildSpec, group_options
@@ -34,11 +35,15 @@ def install(folder: Path, spec: BuildSpec, say: Say) -> None:
     target = ("--python", str(folder / "bin" / "python"))
     if not spec.locked and spec.content is None:
         _uv(spec, "venv", "--python", python, str(folder))
-        # All other packages are those of the lock, whatever the wheel's pins are.
-        overrides = folder / "overrides.txt"
-        overrides.write_text("\n".join([_locked_packages(spec), *spec.besides, *load_releases().overrides]))
+        # All other packages are those of the lock, whatever the wheel's pins are: their versions override the pins, and
+        # uv verifies the hashes of constraints.
+        overrides, constraints = folder / "overrides.txt", folder / "constraints.txt"
+        versions = _locked_packages(spec, spec.besides, "--no-hashes")
+        overrides.write_text("\n".join([versions, *spec.besides, *load_releases().overrides]))
+        constraints.write_text(_locked_packages(spec, _other_versions(spec)))
         with downloaded(spec.remote, folder / "wheel", say) as wheels:
-            run_pip(spec, *target, "--override", str(overrides), *wheels, *spec.installs)
+            more = ("--override", str(overrides), "--constraint", str(constraints))
+            run_pip(spec, *target, *more, *wheels, *spec.installs)
         return
     sync = ["sync", "--frozen", "--python", python, "--project", str(ROOT)]
     sync += group_options(spec.role, mpi=spec.mpi is None)
@@ -55,11 +60,23 @@ def install(folder: Path, spec: BuildSpec, say: Say) -> None:
             raise PerfError(message, subject=spec.subject, next_step="compare with a run whose wheel is available")
 
 
-def _locked_packages(spec: BuildSpec) -> str:
-    """Return the versions in uv.lock of all packages of a role's group that the spec does not name."""
-    named = [distribution(own) for own in (group_requirements(spec.role.group)[0], *spec.besides)]
-    listing = ["--no-hashes", "--no-header", "--no-annotate", *(f"--no-emit-package={name}" for name in named)]
-    return _uv(spec, "export", "--frozen", *group_options(spec.role, mpi=False), *listing)
+def _locked_packages(spec: BuildSpec, left_out: Iterable[str], *options: str) -> str:
+    """Return the versions in uv.lock, with hashes, of all packages of a role's groups but MXNet and those that the
+    requirements `left_out` name. `options` are uv's.
+    """
+    named = [distribution(own) for own in (group_requirements(spec.role.group)[0], *left_out)]
+    listing = ["--no-header", "--no-annotate", *options, *(f"--no-emit-package={name}" for name in named)]
+    return _uv(spec, "export", "--frozen", *group_options(spec.role, mpi=spec.mpi is None), *listing)
+
+
+def _other_versions(spec: BuildSpec) -> list[str]:
+    """Return the requirements of a spec that name a version that uv.lock does not have, such as GluonCV's for an older
+    release of MXNet.
+    """
+    locked = set(group_requirements(spec.role.group)[1])
+    if spec.role.compiles is not None:
+        locked |= set(group_entries(load().compiled[spec.role.compiles].mpi))
+    return [own for own in spec.besides if "==" in own and own not in locked]
 
 
 def run_pip(spec: BuildSpec, *arguments: str) -> None:

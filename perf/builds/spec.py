@@ -149,7 +149,7 @@ def _overridden(name: str, role: Role, requirement: str) -> BuildSpec:
         key = _key(role, [remote.name, remote.sha256, *_determining(rest)])  # that of the same file on the disk
         return BuildSpec(name, role, requirement, rest, remote.sha256, key, besides=rest, remote=remote)
     if not requirement.endswith(".whl"):
-        if not distribution(requirement) or "/" in requirement:
+        if not distribution(requirement) or "/" in requirement or not requirement.isprintable():
             step = f"write for example {OPTION} {name}={own} or {OPTION} {name}=./some.whl"
             raise PerfError(
                 f"{requirement!r} is neither a requirement nor a .whl file", subject=f"build {name}", next_step=step
@@ -158,12 +158,14 @@ def _overridden(name: str, role: Role, requirement: str) -> BuildSpec:
         rest = with_gluoncv_for(requirement, rest)
         key = _key(role, [requirement, *_determining(rest)])
         return BuildSpec(name, role, requirement, (requirement, *rest), None, key, besides=rest)
-    wheel = Path(requirement).expanduser().resolve()
+    wheel = Path(requirement)
     try:
+        wheel = wheel.expanduser().resolve()
         with wheel.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        message = f"the wheel cannot be read: {error.strerror} ({wheel})"
+    except (OSError, RuntimeError) as error:  # RuntimeError: ~USER without such a user
+        reason = error.strerror if isinstance(error, OSError) else error
+        message = f"the wheel cannot be read: {reason} ({wheel})"
         raise PerfError(message, subject=f"{OPTION} {name}={requirement}", next_step="check the path") from error
     if set("#?") & set(str(wheel)):
         message = f"uv cannot install a wheel from a path with # or ? ({wheel})"

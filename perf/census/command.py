@@ -1,7 +1,6 @@
 """What `mxperf census` does: examine one network after the other, and write the tables."""
 
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from perf.cnn.symbols.networks import UserNetwork, check_user_networks
 from perf.errors import PerfError
 from perf.files import ROOT, write_whole
 from perf.machine import TURN_S, alone_on_machine, find_numactl, place_instances, read_machine, read_topology
+from perf.machine.scratch import scratch_folder
 from perf.measure.family import Resources
 from perf.plugin.values import SYMBOL
 
@@ -117,13 +117,13 @@ def examine_all(
             work.mkdir()
         except OSError as error:
             raise unwritable(work, error) from error
-        with tempfile.TemporaryDirectory() as scratch, alone_on_machine(wait=True, say=say):
+        with scratch_folder() as scratch, alone_on_machine(wait=True, say=say):
             resources = Resources(
                 build=builds.__getitem__,
                 placements=placements,
                 cores=read_machine().physical_cores,
                 cache=work,
-                scratch=Path(scratch),
+                scratch=scratch,
                 timeout_s=TIMEOUT_S,
                 say=say,
             )

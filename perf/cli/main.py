@@ -9,7 +9,7 @@ import typer
 from perf.cli.reference import GROUPS, PURPOSES, SUBCOMMANDS
 from perf.errors import PerfError
 from perf.files import disk_problem
-from perf.report.console import printable
+from perf.report.console import plain_text
 
 # The exit code for what the user can fix; pytest's is the same.
 USAGE_ERROR = 4
@@ -38,11 +38,11 @@ def main() -> None:
     try:
         app()
     except PerfError as error:
-        print(printable(str(error)), file=sys.stderr)
+        print(plain_text(str(error)), file=sys.stderr)
         sys.exit(USAGE_ERROR)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not look like a verdict
         if isinstance(error, OSError) and (problem := disk_problem(error)):
-            print(printable(str(problem)), file=sys.stderr)
+            print(plain_text(str(problem)), file=sys.stderr)
             sys.exit(USAGE_ERROR)
         traceback.print_exc()
         sys.exit(DEFECT)

@@ -1,7 +1,6 @@
 """Explaining a case: its stacks from this checkout or from stored runs, profiled while nothing is timed."""
 
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,7 +26,8 @@ from perf.machine import (
     read_machine,
     read_topology,
 )
-from perf.machine.termination import end_in_order
+from perf.machine.scratch import scratch_folder
+from perf.machine.termination import Ending, end_in_order
 from perf.measure.engine import Show
 from perf.measure.family import Case, Resources
 from perf.measure.tiers import effort_of
@@ -150,7 +150,7 @@ def _alone(say: Callable[[str], None]) -> Iterator[None]:
     hosts are removed.
     """
     with ExitStack() as stack:
-        stack.callback(end_in_order())
+        stack.callback(end_in_order(Ending()))
         stack.enter_context(alone_on_machine(wait=True, say=say))
         yield
 
@@ -236,13 +236,13 @@ def _resources(
         reused = cached_build(role, override=override, cache=cache, say=say)
         return reused or provision(role, override=override, cache=cache, say=say)
 
-    with tempfile.TemporaryDirectory(prefix="mxnet-perf-") as scratch:
+    with scratch_folder() as scratch:
         yield Resources(
             build=build,
             placements=place_instances(topology, numactl=numactl),
             cores=read_machine(topology=topology).physical_cores,
             cache=cache,
-            scratch=Path(scratch),
+            scratch=scratch,
             timeout_s=TIMEOUT_S,
             say=say,
             rank_placements=place_instances(topology, instances=ranks_per_host(topology, needed), numactl=numactl),

@@ -1,6 +1,5 @@
 """Measure a ladder: trace its cells, and measure them in the suite's own engine."""
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from perf.ladder.programs import prepared_workloads
 from perf.ladder.setup import Place, conditions_of, effort_for, installed
 from perf.ladder.traces import Traces, traced
 from perf.machine import alone_on_machine
+from perf.machine.scratch import scratch_folder
 from perf.measure.engine import Conditions, measure
 from perf.measure.family import Resources
 from perf.measure.journal import Journal, NotResumableError
@@ -66,7 +66,7 @@ def climbed(climb: Climb, folder: Path, cache: Path, progress: ProgressLine) -> 
     effort_for(climb.tier, climb.minutes, len(climb.rungs) * len(climb.names))
     ledger = Ledger()
     placements = climb.place.placements
-    with _journal(folder, climb) as journal, tempfile.TemporaryDirectory(prefix="mxnet-perf-") as scratch:
+    with _journal(folder, climb) as journal, scratch_folder() as scratch:
         with ledger.stage("installing"):
             builds, zoo = installed(climb.rungs, cache, progress.say)
         resources = Resources(
@@ -74,7 +74,7 @@ def climbed(climb: Climb, folder: Path, cache: Path, progress: ProgressLine) -> 
             placements=placements,
             cores=climb.place.machine.physical_cores,
             cache=cache,
-            scratch=Path(scratch),
+            scratch=scratch,
             timeout_s=TIMEOUT_S,
             say=progress.say,
         )
@@ -89,7 +89,7 @@ def climbed(climb: Climb, folder: Path, cache: Path, progress: ProgressLine) -> 
                 placements=placements,
                 effort=effort,
                 timeout_s=TIMEOUT_S,
-                scratch=Path(scratch),
+                scratch=scratch,
                 journal=journal,
             )
             plans = [cell.plan for cell in cells if cell.plan is not None]

@@ -47,15 +47,15 @@ def alone_on_machine(
     deadline_s = time.monotonic() + most_s
     said = False
     while (held := _hold(name)) is None:
-        holder = _holder(name)
+        # The holder is asked only when it is shown: nobody accepts its connections, and their number is limited.
         if not wait or time.monotonic() > deadline_s:
             raise PerfError(
-                f"another session is measuring: {holder}",
+                f"another session is measuring: {_holder(name)}",
                 subject="this machine",
                 next_step="wait until it ends; --perf-when-busy=wait does so",
             )
         if not said:
-            say(f"waiting for another session that is measuring on this machine: {holder}")
+            say(f"waiting for another session that is measuring on this machine: {_holder(name)}")
             said = True
         time.sleep(POLL_S)
     with held:

@@ -23,11 +23,16 @@ TERMINALS = ("/dev/pts/", "/dev/tty", "/dev/console")
 
 class Ending:
     """The handler of signals that ask to end: the first raises KeyboardInterrupt, which pytest answers by ending in
-    order; those of the next `ENDING_S` are ignored, so that a second Ctrl-C cannot stop the cleaning up.
+    order; those of the next `ENDING_S` are ignored, so that a second Ctrl-C cannot stop the cleaning up. So are those
+    that come in the `ENDING_S` after `begin`: the session ends anyway, and must store its run first.
     """
 
     def __init__(self) -> None:
         self._since_s: float | None = None
+
+    def begin(self) -> None:
+        """Take note that the session has begun to end."""
+        self._since_s = time.monotonic()
 
     def __call__(self, number: int, _: FrameType | None) -> None:
         """Handle a signal. Raises KeyboardInterrupt."""
@@ -36,18 +41,17 @@ class Ending:
         now_s = time.monotonic()
         if self._since_s is not None and now_s < self._since_s + ENDING_S:
             return
-        self._since_s = now_s
+        self.begin()
         raise KeyboardInterrupt(f"{signal.Signals(number).name} asked the session to end")
 
 
-def end_in_order() -> Callable[[], None]:
-    """Let signals end the session in order, and return what restores the handlers before. Signals that whoever started
-    the session ignores, as nohup does, stay ignored. Outside the main thread, where Python sets no handlers, nothing is
+def end_in_order(handler: Ending) -> Callable[[], None]:
+    """Let `handler` answer signals, and return what restores the handlers before. Signals that whoever started the
+    session ignores, as nohup does, stay ignored. Outside the main thread, where Python sets no handlers, nothing is
     changed.
     """
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
-    handler = Ending()
     before: dict[signal.Signals, Any] = {number: signal.getsignal(number) for number in SIGNALS}
     replaced = {number: old for number, old in before.items() if old not in {signal.SIG_IGN, None}}
     for number in replaced:

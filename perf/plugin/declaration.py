@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from perf.errors import PerfError
-from perf.plugin.values import NOT_UTF8, Kind, is_utf8, printable
+from perf.plugin.values import NOT_UTF8, Kind, expanded, is_utf8, printable
 
 # Characters of a wrong value that a message quotes: enough to recognise it.
 QUOTED = 60
@@ -204,13 +204,14 @@ def _parsed(kind: Kind, text: str, label: str, folder: Path) -> Any:
         raise pytest.UsageError(f"{_quoted(label, text)}: {NOT_UTF8}")
     try:
         return kind.parse(_path(kind, text, folder) if kind.is_path else text)
-    except ValueError as error:
-        raise pytest.UsageError(f"{_quoted(label, text)}: {error}") from error
+    except (ValueError, OSError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise pytest.UsageError(f"{_quoted(label, text)}: {reason}") from error
 
 
 def _quoted(label: str, text: str) -> str:
     """How a message names what a user wrote."""
-    return label + printable(text[:QUOTED]) + "..." * (len(text) > QUOTED)
+    return label + " ".join(printable(text[:QUOTED]).splitlines()) + "..." * (len(text) > QUOTED)
 
 
 def _spelled(value: Any) -> str:
@@ -221,4 +222,4 @@ def _spelled(value: Any) -> str:
 def _path(kind: Kind, text: str, folder: Path) -> str:
     if not text:  # a Path would take it for the current folder
         raise ValueError(f"write {kind.expected}")
-    return str(folder / Path(text).expanduser())
+    return str(folder / expanded(text))

@@ -1,7 +1,7 @@
 """The fixtures that measured tests use."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import pytest
@@ -18,6 +18,7 @@ from perf.plugin.session import SESSION, PerfSession
 from perf.plugin.setup import SETUP, Setup
 from perf.plugin.terminal import CHECKS, reproduction
 from perf.profile.text import BY, explanation_lines
+from perf.report.console import plain_text
 from perf.report.verdicts import verdict_lines
 from perf.runs.record import passes_of
 from perf.runs.verdict import Verdict, fails
@@ -84,10 +85,10 @@ def answered(request: pytest.FixtureRequest) -> Callable[[CheckResult], None]:
         request.config.stash[CHECKS].append(result)
         if result.problem:
             alone = f"alone: {reproduction(request.config, request.node.nodeid)}"
-            pytest.fail(f"{result.check}, {result.subject}: {result.problem}\n{alone}", pytrace=False)
+            _fail(f"{result.check}, {result.subject}: {result.problem}\n{alone}")
         options = request.config.stash[OPTIONS]
         if result.verdict == "not judged" and options.strict and not options.store_answers:
-            pytest.fail(f"{result.check}, {result.subject}, was not judged: {result.observed}", pytrace=False)
+            _fail(f"{result.check}, {result.subject}, was not judged: {result.observed}")
 
     return report
 
@@ -124,8 +125,7 @@ def record(
             perf_session.refuse(case, f"not run: {error.what}")
             raise not_run(request.config, error) from None
         except PerfError as error:
-            # From None: otherwise pytest prints the message twice, as the cause and as its consequence.
-            raise pytest.fail.Exception(str(error), pytrace=False) from None
+            _fail(str(error))
         command = reproduction(request.config, request.node.nodeid)
         if outcome.failure is not None:
             if outcome.check.problem and outcome.check.of_cpu:
@@ -134,7 +134,7 @@ def record(
                 raise not_run(request.config, UnavailableError(what, subject=case.id, next_step=OTHER_CPU)) from None
             if outcome.check.problem:
                 perf_session.refuse(case, f"wrong answers: {outcome.check.problem.what}")
-            pytest.fail(_failure_text(outcome.case, outcome.failure, command), pytrace=False)
+            _fail(_failure_text(outcome.case, outcome.failure, command))
         # Requested only now: pytest-benchmark warns about a fixture that a failed test never used.
         benchmark = request.getfixturevalue("benchmark")
         case_record, verdict = perf_session.judged(outcome)
@@ -142,7 +142,7 @@ def record(
         benchmark.extra_info.update(msgspec.to_builtins(case_record))
         clock.replay(benchmark, passes_of(outcome))
         if case.variant != case_record.reference and case_record.ratio is None:
-            pytest.fail(f"{case.id} has no speedup: {case_record.reference} failed", pytrace=False)
+            _fail(f"{case.id} has no speedup: {case_record.reference} failed")
         _fail_as_judged(outcome, verdict, perf_session, request.node.nodeid, command)
 
     return hand_over
@@ -155,14 +155,19 @@ def _fail_as_judged(outcome: Outcome, verdict: Verdict | None, session: PerfSess
     options = session.setup.options
     if outcome.check.unjudged and options.strict:
         reason = f"{outcome.case.id}: its answers were not judged: {outcome.check.unjudged}"
-        pytest.fail(f"{reason}\nalone: {command}", pytrace=False)
+        _fail(f"{reason}\nalone: {command}")
     judged_here = not options.advisory and options.shard is None
     if verdict is not None and judged_here and fails(verdict.kind, strict=options.strict):
         session.contested.add(item)
         lines = verdict_lines(verdict, session.judge, command)
         if explanation := session.explanations.get(outcome.case.id):
             lines[-1:-1] = [f"  {BY[explanation.unit]}: {line}" for line in explanation_lines(explanation)]
-        pytest.fail("\n".join(lines), pytrace=False)
+        _fail("\n".join(lines))
+
+
+def _fail(text: str) -> NoReturn:
+    # From None: otherwise pytest prints the message of an error twice, as the cause and as its consequence.
+    raise pytest.fail.Exception(plain_text(text), pytrace=False) from None
 
 
 def _failure_text(case: Case, failure: Failure, command: str) -> str:

@@ -1,7 +1,7 @@
 """The hooks that set a session up, let it measure, note how each item ended, and store the run."""
 
-import shutil
-import tempfile
+import signal
+import sys
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +13,8 @@ import pytest
 from perf.errors import PerfError, UnavailableError, WorkerError
 from perf.files import disk_problem
 from perf.machine import alone_on_machine, read_machine
-from perf.machine.termination import end_in_order
+from perf.machine.scratch import scratch_folder
+from perf.machine.termination import Ending, end_in_order
 from perf.plugin.collection import (
     ACCURACY,
     CASES,
@@ -34,7 +35,11 @@ from perf.plugin.setup import SETUP, set_up
 from perf.plugin.storage import STORAGE, STORED, StorageOutcome, document_of, store_run, take_over
 from perf.plugin.terminal import CHECKS, UNWRITTEN, failure_reason, header_lines, session_console, uncaptured
 from perf.profile.outcomes import EXPLAINED, explain_outcomes
+from perf.report.console import plain_text
 from perf.report.progress import ProgressLine
+
+# What signals that ask the session to end are answered by.
+ENDING = pytest.StashKey[Ending]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -56,6 +61,20 @@ def pytest_configure(config: pytest.Config) -> None:
         check_folders(config)
     config.stash[OPTIONS] = options
     config.stash[STORAGE] = take_over(config, options)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main() -> Generator[None, object, object]:
+    """Let a usage error show names without what controls a terminal or a workflow, and let a late signal, which comes
+    while the session is storing its run, end it without a traceback.
+    """
+    try:
+        return (yield)
+    except pytest.UsageError as error:
+        raise pytest.UsageError(*(plain_text(str(line)) for line in error.args)) from error
+    except KeyboardInterrupt as error:
+        print(f"{str(error) or signal.SIGINT.name}: not all of this session may be stored and shown", file=sys.stderr)
+        return pytest.ExitCode.INTERRUPTED
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
@@ -85,9 +104,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if not roles or config.option.collectonly or hasattr(config, "workerinput"):
         return
     progress = ProgressLine(session_console(config), options.progress_s)
-    config.add_cleanup(end_in_order())
-    scratch = temporary_folder()
-    config.add_cleanup(lambda: shutil.rmtree(scratch, ignore_errors=True))
+    config.stash[ENDING] = Ending()
+    config.add_cleanup(end_in_order(config.stash[ENDING]))
+    scratch = temporary_folder(config)
     checks = sum(item.get_closest_marker(ACCURACY) is not None for item in session.items)
     try:
         hold_machine(config, progress)
@@ -127,12 +146,17 @@ def explain_changes(config: pytest.Config) -> None:
             )
 
 
-def temporary_folder() -> Path:
-    """Make a folder for the session's temporary files. Raises UsageError when there is no place for it."""
+def temporary_folder(config: pytest.Config) -> Path:
+    """Make a folder for the temporary files of the session, which removes it at its end. Raises UsageError when there
+    is no place for it.
+    """
+    made = ExitStack()
     try:
-        return Path(tempfile.mkdtemp(prefix="mxnet-perf-"))
+        folder = made.enter_context(scratch_folder())
     except OSError as error:
         raise pytest.UsageError(str(disk_problem(error) or error)) from error
+    config.add_cleanup(made.close)
+    return folder
 
 
 def hold_machine(config: pytest.Config, progress: ProgressLine) -> None:
@@ -163,14 +187,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
             message = f"{error.what}\n{error.last_lines}"
         elif isinstance(error, OSError):
             message = str(disk_problem(error) or error)
-        raise pytest.fail.Exception(message, pytrace=False) from None
+        raise pytest.fail.Exception(plain_text(message), pytrace=False) from None
 
 
 def not_run(config: pytest.Config, error: UnavailableError) -> BaseException:
     """Return what ends an item that cannot be run here: it is skipped, and fails where every case must be judged."""
     if config.stash[OPTIONS].strict:
-        return pytest.fail.Exception(f"not run: {error}", pytrace=False)
-    return pytest.skip.Exception(f"not run: {error}", _use_item_location=True)
+        return pytest.fail.Exception(plain_text(f"not run: {error}"), pytrace=False)
+    return pytest.skip.Exception(plain_text(f"not run: {error}"), _use_item_location=True)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -204,6 +228,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     config = session.config
     if SETUP not in config.stash:
         return (yield)
+    config.stash[ENDING].begin()
     result, problem = None, None
     try:
         result = yield

@@ -23,6 +23,7 @@ from perf.judge.judgement import VerdictKind
 from perf.machine import read_machine
 from perf.measure.family import Case
 from perf.measure.journal import LOCK
+from perf.plugin.declaration import QUOTED
 from perf.plugin.options import Options
 from perf.plugin.values import NOT_UTF8, is_utf8, printable
 from perf.published import published_classes
@@ -127,8 +128,10 @@ def take_over(config: pytest.Config, options: Options) -> Storage:
             "--perf-shard runs a part of a night: store the whole with mxperf merge, mxperf refresh"
         )
     compare = option.benchmark_compare
-    if isinstance(compare, str) and Path(compare).is_dir():
-        raise pytest.UsageError(f"--benchmark-compare took {compare} for a stored run: name folders before this option")
+    with suppress(OSError):  # a name that no folder can have
+        if isinstance(compare, str) and Path(compare).is_dir():
+            message = f"--benchmark-compare took {compare} for a stored run: name folders before this option"
+            raise pytest.UsageError(message)
     storage = Storage(
         folder=Path(option.benchmark_storage.removeprefix("file://")).absolute(),
         save=save,
@@ -176,13 +179,19 @@ def _chosen(folder: Path, spelled: str) -> Path:
     storage: Any = FileStorage(folder, None)  # type: ignore[no-untyped-call]
     try:
         matches = storage.query(spelled)
-    except ValueError as error:
-        raise pytest.UsageError(f"--benchmark-compare={spelled}: {error}") from error
+    except (ValueError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise pytest.UsageError(f"--benchmark-compare={_shortened(spelled)}: {reason}") from error
     if len(matches) == 1:
         return Path(matches[0])
     problem = f"matches {', '.join(path.name for path in matches)}" if matches else "matches no stored run"
     stored = ", ".join(path.name for path in storage.query("[0-9][0-9][0-9][0-9]_")) or "none"
-    raise pytest.UsageError(f"--benchmark-compare={spelled} {problem}; in {folder} there are: {stored}")
+    raise pytest.UsageError(f"--benchmark-compare={_shortened(spelled)} {problem}; in {folder} there are: {stored}")
+
+
+def _shortened(text: str) -> str:
+    """How a message quotes what a user wrote: on one line, and not all of a long text."""
+    return " ".join(text[:QUOTED].splitlines()) + "..." * (len(text) > QUOTED)
 
 
 def choose_judge(storage: Storage, context: RunContext, selected: Sequence[Case], tolerances: Tolerances) -> Judge:

@@ -29,7 +29,7 @@ from perf.plugin.storage import (
 from perf.published import published_scaling
 from perf.report.brief import Brief, print_brief
 from perf.report.charts import write_training_charts
-from perf.report.console import PlainConsole, in_workflow, on_one_line, printable, widened
+from perf.report.console import PlainConsole, in_workflow, on_one_line, plain_text, widened
 from perf.report.github.annotations import annotation_lines
 from perf.report.github.markdown import RunLabel, result_lines, write_markdown
 from perf.report.overview import Overview, SelectedCase, overview_of
@@ -125,7 +125,7 @@ def _write_summary(
     try:
         write_markdown(summary, path, f"Speedup over native, {tier} tier", result)
     except PerfError as error:
-        terminalreporter.line(printable(str(error)), red=True)
+        terminalreporter.line(plain_text(str(error)), red=True)
     else:
         terminalreporter.line(on_one_line(f"Summary written to {path}"))
 
@@ -151,7 +151,7 @@ def _write_report(terminalreporter: pytest.TerminalReporter, path: Path, overvie
         then = _baseline(config.stash[STORAGE], session)
         write_page(page_of(Compared.of(now, f"session {session.journal.folder.name}", then), judged), path)
     except PerfError as error:
-        terminalreporter.line(printable(str(error)), red=True)
+        terminalreporter.line(plain_text(str(error)), red=True)
     else:
         terminalreporter.line(on_one_line(f"Report written to {path}"))
 

@@ -66,6 +66,14 @@ def printable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
+def expanded(text: str) -> Path:
+    """Return a path with `~` and `~USER` replaced. Raises ValueError when there is no such folder."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{text.partition('/')[0]} is not the home folder of a user") from error
+
+
 def one_of(choices: Collection[str]) -> Kind:
     """Return the kind of a value that is one of these words."""
     expected = f"one of {', '.join(choices)}"
@@ -118,7 +126,7 @@ def _symbol(text: str) -> tuple[str, Path, Path, tuple[int, ...]]:
         raise ValueError(f"write {A_SYMBOL}")
     if len(sizes) != IMAGE_SIZES or not all(sizes):
         raise ValueError("write the shape of an image as CxHxW (channels, height, width), such as 3x224x224")
-    symbol, params = (Path(file).expanduser().resolve() for file in files)
+    symbol, params = (expanded(file).resolve() for file in files)
     return name.lower(), symbol, params, sizes
 
 

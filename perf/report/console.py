@@ -76,6 +76,14 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\n" else " " * cell_len(char) for char in text)
 
 
+def plain_text(text: str) -> str:
+    """Return a text of several lines that may hold names of files, for a console that is not ours: without what
+    `printable` takes away, and in a workflow without its commands.
+    """
+    plain = printable(text.expandtabs())
+    return COLONS.sub(_blank, plain.replace(BRACKET, "# [")) if in_workflow() else plain
+
+
 def _without_commands(segments: Iterable[Segment]) -> Iterator[Segment]:
     """Yield segments in which no line begins with a colon: a cell of a table can begin one."""
     at_start = True

@@ -28,6 +28,9 @@ NETWORKS = ("perf/cnn/test_inference.py", "perf/rnn/test_inference.py")
 MEASURED = (*NETWORKS, "--perf-batch=1", "-k", "not int8")
 MACHINE_TESTS = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *machine.TESTS)
 
+# The kernel's log, which names the cause, can be read there.
+ENDED = "the worker was ended by SIGKILL: memory ran out (dmesg)"
+
 Problems = dict[str, list[str]]
 Ranks = list[list[tuple[int, str, list[str]]]]
 
@@ -114,4 +117,4 @@ def test_a_convolutional_and_a_recurrent_network_are_measured_on_both_nodes(gues
 def test_a_worker_for_which_its_node_has_no_memory_is_an_error(guest: Guest, builds: Builds, begun: Begun) -> None:
     for result in begun:
         result()  # none of these needs memory there any more
-    assert guest.call(real.full_node, build=builds["native"], timeout_s=HANG_S) == "the worker was ended by SIGKILL"
+    assert guest.call(real.full_node, build=builds["native"], timeout_s=HANG_S) == ENDED

@@ -12,7 +12,7 @@ import pytest
 
 from perf import cache as room
 from perf.builds import provision
-from perf.cache import cache_folder, locked, remove_leftovers, unfinished, unusable
+from perf.cache import VARIABLE, cache_folder, locked, remove_leftovers, unfinished, unusable
 from perf.errors import PerfError
 from perf.files import ROOT
 from tests.conftest import SmallDisk
@@ -157,3 +157,32 @@ def test_a_cache_that_another_user_made_with_umask_077_is_refused(monkeypatch: p
         finally:
             os.seteuid(0)
     assert "choose another folder with --perf-cache FOLDER" in str(caught.value)
+
+
+HOMELESS = """
+import os, sys
+from perf.cache import cache_folder
+from perf.errors import PerfError
+
+os.setuid(12345)  # of no user, as some clusters start containers
+try:
+    cache_folder(None)
+except PerfError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may act as another user")
+def test_a_user_without_a_home_is_asked_for_a_folder() -> None:
+    variables = {name: value for name, value in os.environ.items() if name not in {"HOME", "XDG_CACHE_HOME", VARIABLE}}
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        command = [sys.executable, "-c", HOMELESS]
+        variables["PYTHONPATH"] = str(ROOT)
+        done = subprocess.run(command, cwd=name, env=variables, capture_output=True, text=True, check=False)
+        assert not list(Path(name).iterdir())
+    assert done.stdout == (
+        "the cache: this user has no home folder to keep a cache in\n"
+        "next: choose another folder with --perf-cache FOLDER or the variable MXNET_PERF_CACHE\n"
+    ), done.stderr

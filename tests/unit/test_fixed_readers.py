@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from perf.builds.compiled import is_intact
+from perf.builds.compiled import is_intact, record_digest
 from perf.cnn.checks.symbol import read_layers
 from perf.cnn.imagenet.records import MAGIC, count_images
 from perf.cnn.symbols.params_file import read_params
@@ -101,6 +101,7 @@ def test_a_compiled_wheel_with_damaged_data_is_not_intact(tmp_path: Path) -> Non
     path = tmp_path / "horovod.whl"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.py", "x = 1\n" * 200)
+    record_digest(path)
     assert is_intact(path)
     content = bytearray(path.read_bytes())
     content[34] ^= 0xFF  # the first byte of the compressed data, after the header of 30 bytes and the name

@@ -1,5 +1,6 @@
 """Networks, wheels, builds and images: binary files, their manifests, and the machine code of kernels."""
 
+import hashlib
 import io
 import json
 import zipfile
@@ -30,6 +31,7 @@ from tests.unit.cnn.symbols.made_networks import PARAMS, params_bytes, symbol_te
 
 SETTINGS = {"seed": 1}
 NETWORK = "resnet18_v1-0123456789ab"
+COMPILED = "horovod.whl"
 FILES = {"fp32.json": symbol_text().encode(), "fp32.params": params_bytes()}
 LOCK = b"""[[package]]
 name = "horovod"
@@ -61,9 +63,10 @@ def _deflated() -> bytes:
     return stream.getvalue()
 
 
-def _intact(_: Path, path: Path) -> bool:
-    """Whether a wheel is intact; a damaged one is compiled again."""
-    return is_intact(path)
+def _intact(folder: Path, _: Path) -> None:
+    """Check a compiled wheel; one with another content is compiled again."""
+    if not is_intact(folder / COMPILED):
+        raise PerfError("is not what was compiled", subject=COMPILED)
 
 
 def _archive(_: Path, path: Path) -> None:
@@ -124,6 +127,8 @@ INT8_SYMBOL = {
 def readers(scratch: Path) -> list[Reader]:
     """Return the readers of networks, wheels, builds and images; `scratch` is a folder to make contents in."""
     marker = msgspec.json.encode(Marker("mxnet==1.5.0", None, FACTS))
+    compiled = _deflated()
+    digest = hashlib.sha256(compiled).hexdigest().encode()
     images = _record(1, 37) + _record(3, 20) + _record(1, 4)
     texts = {MANIFEST: _manifest(FILES, scratch), "fp32.json": FILES["fp32.json"]}
     seeds = tuple(Seed(f"{NETWORK}/{name}", content, "json") for name, content in texts.items())
@@ -160,7 +165,8 @@ def readers(scratch: Path) -> list[Reader]:
         ),
         Reader(
             name="compiled wheel", modules=("perf.builds.compiled",),
-            seeds=(Seed("horovod.whl", _deflated(), "binary"),), read=_intact,
+            seeds=(Seed(COMPILED, compiled, "binary"), Seed(f"{COMPILED}.sha256", digest, "text")), read=_intact,
+            exact=True,
         ),
         Reader(
             name="candidate wheel", modules=("perf.runs.night.plan",),

@@ -60,7 +60,8 @@ def read_hosts(path: Path, ranks: int) -> tuple[Host, ...]:
     for number, whole in enumerate(text.splitlines(), start=1):
         line = whole.partition("#")[0].strip()
         for host in _hosts(line, number, ranks, subject) if line else ():
-            key = host.name.lower()  # names of hosts do not depend on case (RFC 4343)
+            # Names of hosts do not depend on case (RFC 4343), and a dot may end them (RFC 1034, 3.1).
+            key = host.name.lower().removesuffix(".")
             if key in hosts:
                 before = hosts[key][1]
                 lines = f"line {number}" if before == number else f"lines {before} and {number}"

@@ -89,6 +89,23 @@ def test_a_damaged_build_is_rebuilt(native: Build, cache: Path, said: list[str],
     assert kept(cache) == [native.folder.name]
 
 
+def test_nothing_that_was_added_to_a_build_runs(native: Build, cache: Path, said: list[str], tmp_path: Path) -> None:
+    """Python runs .pth files at every start, the probe's too, and NumPy is none of MXNet's own files."""
+    packages, marker = native.library.parents[1], tmp_path / "it ran"
+    added = packages / "added.pth"
+    changed = packages / "numpy/version.py"
+    line = f"import pathlib; pathlib.Path({str(marker)!r}).touch()\n"
+    for path in (added, changed):
+        with path.open("a") as file:
+            file.write(line)
+        assert find(native.content_sha256, "./lost.whl", cache, said) is None
+        assert provision("native", override=None, cache=cache, say=said.append) == native
+        assert "the cached environment is broken: its files are not those that were installed" in said[0]
+        assert line not in (path.read_text() if path.exists() else "")
+        said.clear()
+    assert not marker.exists()
+
+
 def test_a_build_that_stays_broken_is_an_error_and_not_kept(
     empty_cache: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:

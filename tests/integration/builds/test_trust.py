@@ -112,3 +112,16 @@ def test_a_wheel_in_a_folder_with_an_odd_name_is_installed(tmp_path: Path) -> No
     path = wheel(folder / "mxnet-1.5.0-py3-none-any.whl", {"mxnet/__init__.py": "raise ImportError('made')\n"})
     with pytest.raises(PerfError, match="MXNet cannot be imported: ImportError: made"):
         provision("native", override=str(path), cache=tmp_path, say=print)
+
+
+def test_all_that_a_named_wheel_needs_has_the_hashes_of_the_lock(
+    empty_cache: Path, index: Path, marker: Path, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user named MXNet's wheel only."""
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    wheel(index / "numpy-1.23.5-py3-none-any.whl", {"numpy/__init__.py": marking(marker)})
+    made = wheel(tmp_path / "own" / NAME, HONEST)
+    with pytest.raises(PerfError, match=r"(?s)uv pip failed: .*(Hash mismatch for `numpy==1\.23\.5`|numpy.*hash)"):
+        provision("native", override=str(made), cache=empty_cache, say=said.append)
+    assert not marker.exists()
+    assert [path.suffix for path in (empty_cache / "builds").iterdir()] == [".lock"]

@@ -33,8 +33,6 @@ def in_namespace(*options: str, first: str = "true") -> tuple[str, ...]:
 
 def resumes(temporary: Path, *options: str) -> None:
     """What was measured before the fault is used again, and the session ends well."""
-    for scratch in temporary.glob("mxnet-perf-*"):
-        shutil.rmtree(scratch)  # what a kill leaves
     finished = run(temporary, *options, "--perf-resume")
     assert finished.code == 0, finished.output
     # Memory may last for some time after the limit is set, and so may the session.

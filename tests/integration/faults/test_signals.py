@@ -4,14 +4,18 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import filelock
+import psutil
 import pytest
 
 from perf.builds import provision
 from perf.cache import cache_folder, locked
+from perf.machine.termination import ENDING_S
 from tests.integration.plugin.test_trouble import heard
-from tests.support.session import RECURRENT, Session, cache_of, run
+from tests.support.session import RECURRENT, SMOKE, Session, cache_of, run
 
 __all__ = ["heard"]
 pytestmark = pytest.mark.alone
@@ -100,3 +104,80 @@ def test_two_sessions_never_measure_at_once(tmp_path: Path) -> None:
             assert first.finish().code == 0
             finished = second.finish()
     assert finished.code == 0, finished.output
+
+
+def wait_until_it_stores(session: Session, temporary: Path) -> None:
+    """Wait until a session has written its own run, before it stores it among the baselines."""
+    while not list(cache_of(temporary).glob("runs/*/run.json")):
+        assert session.process.poll() is None
+        time.sleep(0.01)
+
+
+@pytest.mark.usefixtures("heard")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_while_a_run_is_stored_loses_nothing(tmp_path: Path, name: str) -> None:
+    kept, page = tmp_path / "kept", tmp_path / "page.html"
+    kept.mkdir()
+    options = (f"--benchmark-storage=file://{kept}", "--benchmark-save=whole", f"--perf-report={page}")
+    with filelock.FileLock(kept / ".lock") as lock, Session(tmp_path, *RECURRENT, "-kmkl", *options) as session:
+        wait_until_it_stores(session, tmp_path)
+        session.process.send_signal(signal.Signals[name])
+        time.sleep(0.5)
+        lock.release()
+        finished = session.finish()
+    assert finished.code == 0, finished.output
+    assert "Traceback" not in finished.output
+    assert (kept / "0001_whole.json").exists()
+    assert page.read_text().rstrip().endswith("</html>")
+    assert not list(tmp_path.glob("mxnet-perf-*"))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("heard")
+def test_a_signal_ends_a_session_that_hangs_while_it_stores(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    options = (f"--benchmark-storage=file://{kept}", "--benchmark-save=whole")
+    with filelock.FileLock(kept / ".lock"), Session(tmp_path, *RECURRENT, "-kmkl", *options) as session:
+        wait_until_it_stores(session, tmp_path)
+        time.sleep(ENDING_S + 1)
+        session.process.send_signal(signal.SIGTERM)
+        output = ended_in_order(session, tmp_path)
+    assert "SIGTERM asked the session to end: not all of this session may be stored and shown" in output
+    assert not list(kept.glob("*.json"))
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """The processes that have something of a folder among their arguments and variables."""
+    processes = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if str(folder) in " ".join([*process.cmdline(), *process.environ().values()]):
+                processes.append(process)
+    return processes
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("heard")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("shelf", "options"), [("builds", MKL), ("networks", (*SMOKE, "-k", "b1 and mkl-fp32"))], ids=["build", "network"]
+)
+def test_a_signal_while_something_is_made_leaves_no_part_of_it(
+    tmp_path: Path, shelf: str, options: tuple[str, ...], name: str
+) -> None:
+    """It is asked to end while uv installs a build, or the `zoo` build prepares a network."""
+    made = tmp_path / "cache" / shelf
+    made.mkdir(parents=True)
+    with Session(tmp_path, *options) as session:
+        while not list(made.glob("*.tmp/*")):
+            assert session.process.poll() is None
+            time.sleep(0.005)
+        session.process.send_signal(signal.Signals[name])
+        finished = session.finish()
+        assert not processes_of(tmp_path)
+    assert finished.code == pytest.ExitCode.INTERRUPTED, finished.output
+    assert f"{name} asked the session to end" in finished.output
+    assert "Traceback" not in finished.output
+    assert [path for path in made.iterdir() if path.suffix != ".lock"] == []
+    assert not list(tmp_path.glob("mxnet-perf-*"))

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +53,6 @@ def resumed(tmp_path_factory: pytest.TempPathFactory, sound: Finished, store: Pa
             session.process.wait()
         (journal,) = cache_of(temporary).glob("runs/*/journal.jsonl")
         held.append(measured(journal))
-    for scratch in temporary.glob("mxnet-perf-*"):
-        shutil.rmtree(scratch)  # what a kill leaves
     finished = run(temporary, *options, "--perf-resume")
     held.append(measured(journal))
     return Resumed(finished, held, damaged)

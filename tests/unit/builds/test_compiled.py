@@ -10,11 +10,20 @@ import msgspec
 import pytest
 
 from perf.builds import compiled, provision
-from perf.builds.compiled import _key, _patch, _source, check_programs, compiled_label, is_intact
+from perf.builds.compiled import (
+    _key,
+    _patch,
+    _source,
+    check_programs,
+    compiled_label,
+    is_intact,
+    record_digest,
+)
 from perf.builds.data import Compiled, Patch, load, locked_source
 from perf.builds.mpi import Mpi
 from perf.builds.spec import spec_for
 from perf.errors import PerfError, UnavailableError
+from tests.support.wheels import wheel
 
 NAME = "horovod"
 
@@ -140,6 +149,13 @@ def test_an_override_keeps_the_requirements_of_horovod() -> None:
     assert not [name for name in installs if name.startswith("horovod")]
 
 
-def test_a_truncated_wheel_is_not_used(tmp_path: Path) -> None:
-    (tmp_path / "some.whl").write_bytes(b"PK")
-    assert not is_intact(tmp_path / "some.whl")
+def test_a_wheel_with_another_content_is_not_used(tmp_path: Path) -> None:
+    """It can be unpacked, whoever made it."""
+    path = wheel(tmp_path / "horovod-0.28.1-py3-none-any.whl", {"horovod/__init__.py": "x = 1\n"})
+    assert not is_intact(path), "its content is not known"
+    record_digest(path)
+    assert is_intact(path)
+    wheel(path, {"horovod/__init__.py": "x = 2\n"})
+    assert not is_intact(path)
+    path.unlink()
+    assert not is_intact(path)

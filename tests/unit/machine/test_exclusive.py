@@ -61,3 +61,15 @@ def test_waiting_has_a_limit(name: str, said: list[str]) -> None:
         alone_on_machine(wait=True, say=said.append, name=name, most_s=0).__enter__()
     with alone_on_machine(wait=False, say=said.append, name=name):
         pass
+
+
+def test_the_holder_is_shown_however_long_another_session_has_waited(
+    name: str, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exclusive, "POLL_S", 0.0)
+    holder = f"process {os.getpid()} of user {os.getuid()}"
+    with (
+        alone_on_machine(wait=True, say=said.append, name=name),
+        pytest.raises(PerfError, match=f"another session is measuring: {holder}"),
+    ):
+        alone_on_machine(wait=True, say=said.append, name=name, most_s=0.1).__enter__()

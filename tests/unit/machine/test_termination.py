@@ -16,7 +16,7 @@ from perf.machine.termination import Ending, end_in_order, leave_terminals
 def handled() -> Iterator[None]:
     """Signals are handled as in a session that nohup did not start."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    restore = end_in_order()
+    restore = end_in_order(Ending())
     yield
     restore()
     signal.signal(signal.SIGHUP, before)
@@ -43,11 +43,23 @@ def test_a_second_signal_does_not_interrupt_the_end_and_a_late_one_does(monkeypa
         ending(signal.SIGTERM, None)
 
 
+def test_signals_do_not_interrupt_a_session_that_is_ending_unless_it_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now_s[0])
+    ending = Ending()
+    ending.begin()
+    now_s[0] = termination.ENDING_S - 0.1
+    ending(signal.SIGTERM, None)
+    now_s[0] = termination.ENDING_S
+    with pytest.raises(KeyboardInterrupt):
+        ending(signal.SIGTERM, None)
+
+
 def test_ignored_signals_stay_ignored_and_handlers_are_restored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         old = signal.getsignal(signal.SIGTERM)
-        restore = end_in_order()
+        restore = end_in_order(Ending())
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         assert isinstance(signal.getsignal(signal.SIGTERM), Ending)
         restore()

@@ -1,5 +1,6 @@
 """What the suite refuses before anything is measured: exit code, reason, and what to do next."""
 
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -198,4 +199,46 @@ def test_a_report_that_cannot_be_written_costs_no_summary(tmp_path: Path, withou
 
 def test_without_a_place_for_temporary_files_nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/proc")
-    assert_refused(run_inline(tmp_path, *SMOKE), "[Errno 2] No such file or directory: '/proc/mxnet-perf-")
+    assert_refused(run_inline(tmp_path, *SMOKE), "[Errno 2] No such file or directory: '/proc/.mxnet-perf-session-")
+
+
+ODD = "a\n::error::b\u202ec\x1b[31m"
+NAMED = {
+    "hosts": (*TRAIN, f"--perf-hosts=/nowhere/{ODD}"),
+    "weights": (*SMOKE, f"--perf-weights={ODD}"),
+    "network": (*SMOKE, f"--perf-symbol=net={ODD}.json,{ODD}.params,3x8x8"),
+    "wheel": (*SMOKE, f"--perf-build=mkl=./{ODD}-1.5.0-py3-none-any.whl"),
+    "requirement": (*SMOKE, f"--perf-build=mkl={ODD}"),
+    "cache": (*SMOKE, f"--perf-cache=/proc/{ODD}"),
+    "stored run": (*SMOKE, f"--benchmark-compare={ODD}"),
+    "model": (*SMOKE, f"--perf-model={ODD}"),
+}
+
+
+@pytest.mark.parametrize("what", NAMED)
+def test_an_odd_name_is_refused_on_one_line_without_its_marks(tmp_path: Path, what: str) -> None:
+    """In a workflow, whose log takes a line that begins with colons for a command."""
+    finished = run_inline(tmp_path, *NAMED[what], workflow=True)
+    assert_refused(finished, "a ")
+    assert not re.search(r"^\s*::error::b|[\u202e\x1b]", finished.output, re.MULTILINE), finished.output
+
+
+LONG = "x" * 5000
+UNUSABLE = {
+    "--perf-cache=~nobody-here/cache": "~nobody-here/cache: ~nobody-here is not the home folder of a user",
+    "--perf-weights=~nobody-here": "--perf-weights=~nobody-here: ~nobody-here is not the home folder of a user",
+    "--perf-symbol=n=~nobody-here/a.json,b.params,3x8x8": "~nobody-here is not the home folder of a user",
+    "--perf-build=mkl=~nobody-here/a.whl": "the wheel cannot be read: Could not determine home directory",
+    f"--perf-weights={LONG}": "x...: File name too long",
+    f"--perf-mpi={LONG}": "x...: File name too long",
+    f"--perf-report={LONG}/page.html": "x...: File name too long",
+    f"--perf-imagenet-rec={LONG}": "this is not a file that can be read",
+    f"--perf-build=mkl={LONG}.whl": "the wheel cannot be read: File name too long",
+    f"--perf-cache={LONG}": "the cache cannot be written to: File name too long",
+    f"--benchmark-compare={LONG}": "x...",
+}
+
+
+@pytest.mark.parametrize("option", UNUSABLE, ids=lambda option: option[:40])
+def test_a_path_that_cannot_be_is_refused(tmp_path: Path, option: str) -> None:
+    assert_refused(run_inline(tmp_path, *SMOKE, option), UNUSABLE[option])

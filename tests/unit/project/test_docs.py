@@ -94,6 +94,19 @@ def test_the_glossary_names_classes_that_exist() -> None:
     assert [name for name in classes if f"class {name}" not in code] == []
 
 
+def test_the_page_on_reliability_names_tests_that_exist() -> None:
+    """Those without a folder `unit` or `numa` are integration tests, as the page says."""
+    text = (DOCS / "explanation" / "reliability.md").read_text()
+    named = re.findall(r"`(?:(unit|numa)/)?([\w/]+\.py)::(\w+)`", text)
+    assert len(named) > 80
+    missing = [
+        f"{name}::{test}"
+        for room, name, test in named
+        if f"def {test}(" not in (ROOT / "tests" / (room or "integration") / name).read_text()
+    ]
+    assert missing == []
+
+
 def test_a_dead_link_is_seen_and_code_is_none(tmp_path: Path) -> None:
     page, other = tmp_path / "page.md", tmp_path / "other.md"
     other.write_text("# Two words: `code`\n")

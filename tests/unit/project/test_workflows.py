@@ -150,6 +150,15 @@ def names_of(command: Callable[..., Any]) -> Iterator[str]:
         yield from (option.removeprefix("--") for option in parameter.opts)
 
 
+def test_what_a_fork_can_start_gets_no_secret_and_no_machine_of_ours() -> None:
+    for path in WORKFLOWS:
+        triggers = set(YAML(typ="safe").load(path)["on"])
+        assert triggers <= {"pull_request", "schedule", "workflow_dispatch"}, "may have secrets for a fork"
+        if "pull_request" in triggers:
+            assert "secrets" not in path.read_text()
+            assert {job["runs-on"] for job in jobs(path).values()} == {"ubuntu-latest"}
+
+
 def test_only_the_comment_may_write_to_a_pull_request_and_it_runs_reviewed_code() -> None:
     workflow = YAML(typ="safe").load(FOLDER / "pull-request.yml")
     assert workflow["permissions"] == {"contents": "read"}

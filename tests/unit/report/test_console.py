@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perf.cli import main
-from perf.report.console import CLOSED_PIPE, PlainConsole, emit, printable, say
+from perf.report.console import CLOSED_PIPE, PlainConsole, emit, plain_text, printable, say
 from perf.report.tables import TextTable, rendered
 
 RED = "\x1b[31m"
@@ -135,3 +135,11 @@ def test_a_name_that_looks_like_markup_is_shown_as_it_is(name: str, figures: boo
     with console.capture() as shown:
         console.print(rendered(TextTable(name, ["Layer", name], [[name, "1"]], figures=figures)))
     assert shown.get().count(name) == 3
+
+
+def test_a_text_of_several_lines_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    text = "a\n ::error::b\u202e\x1b[31m\n##[group]\tc"
+    assert plain_text(text) == "a\n ::error::b[31m\n##[group]       c"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert plain_text(text) == "a\n   error::b[31m\n# [group]       c"
