@@ -14,7 +14,7 @@ from perf.errors import PerfError
 from perf.files import read_text, write_whole
 from perf.worker.probe import sha256_of
 
-# The file, in an environment, with the sha256 of all others.
+# The file, in an environment, with the sha256 of all other files.
 DIGEST = "mxnet-perf.sha256"
 # Python adds bytecode when it first imports a module.
 BYTECODE = "__pycache__"

@@ -45,7 +45,7 @@ LIES_TO_RANKS = {
         THREADS.replace("{cpus}", "{node_cpus}"),
     ],
 }
-# Those that no rank is told: importing MXNet takes half a minute there. Workers without MXNet are told all of them.
+# Those that no rank meets: importing MXNet takes half a minute there. Workers without MXNet meet all of them.
 LIES_TO_MXNET = tuple(kind for kind in LIES if kind == "honest" or kind not in LIES_TO_RANKS)
 NODE_CPUS = ("0-1", "2-3")
 

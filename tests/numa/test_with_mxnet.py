@@ -36,7 +36,7 @@ Ranks = list[list[tuple[int, str, list[str]]]]
 
 
 class Begun(NamedTuple):
-    """What waits for calls that take minutes. All have begun: each by itself leaves CPUs of the guest unused.
+    """What waits for calls that take minutes. All have begun: each of them alone leaves CPUs of the guest unused.
 
     without_numactl: a session where numactl is not installed.
     machine: the tests that look at the machine.

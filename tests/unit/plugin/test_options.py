@@ -42,20 +42,17 @@ NOT_DEFAULT = {
 
 
 @pytest.fixture
-def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
+def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Read:
     """Reads the options of a command line, with settings below `[tool.pytest]`, or below another table."""
     monkeypatch.delenv("MXNET_PERF_CACHE", raising=False)
 
     def read(*arguments: str, settings: str = "", table: str = "tool.pytest") -> Options:
-        file = tmp_path / "pyproject.toml"
-        file.write_text(f"[{table}]\n{settings}")
+        (file := tmp_path / "pyproject.toml").write_text(f"[{table}]\n{settings}")
         config = get_config()
-        try:
-            add_options(config._parser, Options)
-            config.parse(["-c", str(file), "--strict-config", *arguments, str(tmp_path)])
-            return read_options(config)
-        finally:
-            config._ensure_unconfigure()  # closes the files in which pytest would capture output
+        request.addfinalizer(config._ensure_unconfigure)  # closes the files in which pytest would capture output
+        add_options(config._parser, Options)
+        config.parse(["-c", str(file), "--strict-config", *arguments, str(tmp_path)])
+        return read_options(config)
 
     return read
 
@@ -299,5 +296,5 @@ def test_combinations_that_work() -> None:
 
 
 def test_fields_that_are_no_options() -> None:
-    names = {name for name, _, _ in declared(Options)}
-    assert Options.__dataclass_fields__.keys() - names == {"markers", ON_COMMAND_LINE, LABELS}
+    fields = Options.__dataclass_fields__.keys() - {name for name, _, _ in declared(Options)}
+    assert fields == {"markers", ON_COMMAND_LINE, LABELS}

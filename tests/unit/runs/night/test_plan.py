@@ -146,16 +146,6 @@ def test_a_file_that_is_not_a_wheel_ends_the_night_at_once(
     assert not (tmp_path / "night").exists()
 
 
-def test_a_wheel_whose_name_has_lines_adds_no_argument(
-    tmp_path: Path, plan: Plan, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "candidate").mkdir()
-    (tmp_path / "candidate" / f"a\n--perf-advisory\n::stop-commands::x\n{NAME}").write_bytes(WHEEL)
-    assert plan("--wheels", "candidate", "--roles", "mkl") == 4
-    assert "its name has a line break\nnext: rename the file" in capsys.readouterr().err
-    assert not (tmp_path / "night").exists()
-
-
 def test_pytest_reads_the_arguments(tmp_path: Path, plan: Plan) -> None:
     assert plan("--tier", "smoke", "--builds", "mkl=mxnet-mkl==1.5.1;$(touch${IFS}pwned)`x`") in {0, 4}
     assert plan("--tier", "smoke", "--builds", f"mkl={ADDRESS}") == 0
