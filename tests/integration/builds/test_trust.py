@@ -118,7 +118,8 @@ def test_all_that_a_named_wheel_needs_has_the_hashes_of_the_lock(
     empty_cache: Path, index: Path, marker: Path, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The user named MXNet's wheel only."""
-    monkeypatch.setenv("UV_NO_INDEX", "1")
+    (tmp_path / "uv.toml").write_text("no-index = true\n")  # the wheel there would fit this machine better
+    monkeypatch.setenv("UV_CONFIG_FILE", str(tmp_path / "uv.toml"))
     wheel(index / "numpy-1.23.5-py3-none-any.whl", {"numpy/__init__.py": marking(marker)})
     made = wheel(tmp_path / "own" / NAME, HONEST)
     with pytest.raises(PerfError, match=r"(?s)uv pip failed: .*(Hash mismatch for `numpy==1\.23\.5`|numpy.*hash)"):
