@@ -32,10 +32,9 @@ def cache_folder(option: str | None) -> Path:
     chosen = option or os.environ.get(VARIABLE)
     try:
         folder = Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("mxnet-perf")
-    except RuntimeError as error:  # ~USER without such a user
-        raise PerfError(f"cannot be used: {error}", subject=chosen, next_step=CHOOSE) from error
-    if not chosen and not folder.is_absolute():
-        raise PerfError("this user has no home folder to keep a cache in", subject="the cache", next_step=CHOOSE)
+    except RuntimeError as error:  # ~USER without such a user, or nothing chosen and no home
+        reason = f"cannot be used: {error}" if chosen else "this user has no home folder to keep a cache in"
+        raise PerfError(reason, subject=chosen or "the cache", next_step=CHOOSE) from error
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
