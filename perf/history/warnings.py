@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from scipy.stats import binomtest
+import scipy
 
 from perf.history.findings import HistoryFindings, JudgedSeries
 from perf.history.nights import Nights
@@ -55,7 +55,7 @@ def _one_sided(nights: Nights, judged: Sequence[JudgedSeries]) -> Iterator[str]:
             if night.ended == ended and value != middle
         ]
         slower = sum(value < 0 for value in moved)
-        if moved and binomtest(slower, len(moved)).pvalue < ONE_SIDED / len(last):
+        if moved and scipy.stats.binomtest(slower, len(moved)).pvalue < ONE_SIDED / len(last):
             side, number = ("slower", slower) if slower > len(moved) / 2 else ("faster", len(moved) - slower)
             yield (
                 f"One-sided on {ended:%Y-%m-%d %H:%M}: {number} of {counted(len(moved), 'series', 'series')} are "

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 from scipy.special import gammaln, stdtr, stdtrit
 
 from perf.judge.speedup import ObservedRatio
@@ -73,7 +73,7 @@ class Change:
             most *= 2
         if self._below(most) < confidence:
             return most  # less than one degree of freedom: the quantile is too far out to matter
-        return float(brentq(lambda far: self._below(far) - confidence, 0.0, most, xtol=1e-9, rtol=1e-7))
+        return float(scipy.optimize.brentq(lambda far: self._below(far) - confidence, 0.0, most, xtol=1e-9, rtol=1e-7))
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Return the two-sided confidence interval of the ratio; from 0 to infinity when the error is unknown."""

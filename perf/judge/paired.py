@@ -9,7 +9,7 @@ it keeps its coverage for few disagreements, where the simple interval collapses
 import math
 from dataclasses import dataclass
 
-from scipy.stats import binomtest, norm
+import scipy
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class PairedCounts:
     def p_value(self) -> float:
         """The p-value of the exact two-sided McNemar test; 1 without disagreements."""
         disagreements = self.first_only + self.second_only
-        return float(binomtest(self.first_only, disagreements).pvalue) if disagreements else 1.0
+        return float(scipy.stats.binomtest(self.first_only, disagreements).pvalue) if disagreements else 1.0
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Return the interval of the difference by Newcombe's method 10: the Wilson intervals of both accuracies,
@@ -68,7 +68,7 @@ class PairedCounts:
 
 def _wilson(proportion: float, n: int, confidence: float) -> tuple[float, float]:
     """Return Wilson's score interval of a proportion of `n` examples."""
-    z = float(norm.ppf((1 + confidence) / 2))
+    z = float(scipy.stats.norm.ppf((1 + confidence) / 2))
     middle = proportion + z * z / (2 * n)
     half = z * math.sqrt(proportion * (1 - proportion) / n + z * z / (4 * n * n))
     return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)

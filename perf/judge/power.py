@@ -4,8 +4,8 @@ import math
 from functools import cache, lru_cache
 
 import numpy as np
+import scipy
 from scipy.special import chdtri, ndtri
-from scipy.stats.qmc import Sobol
 
 from perf.judge.change import CONFIDENCE, Change
 from perf.judge.speedup import SEED
@@ -47,7 +47,7 @@ def _draws() -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
     """Return four uniform numbers between 0 and 1 for each draw, evenly spaced (Sobol). They are the same each time, so
     that the stated loss is a smooth function of the measurement.
     """
-    return np.asarray(Sobol(4, rng=SEED).random_base2(LOG2_DRAWS).T)
+    return np.asarray(scipy.stats.qmc.Sobol(4, rng=SEED).random_base2(LOG2_DRAWS).T)
 
 
 @lru_cache

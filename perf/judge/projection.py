@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
+import scipy
 
 # Rates of common links between hosts, to project for.
 LINKS_BITS_PER_S = {"10 Gbit/s": 10e9, "100 Gbit/s": 100e9}
@@ -69,7 +69,7 @@ def fit_ring(measured: Sequence[AllreduceCost]) -> Ring:
     times = np.array([cost.time_s for cost in measured])
     steps = 2 * (ranks - 1)
     columns = np.stack([steps, steps / ranks * sizes], axis=1)
-    (latency_s, cost), _ = nnls(columns / times[:, None], np.ones(len(times)))
+    (latency_s, cost), _ = scipy.optimize.nnls(columns / times[:, None], np.ones(len(times)))
     return Ring(float(latency_s), float(cost))
 
 

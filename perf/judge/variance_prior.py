@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from scipy.optimize import brentq
+import scipy
 from scipy.special import digamma, polygamma
 
 # The most degrees of freedom that a prior counts for, however alike the variances of the cases are: a case whose
@@ -142,4 +142,4 @@ def _degrees_of(between: float) -> float:
         return _LARGEST_DEGREES
     if excess(_SMALLEST_DEGREES) <= 0:
         return _SMALLEST_DEGREES
-    return float(brentq(excess, _SMALLEST_DEGREES, _LARGEST_DEGREES))
+    return float(scipy.optimize.brentq(excess, _SMALLEST_DEGREES, _LARGEST_DEGREES))

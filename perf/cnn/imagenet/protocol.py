@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from perf.checks import CheckResult
 from perf.cnn.checks.top1 import (
@@ -152,7 +152,7 @@ def fp32_problem(network: str, correct: int, images: int) -> str | None:
     if row is None:
         return None
     floor = row.fp32_top1 / 100 - protocol().fp32_below_published
-    if binomtest(correct, images, floor, alternative="less").pvalue >= protocol().significance:
+    if scipy.stats.binomtest(correct, images, floor, alternative="less").pvalue >= protocol().significance:
         return None
     return (
         f"FP32 top-1 is {correct / images:.1%}, published {row.fp32_top1 / 100:.1%}: "
@@ -164,7 +164,7 @@ def above_chance(predictions: Predictions) -> bool:
     """Return whether predictions are significantly better than the most frequent label as the answer to every image."""
     correct, images = int(correct_within(predictions.best, predictions.labels).sum()), len(predictions.labels)
     chance = np.unique(predictions.labels, return_counts=True)[1].max() / images
-    return bool(binomtest(correct, images, chance, alternative="greater").pvalue < protocol().significance)
+    return bool(scipy.stats.binomtest(correct, images, chance, alternative="greater").pvalue < protocol().significance)
 
 
 def check_accuracy(network: str, fp32: Predictions, int8: Predictions) -> CheckResult:

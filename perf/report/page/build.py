@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scipy.stats import binomtest
+import scipy
 
 from perf.files import read_toml
 from perf.published import published_scaling
@@ -186,7 +186,7 @@ def _one_sided(rows: Sequence[CaseRow]) -> list[str]:
     moved = [row for row in rows if row.change is not None and row.change.value != 1]
     changes = [row.change.value for row in moved if row.change is not None]
     losses = sum(change < 1 for change in changes)
-    if len(changes) < LEAST_CHANGES or binomtest(losses, len(changes)).pvalue >= ONE_SIDED:
+    if len(changes) < LEAST_CHANGES or scipy.stats.binomtest(losses, len(changes)).pvalue >= ONE_SIDED:
         return []
     side, number = ("slower", losses) if losses > len(changes) / 2 else ("faster", len(changes) - losses)
     side_by_side = all(row.change_over == ARM for row in moved)
