@@ -42,5 +42,14 @@ def with_wheel(arm: Arm, folder: Path, appended: Mapping[str, str]) -> Arm:
     return replace(arm, variant=replace(arm.variant, build=build))
 
 
+def changed_most(explanation: Explanation) -> str:
+    """The layer whose time changed by more than twice as much as that of any other; it must come first, too."""
+    first, *rest = explanation.layers
+    changes = [abs(layer.change.ms) for layer in rest if layer.change]
+    assert first.change
+    assert abs(first.change.ms) > 2 * max(changes), [(layer.name, layer.change) for layer in explanation.layers]
+    return first.name
+
+
 def facts(layer: LayerTime) -> str:
     return "; ".join(layer.facts)

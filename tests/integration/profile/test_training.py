@@ -1,6 +1,7 @@
 """Time by part of a training step, in real jobs: which parts there are, which kernels they run, and plants.
 
-No test asserts a time, or that a change is significant: which part comes first is a fact.
+No test asserts a time, or that a change is significant. Plants change a part by several times the length of a step, so
+that which part changed most is a fact on any machine.
 """
 
 from dataclasses import replace
@@ -12,7 +13,7 @@ from perf.machine import find_numactl, place_instances, read_topology
 from perf.measure.family import Resources
 from perf.profile.explain import REST, STEP_OVERHEAD
 from perf.profile.steps import ALLREDUCE, COMPUTING, WAITING
-from tests.integration.profile.comparing import compared, explain, subject
+from tests.integration.profile.comparing import changed_most, compared, explain, subject
 
 pytestmark = [
     pytest.mark.alone,
@@ -58,12 +59,12 @@ def test_a_slower_link_between_hosts_is_the_first_culprit(training: Resources) -
     of_case = subject(TWO_HOSTS, training)
     slower = subject(TWO_HOSTS, replace(training, link_gbit_per_s=0.02))
     explanation = compared(training, of_case, slower.arm)
-    assert explanation.layers[0].name == ALLREDUCE
+    assert changed_most(explanation) == ALLREDUCE
     assert not [layer for layer in explanation.layers if layer.facts]
 
 
 @pytest.mark.slow
 def test_work_that_is_injected_in_each_step_is_the_first_culprit(training: Resources) -> None:
     of_case = subject(TWO_RANKS, training)
-    longer = replace(of_case.arm, variant=replace(of_case.variant, extra_work=1.0))
-    assert compared(training, of_case, longer).layers[0].name == STEP_OVERHEAD
+    longer = replace(of_case.arm, variant=replace(of_case.variant, extra_work=4.0))
+    assert changed_most(compared(training, of_case, longer)) == STEP_OVERHEAD
