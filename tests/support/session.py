@@ -28,6 +28,8 @@ SMOKE = ("perf/cnn/test_inference.py", "--perf-tier=smoke", EVERY_STEP)
 # Two cases without a network to prepare.
 RECURRENT = ("perf/rnn/test_inference.py", "--perf-tier=smoke", EVERY_STEP)
 HANG_S = 300.0
+# Hypothesis's plugin imports all of it at the end of a session.
+NO_HYPOTHESIS = ("-p", "no:hypothesispytest")
 # Wide enough for every line and column that tests look for; tests/unit/report tries the widths of terminals.
 COLUMNS = 1000
 # Durations in ns of a case: slot by slot, instance by instance, pass by pass.
@@ -48,7 +50,7 @@ class Session:
         environment["MXNET_PERF_CACHE"] = str(cache_of(temporary))
         environment["MXNET_PERF_LOCK"] = str(temporary)  # other tests measure meanwhile
         self.process = subprocess.Popen(
-            [*before, sys.executable, "-m", program, *options],
+            [*before, sys.executable, "-m", program, *NO_HYPOTHESIS, *options],
             cwd=ROOT,
             env={**environment, "TMPDIR": str(temporary), "COLUMNS": str(COLUMNS)},
             stdout=subprocess.PIPE,

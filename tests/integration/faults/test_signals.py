@@ -18,7 +18,6 @@ from tests.integration.plugin.test_trouble import heard
 from tests.support.session import RECURRENT, SMOKE, Session, cache_of, run
 
 __all__ = ["heard"]
-pytestmark = pytest.mark.alone
 MKL = (*RECURRENT, "-kmkl", "--perf-invocations=2")
 # How many moments are tried.
 MOMENTS = 10
@@ -42,7 +41,7 @@ def ended_in_order(session: Session, temporary: Path, *codes: int) -> str:
 
 
 @pytest.mark.usefixtures("heard")
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGTERM", pytest.param("SIGHUP", marks=pytest.mark.slow)])
 def test_a_signal_ends_the_session_in_order_and_it_resumes(tmp_path: Path, name: str) -> None:
     with Session(tmp_path, *MKL) as session:
         session.wait_for("invocation 2")
@@ -114,7 +113,7 @@ def wait_until_it_stores(session: Session, temporary: Path) -> None:
 
 
 @pytest.mark.usefixtures("heard")
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", pytest.param("SIGHUP", marks=pytest.mark.slow)])
 def test_a_signal_while_a_run_is_stored_loses_nothing(tmp_path: Path, name: str) -> None:
     kept, page = tmp_path / "kept", tmp_path / "page.html"
     kept.mkdir()

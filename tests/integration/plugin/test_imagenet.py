@@ -87,6 +87,7 @@ def test_a_session_reports_the_accuracy_on_the_evaluated_images(
     assert f"{len(evaluated)} images" in re.sub(r"\s+", " ", table)
 
 
+@pytest.mark.slow
 def test_two_swapped_classes_in_int8_are_reported(
     packed: Path, artifacts: Artifacts, builds: Mapping[str, Build], resources: Resources, tmp_path: Path
 ) -> None:

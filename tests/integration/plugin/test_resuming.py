@@ -15,7 +15,6 @@ from perf.runs.schema import read_run
 from tests.support.inline import Finished, run_inline
 from tests.support.session import RECURRENT, Session, cache_of, run
 
-pytestmark = pytest.mark.alone
 LSTM = "lstm-16-16-l2-n2-t5"
 IN_MKL = f"{LSTM}-mkl-fp32"
 

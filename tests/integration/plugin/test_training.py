@@ -107,6 +107,7 @@ def test_the_charts_are_where_the_session_says(trained: Finished) -> None:
     assert page.read_text().count("plotly-graph-div") >= 4
 
 
+@pytest.mark.slow
 def test_ranks_that_were_slowed_down_regress(trained: Finished, folder: Path, tmp_path: Path) -> None:
     assert trained.code == 0
     judged = run(
