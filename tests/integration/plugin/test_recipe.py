@@ -19,7 +19,6 @@ from tests.support.inline import Finished
 from tests.support.leftovers import left
 from tests.support.session import Session, cache_of, run
 
-
 EPOCHS = 2
 GONE_S = 30.0
 
