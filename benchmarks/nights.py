@@ -22,7 +22,7 @@ from perf.history.accepted import AcceptedLevels
 from perf.history.nights import night_of
 from perf.history.schema import SIDE_BY_SIDE, Comparison, RunHeader, columns_of
 from perf.history.series import Night, Series, series_of
-from perf.judge.variance_prior import variance_of
+from perf.judge.statistics import trimmed_mean
 from perf.measure.tiers import effort_of
 from perf.runs.baseline import BASELINES, TOLERANCES, usable_runs
 from perf.runs.store import numbered_files
@@ -85,7 +85,7 @@ def _confirmed(pools: Sequence[Sequence[float]]) -> DrawNight:
         cases = [(str(number), "") for number in range(len(changes))]
         samples = {case: some(case, INVOCATIONS) for case in cases}
         confirm(samples, lambda case, _: some(case, EFFORT.confirm_invocations), tolerances, EFFORT)
-        return [Drawn(statistics.fmean(s), variance_of(s)[0], len(s)) for s in (samples[case] for case in cases)]
+        return [Drawn(*trimmed_mean(samples[case]), len(samples[case])) for case in cases]
 
     return draw
 

@@ -43,7 +43,9 @@ class Comparison(msgspec.Struct, frozen=True):
     over: Annotated[str, Meta(description="reference variant; or `side-by-side`: over the baseline's stack")]
     family: Annotated[str, Meta(description="family: cnn, rnn or dist")]
     verdict: Annotated[VerdictKind | None, Meta(description="verdict on the case; null if it was not judged")]
-    log_ratio: Annotated[float, Meta(description="log(reference latency / latency)")]
+    log_ratio: Annotated[
+        float, Meta(description="log(reference latency / latency); side by side, the trimmed mean of its invocations")
+    ]
     variance: Annotated[float, Meta(description="variance of the log ratio of one invocation; 0 if unknown")]
     invocations: Annotated[int, Meta(description="number of undisturbed invocations")]
     stack: Annotated[str, Meta(description="digest of the case's stack")]

@@ -36,3 +36,24 @@ def midmean(values: Sequence[float]) -> float:
         for rank, value in enumerate(sorted(values))
     ]
     return math.fsum(parts) / (2 * quarter)
+
+
+def trimmed_mean(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean without the lowest and the highest fifth of the values, each rounded down to whole ones, and the
+    variance of a value that gives this mean its standard error: that is the root of `variance / len(values)`. Raises
+    ValueError without values; the variance of a single one is 0.
+
+    Fewer than five values are all counted. The variance comes from winsorised values: each that was left out counts as
+    the nearest one that was kept (Yuen, "The two-sample trimmed t for unequal population variances", 1974).
+    """
+    if not values:
+        raise ValueError("a mean of no values")
+    count, out = len(values), len(values) // 5
+    kept = sorted(values)[out : count - out]
+    mean = math.fsum(kept) / len(kept)
+    if count == 1:
+        return mean, 0.0
+    winsorised = [kept[0]] * out + kept + [kept[-1]] * out
+    centre = math.fsum(winsorised) / count
+    squares = math.fsum((value - centre) ** 2 for value in winsorised)
+    return mean, count * squares / (len(kept) * (len(kept) - 1))

@@ -1,15 +1,17 @@
 """Order statistics, compared with numpy's, and Holm's rule, compared with a closed test."""
 
 import itertools
+import math
 from random import Random
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perf.judge.holm import adjusted
-from perf.judge.statistics import median, midmean, quantile
+from perf.judge.statistics import median, midmean, quantile, trimmed_mean
 
 DURATIONS = st.lists(st.integers(0, 10**12), min_size=1, max_size=40)
 FRACTIONS = st.floats(0, 1)
@@ -95,3 +97,20 @@ def test_holm_keeps_the_probability_of_a_false_result() -> None:
 def test_holm_refuses_what_is_no_probability(p_value: float) -> None:
     with pytest.raises(ValueError, match="outside of 0 to 1"):
         adjusted([0.5, p_value])
+
+
+@given(st.lists(st.integers(-1000, 1000), min_size=2, max_size=40))
+def test_the_trimmed_mean_and_its_error_are_yuens(values: list[int]) -> None:
+    mean, variance = trimmed_mean(values)
+    assert mean == pytest.approx(float(scipy.stats.trim_mean(values, 0.2)))
+    error = math.sqrt(variance / len(values))
+    if error > 1e-6:
+        moved = [value - 1.0 for value in values]
+        yuen = scipy.stats.ttest_ind(values, moved, equal_var=False, trim=0.2)
+        assert yuen.statistic == pytest.approx(1 / (error * math.sqrt(2)))
+
+
+def test_one_value_far_off_hardly_moves_a_trimmed_mean() -> None:
+    assert trimmed_mean([0.0, 0.01, -0.01, 0.0, 0.01, 0.3])[0] == pytest.approx(0.005)
+    assert trimmed_mean([0.0, 0.3]) == pytest.approx((0.15, 0.045)), "too few to leave one out"
+    assert trimmed_mean([0.3]) == (0.3, 0.0)
