@@ -61,15 +61,15 @@ class Drawn:
 
 
 def side_by_side(folder: Path, kinds: Sequence[str]) -> "Noise":
-    """Return the noise of a recording: that of the invocations of each variant over its equal baseline arm, without
-    their mean.
+    """Return the noise of a recording: that of the invocations of each variant over its equal baseline arm, less their
+    trimmed mean, which is what a night is.
     """
     pools = []
     for every in load(folder).values():
         for variant in variants_of(every):
             ratios = [log_ratio(i, variant + BASELINE_ARM, variant) for i in every if i.kind in kinds]
             known = [ratio for ratio in ratios if ratio is not None]
-            pools.append([ratio - statistics.fmean(known) for ratio in known])
+            pools.append([ratio - trimmed_mean(known)[0] for ratio in known])
     return Noise(SIDE_BY_SIDE, _confirmed(pools), [statistics.pstdev(pool) / math.sqrt(INVOCATIONS) for pool in pools])
 
 
