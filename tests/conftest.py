@@ -21,6 +21,7 @@ SmallDisk = tuple[Path, Callable[[], object]]
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("suite", deadline=None, max_examples=30)
 settings.register_profile("thorough", deadline=None, max_examples=1000)
+settings.register_profile("emulated", deadline=None, max_examples=3)  # where everything takes 20 times as long
 settings.load_profile("suite")
 
 

@@ -26,7 +26,10 @@ WORKLOADS = (f"{NETWORK}-b1", "lstm-16-16-l2-n2-t5")
 NETWORKS = ("perf/cnn/test_inference.py", "perf/rnn/test_inference.py")
 # Calibrating INT8 takes minutes there.
 MEASURED = (*NETWORKS, "--perf-batch=1", "-k", "not int8")
-MACHINE_TESTS = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *machine.TESTS)
+MACHINE_TESTS = (
+    *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--hypothesis-profile=emulated"),
+    *machine.TESTS,
+)
 
 # The kernel's log, which names the cause, can be read there.
 ENDED = "the worker was ended by SIGKILL: memory ran out (dmesg)"

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from perf.machine.state import CHECKS, State, findings, read_state, settings
@@ -82,7 +81,6 @@ def test_a_machine_without_any_file_is_unknown_in_every_check(tmp_path: Path) ->
     assert all(finding.explanation for finding in reported)
 
 
-@hypothesis_settings(deadline=None, max_examples=60)  # each writes a tree
 @given(st.sets(st.sampled_from([ONLINE, *FILES])))
 def test_a_check_without_its_files_is_unknown_and_no_other_one(missing: set[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -97,7 +95,6 @@ def test_a_check_without_its_files_is_unknown_and_no_other_one(missing: set[str]
     assert {check: verdicts[check] for check in NEEDED} == expected
 
 
-@hypothesis_settings(deadline=None, max_examples=60)  # each writes a tree
 @given(st.sampled_from([ONLINE, *FILES]), st.sampled_from([b"", b"\xff\xfe", b"-1", b"\0", b"%%%", b"9" * 5000]))
 def test_malformed_content_is_unknown_and_never_an_exception(name: str, garbage: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -110,7 +107,6 @@ def test_malformed_content_is_unknown_and_never_an_exception(name: str, garbage:
         assert finding.verdict == ("unknown" if unreadable else "fine"), finding
 
 
-@hypothesis_settings(deadline=None, max_examples=100)  # each writes a tree
 @given(st.sampled_from(list(FILES)), st.text(max_size=80))
 def test_no_content_raises_an_exception(name: str, text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
