@@ -28,12 +28,16 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def benchmark_action_files(run: MeasuredRun) -> dict[str, bytes]:
-    """Return the file for each tool: speedups and scaling efficiencies, and latencies."""
+    """Return the file for each tool: speedups and scaling efficiencies, and latencies. A tool without entries has no
+    file: the action fails on an empty list.
+    """
     entries = {
         "bigger-is-better.json": [_ratio(record) for record in run.records if record.ratio],
         "smaller-is-better.json": [_latency(record) for record in run.records],
     }
-    return {name: msgspec.json.format(msgspec.json.encode(listed)) + b"\n" for name, listed in entries.items()}
+    return {
+        name: msgspec.json.format(msgspec.json.encode(listed)) + b"\n" for name, listed in entries.items() if listed
+    }
 
 
 def plain(text: str) -> str:

@@ -40,6 +40,11 @@ def test_speedups_have_their_interval_and_latencies_their_unit() -> None:
     assert efficiency["unit"] == "fraction"
 
 
+def test_without_a_speedup_there_is_no_file_for_speedups() -> None:
+    """The action fails on an empty list."""
+    assert list(benchmark_action_files(run_of(changed(FP32, speedup=None)))) == ["smaller-is-better.json"]
+
+
 @given(FIGURES)
 def test_figures_are_exact(figure: float) -> None:
     (latency,) = entries(run_of(changed(FP32, latency_s=figure)), "smaller")
