@@ -75,7 +75,7 @@ def test_the_probe_prints_one_line_whatever_mxnet_prints(native: Build, tmp_path
     assert "noise" in done.stderr
 
 
-@pytest.mark.parametrize("damage", ["library", "marker"])
+@pytest.mark.parametrize("damage", ["library", pytest.param("marker", marks=pytest.mark.slow)])
 def test_a_damaged_build_is_rebuilt(native: Build, cache: Path, said: list[str], damage: str) -> None:
     path = native.library if damage == "library" else native.folder / environment.MARKER
     content = native.content_sha256

@@ -19,8 +19,8 @@ MOST = 1.1
     ("name", "counted"),
     [
         ("cifar_resnet20_v1-b4-mkl-fp32", 20),
-        ("cifar_resnet20_v1-b4-native-fp32", 20),
-        ("cifar_resnet20_v1-b4-mkl-int8", 20),
+        pytest.param("cifar_resnet20_v1-b4-native-fp32", 20, marks=pytest.mark.slow),
+        pytest.param("cifar_resnet20_v1-b4-mkl-int8", 20, marks=pytest.mark.slow),
         ("lstm-64-64-l1-n4-t20-mkl-fp32", 1),
     ],
 )

@@ -147,6 +147,7 @@ def test_emulated_hosts_are_measured_and_check_the_projection(stored: list[dict[
     assert re.search(row, (folder / "summary.md").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_hosts")
 def test_training_runs_on_the_hosts_of_a_hosts_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The session itself runs on the first of them; ranks reach the other one by the user's own variables."""

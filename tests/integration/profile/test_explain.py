@@ -37,11 +37,12 @@ from tests.integration.profile.comparing import (
 pytestmark = pytest.mark.alone
 
 LSTM = "lstm-64-64-l1-n4-t20-mkl-fp32"
+NATIVE_LSTM = pytest.param(LSTM.replace("mkl", "native"), marks=pytest.mark.slow)
 # The convolution that is changed: one of the middle of the network, by its number.
 PLANTED = 6
 
 
-@pytest.mark.parametrize("name", [FP32, FP32.replace("mkl", "native"), LSTM, LSTM.replace("mkl", "native")])
+@pytest.mark.parametrize("name", [FP32, FP32.replace("mkl", "native"), LSTM, NATIVE_LSTM])
 def test_each_operator_of_a_pass_is_timed_in_both_builds(name: str, resources: Resources) -> None:
     of_case = subject(name, resources)
     alone = explain(resources, of_case, of_case.arm)
