@@ -46,7 +46,13 @@ class Comparison(msgspec.Struct, frozen=True):
     log_ratio: Annotated[
         float, Meta(description="log(reference latency / latency); side by side, the trimmed mean of its invocations")
     ]
-    variance: Annotated[float, Meta(description="variance of the log ratio of one invocation; 0 if unknown")]
+    variance: Annotated[
+        float,
+        Meta(
+            description="variance of the log ratio of one invocation, 0 if unknown; side by side, the number of "
+            "invocations times the squared standard error of their trimmed mean"
+        ),
+    ]
     invocations: Annotated[int, Meta(description="number of undisturbed invocations")]
     stack: Annotated[str, Meta(description="digest of the case's stack")]
     over_stack: Annotated[str, Meta(description="digest of the stack that it is compared with")]
