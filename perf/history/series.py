@@ -137,13 +137,11 @@ def series_of(files: Sequence[NightFile], accepted: AcceptedLevels) -> list[Seri
 
 def _measurement(file: NightFile, lines: Mapping[str, Comparison]) -> object:
     """Return what tells a measurement of a case from every other one: its figures, which no two sessions share in all
-    their digits. Without a variance they have too few digits for that. Side by side, versions of the suite compute
-    other figures of one measurement, so those of stored ratios tell it where there are some.
+    their digits. Without a variance they have too few digits for that.
     """
-    known = [line for line in lines.values() if line.over != SIDE_BY_SIDE] or [*lines.values()]
-    if not all(line.variance for line in known):
+    if not all(line.variance for line in lines.values()):
         return file.header.run
-    return frozenset((n.over, n.log_ratio, n.variance, n.invocations, n.over_latency_s) for n in known)
+    return frozenset((o, n.log_ratio, n.variance, n.invocations, n.over_latency_s) for o, n in lines.items())
 
 
 def _of_case(

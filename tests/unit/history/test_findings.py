@@ -1,14 +1,12 @@
 """Findings: losses against a fixed anchor or by stored ratios, with what changed that night, unless accepted."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
-from msgspec.structs import replace
 
 from perf.errors import PerfError
 from perf.history.accepted import AcceptedLevels, read_accepted
@@ -162,23 +160,6 @@ def test_a_night_that_was_confirmed_weighs_no_more_than_other_nights(folder: Pat
     assert [file.comparisons[-1].invocations for file in files[10:12]] == [4, 12]
     for noise in noise_of(series_of(files, AcceptedLevels()), TOLERANCES):
         assert noise.variances[11] > 0.8 * noise.variances[10]
-
-
-def test_a_measurement_that_two_versions_of_the_suite_kept_counts_once(folder: Path) -> None:
-    """Until 2026-11-28 a night side by side was a plain mean; a merged night holds some of its cases once more."""
-    fill(folder, [made_run(night, side_by_side=True) for night in range(3)])
-    files = read_nights(folder, None).files
-    again = replace(
-        files[-1],
-        header=replace(files[-1].header, run="merged", ended=files[-1].header.ended + timedelta(hours=1)),
-        comparisons=tuple(
-            replace(line, log_ratio=line.log_ratio + 1e-5, variance=line.variance / 2) if beside else line
-            for line in files[-1].comparisons
-            for beside in [line.over == SIDE_BY_SIDE]
-        ),
-    )
-    assert again.comparisons != files[-1].comparisons
-    assert {len(series.nights) for series in series_of([*files, again], AcceptedLevels())} == {3}
 
 
 def test_an_accepted_level_starts_the_series_there(folder: Path) -> None:
